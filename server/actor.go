@@ -1,0 +1,82 @@
+package server
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/rejoin-dev/rejoin/server/internal/store"
+)
+
+// An actor is who is calling.
+type actor struct {
+	store.Caller
+	scheme string // the security scheme of the contract by which the credential came
+}
+
+const (
+	bearerScheme = "bearerAuth"
+	apiKeyScheme = "apiKeyAuth"
+)
+
+// hashOf is what is kept of a credential.
+func hashOf(credential string) string {
+	sum := sha256.Sum256([]byte(credential))
+	return hex.EncodeToString(sum[:])
+}
+
+// credentialFrom reads the credential from the headers. The fault is for a request whose credential is missing or not
+// in the form of one.
+func credentialFrom(header http.Header) (credential, scheme string, err error) {
+	authorization, keys := header.Values("Authorization"), header.Values("X-Api-Key")
+	switch {
+	case len(authorization)+len(keys) == 0:
+		return "", "", unauthenticated("the request has no credential: send Authorization: Bearer, or x-api-key")
+	case len(authorization)+len(keys) > 1:
+		return "", "", unauthenticated("the request has more than one credential: send one")
+	case len(keys) == 1:
+		credential, scheme = keys[0], apiKeyScheme
+	default:
+		kind, rest, _ := strings.Cut(authorization[0], " ")
+		if !strings.EqualFold(kind, "Bearer") {
+			return "", "", unauthenticated("the Authorization header must have the form: Bearer <credential>")
+		}
+		credential, scheme = strings.TrimSpace(rest), bearerScheme
+	}
+	if !isCredential(credential) {
+		return "", "", unauthenticated("a credential is 64 lower-case hexadecimal characters")
+	}
+	return credential, scheme, nil
+}
+
+func isCredential(text string) bool {
+	if len(text) != 64 {
+		return false
+	}
+	for _, c := range []byte(text) {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+// authenticate finds who is calling from the headers alone, so that nobody without a credential makes the server read a body.
+func (k *core) authenticate(ctx context.Context, header http.Header) (actor, error) {
+	credential, scheme, err := credentialFrom(header)
+	if err != nil {
+		return actor{}, err
+	}
+	unknown := unauthenticated("the credential is unknown, ended or expired")
+	if scheme == apiKeyScheme {
+		return actor{}, unknown // no API key can be made yet
+	}
+	caller, err := k.store.Auth.GetCaller(ctx, hashOf(credential), k.now())
+	if errors.Is(err, store.ErrNotFound) {
+		return actor{}, unknown
+	}
+	return actor{Caller: caller, scheme: scheme}, err
+}

@@ -1,0 +1,75 @@
+package server
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/mail"
+	"strings"
+	"time"
+
+	"github.com/rejoin-dev/rejoin/server/internal/store"
+)
+
+const (
+	sessionLife = 30 * 24 * time.Hour
+	firstOwner  = "owner@rejoin.local"
+)
+
+// Token returns a new session token of the account with an e-mail address, and makes the account if need be. It is what
+// `rejoin token` prints: who may run it may act for anybody.
+func (s *Server) Token(ctx context.Context, email string) (token string, err error) {
+	address, err := mail.ParseAddress(email)
+	if err != nil || address.Address != email {
+		return "", errors.New("this is not an e-mail address")
+	}
+	err = s.store.Tx(ctx, func(tx *store.Tx) error {
+		token, err = s.signIn(ctx, tx, strings.ToLower(email))
+		return err
+	})
+	return token, err
+}
+
+// FirstToken makes the first account of an empty database and returns a session token of it. Where there is an account
+// already it returns an empty one.
+func (s *Server) FirstToken(ctx context.Context) (token string, err error) {
+	err = s.store.Tx(ctx, func(tx *store.Tx) error {
+		token = ""
+		inUse, err := tx.Auth.AnyAccount(ctx)
+		if err != nil || inUse {
+			return err
+		}
+		token, err = s.signIn(ctx, tx, firstOwner)
+		return err
+	})
+	return token, err
+}
+
+// signIn is the step that opens a session for an account, which it makes if there is none.
+func (k *core) signIn(ctx context.Context, tx *store.Tx, email string) (token string, err error) {
+	id, err := tx.Auth.GetAccountID(ctx, email)
+	if errors.Is(err, store.ErrNotFound) {
+		name, _, _ := strings.Cut(email, "@")
+		account := store.Account{ID: k.newID(), Email: email, DisplayName: name, CreatedAt: k.now()}
+		id, err = account.ID, tx.Auth.InsertAccount(ctx, &account)
+	}
+	if err != nil {
+		return "", err
+	}
+	return k.openSession(ctx, tx, id)
+}
+
+// openSession makes a session and returns its token, which nobody can read from the database afterwards.
+func (k *core) openSession(ctx context.Context, tx *store.Tx, accountID string) (token string, err error) {
+	secret := make([]byte, 32)
+	if _, err := io.ReadFull(k.random, secret); err != nil {
+		return "", fmt.Errorf("no randomness for a token: %w", err)
+	}
+	token = hex.EncodeToString(secret)
+	now := k.now()
+	return token, tx.Auth.InsertSession(ctx, store.Session{
+		TokenHash: hashOf(token), AccountID: accountID, CreatedAt: now, ExpiresAt: now.Add(sessionLife),
+	})
+}

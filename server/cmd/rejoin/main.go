@@ -1,0 +1,108 @@
+// Command rejoin runs a Rejoin backend and what belongs to it. `rejoin --help` lists its subcommands.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+	"github.com/rejoin-dev/rejoin/api"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// A terminal is where a subcommand prints: results to out, everything else to err.
+type terminal struct{ out, err io.Writer }
+
+// commands is the whole command line. Every flag is also an environment variable, REJOIN_ and its name in capitals.
+type commands struct {
+	Serve   serveCommand   `cmd:"" help:"Run the backend."`
+	Token   tokenCommand   `cmd:"" help:"Print a new session token of an account, made if need be. Works while the server runs."`
+	Version versionCommand `cmd:"" help:"Print the version and the digest of the contract."`
+}
+
+// errFailed ends a command that has said itself what is wrong.
+var errFailed = errors.New("failed")
+
+// run is the program: 0 is success, 1 a failure, 2 a command line that makes no sense.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int) {
+	var cli commands
+	exited := false
+	parser, err := kong.New(&cli,
+		kong.Name("rejoin"),
+		kong.Description("An open community and loyalty backend, wire-compatible with the public Returning.AI API."),
+		kong.DefaultEnvars("REJOIN"),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(status int) { exited, code = true, status }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+	if err != nil {
+		fmt.Fprintln(stderr, "rejoin:", err)
+		return 1
+	}
+	command, err := parser.Parse(args)
+	if exited { // help was asked for and printed
+		return code
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "rejoin: %v (rejoin --help lists what there is)\n", err)
+		return 2
+	}
+	command.BindTo(ctx, (*context.Context)(nil))
+	switch err := command.Run(terminal{stdout, stderr}); {
+	case errors.Is(err, errFailed):
+		return 1
+	case err != nil:
+		fmt.Fprintln(stderr, "rejoin:", oneLine(err))
+		return 1
+	}
+	return 0
+}
+
+// oneLine keeps an error that was joined of several, or that quotes somebody's text, on the line it is printed on.
+func oneLine(err error) string {
+	return strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+}
+
+// logger is what --log chooses between.
+func logger(format string, to io.Writer) *slog.Logger {
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(to, nil))
+	}
+	return slog.New(slog.NewTextHandler(to, nil))
+}
+
+type versionCommand struct{}
+
+func (versionCommand) Run(t terminal) error {
+	fmt.Fprintf(t.out, "rejoin %s\ncontract %s\n", version(), api.Digest)
+	return nil
+}
+
+// version is the module's version where the binary was installed by version, and the revision where it was built from a checkout.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "(unknown)"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	for _, setting := range info.Settings {
+		if setting.Key == "vcs.revision" {
+			return setting.Value
+		}
+	}
+	return "(devel)"
+}

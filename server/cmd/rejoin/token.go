@@ -1,0 +1,28 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/rejoin-dev/rejoin/server"
+)
+
+type tokenCommand struct {
+	storage
+	Email string `required:"" help:"Address of the account." placeholder:"you@example.com"`
+}
+
+func (c tokenCommand) Run(ctx context.Context, t terminal) (err error) {
+	s, err := server.New(ctx, c.config())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	token, err := s.Token(ctx, c.Email)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(t.out, token)
+	return nil
+}

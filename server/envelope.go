@@ -1,0 +1,8 @@
+package server
+
+import "github.com/rejoin-dev/rejoin/gen"
+
+// done is the envelope of a success in the System API.
+func done(message string) gen.SystemMeta {
+	return gen.SystemMeta{Success: true, Message: message}
+}

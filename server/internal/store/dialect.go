@@ -1,0 +1,147 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/jackc/pgx/v5/pgconn"
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+	"modernc.org/sqlite" // the driver "sqlite", too
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// A dialect is all that differs between the two databases.
+type dialect struct {
+	goose     goose.Dialect
+	isolation sql.IsolationLevel
+	prepares  bool // whether statements must be kept prepared by us; pgx does so by itself
+
+	open           func(url string) (write, read *sql.DB, err error)
+	lockMigrations func(ctx context.Context, url string) (unlock func(), options []goose.ProviderOption, err error)
+
+	duplicate   func(error) bool // a unique constraint was broken
+	mayRetry    func(error) bool // the transaction lost against another one and may be run again
+	unavailable func(error) bool // the database is away or too busy, and may be back
+}
+
+func dialectOf(url string) dialect {
+	if strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://") {
+		return postgreSQL
+	}
+	return sqliteFile
+}
+
+// errorOf gives a driver's error the name that the rest of the program knows it by.
+func (d dialect) errorOf(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case d.duplicate(err):
+		return fmt.Errorf("%w: %w", ErrDuplicate, err)
+	case d.unavailable(err):
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return err
+}
+
+// SQLite: one connection that writes, so that writers queue up in this process instead of failing on the file's lock,
+// and a pool of readers, which WAL lets run beside it.
+var sqliteFile = dialect{
+	goose:    goose.DialectSQLite3,
+	prepares: true,
+	open: func(path string) (write, read *sql.DB, err error) {
+		// The busy timeout stands first: turning WAL on needs it when another process opens the file at the same moment.
+		dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + url.Values{"_pragma": {
+			"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "cache_size(-16000)",
+		}}.Encode()
+		if write, err = sql.Open("sqlite", dsn+"&_txlock=immediate"); err != nil {
+			return nil, nil, err
+		}
+		if read, err = sql.Open("sqlite", dsn+"&_pragma=query_only(ON)"); err != nil {
+			return nil, nil, errors.Join(err, write.Close())
+		}
+		readers := max(4, 2*runtime.GOMAXPROCS(0))
+		write.SetMaxOpenConns(1)
+		read.SetMaxOpenConns(readers)
+		read.SetMaxIdleConns(readers)
+		return write, read, nil
+	},
+	lockMigrations: func(ctx context.Context, path string) (func(), []goose.ProviderOption, error) {
+		file := flock.New(path + ".migrating")
+		_, err := file.TryLockContext(ctx, 20*time.Millisecond)
+		return func() { file.Unlock() }, nil, err
+	},
+	duplicate: func(err error) bool {
+		var e *sqlite.Error
+		return errors.As(err, &e) &&
+			(e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
+	},
+	mayRetry: func(error) bool { return false },
+	unavailable: func(err error) bool {
+		var e *sqlite.Error
+		return errors.As(err, &e) && (e.Code()&0xff == sqlite3.SQLITE_BUSY || e.Code()&0xff == sqlite3.SQLITE_FULL)
+	},
+}
+
+// PostgreSQL: one pool for everything.
+var postgreSQL = dialect{
+	goose:     goose.DialectPostgres,
+	isolation: sql.LevelSerializable,
+	open: func(url string) (write, read *sql.DB, err error) {
+		db, err := sql.Open("pgx", url)
+		if err != nil {
+			return nil, nil, withoutPassword(err)
+		}
+		db.SetMaxOpenConns(20)
+		db.SetMaxIdleConns(20)
+		db.SetConnMaxLifetime(time.Hour)
+		return db, db, nil
+	},
+	lockMigrations: func(context.Context, string) (func(), []goose.ProviderOption, error) {
+		locker, err := lock.NewPostgresSessionLocker()
+		if err != nil {
+			return nil, nil, err
+		}
+		return func() {}, []goose.ProviderOption{goose.WithSessionLocker(locker)}, nil
+	},
+	duplicate: func(err error) bool { return sqlState(err) == "23505" },
+	mayRetry: func(err error) bool {
+		state := sqlState(err)
+		return state == "40001" || state == "40P01"
+	},
+	unavailable: func(err error) bool {
+		var network *net.OpError
+		var connect *pgconn.ConnectError
+		class := sqlState(err)
+		return errors.As(err, &network) || errors.As(err, &connect) || errors.Is(err, driver.ErrBadConn) ||
+			strings.HasPrefix(class, "08") || strings.HasPrefix(class, "53") || strings.HasPrefix(class, "57P")
+	},
+}
+
+func sqlState(err error) string {
+	var e *pgconn.PgError
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}
+
+// withoutPassword keeps the parser of addresses from repeating one with a password in it.
+func withoutPassword(err error) error {
+	var parse *pgconn.ParseConfigError
+	if errors.As(err, &parse) {
+		return errors.New("its address is not a valid postgres:// URL")
+	}
+	return err
+}

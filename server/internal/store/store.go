@@ -1,0 +1,206 @@
+// Package store keeps Rejoin's data in SQLite or PostgreSQL, and is the only package that knows SQL.
+//
+// Open a Store, read through its fields (s.Servers.Get), and write inside Tx, where the same fields stand for the same
+// statements in one transaction. Every statement is one text for both databases; what differs is in dialect.go.
+//
+// A method says in its name what it does to a row: Get (ErrNotFound if there is none), List (never nil, in a stable
+// order), Insert (ErrDuplicate if it is there already), Update, Delete.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/pressly/goose/v3"
+)
+
+// What a statement can fail with, beyond the unexpected. Test with errors.Is.
+var (
+	ErrNotFound    = errors.New("not found")
+	ErrDuplicate   = errors.New("already there")
+	ErrUnavailable = errors.New("the database cannot be reached or is overloaded")
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// A Store is a database with the schema that this version needs. It is safe for concurrent use.
+type Store struct {
+	Queries
+	dialect     dialect
+	write, read *pool
+}
+
+// Queries are all statements, a field for each tag of the contract. Those of a Store run on their own, each one seeing
+// what was committed before it; those of a Tx run in that transaction.
+type Queries struct {
+	Auth     Auth
+	Servers  Servers
+	Roles    Roles
+	Channels Channels
+}
+
+func queriesOn(c conn) Queries {
+	return Queries{Auth: Auth{c}, Servers: Servers{c}, Roles: Roles{c}, Channels: Channels{c}}
+}
+
+// A Tx is a transaction that sees the database as if it were alone with it.
+type Tx struct{ Queries }
+
+// Open opens the database at url, postgres://... or the path of a SQLite file, and brings its schema up to date.
+// Any number of processes may do so at once: one of them migrates while the others wait.
+func Open(ctx context.Context, url string) (*Store, error) {
+	d := dialectOf(url)
+	write, read, err := d.open(url)
+	if err != nil {
+		return nil, fmt.Errorf("the database cannot be opened: %w", err)
+	}
+	s := &Store{dialect: d, write: newPool(write, d), read: newPool(read, d)}
+	s.Queries = queriesOn(conn{pool: s.read, dialect: d})
+	if err := s.migrate(ctx, url); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Store) migrate(ctx context.Context, url string) error {
+	if err := s.write.db.PingContext(ctx); err != nil {
+		return fmt.Errorf("the database cannot be reached: %w", err)
+	}
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return fmt.Errorf("the migrations are missing from this binary: %w", err)
+	}
+	unlock, options, err := s.dialect.lockMigrations(ctx, url)
+	if err != nil {
+		return fmt.Errorf("the database cannot be locked to migrate it: %w", err)
+	}
+	defer unlock()
+	provider, err := goose.NewProvider(s.dialect.goose, s.write.db, files, options...)
+	if err != nil {
+		return fmt.Errorf("the database cannot be prepared to migrate it: %w", err)
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return fmt.Errorf("the database cannot be migrated: %w", err)
+	}
+	return nil
+}
+
+// Ping tells whether the database answers.
+func (s *Store) Ping(ctx context.Context) error {
+	return errors.Join(s.write.db.PingContext(ctx), s.read.db.PingContext(ctx))
+}
+
+// Close waits for running statements and closes the pools.
+func (s *Store) Close() error {
+	err := s.write.db.Close()
+	if s.read.db != s.write.db {
+		err = errors.Join(err, s.read.db.Close())
+	}
+	return err
+}
+
+// A transaction that lost against another one is tried again this often before the store counts as overloaded.
+const txAttempts = 20
+
+// Tx runs fn in one transaction and commits it if fn returns nil. What was committed survives a crash and a power cut.
+// Transactions are serializable on both databases. SQLite lets one run at a time; PostgreSQL runs them side by side and
+// may ask for one to be run again: fn must therefore leave no trace outside the transaction but what its next run overwrites.
+func (s *Store) Tx(ctx context.Context, fn func(*Tx) error) error {
+	var err error
+	for attempt := range txAttempts {
+		if err = s.tryTx(ctx, fn); !s.dialect.mayRetry(err) {
+			return s.dialect.errorOf(err)
+		}
+		pause := time.Duration(rand.Int64N(int64(time.Millisecond) << min(attempt, 6)))
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+	return fmt.Errorf("%w: gave up after %d attempts: %w", ErrUnavailable, txAttempts, err)
+}
+
+func (s *Store) tryTx(ctx context.Context, fn func(*Tx) error) error {
+	tx, err := s.write.db.BeginTx(ctx, &sql.TxOptions{Isolation: s.dialect.isolation})
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // does nothing after a commit
+	if err := fn(&Tx{queriesOn(conn{pool: s.write, tx: tx, dialect: s.dialect})}); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// A pool is a set of connections with the statements that were prepared on them.
+type pool struct {
+	db       *sql.DB
+	prepares bool
+	stmts    sync.Map // SQL text -> *sql.Stmt
+}
+
+func newPool(db *sql.DB, d dialect) *pool { return &pool{db: db, prepares: d.prepares} }
+
+func (p *pool) prepared(ctx context.Context, text string) (*sql.Stmt, error) {
+	if stmt, ok := p.stmts.Load(text); ok {
+		return stmt.(*sql.Stmt), nil
+	}
+	stmt, err := p.db.PrepareContext(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	if other, loaded := p.stmts.LoadOrStore(text, stmt); loaded {
+		stmt.Close()
+		return other.(*sql.Stmt), nil
+	}
+	return stmt, nil
+}
+
+// A conn is where statements run: a pool, or a transaction on it.
+type conn struct {
+	pool    *pool
+	tx      *sql.Tx
+	dialect dialect
+}
+
+func (c conn) query(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	rows, err := c.run(ctx, text, args)
+	return rows, c.dialect.errorOf(err)
+}
+
+func (c conn) run(ctx context.Context, text string, args []any) (*sql.Rows, error) {
+	switch {
+	case c.tx != nil:
+		return c.tx.QueryContext(ctx, text, args...)
+	case !c.pool.prepares:
+		return c.pool.db.QueryContext(ctx, text, args...)
+	}
+	stmt, err := c.pool.prepared(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	return stmt.QueryContext(ctx, args...)
+}
+
+// exec runs a statement that returns no rows and tells how many it changed.
+func (c conn) exec(ctx context.Context, text string, args ...any) (int64, error) {
+	run := c.pool.db.ExecContext
+	if c.tx != nil {
+		run = c.tx.ExecContext
+	}
+	result, err := run(ctx, text, args...)
+	if err != nil {
+		return 0, c.dialect.errorOf(err)
+	}
+	return result.RowsAffected()
+}

@@ -1,0 +1,74 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/rejoin-dev/rejoin/api"
+	"github.com/swaggest/swgui/v5emb"
+)
+
+// readyTimeout is how long the database may take to answer before this replica gets no more requests.
+const readyTimeout = 2 * time.Second
+
+// addPages registers what stands beside the API and is not in the contract: the contract itself, its reference page,
+// and what operators look at.
+func (s *Server) addPages(e *echo.Echo, doc *openapi3.T) error {
+	asJSON, err := json.Marshal(doc)
+	if err != nil {
+		return fmt.Errorf("the contract cannot be written as JSON: %w", err)
+	}
+	e.GET("/openapi.yaml", document("application/yaml", api.Spec))
+	e.GET("/openapi.json", document("application/json", asJSON))
+
+	reference := v5emb.New(doc.Info.Title, "/openapi.json", "/docs/")
+	page := func(c echo.Context) error {
+		// The page runs scripts and styles of its own, and nothing from anywhere else.
+		c.Response().Header().Set(echo.HeaderContentSecurityPolicy,
+			"default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'")
+		reference.ServeHTTP(c.Response(), c.Request())
+		return nil
+	}
+	e.GET("/docs", page)
+	e.GET("/docs/*", page)
+
+	e.GET("/livez", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
+	e.GET("/readyz", s.readyz)
+	e.GET("/metrics", echo.WrapHandler(promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{})))
+	return nil
+}
+
+// document serves bytes that are fixed in this binary. They are tagged with the digest of the contract, which they
+// are or are made from.
+func document(contentType string, content []byte) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		header := c.Response().Header()
+		header.Set(echo.HeaderContentType, contentType)
+		header.Set("ETag", `"`+api.Digest+`"`)
+		header.Set(echo.HeaderCacheControl, "no-cache")
+		http.ServeContent(c.Response(), c.Request(), "", time.Time{}, bytes.NewReader(content))
+		return nil
+	}
+}
+
+// readyz says whether this replica should get requests: the schema was brought up to date before it began to listen,
+// so what is left to ask is whether it is shutting down and whether the database answers.
+func (s *Server) readyz(c echo.Context) error {
+	if s.stopping.Load() {
+		return c.String(http.StatusServiceUnavailable, "shutting down\n")
+	}
+	ctx, cancel := context.WithTimeout(c.Request().Context(), readyTimeout)
+	defer cancel()
+	if err := s.store.Ping(ctx); err != nil {
+		s.log.WarnContext(ctx, "not ready", "error", err)
+		return c.String(http.StatusServiceUnavailable, "the database does not answer\n")
+	}
+	return c.String(http.StatusOK, "ok\n")
+}

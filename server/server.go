@@ -1,0 +1,250 @@
+// Package server is the backend that `rejoin serve` runs: the operations of the contract on SQLite or PostgreSQL.
+//
+// New opens the database and brings its schema up to date; Serve answers on a listener until its context ends, or
+// Handler gives the same as an http.Handler, say for a test. Close when done.
+//
+// A request takes this way: observe (id, log line, metrics), recover, contract.hold (who is calling, body limit,
+// validation), the generated stub, the handler in the file of its tag, one transaction of the store. An error at any
+// step goes through errors.go.
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+	"github.com/rejoin-dev/rejoin/api"
+	"github.com/rejoin-dev/rejoin/gen/stub"
+	"github.com/rejoin-dev/rejoin/server/internal/store"
+	"github.com/rs/xid"
+)
+
+// Config is what a Server is made from. Only Data is required.
+type Config struct {
+	// Data is the directory of what is kept in files: the SQLite database and the images. It is made if need be,
+	// readable by its owner only.
+	Data string
+	// Database is the postgres:// URL of a database to use instead of SQLite.
+	Database string
+	// PublicURL is the origin under which the server is reached from outside, such as https://community.example. The
+	// addresses of images begin with it. Empty: with the origin that each request was sent to.
+	PublicURL string
+	// TrustProxy are the networks of reverse proxies whose X-Forwarded-For is believed. Empty: nobody's is.
+	TrustProxy []netip.Prefix
+	// Log gets one line a request, and what goes wrong. Nil: nothing is logged.
+	Log *slog.Logger
+}
+
+// A Server is a running backend. It is safe for concurrent use.
+type Server struct {
+	*core
+	handler  http.Handler
+	metrics  *metrics
+	stopping atomic.Bool
+}
+
+// core is what all operations share.
+type core struct {
+	store     *store.Store
+	images    images
+	publicURL string
+	log       *slog.Logger
+	now       func() time.Time // the only clock
+	newID     func() string    // the only maker of ids
+	random    io.Reader        // the only source of secrets
+}
+
+// handlers are the operations of the contract, a type for each tag. An operation that no tag has does not compile.
+type handlers struct {
+	servers
+}
+
+var _ stub.StrictServerInterface = handlers{}
+
+// New opens the database and the images and prepares to serve. The error says what to do about it, in one line.
+func New(ctx context.Context, config Config) (*Server, error) {
+	doc, err := api.Load()
+	if err != nil {
+		return nil, err
+	}
+	k, err := newCore(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{core: k, metrics: newMetrics()}
+	if s.handler, err = s.newHandler(doc, config); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func newCore(ctx context.Context, config Config) (*core, error) {
+	log := config.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	if err := os.MkdirAll(config.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("the data directory cannot be used: %w", err)
+	}
+	bucket, err := openImages(filepath.Join(config.Data, "images"))
+	if err != nil {
+		return nil, fmt.Errorf("the images cannot be kept in the data directory: %w", err)
+	}
+	database := config.Database
+	if database == "" {
+		database = filepath.Join(config.Data, "rejoin.db")
+	}
+	opened, err := store.Open(ctx, database)
+	if err != nil {
+		return nil, errors.Join(err, bucket.Close())
+	}
+	newID := func() string { id := xid.New(); return hex.EncodeToString(id[:]) }
+	return &core{
+		store:     opened,
+		images:    images{bucket: bucket, newID: newID, log: log},
+		publicURL: strings.TrimSuffix(config.PublicURL, "/"),
+		log:       log,
+		now:       time.Now,
+		newID:     newID,
+		random:    rand.Reader,
+	}, nil
+}
+
+// origin is what absolute addresses in answers begin with.
+func (k *core) origin(ctx context.Context) string {
+	if k.publicURL != "" {
+		return k.publicURL
+	}
+	return callFrom(ctx).origin
+}
+
+// requestTimeout ends the context of a request that is still being answered after it.
+const requestTimeout = 30 * time.Second
+
+func (s *Server) newHandler(doc *openapi3.T, config Config) (http.Handler, error) {
+	contract, err := newContract(doc)
+	if err != nil {
+		return nil, err
+	}
+	e := echo.New()
+	e.HTTPErrorHandler = s.writeError
+	e.IPExtractor = ipExtractor(config.TrustProxy)
+	stub.RegisterHandlers(e, stub.NewStrictHandler(handlers{servers{s.core}}, []stub.StrictMiddlewareFunc{neverNil}))
+	if err := contract.matches(e.Routes()); err != nil {
+		return nil, err
+	}
+	if err := s.addPages(e, doc); err != nil {
+		return nil, err
+	}
+	e.Pre(acceptOtherPrefixes)
+	e.Use(
+		s.observe,
+		middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: func(_ echo.Context, err error, stack []byte) error {
+			return fmt.Errorf("panic: %w\n%s", err, stack)
+		}}),
+		middleware.ContextTimeout(requestTimeout),
+		contract.hold(s.authenticate),
+	)
+	return e, nil
+}
+
+const integrationPrefix = "/apis/v1"
+
+// acceptOtherPrefixes answers each family under its other base URL too: the System API under /api/v1, the Integration
+// API under /v1. The contract has each path once.
+func acceptOtherPrefixes(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		url := c.Request().URL
+		rewrite := func(path string) string {
+			if rest, ok := strings.CutPrefix(path, "/api/v1/"); ok {
+				return "/" + rest
+			}
+			if rest, ok := strings.CutPrefix(path, "/v1/"); ok {
+				return integrationPrefix + "/" + rest
+			}
+			return path
+		}
+		url.Path, url.RawPath = rewrite(url.Path), rewrite(url.RawPath)
+		return next(c)
+	}
+}
+
+// ipExtractor decides whose word counts on where a request came from.
+func ipExtractor(trusted []netip.Prefix) echo.IPExtractor {
+	if len(trusted) == 0 {
+		return echo.ExtractIPDirect()
+	}
+	options := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
+	for _, prefix := range trusted {
+		prefix = prefix.Masked()
+		options = append(options, echo.TrustIPRange(&net.IPNet{
+			IP: prefix.Addr().AsSlice(), Mask: net.CIDRMask(prefix.Bits(), prefix.Addr().BitLen()),
+		}))
+	}
+	return echo.ExtractIPFromXFFHeader(options...)
+}
+
+// neverNil turns a handler's nil answer, which would go out as an empty 200, into an error.
+func neverNil(next stub.StrictHandlerFunc, operationID string) stub.StrictHandlerFunc {
+	return func(c echo.Context, request any) (any, error) {
+		response, err := next(c, request)
+		if err == nil && response == nil {
+			return nil, fmt.Errorf("%s has returned neither an answer nor an error", operationID)
+		}
+		return response, err
+	}
+}
+
+// Handler answers requests. The timeouts of Serve are not part of it.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// shutdownTimeout is how long running requests may take to finish once the server is to stop.
+const shutdownTimeout = 20 * time.Second
+
+// Serve answers on a listener until ctx ends. Then /readyz says no, no new connection is taken, and Serve returns when
+// the running requests have finished, at the latest after 20 seconds. It closes the listener.
+func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+	web := &http.Server{
+		Handler:           s.handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       60 * time.Second,
+		WriteTimeout:      60 * time.Second,
+		IdleTimeout:       120 * time.Second,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- web.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	s.stopping.Store(true)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	if err := web.Shutdown(ctx); err != nil {
+		return errors.Join(fmt.Errorf("some requests did not finish in time: %w", err), web.Close())
+	}
+	return nil
+}
+
+// Close closes the database and the images. No request may be running.
+func (s *Server) Close() error {
+	return errors.Join(s.store.Close(), s.images.bucket.Close())
+}

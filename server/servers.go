@@ -1,0 +1,292 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+	"mime/multipart"
+	"strings"
+	"time"
+
+	"github.com/oapi-codegen/nullable"
+	"github.com/oapi-codegen/runtime/types"
+	"github.com/rejoin-dev/rejoin/gen"
+	"github.com/rejoin-dev/rejoin/gen/stub"
+	"github.com/rejoin-dev/rejoin/server/internal/store"
+)
+
+// servers are the operations of the tag servers: communities, their members and images.
+type servers struct{ *core }
+
+func (h servers) ListMyServers(ctx context.Context, _ stub.ListMyServersRequestObject) (stub.ListMyServersResponseObject, error) {
+	found, err := h.store.Servers.ListOf(ctx, actorFrom(ctx).AccountID)
+	if err != nil {
+		return nil, err
+	}
+	body := make([]gen.Server, len(found))
+	for i, server := range found {
+		body[i] = h.shown(ctx, server)
+	}
+	return stub.ListMyServers200JSONResponse{Meta: done("My servers"), Body: body}, nil
+}
+
+func (h servers) CreateServer(ctx context.Context, r stub.CreateServerRequestObject) (stub.CreateServerResponseObject, error) {
+	who := actorFrom(ctx)
+	form, imageID, err := h.readServerForm(ctx, r.Body)
+	if err != nil {
+		return nil, err
+	}
+	id, name, now := h.newID(), *form.text("name"), h.now()
+	err = h.store.Tx(ctx, func(tx *store.Tx) error {
+		if err := tx.Servers.Insert(ctx, id, name, imageID, who.AccountID, now); err != nil {
+			return err
+		}
+		if err := tx.Servers.InsertMember(ctx, id, who.AccountID, now); err != nil {
+			return err
+		}
+		return tx.Roles.InsertEveryone(ctx, everyone(h.newID(), id, now))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return stub.CreateServer201JSONResponse{
+		Meta: done("Server has been created successfully"),
+		Body: gen.CreatedServer{ObjectID: id, ID: id, Name: name, Image: h.imageURL(ctx, imageID), Owner: gen.ServerOwner{ID: who.NumberText()}},
+	}, nil
+}
+
+func (h servers) GetServer(ctx context.Context, r stub.GetServerRequestObject) (stub.GetServerResponseObject, error) {
+	server, err := asMember(ctx, h.store.Queries, r.ServerID, actorFrom(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return stub.GetServer200JSONResponse{Meta: done("Server"), Body: h.shown(ctx, server)}, nil
+}
+
+func (h servers) UpdateServer(ctx context.Context, r stub.UpdateServerRequestObject) (stub.UpdateServerResponseObject, error) {
+	who := actorFrom(ctx)
+	// Asked here too, so that nobody who may not can make the server take in a file.
+	if _, err := asAdministrator(ctx, h.store.Queries, r.ServerID, who); err != nil {
+		return nil, err
+	}
+	form, imageID, err := h.readServerForm(ctx, r.Body)
+	if err != nil {
+		return nil, err
+	}
+	var server store.Server
+	var unused string
+	err = h.store.Tx(ctx, func(tx *store.Tx) error {
+		unused = ""
+		if server, err = asAdministrator(ctx, tx.Queries, r.ServerID, who); err != nil {
+			return err
+		}
+		if name := form.text("name"); name != nil {
+			server.Name = *name
+		}
+		if imageID != "" {
+			unused, server.ImageID = server.ImageID, imageID
+		}
+		return tx.Servers.Update(ctx, server.ID, server.Name, server.ImageID)
+	})
+	if err != nil {
+		return nil, err
+	}
+	h.images.remove(ctx, unused)
+	return stub.UpdateServer200JSONResponse{Meta: done("Server has been updated successfully"), Body: h.shown(ctx, server)}, nil
+}
+
+func (h servers) DeleteServer(ctx context.Context, r stub.DeleteServerRequestObject) (stub.DeleteServerResponseObject, error) {
+	who := actorFrom(ctx)
+	var server store.Server
+	err := h.store.Tx(ctx, func(tx *store.Tx) (err error) {
+		if server, err = asMember(ctx, tx.Queries, r.ServerID, who); err != nil {
+			return err
+		}
+		if server.OwnerID != who.AccountID {
+			return permissionDenied("only the owner of a server may delete it")
+		}
+		return tx.Servers.Delete(ctx, server.ID)
+	})
+	if err != nil {
+		return nil, err
+	}
+	h.images.remove(ctx, server.ImageID)
+	return stub.DeleteServer200JSONResponse{Meta: done("Server has been deleted successfully"), Body: gen.Nothing{}}, nil
+}
+
+func (h servers) JoinServer(ctx context.Context, r stub.JoinServerRequestObject) (stub.JoinServerResponseObject, error) {
+	who := actorFrom(ctx)
+	var server store.Server
+	err := h.store.Tx(ctx, func(tx *store.Tx) (err error) {
+		if server, err = tx.Servers.Get(ctx, r.ServerID); err != nil {
+			if errors.Is(err, store.ErrNotFound) {
+				return notFound("server")
+			}
+			return err
+		}
+		err = tx.Servers.InsertMember(ctx, server.ID, who.AccountID, h.now())
+		if errors.Is(err, store.ErrDuplicate) {
+			return conflict("You are a member already", "the caller has joined this server before")
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return stub.JoinServer200JSONResponse{Meta: done("Server has been joined successfully"), Body: h.shown(ctx, server)}, nil
+}
+
+func (h servers) LeaveServer(ctx context.Context, r stub.LeaveServerRequestObject) (stub.LeaveServerResponseObject, error) {
+	who := actorFrom(ctx)
+	err := h.store.Tx(ctx, func(tx *store.Tx) error {
+		server, err := asMember(ctx, tx.Queries, r.ServerID, who)
+		if err != nil {
+			return err
+		}
+		if server.OwnerID == who.AccountID {
+			return conflict("The owner cannot leave", "the caller owns this server; delete it instead")
+		}
+		return tx.Servers.DeleteMember(ctx, server.ID, who.AccountID)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return stub.LeaveServer200JSONResponse{Meta: done("Server has been left successfully"), Body: gen.Nothing{}}, nil
+}
+
+func (h servers) VisitServer(ctx context.Context, r stub.VisitServerRequestObject) (stub.VisitServerResponseObject, error) {
+	who := actorFrom(ctx)
+	today := h.now().UTC()
+	visit := gen.Visit{Day: types.Date{Time: today}}
+	err := h.store.Tx(ctx, func(tx *store.Tx) error {
+		server, err := asMember(ctx, tx.Queries, r.ServerID, who)
+		if err != nil {
+			return err
+		}
+		if visit.Counted, err = tx.Servers.InsertVisit(ctx, server.ID, who.AccountID, today.Format(time.DateOnly)); err != nil {
+			return err
+		}
+		visit.Visits, err = tx.Servers.CountVisits(ctx, server.ID, who.AccountID)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return stub.VisitServer200JSONResponse{Meta: done("Server has been visited successfully"), Body: visit}, nil
+}
+
+func (h servers) ListMembers(ctx context.Context, r stub.ListMembersRequestObject) (stub.ListMembersResponseObject, error) {
+	server, err := asMember(ctx, h.store.Queries, r.ServerID, actorFrom(ctx))
+	if err != nil {
+		return nil, err
+	}
+	page := pageOf(r.Params.Page, r.Params.Limit)
+	members, err := h.store.Servers.ListMembers(ctx, server.ID, int(page.limit), page.skip())
+	if err != nil {
+		return nil, err
+	}
+	total, err := h.store.Servers.CountMembers(ctx, server.ID)
+	if err != nil {
+		return nil, err
+	}
+	return stub.ListMembers200JSONResponse{Meta: page.listed("Members", total), Body: members}, nil
+}
+
+func (h servers) ListServerRoles(ctx context.Context, r stub.ListServerRolesRequestObject) (stub.ListServerRolesResponseObject, error) {
+	server, err := asMember(ctx, h.store.Queries, r.ServerID, actorFrom(ctx))
+	if err != nil {
+		return nil, err
+	}
+	roles, err := h.store.Roles.List(ctx, server.ID)
+	if err != nil {
+		return nil, err
+	}
+	return stub.ListServerRoles200JSONResponse{Meta: done("Server roles"), Body: roles}, nil
+}
+
+func (h servers) ListServerChannels(ctx context.Context, r stub.ListServerChannelsRequestObject) (stub.ListServerChannelsResponseObject, error) {
+	who := actorFrom(ctx)
+	server, err := asMember(ctx, h.store.Queries, r.ServerID, who)
+	if err != nil {
+		return nil, err
+	}
+	may, err := permissionsOf(ctx, h.store.Queries, server, who)
+	if err != nil {
+		return nil, err
+	}
+	channels, err := h.store.Channels.ListVisible(ctx, server.ID, who.AccountID, may.ServerAdministrator)
+	if err != nil {
+		return nil, err
+	}
+	return stub.ListServerChannels200JSONResponse{Meta: done("Server channels"), Body: channels}, nil
+}
+
+func (h servers) GetImage(ctx context.Context, r stub.GetImageRequestObject) (stub.GetImageResponseObject, error) {
+	// The bytes under an id never change, so the id is the tag.
+	tag, forEver := `"`+r.ImageID+`"`, "public, max-age=31536000, immutable"
+	image, err := h.images.open(ctx, r.ImageID)
+	if err != nil {
+		return nil, err
+	}
+	if matchesTag(r.Params.IfNoneMatch, tag) {
+		return stub.GetImage304Response{}, image.Close()
+	}
+	return stub.GetImage200ImageResponse{
+		Body: image, ContentType: image.ContentType(), ContentLength: image.Size(),
+		Headers: stub.GetImage200ResponseHeaders{ETag: &tag, CacheControl: &forEver},
+	}, nil
+}
+
+// matchesTag compares an If-None-Match header (RFC 9110, section 13.1.2) with the tag of what is there.
+func matchesTag(header *string, tag string) bool {
+	if header == nil {
+		return false
+	}
+	for given := range strings.SplitSeq(*header, ",") {
+		given = strings.TrimPrefix(strings.TrimSpace(given), "W/")
+		if given == tag || given == "*" {
+			return true
+		}
+	}
+	return false
+}
+
+// readServerForm reads the parts that make or change a server. The image, if there was one, is stored already; it is
+// removed again if the rest of the form is not valid. A later failure leaves it: a file that nothing shows does less
+// harm than a server whose image is gone, where only the answer to a commit was lost.
+func (h servers) readServerForm(ctx context.Context, body *multipart.Reader) (form form, imageID string, err error) {
+	form, err = readForm(operationFrom(ctx).form, body, func(name string, content io.Reader) (err error) {
+		imageID, err = h.images.put(ctx, "/"+name, content)
+		return err
+	})
+	if err != nil {
+		h.images.remove(ctx, imageID)
+	}
+	return form, imageID, err
+}
+
+// shown is a server as the wire shows it.
+func (h servers) shown(ctx context.Context, server store.Server) gen.Server {
+	server.Image = h.imageURL(ctx, server.ImageID)
+	return server.Server
+}
+
+// imageURL is the absolute address of an image, null if there is none.
+func (k *core) imageURL(ctx context.Context, imageID string) nullable.Nullable[string] {
+	if imageID == "" {
+		return nullable.NewNullNullable[string]()
+	}
+	return nullable.NewNullableWithValue(k.origin(ctx) + "/images/" + imageID)
+}
+
+// everyone is the role that every member of a server has, the lowest there is.
+func everyone(id, serverID string, at time.Time) gen.Role {
+	return gen.Role{
+		ObjectID: id, ServerID: serverID, Title: "@all", Description: "Every member", Class: "gray", Order: 10000,
+		ServerPermissions: gen.ServerPermissions{AllowDm: true, CreateInvite: true},
+		ChannelPermissions: gen.ChannelPermissions{
+			ViewMessageHistory: true, PostMessages: true, AllowMentions: true, AttachFiles: true, ShareLinks: true, ShareAttachments: true,
+		},
+		CreatedAt: gen.Time{Time: at}, UpdatedAt: gen.Time{Time: at},
+	}
+}
