@@ -139,14 +139,14 @@ func (e ProblemCode) Valid() bool {
 
 // ApplicationErrorResponse A failure in the Application API.
 type ApplicationErrorResponse struct {
+	// Meta How a request of the Application API went.
+	Meta ApplicationMeta `json:"meta"`
+
 	// Data What went wrong, for a program. Never contains what was submitted.
 	Data Problem `json:"data"`
 
 	// Message For a person.
 	Message string `json:"message"`
-
-	// Meta How a request of the Application API went.
-	Meta ApplicationMeta `json:"meta"`
 }
 
 // ApplicationMeta How a request of the Application API went.
@@ -181,7 +181,9 @@ type Channel struct {
 	//
 	// Example: 66a282dab13eee0013cbb4d8
 	ServerID ObjectID `json:"serverId"`
-	Topic    string   `json:"topic"`
+
+	// Topic One line of text, without control characters.
+	Topic Title `json:"topic"`
 
 	// UpdatedAt RFC 3339 in UTC with milliseconds.
 	//
@@ -196,10 +198,9 @@ type Channel struct {
 
 // ChannelListResponse defines model for ChannelListResponse.
 type ChannelListResponse struct {
-	Body []Channel `json:"body"`
-
 	// Meta How a request of the System API went.
 	Meta SystemMeta `json:"meta"`
+	Body []Channel  `json:"body"`
 }
 
 // ChannelPermissions What a role lets a member do in a channel.
@@ -236,7 +237,9 @@ type CreatedServer struct {
 
 	// Image The absolute address of an image, or null.
 	Image nullable.Nullable[ImageURL] `json:"image"`
-	Name  string                      `json:"name"`
+
+	// Name One line of text, without control characters.
+	Name Title `json:"name"`
 
 	// Owner Who owns a server.
 	Owner ServerOwner `json:"owner"`
@@ -244,20 +247,20 @@ type CreatedServer struct {
 
 // CreatedServerResponse defines model for CreatedServerResponse.
 type CreatedServerResponse struct {
-	// Body A server as the answer to its creation shows it.
-	Body CreatedServer `json:"body"`
-
 	// Meta How a request of the System API went.
 	Meta SystemMeta `json:"meta"`
+
+	// Body A server as the answer to its creation shows it.
+	Body CreatedServer `json:"body"`
 }
 
 // EmptyResponse Done, and nothing to show.
 type EmptyResponse struct {
-	// Body An empty object.
-	Body Nothing `json:"body"`
-
 	// Meta How a request of the System API went.
 	Meta SystemMeta `json:"meta"`
+
+	// Body An empty object.
+	Body Nothing `json:"body"`
 }
 
 // FieldCode What is wrong with a part of the request. This list only grows.
@@ -304,10 +307,9 @@ type Member struct {
 
 // MemberListResponse defines model for MemberListResponse.
 type MemberListResponse struct {
-	Body []Member `json:"body"`
-
 	// Meta SystemMeta, and which part of a longer list this is.
 	Meta SystemPageMeta `json:"meta"`
+	Body []Member       `json:"body"`
 }
 
 // Nothing An empty object.
@@ -384,7 +386,9 @@ type Role struct {
 
 	// ServerPermissions What a role lets a member do in the whole server.
 	ServerPermissions ServerPermissions `json:"serverPermissions"`
-	Title             string            `json:"title"`
+
+	// Title One line of text, without control characters.
+	Title Title `json:"title"`
 
 	// UpdatedAt RFC 3339 in UTC with milliseconds.
 	//
@@ -394,10 +398,9 @@ type Role struct {
 
 // RoleListResponse defines model for RoleListResponse.
 type RoleListResponse struct {
-	Body []Role `json:"body"`
-
 	// Meta How a request of the System API went.
 	Meta SystemMeta `json:"meta"`
+	Body []Role     `json:"body"`
 }
 
 // Server A community. Every array holds ids, in order.
@@ -420,7 +423,9 @@ type Server struct {
 	Image            nullable.Nullable[ImageURL] `json:"image"`
 	LanguageSettings ObjectIDList                `json:"languageSettings"`
 	Leaderboards     ObjectIDList                `json:"leaderboards"`
-	Name             string                      `json:"name"`
+
+	// Name One line of text, without control characters.
+	Name Title `json:"name"`
 
 	// Owner Who owns a server.
 	Owner ServerOwner  `json:"owner"`
@@ -431,15 +436,16 @@ type Server struct {
 type ServerCreate struct {
 	// Image PNG, JPEG, GIF or WebP.
 	Image *openapi_types.File `json:"image,omitempty"`
-	Name  string              `json:"name"`
+
+	// Name One line of text, without control characters.
+	Name Title `json:"name"`
 }
 
 // ServerListResponse defines model for ServerListResponse.
 type ServerListResponse struct {
-	Body []Server `json:"body"`
-
 	// Meta How a request of the System API went.
 	Meta SystemMeta `json:"meta"`
+	Body []Server   `json:"body"`
 }
 
 // ServerOwner Who owns a server.
@@ -469,27 +475,29 @@ type ServerPermissions struct {
 
 // ServerResponse defines model for ServerResponse.
 type ServerResponse struct {
-	// Body A community. Every array holds ids, in order.
-	Body Server `json:"body"`
-
 	// Meta How a request of the System API went.
 	Meta SystemMeta `json:"meta"`
+
+	// Body A community. Every array holds ids, in order.
+	Body Server `json:"body"`
 }
 
 // ServerUpdate What changes; at least one part.
 type ServerUpdate struct {
 	// Image PNG, JPEG, GIF or WebP.
 	Image *openapi_types.File `json:"image,omitempty"`
-	Name  *string             `json:"name,omitempty"`
+
+	// Name One line of text, without control characters.
+	Name *Title `json:"name,omitempty"`
 }
 
 // SystemErrorResponse A failure in the System API.
 type SystemErrorResponse struct {
-	// Body What went wrong, for a program. Never contains what was submitted.
-	Body Problem `json:"body"`
-
 	// Meta How a request of the System API went.
 	Meta SystemMeta `json:"meta"`
+
+	// Body What went wrong, for a program. Never contains what was submitted.
+	Body Problem `json:"body"`
 }
 
 // SystemMeta How a request of the System API went.
@@ -526,6 +534,9 @@ type SystemPageMeta struct {
 // Example: 2026-03-01T16:50:17.610Z
 type Timestamp = Time
 
+// Title One line of text, without control characters.
+type Title = string
+
 // UserNumber An account's number, as a string.
 //
 // Example: 2
@@ -545,11 +556,11 @@ type Visit struct {
 
 // VisitResponse defines model for VisitResponse.
 type VisitResponse struct {
-	// Body A member's visit.
-	Body Visit `json:"body"`
-
 	// Meta How a request of the System API went.
 	Meta SystemMeta `json:"meta"`
+
+	// Body A member's visit.
+	Body Visit `json:"body"`
 }
 
 // Limit defines model for Limit.

@@ -11,7 +11,7 @@ import (
 
 // asMember returns a server for one of its members; for everybody else it does not exist.
 func asMember(ctx context.Context, q store.Queries, serverID string, who actor) (store.Server, error) {
-	server, err := q.Servers.GetAsMember(ctx, serverID, who.AccountID)
+	server, err := q.Servers.GetAsMember(ctx, serverID, who.account)
 	if errors.Is(err, store.ErrNotFound) {
 		return server, notFound("server")
 	}
@@ -20,8 +20,8 @@ func asMember(ctx context.Context, q store.Queries, serverID string, who actor) 
 
 // permissionsOf resolves what a member may do in a server.
 func permissionsOf(ctx context.Context, q store.Queries, server store.Server, who actor) (gen.ServerPermissions, error) {
-	roles, err := q.Roles.ListOf(ctx, server.ID, who.AccountID)
-	return perm.Resolve(server.OwnerID == who.AccountID, roles), err
+	roles, err := q.Roles.ListOf(ctx, server.ID, who.account)
+	return perm.Resolve(server.OwnerNumber == who.account, roles), err
 }
 
 // asAdministrator returns a server for its owner and its administrators.

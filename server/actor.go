@@ -13,8 +13,8 @@ import (
 
 // An actor is who is calling.
 type actor struct {
-	store.Caller
-	scheme string // the security scheme of the contract by which the credential came
+	account int64  // its number
+	scheme  string // the security scheme of the contract by which the credential came
 }
 
 const (
@@ -74,9 +74,9 @@ func (k *core) authenticate(ctx context.Context, header http.Header) (actor, err
 	if scheme == apiKeyScheme {
 		return actor{}, unknown // no API key can be made yet
 	}
-	caller, err := k.store.Auth.GetCaller(ctx, hashOf(credential), k.now())
+	account, err := k.store.Auth.GetCaller(ctx, hashOf(credential), k.now())
 	if errors.Is(err, store.ErrNotFound) {
 		return actor{}, unknown
 	}
-	return actor{Caller: caller, scheme: scheme}, err
+	return actor{account: account, scheme: scheme}, err
 }

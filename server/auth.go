@@ -49,20 +49,21 @@ func (s *Server) FirstToken(ctx context.Context) (token string, err error) {
 
 // signIn is the step that opens a session for an account, which it makes if there is none.
 func (k *core) signIn(ctx context.Context, tx *store.Tx, email string) (token string, err error) {
-	id, err := tx.Auth.GetAccountID(ctx, email)
+	number, err := tx.Auth.GetAccountByEmail(ctx, email)
 	if errors.Is(err, store.ErrNotFound) {
 		name, _, _ := strings.Cut(email, "@")
 		account := store.Account{ID: k.newID(), Email: email, DisplayName: name, CreatedAt: k.now()}
-		id, err = account.ID, tx.Auth.InsertAccount(ctx, &account)
+		err = tx.Auth.InsertAccount(ctx, &account)
+		number = account.Number
 	}
 	if err != nil {
 		return "", err
 	}
-	return k.openSession(ctx, tx, id)
+	return k.openSession(ctx, tx, number)
 }
 
 // openSession makes a session and returns its token, which nobody can read from the database afterwards.
-func (k *core) openSession(ctx context.Context, tx *store.Tx, accountID string) (token string, err error) {
+func (k *core) openSession(ctx context.Context, tx *store.Tx, account int64) (token string, err error) {
 	secret := make([]byte, 32)
 	if _, err := io.ReadFull(k.random, secret); err != nil {
 		return "", fmt.Errorf("no randomness for a token: %w", err)
@@ -70,6 +71,6 @@ func (k *core) openSession(ctx context.Context, tx *store.Tx, accountID string) 
 	token = hex.EncodeToString(secret)
 	now := k.now()
 	return token, tx.Auth.InsertSession(ctx, store.Session{
-		TokenHash: hashOf(token), AccountID: accountID, CreatedAt: now, ExpiresAt: now.Add(sessionLife),
+		TokenHash: hashOf(token), Account: account, CreatedAt: now, ExpiresAt: now.Add(sessionLife),
 	})
 }

@@ -67,7 +67,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 			slog.Duration("duration", took),
 			slog.Int64("bytes", c.Response().Size),
 			slog.String("remote", c.RealIP()),
-			slog.String("account", call.actor.AccountID))
+			slog.Int64("account", call.actor.account))
 		return nil
 	}
 }

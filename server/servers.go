@@ -19,7 +19,7 @@ import (
 type servers struct{ *core }
 
 func (h servers) ListMyServers(ctx context.Context, _ stub.ListMyServersRequestObject) (stub.ListMyServersResponseObject, error) {
-	found, err := h.store.Servers.ListOf(ctx, actorFrom(ctx).AccountID)
+	found, err := h.store.Servers.ListOf(ctx, actorFrom(ctx).account)
 	if err != nil {
 		return nil, err
 	}
@@ -38,10 +38,10 @@ func (h servers) CreateServer(ctx context.Context, r stub.CreateServerRequestObj
 	}
 	id, name, now := h.newID(), *form.text("name"), h.now()
 	err = h.store.Tx(ctx, func(tx *store.Tx) error {
-		if err := tx.Servers.Insert(ctx, id, name, imageID, who.AccountID, now); err != nil {
+		if err := tx.Servers.Insert(ctx, id, name, imageID, who.account, now); err != nil {
 			return err
 		}
-		if err := tx.Servers.InsertMember(ctx, id, who.AccountID, now); err != nil {
+		if err := tx.Servers.InsertMember(ctx, id, who.account, now); err != nil {
 			return err
 		}
 		return tx.Roles.InsertEveryone(ctx, everyone(h.newID(), id, now))
@@ -51,7 +51,7 @@ func (h servers) CreateServer(ctx context.Context, r stub.CreateServerRequestObj
 	}
 	return stub.CreateServer201JSONResponse{
 		Meta: done("Server has been created successfully"),
-		Body: gen.CreatedServer{ObjectID: id, ID: id, Name: name, Image: h.imageURL(ctx, imageID), Owner: gen.ServerOwner{ID: who.NumberText()}},
+		Body: gen.CreatedServer{ObjectID: id, ID: id, Name: name, Image: h.imageURL(ctx, imageID), Owner: gen.ServerOwner{ID: store.Number(who.account)}},
 	}, nil
 }
 
@@ -102,7 +102,7 @@ func (h servers) DeleteServer(ctx context.Context, r stub.DeleteServerRequestObj
 		if server, err = asMember(ctx, tx.Queries, r.ServerID, who); err != nil {
 			return err
 		}
-		if server.OwnerID != who.AccountID {
+		if server.OwnerNumber != who.account {
 			return permissionDenied("only the owner of a server may delete it")
 		}
 		return tx.Servers.Delete(ctx, server.ID)
@@ -124,7 +124,7 @@ func (h servers) JoinServer(ctx context.Context, r stub.JoinServerRequestObject)
 			}
 			return err
 		}
-		err = tx.Servers.InsertMember(ctx, server.ID, who.AccountID, h.now())
+		err = tx.Servers.InsertMember(ctx, server.ID, who.account, h.now())
 		if errors.Is(err, store.ErrDuplicate) {
 			return conflict("You are a member already", "the caller has joined this server before")
 		}
@@ -143,10 +143,10 @@ func (h servers) LeaveServer(ctx context.Context, r stub.LeaveServerRequestObjec
 		if err != nil {
 			return err
 		}
-		if server.OwnerID == who.AccountID {
+		if server.OwnerNumber == who.account {
 			return conflict("The owner cannot leave", "the caller owns this server; delete it instead")
 		}
-		return tx.Servers.DeleteMember(ctx, server.ID, who.AccountID)
+		return tx.Servers.DeleteMember(ctx, server.ID, who.account)
 	})
 	if err != nil {
 		return nil, err
@@ -163,10 +163,10 @@ func (h servers) VisitServer(ctx context.Context, r stub.VisitServerRequestObjec
 		if err != nil {
 			return err
 		}
-		if visit.Counted, err = tx.Servers.InsertVisit(ctx, server.ID, who.AccountID, today.Format(time.DateOnly)); err != nil {
+		if visit.Counted, err = tx.Servers.InsertVisit(ctx, server.ID, who.account, today.Format(time.DateOnly)); err != nil {
 			return err
 		}
-		visit.Visits, err = tx.Servers.CountVisits(ctx, server.ID, who.AccountID)
+		visit.Visits, err = tx.Servers.CountVisits(ctx, server.ID, who.account)
 		return err
 	})
 	if err != nil {
@@ -214,7 +214,7 @@ func (h servers) ListServerChannels(ctx context.Context, r stub.ListServerChanne
 	if err != nil {
 		return nil, err
 	}
-	channels, err := h.store.Channels.ListVisible(ctx, server.ID, who.AccountID, may.ServerAdministrator)
+	channels, err := h.store.Channels.ListVisible(ctx, server.ID, who.account, may.ServerAdministrator)
 	if err != nil {
 		return nil, err
 	}
@@ -229,7 +229,8 @@ func (h servers) GetImage(ctx context.Context, r stub.GetImageRequestObject) (st
 		return nil, err
 	}
 	if matchesTag(r.Params.IfNoneMatch, tag) {
-		return stub.GetImage304Response{}, image.Close()
+		headers := stub.GetImage304ResponseHeaders{ETag: &tag, CacheControl: &forEver}
+		return stub.GetImage304Response{Headers: headers}, image.Close()
 	}
 	return stub.GetImage200ImageResponse{
 		Body: image, ContentType: image.ContentType(), ContentLength: image.Size(),

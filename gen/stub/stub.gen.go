@@ -398,10 +398,22 @@ func (response GetImage200ImageResponse) VisitGetImageResponse(w http.ResponseWr
 	return err
 }
 
+type GetImage304ResponseHeaders struct {
+	CacheControl *string
+	ETag         *string
+}
+
 type GetImage304Response struct {
+	Headers GetImage304ResponseHeaders
 }
 
 func (response GetImage304Response) VisitGetImageResponse(w http.ResponseWriter) error {
+	if response.Headers.CacheControl != nil {
+		w.Header().Set("Cache-Control", fmt.Sprint(*response.Headers.CacheControl))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	w.WriteHeader(304)
 	return nil
 }

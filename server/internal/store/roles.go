@@ -26,11 +26,11 @@ func (q Roles) List(ctx context.Context, serverID string) ([]gen.Role, error) {
 }
 
 // ListOf returns the roles of a member, the highest first; the role that everyone has is among them.
-func (q Roles) ListOf(ctx context.Context, serverID, accountID string) ([]gen.Role, error) {
+func (q Roles) ListOf(ctx context.Context, serverID string, account int64) ([]gen.Role, error) {
 	return list(ctx, q.conn, scanRole, `SELECT `+roleColumns+`
 	 WHERE r.server_id = $1 AND (r.everyone OR EXISTS (
-	       SELECT 1 FROM member_roles mr WHERE mr.role_id = r.id AND mr.account_id = $2))
-	 ORDER BY r.position, r.id`, serverID, accountID)
+	       SELECT 1 FROM member_roles mr WHERE mr.role_id = r.id AND mr.account = $2))
+	 ORDER BY r.position, r.id`, serverID, account)
 }
 
 // InsertEveryone adds the role that every member of its server has.

@@ -1,8 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,55 +19,78 @@ type Servers struct{ conn }
 // A Server is a community, and the id of its image, which has no place on the wire.
 type Server struct {
 	gen.Server
-	OwnerID string // the owner's account
-	ImageID string // empty: none
+	OwnerNumber int64
+	ImageID     string // empty: none
+
+	createdAt int64
 }
 
-// The roles come in the same row: a list of servers is then one statement, however long it is.
-const serverColumns = `s.id, s.name, s.image_id, s.owner_id, a.number,
-	       (SELECT string_agg(r.id, ',' ORDER BY r.position, r.id) FROM roles r WHERE r.server_id = s.id)
-	  FROM servers s JOIN accounts a ON a.id = s.owner_id`
+// The roles come with their server: a row for each role, one after another. However long a list of servers is, it is
+// one statement, and the indexes yield the rows in this order without sorting.
+const (
+	serverColumns = `SELECT s.id, s.name, s.image_id, s.owner, s.created_at, r.id `
+	rolesOfServer = ` LEFT JOIN roles r ON r.server_id = s.id `
+)
 
-func scanServer(rows *sql.Rows) (s Server, err error) {
-	var image, roles sql.NullString
-	var owner int64
-	if err := rows.Scan(&s.ID, &s.Name, &image, &s.OwnerID, &owner, &roles); err != nil {
-		return s, err
+func (q Servers) list(ctx context.Context, text string, args ...any) ([]Server, error) {
+	servers := []Server{}
+	_, err := list(ctx, q.conn, func(rows *sql.Rows) (none struct{}, err error) {
+		var s Server
+		var image, role sql.NullString
+		if err := rows.Scan(&s.ID, &s.Name, &image, &s.OwnerNumber, &s.createdAt, &role); err != nil {
+			return none, err
+		}
+		if n := len(servers); n == 0 || servers[n-1].ID != s.ID {
+			s.ObjectID = s.ID
+			s.ImageID = image.String
+			s.Owner.ID = Number(s.OwnerNumber)
+			s.Roles, s.Categories, s.Leaderboards, s.LanguageSettings = noIDs, noIDs, noIDs, noIDs
+			servers = append(servers, s)
+		}
+		if last := &servers[len(servers)-1]; role.Valid {
+			last.Roles = append(last.Roles, role.String)
+		}
+		return none, nil
+	}, text, args...)
+	return servers, err
+}
+
+var noIDs = gen.ObjectIDList{}
+
+func (q Servers) get(ctx context.Context, text string, args ...any) (Server, error) {
+	found, err := q.list(ctx, text, args...)
+	switch {
+	case err != nil:
+		return Server{}, err
+	case len(found) == 0:
+		return Server{}, ErrNotFound
 	}
-	s.ObjectID = s.ID
-	s.ImageID = image.String
-	s.Owner.ID = strconv.FormatInt(owner, 10)
-	s.Roles = gen.ObjectIDList{}
-	if roles.String != "" {
-		s.Roles = strings.Split(roles.String, ",")
-	}
-	s.Categories, s.Leaderboards, s.LanguageSettings = gen.ObjectIDList{}, gen.ObjectIDList{}, gen.ObjectIDList{}
-	return s, nil
+	return found[0], nil
 }
 
 // ListOf returns the servers that an account is a member of, oldest first.
-func (q Servers) ListOf(ctx context.Context, accountID string) ([]Server, error) {
-	return list(ctx, q.conn, scanServer, `SELECT `+serverColumns+`
-	  JOIN members m ON m.server_id = s.id
-	 WHERE m.account_id = $1 ORDER BY s.created_at, s.id`, accountID)
+func (q Servers) ListOf(ctx context.Context, account int64) ([]Server, error) {
+	servers, err := q.list(ctx, serverColumns+`FROM members m JOIN servers s ON s.id = m.server_id`+rolesOfServer+
+		`WHERE m.account = $1 ORDER BY m.server_id, r.position, r.id`, account)
+	slices.SortStableFunc(servers, func(a, b Server) int { return cmp.Compare(a.createdAt, b.createdAt) })
+	return servers, err
 }
 
 // Get returns a server.
 func (q Servers) Get(ctx context.Context, id string) (Server, error) {
-	return get(ctx, q.conn, scanServer, `SELECT `+serverColumns+` WHERE s.id = $1`, id)
+	return q.get(ctx, serverColumns+`FROM servers s`+rolesOfServer+`WHERE s.id = $1 ORDER BY r.position, r.id`, id)
 }
 
 // GetAsMember returns a server, for a member of it only: to everybody else it is ErrNotFound.
-func (q Servers) GetAsMember(ctx context.Context, id, accountID string) (Server, error) {
-	return get(ctx, q.conn, scanServer, `SELECT `+serverColumns+`
-	  JOIN members m ON m.server_id = s.id
-	 WHERE s.id = $1 AND m.account_id = $2`, id, accountID)
+func (q Servers) GetAsMember(ctx context.Context, id string, account int64) (Server, error) {
+	return q.get(ctx, serverColumns+`FROM members m JOIN servers s ON s.id = m.server_id`+rolesOfServer+
+		`WHERE m.server_id = $1 AND m.account = $2 ORDER BY r.position, r.id`, id, account)
 }
 
 // Insert adds a server.
-func (q Servers) Insert(ctx context.Context, id, name, imageID, ownerID string, at time.Time) error {
-	_, err := q.exec(ctx, `INSERT INTO servers (id, name, image_id, owner_id, created_at) VALUES ($1, $2, $3, $4, $5)`,
-		id, name, orNull(imageID), ownerID, at.UnixMicro())
+func (q Servers) Insert(ctx context.Context, id, name, imageID string, owner int64, at time.Time) error {
+	_, err := q.exec(ctx, `INSERT INTO servers (id, name, image_id, owner, created_at) VALUES ($1, $2, $3, $4, $5)`,
+		id, name, orNull(imageID), owner, at.UnixMicro())
 	return err
 }
 
@@ -82,15 +107,15 @@ func (q Servers) Delete(ctx context.Context, id string) error {
 }
 
 // InsertMember makes an account a member.
-func (q Servers) InsertMember(ctx context.Context, serverID, accountID string, at time.Time) error {
-	_, err := q.exec(ctx, `INSERT INTO members (server_id, account_id, joined_at) VALUES ($1, $2, $3)`,
-		serverID, accountID, at.UnixMicro())
+func (q Servers) InsertMember(ctx context.Context, serverID string, account int64, at time.Time) error {
+	_, err := q.exec(ctx, `INSERT INTO members (server_id, account, joined_at) VALUES ($1, $2, $3)`,
+		serverID, account, at.UnixMicro())
 	return err
 }
 
 // DeleteMember ends a membership and takes the roles given with it.
-func (q Servers) DeleteMember(ctx context.Context, serverID, accountID string) error {
-	n, err := q.exec(ctx, `DELETE FROM members WHERE server_id = $1 AND account_id = $2`, serverID, accountID)
+func (q Servers) DeleteMember(ctx context.Context, serverID string, account int64) error {
+	n, err := q.exec(ctx, `DELETE FROM members WHERE server_id = $1 AND account = $2`, serverID, account)
 	return affected(n, err, ErrNotFound)
 }
 
@@ -100,9 +125,9 @@ func (q Servers) ListMembers(ctx context.Context, serverID string, limit, skip i
 	SELECT a.id, a.number, a.username, a.display_name, a.avatar, m.joined_at,
 	       (SELECT string_agg(r.title, $4 ORDER BY r.position, r.id) FROM roles r
 	         WHERE r.server_id = m.server_id AND (r.everyone OR EXISTS (
-	               SELECT 1 FROM member_roles mr WHERE mr.role_id = r.id AND mr.account_id = m.account_id)))
-	  FROM members m JOIN accounts a ON a.id = m.account_id
-	 WHERE m.server_id = $1 ORDER BY m.joined_at, m.account_id LIMIT $2 OFFSET $3`, serverID, limit, skip, titleSeparator)
+	               SELECT 1 FROM member_roles mr WHERE mr.role_id = r.id AND mr.account = m.account)))
+	  FROM members m JOIN accounts a ON a.number = m.account
+	 WHERE m.server_id = $1 ORDER BY m.joined_at, m.account LIMIT $2 OFFSET $3`, serverID, limit, skip, titleSeparator)
 }
 
 // The contract admits no control characters in a title.
@@ -116,7 +141,7 @@ func scanMember(rows *sql.Rows) (m gen.Member, err error) {
 		return m, err
 	}
 	m.Roles = strings.Split(titles, titleSeparator)
-	m.ID = strconv.FormatInt(number, 10)
+	m.ID = Number(number)
 	m.Username, m.Avatar = nullableOf(username), nullableOf(avatar)
 	return m, nil
 }
@@ -127,16 +152,16 @@ func (q Servers) CountMembers(ctx context.Context, serverID string) (int64, erro
 }
 
 // InsertVisit records a visit on a day and tells whether it is the first of that day.
-func (q Servers) InsertVisit(ctx context.Context, serverID, accountID, day string) (first bool, err error) {
-	n, err := q.exec(ctx, `INSERT INTO visits (server_id, account_id, day) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
-		serverID, accountID, day)
+func (q Servers) InsertVisit(ctx context.Context, serverID string, account int64, day string) (first bool, err error) {
+	n, err := q.exec(ctx, `INSERT INTO visits (server_id, account, day) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+		serverID, account, day)
 	return n == 1, err
 }
 
 // CountVisits tells on how many days an account visited a server.
-func (q Servers) CountVisits(ctx context.Context, serverID, accountID string) (int64, error) {
+func (q Servers) CountVisits(ctx context.Context, serverID string, account int64) (int64, error) {
 	return get(ctx, q.conn, scanOne[int64],
-		`SELECT COUNT(*) FROM visits WHERE server_id = $1 AND account_id = $2`, serverID, accountID)
+		`SELECT COUNT(*) FROM visits WHERE server_id = $1 AND account = $2`, serverID, account)
 }
 
 func orNull(text string) sql.NullString { return sql.NullString{String: text, Valid: text != ""} }
@@ -147,3 +172,6 @@ func nullableOf(text sql.NullString) nullable.Nullable[string] {
 	}
 	return nullable.NewNullableWithValue(text.String)
 }
+
+// Number is an account's number as the System API shows it: as text.
+func Number(account int64) string { return strconv.FormatInt(account, 10) }

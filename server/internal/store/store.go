@@ -185,6 +185,8 @@ func (c conn) run(ctx context.Context, text string, args []any) (*sql.Rows, erro
 	case !c.pool.prepares:
 		return c.pool.db.QueryContext(ctx, text, args...)
 	}
+	// A read of SQLite ends before it could be called off; watching for that would cost more than the read.
+	ctx = context.WithoutCancel(ctx)
 	stmt, err := c.pool.prepared(ctx, text)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,161 @@
+package conformance
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// common are the promises about every request, told with the operations of whichever tag is at hand.
+var common = []story{
+	{"the two credentials belong to two accounts", func(s *session) {
+		a, b := s.a.makesServer("Chess club"), s.b.makesServer("Go club")
+		if a.owner == b.owner {
+			s.fail("both credentials belong to the account %s; the suite needs two", a.owner)
+		}
+	}},
+
+	{"every operation that needs a credential answers 401 to a caller without one", func(s *session) {
+		for _, op := range s.suite.contract.operations {
+			if op.needsCredential {
+				s.anonymous.send(op.method, op.examplePath(), "", nil).expect(401)
+			}
+		}
+	}},
+
+	{"a credential that is unknown or not of the right shape answers 401", func(s *session) {
+		for _, header := range []string{
+			"Bearer " + strings.Repeat("0123456789abcdef", 4),
+			"Bearer " + s.suite.target.A + "0",
+			"Bearer " + strings.Repeat("g", 64),
+			"Bearer garbage",
+			"Bearer",
+			"Bearer ",
+			"Basic YTpi",
+			s.suite.target.A,
+		} {
+			s.anonymous.with("Authorization", header).get("/servers").expect(401)
+		}
+		for _, key := range []string{strings.Repeat("0123456789abcdef", 4), "garbage"} {
+			s.anonymous.with("x-api-key", key).get("/servers").expect(401)
+		}
+	}},
+
+	{"a request with both kinds of credential answers 401, because it is unclear who is calling", func(s *session) {
+		s.a.with("x-api-key", s.suite.target.A).get("/servers").expect(401)
+		s.a.with("x-api-key", s.suite.target.B).get("/servers").expect(401)
+	}},
+
+	{"who is calling is asked before what was sent is looked at", func(s *session) {
+		s.anonymous.get("/servers/not-an-id").expect(401)
+		s.anonymous.submit("POST", "/servers", field("colour", "red")).expect(401)
+		s.anonymous.send("POST", "/servers", "application/json", []byte(`{`)).expect(401)
+	}},
+
+	{"the System API answers under /api/v1 as it does at the root", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		for _, path := range []string{"/servers/" + club.id, "/servers/" + club.id + "/members", "/servers/" + club.id + "/roles"} {
+			one, other := s.a.get(path).expect(200), s.a.get("/api/v1"+path).expect(200)
+			if asJSON(one.value) != asJSON(other.value) {
+				other.fail("is %s, and at the root %s", other.told(), one.told())
+			}
+		}
+		s.a.get("/api/v1/servers").expect(200).says("My servers").find("/body", "_id", club.id)
+
+		made := s.a.submit("POST", "/api/v1/servers", field("name", "Go club")).expect(201).text("/body/_id")
+		s.a.get("/servers").expect(200).find("/body", "_id", made)
+		s.a.delete("/api/v1/servers/" + made).expect(200)
+		s.a.get("/servers/" + made).expect(404)
+	}},
+
+	// That the envelope is of the right family is held by the wire.
+	{"an unknown route answers 404, in the envelope of the family it would belong to", func(s *session) {
+		for _, who := range []caller{s.anonymous, s.a} {
+			for _, path := range []string{
+				"/nope", "/servers/" + unknownID() + "/nope", "/api/v1/nope", "/apis/v1/nope", "/v1/nope", "/nope/v1/nope",
+			} {
+				who.get(path).expect(404)
+				who.send("POST", path, "application/json", []byte(`{}`)).expect(404)
+			}
+		}
+	}},
+
+	{"a method that a route does not have answers 405 and names those it has", func(s *session) {
+		allows := func(a *answer, methods ...string) {
+			a.expect(405)
+			listed := strings.FieldsFunc(strings.Join(a.header.Values("Allow"), ","), func(r rune) bool { return r == ',' || r == ' ' })
+			for _, method := range methods {
+				if !slices.Contains(listed, method) {
+					a.fail("Allow is %v, and %s is missing in it", listed, method)
+				}
+			}
+		}
+		for _, who := range []caller{s.anonymous, s.a} {
+			allows(who.delete("/servers"), "GET", "POST")
+			allows(who.delete("/api/v1/servers"), "GET", "POST")
+			allows(who.post("/servers/"+unknownID()), "GET", "PUT", "DELETE")
+			allows(who.get("/servers/"+unknownID()+"/join"), "POST")
+		}
+	}},
+
+	{"a caller's request id comes back if it is a good one, and is replaced if it is not", func(s *session) {
+		for _, who := range []caller{s.a, s.anonymous} {
+			for _, id := range []string{"a", "my.own_Request-7", strings.Repeat("x", 64)} {
+				if a := who.with("X-Request-Id", id).get("/servers"); a.header.Get("X-Request-Id") != id {
+					a.fail("X-Request-Id is %q, want the caller's own %q", a.header.Get("X-Request-Id"), id)
+				}
+			}
+			for _, id := range []string{"two words", "<b>", "a/b", "a:b", "\u00e9", strings.Repeat("x", 65)} {
+				if a := who.with("X-Request-Id", id).get("/servers"); a.header.Get("X-Request-Id") == id {
+					a.fail("X-Request-Id is %q, which must be replaced", id)
+				}
+			}
+		}
+		one, other := s.a.get("/servers"), s.a.get("/servers")
+		if id := one.header.Get("X-Request-Id"); id == other.header.Get("X-Request-Id") {
+			other.fail("X-Request-Id is %q, as it was for the request before", id)
+		}
+	}},
+
+	{"an id that is not one answers 400 and names the parameter", func(s *session) {
+		for _, id := range []string{
+			"1", "not-an-id", strings.Repeat("a", 23), strings.Repeat("a", 25), strings.Repeat("g", 24),
+			strings.ToUpper("66a282dab13eee0013cbb4d8"), url.PathEscape("66a282dab13eee0013cbb4d8'"),
+		} {
+			s.a.get("/servers/"+id).refuses("path/serverId", "")
+			s.a.delete("/servers/"+id).refuses("path/serverId", "")
+			s.a.get("/servers/"+id+"/members").refuses("path/serverId", "")
+			s.anonymous.get("/images/"+id).refuses("path/imageId", "")
+		}
+	}},
+
+	{"a refusal never repeats what was sent", func(s *session) {
+		const sent = "zebra7391"
+		club := s.a.makesServer("Chess club")
+		for _, a := range []*answer{
+			s.a.get("/servers/" + sent).expect(400),
+			s.a.get("/servers/" + club.id + "/members?limit=" + sent).expect(400),
+			s.a.submit("POST", "/servers", field("name", sent+strings.Repeat("x", 100))).expect(400),
+			s.a.submit("POST", "/servers", field("name", "Chess club"), field("colour", sent)).expect(400),
+			s.a.submit("POST", "/servers", field("name", "Chess club"), upload("image", sent+".png", "image/png", []byte(sent))).expect(400),
+			s.a.send("POST", "/servers", "text/"+sent, []byte(sent)).expect(415),
+			s.anonymous.bearer(sent).get("/servers").expect(401),
+			s.a.get("/" + sent).expect(404),
+		} {
+			if strings.Contains(string(a.raw), sent) {
+				a.fail("the answer repeats what was sent: %s", a.told())
+			}
+		}
+	}},
+}
+
+// examplePath is the path of an operation with ids in it that are well formed and name nothing.
+func (op *operation) examplePath() string {
+	words := slices.Clone(op.words)
+	for i, word := range words {
+		if strings.HasPrefix(word, "{") {
+			words[i] = unknownID()
+		}
+	}
+	return strings.Join(words, "/")
+}

@@ -1,0 +1,359 @@
+package conformance
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime/multipart"
+	"net"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// session is what a story is told with: three callers, and a memory of what went wrong and what is to be undone.
+//
+// A check that fails is noted and the story goes on, so that one run shows all that differs. Only where the rest would
+// make no sense (no answer, another status than expected) does it end.
+type session struct {
+	// a and b are two accounts that have nothing to do with each other until a story brings them together; anonymous
+	// sends no credential.
+	a, b, anonymous caller
+
+	ctx      context.Context
+	suite    *suite
+	client   *http.Client
+	failures []string
+	undo     []func()
+}
+
+// stopped ends a story whose failure has been noted.
+type stopped struct{}
+
+func (s *session) fail(format string, args ...any) {
+	if text := fmt.Sprintf(format, args...); !slices.Contains(s.failures, text) {
+		s.failures = append(s.failures, text)
+	}
+}
+
+func (s *session) stop(format string, args ...any) {
+	s.fail(format, args...)
+	panic(stopped{})
+}
+
+// unknownID is well formed and, being random, names nothing.
+func unknownID() string {
+	id := make([]byte, 12)
+	_, _ = rand.Read(id)
+	return hex.EncodeToString(id)
+}
+
+// -------------------------------------------------------------------------------------------------------- asking
+
+// caller sends requests as somebody.
+type caller struct {
+	*session
+	name   string
+	header http.Header
+}
+
+// with is the same caller, sending one more header.
+func (c caller) with(name, value string) caller {
+	c.header = c.header.Clone()
+	c.header.Set(name, value)
+	return c
+}
+
+// bearer is the same caller with this credential and no other.
+func (c caller) bearer(credential string) caller {
+	c.header = http.Header{}
+	return c.with("Authorization", "Bearer "+credential)
+}
+
+func (c caller) get(path string) *answer    { return c.send("GET", path, "", nil) }
+func (c caller) post(path string) *answer   { return c.send("POST", path, "", nil) }
+func (c caller) delete(path string) *answer { return c.send("DELETE", path, "", nil) }
+
+// submit sends a form; without parts it is an empty one.
+func (c caller) submit(method, path string, parts ...part) *answer {
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	for _, p := range parts {
+		header := textproto.MIMEHeader{"Content-Disposition": {p.disposition}}
+		if p.kind != "" {
+			header.Set("Content-Type", p.kind)
+		}
+		w, _ := form.CreatePart(header) // a buffer does not fail
+		_, _ = w.Write(p.data)
+	}
+	_ = form.Close()
+	return c.send(method, path, form.FormDataContentType(), body.Bytes())
+}
+
+// part is one part of a form.
+type part struct {
+	disposition, kind string
+	data              []byte
+}
+
+func field(name, value string) part {
+	return part{fmt.Sprintf(`form-data; name="%s"`, name), "", []byte(value)}
+}
+
+func upload(name, file, kind string, data []byte) part {
+	return part{fmt.Sprintf(`form-data; name="%s"; filename="%s"`, name, file), kind, data}
+}
+
+// send makes a request to a path of the backend, or to a whole address that the backend gave. It waits out a rate limit
+// when the backend says for how long.
+func (c caller) send(method, path, kind string, body []byte) *answer {
+	what := fmt.Sprintf("%s: %s %s", c.name, method, path)
+	address := path
+	if !strings.Contains(path, "://") {
+		address = c.suite.url + path
+	}
+	for attempt := 1; ; attempt++ {
+		req, err := http.NewRequestWithContext(c.ctx, method, address, bytes.NewReader(body))
+		if err != nil {
+			c.stop("%s: this is not an address: %v", what, err)
+		}
+		req.Header = c.header.Clone()
+		if kind != "" {
+			req.Header.Set("Content-Type", kind)
+		}
+		resp, err := c.client.Do(req)
+		if err != nil {
+			c.stop("%s: no answer: %s", what, reason(err))
+		}
+		a := &answer{session: c.session, what: what, status: resp.StatusCode, header: resp.Header}
+		a.raw = readBody(resp)
+		if isJSON(resp.Header) {
+			_ = json.Unmarshal(a.raw, &a.value) // the wire reports what is not JSON
+		}
+		if pause := retryAfter(resp); pause > 0 && attempt < 4 {
+			select {
+			case <-time.After(pause):
+				continue
+			case <-c.ctx.Done():
+			}
+		}
+		c.remember(req, a)
+		return a
+	}
+}
+
+func readBody(resp *http.Response) []byte {
+	defer func() { _ = resp.Body.Close() }()
+	var body bytes.Buffer
+	_, _ = body.ReadFrom(resp.Body) // the wire has it in memory
+	return body.Bytes()
+}
+
+func retryAfter(resp *http.Response) time.Duration {
+	seconds, err := strconv.Atoi(resp.Header.Get("Retry-After"))
+	if resp.StatusCode != http.StatusTooManyRequests || err != nil || seconds > 10 {
+		return 0
+	}
+	return time.Duration(max(seconds, 1)) * time.Second
+}
+
+// reason is why there was no answer, for a person.
+func reason(err error) string {
+	var timeout net.Error
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		return "it took too long"
+	}
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		err = wrapped.Err
+	}
+	return err.Error()
+}
+
+// creations are the operations that make what a story must take away again, and where that is.
+var creations = map[string]string{
+	"createServer": "/servers/",
+}
+
+// remember notes what a request has made, whether or not the story expected it to.
+func (c caller) remember(req *http.Request, a *answer) {
+	op := c.suite.contract.find(req.Method, strings.TrimPrefix(req.URL.EscapedPath(), c.suite.base))
+	if op == nil || creations[op.id] == "" || a.status/100 != 2 {
+		return
+	}
+	id, _ := lookup(a.value, "/body/_id")
+	if id, ok := id.(string); ok {
+		c.undo = append(c.undo, func() {
+			gone := c.delete(creations[op.id] + url.PathEscape(id))
+			if gone.status != http.StatusOK && gone.status != http.StatusNotFound {
+				c.fail("could not clean up: %s: %s", gone.what, gone.told())
+			}
+		})
+	}
+}
+
+// ------------------------------------------------------------------------------------------------------- checking
+
+// answer is what came back.
+type answer struct {
+	*session
+	what   string
+	status int
+	header http.Header
+	raw    []byte
+	value  any // of a JSON body
+}
+
+func (a *answer) fail(format string, args ...any) {
+	a.session.fail("%s: %s", a.what, fmt.Sprintf(format, args...))
+}
+
+// told is the answer in short.
+func (a *answer) told() string {
+	text := strings.TrimSpace(string(a.raw))
+	if len(text) > 300 {
+		text = strings.ToValidUTF8(text[:300], "") + " ..."
+	}
+	return fmt.Sprintf("%d %s", a.status, text)
+}
+
+// expect ends the story unless the answer has this status.
+func (a *answer) expect(status int) *answer {
+	if a.status != status {
+		a.stop("%s: want %d, got %s", a.what, status, a.told())
+	}
+	return a
+}
+
+// refuses wants the request refused because of one part of it. An empty code stands for any.
+func (a *answer) refuses(pointer, code string) *answer {
+	a.expect(http.StatusBadRequest)
+	for _, problem := range []string{"/body/fields", "/data/fields"} {
+		fields, _ := lookup(a.value, problem)
+		list, _ := fields.([]any)
+		for _, field := range list {
+			gotPointer, _ := lookup(field, "/pointer")
+			gotCode, _ := lookup(field, "/code")
+			if gotPointer == pointer && (code == "" || gotCode == code) {
+				return a
+			}
+		}
+	}
+	a.fail("want a field with the pointer %q and the code %q, got %s", pointer, code, a.told())
+	return a
+}
+
+// at is the value a pointer leads to; the story ends if there is none.
+func (a *answer) at(pointer string) any {
+	value, ok := lookup(a.value, pointer)
+	if !ok {
+		a.stop("%s: nothing at %s in %s", a.what, pointer, a.told())
+	}
+	return value
+}
+
+func (a *answer) text(pointer string) string { return typed[string](a, pointer, "a string") }
+func (a *answer) list(pointer string) []any  { return typed[[]any](a, pointer, "an array") }
+
+func (a *answer) number(pointer string) float64 { return typed[float64](a, pointer, "a number") }
+
+func typed[T any](a *answer, pointer, name string) T {
+	value, ok := a.at(pointer).(T)
+	if !ok {
+		a.stop("%s: %s must be %s, got %s", a.what, pointer, name, a.told())
+	}
+	return value
+}
+
+// is compares one value, written as it is in JSON.
+func (a *answer) is(pointer string, want any) *answer {
+	if number, ok := want.(int); ok {
+		want = float64(number)
+	}
+	if got := a.at(pointer); !reflect.DeepEqual(got, want) {
+		a.fail("%s is %s, want %s", pointer, asJSON(got), asJSON(want))
+	}
+	return a
+}
+
+// says checks the message for people, which existing clients read.
+func (a *answer) says(message string) *answer { return a.is("/meta/message", message) }
+
+// keys wants an object with exactly these names in it.
+func (a *answer) keys(pointer string, want ...string) *answer {
+	var got []string
+	for name := range typed[map[string]any](a, pointer, "an object") {
+		got = append(got, name)
+	}
+	want = slices.Clone(want)
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		a.fail("%s has the keys %v, want exactly %v", pointer, got, want)
+	}
+	return a
+}
+
+// find returns the pointer of the item of a list whose member has a value; without one the story ends.
+func (a *answer) find(list, name, value string) string {
+	for i, item := range a.list(list) {
+		if got, _ := lookup(item, "/"+name); got == value {
+			return list + "/" + strconv.Itoa(i)
+		}
+	}
+	a.stop("%s: no item of %s has the %s %q", a.what, list, name, value)
+	return ""
+}
+
+// each is one member of every item of a list, in order.
+func (a *answer) each(list, name string) []string {
+	var all []string
+	for i := range a.list(list) {
+		all = append(all, a.text(list+"/"+strconv.Itoa(i)+"/"+name))
+	}
+	return all
+}
+
+// lookup follows an RFC 6901 pointer into a JSON value.
+func lookup(value any, pointer string) (any, bool) {
+	if pointer == "" {
+		return value, value != nil
+	}
+	for _, word := range strings.Split(pointer, "/")[1:] {
+		word = strings.NewReplacer("~1", "/", "~0", "~").Replace(word)
+		switch holder := value.(type) {
+		case map[string]any:
+			inner, ok := holder[word]
+			if !ok {
+				return nil, false
+			}
+			value = inner
+		case []any:
+			i, err := strconv.Atoi(word)
+			if err != nil || i < 0 || i >= len(holder) {
+				return nil, false
+			}
+			value = holder[i]
+		default:
+			return nil, false
+		}
+	}
+	return value, true
+}
+
+func asJSON(value any) string {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Sprint(value)
+	}
+	return string(text)
+}

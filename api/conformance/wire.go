@@ -1,0 +1,398 @@
+package conformance
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/rejoin-dev/rejoin/api"
+)
+
+// maxAnswer is how much of one answer is read: the largest image, and then some.
+const maxAnswer = 16 << 20
+
+// wire carries requests to the backend and holds every answer against the contract, whatever the story that asked
+// thinks of it. What it finds it reports; the answer goes on to the story unchanged.
+type wire struct {
+	contract *contract
+	base     string // the path that all addresses of the backend begin with
+	next     http.RoundTripper
+
+	report    func(finding string)
+	exercised func(operationID string) // a documented success answer arrived, and nothing was wrong with it
+}
+
+// RoundTrip reads the whole answer, so that the time limit of the request covers it.
+func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := w.next.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	_ = resp.Body.Close()
+	if err != nil {
+		return nil, fmt.Errorf("the answer %d broke off after %d bytes: %w", resp.StatusCode, len(body), err)
+	}
+	if len(body) > maxAnswer {
+		return nil, fmt.Errorf("the answer %d is longer than %d bytes", resp.StatusCode, maxAnswer)
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+
+	path := strings.TrimPrefix(req.URL.EscapedPath(), w.base)
+	op := w.contract.find(req.Method, path)
+	subject, findings := req.Method+" "+path, []finding(nil)
+	if op != nil {
+		subject, findings = op.id, w.contract.checkOperation(req, resp, body, op)
+	} else {
+		findings = w.contract.checkUnmatched(req, resp, body, familyOf(path))
+	}
+	for _, f := range append(checkRequestID(req, resp), findings...) {
+		w.report(fmt.Sprintf("%s %d%s", subject, resp.StatusCode, f))
+	}
+	if op != nil && resp.StatusCode/100 == 2 && len(findings) == 0 {
+		w.exercised(op.id)
+	}
+	return resp, nil
+}
+
+// finding is one thing that is wrong with an answer, with an RFC 6901 pointer when it is in the body.
+type finding struct{ pointer, text string }
+
+func (f finding) String() string {
+	if f.pointer == "" {
+		return ": " + f.text
+	}
+	return " " + f.pointer + ": " + f.text
+}
+
+func found(pointer, format string, args ...any) []finding {
+	return []finding{{pointer, fmt.Sprintf(format, args...)}}
+}
+
+// ------------------------------------------------------------------------------------------------ what is promised
+
+// contract is api.Spec, made strict: an answer must not show what the contract does not declare.
+type contract struct {
+	operations []*operation
+	families   map[string]*openapi3.MediaType // how each envelope family tells a failure
+}
+
+type operation struct {
+	id, method, path string
+	words            []string // of the path
+	needsCredential  bool
+	family           string
+	declared         *openapi3.Operation
+	route            *routers.Route
+}
+
+func loadContract() (*contract, error) {
+	doc, err := api.Load()
+	if err != nil {
+		return nil, err
+	}
+	if err := doc.WalkSchemas(closeObject); err != nil {
+		return nil, fmt.Errorf("the contract cannot be walked: %w", err)
+	}
+	c := &contract{families: map[string]*openapi3.MediaType{}}
+	named, _ := doc.Extensions["x-envelope-families"].(map[string]any)
+	familyOfSchema := map[string]string{}
+	for family, schema := range named {
+		schema, _ := schema.(map[string]any)
+		ref, _ := schema["$ref"].(string)
+		declared := doc.Components.Schemas[strings.TrimPrefix(ref, "#/components/schemas/")]
+		if declared == nil {
+			return nil, fmt.Errorf("the contract names no schema for the envelope family %s", family)
+		}
+		c.families[family] = &openapi3.MediaType{Schema: declared}
+		familyOfSchema[ref] = family
+	}
+	for path, item := range doc.Paths.Map() {
+		for method, declared := range item.Operations() {
+			op := &operation{
+				id: declared.OperationID, method: method, path: path, words: strings.Split(path, "/"), declared: declared,
+				needsCredential: declared.Security != nil && len(*declared.Security) > 0,
+				route:           &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: declared},
+			}
+			if fallback := declared.Responses.Default(); fallback != nil {
+				op.family = familyOfSchema[fallback.Value.Content.Get("application/json").Schema.Ref]
+			}
+			c.operations = append(c.operations, op)
+		}
+	}
+	// A brace sorts behind every letter and digit, so a literal word is tried before a parameter in its place.
+	slices.SortFunc(c.operations, func(a, b *operation) int {
+		return cmp.Or(slices.Compare(a.words, b.words), strings.Compare(a.method, b.method))
+	})
+	return c, nil
+}
+
+func closeObject(_ string, ref *openapi3.SchemaRef) error {
+	extra := &ref.Value.AdditionalProperties
+	if len(ref.Value.Properties) > 0 && extra.Has == nil && extra.Schema == nil {
+		extra.Has = openapi3.Ptr(false)
+	}
+	return nil
+}
+
+// find returns the operation that a request is for, or nil. Each operation answers under both names of its route
+// family: /servers and /api/v1/servers, /apis/v1/keys and /v1/keys.
+func (c *contract) find(method, path string) *operation {
+	if rest, older := strings.CutPrefix(path, "/api/v1/"); older {
+		path = "/" + rest
+	} else if rest, newer := strings.CutPrefix(path, "/v1/"); newer {
+		path = "/apis/v1/" + rest
+	}
+	words := strings.Split(path, "/")
+	for _, op := range c.operations {
+		if op.method == method && slices.EqualFunc(op.words, words, matches) {
+			return op
+		}
+	}
+	return nil
+}
+
+func matches(template, word string) bool {
+	if strings.HasPrefix(template, "{") {
+		return word != ""
+	}
+	plain, err := url.PathUnescape(word)
+	return err == nil && plain == template
+}
+
+// familyOf is the family in which a path that belongs to no operation is refused.
+func familyOf(path string) string {
+	for _, root := range []string{"/apis/v1", "/v1"} {
+		if path == root || strings.HasPrefix(path, root+"/") {
+			return "integration"
+		}
+	}
+	return "system"
+}
+
+// ------------------------------------------------------------------------------------------------ what is answered
+
+func (c *contract) checkOperation(req *http.Request, resp *http.Response, body []byte, op *operation) []finding {
+	status := resp.StatusCode
+	response := op.declared.Responses.Status(status)
+	switch {
+	case response != nil:
+	case status < 400:
+		return found("", "this status is not in the contract")
+	case slices.Contains([]int{400, 401, 403, 404, 409}, status):
+		return found("", "the contract does not list this status for the operation")
+	default:
+		response = op.declared.Responses.Default()
+	}
+	if len(response.Value.Content) == 0 {
+		if len(body) > 0 {
+			return found("", "this answer has no body in the contract, and %d bytes came", len(body))
+		}
+		return nil
+	}
+	kind := resp.Header.Get("Content-Type")
+	if response.Value.Content.Get(kind) == nil {
+		return found("", "Content-Type is %q; the contract has %s", kind, kinds(response.Value.Content))
+	}
+	if strings.HasPrefix(kind, "image/") {
+		return validate(req, resp, nil, op.route)
+	}
+	findings := validate(req, resp, body, op.route)
+	return append(findings, checkAgreement(resp, body)...)
+}
+
+// checkUnmatched is for paths and methods that the contract does not have: they are refused, in an envelope.
+func (c *contract) checkUnmatched(req *http.Request, resp *http.Response, body []byte, family string) []finding {
+	if resp.StatusCode < 400 {
+		return found("", "a request that is in no contract must be refused")
+	}
+	answers := openapi3.Responses{}
+	answers.Set("default", &openapi3.ResponseRef{Value: &openapi3.Response{
+		Description: openapi3.Ptr(""),
+		Content:     openapi3.Content{"application/json": c.families[family]},
+	}})
+	route := &routers.Route{Spec: &openapi3.T{OpenAPI: "3.0.3"}, Operation: &openapi3.Operation{Responses: &answers}}
+	if kind := resp.Header.Get("Content-Type"); answers.Default().Value.Content.Get(kind) == nil {
+		return found("", "Content-Type is %q; the contract has application/json", kind)
+	}
+	findings := validate(req, resp, body, route)
+	if len(findings) > 0 {
+		findings = append(found("", "must be refused in the envelope of the family %s", family), findings...)
+	}
+	return append(findings, checkAgreement(resp, body)...)
+}
+
+// timestamp is the one form of RFC 3339 that goes over this wire. The format date-time alone would allow any offset
+// and any precision.
+var timestamp = openapi3.WithStringFormatValidator("date-time", openapi3.NewRegexpFormatValidator(
+	`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$`))
+
+// validate holds status, headers and body against the route. No body means that it is not JSON.
+func validate(req *http.Request, resp *http.Response, body []byte, route *routers.Route) []finding {
+	if body != nil {
+		if err := oneValue(body); err != nil {
+			return found("", "the body must be one JSON value without duplicate names: %v", err)
+		}
+	}
+	input := &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: req, Route: route},
+		Status:                 resp.StatusCode,
+		Header:                 resp.Header,
+		Options: &openapi3filter.Options{
+			IncludeResponseStatus:   true,
+			ExcludeResponseBody:     body == nil,
+			MultiError:              true,
+			SchemaValidationOptions: []openapi3.SchemaValidationOption{timestamp},
+		},
+	}
+	input.SetBodyBytes(body)
+	return explain(openapi3filter.ValidateResponse(req.Context(), input))
+}
+
+// oneValue is stricter than encoding/json: clients differ in which of two equal names they believe.
+func oneValue(body []byte) error {
+	decoder := jsontext.NewDecoder(bytes.NewReader(body))
+	if _, err := decoder.ReadValue(); err != nil {
+		return err
+	}
+	if _, err := decoder.ReadToken(); err != io.EOF {
+		return errors.New("something follows the value")
+	}
+	return nil
+}
+
+// explain turns an error of the validator into findings, one for each place.
+func explain(err error) []finding {
+	var several openapi3.MultiError
+	var one *openapi3.SchemaError
+	var answer *openapi3filter.ResponseError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &answer) && strings.Contains(answer.Reason, "header"):
+		return found("", "%s", answer.Reason)
+	case errors.As(err, &several):
+		var all []finding
+		for _, err := range several {
+			all = append(all, explain(err)...)
+		}
+		return all
+	case errors.As(err, &one):
+		words := one.JSONPointer()
+		var name string
+		if _, other := fmt.Sscanf(one.Reason, "property %q is unsupported", &name); other == nil {
+			return found(pointer(append(words, name)), "this property is not in the contract")
+		}
+		return found(pointer(words), "%s", one.Reason)
+	}
+	return found("", "%v", err)
+}
+
+var escape = strings.NewReplacer("~", "~0", "/", "~1")
+
+func pointer(words []string) string {
+	var b strings.Builder
+	for _, word := range words {
+		b.WriteString("/" + escape.Replace(word))
+	}
+	return b.String()
+}
+
+func kinds(content openapi3.Content) string {
+	var names []string
+	for name := range content {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}
+
+// codes are the statuses that each code of a Problem goes with. A code that is not here is new, and left alone.
+var codes = map[string]int{
+	"invalid_request": 400, "unauthenticated": 401, "permission_denied": 403, "email_unverified": 403, "not_found": 404,
+	"method_not_allowed": 405, "conflict": 409, "payload_too_large": 413, "unsupported_media_type": 415,
+	"rate_limited": 429, "internal": 500, "unavailable": 503,
+}
+
+// checkAgreement is about what an answer says twice: its status in the status line and in the envelope, the request's
+// id in a header and in the Problem.
+func checkAgreement(resp *http.Response, body []byte) []finding {
+	var findings []finding
+	disagree := func(pointer string, got, want any) {
+		findings = append(findings, found(pointer, "is %#v where the status is %d; want %#v", got, resp.StatusCode, want)...)
+	}
+	var answer any
+	_ = json.Unmarshal(body, &answer) // what is not JSON has been reported
+	success := resp.StatusCode < 400
+	word := "success"
+	if !success {
+		word = "error"
+	}
+	if got, ok := lookup(answer, "/meta/success"); ok && got != success {
+		disagree("/meta/success", got, success)
+	}
+	if got, ok := lookup(answer, "/meta/statusCode"); ok && got != float64(resp.StatusCode) {
+		disagree("/meta/statusCode", got, float64(resp.StatusCode))
+	}
+	for _, pointer := range []string{"/status", "/meta/status"} {
+		if got, ok := lookup(answer, pointer); ok && got != word {
+			disagree(pointer, got, word)
+		}
+	}
+	if success {
+		if got, ok := lookup(answer, "/meta/devMessage"); ok && got != "" {
+			disagree("/meta/devMessage", got, "")
+		}
+		return findings
+	}
+
+	for _, problem := range []string{"/body", "/data"} {
+		if got, ok := lookup(answer, problem+"/requestId"); ok && got != resp.Header.Get("X-Request-Id") {
+			findings = append(findings, found(problem+"/requestId", "is not the X-Request-Id of the answer")...)
+		}
+		code, _ := lookup(answer, problem+"/code")
+		if text, _ := code.(string); codes[text] != 0 && codes[text] != resp.StatusCode {
+			findings = append(findings, found(problem+"/code", "%s goes with the status %d", text, codes[text])...)
+		}
+	}
+	needs := map[int]string{405: "Allow", 429: "Retry-After", 503: "Retry-After"}
+	if name := needs[resp.StatusCode]; name != "" && resp.Header.Get(name) == "" {
+		findings = append(findings, found("", "the header %s is missing", name)...)
+	}
+	return findings
+}
+
+var requestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+func checkRequestID(req *http.Request, resp *http.Response) []finding {
+	sent, got := req.Header.Get("X-Request-Id"), resp.Header.Get("X-Request-Id")
+	switch {
+	case got == "":
+		return found("", "the header X-Request-Id is missing")
+	case !requestID.MatchString(got):
+		return found("", "X-Request-Id must be 1 to 64 letters, digits, dots, hyphens or underscores")
+	case requestID.MatchString(sent) && got != sent:
+		return found("", "X-Request-Id must be the one that was sent")
+	}
+	return nil
+}
+
+// isJSON tells a body worth decoding from an image.
+func isJSON(header http.Header) bool {
+	kind, _, err := mime.ParseMediaType(header.Get("Content-Type"))
+	return err == nil && kind == "application/json"
+}
