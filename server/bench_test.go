@@ -1,4 +1,4 @@
-package server_test
+package server
 
 import (
 	"bufio"
@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/textproto"
 	"runtime"
 	"strconv"
@@ -17,7 +16,6 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
-	"github.com/rejoin-dev/rejoin/server"
 )
 
 // BenchmarkListServers compares, over loopback sockets and in one run, GET /servers (authenticated, validated, three
@@ -25,7 +23,7 @@ import (
 // else the machine does hits both. The client only writes and reads bytes: what it costs would flatter the ratio.
 func BenchmarkListServers(b *testing.B) {
 	ctx, stop := context.WithCancel(context.Background())
-	s, err := server.New(ctx, server.Config{Data: b.TempDir()})
+	s, err := New(ctx, Config{Data: b.TempDir()})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -33,16 +31,10 @@ func BenchmarkListServers(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	request := func() *http.Request {
-		r := httptest.NewRequest("GET", "/servers", nil)
-		r.Header.Set("Authorization", "Bearer "+token)
-		return r
-	}
 	for i := range 3 {
 		createServer(b, s.Handler(), token, fmt.Sprintf("Server %d", i))
 	}
-	answer := httptest.NewRecorder()
-	s.Handler().ServeHTTP(answer, request())
+	answer := send(s.Handler(), request("GET", "/servers", token))
 	if answer.Code != http.StatusOK {
 		b.Fatalf("GET /servers answered %d", answer.Code)
 	}
@@ -65,7 +57,7 @@ func BenchmarkListServers(b *testing.B) {
 	go bareServer.Serve(theirs)
 
 	var wire bytes.Buffer
-	request().Write(&wire)
+	request("GET", "/servers", token).Write(&wire)
 	sides := []*load{newLoad(b, ours.Addr(), wire.Bytes()), newLoad(b, theirs.Addr(), wire.Bytes())}
 	const round = 2000
 	for _, side := range sides { // connections, prepared statements and pools are warm when the clock starts

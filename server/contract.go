@@ -40,8 +40,8 @@ type routeKey struct{ method, path string }
 type operation struct {
 	id        string
 	family    family
-	secured   bool
-	bodyType  string // the media type of the body; empty if there is none
+	schemes   []string // the security schemes it admits; none: it is for everybody
+	bodyType  string   // the media type of the body; empty if there is none
 	bodyLimit int64
 	form      *openapi3.Schema // of a multipart body, which the handler reads part by part
 	route     *routers.Route
@@ -75,10 +75,8 @@ func newContract(doc *openapi3.T) (*contract, error) {
 
 func newOperation(doc *openapi3.T, path, method string, item *openapi3.PathItem, spec *openapi3.Operation) (*operation, error) {
 	op := &operation{
-		id:    spec.OperationID,
-		route: &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: spec},
+		id: spec.OperationID,
 		options: &openapi3filter.Options{
-			AuthenticationFunc: admit,
 			MultiError:         true,
 			KeepValidatedValue: true, // the handler must get the value that was validated, not a second reading of it
 		},
@@ -86,7 +84,18 @@ func newOperation(doc *openapi3.T, path, method string, item *openapi3.PathItem,
 	if spec.Security == nil {
 		return nil, errors.New("it does not say who may call it; an operation for everybody must have `security: []`")
 	}
-	op.secured = len(*spec.Security) > 0
+	for _, requirement := range *spec.Security {
+		if len(requirement) != 1 {
+			return nil, errors.New("each of its security requirements must name one scheme")
+		}
+		for scheme := range requirement {
+			op.schemes = append(op.schemes, scheme)
+		}
+	}
+	// The validator's own security step would read the whole body into memory first, once for each scheme.
+	unsecured := *spec
+	unsecured.Security = &openapi3.SecurityRequirements{}
+	op.route = &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: &unsecured}
 
 	fallback := spec.Responses.Default()
 	if fallback == nil {
@@ -156,10 +165,13 @@ func (k *contract) hold(authenticate func(context.Context, http.Header) (actor, 
 			}
 			call := callFrom(r.Context())
 			call.operation = op
-			if op.secured {
+			if len(op.schemes) > 0 {
 				who, err := authenticate(r.Context(), r.Header)
 				if err != nil {
 					return err
+				}
+				if !slices.Contains(op.schemes, who.scheme) {
+					return permissionDenied("this operation does not take such a credential")
 				}
 				call.actor = who
 			}
@@ -245,24 +257,11 @@ func unambiguous(data []byte) error {
 	return nil
 }
 
-// admit is the validator's look at the security of an operation. Who is calling was found before; this only says
-// whether the operation admits such a caller.
-func admit(ctx context.Context, input *openapi3filter.AuthenticationInput) error {
-	if callFrom(ctx).actor.scheme != input.SecuritySchemeName {
-		return errors.New("the credential came by another scheme")
-	}
-	return nil
-}
-
 // faultOfValidation builds the fault of what the validator found. Its texts hold the schema and what was submitted and
 // are never passed on.
 func faultOfValidation(err error) error {
 	var fields []gen.ProblemField
 	for _, e := range flatten(err) {
-		var security *openapi3filter.SecurityRequirementsError
-		if errors.As(e, &security) {
-			return permissionDenied("this operation does not take such a credential")
-		}
 		var request *openapi3filter.RequestError
 		if !errors.As(e, &request) {
 			return internal(err)

@@ -1,25 +1,502 @@
-package server_test
+package server
 
 import (
+	"bufio"
 	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
 	"mime/multipart"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
 	"testing"
+	"time"
+
+	"github.com/rejoin-dev/rejoin/api"
+	"github.com/rejoin-dev/rejoin/gen"
 )
 
-func createServer(t testing.TB, handler http.Handler, token, name string) {
-	t.Helper()
+// request is a request of the holder of a token.
+func request(method, target, token string) *http.Request {
+	r := httptest.NewRequest(method, target, nil)
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	return r
+}
+
+func createRequest(target, token, name string) *http.Request {
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
 	form.WriteField("name", name)
 	form.Close()
-	r := httptest.NewRequest("POST", "/servers", &body)
+	r := httptest.NewRequest("POST", target, &body)
+	r.RequestURI = "" // so that a client can send it too
 	r.Header.Set("Authorization", "Bearer "+token)
 	r.Header.Set("Content-Type", form.FormDataContentType())
-	answer := httptest.NewRecorder()
-	handler.ServeHTTP(answer, r)
-	if answer.Code != http.StatusCreated {
-		t.Fatalf("POST /servers answered %d: %s", answer.Code, answer.Body)
+	return r
+}
+
+// createServer makes a server and returns its id.
+func createServer(t testing.TB, h http.Handler, token, name string) string {
+	t.Helper()
+	w := send(h, createRequest("/servers", token, name))
+	var answer gen.CreatedServerResponse
+	if err := json.Unmarshal(w.Body.Bytes(), &answer); w.Code != http.StatusCreated || err != nil {
+		t.Fatalf("POST /servers answered %d: %s (%v)", w.Code, w.Body, err)
+	}
+	return answer.Body.ID
+}
+
+func read[T any](t testing.TB, w *httptest.ResponseRecorder) T {
+	t.Helper()
+	var value T
+	if err := json.Unmarshal(w.Body.Bytes(), &value); err != nil || w.Code != http.StatusOK {
+		t.Fatalf("answered %d: %s (%v)", w.Code, w.Body, err)
+	}
+	return value
+}
+
+func TestAVisitCountsOncePerUTCDay(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := open(t, config)
+		token := tokenOf(t, s, "a@example.com")
+		id := createServer(t, s.Handler(), token, "Chess club")
+		for _, step := range []struct {
+			now     string
+			day     string
+			counted bool
+			visits  int64
+		}{
+			{"2026-03-01T23:59:59+00:00", "2026-03-01", true, 1},
+			{"2026-03-02T01:30:00+02:00", "2026-03-01", false, 1},
+			{"2026-03-02T00:00:00+00:00", "2026-03-02", true, 2},
+			{"2026-03-01T20:00:00-08:00", "2026-03-02", false, 2},
+		} {
+			now, err := time.Parse(time.RFC3339, step.now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.now = func() time.Time { return now }
+			visit := read[gen.VisitResponse](t, send(s.Handler(), request("POST", "/servers/"+id+"/visit", token))).Body
+			if visit.Day.String() != step.day || visit.Counted != step.counted || visit.Visits != step.visits {
+				t.Errorf("%s: got %s, counted %v, visits %d; want %s, %v, %d", step.now, visit.Day, visit.Counted, visit.Visits, step.day, step.counted, step.visits)
+			}
+		}
+	})
+}
+
+func TestASessionEndsAfterThirtyDays(t *testing.T) {
+	s := open(t, Config{Data: t.TempDir()})
+	token := tokenOf(t, s, "a@example.com")
+	start := time.Now()
+	for after, want := range map[time.Duration]int{
+		sessionLife - time.Minute: http.StatusOK,
+		sessionLife + time.Minute: http.StatusUnauthorized,
+	} {
+		s.now = func() time.Time { return start.Add(after) }
+		if w := send(s.Handler(), request("GET", "/servers", token)); w.Code != want {
+			t.Errorf("after %v: got %d, want %d", after, w.Code, want)
+		}
+	}
+}
+
+func TestATokenIsNotInTheDatabase(t *testing.T) {
+	config := Config{Data: t.TempDir()}
+	s := open(t, config)
+	token := tokenOf(t, s, "a@example.com")
+	files, err := os.ReadDir(config.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	for _, file := range files {
+		if file.IsDir() {
+			continue
+		}
+		content, err := os.ReadFile(config.Data + "/" + file.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		found = found || bytes.Contains(content, []byte(hashOf(token)))
+		if bytes.Contains(content, []byte(token)) {
+			t.Errorf("%s holds the token", file.Name())
+		}
+	}
+	if !found {
+		t.Error("the token's hash is nowhere: this test has looked in the wrong place")
+	}
+}
+
+func TestParallelJoinsMakeOneMember(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := open(t, config)
+		id := createServer(t, s.Handler(), tokenOf(t, s, "owner@example.com"), "Chess club")
+		token := tokenOf(t, s, "member@example.com")
+		statuses := inParallel(20, func(int) int {
+			return send(s.Handler(), request("POST", "/servers/"+id+"/join", token)).Code
+		})
+		if statuses[http.StatusOK] != 1 || statuses[http.StatusConflict] != 19 {
+			t.Errorf("got %v, want one 200 and nineteen 409", statuses)
+		}
+		page := read[gen.MemberListResponse](t, send(s.Handler(), request("GET", "/servers/"+id+"/members", token)))
+		if page.Meta.Total != 2 || len(page.Body) != 2 {
+			t.Errorf("got %d members, want the owner and one more", page.Meta.Total)
+		}
+	})
+}
+
+func TestParallelVisitsCountOnce(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := open(t, config)
+		token := tokenOf(t, s, "a@example.com")
+		id := createServer(t, s.Handler(), token, "Chess club")
+		var mu sync.Mutex
+		counted := 0
+		statuses := inParallel(20, func(int) int {
+			w := send(s.Handler(), request("POST", "/servers/"+id+"/visit", token))
+			mu.Lock()
+			defer mu.Unlock()
+			if strings.Contains(w.Body.String(), `"counted":true`) {
+				counted++
+			}
+			return w.Code
+		})
+		if statuses[http.StatusOK] != 20 || counted != 1 {
+			t.Errorf("got %v with %d counted, want twenty 200 with one counted", statuses, counted)
+		}
+	})
+}
+
+// inParallel does something n times at once and counts the results.
+func inParallel[R comparable](n int, do func(i int) R) map[R]int {
+	results := map[R]int{}
+	var mu sync.Mutex
+	var group sync.WaitGroup
+	for i := range n {
+		group.Go(func() {
+			result := do(i)
+			mu.Lock()
+			defer mu.Unlock()
+			results[result]++
+		})
+	}
+	group.Wait()
+	return results
+}
+
+func TestReplicasMayStartTogetherOnAnEmptyDatabase(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		var mu sync.Mutex
+		var servers []*Server
+		errs := inParallel(4, func(int) error {
+			s, err := New(context.Background(), config)
+			if err == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				servers = append(servers, s)
+			}
+			return err
+		})
+		if errs[nil] != 4 {
+			t.Fatalf("got %v, want four servers", errs)
+		}
+		tokens := inParallel(4, func(i int) string {
+			token, err := servers[i].FirstToken(context.Background())
+			if err != nil {
+				t.Error(err)
+			}
+			return token
+		})
+		if tokens[""] != 3 || len(tokens) != 2 {
+			t.Errorf("the first account was made by %d of four", 4-tokens[""])
+		}
+		for _, s := range servers {
+			s.Close()
+		}
+	})
+}
+
+// Every server whose creation was acknowledged must be there after the process was killed in the middle of creating more.
+func TestWhatWasAcknowledgedSurvivesAKill(t *testing.T) {
+	data := t.TempDir()
+	token := func() string {
+		s := open(t, Config{Data: data})
+		return tokenOf(t, s, "a@example.com")
+	}()
+	process := exec.Command(os.Args[0])
+	process.Env = append(os.Environ(), serveEnv+"="+data)
+	output, err := process.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer process.Process.Kill()
+	address, err := bufio.NewReader(output).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	acknowledged := make(chan string, 10000)
+	var group sync.WaitGroup
+	for worker := range 4 {
+		group.Go(func() {
+			for i := 0; ; i++ {
+				name := fmt.Sprintf("%d-%d", worker, i)
+				answer, err := http.DefaultClient.Do(createRequest("http://"+strings.TrimSpace(address)+"/servers", token, name))
+				if err != nil {
+					return // the kill
+				}
+				_, err = io.Copy(io.Discard, answer.Body)
+				answer.Body.Close()
+				if err != nil || answer.StatusCode != http.StatusCreated {
+					return
+				}
+				acknowledged <- name
+			}
+		})
+	}
+	for len(acknowledged) < 100 {
+		time.Sleep(time.Millisecond)
+	}
+	if err := process.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	group.Wait()
+	process.Wait()
+	close(acknowledged)
+
+	s := open(t, Config{Data: data})
+	there := map[string]bool{}
+	for _, server := range read[gen.ServerListResponse](t, send(s.Handler(), request("GET", "/servers", token))).Body {
+		there[server.Name] = true
+	}
+	n := 0
+	for name := range acknowledged {
+		n++
+		if !there[name] {
+			t.Errorf("server %s was acknowledged and is gone", name)
+		}
+	}
+	t.Logf("%d acknowledged, %d there", n, len(there))
+}
+
+func TestARunningRequestFinishesWhenTheServerStops(t *testing.T) {
+	s := open(t, Config{Data: t.TempDir()})
+	token := tokenOf(t, s, "a@example.com")
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx, listener) }()
+
+	base := "http://" + listener.Addr().String()
+	r := createRequest(base+"/servers", token, "Chess club")
+	whole, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, finish := io.Pipe()
+	r.Body, r.ContentLength = body, int64(len(whole))
+	answered := make(chan *http.Response, 1)
+	go func() {
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Error(err)
+		}
+		answered <- answer
+	}()
+	finish.Write(whole[:20]) // returns once the request is on its way
+	for send(s.Handler(), request("GET", "/readyz", "")).Code != http.StatusOK {
+		t.Fatal("the server was not ready before it was to stop")
+	}
+	stop()
+	for send(s.Handler(), request("GET", "/readyz", "")).Code != http.StatusServiceUnavailable {
+		time.Sleep(time.Millisecond)
+	}
+	for { // until nobody takes connections any more
+		conn, err := net.Dial("tcp", listener.Addr().String())
+		if err != nil {
+			break
+		}
+		conn.Close()
+		time.Sleep(time.Millisecond)
+	}
+	finish.Write(whole[20:])
+	finish.Close()
+	if answer := <-answered; answer == nil || answer.StatusCode != http.StatusCreated {
+		t.Errorf("the running request got %v, want 201", answer)
+	}
+	if err := <-done; err != nil {
+		t.Errorf("Serve returned %v", err)
+	}
+}
+
+func TestOversizedHeadersAreRefused(t *testing.T) {
+	s := open(t, Config{Data: t.TempDir()})
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx, listener) }()
+	r := request("GET", "http://"+listener.Addr().String()+"/livez", "")
+	r.RequestURI = ""
+	r.Header.Set("X-Long", strings.Repeat("a", 100<<10))
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil || answer.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("got %v, %v; want 431", answer, err)
+	}
+	http.DefaultClient.CloseIdleConnections()
+	stop()
+	<-done
+}
+
+func TestAPanicIsAnErrorLikeAnyOther(t *testing.T) {
+	var log bytes.Buffer
+	s := open(t, Config{Data: t.TempDir(), Log: slog.New(slog.NewTextHandler(&log, nil))})
+	token := tokenOf(t, s, "a@example.com")
+	s.now = func() time.Time { panic("a secret of the program") }
+	w := send(s.Handler(), request("GET", "/servers", token))
+	problem := problemOf(t, w)
+	if w.Code != http.StatusInternalServerError || problem.Body.Code != gen.ProblemCodeInternal {
+		t.Errorf("got %d %s, want 500 internal", w.Code, w.Body)
+	}
+	if strings.Contains(w.Body.String(), "secret") || !strings.Contains(log.String(), "a secret of the program") ||
+		!strings.Contains(log.String(), problem.Body.RequestID) {
+		t.Errorf("the cause must be in the log under the request id, and nowhere else\nanswer: %s\nlog: %s", w.Body, &log)
+	}
+}
+
+func TestALostDatabaseIsUnavailableAndNotReady(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s, err := New(context.Background(), config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		token := tokenOf(t, s, "a@example.com")
+		s.Close()
+		if w := send(s.Handler(), request("GET", "/readyz", "")); w.Code != http.StatusServiceUnavailable {
+			t.Errorf("/readyz: got %d, want 503", w.Code)
+		}
+		if w := send(s.Handler(), request("GET", "/livez", "")); w.Code != http.StatusOK {
+			t.Errorf("/livez: got %d, want 200", w.Code)
+		}
+		w := send(s.Handler(), request("GET", "/servers", token))
+		if w.Code < 500 || strings.Contains(w.Body.String(), "sql") {
+			t.Errorf("GET /servers: got %d %s, want a 5xx that says nothing of SQL", w.Code, w.Body)
+		}
+	})
+}
+
+func TestTheLogHasOneLineARequestAndNoCredential(t *testing.T) {
+	var log bytes.Buffer
+	s := open(t, Config{Data: t.TempDir(), Log: slog.New(slog.NewJSONHandler(&log, nil))})
+	token := tokenOf(t, s, "a@example.com")
+	log.Reset()
+	r := request("GET", "/servers?x="+token, token)
+	r.Header.Set("X-Request-Id", "my-request")
+	send(s.Handler(), r)
+	var line struct {
+		RequestID string `json:"request_id"`
+		Operation string
+		Status    int
+		Duration  int64
+		Account   int64
+	}
+	if err := json.Unmarshal(log.Bytes(), &line); err != nil {
+		t.Fatalf("not one line of JSON: %v: %s", err, &log)
+	}
+	if line.RequestID != "my-request" || line.Operation != "listMyServers" || line.Status != 200 || line.Duration <= 0 || line.Account != 1 {
+		t.Errorf("got %+v", line)
+	}
+	if strings.Contains(log.String(), token) {
+		t.Errorf("the log holds the credential: %s", &log)
+	}
+}
+
+func TestOnlyATrustedProxySaysWhereARequestCameFrom(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		trusted []netip.Prefix
+		want    string
+	}{
+		{"nobody is trusted", nil, "192.0.2.1"}, // the address that httptest gives its requests
+		{"somebody else is trusted", []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, "192.0.2.1"},
+		{"the proxy is trusted", []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, "203.0.113.9"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var log bytes.Buffer
+			s := open(t, Config{Data: t.TempDir(), TrustProxy: test.trusted, Log: slog.New(slog.NewTextHandler(&log, nil))})
+			r := request("GET", "/servers", "")
+			// What a client sends itself stands left of what the proxy appended, and never counts.
+			r.Header.Set("X-Forwarded-For", "198.51.100.7, 203.0.113.9")
+			r.Header.Set("X-Real-Ip", "198.51.100.8")
+			send(s.Handler(), r)
+			if !strings.Contains(log.String(), "remote="+test.want+" ") {
+				t.Errorf("want remote=%s in the log: %s", test.want, &log)
+			}
+		})
+	}
+}
+
+func TestImageAddressesBeginWithThePublicURL(t *testing.T) {
+	s := open(t, Config{Data: t.TempDir(), PublicURL: "https://community.example/"})
+	w := send(s.Handler(), uploadOf(t, tokenOf(t, s, "a@example.com"), strings.NewReader(pngHead)))
+	if !strings.Contains(w.Body.String(), `"image":"https://community.example/images/`) {
+		t.Errorf("got %s", w.Body)
+	}
+}
+
+func TestTheContractIsServedAsItWasWritten(t *testing.T) {
+	s := open(t, Config{Data: t.TempDir()})
+	w := send(s.Handler(), request("GET", "/openapi.yaml", ""))
+	tag := w.Header().Get("ETag")
+	if w.Code != http.StatusOK || !bytes.Equal(w.Body.Bytes(), api.Spec) || tag != `"`+api.Digest+`"` {
+		t.Errorf("got %d, %d bytes, tag %s; want the %d bytes of the file and their digest", w.Code, w.Body.Len(), tag, len(api.Spec))
+	}
+	again := request("GET", "/openapi.yaml", "")
+	again.Header.Set("If-None-Match", tag)
+	if w := send(s.Handler(), again); w.Code != http.StatusNotModified {
+		t.Errorf("with its tag: got %d, want 304", w.Code)
+	}
+	var doc map[string]any
+	if err := json.Unmarshal(send(s.Handler(), request("GET", "/openapi.json", "")).Body.Bytes(), &doc); err != nil || doc["openapi"] != "3.0.3" {
+		t.Errorf("/openapi.json is not the contract: %v", err)
+	}
+}
+
+func TestTheReferencePageLoadsNothingFromElsewhere(t *testing.T) {
+	s := open(t, Config{Data: t.TempDir()})
+	page := send(s.Handler(), request("GET", "/docs", ""))
+	if page.Code != http.StatusOK || strings.Contains(page.Body.String(), `src="http`) || strings.Contains(page.Body.String(), `href="http`) {
+		t.Errorf("got %d: %s", page.Code, page.Body)
+	}
+	if w := send(s.Handler(), request("GET", "/docs/swagger-ui-bundle.js", "")); w.Code != http.StatusOK || w.Body.Len() < 100<<10 {
+		t.Errorf("the page's script: got %d, %d bytes", w.Code, w.Body.Len())
+	}
+}
+
+func TestMetricsCountRequestsByOperation(t *testing.T) {
+	s := open(t, Config{Data: t.TempDir()})
+	token := tokenOf(t, s, "a@example.com")
+	send(s.Handler(), request("GET", "/servers", token))
+	send(s.Handler(), request("GET", "/servers", token))
+	w := send(s.Handler(), request("GET", "/metrics", ""))
+	if !strings.Contains(w.Body.String(), `rejoin_request_duration_seconds_count{operation="listMyServers",status="200"} 2`) {
+		t.Errorf("got %s", w.Body)
 	}
 }

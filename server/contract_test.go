@@ -1,0 +1,372 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/go-cmp/cmp"
+	"github.com/labstack/echo/v4"
+	oapi "github.com/oapi-codegen/runtime"
+	"github.com/rejoin-dev/rejoin/api"
+	"github.com/rejoin-dev/rejoin/gen"
+	"github.com/rejoin-dev/rejoin/gen/stub"
+)
+
+// The contract of these tests has a JSON body with every kind of constraint, which the real one may not have.
+const thingsContract = `
+openapi: 3.0.3
+info: { title: Things, version: "1" }
+paths:
+  /things/{id}:
+    post:
+      operationId: createThing
+      security: [{ bearerAuth: [] }]
+      parameters:
+        - { name: id, in: path, required: true, schema: { type: integer, minimum: 1, maximum: 99 } }
+        - { name: limit, in: query, schema: { type: integer, minimum: 1, maximum: 100, default: 20 } }
+      requestBody:
+        required: true
+        content:
+          application/json:
+            schema:
+              type: object
+              additionalProperties: OPEN
+              required: [name]
+              properties:
+                name: { type: string, minLength: 1, maxLength: 5 }
+                kind: { type: string, enum: [a, b] }
+                count: { type: integer, minimum: 1, maximum: 9 }
+                id: { type: string, format: objectid }
+                tags: { type: array, maxItems: 2, uniqueItems: true, items: { type: string, maxLength: 3 } }
+                note: { type: string, default: none }
+                inner: { type: object, additionalProperties: false, properties: { "a/b": { type: string, maxLength: 1 } } }
+      responses:
+        default: { $ref: "#/components/responses/SystemError" }
+components:
+  securitySchemes:
+    bearerAuth: { type: http, scheme: bearer }
+  responses:
+    SystemError: { description: "" }
+`
+
+func parse(t testing.TB, contract string) *openapi3.T {
+	t.Helper()
+	if _, err := api.Load(); err != nil { // knows the formats
+		t.Fatal(err)
+	}
+	doc, err := openapi3.NewLoader().LoadFromData([]byte(contract))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+// newThings serves thingsContract with the real middleware; the handler answers with the body as the generated stub binds it.
+func newThings(t testing.TB, additional string) http.Handler {
+	t.Helper()
+	k, err := newContract(parse(t, strings.ReplaceAll(thingsContract, "OPEN", additional)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{core: &core{log: slog.New(slog.DiscardHandler), newID: func() string { return "id" }}, metrics: newMetrics()}
+	e := echo.New()
+	e.HTTPErrorHandler = s.writeError
+	e.POST("/things/:id", func(c echo.Context) error {
+		var body struct {
+			Name string `json:"name"`
+			Note string `json:"note"`
+		}
+		if err := oapi.BindJSONBody(c.Request(), &body); err != nil {
+			return err
+		}
+		return c.JSON(http.StatusOK, map[string]string{"name": body.Name, "note": body.Note, "limit": c.QueryParam("limit")})
+	})
+	e.Use(s.observe, k.hold(func(_ context.Context, header http.Header) (actor, error) {
+		_, scheme, err := credentialFrom(header)
+		return actor{account: 1, scheme: scheme}, err
+	}))
+	return e
+}
+
+const credential = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+func postThing(path, body string) *http.Request {
+	r := httptest.NewRequest("POST", path, strings.NewReader(body))
+	r.Header.Set("Authorization", "Bearer "+credential)
+	r.Header.Set("Content-Type", "application/json; charset=utf-8")
+	return r
+}
+
+func problemOf(t *testing.T, w *httptest.ResponseRecorder) gen.SystemErrorResponse {
+	t.Helper()
+	var answer gen.SystemErrorResponse
+	if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil || answer.Body.Code == "" {
+		t.Fatalf("not an envelope: %d %s (%v)", w.Code, w.Body, err)
+	}
+	return answer
+}
+
+func TestEveryBrokenConstraintIsNamedByPointerAndCode(t *testing.T) {
+	things := newThings(t, "false")
+	const secret = "S3CR3T"
+	for _, test := range []struct {
+		path, body string
+		want       []string // pointer and code
+	}{
+		{"/things/1", `{}`, []string{"/name required"}},
+		{"/things/1", ``, []string{" required"}},
+		{"/things/1", `null`, []string{" wrong_type"}},
+		{"/things/1", `[]`, []string{" wrong_type"}},
+		{"/things/1", `{"name":`, []string{" malformed"}},
+		{"/things/1", `{"name":"a"} {"name":"b"}`, []string{" malformed"}},
+		{"/things/1", `{"name":"a","name":"b"}`, []string{"/name duplicate"}},
+		{"/things/1", `{"name":"a","inner":{"a/b":"x","a/b":"y"}}`, []string{"/inner/a~1b duplicate"}},
+		{"/things/1", `{"name":"` + secret + `"}`, []string{"/name too_long"}},
+		{"/things/1", `{"name":""}`, []string{"/name too_short"}},
+		{"/things/1", `{"name":5}`, []string{"/name wrong_type"}},
+		{"/things/1", `{"name":null}`, []string{"/name wrong_type"}},
+		{"/things/1", "{\"name\":\"\xff\"}", []string{" malformed"}},
+		{"/things/1", `{"name":"\ud800"}`, []string{" malformed"}},
+		{"/things/1", `{"name":"a","NAME":"b","x~y":"` + secret + `"}`, []string{"/NAME unknown", "/x~0y unknown"}},
+		{"/things/1", `{"name":"a","kind":"` + secret + `"}`, []string{"/kind not_allowed"}},
+		{"/things/1", `{"name":"a","count":0}`, []string{"/count too_small"}},
+		{"/things/1", `{"name":"a","count":10}`, []string{"/count too_large"}},
+		{"/things/1", `{"name":"a","count":1.5}`, []string{"/count wrong_type"}},
+		{"/things/1", `{"name":"a","count":"` + secret + `"}`, []string{"/count wrong_type"}},
+		{"/things/1", `{"name":"a","id":"` + secret + `"}`, []string{"/id wrong_format"}},
+		{"/things/1", `{"name":"a","tags":["x","y","z"]}`, []string{"/tags too_many"}},
+		{"/things/1", `{"name":"a","tags":["x","x"]}`, []string{"/tags duplicate"}},
+		{"/things/1", `{"name":"a","tags":["x","` + secret + `"]}`, []string{"/tags/1 too_long"}},
+		{"/things/1", `{"name":"a","inner":{"a/b":"` + secret + `"}}`, []string{"/inner/a~1b too_long"}},
+		{"/things/0", `{"name":"a"}`, []string{"path/id too_small"}},
+		{"/things/" + secret, `{"name":"a"}`, []string{"path/id wrong_type"}},
+		{"/things/1?limit=0", `{"name":"a"}`, []string{"query/limit too_small"}},
+		{"/things/100?limit=" + secret, `{"count":0}`, []string{"path/id too_large", "query/limit wrong_type", "/count too_small", "/name required"}},
+	} {
+		w := send(things, postThing(test.path, test.body))
+		var got []string
+		for _, field := range problemOf(t, w).Body.Fields {
+			got = append(got, fmt.Sprintf("%s %s", field.Pointer, field.Code))
+			if field.Message == "" {
+				t.Errorf("%s %s: a field has no message", test.path, test.body)
+			}
+		}
+		if w.Code != http.StatusBadRequest || !cmp.Equal(got, test.want) {
+			t.Errorf("%s %s: got %d %q, want 400 %q", test.path, test.body, w.Code, got, test.want)
+		}
+		for _, leak := range []string{secret, "openapi3", "schema", "regexp", "goroutine"} {
+			if strings.Contains(w.Body.String(), leak) {
+				t.Errorf("%s %s: the answer holds %q: %s", test.path, test.body, leak, w.Body)
+			}
+		}
+	}
+}
+
+func TestTheHandlerGetsTheValueThatWasValidated(t *testing.T) {
+	// Go's decoder matches names in any case: a second decode of this body would hand over the empty NAME.
+	w := send(newThings(t, "true"), postThing("/things/1", `{"name":"ok","NAME":""}`))
+	want := `{"limit":"20","name":"ok","note":"none"}`
+	if got := strings.TrimSpace(w.Body.String()); w.Code != http.StatusOK || got != want {
+		t.Errorf("got %d %s, want 200 %s: the validated value, with the defaults of body and query", w.Code, got, want)
+	}
+}
+
+func TestNothingIsReadOfABodyBeforeTheCallerIsKnown(t *testing.T) {
+	r := postThing("/things/1", "")
+	r.Header.Del("Authorization")
+	r.Body = io.NopCloser(readerFunc(func([]byte) (int, error) {
+		t.Error("the body was read")
+		return 0, io.EOF
+	}))
+	if w := send(newThings(t, "false"), r); w.Code != http.StatusUnauthorized {
+		t.Errorf("got %d, want 401", w.Code)
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+func TestABodyOverItsLimitIsRefusedWhetherOrNotItsLengthIsDeclared(t *testing.T) {
+	things := newThings(t, "false")
+	large := `{"name":"` + strings.Repeat("a", maxJSONBody) + `"}`
+	for _, declared := range []bool{true, false} {
+		r := postThing("/things/1", large)
+		if !declared {
+			r.ContentLength = -1
+		}
+		if w := send(things, r); w.Code != http.StatusRequestEntityTooLarge || problemOf(t, w).Body.Code != gen.ProblemCodePayloadTooLarge {
+			t.Errorf("declared %v: got %d, want 413: %s", declared, w.Code, w.Body)
+		}
+	}
+}
+
+func TestABodyOfAnotherMediaTypeIsRefused(t *testing.T) {
+	things := newThings(t, "false")
+	for _, contentType := range []string{"", "text/plain", "application/x-www-form-urlencoded", "application/jsonp", "a/b/c"} {
+		r := postThing("/things/1", `{"name":"a"}`)
+		r.Header.Set("Content-Type", contentType)
+		if w := send(things, r); w.Code != http.StatusUnsupportedMediaType || problemOf(t, w).Body.Code != gen.ProblemCodeUnsupportedMediaType {
+			t.Errorf("%q: got %d, want 415: %s", contentType, w.Code, w.Body)
+		}
+	}
+}
+
+func TestAContractThatCannotBeHeldIsRefusedByName(t *testing.T) {
+	things := strings.ReplaceAll(thingsContract, "OPEN", "false")
+	for name, change := range map[string][2]string{
+		"no security":      {"      security: [{ bearerAuth: [] }]\n", ""},
+		"two at once":      {"[{ bearerAuth: [] }]", "[{ bearerAuth: [], other: [] }]"},
+		"no family":        {"        default: { $ref: \"#/components/responses/SystemError\" }", "        default: { description: x }"},
+		"another body":     {"application/json", "text/csv"},
+		"a part unlimited": {"application/json", "multipart/form-data"},
+	} {
+		broken := strings.Replace(things, change[0], change[1], 1)
+		if broken == things {
+			t.Fatalf("%s: nothing was changed", name)
+		}
+		if _, err := newContract(parse(t, broken)); err == nil || !strings.Contains(err.Error(), "createThing") {
+			t.Errorf("%s: got %v, want an error that names createThing", name, err)
+		}
+	}
+}
+
+func TestAContractThatDiffersFromTheRoutesIsRefused(t *testing.T) {
+	k, err := newContract(parse(t, strings.ReplaceAll(thingsContract, "OPEN", "false")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := echo.New()
+	e.GET("/other", func(echo.Context) error { return nil })
+	err = k.matches(e.Routes())
+	if err == nil || !strings.Contains(err.Error(), "GET /other is served") || !strings.Contains(err.Error(), "createThing") {
+		t.Errorf("got %v, want an error that names both sides of the difference", err)
+	}
+}
+
+func TestAHandlerWithoutAnAnswerIsAnErrorAndNotAnEmptySuccess(t *testing.T) {
+	answer, err := neverNil(func(echo.Context, any) (any, error) { return nil, nil }, "GetThing")(nil, nil)
+	if answer != nil || err == nil || !strings.Contains(err.Error(), "GetThing") {
+		t.Errorf("got %v, %v; want an error that names the operation", answer, err)
+	}
+	want := stub.GetServer200JSONResponse{}
+	answer, err = neverNil(func(echo.Context, any) (any, error) { return want, nil }, "GetThing")(nil, nil)
+	if !cmp.Equal(answer, any(want)) || err != nil {
+		t.Errorf("got %v, %v; want what the handler answered", answer, err)
+	}
+}
+
+// uploadOf is a POST /servers whose image has a size, read from nowhere.
+func uploadOf(t testing.TB, token string, image io.Reader) *http.Request {
+	t.Helper()
+	var frame bytes.Buffer
+	form := multipart.NewWriter(&frame)
+	form.WriteField("name", "Chess club")
+	form.CreateFormFile("image", "x.png")
+	head := bytes.Clone(frame.Bytes())
+	form.Close()
+	r := httptest.NewRequest("POST", "/servers", io.MultiReader(bytes.NewReader(head), image, bytes.NewReader(frame.Bytes()[len(head):])))
+	r.Header.Set("Authorization", "Bearer "+token)
+	r.Header.Set("Content-Type", form.FormDataContentType())
+	return r
+}
+
+var pngHead = "\x89PNG\r\n\x1a\n"
+
+func TestAnUploadIsNeverInMemoryWhole(t *testing.T) {
+	s := open(t, Config{Data: t.TempDir()})
+	token := tokenOf(t, s, "a@example.com")
+	const size = 5 << 20
+	image := func() io.Reader { return io.LimitReader(io.MultiReader(strings.NewReader(pngHead), zeros{}), size) }
+	if w := send(s.Handler(), uploadOf(t, token, image())); w.Code != http.StatusCreated { // and everything is warm
+		t.Fatalf("got %d: %s", w.Code, w.Body)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	send(s.Handler(), uploadOf(t, token, image()))
+	runtime.ReadMemStats(&after)
+	if allocated := after.TotalAlloc - before.TotalAlloc; allocated > size/4 {
+		t.Errorf("an upload of %d bytes allocated %d", size, allocated)
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+func TestAFailedUploadLeavesNoFile(t *testing.T) {
+	config := Config{Data: t.TempDir()}
+	s := open(t, config)
+	token := tokenOf(t, s, "a@example.com")
+	broken := errors.New("the connection broke")
+	for name, image := range map[string]io.Reader{
+		"too large":    io.LimitReader(io.MultiReader(strings.NewReader(pngHead), zeros{}), 5<<20+1),
+		"broken off":   io.MultiReader(strings.NewReader(pngHead), io.LimitReader(zeros{}, 100<<10), readerFunc(func([]byte) (int, error) { return 0, broken })),
+		"not an image": strings.NewReader("<html>"),
+	} {
+		if w := send(s.Handler(), uploadOf(t, token, image)); w.Code != http.StatusBadRequest && w.Code != http.StatusRequestEntityTooLarge {
+			t.Errorf("%s: got %d, want 400 or 413: %s", name, w.Code, w.Body)
+		}
+	}
+	// The image comes first here and is fine; the name behind it is not.
+	r := uploadOf(t, token, strings.NewReader(pngHead))
+	body, _ := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(bytes.Replace(body, []byte(`name="name"`), []byte(`name="nome"`), 1)))
+	if w := send(s.Handler(), r); w.Code != http.StatusBadRequest {
+		t.Errorf("got %d, want 400: %s", w.Code, w.Body)
+	}
+	files, err := os.ReadDir(filepath.Join(config.Data, "images"))
+	if err != nil || len(files) != 0 {
+		t.Errorf("left behind: %v (%v)", files, err)
+	}
+}
+
+// BenchmarkValidation measures what holding one small JSON request against the contract costs, in a contract with few
+// operations and with many: the figures must not differ.
+func BenchmarkValidation(b *testing.B) {
+	for _, operations := range []int{1, 500} {
+		b.Run(fmt.Sprintf("operations=%d", operations), func(b *testing.B) {
+			doc := parse(b, strings.ReplaceAll(thingsContract, "OPEN", "false"))
+			item := doc.Paths.Value("/things/{id}")
+			for i := range operations - 1 {
+				doc.Paths.Set(fmt.Sprintf("/others%d/{id}", i), item)
+			}
+			k, err := newContract(doc)
+			if err != nil {
+				b.Fatal(err)
+			}
+			hold := k.hold(func(_ context.Context, header http.Header) (actor, error) {
+				return actor{account: 1, scheme: bearerScheme}, nil
+			})(func(echo.Context) error { return nil })
+			e := echo.New()
+			body := `{"name":"chess","kind":"a","count":3,"tags":["x","y"]}`
+			request := postThing("/things/1", body)
+			b.ReportAllocs()
+			for b.Loop() {
+				r := request.WithContext(context.WithValue(request.Context(), callKey{}, &call{}))
+				r.Body = io.NopCloser(strings.NewReader(body))
+				c := e.NewContext(r, nil)
+				c.SetPath("/things/:id")
+				c.SetParamNames("id")
+				c.SetParamValues("1")
+				if err := hold(c); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

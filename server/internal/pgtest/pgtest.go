@@ -1,0 +1,178 @@
+// Package pgtest gives tests real PostgreSQL databases: one throw-away cluster for each test binary, started by the
+// first test that asks, in a temporary directory, reachable through a Unix socket only.
+//
+// A package that uses it calls Main from its TestMain. Without PostgreSQL's programs such tests are skipped, unless
+// REJOIN_TEST_POSTGRES=require says that this would be a mistake.
+package pgtest
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+)
+
+// Main runs the tests of a package and then stops the cluster, if one was started.
+func Main(m *testing.M) {
+	code := m.Run()
+	if running != nil {
+		running.stop()
+	}
+	os.Exit(code)
+}
+
+// URL returns the address of a new, empty database.
+func URL(t testing.TB) string {
+	t.Helper()
+	c, err := start()
+	if errors.Is(err, exec.ErrNotFound) && os.Getenv("REJOIN_TEST_POSTGRES") != "require" {
+		t.Skip("PostgreSQL is not installed: this runs on SQLite only")
+	}
+	if err != nil {
+		t.Fatalf("PostgreSQL does not start: %v", err)
+	}
+	name := "test" + strconv.FormatInt(databases.Add(1), 10)
+	db, err := sql.Open("pgx", c.url("postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(t.Context(), "CREATE DATABASE "+name); err != nil {
+		t.Fatalf("no new database: %v", err)
+	}
+	return c.url(name)
+}
+
+var (
+	databases atomic.Int64
+	running   *cluster
+	start     = sync.OnceValues(func() (*cluster, error) {
+		c, err := newCluster()
+		running = c
+		return c, err
+	})
+)
+
+type cluster struct {
+	dir    string
+	alive  io.Closer // while it is open, the cluster runs
+	server *exec.Cmd
+}
+
+func (c *cluster) url(database string) string {
+	return "postgres:///" + database + "?" + url.Values{"host": {c.dir}, "user": {"postgres"}}.Encode()
+}
+
+// program finds one of PostgreSQL's programs, which Debian keeps out of the PATH.
+func program(name string) (string, error) {
+	if path, err := exec.LookPath(name); err == nil {
+		return path, nil
+	}
+	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/" + name)
+	if err != nil || len(found) == 0 {
+		return "", exec.ErrNotFound
+	}
+	slices.Sort(found)
+	return found[len(found)-1], nil
+}
+
+func newCluster() (*cluster, error) {
+	initdb, err := program("initdb")
+	if err != nil {
+		return nil, err
+	}
+	postgres, err := program("postgres")
+	if err != nil {
+		return nil, err
+	}
+	// A socket's path must be short, which a test's own temporary directory is not.
+	dir, err := os.MkdirTemp("", "rejoin-pg")
+	if err != nil {
+		return nil, err
+	}
+	attributes, err := unprivileged(dir)
+	if err != nil {
+		return nil, err
+	}
+	data := filepath.Join(dir, "data")
+	create := exec.Command(initdb, "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
+	create.Dir, create.SysProcAttr = dir, attributes
+	if output, err := create.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("initdb: %w: %s", err, output)
+	}
+	// The shell ends the server when this process ends, however it does: then nobody holds its input open any more.
+	server := exec.Command("sh", "-c", `"$@" & server=$!; cat >/dev/null; kill -INT $server; wait $server`, "sh",
+		postgres, "-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=300")
+	server.Dir, server.SysProcAttr = dir, attributes
+	alive, err := server.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := server.Start(); err != nil {
+		return nil, err
+	}
+	c := &cluster{dir: dir, alive: alive, server: server}
+	if err := c.wait(); err != nil {
+		c.stop()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *cluster) wait() error {
+	db, err := sql.Open("pgx", c.url("postgres"))
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	for {
+		err := db.PingContext(ctx)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+func (c *cluster) stop() {
+	c.alive.Close()
+	c.server.Wait()
+	os.RemoveAll(c.dir)
+}
+
+// unprivileged makes PostgreSQL run as the user postgres where the tests run as root, which it refuses to.
+func unprivileged(dir string) (*syscall.SysProcAttr, error) {
+	if os.Geteuid() != 0 {
+		return nil, nil
+	}
+	account, err := user.Lookup("postgres")
+	if err != nil {
+		return nil, err
+	}
+	uid, err := strconv.ParseUint(account.Uid, 10, 32)
+	if err != nil {
+		return nil, err
+	}
+	gid, err := strconv.ParseUint(account.Gid, 10, 32)
+	if err != nil {
+		return nil, err
+	}
+	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}, os.Chown(dir, int(uid), int(gid))
+}

@@ -1,0 +1,82 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"testing"
+
+	"github.com/rejoin-dev/rejoin/server/internal/pgtest"
+)
+
+// serveEnv makes this test binary a server on the data directory that it names, so that a test has a process to kill.
+const serveEnv = "REJOIN_TEST_SERVE"
+
+func TestMain(m *testing.M) {
+	if data := os.Getenv(serveEnv); data != "" {
+		serveForTest(data)
+		return
+	}
+	pgtest.Main(m)
+}
+
+func serveForTest(data string) {
+	s, err := New(context.Background(), Config{Data: data})
+	if err != nil {
+		panic(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(listener.Addr())
+	panic(s.Serve(context.Background(), listener))
+}
+
+// onEachDatabase runs a test on SQLite and on PostgreSQL, each time with the configuration of an empty database.
+func onEachDatabase(t *testing.T, test func(t *testing.T, config Config)) {
+	t.Run("SQLite", func(t *testing.T) { test(t, Config{Data: t.TempDir()}) })
+	t.Run("PostgreSQL", func(t *testing.T) { test(t, Config{Data: t.TempDir(), Database: pgtest.URL(t)}) })
+}
+
+// open makes a server that is closed when the test ends.
+func open(t testing.TB, config Config) *Server {
+	t.Helper()
+	s, err := New(context.Background(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// listen answers on a real socket until the test ends and returns the base URL.
+func listen(t testing.TB, s *Server) string {
+	t.Helper()
+	web := httptest.NewServer(s.Handler())
+	t.Cleanup(web.Close)
+	return web.URL
+}
+
+func tokenOf(t testing.TB, s *Server, email string) string {
+	t.Helper()
+	token, err := s.Token(context.Background(), email)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// send answers a request without a socket.
+func send(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
