@@ -72,7 +72,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 
 // oneLine keeps an error that was joined of several, or that quotes somebody's text, on the line it is printed on.
 func oneLine(err error) string {
-	return strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+	return strings.Join(strings.Fields(err.Error()), " ")
 }
 
 // logger is what --log chooses between.

@@ -43,8 +43,8 @@ type serveCommand struct {
 }
 
 func (c serveCommand) Validate() error {
-	if c.PublicURL == "" {
-		return nil
+	if err := c.storage.Validate(); err != nil || c.PublicURL == "" {
+		return err
 	}
 	if u, err := url.Parse(c.PublicURL); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 		return errors.New("--public-url must be an absolute http:// or https:// URL")

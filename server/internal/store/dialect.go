@@ -109,7 +109,7 @@ var postgreSQL = dialect{
 		return db, db, nil
 	},
 	lockMigrations: func(context.Context, string) (func(), []goose.ProviderOption, error) {
-		locker, err := lock.NewPostgresSessionLocker()
+		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300)) // asks every second, for five minutes
 		if err != nil {
 			return nil, nil, err
 		}
