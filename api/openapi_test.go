@@ -225,8 +225,9 @@ func TestABrokenContractIsNoticed(t *testing.T) {
 		{
 			promise: "an error that default covers",
 			old:     "        default: { $ref: \"#/components/responses/IntegrationError\" }\n",
-			new:     "        default: { $ref: \"#/components/responses/IntegrationError\" }\n        \"413\": { $ref: \"#/components/responses/IntegrationError\" }\n",
-			where:   "getImage", text: "default covers it",
+			new: "        default: { $ref: \"#/components/responses/IntegrationError\" }\n" +
+				"        \"413\": { $ref: \"#/components/responses/IntegrationError\" }\n",
+			where: "getImage", text: "default covers it",
 			line: `        "413":`,
 		},
 		{
@@ -245,15 +246,21 @@ func TestABrokenContractIsNoticed(t *testing.T) {
 		{
 			promise: "an error with the body of another family",
 			old:     "present state.\"\n      content: { application/json: { schema: { $ref: \"#/components/schemas/System",
-			new:     "present state.\"\n      content: { application/json: { schema: { $ref: \"#/components/schemas/Integration",
-			where:   "SystemConflict", text: "SystemErrorResponse",
+			new: "present state.\"\n" +
+				"      content: { application/json: { schema: { $ref: \"#/components/schemas/Integration",
+			where: "SystemConflict", text: "SystemErrorResponse",
 			line: "    SystemConflict:\n",
 		},
 		{
 			promise: "no 401 for an operation with a credential",
-			old:     "        \"401\": { $ref: \"#/components/responses/SystemUnauthenticated\" }\n        \"403\": { $ref: \"#/components/responses/SystemPermissionDenied\" }\n        default: { $ref: \"#/components/responses/SystemError\" }\n    post:",
-			new:     "        \"403\": { $ref: \"#/components/responses/SystemPermissionDenied\" }\n        default: { $ref: \"#/components/responses/SystemError\" }\n    post:",
-			where:   "listMyServers", text: "must list 401",
+			old: "        \"401\": { $ref: \"#/components/responses/SystemUnauthenticated\" }\n" +
+				"        \"403\": { $ref: \"#/components/responses/SystemPermissionDenied\" }\n" +
+				"        default: { $ref: \"#/components/responses/SystemError\" }\n" +
+				"    post:",
+			new: "        \"403\": { $ref: \"#/components/responses/SystemPermissionDenied\" }\n" +
+				"        default: { $ref: \"#/components/responses/SystemError\" }\n" +
+				"    post:",
+			where: "listMyServers", text: "must list 401",
 			line: opens("get", "listMyServers"),
 		},
 		{
@@ -278,9 +285,12 @@ func TestABrokenContractIsNoticed(t *testing.T) {
 		},
 		{
 			promise: "an open request",
-			old:     "    ServerCreate:\n      description: What a new server is made from.\n      type: object\n      additionalProperties: false\n",
-			new:     "    ServerCreate:\n      description: What a new server is made from.\n      type: object\n",
-			where:   "ServerCreate", text: "additionalProperties",
+			old: "    ServerCreate:\n" +
+				"      description: What a new server is made from.\n" +
+				"      type: object\n" +
+				"      additionalProperties: false\n",
+			new:   "    ServerCreate:\n      description: What a new server is made from.\n      type: object\n",
+			where: "ServerCreate", text: "additionalProperties",
 			line: "    ServerCreate:\n",
 		},
 		{

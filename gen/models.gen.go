@@ -263,7 +263,10 @@ type EmptyResponse struct {
 	Body Nothing `json:"body"`
 }
 
-// FieldCode What is wrong with a part of the request. This list only grows.
+// FieldCode What is wrong with a part of the request: `required` is missing, `unknown` is not in the contract, `duplicate`
+// stands there twice, `malformed` cannot be read at all, `wrong_type` and `wrong_format` (also `pattern`), `not_allowed`
+// is not in the list of values, `too_short` and `too_long` for text, `too_small` and `too_large` for numbers, `too_few`
+// and `too_many` for arrays and objects. This list only grows.
 type FieldCode string
 
 // ImageURL The absolute address of an image, or null.
@@ -340,7 +343,10 @@ type ProblemCode string
 
 // ProblemField One part of the request that is wrong.
 type ProblemField struct {
-	// Code What is wrong with a part of the request. This list only grows.
+	// Code What is wrong with a part of the request: `required` is missing, `unknown` is not in the contract, `duplicate`
+	// stands there twice, `malformed` cannot be read at all, `wrong_type` and `wrong_format` (also `pattern`), `not_allowed`
+	// is not in the list of values, `too_short` and `too_long` for text, `too_small` and `too_large` for numbers, `too_few`
+	// and `too_many` for arrays and objects. This list only grows.
 	Code FieldCode `json:"code"`
 
 	// Message For a person.

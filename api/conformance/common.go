@@ -54,7 +54,7 @@ var common = []story{
 
 	{"the System API answers under /api/v1 as it does at the root", func(s *session) {
 		club := s.a.makesServer("Chess club")
-		for _, path := range []string{"/servers/" + club.id, "/servers/" + club.id + "/members", "/servers/" + club.id + "/roles"} {
+		for _, path := range []string{club.path(""), club.path("/members"), club.path("/roles")} {
 			one, other := s.a.get(path).expect(200), s.a.get("/api/v1"+path).expect(200)
 			if asJSON(one.value) != asJSON(other.value) {
 				other.fail("is %s, and at the root %s", other.told(), one.told())
@@ -83,11 +83,8 @@ var common = []story{
 	{"a method that a route does not have answers 405 and names those it has", func(s *session) {
 		allows := func(a *answer, methods ...string) {
 			a.expect(405)
-			listed := strings.FieldsFunc(strings.Join(a.header.Values("Allow"), ","), func(r rune) bool { return r == ',' || r == ' ' })
 			for _, method := range methods {
-				if !slices.Contains(listed, method) {
-					a.fail("Allow is %v, and %s is missing in it", listed, method)
-				}
+				a.carries("Allow", method)
 			}
 		}
 		for _, who := range []caller{s.anonymous, s.a} {
@@ -137,7 +134,7 @@ var common = []story{
 			s.a.get("/servers/" + club.id + "/members?limit=" + sent).expect(400),
 			s.a.submit("POST", "/servers", field("name", sent+strings.Repeat("x", 100))).expect(400),
 			s.a.submit("POST", "/servers", field("name", "Chess club"), field("colour", sent)).expect(400),
-			s.a.submit("POST", "/servers", field("name", "Chess club"), upload("image", sent+".png", "image/png", []byte(sent))).expect(400),
+			s.a.submit("POST", "/servers", field("name", "Go club"), upload("image", sent, "image/png", []byte(sent))).expect(400),
 			s.a.send("POST", "/servers", "text/"+sent, []byte(sent)).expect(415),
 			s.anonymous.bearer(sent).get("/servers").expect(401),
 			s.a.get("/" + sent).expect(404),

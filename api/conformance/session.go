@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // session is what a story is told with: three callers, and a memory of what went wrong and what is to be undone.
@@ -220,6 +221,9 @@ func (a *answer) fail(format string, args ...any) {
 // told is the answer in short.
 func (a *answer) told() string {
 	text := strings.TrimSpace(string(a.raw))
+	if !utf8.ValidString(text) {
+		text = fmt.Sprintf("and %d bytes of %s", len(a.raw), a.header.Get("Content-Type"))
+	}
 	if len(text) > 300 {
 		text = strings.ToValidUTF8(text[:300], "") + " ..."
 	}
@@ -263,8 +267,6 @@ func (a *answer) at(pointer string) any {
 
 func (a *answer) text(pointer string) string { return typed[string](a, pointer, "a string") }
 func (a *answer) list(pointer string) []any  { return typed[[]any](a, pointer, "an array") }
-
-func (a *answer) number(pointer string) float64 { return typed[float64](a, pointer, "a number") }
 
 func typed[T any](a *answer, pointer, name string) T {
 	value, ok := a.at(pointer).(T)
@@ -321,6 +323,14 @@ func (a *answer) each(list, name string) []string {
 		all = append(all, a.text(list+"/"+strconv.Itoa(i)+"/"+name))
 	}
 	return all
+}
+
+// carries checks one of the words in a header.
+func (a *answer) carries(name, word string) {
+	held := strings.Join(a.header.Values(name), ",")
+	if !slices.Contains(strings.FieldsFunc(held, func(r rune) bool { return r == ',' || r == ' ' }), word) {
+		a.fail("the header %s is %q, want %s in it", name, held, word)
+	}
 }
 
 // lookup follows an RFC 6901 pointer into a JSON value.

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -100,7 +101,8 @@ type operation struct {
 	route            *routers.Route
 }
 
-func loadContract() (*contract, error) {
+// loadContract reads the contract once; nothing changes it afterwards.
+var loadContract = sync.OnceValues(func() (*contract, error) {
 	doc, err := api.Load()
 	if err != nil {
 		return nil, err
@@ -139,7 +141,7 @@ func loadContract() (*contract, error) {
 		return cmp.Or(slices.Compare(a.words, b.words), strings.Compare(a.method, b.method))
 	})
 	return c, nil
-}
+})
 
 func closeObject(_ string, ref *openapi3.SchemaRef) error {
 	extra := &ref.Value.AdditionalProperties

@@ -30,6 +30,7 @@ type terminal struct{ out, err io.Writer }
 type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Run the backend."`
 	Token   tokenCommand   `cmd:"" help:"Print a new session token of an account, made if need be. Works while the server runs."`
+	Conform conformCommand `cmd:"" help:"Prove that a backend keeps the contract, from the outside."`
 	Version versionCommand `cmd:"" help:"Print the version and the digest of the contract."`
 }
 

@@ -1,0 +1,22 @@
+.PHONY: run test generate check bench
+
+run: ## run the backend on SQLite in ./rejoin-data
+	go run ./server/cmd/rejoin serve
+
+test: ## every test, on SQLite and, where it is installed, on PostgreSQL
+	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
+		echo "PostgreSQL is not installed: the tests run on SQLite only."
+	go test -race ./...
+
+generate: ## models, client and stub from the contract
+	go generate ./gen
+
+check: generate ## what is committed is what the contract generates, formatted, vetted and linted
+	@git diff --exit-code HEAD -- gen || { echo "gen/ is not what api/openapi.yaml generates: commit what 'make generate' wrote."; exit 1; }
+	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
+	go mod tidy -diff
+	go vet ./...
+	go run honnef.co/go/tools/cmd/staticcheck ./...
+
+bench: ## speed, side by side with what it is compared to
+	go test ./server -run '^$$' -bench .

@@ -1,0 +1,484 @@
+package conformance
+
+// The suite itself is tested against small backends that misbehave in one way each.
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// reply is what a backend answers to everything.
+type reply struct {
+	status int
+	header map[string]string // added to a JSON Content-Type and a good X-Request-Id; an empty value takes one away
+	body   string
+}
+
+func (r reply) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Request-Id", "r1")
+	for name, value := range r.header {
+		w.Header()[http.CanonicalHeaderKey(name)] = []string{value}
+		if value == "" {
+			w.Header().Del(name)
+		}
+	}
+	w.WriteHeader(r.status)
+	_, _ = w.Write([]byte(r.body))
+}
+
+const (
+	done  = `"meta":{"success":true,"message":"Done","devMessage":""}`
+	club1 = `{"_id":"66a282dab13eee0013cbb4d8","name":"Chess club","image":null,"owner":{"id":"2"},"__v":0,` +
+		`"roles":[],"categories":[],"leaderboards":[],"languageSettings":[],"id":"66a282dab13eee0013cbb4d8"}`
+	listed = `{` + done + `,"body":[` + club1 + `]}`
+)
+
+func systemError(code string) string {
+	return `{"meta":{"success":false,"message":"No","devMessage":"no"},"body":{"code":"` + code + `","requestId":"r1","fields":[]}}`
+}
+
+func integrationError(code string) string {
+	return `{"status":"error","message":"No","data":{"code":"` + code + `","requestId":"r1","fields":[]}}`
+}
+
+func TestTheWireHoldsEveryAnswerAgainstTheContract(t *testing.T) {
+	instead := func(old, new string) string {
+		if !strings.Contains(listed, old) {
+			t.Fatalf("%s is not in the answer", old)
+		}
+		return strings.Replace(listed, old, new, 1)
+	}
+	members := func(joined string) string {
+		return `{"meta":{"success":true,"message":"Members","devMessage":"","page":1,"limit":20,"total":1},"body":[{"id":"2",` +
+			`"_id":"66a282dab13eee0013cbb4d1","username":null,"displayName":"Vera","avatar":null,"roles":["@all"],"joinedAt":"` + joined + `"}]}`
+	}
+	const listMembers = "/servers/66a282dab13eee0013cbb4d8/members"
+	const getImage = "/images/66a282dab13eee0013cbb4d8"
+
+	cases := []struct {
+		promise string
+		request string // GET /servers if it is empty
+		reply   reply
+		want    string // the beginning of a finding; empty for none at all
+	}{
+		{"a good answer is left alone", "", reply{200, nil, listed}, ""},
+		{"a charset does no harm", "",
+			reply{200, map[string]string{"Content-Type": "application/json; charset=utf-8"}, listed},
+			""},
+		{"the older name of a route is the same operation", "GET /api/v1/servers", reply{200, nil, `{}`},
+			"listMyServers 200 /meta: "},
+
+		{"an undeclared property", "", reply{200, nil, instead(`"__v":0`, `"__v":0,"colour":"red"`)},
+			"listMyServers 200 /body/0/colour: this property is not in the contract"},
+		{"an undeclared property in the envelope", "", reply{200, nil, instead(`"devMessage":""`, `"devMessage":"","took":1`)},
+			"listMyServers 200 /meta/took: this property is not in the contract"},
+		{"an undeclared property inside a nested object", "", reply{200, nil, instead(`{"id":"2"}`, `{"id":"2","email":"a@b.c"}`)},
+			"listMyServers 200 /body/0/owner/email: this property is not in the contract"},
+		{"a missing property", "", reply{200, nil, instead(`"image":null,`, ``)}, "listMyServers 200 /body/0/image: "},
+		{"null where a list is promised", "", reply{200, nil, `{` + done + `,"body":null}`}, "listMyServers 200 /body: "},
+		{"null for an inner list", "", reply{200, nil, instead(`"roles":[]`, `"roles":null`)},
+			"listMyServers 200 /body/0/roles: "},
+		{"a number where a string is promised", "", reply{200, nil, instead(`{"id":"2"}`, `{"id":2}`)},
+			"listMyServers 200 /body/0/owner/id: "},
+		{"an id of another form", "", reply{200, nil, instead(`"_id":"66a282dab13eee0013cbb4d8"`, `"_id":"66A282DAB13EEE0013CBB4D8"`)},
+			"listMyServers 200 /body/0/_id: "},
+		{"a relative address", "", reply{200, nil, instead(`"image":null`, `"image":"/images/1"`)},
+			"listMyServers 200 /body/0/image: "},
+		{"a time without milliseconds", "GET " + listMembers, reply{200, nil, members("2026-03-01T16:50:17Z")},
+			"listMembers 200 /body/0/joinedAt: "},
+		{"a time in another zone", "GET " + listMembers, reply{200, nil, members("2026-03-01T16:50:17+01:00")},
+			"listMembers 200 /body/0/joinedAt: "},
+		{"a good time", "GET " + listMembers, reply{200, nil, members("2026-03-01T16:50:17.600Z")}, ""},
+		{"two mistakes are two findings, this is the first", "", reply{200, nil, `{` + done + `,"body":[1,2]}`},
+			"listMyServers 200 /body/0: "},
+		{"two mistakes are two findings, this is the second", "", reply{200, nil, `{` + done + `,"body":[1,2]}`},
+			"listMyServers 200 /body/1: "},
+
+		{"another content type", "", reply{200, map[string]string{"Content-Type": "text/html"}, listed},
+			`listMyServers 200: Content-Type is "text/html"`},
+		{"no content type", "", reply{200, map[string]string{"Content-Type": " "}, listed},
+			`listMyServers 200: Content-Type is ""`},
+		{"what is not JSON", "", reply{200, nil, `{"meta":`}, "listMyServers 200: the body must be one JSON value"},
+		{"an empty body", "", reply{200, nil, ``}, "listMyServers 200: the body must be one JSON value"},
+		{"two JSON values", "", reply{200, nil, listed + listed}, "listMyServers 200: the body must be one JSON value"},
+		{"a name twice", "", reply{200, nil, instead(`"__v":0`, `"__v":0,"__v":0`)},
+			"listMyServers 200: the body must be one JSON value"},
+
+		{"a success that is not documented", "", reply{201, nil, listed},
+			"listMyServers 201: this status is not in the contract"},
+		{"a redirection", "", reply{302, map[string]string{"Location": "/servers"}, ``},
+			"listMyServers 302: this status is not in the contract"},
+		{"an error that the operation does not list", "", reply{409, nil, systemError("conflict")},
+			"listMyServers 409: the contract does not list"},
+		{"an error that default covers", "", reply{500, nil, systemError("internal")}, ""},
+
+		{"no request id", "", reply{200, map[string]string{"X-Request-Id": ""}, listed},
+			"listMyServers 200: the header X-Request-Id is missing"},
+		{"an odd request id", "", reply{200, map[string]string{"X-Request-Id": "a b"}, listed},
+			"listMyServers 200: X-Request-Id must be 1 to 64"},
+		{"another request id in the problem", "", reply{401, map[string]string{"X-Request-Id": "r2"}, systemError("unauthenticated")},
+			"listMyServers 401 /body/requestId: "},
+		{"a success that says it is none", "", reply{200, nil, instead(`"success":true`, `"success":false`)},
+			"listMyServers 200 /meta/success: "},
+		{"a failure that says it is none", "", reply{401, nil, strings.Replace(systemError("unauthenticated"), "false", "true", 1)},
+			"listMyServers 401 /meta/success: "},
+		{"a success with the cause of a failure", "", reply{200, nil, instead(`"devMessage":""`, `"devMessage":"hm"`)},
+			"listMyServers 200 /meta/devMessage: "},
+		{"the code of another status", "", reply{401, nil, systemError("permission_denied")},
+			"listMyServers 401 /body/code: "},
+		{"a code that nobody knows", "", reply{401, nil, systemError("who_are_you")}, "listMyServers 401 /body/code: "},
+		{"a rate limit that does not say for how long", "", reply{429, nil, systemError("rate_limited")},
+			"listMyServers 429: the header Retry-After"},
+		{"a failure in another family", "", reply{401, nil, integrationError("unauthenticated")},
+			"listMyServers 401 /status: this property is not"},
+		{"a failure of the flat family", "GET " + getImage, reply{404, nil, integrationError("not_found")}, ""},
+		{"a failure of the flat family in another", "GET " + getImage, reply{404, nil, systemError("not_found")},
+			"getImage 404 /meta: this property is not"},
+		{"an image", "GET " + getImage, reply{200, map[string]string{"Content-Type": "image/png"}, "any bytes"}, ""},
+		{"a page for an image", "GET " + getImage, reply{200, map[string]string{"Content-Type": "text/html"}, "<html>"},
+			"getImage 200: Content-Type is "},
+		{"a header longer than declared", "GET " + getImage,
+			reply{200, map[string]string{"Content-Type": "image/png", "ETag": strings.Repeat("e", 101)}, "x"}, `getImage 200: response header "ETag"`},
+
+		{"an unknown route", "GET /nope", reply{404, nil, systemError("not_found")}, ""},
+		{"an unknown route that is served", "GET /nope", reply{200, nil, listed},
+			"GET /nope 200: a request that is in no contract must be refused"},
+		{"an unknown route without an envelope", "GET /nope", reply{404, map[string]string{"Content-Type": "text/plain"},
+			"404 page not found"},
+			"GET /nope 404: Content-Type is "},
+		{"an unknown route in the wrong family", "GET /v1/nope", reply{404, nil, systemError("not_found")},
+			"GET /v1/nope 404: must be refused in the envelope of the family integration"},
+		{"an unknown route in the right family", "GET /apis/v1/nope", reply{404, nil, integrationError("not_found")}, ""},
+		{"an older name is not of the newer family", "GET /api/v1/nope", reply{404, nil, integrationError("not_found")},
+			"GET /api/v1/nope 404: must be refused in the envelope of the family system"},
+		{"a wrong method", "DELETE /servers",
+			reply{405, map[string]string{"Allow": "GET, POST"}, systemError("method_not_allowed")},
+			""},
+		{"a wrong method that is not told the right ones", "DELETE /servers", reply{405, nil, systemError("method_not_allowed")},
+			"DELETE /servers 405: the header Allow is missing"},
+	}
+	for _, test := range cases {
+		t.Run(test.promise, func(t *testing.T) {
+			for _, base := range []string{"", "/some/where"} {
+				s := newTestSession(t, http.StripPrefix(base, test.reply), base)
+				method, path, asked := strings.Cut(test.request, " ")
+				if !asked {
+					method, path = "GET", "/servers"
+				}
+				s.guard(func() { s.a.send(method, path, "", nil) })
+				switch {
+				case test.want == "" && len(s.failures) > 0:
+					t.Errorf("nothing is wrong, and the wire reports %q", s.failures)
+				case !slices.ContainsFunc(s.failures, func(f string) bool { return strings.HasPrefix(f, test.want) }) && test.want != "":
+					t.Errorf("want %q; the wire reports %q", test.want, s.failures)
+				}
+			}
+		})
+	}
+}
+
+func newTestSession(t *testing.T, backend http.Handler, base string) *session {
+	t.Helper()
+	server := httptest.NewServer(backend)
+	t.Cleanup(server.Close)
+	suite, err := newSuite(Target{URL: server.URL + base, A: "a", B: "b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return suite.newSession(t.Context())
+}
+
+func TestTheRequestIDThatWasSentMustComeBack(t *testing.T) {
+	s := newTestSession(t, reply{200, nil, listed}, "")
+	s.a.with("X-Request-Id", "mine").get("/servers")
+	if want := []string{"listMyServers 200: X-Request-Id must be the one that was sent"}; !cmp.Equal(s.failures, want) {
+		t.Error(cmp.Diff(want, s.failures))
+	}
+}
+
+func TestABackendThatIsNotThereFailsEveryStory(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	server.Close()
+	results := 0
+	summary, err := Verify(t.Context(), Target{URL: server.URL, A: "a", B: "b"}, func(r Result) {
+		results++
+		if len(r.Failures) != 1 || !strings.Contains(r.Failures[0], "no answer: ") || !strings.Contains(r.Failures[0], "refused") {
+			t.Errorf("%s: %q; want one failure that says there is no answer", r.Story, r.Failures)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if summary.Failed != summary.Stories || results != summary.Stories || summary.Conforms() {
+		t.Errorf("%d results, %+v; want all to have failed", results, summary)
+	}
+	if !slices.Contains(summary.Unexercised, "createServer") || !slices.Contains(summary.Unexercised, "getImage") {
+		t.Errorf("unexercised are %v, want every operation", summary.Unexercised)
+	}
+}
+
+func TestABackendThatAnswersRubbishFailsEveryStoryAndBreaksNone(t *testing.T) {
+	for name, backend := range map[string]http.Handler{
+		"a list for everything":    reply{200, nil, listed},
+		"null":                     reply{200, nil, `null`},
+		"an empty object":          reply{201, nil, `{}`},
+		"odd members":              reply{201, nil, `{"meta":[],"body":{"_id":"/../x y","id":7,"owner":[]}}`},
+		"an address that is none":  reply{201, nil, `{"body":{"_id":"1","owner":{"id":"2"},"image":"http://%zz"}}`},
+		"nothing":                  reply{204, nil, ``},
+		"not found":                reply{404, nil, systemError("not_found")},
+		"a connection that is cut": http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }),
+		"less than was announced":  reply{200, map[string]string{"Content-Length": "999"}, listed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(backend)
+			defer server.Close()
+			_, err := Verify(t.Context(), Target{URL: server.URL, A: "a", B: "b"}, func(r Result) {
+				if r.Passed() {
+					t.Errorf("%q has passed", r.Story)
+				}
+				if text := strings.Join(r.Failures, "\n"); strings.Contains(text, "the story itself broke") {
+					t.Errorf("%s: %s", r.Story, text)
+				}
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// tell runs stories of a test's own.
+func tell(t *testing.T, backend http.Handler, stories ...story) (Summary, []Result) {
+	t.Helper()
+	server := httptest.NewServer(backend)
+	defer server.Close()
+	var results []Result
+	summary, err := verify(t.Context(), Target{URL: server.URL, A: "a", B: "b"}, []section{{"test", stories}},
+		func(r Result) { results = append(results, r) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return summary, results
+}
+
+func TestAStoryThatPanicsFailsAndTheNextIsTold(t *testing.T) {
+	summary, results := tell(t, reply{200, nil, listed},
+		story{"broken", func(*session) { panic("oh no") }},
+		story{"whole", func(s *session) { s.a.get("/servers").expect(200) }},
+	)
+	if summary.Passed != 1 || summary.Failed != 1 {
+		t.Errorf("%+v, want one of each", summary)
+	}
+	if text := strings.Join(results[0].Failures, "\n"); !strings.Contains(text, "the story itself broke: oh no") {
+		t.Errorf("the failure is %q", text)
+	}
+}
+
+func TestAWrongStatusEndsAStoryAndAWrongValueDoesNot(t *testing.T) {
+	_, results := tell(t, reply{200, nil, listed}, story{"all wrong", func(s *session) {
+		list := s.a.get("/servers").expect(200)
+		list.says("My servers").keys("/body/0/owner", "id", "name").is("/body/0/__v", 1)
+		list.refuses("/name", "required")
+		list.says("never reached")
+	}})
+	want := []string{
+		`a: GET /servers: /meta/message is "Done", want "My servers"`,
+		`a: GET /servers: /body/0/owner has the keys [id], want exactly [id name]`,
+		`a: GET /servers: /body/0/__v is 0, want 1`,
+		`a: GET /servers: want 400, got 200 {"meta"`,
+	}
+	got := results[0].Failures
+	if !slices.EqualFunc(got, want, strings.HasPrefix) {
+		t.Error(cmp.Diff(want, got))
+	}
+}
+
+func TestAnOperationIsExercisedByAGoodAnswerOnly(t *testing.T) {
+	list := story{"list", func(s *session) { s.a.get("/servers") }}
+	for promise, test := range map[string]struct {
+		reply reply
+		want  bool
+	}{
+		"a good answer counts":          {reply{200, nil, listed}, true},
+		"an error does not":             {reply{401, nil, systemError("unauthenticated")}, false},
+		"nor does an answer gone wrong": {reply{200, nil, `{` + done + `,"body":null}`}, false},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			summary, _ := tell(t, test.reply, list)
+			if exercised := !slices.Contains(summary.Unexercised, "listMyServers"); exercised != test.want {
+				t.Errorf("exercised is %v, want %v", exercised, test.want)
+			}
+			if summary.Conforms() {
+				t.Error("conforms, although most operations were never called")
+			}
+		})
+	}
+}
+
+// maker makes a server whenever it is asked to, and writes down what is deleted.
+type maker struct {
+	status  int
+	mu      sync.Mutex
+	deleted []string
+}
+
+func (m *maker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodDelete {
+		reply{m.status, nil, `{` + done + `,"body":{"name":"x","image":null,"owner":{"id":"2"},"_id":"66a282dab13eee0013cbb4d8","__v":0,` +
+			`"id":"66a282dab13eee0013cbb4d8"}}`}.ServeHTTP(w, r)
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.deleted = append(m.deleted, r.Header.Get("Authorization")+" "+r.URL.Path)
+	reply{200, nil, `{` + done + `,"body":{}}`}.ServeHTTP(w, r)
+}
+
+func TestAStoryCleansUpBehindItself(t *testing.T) {
+	for promise, test := range map[string]struct {
+		status int
+		tell   func(*session)
+	}{
+		"when it passes": {201, func(s *session) { s.b.makesServer("x") }},
+		"when it fails":  {201, func(s *session) { s.b.makesServer("x"); s.stop("enough") }},
+		"when it panics": {201, func(s *session) { s.b.makesServer("x"); panic("oh no") }},
+		"when the answer is not the one promised": {200, func(s *session) { s.b.makesServer("x") }},
+		"when a refusal was expected":             {201, func(s *session) { s.b.submit("POST", "/api/v1/servers").expect(400) }},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			backend := &maker{status: test.status}
+			tell(t, backend, story{promise, test.tell})
+			if want := []string{"Bearer b /servers/66a282dab13eee0013cbb4d8"}; !cmp.Equal(backend.deleted, want) {
+				t.Error(cmp.Diff(want, backend.deleted))
+			}
+		})
+	}
+}
+
+func TestARunThatIsBrokenOffCleansUpAndSaysSo(t *testing.T) {
+	backend := &maker{status: 201}
+	server := httptest.NewServer(backend)
+	defer server.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	stories := []story{
+		{"first", func(s *session) { s.a.makesServer("x"); cancel() }},
+		{"second", func(*session) { t.Error("the run was broken off, and went on") }},
+	}
+	_, err := verify(ctx, Target{URL: server.URL, A: "a", B: "b"}, []section{{"test", stories}}, nil)
+	if err == nil || !strings.Contains(err.Error(), "of 2 stories") {
+		t.Errorf("the error is %v", err)
+	}
+	if len(backend.deleted) != 1 {
+		t.Errorf("deleted were %v, want the one server that was made", backend.deleted)
+	}
+}
+
+func TestABackendThatTakesTooLongFailsTheStory(t *testing.T) {
+	release := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+	}))
+	defer server.Close()
+	defer close(release)
+	suite, err := newSuite(Target{URL: server.URL, A: "a", B: "b", Client: &http.Client{Timeout: 50 * time.Millisecond}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	result := suite.tell(t.Context(), "test", story{"slow", func(s *session) { s.a.get("/servers") }})
+	if want := []string{"a: GET /servers: no answer: it took too long"}; !cmp.Equal(result.Failures, want) {
+		t.Error(cmp.Diff(want, result.Failures))
+	}
+}
+
+func TestARequestMayTakeTenSecondsUnlessTheClientSaysOtherwise(t *testing.T) {
+	if limit := newTestSession(t, reply{200, nil, listed}, "").client.Timeout; limit != 10*time.Second {
+		t.Errorf("a request may take %v", limit)
+	}
+}
+
+func TestARateLimitIsWaitedOut(t *testing.T) {
+	asked := 0
+	_, results := tell(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if asked++; asked == 1 {
+			reply{429, map[string]string{"Retry-After": "1"}, systemError("rate_limited")}.ServeHTTP(w, r)
+			return
+		}
+		reply{200, nil, listed}.ServeHTTP(w, r)
+	}), story{"list", func(s *session) { s.a.get("/servers").expect(200) }})
+	if !results[0].Passed() || asked != 2 {
+		t.Errorf("asked %d times: %v", asked, results[0].Failures)
+	}
+}
+
+func TestATargetThatCannotBeIsRefused(t *testing.T) {
+	for _, target := range []Target{
+		{},
+		{URL: "127.0.0.1:8080", A: "a", B: "b"},
+		{URL: "ftp://127.0.0.1", A: "a", B: "b"},
+		{URL: "http://127.0.0.1", A: "a"},
+		{URL: "http://127.0.0.1", A: "a", B: "a"},
+	} {
+		if _, err := Verify(t.Context(), target, nil); err == nil {
+			t.Errorf("%+v is accepted", target)
+		}
+	}
+}
+
+func TestAnOperationIsFoundByItsPath(t *testing.T) {
+	c, err := loadContract()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for request, want := range map[string]string{
+		"GET /servers":               "listMyServers",
+		"GET /api/v1/servers":        "listMyServers",
+		"GET /v1/servers":            "",
+		"GET /apis/v1/servers":       "",
+		"GET /servers/":              "",
+		"GET /servers/x":             "getServer",
+		"PUT /api/v1/servers/x":      "updateServer",
+		"GET /servers/x%2Fmembers":   "getServer",
+		"GET /servers/x/members":     "listMembers",
+		"GET /servers/x/member%73":   "listMembers",
+		"GET /servers/x/members/y":   "",
+		"PATCH /servers/x":           "",
+		"GET /images/x":              "getImage",
+		"GET /api/v1/api/v1/servers": "",
+		"POST /servers//join":        "",
+	} {
+		got := ""
+		method, path, _ := strings.Cut(request, " ")
+		if op := c.find(method, path); op != nil {
+			got = op.id
+		}
+		if got != want {
+			t.Errorf("%s is %q, want %q", request, got, want)
+		}
+	}
+}
+
+func TestAPointerLeadsToItsValue(t *testing.T) {
+	value := map[string]any{"a/b": []any{1.0, map[string]any{"~": nil}}}
+	for pointer, want := range map[string]string{
+		"/a~1b/0": "1 true", "/a~1b/1/~0": "<nil> true", "/a~1b/2": "<nil> false", "/a~1b/-1": "<nil> false", "/c": "<nil> false",
+		"/a~1b/0/x": "<nil> false",
+	} {
+		got, ok := lookup(value, pointer)
+		if text := fmt.Sprint(got, ok); text != want {
+			t.Errorf("%s leads to %s, want %s", pointer, text, want)
+		}
+	}
+}

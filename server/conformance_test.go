@@ -1,0 +1,18 @@
+package server
+
+import (
+	"testing"
+
+	"github.com/rejoin-dev/rejoin/api/conformance"
+)
+
+func TestConformance(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := open(t, config)
+		conformance.Run(t, conformance.Target{
+			URL: listen(t, s),
+			A:   tokenOf(t, s, "anna@example.com"),
+			B:   tokenOf(t, s, "ben@example.com"),
+		})
+	})
+}
