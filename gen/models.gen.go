@@ -8,6 +8,111 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for AuditAction.
+const (
+	AuditActionBadgeAward    AuditAction = "badge.award"
+	AuditActionBadgeCreate   AuditAction = "badge.create"
+	AuditActionBadgeDelete   AuditAction = "badge.delete"
+	AuditActionBadgeRemove   AuditAction = "badge.remove"
+	AuditActionBadgeUpdate   AuditAction = "badge.update"
+	AuditActionChannelCreate AuditAction = "channel.create"
+	AuditActionChannelDelete AuditAction = "channel.delete"
+	AuditActionChannelUpdate AuditAction = "channel.update"
+	AuditActionKeyCreate     AuditAction = "key.create"
+	AuditActionKeyDelete     AuditAction = "key.delete"
+	AuditActionKeyUpdate     AuditAction = "key.update"
+	AuditActionMemberJoin    AuditAction = "member.join"
+	AuditActionMemberLeave   AuditAction = "member.leave"
+	AuditActionRoleAdd       AuditAction = "role.add"
+	AuditActionRoleCreate    AuditAction = "role.create"
+	AuditActionRoleDelete    AuditAction = "role.delete"
+	AuditActionRoleRemove    AuditAction = "role.remove"
+	AuditActionRoleUpdate    AuditAction = "role.update"
+	AuditActionServerCreate  AuditAction = "server.create"
+	AuditActionServerDelete  AuditAction = "server.delete"
+	AuditActionServerUpdate  AuditAction = "server.update"
+)
+
+// Valid indicates whether the value is a known member of the AuditAction enum.
+func (e AuditAction) Valid() bool {
+	switch e {
+	case AuditActionBadgeAward:
+		return true
+	case AuditActionBadgeCreate:
+		return true
+	case AuditActionBadgeDelete:
+		return true
+	case AuditActionBadgeRemove:
+		return true
+	case AuditActionBadgeUpdate:
+		return true
+	case AuditActionChannelCreate:
+		return true
+	case AuditActionChannelDelete:
+		return true
+	case AuditActionChannelUpdate:
+		return true
+	case AuditActionKeyCreate:
+		return true
+	case AuditActionKeyDelete:
+		return true
+	case AuditActionKeyUpdate:
+		return true
+	case AuditActionMemberJoin:
+		return true
+	case AuditActionMemberLeave:
+		return true
+	case AuditActionRoleAdd:
+		return true
+	case AuditActionRoleCreate:
+		return true
+	case AuditActionRoleDelete:
+		return true
+	case AuditActionRoleRemove:
+		return true
+	case AuditActionRoleUpdate:
+		return true
+	case AuditActionServerCreate:
+		return true
+	case AuditActionServerDelete:
+		return true
+	case AuditActionServerUpdate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BadgeAction.
+const (
+	BadgeActionCustom    BadgeAction = "custom"
+	BadgeActionMessages  BadgeAction = "messages"
+	BadgeActionReactions BadgeAction = "reactions"
+	BadgeActionReferrals BadgeAction = "referrals"
+	BadgeActionReplies   BadgeAction = "replies"
+	BadgeActionVisits    BadgeAction = "visits"
+)
+
+// Valid indicates whether the value is a known member of the BadgeAction enum.
+func (e BadgeAction) Valid() bool {
+	switch e {
+	case BadgeActionCustom:
+		return true
+	case BadgeActionMessages:
+		return true
+	case BadgeActionReactions:
+		return true
+	case BadgeActionReferrals:
+		return true
+	case BadgeActionReplies:
+		return true
+	case BadgeActionVisits:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ChannelType.
 const (
 	ChannelTypeDirect  ChannelType = "direct"
@@ -89,6 +194,78 @@ func (e FieldCode) Valid() bool {
 	}
 }
 
+// Defines values for KeyPermission.
+const (
+	KeyPermissionAnalysis       KeyPermission = "analysis"
+	KeyPermissionAnalytics      KeyPermission = "analytics"
+	KeyPermissionBadges         KeyPermission = "badges"
+	KeyPermissionBulkUpdateUser KeyPermission = "bulkUpdateUser"
+	KeyPermissionChannels       KeyPermission = "channels"
+	KeyPermissionCreateUser     KeyPermission = "createUser"
+	KeyPermissionGetMessages    KeyPermission = "getMessages"
+	KeyPermissionGetUserData    KeyPermission = "getUserData"
+	KeyPermissionGetUserStats   KeyPermission = "getUserStats"
+	KeyPermissionLeaderboard    KeyPermission = "leaderboard"
+	KeyPermissionManageUser     KeyPermission = "manageUser"
+	KeyPermissionReactMessage   KeyPermission = "reactMessage"
+	KeyPermissionRedemptions    KeyPermission = "redemptions"
+	KeyPermissionReplyMessage   KeyPermission = "replyMessage"
+	KeyPermissionRoles          KeyPermission = "roles"
+	KeyPermissionSecureAuth     KeyPermission = "secureAuth"
+	KeyPermissionSendMessage    KeyPermission = "sendMessage"
+	KeyPermissionStore          KeyPermission = "store"
+	KeyPermissionUserFields     KeyPermission = "userFields"
+	KeyPermissionWebhooks       KeyPermission = "webhooks"
+)
+
+// Valid indicates whether the value is a known member of the KeyPermission enum.
+func (e KeyPermission) Valid() bool {
+	switch e {
+	case KeyPermissionAnalysis:
+		return true
+	case KeyPermissionAnalytics:
+		return true
+	case KeyPermissionBadges:
+		return true
+	case KeyPermissionBulkUpdateUser:
+		return true
+	case KeyPermissionChannels:
+		return true
+	case KeyPermissionCreateUser:
+		return true
+	case KeyPermissionGetMessages:
+		return true
+	case KeyPermissionGetUserData:
+		return true
+	case KeyPermissionGetUserStats:
+		return true
+	case KeyPermissionLeaderboard:
+		return true
+	case KeyPermissionManageUser:
+		return true
+	case KeyPermissionReactMessage:
+		return true
+	case KeyPermissionRedemptions:
+		return true
+	case KeyPermissionReplyMessage:
+		return true
+	case KeyPermissionRoles:
+		return true
+	case KeyPermissionSecureAuth:
+		return true
+	case KeyPermissionSendMessage:
+		return true
+	case KeyPermissionStore:
+		return true
+	case KeyPermissionUserFields:
+		return true
+	case KeyPermissionWebhooks:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ProblemCode.
 const (
 	ProblemCodeConflict             ProblemCode = "conflict"
@@ -137,6 +314,137 @@ func (e ProblemCode) Valid() bool {
 	}
 }
 
+// Account Somebody who can sign in.
+type Account struct {
+	// ObjectID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ObjectID ObjectID `json:"_id"`
+
+	// Avatar The absolute address of an image, or null.
+	Avatar nullable.Nullable[ImageURL] `json:"avatar"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt   Timestamp `json:"createdAt"`
+	DisplayName string    `json:"displayName"`
+	Email       string    `json:"email"`
+	FirstName   string    `json:"firstName"`
+
+	// ID An account's number, as a string.
+	//
+	// Example: 2
+	ID       UserNumber                `json:"id"`
+	LastName string                    `json:"lastName"`
+	Username nullable.Nullable[string] `json:"username"`
+
+	// Verified Whether the e-mail address was verified.
+	Verified bool `json:"verified"`
+}
+
+// AccountCreate What a new account is made from. Without a display name, it is the user name or the part of the address before the `@`.
+type AccountCreate struct {
+	// DisplayName One line of text, without control characters.
+	DisplayName *Title `json:"displayName,omitempty"`
+
+	// Email An e-mail address. Upper and lower case are the same.
+	Email EmailAddress `json:"email"`
+
+	// FirstName One line of text, without control characters.
+	FirstName *Title `json:"firstName,omitempty"`
+
+	// LastName One line of text, without control characters.
+	LastName *Title `json:"lastName,omitempty"`
+
+	// Password 8 to 128 characters, of any kind.
+	Password NewPassword `json:"password"`
+	Username *string     `json:"username,omitempty"`
+}
+
+// AccountResponse defines model for AccountResponse.
+type AccountResponse struct {
+	// Meta How a request of the System API went.
+	Meta SystemMeta `json:"meta"`
+
+	// Body Somebody who can sign in.
+	Body Account `json:"body"`
+}
+
+// APIKey A key with which programs act for a community.
+type APIKey struct {
+	// ObjectID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ObjectID ObjectID `json:"_id"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID ObjectID `json:"communityId"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt  Timestamp               `json:"createdAt"`
+	ExpireDate nullable.Nullable[Time] `json:"expireDate"`
+
+	// ExpirePeriod For how many days a key is good; 0 is for ever.
+	ExpirePeriod ExpirePeriod `json:"expirePeriod"`
+	IsActive     bool         `json:"isActive"`
+
+	// Key Masked to its first and last four characters, except in the answer to its creation.
+	Key string `json:"key"`
+
+	// Name One line of text, without control characters.
+	Name        Title          `json:"name"`
+	Permissions KeyPermissions `json:"permissions"`
+
+	// UpdatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	UpdatedAt Timestamp `json:"updatedAt"`
+}
+
+// APIKeyCreate What a new key is made from.
+type APIKeyCreate struct {
+	// ExpirePeriod For how many days a key is good; 0 is for ever.
+	ExpirePeriod *ExpirePeriod `json:"expirePeriod,omitempty"`
+
+	// Name One line of text, without control characters.
+	Name        Title          `json:"name"`
+	Permissions KeyPermissions `json:"permissions"`
+}
+
+// APIKeyListResponse defines model for ApiKeyListResponse.
+type APIKeyListResponse struct {
+	// Meta How a request of the Application API went.
+	Meta    ApplicationMeta `json:"meta"`
+	Message string          `json:"message"`
+	Data    []APIKey        `json:"data"`
+}
+
+// APIKeyResponse defines model for ApiKeyResponse.
+type APIKeyResponse struct {
+	// Meta How a request of the Application API went.
+	Meta    ApplicationMeta `json:"meta"`
+	Message string          `json:"message"`
+
+	// Data A key with which programs act for a community.
+	Data APIKey `json:"data"`
+}
+
+// APIKeyUpdate What changes; at least one part.
+type APIKeyUpdate struct {
+	// ExpirePeriod For how many days a key is good; 0 is for ever.
+	ExpirePeriod *ExpirePeriod `json:"expirePeriod,omitempty"`
+	IsActive     *bool         `json:"isActive,omitempty"`
+
+	// Name One line of text, without control characters.
+	Name        *Title          `json:"name,omitempty"`
+	Permissions *KeyPermissions `json:"permissions,omitempty"`
+}
+
 // ApplicationErrorResponse A failure in the Application API.
 type ApplicationErrorResponse struct {
 	// Meta How a request of the Application API went.
@@ -156,6 +464,190 @@ type ApplicationMeta struct {
 	// StatusCode The HTTP status.
 	StatusCode int32 `json:"statusCode"`
 }
+
+// AuditAction What was done. This list only grows.
+type AuditAction string
+
+// AuditActor An account by its number, or an API key by its id.
+type AuditActor struct {
+	ID   string `json:"id"`
+	Type string `json:"type"`
+}
+
+// AuditEntry One change, by whom, and what it changed.
+type AuditEntry struct {
+	// ObjectID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ObjectID ObjectID `json:"_id"`
+
+	// Action What was done. This list only grows.
+	Action AuditAction `json:"action"`
+
+	// Actor An account by its number, or an API key by its id.
+	Actor AuditActor `json:"actor"`
+
+	// After The thing as it was or became, without secrets; null if there was or is none.
+	After nullable.Nullable[AuditState] `json:"after"`
+
+	// At RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	At Timestamp `json:"at"`
+
+	// Before The thing as it was or became, without secrets; null if there was or is none.
+	Before nullable.Nullable[AuditState] `json:"before"`
+
+	// Target The id of what was changed; for a membership the number of the account.
+	Target string `json:"target"`
+}
+
+// AuditListResponse defines model for AuditListResponse.
+type AuditListResponse struct {
+	// Meta SystemMeta, and which part of a longer list this is.
+	Meta SystemPageMeta `json:"meta"`
+	Body []AuditEntry   `json:"body"`
+}
+
+// AuditState The thing as it was or became, without secrets; null if there was or is none.
+type AuditState map[string]interface{}
+
+// Badge What members can be awarded. Everything in it is a string.
+type Badge struct {
+	// Action What a badge is awarded for.
+	Action         BadgeAction `json:"action"`
+	AttachRequired BooleanText `json:"attachRequired"`
+	Awarded        BooleanText `json:"awarded"`
+	Description    string      `json:"description"`
+	ID             string      `json:"id"`
+
+	// Image An address, or an empty string.
+	Image    string `json:"image"`
+	Quantity string `json:"quantity"`
+
+	// Title One line of text, without control characters.
+	Title Title `json:"title"`
+}
+
+// BadgeAction What a badge is awarded for.
+type BadgeAction string
+
+// BadgeCreate What a new badge is made from.
+type BadgeCreate struct {
+	// Action What a badge is awarded for.
+	Action         BadgeAction `json:"action"`
+	Applied        *bool       `json:"applied,omitempty"`
+	AttachRequired *bool       `json:"attachRequired,omitempty"`
+
+	// Award Whether the badge is worth XP.
+	Award *bool `json:"award,omitempty"`
+
+	// AwardCurrency Whether the badge is worth coins.
+	AwardCurrency         *bool  `json:"awardCurrency,omitempty"`
+	AwardCurrencyQuantity *int32 `json:"awardCurrencyQuantity,omitempty"`
+	AwardXpQuantity       *int32 `json:"awardXpQuantity,omitempty"`
+	Awarded               *bool  `json:"awarded,omitempty"`
+
+	// DarkImage The address of an image.
+	DarkImage *BadgeImage `json:"darkImage,omitempty"`
+
+	// Description Text of any number of lines.
+	Description         *Text `json:"description,omitempty"`
+	EnabledDarkAndLight *bool `json:"enabledDarkAndLight,omitempty"`
+
+	// Image The address of an image.
+	Image *BadgeImage `json:"image,omitempty"`
+
+	// LightImage The address of an image.
+	LightImage *BadgeImage `json:"lightImage,omitempty"`
+
+	// Quantity How often the action must happen.
+	Quantity *int32 `json:"quantity,omitempty"`
+
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID *ServerReference `json:"serverId,omitempty"`
+
+	// Title One line of text, without control characters.
+	Title Title `json:"title"`
+}
+
+// BadgeImage The address of an image.
+type BadgeImage = string
+
+// BadgeListResponse defines model for BadgeListResponse.
+type BadgeListResponse struct {
+	// Meta How a request of the System API went.
+	Meta SystemMeta `json:"meta"`
+	Body []Badge    `json:"body"`
+}
+
+// BadgeResponse defines model for BadgeResponse.
+type BadgeResponse struct {
+	// Meta How a request of the System API went.
+	Meta SystemMeta `json:"meta"`
+
+	// Body What members can be awarded. Everything in it is a string.
+	Body Badge `json:"body"`
+}
+
+// BadgeUpdate What a badge becomes.
+type BadgeUpdate struct {
+	// Action What a badge is awarded for.
+	Action         BadgeAction `json:"action"`
+	Applied        *bool       `json:"applied,omitempty"`
+	AttachRequired *bool       `json:"attachRequired,omitempty"`
+
+	// Award Whether the badge is worth XP.
+	Award *bool `json:"award,omitempty"`
+
+	// AwardCurrency Whether the badge is worth coins.
+	AwardCurrency         *bool  `json:"awardCurrency,omitempty"`
+	AwardCurrencyQuantity *int32 `json:"awardCurrencyQuantity,omitempty"`
+	AwardXpQuantity       *int32 `json:"awardXpQuantity,omitempty"`
+	Awarded               *bool  `json:"awarded,omitempty"`
+
+	// DarkImage The address of an image.
+	DarkImage *BadgeImage `json:"darkImage,omitempty"`
+
+	// Description Text of any number of lines.
+	Description         *Text `json:"description,omitempty"`
+	EnabledDarkAndLight *bool `json:"enabledDarkAndLight,omitempty"`
+
+	// Image The address of an image.
+	Image *BadgeImage `json:"image,omitempty"`
+
+	// LightImage The address of an image.
+	LightImage *BadgeImage `json:"lightImage,omitempty"`
+
+	// Quantity How often the action must happen.
+	Quantity *int32 `json:"quantity,omitempty"`
+
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID *ServerReference `json:"serverId,omitempty"`
+
+	// Title One line of text, without control characters.
+	Title Title `json:"title"`
+}
+
+// Balance What a member has been credited and has not spent.
+type Balance struct {
+	Coins int64 `json:"coins"`
+	Xp    int64 `json:"xp"`
+}
+
+// BalanceResponse defines model for BalanceResponse.
+type BalanceResponse struct {
+	// Meta How a request of the System API went.
+	Meta SystemMeta `json:"meta"`
+
+	// Body What a member has been credited and has not spent.
+	Body Balance `json:"body"`
+}
+
+// BooleanText defines model for BooleanText.
+type BooleanText = string
 
 // Channel A place in a server where its members talk.
 type Channel struct {
@@ -196,12 +688,37 @@ type Channel struct {
 	UserID UserNumber `json:"userId"`
 }
 
+// ChannelCreate What a new channel is made from.
+type ChannelCreate struct {
+	// ChannelType `private` and `direct` channels are seen only by those whom a role or a membership admits.
+	ChannelType ChannelType `json:"channelType"`
+
+	// Description Text of any number of lines.
+	Description *Text `json:"description,omitempty"`
+
+	// Members The numbers of the members that a private or direct channel admits.
+	Members *ChannelMembers `json:"members,omitempty"`
+
+	// Permissions The ids of the roles that a private channel admits.
+	Permissions *ChannelRoles `json:"permissions,omitempty"`
+
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID *ServerReference `json:"serverId,omitempty"`
+
+	// Topic One line of text, without control characters.
+	Topic Title `json:"topic"`
+}
+
 // ChannelListResponse defines model for ChannelListResponse.
 type ChannelListResponse struct {
 	// Meta How a request of the System API went.
 	Meta SystemMeta `json:"meta"`
 	Body []Channel  `json:"body"`
 }
+
+// ChannelMembers The numbers of the members that a private or direct channel admits.
+type ChannelMembers = []UserNumber
 
 // ChannelPermissions What a role lets a member do in a channel.
 type ChannelPermissions struct {
@@ -217,8 +734,55 @@ type ChannelPermissions struct {
 	ViewMessageHistory bool `json:"view_message_history"`
 }
 
+// ChannelPermissionsWrite The flags of ChannelPermissions that are set.
+type ChannelPermissionsWrite struct {
+	AllowMentions      *bool `json:"allow_mentions,omitempty"`
+	AttachFiles        *bool `json:"attach_files,omitempty"`
+	DeleteMessages     *bool `json:"delete_messages,omitempty"`
+	ManageMessages     *bool `json:"manage_messages,omitempty"`
+	Pinable            *bool `json:"pinable,omitempty"`
+	PostAnalysis       *bool `json:"post_analysis,omitempty"`
+	PostMessages       *bool `json:"post_messages,omitempty"`
+	ShareAttachments   *bool `json:"share_Attachments,omitempty"`
+	ShareLinks         *bool `json:"share_links,omitempty"`
+	ViewMessageHistory *bool `json:"view_message_history,omitempty"`
+}
+
+// ChannelResponse defines model for ChannelResponse.
+type ChannelResponse struct {
+	// Meta How a request of the System API went.
+	Meta SystemMeta `json:"meta"`
+
+	// Body A place in a server where its members talk.
+	Body Channel `json:"body"`
+}
+
+// ChannelRoles The ids of the roles that a private channel admits.
+type ChannelRoles = []ObjectID
+
 // ChannelType `private` and `direct` channels are seen only by those whom a role or a membership admits.
 type ChannelType string
+
+// ChannelUpdate What a channel becomes. What is optional and left out stays as it is.
+type ChannelUpdate struct {
+	// ChannelType `private` and `direct` channels are seen only by those whom a role or a membership admits.
+	ChannelType ChannelType `json:"channelType"`
+
+	// Description Text of any number of lines.
+	Description *Text `json:"description,omitempty"`
+
+	// Members The numbers of the members that a private or direct channel admits.
+	Members *ChannelMembers `json:"members,omitempty"`
+
+	// Permissions The ids of the roles that a private channel admits.
+	Permissions *ChannelRoles `json:"permissions,omitempty"`
+
+	// Topic One line of text, without control characters.
+	Topic Title `json:"topic"`
+}
+
+// Colour The name of a colour, or `#RRGGBB`.
+type Colour = string
 
 // CreatedServer A server as the answer to its creation shows it.
 type CreatedServer struct {
@@ -254,6 +818,33 @@ type CreatedServerResponse struct {
 	Body CreatedServer `json:"body"`
 }
 
+// Credentials What an account signs in with.
+type Credentials struct {
+	// Email An e-mail address. Upper and lower case are the same.
+	Email    EmailAddress `json:"email"`
+	Password string       `json:"password"`
+}
+
+// EmailAddress An e-mail address. Upper and lower case are the same.
+type EmailAddress = string
+
+// EmailCode defines model for EmailCode.
+type EmailCode = string
+
+// EmailOnly An address that may belong to an account.
+type EmailOnly struct {
+	// Email An e-mail address. Upper and lower case are the same.
+	Email EmailAddress `json:"email"`
+}
+
+// EmailVerification An address, and the code that was mailed to it.
+type EmailVerification struct {
+	Code EmailCode `json:"code"`
+
+	// Email An e-mail address. Upper and lower case are the same.
+	Email EmailAddress `json:"email"`
+}
+
 // EmptyResponse Done, and nothing to show.
 type EmptyResponse struct {
 	// Meta How a request of the System API went.
@@ -262,6 +853,9 @@ type EmptyResponse struct {
 	// Body An empty object.
 	Body Nothing `json:"body"`
 }
+
+// ExpirePeriod For how many days a key is good; 0 is for ever.
+type ExpirePeriod = int32
 
 // FieldCode What is wrong with a part of the request: `required` is missing, `unknown` is not in the contract, `duplicate`
 // stands there twice, `malformed` cannot be read at all, `wrong_type` and `wrong_format` (also `pattern`), `not_allowed`
@@ -272,6 +866,27 @@ type FieldCode string
 // ImageURL The absolute address of an image, or null.
 type ImageURL = string
 
+// IntegrationChannel A channel as programs see it.
+type IntegrationChannel struct {
+	// ObjectID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ObjectID ObjectID `json:"_id"`
+
+	// ChannelType `private` and `direct` channels are seen only by those whom a role or a membership admits.
+	ChannelType ChannelType `json:"channelType"`
+	Description string      `json:"description"`
+
+	// Topic One line of text, without control characters.
+	Topic Title `json:"topic"`
+}
+
+// IntegrationChannelListResponse defines model for IntegrationChannelListResponse.
+type IntegrationChannelListResponse struct {
+	Status string               `json:"status"`
+	Data   []IntegrationChannel `json:"data"`
+}
+
 // IntegrationErrorResponse A failure in the Integration API, and in the operations that have an answer of their own shape.
 type IntegrationErrorResponse struct {
 	// Data What went wrong, for a program. Never contains what was submitted.
@@ -281,6 +896,12 @@ type IntegrationErrorResponse struct {
 	Message string `json:"message"`
 	Status  string `json:"status"`
 }
+
+// KeyPermission What a key may do.
+type KeyPermission string
+
+// KeyPermissions defines model for KeyPermissions.
+type KeyPermissions = []KeyPermission
 
 // Member An account as the members of a server see it.
 type Member struct {
@@ -315,6 +936,9 @@ type MemberListResponse struct {
 	Body []Member       `json:"body"`
 }
 
+// NewPassword 8 to 128 characters, of any kind.
+type NewPassword = string
+
 // Nothing An empty object.
 type Nothing = map[string]interface{}
 
@@ -325,6 +949,32 @@ type ObjectID = string
 
 // ObjectIDList defines model for ObjectIdList.
 type ObjectIDList = []ObjectID
+
+// OldServerPermissionsWrite The older spelling of ServerPermissionsWrite.
+type OldServerPermissionsWrite struct {
+	AllowDm             *bool `json:"allow_dm,omitempty"`
+	BanMembers          *bool `json:"ban_members,omitempty"`
+	BroadcastMessages   *bool `json:"broadcast_messages,omitempty"`
+	CreateInvite        *bool `json:"create_invite,omitempty"`
+	KickMembers         *bool `json:"kick_members,omitempty"`
+	ManageChannels      *bool `json:"manage_channels,omitempty"`
+	ManageRoles         *bool `json:"manage_roles,omitempty"`
+	OverwriteLanguage   *bool `json:"overwrite_language,omitempty"`
+	ServerAdministrator *bool `json:"server_administrator,omitempty"`
+	SuspendMembers      *bool `json:"suspend_members,omitempty"`
+	WarnMembers         *bool `json:"warn_members,omitempty"`
+}
+
+// PasswordReset An address, the code that was mailed to it, and the new password.
+type PasswordReset struct {
+	Code EmailCode `json:"code"`
+
+	// Email An e-mail address. Upper and lower case are the same.
+	Email EmailAddress `json:"email"`
+
+	// Password 8 to 128 characters, of any kind.
+	Password NewPassword `json:"password"`
+}
 
 // Problem What went wrong, for a program. Never contains what was submitted.
 type Problem struct {
@@ -402,11 +1052,82 @@ type Role struct {
 	UpdatedAt Timestamp `json:"updatedAt"`
 }
 
+// RoleCreate What a new role is made from.
+type RoleCreate struct {
+	Billable bool `json:"billable"`
+
+	// ChannelPermissions The flags of ChannelPermissions that are set.
+	ChannelPermissions *ChannelPermissionsWrite `json:"channelPermissions,omitempty"`
+
+	// OldChannelPermissions The flags of ChannelPermissions that are set.
+	OldChannelPermissions *ChannelPermissionsWrite `json:"channel_permissions,omitempty"`
+
+	// Class The name of a colour, or `#RRGGBB`.
+	Class Colour `json:"class"`
+
+	// Description Text of any number of lines.
+	Description *Text `json:"description,omitempty"`
+	Order       int32 `json:"order"`
+
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID *ServerReference `json:"serverId,omitempty"`
+
+	// ServerPermissions The flags of ServerPermissions that are set.
+	ServerPermissions *ServerPermissionsWrite `json:"serverPermissions,omitempty"`
+
+	// OldServerPermissions The older spelling of ServerPermissionsWrite.
+	OldServerPermissions *OldServerPermissionsWrite `json:"server_permissions,omitempty"`
+
+	// Title One line of text, without control characters.
+	Title Title `json:"title"`
+}
+
 // RoleListResponse defines model for RoleListResponse.
 type RoleListResponse struct {
 	// Meta How a request of the System API went.
 	Meta SystemMeta `json:"meta"`
 	Body []Role     `json:"body"`
+}
+
+// RoleResponse defines model for RoleResponse.
+type RoleResponse struct {
+	// Meta How a request of the System API went.
+	Meta SystemMeta `json:"meta"`
+
+	// Body A set of permissions that members are given.
+	Body Role `json:"body"`
+}
+
+// RoleUpdate What a role becomes.
+type RoleUpdate struct {
+	Billable bool `json:"billable"`
+
+	// ChannelPermissions The flags of ChannelPermissions that are set.
+	ChannelPermissions *ChannelPermissionsWrite `json:"channelPermissions,omitempty"`
+
+	// OldChannelPermissions The flags of ChannelPermissions that are set.
+	OldChannelPermissions *ChannelPermissionsWrite `json:"channel_permissions,omitempty"`
+
+	// Class The name of a colour, or `#RRGGBB`.
+	Class Colour `json:"class"`
+
+	// Description Text of any number of lines.
+	Description *Text `json:"description,omitempty"`
+	Order       int32 `json:"order"`
+
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID *ServerReference `json:"serverId,omitempty"`
+
+	// ServerPermissions The flags of ServerPermissions that are set.
+	ServerPermissions *ServerPermissionsWrite `json:"serverPermissions,omitempty"`
+
+	// OldServerPermissions The older spelling of ServerPermissionsWrite.
+	OldServerPermissions *OldServerPermissionsWrite `json:"server_permissions,omitempty"`
+
+	// Title One line of text, without control characters.
+	Title Title `json:"title"`
 }
 
 // Server A community. Every array holds ids, in order.
@@ -479,6 +1200,25 @@ type ServerPermissions struct {
 	WarnMembers         bool `json:"warn_members"`
 }
 
+// ServerPermissionsWrite The flags of ServerPermissions that are set.
+type ServerPermissionsWrite struct {
+	AllowDm                   *bool `json:"allow_dm,omitempty"`
+	BanMembers                *bool `json:"ban_members,omitempty"`
+	BroadcastMessages         *bool `json:"broadcast_messages,omitempty"`
+	CreateInvite              *bool `json:"create_invite,omitempty"`
+	KickMembers               *bool `json:"kick_members,omitempty"`
+	ManageChannels            *bool `json:"manage_channels,omitempty"`
+	ManageRoles               *bool `json:"manage_roles,omitempty"`
+	OverwriteLanguageSettings *bool `json:"overwrite_language_settings,omitempty"`
+	ServerAdministrator       *bool `json:"server_administrator,omitempty"`
+	SuspendMembers            *bool `json:"suspend_members,omitempty"`
+	WarnMembers               *bool `json:"warn_members,omitempty"`
+}
+
+// ServerReference The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+// one server in which the account may do this.
+type ServerReference = string
+
 // ServerResponse defines model for ServerResponse.
 type ServerResponse struct {
 	// Meta How a request of the System API went.
@@ -495,6 +1235,27 @@ type ServerUpdate struct {
 
 	// Name One line of text, without control characters.
 	Name *Title `json:"name,omitempty"`
+}
+
+// Session An account, and the token with which it acts until it expires or is logged out.
+type Session struct {
+	// Account Somebody who can sign in.
+	Account Account `json:"account"`
+
+	// ExpiresAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	ExpiresAt Timestamp `json:"expiresAt"`
+	Token     string    `json:"token"`
+}
+
+// SessionResponse defines model for SessionResponse.
+type SessionResponse struct {
+	// Meta How a request of the System API went.
+	Meta SystemMeta `json:"meta"`
+
+	// Body An account, and the token with which it acts until it expires or is logged out.
+	Body Session `json:"body"`
 }
 
 // SystemErrorResponse A failure in the System API.
@@ -535,6 +1296,9 @@ type SystemPageMeta struct {
 	Total int64 `json:"total"`
 }
 
+// Text Text of any number of lines.
+type Text = string
+
 // Timestamp RFC 3339 in UTC with milliseconds.
 //
 // Example: 2026-03-01T16:50:17.610Z
@@ -547,6 +1311,14 @@ type Title = string
 //
 // Example: 2
 type UserNumber = string
+
+// UserReference An account by its number.
+type UserReference struct {
+	// UserID An account's number, as a string.
+	//
+	// Example: 2
+	UserID UserNumber `json:"userId"`
+}
 
 // Visit A member's visit.
 type Visit struct {
@@ -569,6 +1341,27 @@ type VisitResponse struct {
 	Body Visit `json:"body"`
 }
 
+// APIKeyID An id. Ids of one kind sort in the order in which they were made, to the second.
+//
+// Example: 66a282dab13eee0013cbb4d8
+type APIKeyID = ObjectID
+
+// BadgeID defines model for BadgeId.
+type BadgeID = string
+
+// ChannelID An id. Ids of one kind sort in the order in which they were made, to the second.
+//
+// Example: 66a282dab13eee0013cbb4d8
+type ChannelID = ObjectID
+
+// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+//
+// Example: 66a282dab13eee0013cbb4d8
+type CommunityID = ObjectID
+
+// IdempotencyKey defines model for IdempotencyKey.
+type IdempotencyKey = string
+
 // Limit defines model for Limit.
 type Limit = int32
 
@@ -580,6 +1373,34 @@ type Page = int32
 // Example: 66a282dab13eee0013cbb4d8
 type ServerID = ObjectID
 
+// ServerIDQuery An id. Ids of one kind sort in the order in which they were made, to the second.
+//
+// Example: 66a282dab13eee0013cbb4d8
+type ServerIDQuery = ObjectID
+
+// UserID An account's number, as a string.
+//
+// Example: 2
+type UserID = UserNumber
+
+// ApplicationConflict A failure in the Application API.
+type ApplicationConflict = ApplicationErrorResponse
+
+// ApplicationError A failure in the Application API.
+type ApplicationError = ApplicationErrorResponse
+
+// ApplicationInvalidRequest A failure in the Application API.
+type ApplicationInvalidRequest = ApplicationErrorResponse
+
+// ApplicationNotFound A failure in the Application API.
+type ApplicationNotFound = ApplicationErrorResponse
+
+// ApplicationPermissionDenied A failure in the Application API.
+type ApplicationPermissionDenied = ApplicationErrorResponse
+
+// ApplicationUnauthenticated A failure in the Application API.
+type ApplicationUnauthenticated = ApplicationErrorResponse
+
 // IntegrationError A failure in the Integration API, and in the operations that have an answer of their own shape.
 type IntegrationError = IntegrationErrorResponse
 
@@ -588,6 +1409,12 @@ type IntegrationInvalidRequest = IntegrationErrorResponse
 
 // IntegrationNotFound A failure in the Integration API, and in the operations that have an answer of their own shape.
 type IntegrationNotFound = IntegrationErrorResponse
+
+// IntegrationPermissionDenied A failure in the Integration API, and in the operations that have an answer of their own shape.
+type IntegrationPermissionDenied = IntegrationErrorResponse
+
+// IntegrationUnauthenticated A failure in the Integration API, and in the operations that have an answer of their own shape.
+type IntegrationUnauthenticated = IntegrationErrorResponse
 
 // SystemConflict A failure in the System API.
 type SystemConflict = SystemErrorResponse
@@ -607,10 +1434,88 @@ type SystemPermissionDenied = SystemErrorResponse
 // SystemUnauthenticated A failure in the System API.
 type SystemUnauthenticated = SystemErrorResponse
 
+// CreateAPIKeyParams defines parameters for CreateAPIKey.
+type CreateAPIKeyParams struct {
+	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A
+	// failure is not kept: the request may be tried again under its key.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RegisterAccountParams defines parameters for RegisterAccount.
+type RegisterAccountParams struct {
+	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A
+	// failure is not kept: the request may be tried again under its key.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListBadgesParams defines parameters for ListBadges.
+type ListBadgesParams struct {
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID *ServerIDQuery `form:"serverId,omitempty" json:"serverId,omitempty"`
+}
+
+// CreateBadgeParams defines parameters for CreateBadge.
+type CreateBadgeParams struct {
+	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A
+	// failure is not kept: the request may be tried again under its key.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListChannelsParams defines parameters for ListChannels.
+type ListChannelsParams struct {
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID *ServerIDQuery `form:"serverId,omitempty" json:"serverId,omitempty"`
+}
+
+// CreateChannelParams defines parameters for CreateChannel.
+type CreateChannelParams struct {
+	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A
+	// failure is not kept: the request may be tried again under its key.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // GetImageParams defines parameters for GetImage.
 type GetImageParams struct {
 	// IfNoneMatch The `ETag` of an earlier answer. If it still holds, the answer is 304 without a body.
 	IfNoneMatch *string `json:"If-None-Match,omitempty"`
+}
+
+// CreateRoleParams defines parameters for CreateRole.
+type CreateRoleParams struct {
+	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A
+	// failure is not kept: the request may be tried again under its key.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListUserRolesParams defines parameters for ListUserRoles.
+type ListUserRolesParams struct {
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID *ServerIDQuery `form:"serverId,omitempty" json:"serverId,omitempty"`
+}
+
+// CreateServerParams defines parameters for CreateServer.
+type CreateServerParams struct {
+	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A
+	// failure is not kept: the request may be tried again under its key.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListAuditParams defines parameters for ListAudit.
+type ListAuditParams struct {
+	// Page Which page, from 1. A page past the end is empty.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit How many items a page has.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
 // ListMembersParams defines parameters for ListMembers.
@@ -621,6 +1526,60 @@ type ListMembersParams struct {
 	// Limit How many items a page has.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
+
+// CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
+type CreateAPIKeyJSONRequestBody = APIKeyCreate
+
+// UpdateAPIKeyJSONRequestBody defines body for UpdateAPIKey for application/json ContentType.
+type UpdateAPIKeyJSONRequestBody = APIKeyUpdate
+
+// ForgotPasswordJSONRequestBody defines body for ForgotPassword for application/json ContentType.
+type ForgotPasswordJSONRequestBody = EmailOnly
+
+// LogInJSONRequestBody defines body for LogIn for application/json ContentType.
+type LogInJSONRequestBody = Credentials
+
+// RegisterAccountJSONRequestBody defines body for RegisterAccount for application/json ContentType.
+type RegisterAccountJSONRequestBody = AccountCreate
+
+// ResendCodeJSONRequestBody defines body for ResendCode for application/json ContentType.
+type ResendCodeJSONRequestBody = EmailOnly
+
+// ResetPasswordJSONRequestBody defines body for ResetPassword for application/json ContentType.
+type ResetPasswordJSONRequestBody = PasswordReset
+
+// VerifyEmailJSONRequestBody defines body for VerifyEmail for application/json ContentType.
+type VerifyEmailJSONRequestBody = EmailVerification
+
+// CreateBadgeJSONRequestBody defines body for CreateBadge for application/json ContentType.
+type CreateBadgeJSONRequestBody = BadgeCreate
+
+// UpdateBadgeJSONRequestBody defines body for UpdateBadge for application/json ContentType.
+type UpdateBadgeJSONRequestBody = BadgeUpdate
+
+// AwardBadgeJSONRequestBody defines body for AwardBadge for application/json ContentType.
+type AwardBadgeJSONRequestBody = UserReference
+
+// RemoveBadgeJSONRequestBody defines body for RemoveBadge for application/json ContentType.
+type RemoveBadgeJSONRequestBody = UserReference
+
+// CreateChannelJSONRequestBody defines body for CreateChannel for application/json ContentType.
+type CreateChannelJSONRequestBody = ChannelCreate
+
+// UpdateChannelJSONRequestBody defines body for UpdateChannel for application/json ContentType.
+type UpdateChannelJSONRequestBody = ChannelUpdate
+
+// CreateRoleJSONRequestBody defines body for CreateRole for application/json ContentType.
+type CreateRoleJSONRequestBody = RoleCreate
+
+// UpdateRoleJSONRequestBody defines body for UpdateRole for application/json ContentType.
+type UpdateRoleJSONRequestBody = RoleUpdate
+
+// AddRoleToUserJSONRequestBody defines body for AddRoleToUser for application/json ContentType.
+type AddRoleToUserJSONRequestBody = UserReference
+
+// RemoveRoleFromUserJSONRequestBody defines body for RemoveRoleFromUser for application/json ContentType.
+type RemoveRoleFromUserJSONRequestBody = UserReference
 
 // CreateServerMultipartRequestBody defines body for CreateServer for multipart/form-data ContentType.
 type CreateServerMultipartRequestBody = ServerCreate

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"strings"
 
@@ -13,14 +15,30 @@ import (
 
 // An actor is who is calling.
 type actor struct {
-	account int64  // its number
-	scheme  string // the security scheme of the contract by which the credential came
+	account    int64  // its number
+	scheme     string // the security scheme of the contract by which the credential came
+	credential string
 }
 
 const (
-	bearerScheme = "bearerAuth"
-	apiKeyScheme = "apiKeyAuth"
+	sessionScheme = "sessionAuth"
+	apiKeyScheme  = "apiKeyAuth"
 )
+
+// newCredential makes a session token or an API key.
+func (k *core) newCredential() (string, error) {
+	secret, err := k.secret(32)
+	return hex.EncodeToString(secret), err
+}
+
+// secret returns random bytes.
+func (k *core) secret(n int) ([]byte, error) {
+	secret := make([]byte, n)
+	if _, err := io.ReadFull(k.random, secret); err != nil {
+		return nil, fmt.Errorf("no randomness for a secret: %w", err)
+	}
+	return secret, nil
+}
 
 // hashOf is what is kept of a credential.
 func hashOf(credential string) string {
@@ -44,7 +62,7 @@ func credentialFrom(header http.Header) (credential, scheme string, err error) {
 		if !strings.EqualFold(kind, "Bearer") {
 			return "", "", unauthenticated("the Authorization header must have the form: Bearer <credential>")
 		}
-		credential, scheme = strings.TrimSpace(rest), bearerScheme
+		credential, scheme = strings.TrimSpace(rest), sessionScheme
 	}
 	if !isCredential(credential) {
 		return "", "", unauthenticated("a credential is 64 lower-case hexadecimal characters")
@@ -78,5 +96,5 @@ func (k *core) authenticate(ctx context.Context, header http.Header) (actor, err
 	if errors.Is(err, store.ErrNotFound) {
 		return actor{}, unknown
 	}
-	return actor{account: account, scheme: scheme}, err
+	return actor{account: account, scheme: scheme, credential: credential}, err
 }

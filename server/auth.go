@@ -2,14 +2,12 @@ package server
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
-	"fmt"
-	"io"
 	"net/mail"
 	"strings"
 	"time"
 
+	"github.com/rejoin-dev/rejoin/gen/stub"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
@@ -64,13 +62,45 @@ func (k *core) signIn(ctx context.Context, tx *store.Tx, email string) (token st
 
 // openSession makes a session and returns its token, which nobody can read from the database afterwards.
 func (k *core) openSession(ctx context.Context, tx *store.Tx, account int64) (token string, err error) {
-	secret := make([]byte, 32)
-	if _, err := io.ReadFull(k.random, secret); err != nil {
-		return "", fmt.Errorf("no randomness for a token: %w", err)
+	if token, err = k.newCredential(); err != nil {
+		return "", err
 	}
-	token = hex.EncodeToString(secret)
 	now := k.now()
 	return token, tx.Auth.InsertSession(ctx, store.Session{
 		TokenHash: hashOf(token), Account: account, CreatedAt: now, ExpiresAt: now.Add(sessionLife),
 	})
+}
+
+type auth struct{ *core }
+
+func (h auth) RegisterAccount(ctx context.Context, r stub.RegisterAccountRequestObject) (stub.RegisterAccountResponseObject, error) {
+	return nil, errors.New("not written yet")
+}
+
+func (h auth) VerifyEmail(ctx context.Context, r stub.VerifyEmailRequestObject) (stub.VerifyEmailResponseObject, error) {
+	return nil, errors.New("not written yet")
+}
+
+func (h auth) LogIn(ctx context.Context, r stub.LogInRequestObject) (stub.LogInResponseObject, error) {
+	return nil, errors.New("not written yet")
+}
+
+func (h auth) ResendCode(ctx context.Context, r stub.ResendCodeRequestObject) (stub.ResendCodeResponseObject, error) {
+	return nil, errors.New("not written yet")
+}
+
+func (h auth) ForgotPassword(ctx context.Context, r stub.ForgotPasswordRequestObject) (stub.ForgotPasswordResponseObject, error) {
+	return nil, errors.New("not written yet")
+}
+
+func (h auth) ResetPassword(ctx context.Context, r stub.ResetPasswordRequestObject) (stub.ResetPasswordResponseObject, error) {
+	return nil, errors.New("not written yet")
+}
+
+func (h auth) LogOut(ctx context.Context, r stub.LogOutRequestObject) (stub.LogOutResponseObject, error) {
+	return nil, errors.New("not written yet")
+}
+
+func (h auth) GetMe(ctx context.Context, r stub.GetMeRequestObject) (stub.GetMeResponseObject, error) {
+	return nil, errors.New("not written yet")
 }

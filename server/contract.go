@@ -41,6 +41,7 @@ type operation struct {
 	id        string
 	family    family
 	schemes   []string // the security schemes it admits; none: it is for everybody
+	creates   bool     // it takes an Idempotency-Key
 	bodyType  string   // the media type of the body; empty if there is none
 	bodyLimit int64
 	form      *openapi3.Schema // of a multipart body, which the handler reads part by part
@@ -96,6 +97,8 @@ func newOperation(doc *openapi3.T, path, method string, item *openapi3.PathItem,
 	unsecured := *spec
 	unsecured.Security = &openapi3.SecurityRequirements{}
 	op.route = &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: &unsecured}
+
+	op.creates = spec.Parameters.GetByInAndName(openapi3.ParameterInHeader, idempotencyHeader) != nil
 
 	fallback := spec.Responses.Default()
 	if fallback == nil {
@@ -175,7 +178,8 @@ func (k *contract) hold(authenticate func(context.Context, http.Header) (actor, 
 				}
 				call.actor = who
 			}
-			if err := op.limitBody(c.Response(), r); err != nil {
+			call.idempotency = idempotencyOf(r, op, call.actor.credential)
+			if err := op.limitBody(c.Response(), r, call.idempotency); err != nil {
 				return err
 			}
 			input := openapi3filter.RequestValidationInput{Request: r, PathParams: pathParams(c), Route: op.route, Options: op.options}
@@ -200,7 +204,7 @@ func pathParams(c echo.Context) map[string]string {
 }
 
 // limitBody refuses a body of the wrong kind or size and, where it is JSON, one that readers could disagree about.
-func (o *operation) limitBody(w http.ResponseWriter, r *http.Request) error {
+func (o *operation) limitBody(w http.ResponseWriter, r *http.Request, wish *idempotency) error {
 	if o.bodyType == "" {
 		return nil // whatever was sent along is never read
 	}
@@ -222,6 +226,7 @@ func (o *operation) limitBody(w http.ResponseWriter, r *http.Request) error {
 	if err := unambiguous(data); err != nil {
 		return err
 	}
+	wish.add("body", data)
 	r.Body = io.NopCloser(bytes.NewReader(data))
 	return nil
 }

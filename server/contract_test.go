@@ -34,7 +34,7 @@ paths:
   /things/{id}:
     post:
       operationId: createThing
-      security: [{ bearerAuth: [] }]
+      security: [{ sessionAuth: [] }]
       parameters:
         - { name: id, in: path, required: true, schema: { type: integer, minimum: 1, maximum: 99 } }
         - { name: limit, in: query, schema: { type: integer, minimum: 1, maximum: 100, default: 20 } }
@@ -58,7 +58,7 @@ paths:
         default: { $ref: "#/components/responses/SystemError" }
 components:
   securitySchemes:
-    bearerAuth: { type: http, scheme: bearer }
+    sessionAuth: { type: http, scheme: bearer }
   responses:
     SystemError: { description: "" }
 `
@@ -229,8 +229,8 @@ func TestABodyOfAnotherMediaTypeIsRefused(t *testing.T) {
 func TestAContractThatCannotBeHeldIsRefusedByName(t *testing.T) {
 	things := strings.ReplaceAll(thingsContract, "OPEN", "false")
 	for name, change := range map[string][2]string{
-		"no security":      {"      security: [{ bearerAuth: [] }]\n", ""},
-		"two at once":      {"[{ bearerAuth: [] }]", "[{ bearerAuth: [], other: [] }]"},
+		"no security":      {"      security: [{ sessionAuth: [] }]\n", ""},
+		"two at once":      {"[{ sessionAuth: [] }]", "[{ sessionAuth: [], other: [] }]"},
 		"no family":        {"        default: { $ref: \"#/components/responses/SystemError\" }", "        default: { description: x }"},
 		"another body":     {"application/json", "text/csv"},
 		"a part unlimited": {"application/json", "multipart/form-data"},
@@ -350,7 +350,7 @@ func BenchmarkValidation(b *testing.B) {
 				b.Fatal(err)
 			}
 			hold := k.hold(func(_ context.Context, header http.Header) (actor, error) {
-				return actor{account: 1, scheme: bearerScheme}, nil
+				return actor{account: 1, scheme: sessionScheme}, nil
 			})(func(echo.Context) error { return nil })
 			e := echo.New()
 			body := `{"name":"chess","kind":"a","count":3,"tags":["x","y"]}`

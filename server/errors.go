@@ -110,6 +110,8 @@ func faultOf(err error) *fault {
 		return conflict("It is there already", "the same thing exists")
 	case errors.As(err, &routing) && routing.Code == http.StatusNotFound:
 		return &fault{code: gen.ProblemCodeNotFound, message: "Not found", dev: "there is no such route"}
+	case errors.As(err, &routing) && routing.Code == http.StatusBadRequest: // from the stub: a header that stands there twice, say
+		return invalid(problem("", gen.FieldCodeMalformed, "could not be read"))
 	case errors.As(err, &routing) && routing.Code == http.StatusMethodNotAllowed:
 		return &fault{code: gen.ProblemCodeMethodNotAllowed, message: "This cannot be done here",
 			dev: "the route has other methods; the Allow header names them"}

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -32,8 +34,10 @@ func (f form) text(name string) *string {
 
 // readForm reads a multipart body part by part and holds each against the schema of the form: its name, that it
 // comes once, its size, and for texts the rest of their schema. A file is handed to onFile while it arrives and is
-// never in memory whole. Every finding is in the one fault that readForm returns, unless the body cannot be read further.
-func readForm(schema *openapi3.Schema, body *multipart.Reader, onFile func(name string, content io.Reader) error) (form, error) {
+// never in memory whole. The operation of ctx says what the form is. Every finding is in the one fault that readForm returns, unless the body cannot be read further.
+func readForm(ctx context.Context, body *multipart.Reader, onFile func(name string, content io.Reader) error) (form, error) {
+	call := callFrom(ctx)
+	schema := call.operation.form
 	parts := form{}
 	seen := map[string]any{}
 	var fields []gen.ProblemField
@@ -59,7 +63,8 @@ func readForm(schema *openapi3.Schema, body *multipart.Reader, onFile func(name 
 			continue
 		}
 		seen[name] = name
-		content := &cappedReader{from: part, left: partLimit(property.Value)}
+		digest := sha256.New()
+		content := &cappedReader{from: io.TeeReader(part, digest), left: partLimit(property.Value)}
 		if property.Value.Format == "binary" {
 			err = onFile(name, content)
 		} else {
@@ -74,6 +79,7 @@ func readForm(schema *openapi3.Schema, body *multipart.Reader, onFile func(name 
 		case err != nil:
 			return nil, err
 		}
+		call.idempotency.add(name, digest.Sum(nil))
 	}
 	for _, name := range schema.Required {
 		if seen[name] == nil {

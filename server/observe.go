@@ -18,6 +18,8 @@ type call struct {
 	origin    string     // scheme and host that the request was sent to
 	operation *operation // nil: none was matched
 	actor     actor
+	// set where the request asks to be answered once
+	idempotency *idempotency
 }
 
 type callKey struct{}
@@ -30,8 +32,7 @@ func callFrom(ctx context.Context) *call {
 	return &call{}
 }
 
-func actorFrom(ctx context.Context) actor          { return callFrom(ctx).actor }
-func operationFrom(ctx context.Context) *operation { return callFrom(ctx).operation }
+func actorFrom(ctx context.Context) actor { return callFrom(ctx).actor }
 
 var acceptableRequestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 

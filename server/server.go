@@ -71,7 +71,16 @@ type core struct {
 
 // handlers are the operations of the contract, a type for each tag. An operation that no tag has does not compile.
 type handlers struct {
+	auth
 	servers
+	channels
+	roles
+	badges
+	keys
+}
+
+func handlersOf(k *core) handlers {
+	return handlers{auth{k}, servers{k}, channels{k}, roles{k}, badges{k}, keys{k}}
 }
 
 var _ stub.StrictServerInterface = handlers{}
@@ -144,7 +153,7 @@ func (s *Server) newHandler(doc *openapi3.T, config Config) (http.Handler, error
 	e := echo.New()
 	e.HTTPErrorHandler = s.writeError
 	e.IPExtractor = ipExtractor(config.TrustProxy)
-	stub.RegisterHandlers(e, stub.NewStrictHandler(handlers{servers{s.core}}, []stub.StrictMiddlewareFunc{neverNil}))
+	stub.RegisterHandlers(e, stub.NewStrictHandler(handlersOf(s.core), []stub.StrictMiddlewareFunc{neverNil}))
 	if err := contract.matches(e.Routes()); err != nil {
 		return nil, err
 	}

@@ -45,10 +45,12 @@ type Queries struct {
 	Servers  Servers
 	Roles    Roles
 	Channels Channels
+
+	Idempotency Idempotency
 }
 
 func queriesOn(c conn) Queries {
-	return Queries{Auth: Auth{c}, Servers: Servers{c}, Roles: Roles{c}, Channels: Channels{c}}
+	return Queries{Auth: Auth{c}, Servers: Servers{c}, Roles: Roles{c}, Channels: Channels{c}, Idempotency: Idempotency{c}}
 }
 
 // A Tx is a transaction that sees the database as if it were alone with it.
