@@ -3,39 +3,129 @@ package server
 import (
 	"context"
 	"errors"
+	"strconv"
 
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/server/internal/perm"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
-// asMember returns a server for one of its members; for everybody else it does not exist.
-func asMember(ctx context.Context, q store.Queries, serverID string, who actor) (store.Server, error) {
-	server, err := q.Servers.GetAsMember(ctx, serverID, who.account)
+// A standing is who is calling, in which server, and what they may do there.
+type standing struct {
+	perm.Standing
+	store.Server
+	actor actor
+}
+
+// viewer is how the channels of the server are looked at.
+func (s standing) viewer() store.Viewer {
+	if s.actor.key != nil {
+		return store.Viewer{Full: true}
+	}
+	return store.Viewer{Account: s.actor.account, Full: s.Full}
+}
+
+// standingIn finds what the caller may do in a server. If the caller has no business there, what it was asked about does
+// not exist for them. An API key may in its server whatever its permissions let it ask for.
+func standingIn(ctx context.Context, q store.Queries, who actor, serverID, what string) (s standing, err error) {
+	s.actor = who
+	if who.key != nil {
+		if who.key.CommunityID != serverID {
+			return s, notFound(what)
+		}
+		s.Standing = perm.Everything()
+		s.Server, err = q.Servers.Get(ctx, serverID)
+		return s, err
+	}
+	s.Server, err = q.Servers.GetAsMember(ctx, serverID, who.account)
 	if errors.Is(err, store.ErrNotFound) {
-		return server, notFound("server")
+		return s, notFound(what)
 	}
-	return server, err
+	if err != nil {
+		return s, err
+	}
+	roles, err := q.Roles.ListOf(ctx, serverID, who.account)
+	s.Standing = perm.Of(s.OwnerNumber == who.account, roles)
+	return s, err
 }
 
-// permissionsOf resolves what a member may do in a server.
-func permissionsOf(ctx context.Context, q store.Queries, server store.Server, who actor) (gen.ServerPermissions, error) {
-	roles, err := q.Roles.ListOf(ctx, server.ID, who.account)
-	return perm.Resolve(server.OwnerNumber == who.account, roles), err
+// A need is what somebody must be allowed to do an operation, with the words for who may.
+type need struct {
+	met func(standing) bool
+	who string
 }
 
-// asAdministrator returns a server for its owner and its administrators.
-func asAdministrator(ctx context.Context, q store.Queries, serverID string, who actor) (store.Server, error) {
-	server, err := asMember(ctx, q, serverID, who)
+var (
+	asMember          = need{func(standing) bool { return true }, "a member of the server"}
+	asAdministrator   = need{func(s standing) bool { return s.Full }, "the owner of the server, or the role permission server_administrator"}
+	asOwner           = need{func(s standing) bool { return s.actor.key == nil && s.OwnerNumber == s.actor.account }, "the owner of the server"}
+	asRoleManager     = need{func(s standing) bool { return s.Standing.Server.ManageRoles }, "the role permission manage_roles"}
+	asChannelsManager = need{func(s standing) bool { return s.Standing.Server.ManageChannels }, "the role permission manage_channels"}
+)
+
+// require is standingIn for those who meet a need; members who do not are told so.
+func require(ctx context.Context, q store.Queries, who actor, serverID, what string, needed need) (standing, error) {
+	s, err := standingIn(ctx, q, who, serverID, what)
+	if err == nil && !needed.met(s) {
+		err = permissionDenied("this needs " + needed.who)
+	}
+	return s, err
+}
+
+// resolve is require where the request may leave the server out. Then it is the API key's, or the only one in which the
+// account meets the need; pointer is where the request could have named it.
+func resolve(ctx context.Context, q store.Queries, who actor, serverID *string, pointer string, needed need) (standing, error) {
+	switch {
+	case serverID != nil:
+		return require(ctx, q, who, *serverID, "server", needed)
+	case who.key != nil:
+		return require(ctx, q, who, who.key.CommunityID, "server", needed)
+	}
+	servers, err := q.Servers.ListOf(ctx, who.account)
 	if err != nil {
-		return server, err
+		return standing{}, err
 	}
-	may, err := permissionsOf(ctx, q, server, who)
+	var only *standing
+	for _, server := range servers {
+		roles, err := q.Roles.ListOf(ctx, server.ID, who.account)
+		if err != nil {
+			return standing{}, err
+		}
+		s := standing{perm.Of(server.OwnerNumber == who.account, roles), server, who}
+		if !needed.met(s) {
+			continue
+		}
+		if only != nil {
+			return standing{}, invalid(problem(pointer, gen.FieldCodeRequired, "is required: there are several servers in which you may do this"))
+		}
+		only = &s
+	}
+	if only == nil {
+		return standing{}, invalid(problem(pointer, gen.FieldCodeRequired, "is required: there is no server in which you may do this"))
+	}
+	return *only, nil
+}
+
+// memberOf finds a member of a server by the number that a request gives.
+func memberOf(ctx context.Context, q store.Queries, serverID, number string) (account int64, err error) {
+	account, err = strconv.ParseInt(number, 10, 32) // what is larger was never given to an account
 	if err != nil {
-		return server, err
+		return 0, notFound("member")
 	}
-	if !may.ServerAdministrator {
-		return server, permissionDenied("this needs the owner of the server, or the role permission server_administrator")
+	is, err := q.Servers.IsMember(ctx, serverID, account)
+	if err == nil && !is {
+		err = notFound("member")
 	}
-	return server, nil
+	return account, err
+}
+
+// numbersOf reads the numbers of accounts. One that was never given to an account becomes 0, which is nobody's.
+func numbersOf(numbers []string) []int64 {
+	accounts := make([]int64, len(numbers))
+	for i, number := range numbers {
+		if account, err := strconv.ParseInt(number, 10, 32); err == nil {
+			accounts[i] = account
+		}
+	}
+	return accounts
 }

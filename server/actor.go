@@ -13,15 +13,18 @@ import (
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
-// An actor is who is calling.
+// An actor is who is calling: an account, or an API key in the name of its server.
 type actor struct {
-	account    int64  // its number
-	scheme     string // the security scheme of the contract by which the credential came
+	account    int64      // its number; for a key that of whoever made it
+	key        *store.Key // nil for an account
+	scheme     string     // the security scheme of the contract by which the credential came
 	credential string
 }
 
+// The security schemes of the contract.
 const (
 	sessionScheme = "sessionAuth"
+	keyScheme     = "keyAuth"
 	apiKeyScheme  = "apiKeyAuth"
 )
 
@@ -46,28 +49,28 @@ func hashOf(credential string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// credentialFrom reads the credential from the headers. The fault is for a request whose credential is missing or not
-// in the form of one.
-func credentialFrom(header http.Header) (credential, scheme string, err error) {
+// credentialFrom reads the credential from the headers, and whether it stands in the one for API keys. The fault is for
+// a request whose credential is missing or not in the form of one.
+func credentialFrom(header http.Header) (credential string, keyHeader bool, err error) {
 	authorization, keys := header.Values("Authorization"), header.Values("X-Api-Key")
 	switch {
 	case len(authorization)+len(keys) == 0:
-		return "", "", unauthenticated("the request has no credential: send Authorization: Bearer, or x-api-key")
+		return "", false, unauthenticated("the request has no credential: send Authorization: Bearer, or x-api-key")
 	case len(authorization)+len(keys) > 1:
-		return "", "", unauthenticated("the request has more than one credential: send one")
+		return "", false, unauthenticated("the request has more than one credential: send one")
 	case len(keys) == 1:
-		credential, scheme = keys[0], apiKeyScheme
+		credential, keyHeader = keys[0], true
 	default:
 		kind, rest, _ := strings.Cut(authorization[0], " ")
 		if !strings.EqualFold(kind, "Bearer") {
-			return "", "", unauthenticated("the Authorization header must have the form: Bearer <credential>")
+			return "", false, unauthenticated("the Authorization header must have the form: Bearer <credential>")
 		}
-		credential, scheme = strings.TrimSpace(rest), sessionScheme
+		credential = strings.TrimSpace(rest)
 	}
 	if !isCredential(credential) {
-		return "", "", unauthenticated("a credential is 64 lower-case hexadecimal characters")
+		return "", false, unauthenticated("a credential is 64 lower-case hexadecimal characters")
 	}
-	return credential, scheme, nil
+	return credential, keyHeader, nil
 }
 
 func isCredential(text string) bool {
@@ -84,17 +87,24 @@ func isCredential(text string) bool {
 
 // authenticate finds who is calling from the headers alone, so that nobody without a credential makes the server read a body.
 func (k *core) authenticate(ctx context.Context, header http.Header) (actor, error) {
-	credential, scheme, err := credentialFrom(header)
+	credential, keyHeader, err := credentialFrom(header)
 	if err != nil {
 		return actor{}, err
 	}
-	unknown := unauthenticated("the credential is unknown, ended or expired")
-	if scheme == apiKeyScheme {
-		return actor{}, unknown // no API key can be made yet
+	hash, now := hashOf(credential), k.now()
+	if !keyHeader {
+		account, err := k.store.Auth.GetCaller(ctx, hash, now)
+		if !errors.Is(err, store.ErrNotFound) {
+			return actor{account: account, scheme: sessionScheme, credential: credential}, err
+		}
 	}
-	account, err := k.store.Auth.GetCaller(ctx, hashOf(credential), k.now())
+	key, err := k.store.Keys.GetByHash(ctx, hash, now)
 	if errors.Is(err, store.ErrNotFound) {
-		return actor{}, unknown
+		return actor{}, unauthenticated("the credential is unknown, ended or expired")
 	}
-	return actor{account: account, scheme: scheme, credential: credential}, err
+	scheme := keyScheme
+	if keyHeader {
+		scheme = apiKeyScheme
+	}
+	return actor{account: key.Account, key: &key, scheme: scheme, credential: credential}, err
 }

@@ -40,9 +40,10 @@ type routeKey struct{ method, path string }
 type operation struct {
 	id        string
 	family    family
-	schemes   []string // the security schemes it admits; none: it is for everybody
-	creates   bool     // it takes an Idempotency-Key
-	bodyType  string   // the media type of the body; empty if there is none
+	schemes   []string          // the security schemes it admits; none: it is for everybody
+	needs     gen.KeyPermission // what an API key must have; empty: no API key is admitted
+	creates   bool              // it takes an Idempotency-Key
+	bodyType  string            // the media type of the body; empty if there is none
 	bodyLimit int64
 	form      *openapi3.Schema // of a multipart body, which the handler reads part by part
 	route     *routers.Route
@@ -92,6 +93,14 @@ func newOperation(doc *openapi3.T, path, method string, item *openapi3.PathItem,
 		for scheme := range requirement {
 			op.schemes = append(op.schemes, scheme)
 		}
+	}
+	permission, _ := spec.Extensions["x-required-permission"].(string)
+	op.needs = gen.KeyPermission(permission)
+	if takesKeys := slices.Contains(op.schemes, keyScheme) || slices.Contains(op.schemes, apiKeyScheme); takesKeys != (op.needs != "") {
+		return nil, errors.New("it must name an x-required-permission if, and only if, it admits API keys")
+	}
+	if op.needs != "" && op.needs != anyPermission && !op.needs.Valid() {
+		return nil, fmt.Errorf("there is no permission %q", op.needs)
 	}
 	// The validator's own security step would read the whole body into memory first, once for each scheme.
 	unsecured := *spec
@@ -173,8 +182,8 @@ func (k *contract) hold(authenticate func(context.Context, http.Header) (actor, 
 				if err != nil {
 					return err
 				}
-				if !slices.Contains(op.schemes, who.scheme) {
-					return permissionDenied("this operation does not take such a credential")
+				if err := op.admit(who); err != nil {
+					return err
 				}
 				call.actor = who
 			}
@@ -189,6 +198,20 @@ func (k *contract) hold(authenticate func(context.Context, http.Header) (actor, 
 			return next(c)
 		}
 	}
+}
+
+// anyPermission is what an operation names that every API key may call.
+const anyPermission = "any"
+
+// admit says whether an operation takes a caller, by the kind of the credential and, for an API key, by its permissions.
+func (o *operation) admit(who actor) error {
+	if !slices.Contains(o.schemes, who.scheme) {
+		return permissionDenied("this operation does not take such a credential")
+	}
+	if who.key != nil && o.needs != anyPermission && !who.key.May(o.needs) {
+		return permissionDenied("the API key lacks the permission " + string(o.needs))
+	}
+	return nil
 }
 
 func pathParams(c echo.Context) map[string]string {

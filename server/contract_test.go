@@ -96,8 +96,8 @@ func newThings(t testing.TB, additional string) http.Handler {
 		return c.JSON(http.StatusOK, map[string]string{"name": body.Name, "note": body.Note, "limit": c.QueryParam("limit")})
 	})
 	e.Use(s.observe, k.hold(func(_ context.Context, header http.Header) (actor, error) {
-		_, scheme, err := credentialFrom(header)
-		return actor{account: 1, scheme: scheme}, err
+		_, _, err := credentialFrom(header)
+		return actor{account: 1, scheme: sessionScheme}, err
 	}))
 	return e
 }
@@ -231,6 +231,9 @@ func TestAContractThatCannotBeHeldIsRefusedByName(t *testing.T) {
 	for name, change := range map[string][2]string{
 		"no security":      {"      security: [{ sessionAuth: [] }]\n", ""},
 		"two at once":      {"[{ sessionAuth: [] }]", "[{ sessionAuth: [], other: [] }]"},
+		"a key, no need":   {"{ sessionAuth: [] }", "{ keyAuth: [] }"},
+		"a need, no key":   {"      security:", "      x-required-permission: badges\n      security:"},
+		"an unknown need":  {"      security: [{ sessionAuth: [] }]", "      x-required-permission: nonsense\n      security: [{ keyAuth: [] }]"},
 		"no family":        {"        default: { $ref: \"#/components/responses/SystemError\" }", "        default: { description: x }"},
 		"another body":     {"application/json", "text/csv"},
 		"a part unlimited": {"application/json", "multipart/form-data"},

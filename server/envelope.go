@@ -6,3 +6,8 @@ import "github.com/rejoin-dev/rejoin/gen"
 func done(message string) gen.SystemMeta {
 	return gen.SystemMeta{Success: true, Message: message}
 }
+
+// succeeded is the envelope of a success in the Application API.
+func succeeded(status int32) gen.ApplicationMeta {
+	return gen.ApplicationMeta{Status: "success", StatusCode: status}
+}

@@ -3,28 +3,138 @@ package server
 import (
 	"context"
 	"errors"
+	"net/http"
+	"strings"
+	"time"
 
+	"github.com/oapi-codegen/nullable"
+	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/gen/stub"
+	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
+// keys are the operations of the tag keys: API keys, with which programs act for a community.
 type keys struct{ *core }
 
 func (h keys) ListAPIKeys(ctx context.Context, r stub.ListAPIKeysRequestObject) (stub.ListAPIKeysResponseObject, error) {
-	return nil, errors.New("not written yet")
+	s, err := require(ctx, h.store.Queries, actorFrom(ctx), r.CommunityID, "community", asAdministrator)
+	if err != nil {
+		return nil, err
+	}
+	found, err := h.store.Keys.List(ctx, s.ID)
+	if err != nil {
+		return nil, err
+	}
+	return stub.ListAPIKeys200JSONResponse{Meta: succeeded(http.StatusOK), Message: "Read API keys success.", Data: found}, nil
 }
 
 func (h keys) CreateAPIKey(ctx context.Context, r stub.CreateAPIKeyRequestObject) (stub.CreateAPIKeyResponseObject, error) {
-	return nil, errors.New("not written yet")
+	who, now := actorFrom(ctx), h.now()
+	secret, err := h.newCredential()
+	if err != nil {
+		return nil, err
+	}
+	body, again, err := once(ctx, h.core, func(tx *store.Tx) (body gen.APIKeyResponse, err error) {
+		s, err := require(ctx, tx.Queries, who, r.CommunityID, "community", asAdministrator)
+		if err != nil {
+			return body, err
+		}
+		key := store.Key{Account: who.account, APIKey: gen.APIKey{
+			ObjectID: h.newID(), CommunityID: s.ID, Key: masked(secret), Name: r.Body.Name, Permissions: r.Body.Permissions, IsActive: true,
+			ExpirePeriod: value(r.Body.ExpirePeriod), ExpireDate: expiry(now, value(r.Body.ExpirePeriod)),
+			CreatedAt: gen.Time{Time: now}, UpdatedAt: gen.Time{Time: now},
+		}}
+		if err := tx.Keys.Insert(ctx, key, hashOf(secret)); err != nil {
+			return body, err
+		}
+		if err := h.record(ctx, tx, s.ID, gen.AuditActionKeyCreate, key.ObjectID, nil, key.APIKey); err != nil {
+			return body, err
+		}
+		key.Key = secret // here, and never again
+		return gen.APIKeyResponse{Meta: succeeded(http.StatusCreated), Message: "Create API key success.", Data: key.APIKey}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return stub.CreateAPIKey201JSONResponse{Body: body, Headers: stub.CreateAPIKey201ResponseHeaders(again)}, nil
 }
 
 func (h keys) UpdateAPIKey(ctx context.Context, r stub.UpdateAPIKeyRequestObject) (stub.UpdateAPIKeyResponseObject, error) {
-	return nil, errors.New("not written yet")
+	var key store.Key
+	err := h.store.Tx(ctx, func(tx *store.Tx) (err error) {
+		if key, err = h.manageable(ctx, tx, r.CommunityID, r.APIKeyID); err != nil {
+			return err
+		}
+		before, now := key.APIKey, h.now()
+		if r.Body.Name != nil {
+			key.Name = *r.Body.Name
+		}
+		if r.Body.Permissions != nil {
+			key.Permissions = *r.Body.Permissions
+		}
+		if r.Body.ExpirePeriod != nil {
+			key.ExpirePeriod, key.ExpireDate = *r.Body.ExpirePeriod, expiry(now, *r.Body.ExpirePeriod)
+		}
+		if r.Body.IsActive != nil {
+			key.IsActive = *r.Body.IsActive
+		}
+		key.UpdatedAt = gen.Time{Time: now}
+		if err := tx.Keys.Update(ctx, key); err != nil {
+			return err
+		}
+		return h.record(ctx, tx, key.CommunityID, gen.AuditActionKeyUpdate, key.ObjectID, before, key.APIKey)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return stub.UpdateAPIKey200JSONResponse{Meta: succeeded(http.StatusOK), Message: "Update API key success.", Data: key.APIKey}, nil
 }
 
 func (h keys) DeleteAPIKey(ctx context.Context, r stub.DeleteAPIKeyRequestObject) (stub.DeleteAPIKeyResponseObject, error) {
-	return nil, errors.New("not written yet")
+	var key store.Key
+	err := h.store.Tx(ctx, func(tx *store.Tx) (err error) {
+		if key, err = h.manageable(ctx, tx, r.CommunityID, r.APIKeyID); err != nil {
+			return err
+		}
+		if err := tx.Keys.Delete(ctx, key.ObjectID); err != nil {
+			return err
+		}
+		return h.record(ctx, tx, key.CommunityID, gen.AuditActionKeyDelete, key.ObjectID, key.APIKey, nil)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return stub.DeleteAPIKey200JSONResponse{Meta: succeeded(http.StatusOK), Message: "Delete API key success.", Data: key.APIKey}, nil
 }
 
-func (h keys) GetAPIKeyInfo(ctx context.Context, r stub.GetAPIKeyInfoRequestObject) (stub.GetAPIKeyInfoResponseObject, error) {
-	return nil, errors.New("not written yet")
+func (h keys) GetAPIKeyInfo(ctx context.Context, _ stub.GetAPIKeyInfoRequestObject) (stub.GetAPIKeyInfoResponseObject, error) {
+	return stub.GetAPIKeyInfo200JSONResponse{
+		Meta: succeeded(http.StatusOK), Message: "Read API key success.", Data: actorFrom(ctx).key.APIKey,
+	}, nil
+}
+
+// manageable finds a key that the caller may change.
+func (h keys) manageable(ctx context.Context, tx *store.Tx, communityID, id string) (key store.Key, err error) {
+	if _, err := require(ctx, tx.Queries, actorFrom(ctx), communityID, "community", asAdministrator); err != nil {
+		return key, err
+	}
+	key, err = tx.Keys.Get(ctx, communityID, id)
+	if errors.Is(err, store.ErrNotFound) {
+		err = notFound("API key")
+	}
+	return key, err
+}
+
+// masked shows enough of a key to tell it from others, and no more.
+func masked(key string) string {
+	const shown = 4
+	return key[:shown] + strings.Repeat("*", len(key)-2*shown) + key[len(key)-shown:]
+}
+
+// expiry is when a key ends that is good for some days from now; for ever, if for none.
+func expiry(now time.Time, days int32) nullable.Nullable[gen.Time] {
+	if days == 0 {
+		return nullable.NewNullNullable[gen.Time]()
+	}
+	return nullable.NewNullableWithValue(gen.Time{Time: now.AddDate(0, 0, int(days))})
 }

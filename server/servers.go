@@ -44,13 +44,12 @@ func (h servers) CreateServer(ctx context.Context, r stub.CreateServerRequestObj
 		if err := tx.Servers.InsertMember(ctx, id, who.account, now); err != nil {
 			return body, err
 		}
-		if err := tx.Roles.InsertEveryone(ctx, everyone(h.newID(), id, now)); err != nil {
+		if err := tx.Roles.Insert(ctx, everyone(h.newID(), id, now)); err != nil {
 			return body, err
 		}
-		return gen.CreatedServerResponse{
-			Meta: done("Server has been created successfully"),
-			Body: gen.CreatedServer{ObjectID: id, ID: id, Name: name, Image: h.imageURL(ctx, imageID), Owner: gen.ServerOwner{ID: store.Number(who.account)}},
-		}, nil
+		body.Meta = done("Server has been created successfully")
+		body.Body = gen.CreatedServer{ObjectID: id, ID: id, Name: name, Image: h.imageURL(ctx, imageID), Owner: gen.ServerOwner{ID: store.Number(who.account)}}
+		return body, h.record(ctx, tx, id, gen.AuditActionServerCreate, id, nil, body.Body)
 	})
 	if err != nil {
 		return nil, err
@@ -62,17 +61,17 @@ func (h servers) CreateServer(ctx context.Context, r stub.CreateServerRequestObj
 }
 
 func (h servers) GetServer(ctx context.Context, r stub.GetServerRequestObject) (stub.GetServerResponseObject, error) {
-	server, err := asMember(ctx, h.store.Queries, r.ServerID, actorFrom(ctx))
+	s, err := h.seen(ctx, r.ServerID)
 	if err != nil {
 		return nil, err
 	}
-	return stub.GetServer200JSONResponse{Meta: done("Server"), Body: h.shown(ctx, server)}, nil
+	return stub.GetServer200JSONResponse{Meta: done("Server"), Body: h.shown(ctx, s.Server)}, nil
 }
 
 func (h servers) UpdateServer(ctx context.Context, r stub.UpdateServerRequestObject) (stub.UpdateServerResponseObject, error) {
 	who := actorFrom(ctx)
 	// Asked here too, so that nobody who may not can make the server take in a file.
-	if _, err := asAdministrator(ctx, h.store.Queries, r.ServerID, who); err != nil {
+	if _, err := require(ctx, h.store.Queries, who, r.ServerID, "server", asAdministrator); err != nil {
 		return nil, err
 	}
 	form, imageID, err := h.readServerForm(ctx, r.Body)
@@ -83,16 +82,22 @@ func (h servers) UpdateServer(ctx context.Context, r stub.UpdateServerRequestObj
 	var unused string
 	err = h.store.Tx(ctx, func(tx *store.Tx) error {
 		unused = ""
-		if server, err = asAdministrator(ctx, tx.Queries, r.ServerID, who); err != nil {
+		s, err := require(ctx, tx.Queries, who, r.ServerID, "server", asAdministrator)
+		if err != nil {
 			return err
 		}
+		server = s.Server
+		before := h.shown(ctx, server)
 		if name := form.text("name"); name != nil {
 			server.Name = *name
 		}
 		if imageID != "" {
 			unused, server.ImageID = server.ImageID, imageID
 		}
-		return tx.Servers.Update(ctx, server.ID, server.Name, server.ImageID)
+		if err := tx.Servers.Update(ctx, server.ID, server.Name, server.ImageID); err != nil {
+			return err
+		}
+		return h.record(ctx, tx, server.ID, gen.AuditActionServerUpdate, server.ID, before, h.shown(ctx, server))
 	})
 	if err != nil {
 		return nil, err
@@ -104,14 +109,16 @@ func (h servers) UpdateServer(ctx context.Context, r stub.UpdateServerRequestObj
 func (h servers) DeleteServer(ctx context.Context, r stub.DeleteServerRequestObject) (stub.DeleteServerResponseObject, error) {
 	who := actorFrom(ctx)
 	var server store.Server
-	err := h.store.Tx(ctx, func(tx *store.Tx) (err error) {
-		if server, err = asMember(ctx, tx.Queries, r.ServerID, who); err != nil {
+	err := h.store.Tx(ctx, func(tx *store.Tx) error {
+		s, err := require(ctx, tx.Queries, who, r.ServerID, "server", asOwner)
+		if err != nil {
 			return err
 		}
-		if server.OwnerNumber != who.account {
-			return permissionDenied("only the owner of a server may delete it")
+		server = s.Server
+		if err := tx.Servers.Delete(ctx, server.ID); err != nil {
+			return err
 		}
-		return tx.Servers.Delete(ctx, server.ID)
+		return h.record(ctx, tx, server.ID, gen.AuditActionServerDelete, server.ID, h.shown(ctx, server), nil)
 	})
 	if err != nil {
 		return nil, err
@@ -134,7 +141,10 @@ func (h servers) JoinServer(ctx context.Context, r stub.JoinServerRequestObject)
 		if errors.Is(err, store.ErrDuplicate) {
 			return conflict("You are a member already", "the caller has joined this server before")
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return h.record(ctx, tx, server.ID, gen.AuditActionMemberJoin, store.Number(who.account), nil, nil)
 	})
 	if err != nil {
 		return nil, err
@@ -145,14 +155,17 @@ func (h servers) JoinServer(ctx context.Context, r stub.JoinServerRequestObject)
 func (h servers) LeaveServer(ctx context.Context, r stub.LeaveServerRequestObject) (stub.LeaveServerResponseObject, error) {
 	who := actorFrom(ctx)
 	err := h.store.Tx(ctx, func(tx *store.Tx) error {
-		server, err := asMember(ctx, tx.Queries, r.ServerID, who)
+		s, err := require(ctx, tx.Queries, who, r.ServerID, "server", asMember)
 		if err != nil {
 			return err
 		}
-		if server.OwnerNumber == who.account {
+		if asOwner.met(s) {
 			return conflict("The owner cannot leave", "the caller owns this server; delete it instead")
 		}
-		return tx.Servers.DeleteMember(ctx, server.ID, who.account)
+		if err := tx.Servers.DeleteMember(ctx, s.ID, who.account); err != nil {
+			return err
+		}
+		return h.record(ctx, tx, s.ID, gen.AuditActionMemberLeave, store.Number(who.account), nil, nil)
 	})
 	if err != nil {
 		return nil, err
@@ -165,14 +178,14 @@ func (h servers) VisitServer(ctx context.Context, r stub.VisitServerRequestObjec
 	today := h.now().UTC()
 	visit := gen.Visit{Day: types.Date{Time: today}}
 	err := h.store.Tx(ctx, func(tx *store.Tx) error {
-		server, err := asMember(ctx, tx.Queries, r.ServerID, who)
+		s, err := require(ctx, tx.Queries, who, r.ServerID, "server", asMember)
 		if err != nil {
 			return err
 		}
-		if visit.Counted, err = tx.Servers.InsertVisit(ctx, server.ID, who.account, today.Format(time.DateOnly)); err != nil {
+		if visit.Counted, err = tx.Servers.InsertVisit(ctx, s.ID, who.account, today.Format(time.DateOnly)); err != nil {
 			return err
 		}
-		visit.Visits, err = tx.Servers.CountVisits(ctx, server.ID, who.account)
+		visit.Visits, err = tx.Servers.CountVisits(ctx, s.ID, who.account)
 		return err
 	})
 	if err != nil {
@@ -182,16 +195,16 @@ func (h servers) VisitServer(ctx context.Context, r stub.VisitServerRequestObjec
 }
 
 func (h servers) ListMembers(ctx context.Context, r stub.ListMembersRequestObject) (stub.ListMembersResponseObject, error) {
-	server, err := asMember(ctx, h.store.Queries, r.ServerID, actorFrom(ctx))
+	s, err := h.seen(ctx, r.ServerID)
 	if err != nil {
 		return nil, err
 	}
 	page := pageOf(r.Params.Page, r.Params.Limit)
-	members, err := h.store.Servers.ListMembers(ctx, server.ID, int(page.limit), page.skip())
+	members, err := h.store.Servers.ListMembers(ctx, s.ID, int(page.limit), page.skip())
 	if err != nil {
 		return nil, err
 	}
-	total, err := h.store.Servers.CountMembers(ctx, server.ID)
+	total, err := h.store.Servers.CountMembers(ctx, s.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -199,11 +212,11 @@ func (h servers) ListMembers(ctx context.Context, r stub.ListMembersRequestObjec
 }
 
 func (h servers) ListServerRoles(ctx context.Context, r stub.ListServerRolesRequestObject) (stub.ListServerRolesResponseObject, error) {
-	server, err := asMember(ctx, h.store.Queries, r.ServerID, actorFrom(ctx))
+	s, err := h.seen(ctx, r.ServerID)
 	if err != nil {
 		return nil, err
 	}
-	roles, err := h.store.Roles.List(ctx, server.ID)
+	roles, err := h.store.Roles.List(ctx, s.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -211,20 +224,48 @@ func (h servers) ListServerRoles(ctx context.Context, r stub.ListServerRolesRequ
 }
 
 func (h servers) ListServerChannels(ctx context.Context, r stub.ListServerChannelsRequestObject) (stub.ListServerChannelsResponseObject, error) {
-	who := actorFrom(ctx)
-	server, err := asMember(ctx, h.store.Queries, r.ServerID, who)
+	s, err := h.seen(ctx, r.ServerID)
 	if err != nil {
 		return nil, err
 	}
-	may, err := permissionsOf(ctx, h.store.Queries, server, who)
-	if err != nil {
-		return nil, err
-	}
-	channels, err := h.store.Channels.ListVisible(ctx, server.ID, who.account, may.ServerAdministrator)
+	channels, err := h.store.Channels.List(ctx, s.ID, s.viewer())
 	if err != nil {
 		return nil, err
 	}
 	return stub.ListServerChannels200JSONResponse{Meta: done("Server channels"), Body: channels}, nil
+}
+
+func (h servers) GetMemberBalance(ctx context.Context, r stub.GetMemberBalanceRequestObject) (stub.GetMemberBalanceResponseObject, error) {
+	s, err := h.seen(ctx, r.ServerID)
+	if err != nil {
+		return nil, err
+	}
+	account, err := memberOf(ctx, h.store.Queries, s.ID, r.UserID)
+	if err != nil {
+		return nil, err
+	}
+	balance, err := h.store.Ledger.Balance(ctx, s.ID, account)
+	if err != nil {
+		return nil, err
+	}
+	return stub.GetMemberBalance200JSONResponse{Meta: done("Member balance"), Body: balance}, nil
+}
+
+func (h servers) ListAudit(ctx context.Context, r stub.ListAuditRequestObject) (stub.ListAuditResponseObject, error) {
+	s, err := require(ctx, h.store.Queries, actorFrom(ctx), r.ServerID, "server", asAdministrator)
+	if err != nil {
+		return nil, err
+	}
+	page := pageOf(r.Params.Page, r.Params.Limit)
+	entries, err := h.store.Audit.List(ctx, s.ID, int(page.limit), page.skip())
+	if err != nil {
+		return nil, err
+	}
+	total, err := h.store.Audit.Count(ctx, s.ID)
+	if err != nil {
+		return nil, err
+	}
+	return stub.ListAudit200JSONResponse{Meta: page.listed("Audit trail", total), Body: entries}, nil
 }
 
 func (h servers) GetImage(ctx context.Context, r stub.GetImageRequestObject) (stub.GetImageResponseObject, error) {
@@ -272,6 +313,11 @@ func (h servers) readServerForm(ctx context.Context, body *multipart.Reader) (fo
 	return form, imageID, err
 }
 
+// seen is a server as the caller, a member, stands in it.
+func (h servers) seen(ctx context.Context, id string) (standing, error) {
+	return require(ctx, h.store.Queries, actorFrom(ctx), id, "server", asMember)
+}
+
 // shown is a server as the wire shows it.
 func (h servers) shown(ctx context.Context, server store.Server) gen.Server {
 	server.Image = h.imageURL(ctx, server.ImageID)
@@ -287,21 +333,13 @@ func (k *core) imageURL(ctx context.Context, imageID string) nullable.Nullable[s
 }
 
 // everyone is the role that every member of a server has, the lowest there is.
-func everyone(id, serverID string, at time.Time) gen.Role {
-	return gen.Role{
+func everyone(id, serverID string, at time.Time) store.Role {
+	return store.Role{Everyone: true, Role: gen.Role{
 		ObjectID: id, ServerID: serverID, Title: "@all", Description: "Every member", Class: "gray", Order: 10000,
 		ServerPermissions: gen.ServerPermissions{AllowDm: true, CreateInvite: true},
 		ChannelPermissions: gen.ChannelPermissions{
 			ViewMessageHistory: true, PostMessages: true, AllowMentions: true, AttachFiles: true, ShareLinks: true, ShareAttachments: true,
 		},
 		CreatedAt: gen.Time{Time: at}, UpdatedAt: gen.Time{Time: at},
-	}
-}
-
-func (h servers) GetMemberBalance(ctx context.Context, r stub.GetMemberBalanceRequestObject) (stub.GetMemberBalanceResponseObject, error) {
-	return nil, errors.New("not written yet")
-}
-
-func (h servers) ListAudit(ctx context.Context, r stub.ListAuditRequestObject) (stub.ListAuditResponseObject, error) {
-	return nil, errors.New("not written yet")
+	}}
 }

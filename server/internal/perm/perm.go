@@ -1,33 +1,107 @@
-// Package perm decides what a member may do. It is pure: what the roles are is somebody else's business.
+// Package perm decides what somebody may do in a server. It is pure: who has which roles is somebody else's business.
 package perm
 
-import "github.com/rejoin-dev/rejoin/gen"
+import (
+	"reflect"
 
-// Resolve returns what a member may do in a server: everything for the owner and for administrators, otherwise the
-// union of the member's roles.
-func Resolve(owner bool, roles []gen.Role) gen.ServerPermissions {
-	var p gen.ServerPermissions
+	"github.com/rejoin-dev/rejoin/gen"
+)
+
+// A Standing is what somebody may do in a server.
+type Standing struct {
+	Full    bool // everything: the owner, administrators
+	Server  gen.ServerPermissions
+	Channel gen.ChannelPermissions
+	Highest int32 // the order of the highest role; a lower number is a higher role
+}
+
+// Everything is the standing of an owner.
+func Everything() Standing {
+	return Standing{Full: true, Server: full[gen.ServerPermissions](), Channel: full[gen.ChannelPermissions]()}
+}
+
+// Of returns the standing of a member: everything for the owner and for administrators, otherwise the union of the
+// member's roles, the role that everybody has among them.
+func Of(owner bool, roles []gen.Role) Standing {
+	s := Standing{Highest: lowest}
 	for _, role := range roles {
-		r := role.ServerPermissions
-		p.AllowDm = p.AllowDm || r.AllowDm
-		p.CreateInvite = p.CreateInvite || r.CreateInvite
-		p.KickMembers = p.KickMembers || r.KickMembers
-		p.WarnMembers = p.WarnMembers || r.WarnMembers
-		p.SuspendMembers = p.SuspendMembers || r.SuspendMembers
-		p.BanMembers = p.BanMembers || r.BanMembers
-		p.ManageRoles = p.ManageRoles || r.ManageRoles
-		p.ManageChannels = p.ManageChannels || r.ManageChannels
-		p.BroadcastMessages = p.BroadcastMessages || r.BroadcastMessages
-		p.OverwriteLanguageSettings = p.OverwriteLanguageSettings || r.OverwriteLanguageSettings
-		p.ServerAdministrator = p.ServerAdministrator || r.ServerAdministrator
+		s.Server = union(s.Server, role.ServerPermissions)
+		s.Channel = union(s.Channel, role.ChannelPermissions)
+		s.Highest = min(s.Highest, role.Order)
 	}
-	if owner || p.ServerAdministrator {
-		return all
+	if owner || s.Server.ServerAdministrator {
+		return Everything()
+	}
+	return s
+}
+
+// lowest is the order of the lowest role there can be.
+const lowest = 10000
+
+// Outranks tells whether a role of this order may be made, changed, given and taken: it must be below one's own highest.
+func (s Standing) Outranks(order int32) bool { return s.Full || order > s.Highest }
+
+// MayGrant tells whether a role may have these permissions: nobody grants what they lack.
+func (s Standing) MayGrant(server gen.ServerPermissions, channel gen.ChannelPermissions) bool {
+	return s.Full || (within(server, s.Server) && within(channel, s.Channel))
+}
+
+// ServerFlags are the flags that a role is written with, in either spelling; what is left out is false.
+func ServerFlags(flags *gen.ServerPermissionsWrite, old *gen.OldServerPermissionsWrite) gen.ServerPermissions {
+	p := set[gen.ServerPermissions](flags)
+	if old != nil {
+		p = set[gen.ServerPermissions](old)
+		p.OverwriteLanguageSettings = old.OverwriteLanguage != nil && *old.OverwriteLanguage
 	}
 	return p
 }
 
-var all = gen.ServerPermissions{
-	AllowDm: true, CreateInvite: true, KickMembers: true, WarnMembers: true, SuspendMembers: true, BanMembers: true,
-	ManageRoles: true, ManageChannels: true, BroadcastMessages: true, OverwriteLanguageSettings: true, ServerAdministrator: true,
+// ChannelFlags are the flags that a role is written with, in either spelling; what is left out is false.
+func ChannelFlags(flags, old *gen.ChannelPermissionsWrite) gen.ChannelPermissions {
+	if old != nil {
+		flags = old
+	}
+	return set[gen.ChannelPermissions](flags)
+}
+
+// The functions below work on structs of flags, field by field, so that a flag which the contract gains counts everywhere.
+
+func full[T any]() (flags T) {
+	v := reflect.ValueOf(&flags).Elem()
+	for i := range v.NumField() {
+		v.Field(i).SetBool(true)
+	}
+	return flags
+}
+
+func union[T any](a, b T) T {
+	v, w := reflect.ValueOf(&a).Elem(), reflect.ValueOf(b)
+	for i := range v.NumField() {
+		v.Field(i).SetBool(v.Field(i).Bool() || w.Field(i).Bool())
+	}
+	return a
+}
+
+func within[T any](a, b T) bool {
+	v, w := reflect.ValueOf(a), reflect.ValueOf(b)
+	for i := range v.NumField() {
+		if v.Field(i).Bool() && !w.Field(i).Bool() {
+			return false
+		}
+	}
+	return true
+}
+
+// set turns the optional flags of a request into flags, by name.
+func set[T, W any](written *W) (flags T) {
+	if written == nil {
+		return flags
+	}
+	v, w := reflect.ValueOf(&flags).Elem(), reflect.ValueOf(*written)
+	for i := range w.NumField() {
+		if to := v.FieldByName(w.Type().Field(i).Name); to.IsValid() && !w.Field(i).IsNil() {
+			to.SetBool(w.Field(i).Elem().Bool())
+		}
+	}
+	return flags
 }

@@ -10,37 +10,79 @@ import (
 // Roles holds the roles of servers and who has them.
 type Roles struct{ conn }
 
-const roleColumns = `r.id, r.server_id, r.title, r.description, r.class, r.position, r.billable,
-	       r.server_permissions, r.channel_permissions, r.created_at, r.updated_at
-	  FROM roles r`
+// A Role is a role, and whether it is the one that every member has without being given it.
+type Role struct {
+	gen.Role
+	Everyone bool
+}
 
-func scanRole(rows *sql.Rows) (r gen.Role, err error) {
-	return r, rows.Scan(&r.ObjectID, &r.ServerID, &r.Title, &r.Description, &r.Class, &r.Order, &r.Billable,
+const selectRole = `SELECT r.id, r.server_id, r.everyone, r.title, r.description, r.class, r.position, r.billable,
+	       r.server_permissions, r.channel_permissions, r.created_at, r.updated_at
+	  FROM roles r `
+
+func scanRole(rows *sql.Rows) (r Role, err error) {
+	return r, rows.Scan(&r.ObjectID, &r.ServerID, &r.Everyone, &r.Title, &r.Description, &r.Class, &r.Order, &r.Billable,
 		document{&r.ServerPermissions}, document{&r.ChannelPermissions}, micros{&r.CreatedAt}, micros{&r.UpdatedAt})
+}
+
+// scanWireRole is for lists, which show no more than the wire does.
+func scanWireRole(rows *sql.Rows) (gen.Role, error) {
+	r, err := scanRole(rows)
+	return r.Role, err
 }
 
 // List returns the roles of a server, the highest first.
 func (q Roles) List(ctx context.Context, serverID string) ([]gen.Role, error) {
-	return list(ctx, q.conn, scanRole,
-		`SELECT `+roleColumns+` WHERE r.server_id = $1 ORDER BY r.position, r.id`, serverID)
+	return list(ctx, q.conn, scanWireRole, selectRole+`WHERE r.server_id = $1 ORDER BY r.position, r.id`, serverID)
 }
 
 // ListOf returns the roles of a member, the highest first; the role that everyone has is among them.
 func (q Roles) ListOf(ctx context.Context, serverID string, account int64) ([]gen.Role, error) {
-	return list(ctx, q.conn, scanRole, `SELECT `+roleColumns+`
-	 WHERE r.server_id = $1 AND (r.everyone OR EXISTS (
+	return list(ctx, q.conn, scanWireRole, selectRole+`WHERE r.server_id = $1 AND (r.everyone OR EXISTS (
 	       SELECT 1 FROM member_roles mr WHERE mr.role_id = r.id AND mr.account = $2))
 	 ORDER BY r.position, r.id`, serverID, account)
 }
 
-// InsertEveryone adds the role that every member of its server has.
-func (q Roles) InsertEveryone(ctx context.Context, r gen.Role) error { return q.insert(ctx, r, true) }
+// Get returns a role.
+func (q Roles) Get(ctx context.Context, id string) (Role, error) {
+	return get(ctx, q.conn, scanRole, selectRole+`WHERE r.id = $1`, id)
+}
 
-func (q Roles) insert(ctx context.Context, r gen.Role, everyone bool) error {
+// Insert adds a role.
+func (q Roles) Insert(ctx context.Context, r Role) error {
 	_, err := q.exec(ctx, `INSERT INTO roles (id, server_id, everyone, title, description, class, position, billable,
 	       server_permissions, channel_permissions, created_at, updated_at)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-		r.ObjectID, r.ServerID, everyone, r.Title, r.Description, r.Class, r.Order, r.Billable,
+		r.ObjectID, r.ServerID, r.Everyone, r.Title, r.Description, r.Class, r.Order, r.Billable,
 		written(r.ServerPermissions), written(r.ChannelPermissions), r.CreatedAt.UnixMicro(), r.UpdatedAt.UnixMicro())
 	return err
+}
+
+// Update replaces what may change of a role.
+func (q Roles) Update(ctx context.Context, r Role) error {
+	n, err := q.exec(ctx, `UPDATE roles SET title = $2, description = $3, class = $4, position = $5, billable = $6,
+	       server_permissions = $7, channel_permissions = $8, updated_at = $9 WHERE id = $1`,
+		r.ObjectID, r.Title, r.Description, r.Class, r.Order, r.Billable,
+		written(r.ServerPermissions), written(r.ChannelPermissions), r.UpdatedAt.UnixMicro())
+	return affected(n, err, ErrNotFound)
+}
+
+// Delete removes a role and takes it from everybody.
+func (q Roles) Delete(ctx context.Context, id string) error {
+	n, err := q.exec(ctx, `DELETE FROM roles WHERE id = $1`, id)
+	return affected(n, err, ErrNotFound)
+}
+
+// InsertOf gives a role to a member and tells whether the member did not have it.
+func (q Roles) InsertOf(ctx context.Context, serverID string, account int64, roleID string) (changed bool, err error) {
+	n, err := q.exec(ctx, `INSERT INTO member_roles (server_id, account, role_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+		serverID, account, roleID)
+	return n == 1, err
+}
+
+// DeleteOf takes a role from a member and tells whether the member had it.
+func (q Roles) DeleteOf(ctx context.Context, serverID string, account int64, roleID string) (changed bool, err error) {
+	n, err := q.exec(ctx, `DELETE FROM member_roles WHERE server_id = $1 AND account = $2 AND role_id = $3`,
+		serverID, account, roleID)
+	return n == 1, err
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/oapi-codegen/nullable"
 	"github.com/rejoin-dev/rejoin/gen"
 )
 
@@ -68,6 +69,28 @@ func (m micros) Scan(value any) error {
 	}
 	*m.at = gen.Time{Time: time.UnixMicro(us).UTC()}
 	return nil
+}
+
+// nullableMicros reads a moment that may be missing.
+type nullableMicros struct{ at *nullable.Nullable[gen.Time] }
+
+func (m nullableMicros) Scan(value any) error {
+	if value == nil {
+		m.at.SetNull()
+		return nil
+	}
+	var at gen.Time
+	if err := (micros{&at}).Scan(value); err != nil {
+		return err
+	}
+	m.at.Set(at)
+	return nil
+}
+
+// microsOrNull is a moment that may be missing, as its column holds it.
+func microsOrNull(at nullable.Nullable[gen.Time]) sql.NullInt64 {
+	value, err := at.Get()
+	return sql.NullInt64{Int64: value.UnixMicro(), Valid: err == nil}
 }
 
 // document reads a JSON document from its column.

@@ -106,6 +106,12 @@ func (q Servers) Delete(ctx context.Context, id string) error {
 	return affected(n, err, ErrNotFound)
 }
 
+// IsMember tells whether an account is a member of a server.
+func (q Servers) IsMember(ctx context.Context, serverID string, account int64) (bool, error) {
+	return get(ctx, q.conn, scanOne[bool],
+		`SELECT EXISTS (SELECT 1 FROM members WHERE server_id = $1 AND account = $2)`, serverID, account)
+}
+
 // InsertMember makes an account a member.
 func (q Servers) InsertMember(ctx context.Context, serverID string, account int64, at time.Time) error {
 	_, err := q.exec(ctx, `INSERT INTO members (server_id, account, joined_at) VALUES ($1, $2, $3)`,
@@ -175,3 +181,11 @@ func nullableOf(text sql.NullString) nullable.Nullable[string] {
 
 // Number is an account's number as the System API shows it: as text.
 func Number(account int64) string { return strconv.FormatInt(account, 10) }
+
+// splitIDs takes apart ids that were joined with commas; null is none.
+func splitIDs(joined sql.NullString) []string {
+	if joined.String == "" {
+		return []string{}
+	}
+	return strings.Split(joined.String, ",")
+}

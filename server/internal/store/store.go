@@ -45,12 +45,19 @@ type Queries struct {
 	Servers  Servers
 	Roles    Roles
 	Channels Channels
+	Badges   Badges
+	Keys     Keys
 
+	Audit       Audit
 	Idempotency Idempotency
+	Ledger      Ledger
 }
 
 func queriesOn(c conn) Queries {
-	return Queries{Auth: Auth{c}, Servers: Servers{c}, Roles: Roles{c}, Channels: Channels{c}, Idempotency: Idempotency{c}}
+	return Queries{
+		Auth: Auth{c}, Servers: Servers{c}, Channels: Channels{c}, Roles: Roles{c}, Badges: Badges{c}, Keys: Keys{c},
+		Audit: Audit{c}, Idempotency: Idempotency{c}, Ledger: Ledger{c},
+	}
 }
 
 // A Tx is a transaction that sees the database as if it were alone with it.

@@ -1,0 +1,270 @@
+// Package client calls a Rejoin API, or any other backend that keeps the same contract.
+//
+// Make one [Client] with [New] and share it: it is safe for concurrent use and keeps connections alive.
+//
+//	c, err := client.New("https://community.example.com", client.WithToken(token))
+//
+// Then call what you need; the operations stand in services, one for each section of the contract:
+//
+//	servers, err := c.Servers.List(ctx)
+//
+// An answer comes without its envelope: a value, a slice that is never nil, or an error. Nothing that changes on the
+// server is cached here.
+//
+// A failure that the API reports is an [*Error]. Ask with [errors.Is] for the kind ([ErrNotFound], [ErrConflict], ...),
+// and with [errors.As] for the details: which part of the request is wrong, the request id to quote to whoever runs
+// the API, how long to wait. Every other error is one of the network, of the context or of a reader you gave, wrapped
+// so that errors.Is finds it, or says that the answer was not one of the API's.
+//
+// Long lists are iterators, which fetch a page when the loop gets to it. Look at the error first:
+//
+//	for member, err := range c.Servers.Members(ctx, id) {
+//		if err != nil {
+//			return err
+//		}
+//		...
+//	}
+//
+// Files are sent from an [io.Reader] as they are read, and received as an [io.ReadCloser]; neither is held in memory
+// as a whole.
+//
+// Nothing times out on its own account: bound a call by its context, or all of them by the Timeout of the
+// [http.Client] given to [WithHTTPClient]. A call that failed is not repeated: that is up to the caller.
+//
+// A credential goes to the scheme, host and port of the base URL and nowhere else, wherever a redirect leads. A
+// request that only reads follows redirects, but never from https to http. One that changes something follows them
+// only within that origin and only if it can be repeated whole; otherwise the redirect is returned as an [*Error].
+package client
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/oapi-codegen/nullable"
+	"github.com/oapi-codegen/runtime/types"
+
+	"github.com/rejoin-dev/rejoin/gen"
+)
+
+// What more than one service uses. The types are those that are generated from the contract.
+type (
+	// Time is a moment, in UTC and with milliseconds. It embeds a [time.Time].
+	Time = gen.Time
+
+	// Date is a day of the calendar in UTC. It embeds a [time.Time] at midnight.
+	Date = types.Date
+
+	// Nullable is a value that may be null. Get returns the value, or an error if there is none; IsNull tells.
+	Nullable[T any] = nullable.Nullable[T]
+)
+
+// Client calls one API, as one caller. Make it with [New]. It is safe for concurrent use.
+type Client struct {
+	// Servers are communities, with their members, roles, channels and images.
+	Servers *ServersService
+}
+
+// An Option says how a [Client] works. Options are for [New]; of two that say the same thing, the later one counts.
+type Option func(*options)
+
+type options struct {
+	token, apiKey *string
+	http          http.Client
+	userAgent     string
+}
+
+// WithToken makes the client call with a session token or an API key, as `Authorization: Bearer`.
+// [New] fails if it is empty, or if [WithAPIKey] is given too.
+func WithToken(token string) Option {
+	return func(o *options) { o.token = &token }
+}
+
+// WithAPIKey makes the client call with the API key of a community, as `x-api-key`.
+// [New] fails if it is empty, or if [WithToken] is given too.
+func WithAPIKey(key string) Option {
+	return func(o *options) { o.apiKey = &key }
+}
+
+// WithHTTPClient makes the client send its requests through a copy of hc, which is not changed itself: with its
+// Transport, its Timeout, its Jar, and its CheckRedirect where the rules of this package let a redirect pass.
+// Without this option, or with nil, it is the zero [http.Client].
+func WithHTTPClient(hc *http.Client) Option {
+	return func(o *options) {
+		o.http = http.Client{}
+		if hc != nil {
+			o.http = *hc
+		}
+	}
+}
+
+// WithUserAgent sets the User-Agent of every request. Without it, it is "rejoin-go".
+func WithUserAgent(agent string) Option {
+	return func(o *options) { o.userAgent = agent }
+}
+
+// New makes a client of the API at baseURL: an absolute http or https URL, which may have a path that stands before
+// all others ("https://example.com/api/v1"), with or without a slash at its end. It must not have a user name, a query
+// or a fragment. New sends nothing; a wrong address or credential shows at the first call.
+func New(baseURL string, opts ...Option) (*Client, error) {
+	o := options{userAgent: "rejoin-go"}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	base, err := parseBase(baseURL)
+	if err != nil {
+		return nil, fmt.Errorf("rejoin: the base URL %w", err)
+	}
+	if !headerSafe(o.userAgent) {
+		return nil, errors.New("rejoin: the user agent has a character that a header cannot hold")
+	}
+	guard, err := newGuard(base, o)
+	if err != nil {
+		return nil, fmt.Errorf("rejoin: %w", err)
+	}
+	api, err := gen.NewClient(base.String(),
+		gen.WithHTTPClient(guard.client(o.http)), gen.WithRequestEditorFn(header("User-Agent", o.userAgent)))
+	if err != nil {
+		return nil, fmt.Errorf("rejoin: %w", err)
+	}
+	return &Client{
+		Servers: &ServersService{api: api},
+	}, nil
+}
+
+func parseBase(text string) (*url.URL, error) {
+	base, err := url.Parse(text)
+	switch {
+	case err != nil && strings.Contains(text, "@"):
+		return nil, errors.New("is not a URL") // The parser would quote it, and what precedes the @ may be a password.
+	case err != nil:
+		return nil, fmt.Errorf("is not a URL: %w", err)
+	case base.Scheme != "http" && base.Scheme != "https":
+		return nil, errors.New("must begin with http:// or https://")
+	case base.Hostname() == "":
+		return nil, errors.New("has no host")
+	case base.User != nil:
+		return nil, errors.New("must not have a user name or a password: use WithToken or WithAPIKey")
+	case base.RawQuery != "" || base.ForceQuery || base.Fragment != "":
+		return nil, errors.New("must not have a query or a fragment")
+	}
+	return base, nil
+}
+
+// maxAnswer is how many bytes of an answer are read before it is given up: far more than any community needs, and
+// little enough that no server can exhaust the memory of its caller.
+const maxAnswer = 32 << 20
+
+var errTooLarge = fmt.Errorf("it is larger than %d MiB", maxAnswer>>20)
+
+// envelope is the outer part of an answer. It fits the three families of the contract, in success and in failure:
+//
+//	System       {meta: {success, message, devMessage}, body}
+//	Integration  {status, message, data}
+//	Application  {meta: {status}, message, data}
+type envelope[T any] struct {
+	Meta struct {
+		Success    bool   `json:"success"`
+		Status     string `json:"status"`
+		Message    string `json:"message"`
+		DevMessage string `json:"devMessage"`
+		Limit      int32  `json:"limit"`
+	} `json:"meta"`
+	Status  string `json:"status"`
+	Message string `json:"message"`
+	Body    *T     `json:"body"`
+	Data    *T     `json:"data"`
+}
+
+func (e *envelope[T]) succeeded() bool {
+	return e.Meta.Success || e.Meta.Status == "success" || e.Status == "success"
+}
+
+func (e *envelope[T]) payload() *T {
+	if e.Body != nil {
+		return e.Body
+	}
+	return e.Data
+}
+
+// answer is where a response becomes a value or an error. It takes what a method of gen.Client returns, and closes
+// the response. The envelope it returns has a payload.
+func answer[T any](res *http.Response, err error) (*envelope[T], error) {
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	if res.StatusCode < 200 || res.StatusCode > 299 {
+		return nil, newError(res)
+	}
+	var e envelope[T]
+	text, err := io.ReadAll(capped(res.Body))
+	if err != nil {
+		return nil, unusable(res, err)
+	}
+	switch err := json.Unmarshal(text, &e); {
+	case err != nil:
+		return nil, unusable(res, fmt.Errorf("it is not the JSON expected: %w", err))
+	case !e.succeeded():
+		return nil, unusable(res, errors.New("it is not the JSON expected: it does not say that it succeeded"))
+	case e.payload() == nil:
+		return nil, unusable(res, errors.New("it is not the JSON expected: what was asked for is not in it"))
+	}
+	return &e, nil
+}
+
+// unusable is the error of a request that succeeded, as far as its status goes, with an answer of no use.
+func unusable(res *http.Response, cause error) error {
+	method, path := asked(res)
+	return fmt.Errorf("rejoin: %s %s: the answer with status %d and Content-Type %q cannot be used: %w",
+		method, path, res.StatusCode, res.Header.Get("Content-Type"), cause)
+}
+
+func one[T any](res *http.Response, err error) (*T, error) {
+	e, err := answer[T](res, err)
+	if err != nil {
+		return nil, err
+	}
+	return e.payload(), nil
+}
+
+func list[T any](res *http.Response, err error) ([]T, error) {
+	items, err := one[[]T](res, err)
+	if err != nil {
+		return nil, err
+	}
+	return *items, nil
+}
+
+func done(res *http.Response, err error) error {
+	_, err = answer[gen.Nothing](res, err)
+	return err
+}
+
+// capped returns body as it is up to maxAnswer bytes; reading beyond them is errTooLarge.
+func capped(body io.ReadCloser) io.ReadCloser {
+	return &cappedBody{ReadCloser: body, left: maxAnswer}
+}
+
+type cappedBody struct {
+	io.ReadCloser
+	left int64 // Negative once there was more.
+}
+
+func (c *cappedBody) Read(p []byte) (int, error) {
+	if c.left < 0 {
+		return 0, errTooLarge
+	}
+	if int64(len(p)) > c.left+1 {
+		p = p[:c.left+1]
+	}
+	n, err := c.ReadCloser.Read(p)
+	if c.left -= int64(n); c.left < 0 {
+		return n - 1, errTooLarge
+	}
+	return n, err
+}

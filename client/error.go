@@ -1,0 +1,249 @@
+package client
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/rejoin-dev/rejoin/gen"
+)
+
+// The kinds of failure, for [errors.Is]. An [*Error] is one of them by its Code; if it has none, or one that is newer
+// than this package, by its Status.
+var (
+	// ErrInvalidRequest: the request is malformed or against the contract; the Fields of the [Error] say where.
+	ErrInvalidRequest = errors.New("rejoin: invalid request")
+	// ErrUnauthenticated: there is no credential, or it is unknown, ended or expired.
+	ErrUnauthenticated = errors.New("rejoin: unauthenticated")
+	// ErrPermissionDenied: the credential is good, but may not do this.
+	ErrPermissionDenied = errors.New("rejoin: permission denied")
+	// ErrEmailUnverified: the account has to confirm its e-mail address first.
+	ErrEmailUnverified = errors.New("rejoin: e-mail address not verified")
+	// ErrNotFound: it does not exist, or it is not the caller's; the API does not say which.
+	ErrNotFound = errors.New("rejoin: not found")
+	// ErrMethodNotAllowed: the API has this path, but not with this method.
+	ErrMethodNotAllowed = errors.New("rejoin: method not allowed")
+	// ErrConflict: a duplicate, or something that the present state does not allow.
+	ErrConflict = errors.New("rejoin: conflict")
+	// ErrPayloadTooLarge: the request, or a file in it, is larger than the API takes.
+	ErrPayloadTooLarge = errors.New("rejoin: payload too large")
+	// ErrUnsupportedMediaType: the API does not take content of this type.
+	ErrUnsupportedMediaType = errors.New("rejoin: unsupported media type")
+	// ErrRateLimited: too many requests; RetryAfter says when the next one is welcome.
+	ErrRateLimited = errors.New("rejoin: rate limited")
+	// ErrInternal: the API failed for a reason of its own.
+	ErrInternal = errors.New("rejoin: internal error")
+	// ErrUnavailable: the API, or what stands before it, cannot answer for the time being.
+	ErrUnavailable = errors.New("rejoin: unavailable")
+)
+
+// Code is the kind of a failure on the wire. The list grows with the contract: let a switch over it have a default.
+type Code = gen.ProblemCode
+
+// The codes of this version of the contract. Each has an error of the same name.
+const (
+	CodeInvalidRequest       = gen.ProblemCodeInvalidRequest
+	CodeUnauthenticated      = gen.ProblemCodeUnauthenticated
+	CodePermissionDenied     = gen.ProblemCodePermissionDenied
+	CodeEmailUnverified      = gen.ProblemCodeEmailUnverified
+	CodeNotFound             = gen.ProblemCodeNotFound
+	CodeMethodNotAllowed     = gen.ProblemCodeMethodNotAllowed
+	CodeConflict             = gen.ProblemCodeConflict
+	CodePayloadTooLarge      = gen.ProblemCodePayloadTooLarge
+	CodeUnsupportedMediaType = gen.ProblemCodeUnsupportedMediaType
+	CodeRateLimited          = gen.ProblemCodeRateLimited
+	CodeInternal             = gen.ProblemCodeInternal
+	CodeUnavailable          = gen.ProblemCodeUnavailable
+)
+
+// Field is one part of a request that is wrong: a Pointer to it (RFC 6901 into the body, or query/name, path/name,
+// header/name; empty for the whole body), a Code and a Message for a person.
+type Field = gen.ProblemField
+
+// FieldCode is what is wrong with a part of a request. The list grows with the contract.
+type FieldCode = gen.FieldCode
+
+// The field codes of this version of the contract.
+const (
+	FieldRequired    = gen.FieldCodeRequired
+	FieldUnknown     = gen.FieldCodeUnknown
+	FieldDuplicate   = gen.FieldCodeDuplicate
+	FieldMalformed   = gen.FieldCodeMalformed
+	FieldWrongType   = gen.FieldCodeWrongType
+	FieldWrongFormat = gen.FieldCodeWrongFormat
+	FieldNotAllowed  = gen.FieldCodeNotAllowed
+	FieldTooShort    = gen.FieldCodeTooShort
+	FieldTooLong     = gen.FieldCodeTooLong
+	FieldTooSmall    = gen.FieldCodeTooSmall
+	FieldTooLarge    = gen.FieldCodeTooLarge
+	FieldTooFew      = gen.FieldCodeTooFew
+	FieldTooMany     = gen.FieldCodeTooMany
+)
+
+// Error is an answer that is not a success: what the API said, or what a proxy in front of it did.
+type Error struct {
+	// Status is the HTTP status.
+	Status int
+	// Code is the kind of failure as the API names it. It is empty if the answer was not one of the API's.
+	Code Code
+	// Message is for a person. It is never empty.
+	Message string
+	// DevMessage names the cause for a developer. It may be empty.
+	DevMessage string
+	// RequestID finds this request in the log of the API. It is empty if the answer has none.
+	RequestID string
+	// Fields are the parts of the request that are wrong, with ErrInvalidRequest.
+	Fields []Field
+	// RetryAfter is how long the API asks to wait before the next try; 0 if it does not say.
+	RetryAfter time.Duration
+	// Method and Path are what was asked. Path is a whole address if a redirect led to another host.
+	Method, Path string
+}
+
+// Error says all there is to know, in one line for a log, without control characters. It holds no credential.
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "rejoin: %s %s: %d", e.Method, e.Path, e.Status)
+	if e.Code != "" {
+		b.WriteString(" " + string(e.Code))
+	}
+	b.WriteString(": " + e.Message)
+	if e.DevMessage != "" && e.DevMessage != e.Message {
+		b.WriteString(": " + e.DevMessage)
+	}
+	for _, f := range e.Fields {
+		fmt.Fprintf(&b, "; %s: %s", orElse(f.Pointer, "body"), f.Message)
+	}
+	if e.RetryAfter > 0 {
+		fmt.Fprintf(&b, "; retry after %s", e.RetryAfter)
+	}
+	if e.RequestID != "" {
+		fmt.Fprintf(&b, " [request %s]", e.RequestID)
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, b.String())
+}
+
+// Unwrap returns the kind of the failure, such as [ErrNotFound], or nil if it is of none.
+func (e *Error) Unwrap() error {
+	switch e.Code {
+	case CodeInvalidRequest:
+		return ErrInvalidRequest
+	case CodeUnauthenticated:
+		return ErrUnauthenticated
+	case CodePermissionDenied:
+		return ErrPermissionDenied
+	case CodeEmailUnverified:
+		return ErrEmailUnverified
+	case CodeNotFound:
+		return ErrNotFound
+	case CodeMethodNotAllowed:
+		return ErrMethodNotAllowed
+	case CodeConflict:
+		return ErrConflict
+	case CodePayloadTooLarge:
+		return ErrPayloadTooLarge
+	case CodeUnsupportedMediaType:
+		return ErrUnsupportedMediaType
+	case CodeRateLimited:
+		return ErrRateLimited
+	case CodeInternal:
+		return ErrInternal
+	case CodeUnavailable:
+		return ErrUnavailable
+	}
+	switch e.Status {
+	case http.StatusBadRequest, http.StatusUnprocessableEntity:
+		return ErrInvalidRequest
+	case http.StatusUnauthorized:
+		return ErrUnauthenticated
+	case http.StatusForbidden:
+		return ErrPermissionDenied
+	case http.StatusNotFound, http.StatusGone:
+		return ErrNotFound
+	case http.StatusMethodNotAllowed:
+		return ErrMethodNotAllowed
+	case http.StatusConflict:
+		return ErrConflict
+	case http.StatusRequestEntityTooLarge:
+		return ErrPayloadTooLarge
+	case http.StatusUnsupportedMediaType:
+		return ErrUnsupportedMediaType
+	case http.StatusTooManyRequests:
+		return ErrRateLimited
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return ErrUnavailable
+	}
+	if e.Status >= 500 && e.Status <= 599 {
+		return ErrInternal
+	}
+	return nil
+}
+
+// newError reads what it can of an answer that is not a success. Whatever is wrong with its body, the status counts.
+func newError(res *http.Response) *Error {
+	var said envelope[gen.Problem]
+	if text, err := io.ReadAll(capped(res.Body)); err == nil {
+		_ = json.Unmarshal(text, &said) // What fits is taken, even if other parts are of other types.
+	}
+	e := &Error{
+		Status:     res.StatusCode,
+		Message:    orElse(said.Meta.Message, said.Message),
+		DevMessage: said.Meta.DevMessage,
+		RequestID:  res.Header.Get("X-Request-Id"),
+		RetryAfter: retryAfter(res.Header),
+	}
+	e.Method, e.Path = asked(res)
+	if problem := said.payload(); problem != nil {
+		e.Code, e.Fields = problem.Code, problem.Fields
+		e.RequestID = orElse(problem.RequestID, e.RequestID)
+	}
+	if e.Code == "" && e.Message == "" && e.DevMessage == "" {
+		e.DevMessage = stranger(res)
+	}
+	e.Message = orElse(e.Message, orElse(http.StatusText(res.StatusCode), "failed"))
+	return e
+}
+
+// stranger says what an answer is that does not come from the API.
+func stranger(res *http.Response) string {
+	if to, err := res.Location(); err == nil && res.StatusCode/100 == 3 {
+		return fmt.Sprintf("the redirect to %s://%s%s was not followed", to.Scheme, to.Host, to.EscapedPath())
+	}
+	return fmt.Sprintf("the answer is not one of the API's; its Content-Type is %q", res.Header.Get("Content-Type"))
+}
+
+// retryAfter reads Retry-After in both of its forms. A moment is taken relative to the answer's own clock, if it shows
+// one, so that a wrong clock on this side does not matter.
+func retryAfter(h http.Header) time.Duration {
+	text := h.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(text, 10, 32); err == nil || errors.Is(err, strconv.ErrRange) {
+		return time.Duration(seconds) * time.Second
+	}
+	when, err := http.ParseTime(text)
+	if err != nil {
+		return 0
+	}
+	now, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		now = time.Now()
+	}
+	return max(0, when.Sub(now))
+}
+
+func orElse(text, other string) string {
+	if text != "" {
+		return text
+	}
+	return other
+}

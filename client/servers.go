@@ -1,0 +1,216 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"strings"
+
+	"github.com/rejoin-dev/rejoin/gen"
+)
+
+// The nouns of this section of the contract. A field ObjectID is the `_id` of the wire, V its `__v`, which is always 0.
+type (
+	// Server is a community. Its ID and its ObjectID are the same.
+	Server = gen.Server
+	// CreatedServer is a server as the answer to its creation shows it, which is less than a [Server].
+	CreatedServer = gen.CreatedServer
+	// ServerOwner is who owns a server: the ID is the number of an account.
+	ServerOwner = gen.ServerOwner
+	// Visit is a member's visit to a server.
+	Visit = gen.Visit
+	// Member is an account as the members of a server see it. Its ID is a number, its ObjectID an id.
+	Member = gen.Member
+	// Role is a set of permissions that members are given.
+	Role = gen.Role
+	// ServerPermissions is what a role lets a member do in the whole server.
+	ServerPermissions = gen.ServerPermissions
+	// ChannelPermissions is what a role lets a member do in a channel.
+	ChannelPermissions = gen.ChannelPermissions
+	// Channel is a place in a server where its members talk.
+	Channel = gen.Channel
+	// ChannelType is the kind of a [Channel].
+	ChannelType = gen.ChannelType
+)
+
+// The kinds of channels. Private and direct ones are seen only by those whom a role or a membership admits.
+const (
+	ChannelOpen    = gen.ChannelTypeOpen
+	ChannelText    = gen.ChannelTypeText
+	ChannelForum   = gen.ChannelTypeForum
+	ChannelDirect  = gen.ChannelTypeDirect
+	ChannelPrivate = gen.ChannelTypePrivate
+	ChannelIframe  = gen.ChannelTypeIframe
+)
+
+// ServerCreate is what a server is made from.
+type ServerCreate struct {
+	// Name has 1 to 100 characters.
+	Name string
+
+	// Image is a PNG, JPEG, GIF or WebP of at most 5 MiB, or nil for none. It is read once, as it is sent, and not
+	// closed. It is no longer in use when the call returns, unless a Read blocks: that one cannot be interrupted.
+	Image io.Reader
+}
+
+// ServerUpdate is what changes in a server; what is nil stays as it is. At least one part is needed.
+type ServerUpdate struct {
+	// Name has 1 to 100 characters: Name: new("Chess club").
+	Name *string
+
+	// Image is as in [ServerCreate].
+	Image io.Reader
+}
+
+// Image is the content of an image, to be read as it arrives and then closed. Reading ends with an error if the
+// context of the call ends, or after 32 MiB.
+type Image struct {
+	io.ReadCloser
+
+	// ContentType is the media type, such as "image/png".
+	ContentType string
+
+	// Size is the number of bytes, or -1 if the API does not say.
+	Size int64
+}
+
+// ServersService has the operations on servers, which are communities. It is a field of [Client].
+//
+// Every method but Image acts for an account: it fails with [ErrUnauthenticated] without the token of a session, and
+// with [ErrPermissionDenied] if it is given an API key instead. A server that does not exist and one of which the caller
+// is not a member are both [ErrNotFound]. An id that cannot be one is [ErrInvalidRequest].
+type ServersService struct {
+	api *gen.Client
+}
+
+// List returns the servers that the caller is a member of, oldest first.
+func (s *ServersService) List(ctx context.Context) ([]Server, error) {
+	return list[Server](s.api.ListMyServers(ctx))
+}
+
+// Create makes a server, of which the caller becomes the owner and the first member. It fails with [ErrInvalidRequest]
+// if the name is not as it must be or the image is not of an accepted kind, with [ErrPayloadTooLarge] if the image is
+// too large, and with the error of in.Image if that cannot be read.
+func (s *ServersService) Create(ctx context.Context, in ServerCreate) (*CreatedServer, error) {
+	f := newForm()
+	f.text("name", in.Name)
+	f.file("image", in.Image)
+	return upload[CreatedServer](f, func(contentType string, body io.Reader, edits ...edit) (*http.Response, error) {
+		return s.api.CreateServerWithBody(ctx, nil, contentType, body, edits...)
+	})
+}
+
+// Get returns a server.
+func (s *ServersService) Get(ctx context.Context, id string) (*Server, error) {
+	return one[Server](with(ctx, id, s.api.GetServer))
+}
+
+// Update changes a server and returns it as it is then. A new image has a new address, and the old one ends. It fails
+// as Create does, and with [ErrPermissionDenied] unless the caller is the owner or has the role permission
+// server_administrator.
+func (s *ServersService) Update(ctx context.Context, id string, in ServerUpdate) (*Server, error) {
+	if err := checkID(id); err != nil {
+		return nil, err
+	}
+	f := newForm()
+	if in.Name != nil {
+		f.text("name", *in.Name)
+	}
+	f.file("image", in.Image)
+	return upload[Server](f, func(contentType string, body io.Reader, edits ...edit) (*http.Response, error) {
+		return s.api.UpdateServerWithBody(ctx, id, contentType, body, edits...)
+	})
+}
+
+// Delete removes a server and everything in it, for good. It fails with [ErrPermissionDenied] unless the caller is the
+// owner.
+func (s *ServersService) Delete(ctx context.Context, id string) error {
+	return done(with(ctx, id, s.api.DeleteServer))
+}
+
+// Join makes the caller a member of a server. Whoever knows its id may join it. It fails with [ErrConflict] if the
+// caller is a member already.
+func (s *ServersService) Join(ctx context.Context, id string) (*Server, error) {
+	return one[Server](with(ctx, id, s.api.JoinServer))
+}
+
+// Leave ends the caller's membership and takes the roles given with it. It fails with [ErrConflict] for the owner, who
+// cannot leave.
+func (s *ServersService) Leave(ctx context.Context, id string) error {
+	return done(with(ctx, id, s.api.LeaveServer))
+}
+
+// Visit records that the caller was here today, in UTC, and returns on how many days that was so. Calling it again on
+// the same day changes nothing; Counted is false then.
+func (s *ServersService) Visit(ctx context.Context, id string) (*Visit, error) {
+	return one[Visit](with(ctx, id, s.api.VisitServer))
+}
+
+// Members returns an iterator over the members of a server, those who joined first first. It asks for 100 at a time,
+// when the loop gets to them, and for no more once the loop is left. An error comes once, with a zero [Member], and
+// ends the loop. Ranging again begins again. If members leave meanwhile, others may be missing.
+func (s *ServersService) Members(ctx context.Context, id string) iter.Seq2[Member, error] {
+	return paged(func(page, size int32) (*envelope[[]Member], error) {
+		if err := checkID(id); err != nil {
+			return nil, err
+		}
+		return answer[[]Member](s.api.ListMembers(ctx, id, &gen.ListMembersParams{Page: &page, Limit: &size}))
+	})
+}
+
+// Roles returns the roles of a server, the highest first, which is the one with the lowest Order.
+func (s *ServersService) Roles(ctx context.Context, id string) ([]Role, error) {
+	return list[Role](with(ctx, id, s.api.ListServerRoles))
+}
+
+// Channels returns the channels of a server that the caller may see, oldest first.
+func (s *ServersService) Channels(ctx context.Context, id string) ([]Channel, error) {
+	return list[Channel](with(ctx, id, s.api.ListServerChannels))
+}
+
+// Image opens an image, given the address that a [Server] shows, or only the id at the end of it. It is asked of this
+// client's API in either case: no address makes it call another host. The caller closes the [Image]. It fails with
+// [ErrNotFound] if there is no such image, or no longer.
+func (s *ServersService) Image(ctx context.Context, address string) (*Image, error) {
+	id := address[strings.LastIndexByte(address, '/')+1:]
+	if err := checkID(id); err != nil {
+		return nil, err
+	}
+	res, err := s.api.GetImage(ctx, id, nil)
+	if err != nil {
+		return nil, err
+	}
+	contentType := res.Header.Get("Content-Type")
+	switch {
+	case res.StatusCode != http.StatusOK:
+		err = newError(res)
+	case !strings.HasPrefix(contentType, "image/"):
+		err = unusable(res, errors.New("it is not an image"))
+	default:
+		return &Image{ReadCloser: capped(res.Body), ContentType: contentType, Size: res.ContentLength}, nil
+	}
+	res.Body.Close()
+	return nil, err
+}
+
+// with calls an operation on the thing that has the id, unless it cannot be an id.
+func with(
+	ctx context.Context, id string, call func(context.Context, string, ...edit) (*http.Response, error),
+) (*http.Response, error) {
+	if err := checkID(id); err != nil {
+		return nil, err
+	}
+	return call(ctx, id)
+}
+
+// checkID refuses the ids that would make a request for something else, because they vanish from the path. Every other
+// one is escaped, and left to the API to judge.
+func checkID(id string) error {
+	if id == "" || id == "." || id == ".." {
+		return fmt.Errorf("%w: %q is not an id", ErrInvalidRequest, id)
+	}
+	return nil
+}

@@ -1,0 +1,136 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/rejoin-dev/rejoin/gen"
+)
+
+// guard is the transport that holds the credential, and the rules for redirects. The credential is put on a request
+// here, below http.Client, once it is known where the request really goes. So it is never among the headers that
+// http.Client copies from one hop to the next: those it keeps for subdomains, and x-api-key for every host.
+type guard struct {
+	next          http.RoundTripper
+	origin        string
+	header, value string // The credential; an empty header for none.
+}
+
+func newGuard(base *url.URL, o options) (*guard, error) {
+	g := &guard{next: o.http.Transport, origin: origin(base)}
+	if g.next == nil {
+		g.next = http.DefaultTransport
+	}
+	credential := ""
+	switch {
+	case o.token != nil && o.apiKey != nil:
+		return nil, errors.New("WithToken and WithAPIKey exclude each other: it would be unclear who is calling")
+	case o.token != nil:
+		g.header, g.value, credential = "Authorization", "Bearer "+*o.token, *o.token
+	case o.apiKey != nil:
+		g.header, g.value, credential = "X-Api-Key", *o.apiKey, *o.apiKey
+	default:
+		return g, nil
+	}
+	if credential == "" {
+		return nil, errors.New("the credential is empty; for a client without one, leave the option out")
+	}
+	if !headerSafe(credential) || strings.Contains(credential, " ") {
+		return nil, errors.New("the credential has a character that cannot be in one, such as a space or a line break")
+	}
+	return g, nil
+}
+
+// client returns hc with the guard in it.
+func (g *guard) client(hc http.Client) *http.Client {
+	theirs := hc.CheckRedirect
+	hc.Transport = g
+	hc.CheckRedirect = func(req *http.Request, via []*http.Request) error {
+		if !g.mayFollow(req, via) {
+			return http.ErrUseLastResponse
+		}
+		if theirs != nil {
+			return theirs(req, via)
+		}
+		if len(via) >= 10 {
+			return errors.New("stopped after 10 redirects")
+		}
+		return nil
+	}
+	return &hc
+}
+
+// RoundTrip implements http.RoundTripper.
+func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
+	sent := req
+	if g.header != "" && origin(req.URL) == g.origin {
+		sent = req.Clone(req.Context())
+		sent.Header.Set(g.header, g.value)
+	}
+	if body, ok := req.Body.(*uploadBody); ok {
+		defer body.during(req.Context())()
+	}
+	res, err := g.next.RoundTrip(sent)
+	if res != nil {
+		res.Request = req // The one without the credential.
+	}
+	return res, err
+}
+
+// mayFollow reports whether a redirect may be followed. http.Client turns most methods into a GET without a body on
+// 301, 302 and 303; what was asked for would be lost without a word.
+func (g *guard) mayFollow(req *http.Request, via []*http.Request) bool {
+	asked, last := via[0], via[len(via)-1]
+	if last.URL.Scheme == "https" && req.URL.Scheme != "https" {
+		return false
+	}
+	if asked.Method == http.MethodGet || asked.Method == http.MethodHead {
+		return true
+	}
+	return req.Method == asked.Method && origin(req.URL) == g.origin
+}
+
+// origin is the scheme, host and port of u, in the one way of writing them.
+func origin(u *url.URL) string {
+	port := u.Port()
+	if port == "" && u.Scheme == "http" {
+		port = "80"
+	}
+	if port == "" && u.Scheme == "https" {
+		port = "443"
+	}
+	return strings.ToLower(u.Scheme + "://" + net.JoinHostPort(u.Hostname(), port))
+}
+
+// asked is what res is the answer to: the method, and the path, or the whole address (without a query, which may hold
+// what is none of a log's business) if a redirect led away from where the request was sent.
+func asked(res *http.Response) (method, path string) {
+	first, last := res.Request, res.Request
+	for first.Response != nil {
+		first = first.Response.Request
+	}
+	path = last.URL.EscapedPath()
+	if origin(first.URL) != origin(last.URL) {
+		path = last.URL.Scheme + "://" + last.URL.Host + path
+	}
+	return last.Method, path
+}
+
+// headerSafe reports whether text can be the value of a header: printable ASCII.
+func headerSafe(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' })
+}
+
+// edit changes a request that gen.Client has built, before it is sent.
+type edit = gen.RequestEditorFn
+
+func header(name, value string) edit {
+	return func(_ context.Context, req *http.Request) error {
+		req.Header.Set(name, value)
+		return nil
+	}
+}

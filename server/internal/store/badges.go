@@ -1,0 +1,75 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/rejoin-dev/rejoin/gen"
+)
+
+// Badges holds the badges of servers and who was awarded them.
+type Badges struct{ conn }
+
+// A Badge is all that is known of a badge, of which the wire shows a part.
+type Badge struct {
+	ID         string
+	ServerID   string
+	Definition gen.BadgeUpdate
+	CreatedAt  time.Time
+}
+
+const selectBadge = `SELECT b.id, b.server_id, b.definition FROM badges b `
+
+func scanBadge(rows *sql.Rows) (b Badge, err error) {
+	return b, rows.Scan(&b.ID, &b.ServerID, document{&b.Definition})
+}
+
+// List returns the badges of a server, oldest first.
+func (q Badges) List(ctx context.Context, serverID string) ([]Badge, error) {
+	return list(ctx, q.conn, scanBadge, selectBadge+`WHERE b.server_id = $1 ORDER BY b.created_at, b.id`, serverID)
+}
+
+// ListOf returns the badges of a member, those awarded first first.
+func (q Badges) ListOf(ctx context.Context, serverID string, account int64) ([]Badge, error) {
+	return list(ctx, q.conn, scanBadge, selectBadge+`JOIN member_badges mb ON mb.badge_id = b.id
+	 WHERE mb.server_id = $1 AND mb.account = $2 ORDER BY mb.awarded_at, b.id`, serverID, account)
+}
+
+// Get returns a badge.
+func (q Badges) Get(ctx context.Context, id string) (Badge, error) {
+	return get(ctx, q.conn, scanBadge, selectBadge+`WHERE b.id = $1`, id)
+}
+
+// Insert adds a badge.
+func (q Badges) Insert(ctx context.Context, b Badge) error {
+	_, err := q.exec(ctx, `INSERT INTO badges (id, server_id, definition, created_at) VALUES ($1, $2, $3, $4)`,
+		b.ID, b.ServerID, written(b.Definition), b.CreatedAt.UnixMicro())
+	return err
+}
+
+// Update replaces what a badge is.
+func (q Badges) Update(ctx context.Context, b Badge) error {
+	n, err := q.exec(ctx, `UPDATE badges SET definition = $2 WHERE id = $1`, b.ID, written(b.Definition))
+	return affected(n, err, ErrNotFound)
+}
+
+// Delete removes a badge and takes it from everybody.
+func (q Badges) Delete(ctx context.Context, id string) error {
+	n, err := q.exec(ctx, `DELETE FROM badges WHERE id = $1`, id)
+	return affected(n, err, ErrNotFound)
+}
+
+// InsertOf awards a badge to a member and tells whether the member did not have it.
+func (q Badges) InsertOf(ctx context.Context, b Badge, account int64, at time.Time) (changed bool, err error) {
+	n, err := q.exec(ctx, `INSERT INTO member_badges (server_id, account, badge_id, awarded_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
+		b.ServerID, account, b.ID, at.UnixMicro())
+	return n == 1, err
+}
+
+// DeleteOf takes a badge from a member and tells whether the member had it.
+func (q Badges) DeleteOf(ctx context.Context, b Badge, account int64) (changed bool, err error) {
+	n, err := q.exec(ctx, `DELETE FROM member_badges WHERE server_id = $1 AND account = $2 AND badge_id = $3`,
+		b.ServerID, account, b.ID)
+	return n == 1, err
+}
