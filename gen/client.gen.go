@@ -114,8 +114,7 @@ type ClientInterface interface {
 	// CreateAPIKeyWithBody Create an API key
 	//
 	// Makes a key that acts for the community with the permissions it names, and for nobody else's. The answer is the only
-	// one that shows the key whole: only its digest is kept. A key's creator cannot take part of a permission that the
-	// community does not offer. For the owner and administrators.
+	// one that shows the key whole: only its digest is kept. For the owner and administrators.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -125,8 +124,7 @@ type ClientInterface interface {
 	// CreateAPIKey Create an API key
 	//
 	// Makes a key that acts for the community with the permissions it names, and for nobody else's. The answer is the only
-	// one that shows the key whole: only its digest is kept. A key's creator cannot take part of a permission that the
-	// community does not offer. For the owner and administrators.
+	// one that shows the key whole: only its digest is kept. For the owner and administrators.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -392,8 +390,8 @@ type ClientInterface interface {
 	// CreateChannelWithBody Create a channel
 	//
 	// Makes a channel. For the owner, administrators and members with the role permission `manage_channels`. `private`
-	// channels are seen by the owner, by administrators, by members with one of the roles in `permissions` and by the `members`
-	// named here; `direct` ones only by whoever made them and by those members.
+	// channels are seen by whoever made them, the owner, administrators, members with one of the roles in `permissions` and
+	// the `members` named here; `direct` ones only by whoever made them and by those members.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -403,8 +401,8 @@ type ClientInterface interface {
 	// CreateChannel Create a channel
 	//
 	// Makes a channel. For the owner, administrators and members with the role permission `manage_channels`. `private`
-	// channels are seen by the owner, by administrators, by members with one of the roles in `permissions` and by the `members`
-	// named here; `direct` ones only by whoever made them and by those members.
+	// channels are seen by whoever made them, the owner, administrators, members with one of the roles in `permissions` and
+	// the `members` named here; `direct` ones only by whoever made them and by those members.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -698,8 +696,7 @@ func (c *Client) ListAPIKeys(ctx context.Context, communityID CommunityID, reqEd
 // CreateAPIKeyWithBody Create an API key
 //
 // Makes a key that acts for the community with the permissions it names, and for nobody else's. The answer is the only
-// one that shows the key whole: only its digest is kept. A key's creator cannot take part of a permission that the
-// community does not offer. For the owner and administrators.
+// one that shows the key whole: only its digest is kept. For the owner and administrators.
 //
 // Takes any type of body and a specified content type.
 //
@@ -719,8 +716,7 @@ func (c *Client) CreateAPIKeyWithBody(ctx context.Context, communityID Community
 // CreateAPIKey Create an API key
 //
 // Makes a key that acts for the community with the permissions it names, and for nobody else's. The answer is the only
-// one that shows the key whole: only its digest is kept. A key's creator cannot take part of a permission that the
-// community does not offer. For the owner and administrators.
+// one that shows the key whole: only its digest is kept. For the owner and administrators.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1276,8 +1272,8 @@ func (c *Client) ListChannels(ctx context.Context, params *ListChannelsParams, r
 // CreateChannelWithBody Create a channel
 //
 // Makes a channel. For the owner, administrators and members with the role permission `manage_channels`. `private`
-// channels are seen by the owner, by administrators, by members with one of the roles in `permissions` and by the `members`
-// named here; `direct` ones only by whoever made them and by those members.
+// channels are seen by whoever made them, the owner, administrators, members with one of the roles in `permissions` and
+// the `members` named here; `direct` ones only by whoever made them and by those members.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1297,8 +1293,8 @@ func (c *Client) CreateChannelWithBody(ctx context.Context, params *CreateChanne
 // CreateChannel Create a channel
 //
 // Makes a channel. For the owner, administrators and members with the role permission `manage_channels`. `private`
-// channels are seen by the owner, by administrators, by members with one of the roles in `permissions` and by the `members`
-// named here; `direct` ones only by whoever made them and by those members.
+// channels are seen by whoever made them, the owner, administrators, members with one of the roles in `permissions` and
+// the `members` named here; `direct` ones only by whoever made them and by those members.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3791,8 +3787,7 @@ type ClientWithResponsesInterface interface {
 	// CreateAPIKeyWithBodyWithResponse Create an API key
 	//
 	// Makes a key that acts for the community with the permissions it names, and for nobody else's. The answer is the only
-	// one that shows the key whole: only its digest is kept. A key's creator cannot take part of a permission that the
-	// community does not offer. For the owner and administrators.
+	// one that shows the key whole: only its digest is kept. For the owner and administrators.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -3802,8 +3797,7 @@ type ClientWithResponsesInterface interface {
 	// CreateAPIKeyWithResponse Create an API key
 	//
 	// Makes a key that acts for the community with the permissions it names, and for nobody else's. The answer is the only
-	// one that shows the key whole: only its digest is kept. A key's creator cannot take part of a permission that the
-	// community does not offer. For the owner and administrators.
+	// one that shows the key whole: only its digest is kept. For the owner and administrators.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4081,8 +4075,8 @@ type ClientWithResponsesInterface interface {
 	// CreateChannelWithBodyWithResponse Create a channel
 	//
 	// Makes a channel. For the owner, administrators and members with the role permission `manage_channels`. `private`
-	// channels are seen by the owner, by administrators, by members with one of the roles in `permissions` and by the `members`
-	// named here; `direct` ones only by whoever made them and by those members.
+	// channels are seen by whoever made them, the owner, administrators, members with one of the roles in `permissions` and
+	// the `members` named here; `direct` ones only by whoever made them and by those members.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4092,8 +4086,8 @@ type ClientWithResponsesInterface interface {
 	// CreateChannelWithResponse Create a channel
 	//
 	// Makes a channel. For the owner, administrators and members with the role permission `manage_channels`. `private`
-	// channels are seen by the owner, by administrators, by members with one of the roles in `permissions` and by the `members`
-	// named here; `direct` ones only by whoever made them and by those members.
+	// channels are seen by whoever made them, the owner, administrators, members with one of the roles in `permissions` and
+	// the `members` named here; `direct` ones only by whoever made them and by those members.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7680,8 +7674,7 @@ func (c *ClientWithResponses) ListAPIKeysWithResponse(ctx context.Context, commu
 // CreateAPIKeyWithBodyWithResponse Create an API key
 //
 // Makes a key that acts for the community with the permissions it names, and for nobody else's. The answer is the only
-// one that shows the key whole: only its digest is kept. A key's creator cannot take part of a permission that the
-// community does not offer. For the owner and administrators.
+// one that shows the key whole: only its digest is kept. For the owner and administrators.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7697,8 +7690,7 @@ func (c *ClientWithResponses) CreateAPIKeyWithBodyWithResponse(ctx context.Conte
 // CreateAPIKeyWithResponse Create an API key
 //
 // Makes a key that acts for the community with the permissions it names, and for nobody else's. The answer is the only
-// one that shows the key whole: only its digest is kept. A key's creator cannot take part of a permission that the
-// community does not offer. For the owner and administrators.
+// one that shows the key whole: only its digest is kept. For the owner and administrators.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8150,8 +8142,8 @@ func (c *ClientWithResponses) ListChannelsWithResponse(ctx context.Context, para
 // CreateChannelWithBodyWithResponse Create a channel
 //
 // Makes a channel. For the owner, administrators and members with the role permission `manage_channels`. `private`
-// channels are seen by the owner, by administrators, by members with one of the roles in `permissions` and by the `members`
-// named here; `direct` ones only by whoever made them and by those members.
+// channels are seen by whoever made them, the owner, administrators, members with one of the roles in `permissions` and
+// the `members` named here; `direct` ones only by whoever made them and by those members.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8167,8 +8159,8 @@ func (c *ClientWithResponses) CreateChannelWithBodyWithResponse(ctx context.Cont
 // CreateChannelWithResponse Create a channel
 //
 // Makes a channel. For the owner, administrators and members with the role permission `manage_channels`. `private`
-// channels are seen by the owner, by administrators, by members with one of the roles in `permissions` and by the `members`
-// named here; `direct` ones only by whoever made them and by those members.
+// channels are seen by whoever made them, the owner, administrators, members with one of the roles in `permissions` and
+// the `members` named here; `direct` ones only by whoever made them and by those members.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -500,3 +500,121 @@ func TestMetricsCountRequestsByOperation(t *testing.T) {
 		t.Errorf("got %s", w.Body)
 	}
 }
+
+func TestParallelAwardsCreditOnce(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := open(t, config)
+		token := tokenOf(t, s, "owner@example.com")
+		id := createServer(t, s.Handler(), token, "Chess club")
+		badge := do[gen.BadgeResponse](t, s.Handler(), "POST", "/badges", token, map[string]any{
+			"title": "Chatterbox", "action": "custom", "award": true, "awardXpQuantity": 50, "awardCurrency": true, "awardCurrencyQuantity": 7,
+		}).Body.ID
+		award := func(int) int {
+			r := httptest.NewRequest("POST", "/badges/"+badge+"/award", strings.NewReader(`{"userId":"1"}`))
+			r.Header.Set("Authorization", "Bearer "+token)
+			r.Header.Set("Content-Type", "application/json")
+			return send(s.Handler(), r).Code
+		}
+		if statuses := inParallel(20, award); statuses[http.StatusOK] != 20 {
+			t.Errorf("got %v, want twenty 200", statuses)
+		}
+		// Taken and given again, it still credits nothing more.
+		do[gen.BadgeListResponse](t, s.Handler(), "POST", "/badges/"+badge+"/remove", token, gen.UserReference{UserID: "1"})
+		if code := award(0); code != http.StatusOK {
+			t.Errorf("awarded again: got %d", code)
+		}
+		balance := do[gen.BalanceResponse](t, s.Handler(), "GET", "/servers/"+id+"/members/1/balance", token, nil).Body
+		if balance != (gen.Balance{Xp: 50, Coins: 7}) {
+			t.Errorf("got %+v, want 50 XP and 7 coins", balance)
+		}
+	})
+}
+
+func TestParallelCreatesUnderOneIdempotencyKeyMakeOneThing(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := open(t, config)
+		token := tokenOf(t, s, "owner@example.com")
+		id := createServer(t, s.Handler(), token, "Chess club")
+		role := func(token, key, title string) *httptest.ResponseRecorder {
+			body := fmt.Sprintf(`{"title":%q,"class":"blue","order":10,"billable":false,"serverId":%q}`, title, id)
+			r := httptest.NewRequest("POST", "/roles", strings.NewReader(body))
+			r.Header.Set("Authorization", "Bearer "+token)
+			r.Header.Set("Content-Type", "application/json")
+			r.Header.Set("Idempotency-Key", key)
+			return send(s.Handler(), r)
+		}
+		answers := inParallel(20, func(int) string {
+			w := role(token, "one", "moderators")
+			return fmt.Sprintf("%d %s", w.Code, w.Body)
+		})
+		if len(answers) != 1 {
+			t.Errorf("got %d different answers, want one: %v", len(answers), answers)
+		}
+		if w := role(token, "one", "moderators"); w.Code != http.StatusCreated || w.Header().Get("Idempotent-Replayed") != "true" {
+			t.Errorf("again: got %d, replayed %q", w.Code, w.Header().Get("Idempotent-Replayed"))
+		}
+		if w := role(token, "one", "others"); w.Code != http.StatusConflict {
+			t.Errorf("another request under the same key: got %d, want 409", w.Code)
+		}
+		if w := role(tokenOf(t, s, "other@example.com"), "one", "moderators"); w.Code != http.StatusNotFound {
+			t.Errorf("somebody else under the same key: got %d %s, want their own answer, 404", w.Code, w.Body)
+		}
+		if roles := read[gen.RoleListResponse](t, send(s.Handler(), request("GET", "/servers/"+id+"/roles", token))).Body; len(roles) != 2 {
+			t.Errorf("there are %d roles, want @all and one more", len(roles))
+		}
+		s.now = func() time.Time { return time.Now().Add(idempotencyLife + time.Minute) }
+		if w := role(token, "one", "later"); w.Code != http.StatusCreated || w.Header().Get("Idempotent-Replayed") != "" {
+			t.Errorf("a day later: got %d, replayed %q; want a new role", w.Code, w.Header().Get("Idempotent-Replayed"))
+		}
+	})
+}
+
+func TestAKeptAnswerIsSealed(t *testing.T) {
+	config := Config{Data: t.TempDir()}
+	s := open(t, config)
+	token := tokenOf(t, s, "owner@example.com")
+	id := createServer(t, s.Handler(), token, "Chess club")
+	create := func() string {
+		r := httptest.NewRequest("POST", "/apis/v1/communities/"+id+"/api-keys", strings.NewReader(`{"name":"shop","permissions":["badges"]}`))
+		r.Header.Set("Authorization", "Bearer "+token)
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Idempotency-Key", "once")
+		var answer gen.APIKeyResponse
+		if err := json.Unmarshal(send(s.Handler(), r).Body.Bytes(), &answer); err != nil {
+			t.Fatal(err)
+		}
+		return answer.Data.Key
+	}
+	key := create()
+	if again := create(); again != key || !isCredential(key) {
+		t.Errorf("got %q and then %q, want the same key, whole", key, again)
+	}
+	for _, name := range []string{"rejoin.db", "rejoin.db-wal"} {
+		content, err := os.ReadFile(config.Data + "/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(content, []byte(key)) {
+			t.Errorf("%s holds the key", name)
+		}
+	}
+}
+
+func TestAReplayedUploadKeepsTheFirstImage(t *testing.T) {
+	config := Config{Data: t.TempDir()}
+	s := open(t, config)
+	token := tokenOf(t, s, "owner@example.com")
+	create := func() string {
+		r := uploadOf(t, token, strings.NewReader(pngHead)) // with a boundary of its own each time
+		r.Header.Set("Idempotency-Key", "once")
+		return send(s.Handler(), r).Body.String()
+	}
+	first, second := create(), create()
+	if first != second {
+		t.Errorf("got %s and then %s", first, second)
+	}
+	files, err := os.ReadDir(config.Data + "/images")
+	if err != nil || len(files) != 2 { // the image and its attributes
+		t.Errorf("got %d files, want those of one image (%v)", len(files), err)
+	}
+}
