@@ -28,7 +28,7 @@ func (s *Server) addPages(e *echo.Echo, doc *openapi3.T) error {
 	e.GET("/openapi.yaml", document("application/yaml", api.Spec))
 	e.GET("/openapi.json", document("application/json", asJSON))
 
-	reference := v5emb.New(doc.Info.Title, "/openapi.json", "/docs/")
+	reference := v5emb.New(doc.Info.Title, "/openapi.yaml", "/docs/") // in YAML the operations keep their order
 	page := func(c echo.Context) error {
 		// The page runs scripts and styles of its own, and nothing from anywhere else.
 		c.Response().Header().Set(echo.HeaderContentSecurityPolicy,
