@@ -15,6 +15,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -44,6 +46,9 @@ var rules = []rule{
 	{"every example is accepted by its schema, and nothing lacks one", acceptedExamples},
 	{"errors are component references of one family", errorsByReference},
 	{"the errors that follow from what an operation takes are listed", expectedErrors},
+	{"security names one declared scheme at a time", declaredSecurity},
+	{"what an API key may call names the permission for it", namedPermissions},
+	{"what creates something can be repeated safely", repeatableCreations},
 	{"the envelope families are named", envelopeFamilies},
 	{"request objects are closed", closedRequests},
 	{"strings, arrays and integers are bounded", boundedValues},
@@ -84,14 +89,16 @@ func TestEveryLoadIsADocumentOfItsOwn(t *testing.T) {
 	}
 }
 
-// TestABrokenContractIsNoticed replaces one text of the real contract, where it first occurs, by another. The violation
-// is expected on the line where the two begin to differ, unless the case says with which text the line begins.
+// TestABrokenContractIsNoticed replaces one text of the real contract, where it first occurs behind another, by a third.
+// The violation is expected on the line where old and new begin to differ, unless the case says with which text the line
+// begins.
 func TestABrokenContractIsNoticed(t *testing.T) {
-	opens := func(method, id string) string {
-		return "    " + method + ":\n      tags: [servers]\n      operationId: " + id + "\n"
+	opens := func(method, tag, id string) string {
+		return "    " + method + ":\n      tags: [" + tag + "]\n      operationId: " + id + "\n"
 	}
-	listMyServers := opens("get", "listMyServers")
-	cases := []struct{ promise, old, new, where, text, line string }{
+	listMyServers := opens("get", "servers", "listMyServers")
+	type brokenContract struct{ promise, behind, old, new, where, text, line string }
+	cases := []brokenContract{
 		{
 			promise: "another version of OpenAPI",
 			old:     "openapi: 3.0.3",
@@ -149,21 +156,22 @@ func TestABrokenContractIsNoticed(t *testing.T) {
 			old:     "      summary: Get a server\n",
 			new:     "",
 			where:   "getServer", text: "no summary",
-			line: opens("get", "getServer"),
+			line: opens("get", "servers", "getServer"),
 		},
 		{
 			promise: "no description",
 			old:     "      description: One server, as its members see it. To everybody else it does not exist.\n",
 			new:     "",
 			where:   "getServer", text: "no description",
-			line: opens("get", "getServer"),
+			line: opens("get", "servers", "getServer"),
 		},
 		{
 			promise: "no security",
+			behind:  opens("get", "servers", "getImage"),
 			old:     "      security: []\n",
 			new:     "",
 			where:   "getImage", text: "security",
-			line: opens("get", "getImage"),
+			line: opens("get", "servers", "getImage"),
 		},
 		{
 			promise: "an unknown source",
@@ -193,6 +201,7 @@ func TestABrokenContractIsNoticed(t *testing.T) {
 		},
 		{
 			promise: "an example that shows something undeclared",
+			behind:  opens("get", "servers", "listMembers"),
 			old:     "displayName: Vera\n",
 			new:     "displayName: Vera\n                    age: 33\n",
 			where:   "listMembers", text: "/body/0/age",
@@ -235,7 +244,7 @@ func TestABrokenContractIsNoticed(t *testing.T) {
 			old:     "        default: { $ref: \"#/components/responses/IntegrationError\" }\n",
 			new:     "",
 			where:   "getImage", text: "no default",
-			line: opens("get", "getImage"),
+			line: opens("get", "servers", "getImage"),
 		},
 		{
 			promise: "a default that is one error of many",
@@ -261,14 +270,105 @@ func TestABrokenContractIsNoticed(t *testing.T) {
 				"        default: { $ref: \"#/components/responses/SystemError\" }\n" +
 				"    post:",
 			where: "listMyServers", text: "must list 401",
-			line: opens("get", "listMyServers"),
+			line: opens("get", "servers", "listMyServers"),
 		},
 		{
 			promise: "no 400 for an operation with parameters",
 			old:     "        \"400\": { $ref: \"#/components/responses/IntegrationInvalidRequest\" }\n",
 			new:     "",
 			where:   "getImage", text: "must list 400",
-			line: opens("get", "getImage"),
+			line: opens("get", "servers", "getImage"),
+		},
+		{
+			promise: "an unknown security scheme",
+			behind:  "operationId: logOut\n",
+			old:     "security: [{ sessionAuth: [] }]",
+			new:     "security: [{ cookieAuth: [] }]",
+			where:   "logOut", text: "cookieAuth is not declared",
+		},
+		{
+			promise: "two security schemes at once",
+			behind:  "operationId: listChannels\n",
+			old:     "security: [{ sessionAuth: [] }, { keyAuth: [] }, { apiKeyAuth: [] }]",
+			new:     "security: [{ sessionAuth: [] }, { keyAuth: [], apiKeyAuth: [] }]",
+			where:   "listChannels", text: "names 2 schemes",
+		},
+		{
+			promise: "security that may be left out",
+			behind:  "operationId: logOut\n",
+			old:     "security: [{ sessionAuth: [] }]",
+			new:     "security: [{}, { sessionAuth: [] }]",
+			where:   "logOut", text: "names 0 schemes",
+		},
+		{
+			promise: "no permission where an API key may call",
+			behind:  "operationId: listIntegrationChannels\n",
+			old:     "      x-required-permission: channels\n",
+			new:     "",
+			where:   "listIntegrationChannels", text: "x-required-permission",
+			line: "    get:\n      tags: [channels]\n      operationId: listIntegrationChannels\n",
+		},
+		{
+			promise: "a permission that no API key can have",
+			behind:  "operationId: deleteBadge\n",
+			old:     "x-required-permission: badges",
+			new:     "x-required-permission: medals",
+			where:   "deleteBadge", text: "medals is none of",
+		},
+		{
+			promise: "a permission where no API key may call",
+			behind:  "operationId: createApiKey\n",
+			old:     "      x-source: named\n",
+			new:     "      x-source: named\n      x-required-permission: any\n",
+			where:   "createApiKey", text: "sessions",
+			line: "      x-required-permission: any\n      summary: Create an API key\n",
+		},
+		{
+			promise: "a creation that cannot be repeated safely",
+			behind:  "operationId: createRole\n",
+			old:     "      parameters:\n        - $ref: \"#/components/parameters/IdempotencyKey\"\n",
+			new:     "",
+			where:   "createRole", text: "must take an Idempotency-Key",
+			line: opens("post", "roles", "createRole"),
+		},
+		{
+			promise: "a creation that answers 200 and cannot be repeated safely",
+			behind:  "operationId: createBadge\n",
+			old:     "      parameters:\n        - $ref: \"#/components/parameters/IdempotencyKey\"\n",
+			new:     "",
+			where:   "createBadge", text: "must take an Idempotency-Key",
+			line: opens("post", "badges", "createBadge"),
+		},
+		{
+			promise: "a repetition where nothing is made",
+			behind:  "operationId: updateBadge\n",
+			old:     "      requestBody:\n",
+			new:     "      parameters:\n        - $ref: \"#/components/parameters/IdempotencyKey\"\n      requestBody:\n",
+			where:   "updateBadge", text: "creates nothing",
+			line: opens("put", "badges", "updateBadge"),
+		},
+		{
+			promise: "a repetition without a conflict",
+			behind:  "operationId: createChannel\n",
+			old:     "        \"409\": { $ref: \"#/components/responses/SystemConflict\" }\n",
+			new:     "",
+			where:   "createChannel", text: "must list 409",
+			line: opens("post", "channels", "createChannel"),
+		},
+		{
+			promise: "a repetition that cannot be told",
+			behind:  "operationId: createApiKey\n",
+			old:     "          headers: { Idempotent-Replayed: { $ref: \"#/components/headers/IdempotentReplayed\" } }\n",
+			new:     "",
+			where:   "createApiKey", text: "must declare the header Idempotent-Replayed",
+			line: "        \"201\":\n          description: The key, whole.\n",
+		},
+		{
+			promise: "a shared header without an end",
+			behind:  "    IdempotentReplayed:\n",
+			old:     "schema: { type: string, maxLength: 4,",
+			new:     "schema: { type: string,",
+			where:   "header IdempotentReplayed", text: "maxLength",
 		},
 		{
 			promise: "a family that is not named",
@@ -295,6 +395,7 @@ func TestABrokenContractIsNoticed(t *testing.T) {
 		},
 		{
 			promise: "a string without an end",
+			behind:  "    Member:\n",
 			old:     "displayName: { type: string, maxLength: 100 }",
 			new:     "displayName: { type: string }",
 			where:   "Member.displayName", text: "maxLength",
@@ -363,6 +464,7 @@ func TestABrokenContractIsNoticed(t *testing.T) {
 		},
 		{
 			promise: "a read-only property",
+			behind:  "    Role:\n",
 			old:     "billable: { type: boolean }",
 			new:     "billable: { type: boolean, readOnly: true }",
 			where:   "Role.billable", text: "readOnly",
@@ -416,7 +518,7 @@ func TestABrokenContractIsNoticed(t *testing.T) {
 			old:     "- servers\n\n  /servers:",
 			new:     "-\n\n  /servers:",
 			where:   "listMyServers", text: "stands in the section",
-			line: opens("get", "listMyServers"),
+			line: opens("get", "servers", "listMyServers"),
 		},
 		{
 			promise: "a section that is not there",
@@ -447,25 +549,36 @@ func TestABrokenContractIsNoticed(t *testing.T) {
 		},
 		{
 			promise: "an unused parameter",
-			old:     "        - $ref: \"#/components/parameters/Limit\"\n",
+			old:     "      - { $ref: \"#/components/parameters/ApiKeyId\" }\n",
 			new:     "",
-			where:   "Limit", text: "used nowhere",
-			line: "    Limit:\n",
+			where:   "ApiKeyId", text: "used nowhere",
+			line: "    ApiKeyId:\n",
 		},
 		{
 			promise: "an unused tag",
-			old:     "tags:\n  - name: servers\n",
-			new:     "tags:\n  - name: clubs\n  - name: servers\n",
+			old:     "tags:\n  - name: auth\n",
+			new:     "tags:\n  - name: clubs\n  - name: auth\n",
 			where:   "tag clubs", text: "used nowhere",
 			line: "  - name: clubs\n",
 		},
 	}
-	noticed := map[string]bool{}
+	var told atomic.Int32
+	var noticed sync.Map // the rules that were broken, and found to be
+	t.Cleanup(func() {
+		for _, rule := range rules {
+			if _, ok := noticed.Load(rule.promise); !ok && int(told.Load()) == len(cases) && !t.Failed() {
+				t.Errorf("no case breaks the rule: %s", rule.promise)
+			}
+		}
+	})
 	for _, test := range cases {
 		t.Run(test.promise, func(t *testing.T) {
+			t.Parallel()
+			told.Add(1)
 			original := string(Spec)
-			at := strings.Index(original, test.old)
-			if at < 0 {
+			from := strings.Index(original, test.behind)
+			at := strings.Index(original[max(from, 0):], test.old) + from
+			if from < 0 || at < from {
 				t.Fatal("the contract no longer has the text to replace")
 			}
 			broken := original[:at] + test.new + original[at+len(test.old):]
@@ -484,13 +597,8 @@ func TestABrokenContractIsNoticed(t *testing.T) {
 			if i < 0 {
 				t.Fatalf("want openapi.yaml:%d: %s: ... %s ...; found %v", line, test.where, test.text, found)
 			}
-			noticed[found[i].rule] = true
+			noticed.Store(found[i].rule, true)
 		})
-	}
-	for _, rule := range rules {
-		if !noticed[rule.promise] && !t.Failed() {
-			t.Errorf("no case breaks the rule: %s", rule.promise)
-		}
 	}
 }
 
@@ -680,6 +788,73 @@ func expectedErrors(c *contract) {
 		}
 		if takes && !listed("400") {
 			c.report(op.key, op.name(), "takes a body or parameters, so it must list 400")
+		}
+	}
+}
+
+func declaredSecurity(c *contract) {
+	for _, op := range c.operations() {
+		for _, requirement := range sequence(value(op.node, "security")) {
+			names := slices.Collect(keysOf(requirement))
+			if len(names) != 1 {
+				c.report(requirement, op.name(), "a security requirement names 1 scheme, and this names %d schemes", len(names))
+			}
+			for _, name := range names {
+				if value(c.component("securitySchemes"), name.Value) == nil {
+					c.report(name, op.name(), "the security scheme %s is not declared", name.Value)
+				}
+			}
+		}
+	}
+}
+
+func namedPermissions(c *contract) {
+	names := []string{"any"}
+	for _, name := range sequence(value(value(c.component("schemas"), "KeyPermission"), "enum")) {
+		names = append(names, name.Value)
+	}
+	for _, op := range c.operations() {
+		key, permission := entry(op.node, "x-required-permission")
+		switch admits := op.admits("keyAuth") || op.admits("apiKeyAuth"); {
+		case !admits && key != nil:
+			c.report(key, op.name(), "takes only sessions, so it has no x-required-permission")
+		case admits && key == nil:
+			c.report(op.key, op.name(), "takes API keys, so x-required-permission must say which")
+		case admits && !slices.Contains(names, text(permission)):
+			c.report(key, op.name(), "the permission %s is none of %v", text(permission), names)
+		}
+	}
+}
+
+// createsWith200 are the operations that make something and answer 200 all the same, because they always have.
+var createsWith200 = []string{"createChannel", "createBadge"}
+
+func repeatableCreations(c *contract) {
+	const key, told = "Idempotency-Key", "Idempotent-Replayed"
+	for _, op := range c.operations() {
+		responses := value(op.node, "responses")
+		success := "201"
+		if slices.Contains(createsWith200, op.name()) {
+			success = "200"
+		}
+		at, created := entry(responses, success)
+		creates := op.method == "post" && created != nil
+		repeatable := slices.ContainsFunc(op.parameters(), func(p *yaml.Node) bool {
+			p = c.resolve(p)
+			return text(value(p, "in")) == "header" && text(value(p, "name")) == key
+		})
+		switch {
+		case creates && !repeatable:
+			c.report(op.key, op.name(), "creates something, so it must take an %s", key)
+		case !creates && repeatable:
+			c.report(op.key, op.name(), "creates nothing, so it takes no %s", key)
+		case creates:
+			if value(responses, "409") == nil {
+				c.report(op.key, op.name(), "takes an %s, so it must list 409", key)
+			}
+			if value(value(created, "headers"), told) == nil {
+				c.report(at, op.name(), "takes an %s, so the answer %s must declare the header %s", key, success, told)
+			}
 		}
 	}
 }
@@ -998,6 +1173,12 @@ func (o operation) tag() string {
 	return ""
 }
 
+func (o operation) admits(scheme string) bool {
+	return slices.ContainsFunc(sequence(value(o.node, "security")), func(requirement *yaml.Node) bool {
+		return value(requirement, scheme) != nil
+	})
+}
+
 // parameters are those of the path and those of the operation.
 func (o operation) parameters() []*yaml.Node {
 	return slices.Concat(sequence(value(o.item, "parameters")), sequence(value(o.node, "parameters")))
@@ -1095,6 +1276,9 @@ func (c *contract) headers() []named {
 		for name, node := range pairs(value(response, "headers")) {
 			all = append(all, named{where + " header " + name.Value, name, node})
 		}
+	}
+	for name, node := range pairs(c.component("headers")) {
+		all = append(all, named{"header " + name.Value, name, node})
 	}
 	for name, response := range pairs(c.component("responses")) {
 		of(name.Value, response)
@@ -1225,6 +1409,16 @@ func pairs(n *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
 		}
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			if !yield(n.Content[i], plain(n.Content[i+1])) {
+				return
+			}
+		}
+	}
+}
+
+func keysOf(n *yaml.Node) iter.Seq[*yaml.Node] {
+	return func(yield func(key *yaml.Node) bool) {
+		for key := range pairs(n) {
+			if !yield(key) {
 				return
 			}
 		}

@@ -8,6 +8,20 @@
 //
 //	servers, err := c.Servers.List(ctx)
 //
+// Without a token yet, sign in, and go on with a client that has the token of the session:
+//
+//	c, err := client.New("https://community.example.com")
+//	...
+//	session, err := c.Auth.LogIn(ctx, "vera@example.com", password)
+//	...
+//	c, err = c.WithToken(session.Token)
+//
+// A program that acts for a community, and not for an account, calls with an API key: [WithAPIKey].
+//
+// Things are named by their ids, and accounts by their numbers, which are strings too: the ID of an [Account] or of a
+// [Member], such as "2". What is optional in an input and has its zero value is left out. Where leaving it out and
+// giving a zero value are two things, it is a pointer, and nil leaves it out: ServerUpdate{Name: new("Chess club")}.
+//
 // An answer comes without its envelope: a value, a slice that is never nil, or an error. Nothing that changes on the
 // server is cached here.
 //
@@ -29,7 +43,8 @@
 // as a whole.
 //
 // Nothing times out on its own account: bound a call by its context, or all of them by the Timeout of the
-// [http.Client] given to [WithHTTPClient]. A call that failed is not repeated: that is up to the caller.
+// [http.Client] given to [WithHTTPClient]. A call that failed is not repeated: that is up to the caller. With an
+// [IdempotencyKey], it is safe to repeat one that makes something, whatever became of it.
 //
 // A credential goes to the scheme, host and port of the base URL and nowhere else, wherever a redirect leads. A
 // request that only reads follows redirects, but never from https to http. One that changes something follows them
@@ -65,8 +80,26 @@ type (
 
 // Client calls one API, as one caller. Make it with [New]. It is safe for concurrent use.
 type Client struct {
+	// Auth makes accounts, and the sessions in which they act.
+	Auth *AuthService
+
 	// Servers are communities, with their members, roles, channels and images.
 	Servers *ServersService
+
+	// Channels are the places in a server where its members talk.
+	Channels *ChannelsService
+
+	// Roles say what members of a server may do.
+	Roles *RolesService
+
+	// Badges are what members of a server are awarded.
+	Badges *BadgesService
+
+	// Keys are the API keys with which programs act for a server.
+	Keys *KeysService
+
+	base    *url.URL
+	options options // Without a credential: nobody reads one out of a Client.
 }
 
 // An Option says how a [Client] works. Options are for [New]; of two that say the same thing, the later one counts.
@@ -84,8 +117,8 @@ func WithToken(token string) Option {
 	return func(o *options) { o.token = &token }
 }
 
-// WithAPIKey makes the client call with the API key of a community, as `x-api-key`.
-// [New] fails if it is empty, or if [WithToken] is given too.
+// WithAPIKey makes the client call with the API key of a community: as `Authorization: Bearer` where the operation
+// stands below /apis/v1, and as `x-api-key` elsewhere. [New] fails if it is empty, or if [WithToken] is given too.
 func WithAPIKey(key string) Option {
 	return func(o *options) { o.apiKey = &key }
 }
@@ -122,6 +155,10 @@ func New(baseURL string, opts ...Option) (*Client, error) {
 	if !headerSafe(o.userAgent) {
 		return nil, errors.New("rejoin: the user agent has a character that a header cannot hold")
 	}
+	return build(base, o)
+}
+
+func build(base *url.URL, o options) (*Client, error) {
 	guard, err := newGuard(base, o)
 	if err != nil {
 		return nil, fmt.Errorf("rejoin: %w", err)
@@ -131,9 +168,33 @@ func New(baseURL string, opts ...Option) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rejoin: %w", err)
 	}
+	o.token, o.apiKey = nil, nil
 	return &Client{
-		Servers: &ServersService{api: api},
+		Auth:     &AuthService{api: api},
+		Servers:  &ServersService{api: api},
+		Channels: &ChannelsService{api: api},
+		Roles:    &RolesService{api: api},
+		Badges:   &BadgesService{api: api},
+		Keys:     &KeysService{api: api},
+		base:     base,
+		options:  o,
 	}, nil
+}
+
+// WithToken returns a client like c that calls with this session token or API key and with no other credential, as the
+// option [WithToken] says. Both use the same connections; c itself is not changed. It fails if the token is empty.
+func (c *Client) WithToken(token string) (*Client, error) {
+	o := c.options
+	o.token = &token
+	return build(c.base, o)
+}
+
+// WithAPIKey returns a client like c that calls with this API key and with no other credential, as the option
+// [WithAPIKey] says. Both use the same connections; c itself is not changed. It fails if the key is empty.
+func (c *Client) WithAPIKey(key string) (*Client, error) {
+	o := c.options
+	o.apiKey = &key
+	return build(c.base, o)
 }
 
 func parseBase(text string) (*url.URL, error) {

@@ -741,7 +741,7 @@ func TestNoErrorTellsTheCredential(t *testing.T) {
 		for _, opt := range []client.Option{client.WithToken(token), client.WithAPIKey(token)} {
 			c := newClient(t, gone.URL, opt, client.WithHTTPClient(&http.Client{Transport: rt}))
 			_, err := c.Servers.List(t.Context())
-			if err == nil || strings.Contains(fmt.Sprintf("%v %+v %#v", err, err, c), token) {
+			if err == nil || strings.Contains(fmt.Sprintf("%v %+v %#v %+v", err, err, c, *c), token) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -771,6 +771,132 @@ func TestAClientIsSafeForConcurrentUse(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+func TestAClientForAnotherCallerIsLikeTheFirst(t *testing.T) {
+	var got []string
+	hc := &http.Client{Transport: transport(func(req *http.Request) (*http.Response, error) {
+		h := req.Header
+		got = append(got, strings.Join([]string{req.URL.String(), h.Get("Authorization"), h.Get("X-Api-Key"), h.Get("User-Agent")}, "|"))
+		return response(200, emptyList), nil
+	})}
+	first := newClient(t, "http://a.test/base/", client.WithHTTPClient(hc), client.WithUserAgent("quiz"))
+	second := must(first.WithToken("session"))
+	third := must(second.WithAPIKey("key"))
+	fourth := must(third.WithToken("other"))
+	for _, c := range []*client.Client{first, second, third, fourth, second, first} {
+		if _, err := c.Channels.List(t.Context(), ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const at = "http://a.test/base/channels|"
+	want := []string{
+		at + "||quiz", at + "Bearer session||quiz", at + "|key|quiz", at + "Bearer other||quiz",
+		at + "Bearer session||quiz", at + "||quiz",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func must[T any](value T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return value
+}
+
+func TestAClientForAnotherCallerUsesTheSameConnections(t *testing.T) {
+	from := map[string]bool{}
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		from[r.RemoteAddr] = true
+		io.WriteString(w, emptyList)
+	})
+	for i := range 10 {
+		if _, err := must(c.WithToken(fmt.Sprint("session-", i))).Servers.List(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(from) != 1 {
+		t.Errorf("%d connections for 10 callers in turn, want 1", len(from))
+	}
+}
+
+func TestAClientForAnotherCallerNeedsACredential(t *testing.T) {
+	c := newClient(t, "http://a.test", client.WithToken(token))
+	for _, bad := range []string{"", " ", "a b", "a\n", "ü"} {
+		for name, with := range map[string]func(string) (*client.Client, error){"WithToken": c.WithToken, "WithAPIKey": c.WithAPIKey} {
+			derived, err := with(bad)
+			if derived != nil || err == nil || !strings.HasPrefix(err.Error(), "rejoin: the credential ") {
+				t.Errorf("%s(%q): got %v and %v, want an error", name, bad, derived, err)
+			}
+		}
+	}
+}
+
+func TestClientsForManyCallersAtOnce(t *testing.T) {
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, `{"meta":{"success":true},"body":{"username":%q}}`, r.Header.Get("Authorization"))
+	})
+	var wg sync.WaitGroup
+	for i := range 32 {
+		wg.Go(func() {
+			name := fmt.Sprint("session-", i)
+			derived, err := c.WithToken(name)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			me, err := derived.Auth.Me(t.Context())
+			if err != nil || me.Username.MustGet() != "Bearer "+name {
+				t.Errorf("%s: got %v, %v", name, me, err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestAnAPIKeyIsSentAsItsOperationTakesIt(t *testing.T) {
+	list := func(c *client.Client) error { _, err := c.Channels.List(context.Background(), ""); return err }
+	listForKey := func(c *client.Client) error { _, err := c.Channels.ListForKey(context.Background()); return err }
+	const integration = `{"status":"success","data":[]}`
+	for _, tt := range []struct {
+		name, base string
+		call       func(*client.Client) error
+		location   string
+		want       []string
+	}{
+		{"the System API", "https://a.test", list, "", []string{"/channels x"}},
+		{"the Integration API", "https://a.test", listForKey, "", []string{"/apis/v1/channels bearer"}},
+		{"the System API below a path", "https://a.test/api/v1/", list, "", []string{"/api/v1/channels x"}},
+		{"the Integration API below a path", "https://a.test/a%2Fb", listForKey, "", []string{"/a%2Fb/apis/v1/channels bearer"}},
+		{"the System API below such a path", "https://a.test/apis/v1", list, "", []string{"/apis/v1/channels x"}},
+		{"redirected to the other", "https://a.test", list, "/apis/v1/x", []string{"/channels x", "/apis/v1/x x"}},
+		{"and back", "https://a.test", listForKey, "/v1/channels", []string{"/apis/v1/channels bearer", "/v1/channels bearer"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var got []string
+			hc := &http.Client{Transport: transport(func(req *http.Request) (*http.Response, error) {
+				line := req.URL.EscapedPath()
+				if req.Header.Get("X-Api-Key") == key {
+					line += " x"
+				}
+				if req.Header.Get("Authorization") == "Bearer "+key {
+					line += " bearer"
+				}
+				if got = append(got, line); len(got) == 1 && tt.location != "" {
+					return response(302, "", "Location", tt.location), nil
+				}
+				return response(200, integration), nil
+			})}
+			if err := tt.call(newClient(t, tt.base, client.WithAPIKey(key), client.WithHTTPClient(hc))); err != nil {
+				t.Error(err)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
 }
 
 // A program that only calls the API carries no web framework, no validator and no database driver.

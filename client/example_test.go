@@ -10,8 +10,10 @@ import (
 	"log"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"time"
 
+	"github.com/rejoin-dev/rejoin/api/conformance"
 	"github.com/rejoin-dev/rejoin/client"
 	"github.com/rejoin-dev/rejoin/server"
 )
@@ -165,25 +167,256 @@ func ExampleError_fields() {
 	// /name too_short
 }
 
-// newServer runs the backend of this repository with an account on it.
-func newServer() (url, token string, stop func()) {
-	data, err := os.MkdirTemp("", "rejoin-example-")
+// An account is registered, and its address verified with the code that was mailed to it.
+func ExampleAuthService() {
+	url, data, stop := newEmptyServer()
+	defer stop()
+	c, err := client.New(url)
 	if err != nil {
 		log.Fatal(err)
 	}
 	ctx := context.Background()
-	backend, err := server.New(ctx, server.Config{Data: data})
+
+	account, err := c.Auth.Register(ctx, client.AccountCreate{
+		Email: "vera@example.com", Password: "a long passphrase", Username: "vera",
+	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	if token, err = backend.Token(ctx, "vera@example.com"); err != nil {
+	fmt.Println("registered", account.Email)
+
+	code := mailedCode(data, account.Email) // As Vera reads it.
+	if _, err := c.Auth.VerifyEmail(ctx, account.Email, code); err != nil {
+		log.Fatal(err)
+	}
+
+	session, err := c.Auth.LogIn(ctx, account.Email, "a long passphrase")
+	if err != nil {
+		log.Fatal(err)
+	}
+	vera, err := c.WithToken(session.Token)
+	if err != nil {
+		log.Fatal(err)
+	}
+	me, err := vera.Auth.Me(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(me.DisplayName, me.Verified)
+	// Output:
+	// registered vera@example.com
+	// vera true
+}
+
+func ExampleChannelsService() {
+	url, token, stop := newServer()
+	defer stop()
+	c, err := client.New(url, client.WithToken(token))
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	if _, err := c.Servers.Create(ctx, client.ServerCreate{Name: "Chess club"}); err != nil {
+		log.Fatal(err)
+	}
+
+	// There is just one server in which the caller may make channels, so it need not be named.
+	channel, err := c.Channels.Create(ctx, client.ChannelCreate{Topic: "openings", ChannelType: client.ChannelOpen})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = c.Channels.Update(ctx, channel.ObjectID, client.ChannelUpdate{
+		Topic: "openings", ChannelType: client.ChannelForum,
+		Description: new("What to play after 1. e4"),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	channels, err := c.Channels.List(ctx, "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, channel := range channels {
+		fmt.Printf("%s (%s): %s\n", channel.Topic, channel.ChannelType, channel.Description)
+	}
+	// Output: openings (forum): What to play after 1. e4
+}
+
+func ExampleRolesService() {
+	url, token, stop := newServer()
+	defer stop()
+	c, err := client.New(url, client.WithToken(token))
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	server, err := c.Servers.Create(ctx, client.ServerCreate{Name: "Chess club"})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	role, err := c.Roles.Create(ctx, client.RoleCreate{
+		ServerID: server.ID, Title: "arbiters", Class: "blue", Order: 10,
+		ServerPermissions: client.ServerPermissions{WarnMembers: true, KickMembers: true},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	roles, err := c.Roles.Add(ctx, role.ObjectID, server.Owner.ID)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, role := range roles {
+		fmt.Println(role.Title, role.ServerPermissions.KickMembers)
+	}
+	// Output:
+	// arbiters true
+	// @all false
+}
+
+func ExampleBadgesService() {
+	url, token, stop := newServer()
+	defer stop()
+	c, err := client.New(url, client.WithToken(token))
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	server, err := c.Servers.Create(ctx, client.ServerCreate{Name: "Chess club"})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	badge, err := c.Badges.Create(ctx, client.BadgeCreate{
+		ServerID: server.ID, Title: "Fair play", Action: client.BadgeCustom,
+		Award: true, AwardXpQuantity: 50,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for range 2 { // The second time changes nothing.
+		if _, err := c.Badges.Award(ctx, badge.ID, server.Owner.ID); err != nil {
+			log.Fatal(err)
+		}
+	}
+	balance, err := c.Servers.Balance(ctx, server.ID, server.Owner.ID)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(balance.Xp, "XP")
+	// Output: 50 XP
+}
+
+// A key is made for a program, which then acts for the server with it.
+func ExampleKeysService() {
+	url, token, stop := newServer()
+	defer stop()
+	c, err := client.New(url, client.WithToken(token))
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	server, err := c.Servers.Create(ctx, client.ServerCreate{Name: "Chess club"})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	key, err := c.Keys.Create(ctx, server.ID, client.APIKeyCreate{
+		Name: "pairings", Permissions: []client.KeyPermission{client.PermissionChannels}, ExpirePeriod: 30,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	secret := key.Key // It is not shown again.
+
+	program, err := c.WithAPIKey(secret)
+	if err != nil {
+		log.Fatal(err)
+	}
+	info, err := program.Keys.Info(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(info.Name, info.Permissions)
+
+	if _, err := c.Keys.Delete(ctx, server.ID, key.ObjectID); err != nil {
+		log.Fatal(err)
+	}
+	_, err = program.Keys.Info(ctx)
+	fmt.Println("refused:", errors.Is(err, client.ErrUnauthenticated))
+	// Output:
+	// pairings [channels]
+	// refused: true
+}
+
+// A call that is repeated under its key makes one thing, whatever became of its first answer.
+func ExampleIdempotencyKey() {
+	url, token, stop := newServer()
+	defer stop()
+	c, err := client.New(url, client.WithToken(token))
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+
+	for range 2 {
+		var replayed bool
+		in := client.ServerCreate{Name: "Chess club"}
+		server, err := c.Servers.Create(ctx, in, client.IdempotencyKey("order-1138"), client.Replayed(&replayed))
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(server.Name, replayed)
+	}
+	servers, err := c.Servers.List(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(len(servers), "server")
+	// Output:
+	// Chess club false
+	// Chess club true
+	// 1 server
+}
+
+// newServer runs the backend of this repository with an account on it.
+func newServer() (url, token string, stop func()) {
+	return runServer(func(backend *server.Server, _ string) (string, error) {
+		return backend.Token(context.Background(), "vera@example.com")
+	})
+}
+
+// newEmptyServer runs it without one. The mails that it would send are in data.
+func newEmptyServer() (url, data string, stop func()) {
+	return runServer(func(_ *server.Server, data string) (string, error) { return data, nil })
+}
+
+func runServer(with func(backend *server.Server, data string) (string, error)) (url, given string, stop func()) {
+	data, err := os.MkdirTemp("", "rejoin-example-")
+	if err != nil {
+		log.Fatal(err)
+	}
+	backend, err := server.New(context.Background(), server.Config{Data: data})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if given, err = with(backend, data); err != nil {
 		log.Fatal(err)
 	}
 	web := httptest.NewServer(backend.Handler())
-	return web.URL, token, func() {
+	return web.URL, given, func() {
 		web.Close()
 		if err := errors.Join(backend.Close(), os.RemoveAll(data)); err != nil {
 			log.Fatal(err)
 		}
 	}
+}
+
+// mailedCode reads the code from the mail to an address.
+func mailedCode(data, email string) string {
+	code, err := conformance.MailDir(filepath.Join(data, "mail"))(context.Background(), email)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return code
 }

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
 	"net/http"
@@ -24,26 +23,41 @@ type (
 	Visit = gen.Visit
 	// Member is an account as the members of a server see it. Its ID is a number, its ObjectID an id.
 	Member = gen.Member
-	// Role is a set of permissions that members are given.
-	Role = gen.Role
-	// ServerPermissions is what a role lets a member do in the whole server.
-	ServerPermissions = gen.ServerPermissions
-	// ChannelPermissions is what a role lets a member do in a channel.
-	ChannelPermissions = gen.ChannelPermissions
-	// Channel is a place in a server where its members talk.
-	Channel = gen.Channel
-	// ChannelType is the kind of a [Channel].
-	ChannelType = gen.ChannelType
+	// Balance is the XP and the coins of a member.
+	Balance = gen.Balance
+	// AuditEntry is one line of the audit trail of a server: who did what to what, and when.
+	AuditEntry = gen.AuditEntry
+	// AuditActor is an account or an API key: its Type is "account", and its ID a number, or "key" and an id.
+	AuditActor = gen.AuditActor
+	// AuditState is a thing as it was or became, without secrets, by the names that its parts have on the wire.
+	AuditState = gen.AuditState
+	// AuditAction is what an [AuditEntry] tells of. The list grows with the contract.
+	AuditAction = gen.AuditAction
 )
 
-// The kinds of channels. Private and direct ones are seen only by those whom a role or a membership admits.
+// The actions of this version of the contract.
 const (
-	ChannelOpen    = gen.ChannelTypeOpen
-	ChannelText    = gen.ChannelTypeText
-	ChannelForum   = gen.ChannelTypeForum
-	ChannelDirect  = gen.ChannelTypeDirect
-	ChannelPrivate = gen.ChannelTypePrivate
-	ChannelIframe  = gen.ChannelTypeIframe
+	AuditServerCreate  = gen.AuditActionServerCreate
+	AuditServerUpdate  = gen.AuditActionServerUpdate
+	AuditServerDelete  = gen.AuditActionServerDelete
+	AuditMemberJoin    = gen.AuditActionMemberJoin
+	AuditMemberLeave   = gen.AuditActionMemberLeave
+	AuditChannelCreate = gen.AuditActionChannelCreate
+	AuditChannelUpdate = gen.AuditActionChannelUpdate
+	AuditChannelDelete = gen.AuditActionChannelDelete
+	AuditRoleCreate    = gen.AuditActionRoleCreate
+	AuditRoleUpdate    = gen.AuditActionRoleUpdate
+	AuditRoleDelete    = gen.AuditActionRoleDelete
+	AuditRoleAdd       = gen.AuditActionRoleAdd
+	AuditRoleRemove    = gen.AuditActionRoleRemove
+	AuditBadgeCreate   = gen.AuditActionBadgeCreate
+	AuditBadgeUpdate   = gen.AuditActionBadgeUpdate
+	AuditBadgeDelete   = gen.AuditActionBadgeDelete
+	AuditBadgeAward    = gen.AuditActionBadgeAward
+	AuditBadgeRemove   = gen.AuditActionBadgeRemove
+	AuditKeyCreate     = gen.AuditActionKeyCreate
+	AuditKeyUpdate     = gen.AuditActionKeyUpdate
+	AuditKeyDelete     = gen.AuditActionKeyDelete
 )
 
 // ServerCreate is what a server is made from.
@@ -94,12 +108,16 @@ func (s *ServersService) List(ctx context.Context) ([]Server, error) {
 // Create makes a server, of which the caller becomes the owner and the first member. It fails with [ErrInvalidRequest]
 // if the name is not as it must be or the image is not of an accepted kind, with [ErrPayloadTooLarge] if the image is
 // too large, and with the error of in.Image if that cannot be read.
-func (s *ServersService) Create(ctx context.Context, in ServerCreate) (*CreatedServer, error) {
+func (s *ServersService) Create(ctx context.Context, in ServerCreate, opts ...CreateOption) (*CreatedServer, error) {
+	making, err := creating(opts)
+	if err != nil {
+		return nil, err
+	}
 	f := newForm()
 	f.text("name", in.Name)
 	f.file("image", in.Image)
 	return upload[CreatedServer](f, func(contentType string, body io.Reader, edits ...edit) (*http.Response, error) {
-		return s.api.CreateServerWithBody(ctx, nil, contentType, body, edits...)
+		return making.note(s.api.CreateServerWithBody(ctx, nil, contentType, body, append(edits, making.edits...)...))
 	})
 }
 
@@ -161,6 +179,27 @@ func (s *ServersService) Members(ctx context.Context, id string) iter.Seq2[Membe
 	})
 }
 
+// Balance returns what a member of a server, given by number, has been credited and has not spent. Whoever is a member
+// may ask. It fails with [ErrNotFound] if the account is not a member.
+func (s *ServersService) Balance(ctx context.Context, id, userNumber string) (*Balance, error) {
+	if err := checkID(id, userNumber); err != nil {
+		return nil, err
+	}
+	return one[Balance](s.api.GetMemberBalance(ctx, id, userNumber))
+}
+
+// Audit returns an iterator over the audit trail of a server, the latest entry first, which works as that of Members.
+// Entries that are added meanwhile may make others come twice. It fails with [ErrPermissionDenied] unless the caller is
+// the owner or has the role permission server_administrator.
+func (s *ServersService) Audit(ctx context.Context, id string) iter.Seq2[AuditEntry, error] {
+	return paged(func(page, size int32) (*envelope[[]AuditEntry], error) {
+		if err := checkID(id); err != nil {
+			return nil, err
+		}
+		return answer[[]AuditEntry](s.api.ListAudit(ctx, id, &gen.ListAuditParams{Page: &page, Limit: &size}))
+	})
+}
+
 // Roles returns the roles of a server, the highest first, which is the one with the lowest Order.
 func (s *ServersService) Roles(ctx context.Context, id string) ([]Role, error) {
 	return list[Role](with(ctx, id, s.api.ListServerRoles))
@@ -194,23 +233,4 @@ func (s *ServersService) Image(ctx context.Context, address string) (*Image, err
 	}
 	res.Body.Close()
 	return nil, err
-}
-
-// with calls an operation on the thing that has the id, unless it cannot be an id.
-func with(
-	ctx context.Context, id string, call func(context.Context, string, ...edit) (*http.Response, error),
-) (*http.Response, error) {
-	if err := checkID(id); err != nil {
-		return nil, err
-	}
-	return call(ctx, id)
-}
-
-// checkID refuses the ids that would make a request for something else, because they vanish from the path. Every other
-// one is escaped, and left to the API to judge.
-func checkID(id string) error {
-	if id == "" || id == "." || id == ".." {
-		return fmt.Errorf("%w: %q is not an id", ErrInvalidRequest, id)
-	}
-	return nil
 }

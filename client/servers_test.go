@@ -148,6 +148,9 @@ func TestEveryMethodMakesItsRequestAndReturnsItsValue(t *testing.T) {
 func TestWhatIsNotAnIdIsNotAsked(t *testing.T) {
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) { t.Errorf("asked for %s %s", r.Method, r.RequestURI) })
 	s, ctx := c.Servers, t.Context()
+	balance := func(id, user string) error { _, err := s.Balance(ctx, id, user); return err }
+	update := func(id, key string) error { _, err := c.Keys.Update(ctx, id, key, client.APIKeyUpdate{}); return err }
+	remove := func(id, key string) error { _, err := c.Keys.Delete(ctx, id, key); return err }
 	for _, bad := range []string{"", ".", ".."} {
 		for name, call := range map[string]func() error{
 			"Get":    func() error { _, err := s.Get(ctx, bad); return err },
@@ -161,9 +164,34 @@ func TestWhatIsNotAnIdIsNotAsked(t *testing.T) {
 				}
 				return err
 			},
-			"Roles":    func() error { _, err := s.Roles(ctx, bad); return err },
-			"Channels": func() error { _, err := s.Channels(ctx, bad); return err },
-			"Image":    func() error { _, err := s.Image(ctx, "http://a.test/images/"+bad); return err },
+			"Audit": func() (err error) {
+				for _, err = range s.Audit(ctx, bad) {
+				}
+				return err
+			},
+			"Balance":         func() error { return balance(bad, "2") },
+			"Balance of user": func() error { return balance(id, bad) },
+			"Roles":           func() error { _, err := s.Roles(ctx, bad); return err },
+			"Channels":        func() error { _, err := s.Channels(ctx, bad); return err },
+			"Image":           func() error { _, err := s.Image(ctx, "http://a.test/images/"+bad); return err },
+
+			"Channels.Update":    func() error { _, err := c.Channels.Update(ctx, bad, client.ChannelUpdate{}); return err },
+			"Channels.Delete":    func() error { return c.Channels.Delete(ctx, bad) },
+			"Roles.Update":       func() error { _, err := c.Roles.Update(ctx, bad, client.RoleUpdate{}); return err },
+			"Roles.Delete":       func() error { return c.Roles.Delete(ctx, bad) },
+			"Roles.OfUser":       func() error { _, err := c.Roles.OfUser(ctx, id, bad); return err },
+			"Roles.Add":          func() error { _, err := c.Roles.Add(ctx, bad, "2"); return err },
+			"Roles.Remove":       func() error { _, err := c.Roles.Remove(ctx, bad, "2"); return err },
+			"Badges.Update":      func() error { _, err := c.Badges.Update(ctx, bad, client.BadgeUpdate{}); return err },
+			"Badges.Delete":      func() error { return c.Badges.Delete(ctx, bad) },
+			"Badges.Award":       func() error { _, err := c.Badges.Award(ctx, bad, "2"); return err },
+			"Badges.Remove":      func() error { return c.Badges.Remove(ctx, bad, "2") },
+			"Keys.List":          func() error { _, err := c.Keys.List(ctx, bad); return err },
+			"Keys.Create":        func() error { _, err := c.Keys.Create(ctx, bad, client.APIKeyCreate{}); return err },
+			"Keys.Update":        func() error { return update(bad, id) },
+			"Keys.Update of key": func() error { return update(id, bad) },
+			"Keys.Delete":        func() error { return remove(bad, id) },
+			"Keys.Delete of key": func() error { return remove(id, bad) },
 		} {
 			if err := call(); !errors.Is(err, client.ErrInvalidRequest) || !strings.Contains(err.Error(), strconv.Quote(bad)) {
 				t.Errorf("%s of %q: got %v, want ErrInvalidRequest", name, bad, err)

@@ -15,31 +15,36 @@ import (
 // here, below http.Client, once it is known where the request really goes. So it is never among the headers that
 // http.Client copies from one hop to the next: those it keeps for subdomains, and x-api-key for every host.
 type guard struct {
-	next          http.RoundTripper
-	origin        string
-	header, value string // The credential; an empty header for none.
+	next       http.RoundTripper
+	origin     string
+	credential string // Empty for none.
+	apiKey     bool   // The credential is to be sent as an API key.
+	bearerOnly string // What the paths begin with below which API keys are sent as bearer tokens too.
 }
 
 func newGuard(base *url.URL, o options) (*guard, error) {
-	g := &guard{next: o.http.Transport, origin: origin(base)}
+	g := &guard{
+		next:       o.http.Transport,
+		origin:     origin(base),
+		bearerOnly: strings.TrimSuffix(base.EscapedPath(), "/") + "/apis/v1/",
+	}
 	if g.next == nil {
 		g.next = http.DefaultTransport
 	}
-	credential := ""
 	switch {
 	case o.token != nil && o.apiKey != nil:
 		return nil, errors.New("WithToken and WithAPIKey exclude each other: it would be unclear who is calling")
 	case o.token != nil:
-		g.header, g.value, credential = "Authorization", "Bearer "+*o.token, *o.token
+		g.credential = *o.token
 	case o.apiKey != nil:
-		g.header, g.value, credential = "X-Api-Key", *o.apiKey, *o.apiKey
+		g.credential, g.apiKey = *o.apiKey, true
 	default:
 		return g, nil
 	}
-	if credential == "" {
+	if g.credential == "" {
 		return nil, errors.New("the credential is empty; for a client without one, leave the option out")
 	}
-	if !headerSafe(credential) || strings.Contains(credential, " ") {
+	if !oneWord(g.credential) {
 		return nil, errors.New("the credential has a character that cannot be in one, such as a space or a line break")
 	}
 	return g, nil
@@ -67,9 +72,14 @@ func (g *guard) client(hc http.Client) *http.Client {
 // RoundTrip implements http.RoundTripper.
 func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	sent := req
-	if g.header != "" && origin(req.URL) == g.origin {
+	if g.credential != "" && origin(req.URL) == g.origin {
 		sent = req.Clone(req.Context())
-		sent.Header.Set(g.header, g.value)
+		// The operation decides, not where a redirect led.
+		if g.apiKey && !strings.HasPrefix(begin(req).URL.EscapedPath(), g.bearerOnly) {
+			sent.Header.Set("X-Api-Key", g.credential)
+		} else {
+			sent.Header.Set("Authorization", "Bearer "+g.credential)
+		}
 	}
 	if body, ok := req.Body.(*uploadBody); ok {
 		defer body.during(req.Context())()
@@ -106,18 +116,28 @@ func origin(u *url.URL) string {
 	return strings.ToLower(u.Scheme + "://" + net.JoinHostPort(u.Hostname(), port))
 }
 
+// begin is the request to which redirects, if any, have led to req.
+func begin(req *http.Request) *http.Request {
+	for req.Response != nil {
+		req = req.Response.Request
+	}
+	return req
+}
+
 // asked is what res is the answer to: the method, and the path, or the whole address (without a query, which may hold
 // what is none of a log's business) if a redirect led away from where the request was sent.
 func asked(res *http.Response) (method, path string) {
-	first, last := res.Request, res.Request
-	for first.Response != nil {
-		first = first.Response.Request
-	}
+	first, last := begin(res.Request), res.Request
 	path = last.URL.EscapedPath()
 	if origin(first.URL) != origin(last.URL) {
 		path = last.URL.Scheme + "://" + last.URL.Host + path
 	}
 	return last.Method, path
+}
+
+// oneWord reports whether text can be a value of a header that is one word.
+func oneWord(text string) bool {
+	return text != "" && headerSafe(text) && !strings.Contains(text, " ")
 }
 
 // headerSafe reports whether text can be the value of a header: printable ASCII.

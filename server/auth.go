@@ -1,12 +1,15 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/mail"
 	"strings"
 	"time"
 
+	"github.com/oapi-codegen/nullable"
+	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/gen/stub"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
@@ -47,60 +50,261 @@ func (s *Server) FirstToken(ctx context.Context) (token string, err error) {
 
 // signIn is the step that opens a session for an account, which it makes if there is none.
 func (k *core) signIn(ctx context.Context, tx *store.Tx, email string) (token string, err error) {
-	number, err := tx.Auth.GetAccountByEmail(ctx, email)
+	account, err := tx.Auth.GetAccountByEmail(ctx, email)
 	if errors.Is(err, store.ErrNotFound) {
-		name, _, _ := strings.Cut(email, "@")
-		account := store.Account{ID: k.newID(), Email: email, DisplayName: name, CreatedAt: k.now()}
+		account = store.Account{ID: k.newID(), Email: email, DisplayName: localPart(email), Verified: true, CreatedAt: k.now()}
 		err = tx.Auth.InsertAccount(ctx, &account)
-		number = account.Number
 	}
 	if err != nil {
 		return "", err
 	}
-	return k.openSession(ctx, tx, number)
+	session, err := k.openSession(ctx, tx, account)
+	return session.Token, err
 }
 
-// openSession makes a session and returns its token, which nobody can read from the database afterwards.
-func (k *core) openSession(ctx context.Context, tx *store.Tx, account int64) (token string, err error) {
-	if token, err = k.newCredential(); err != nil {
-		return "", err
+// openSession makes a session. Nobody can read its token from the database afterwards.
+func (k *core) openSession(ctx context.Context, tx *store.Tx, account store.Account) (gen.Session, error) {
+	token, err := k.newCredential()
+	if err != nil {
+		return gen.Session{}, err
 	}
 	now := k.now()
-	return token, tx.Auth.InsertSession(ctx, store.Session{
-		TokenHash: hashOf(token), Account: account, CreatedAt: now, ExpiresAt: now.Add(sessionLife),
-	})
+	session := store.Session{TokenHash: hashOf(token), Account: account.Number, CreatedAt: now, ExpiresAt: now.Add(sessionLife)}
+	return gen.Session{Token: token, ExpiresAt: gen.Time{Time: session.ExpiresAt}, Account: shownAccount(account)},
+		tx.Auth.InsertSession(ctx, session)
 }
 
+// shownAccount is an account as the wire shows it.
+func shownAccount(a store.Account) gen.Account {
+	return gen.Account{
+		ObjectID: a.ID, ID: store.Number(a.Number), Email: a.Email, Username: nullIfEmpty(a.Username), DisplayName: a.DisplayName,
+		FirstName: a.FirstName, LastName: a.LastName, Avatar: nullIfEmpty(a.Avatar), Verified: a.Verified, CreatedAt: gen.Time{Time: a.CreatedAt},
+	}
+}
+
+func nullIfEmpty(text string) nullable.Nullable[string] {
+	if text == "" {
+		return nullable.NewNullNullable[string]()
+	}
+	return nullable.NewNullableWithValue(text)
+}
+
+// valueOf is what a member that may be left out holds, or the zero value.
+func valueOf[T any](member *T) (value T) {
+	if member != nil {
+		value = *member
+	}
+	return value
+}
+
+// maxDisplayName is the contract's bound of a display name.
+const maxDisplayName = 100
+
+// localPart is what stands before the @, no longer than a display name may be.
+func localPart(email string) string {
+	name := []rune(email[:strings.LastIndex(email, "@")])
+	return string(name[:min(len(name), maxDisplayName)])
+}
+
+// auth are the operations of the tag auth: accounts, and the sessions in which they act. How often they may be called is
+// in limit.go.
 type auth struct{ *core }
 
 func (h auth) RegisterAccount(ctx context.Context, r stub.RegisterAccountRequestObject) (stub.RegisterAccountResponseObject, error) {
-	return nil, errors.New("not written yet")
+	hash, err := h.passwords.hash(ctx, r.Body.Password)
+	if err != nil {
+		return nil, err
+	}
+	email := strings.ToLower(r.Body.Email)
+	account := store.Account{
+		ID: h.newID(), Email: email, Username: valueOf(r.Body.Username), FirstName: valueOf(r.Body.FirstName), LastName: valueOf(r.Body.LastName),
+		PasswordHash: hash, CreatedAt: h.now(),
+	}
+	account.DisplayName = cmp.Or(valueOf(r.Body.DisplayName), account.Username, localPart(email))
+	body, again, err := once(ctx, h.core, func(tx *store.Tx) (body gen.AccountResponse, err error) {
+		if err := insertNew(ctx, tx, &account); err != nil {
+			return body, err
+		}
+		if err := mailCode(ctx, tx, email, verifyPurpose); err != nil {
+			return body, err
+		}
+		return gen.AccountResponse{Meta: done("Account has been registered successfully"), Body: shownAccount(account)}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return stub.RegisterAccount201JSONResponse{Body: body, Headers: stub.RegisterAccount201ResponseHeaders(again)}, nil
+}
+
+// insertNew is the step that adds an account whose address and user name nobody has.
+func insertNew(ctx context.Context, tx *store.Tx, account *store.Account) error {
+	switch _, err := tx.Auth.GetAccountByEmail(ctx, account.Email); {
+	case err == nil:
+		return conflict("This e-mail address has an account already", "the email is taken")
+	case !errors.Is(err, store.ErrNotFound):
+		return err
+	}
+	if account.Username != "" {
+		taken, err := tx.Auth.AnyAccountNamed(ctx, account.Username)
+		if err != nil {
+			return err
+		}
+		if taken {
+			return conflict("This user name is taken", "the username is taken")
+		}
+	}
+	return tx.Auth.InsertAccount(ctx, account)
 }
 
 func (h auth) VerifyEmail(ctx context.Context, r stub.VerifyEmailRequestObject) (stub.VerifyEmailResponseObject, error) {
-	return nil, errors.New("not written yet")
+	var session *gen.Session // nil after a wrong code, which is committed: it has counted
+	err := h.store.Tx(ctx, func(tx *store.Tx) error {
+		session = nil
+		account, right, err := h.spendCode(ctx, tx, strings.ToLower(r.Body.Email), verifyPurpose, r.Body.Code)
+		if err != nil || !right {
+			return err
+		}
+		account.Verified = true
+		if err := tx.Auth.UpdateVerified(ctx, account.Number); err != nil {
+			return err
+		}
+		opened, err := h.openSession(ctx, tx, account)
+		session = &opened
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if session == nil {
+		return nil, wrongCode()
+	}
+	return stub.VerifyEmail200JSONResponse{Meta: done("Email has been verified successfully"), Body: *session}, nil
 }
 
 func (h auth) LogIn(ctx context.Context, r stub.LogInRequestObject) (stub.LogInResponseObject, error) {
-	return nil, errors.New("not written yet")
+	account, err := h.store.Auth.GetAccountByEmail(ctx, strings.ToLower(r.Body.Email))
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	// Also without an account: the answer must take as long.
+	right, err := h.passwords.matches(ctx, r.Body.Password, account.PasswordHash)
+	if err != nil {
+		return nil, err
+	}
+	if !right {
+		return nil, wrongPassword()
+	}
+	if !account.Verified {
+		return nil, &fault{code: gen.ProblemCodeEmailUnverified, message: "Verify your e-mail address first",
+			dev: "the address was not verified: use /auth/verify-email with the code that was mailed to it"}
+	}
+	var session gen.Session
+	err = h.store.Tx(ctx, func(tx *store.Tx) error {
+		// A password that was replaced in the meantime must not open a session which that has not ended.
+		current, err := tx.Auth.GetAccount(ctx, account.Number)
+		if err != nil {
+			return err
+		}
+		if current.PasswordHash != account.PasswordHash {
+			return wrongPassword()
+		}
+		session, err = h.openSession(ctx, tx, current)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return stub.LogIn200JSONResponse{Meta: done("Logged in successfully"), Body: session}, nil
+}
+
+func wrongPassword() *fault {
+	return &fault{code: gen.ProblemCodeUnauthenticated, message: "The e-mail address or the password is wrong",
+		dev: "no account has this email and this password"}
 }
 
 func (h auth) ResendCode(ctx context.Context, r stub.ResendCodeRequestObject) (stub.ResendCodeResponseObject, error) {
-	return nil, errors.New("not written yet")
+	err := h.store.Tx(ctx, func(tx *store.Tx) error {
+		return mailCode(ctx, tx, strings.ToLower(r.Body.Email), verifyPurpose)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return stub.ResendCode200JSONResponse{Meta: done(codeOnItsWay), Body: gen.Nothing{}}, nil
 }
 
 func (h auth) ForgotPassword(ctx context.Context, r stub.ForgotPasswordRequestObject) (stub.ForgotPasswordResponseObject, error) {
-	return nil, errors.New("not written yet")
+	err := h.store.Tx(ctx, func(tx *store.Tx) error {
+		return mailCode(ctx, tx, strings.ToLower(r.Body.Email), resetPurpose)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return stub.ForgotPassword200JSONResponse{Meta: done(codeOnItsWay), Body: gen.Nothing{}}, nil
 }
+
+// codeOnItsWay is said whether or not there is such an account.
+const codeOnItsWay = "If the account exists, a code is on its way"
 
 func (h auth) ResetPassword(ctx context.Context, r stub.ResetPasswordRequestObject) (stub.ResetPasswordResponseObject, error) {
-	return nil, errors.New("not written yet")
+	email := strings.ToLower(r.Body.Email)
+	hash, err := h.passwords.hash(ctx, r.Body.Password)
+	if err != nil {
+		return nil, err
+	}
+	var session *gen.Session // nil after a wrong code, which is committed: it has counted
+	err = h.store.Tx(ctx, func(tx *store.Tx) error {
+		session = nil
+		account, right, err := h.spendCode(ctx, tx, email, resetPurpose, r.Body.Code)
+		if err != nil || !right {
+			return err
+		}
+		opened, err := h.replacePassword(ctx, tx, account, hash)
+		session = &opened
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if session == nil {
+		return nil, wrongCode()
+	}
+	return stub.ResetPassword200JSONResponse{Meta: done("Password has been reset successfully"), Body: *session}, nil
 }
 
-func (h auth) LogOut(ctx context.Context, r stub.LogOutRequestObject) (stub.LogOutResponseObject, error) {
-	return nil, errors.New("not written yet")
+// replacePassword is the step that sets the password of an account whose address has just been proved, ends all its
+// sessions and opens a new one.
+func (k *core) replacePassword(ctx context.Context, tx *store.Tx, account store.Account, hash string) (gen.Session, error) {
+	account.Verified = true
+	err := tx.Auth.UpdatePassword(ctx, account.Number, hash)
+	if err == nil {
+		err = tx.Auth.UpdateVerified(ctx, account.Number)
+	}
+	if err == nil {
+		err = tx.Auth.EndCode(ctx, account.Email, string(verifyPurpose))
+	}
+	if err == nil {
+		err = tx.Auth.DeleteSessionsOf(ctx, account.Number)
+	}
+	if err != nil {
+		return gen.Session{}, err
+	}
+	return k.openSession(ctx, tx, account)
 }
 
-func (h auth) GetMe(ctx context.Context, r stub.GetMeRequestObject) (stub.GetMeResponseObject, error) {
-	return nil, errors.New("not written yet")
+func (h auth) LogOut(ctx context.Context, _ stub.LogOutRequestObject) (stub.LogOutResponseObject, error) {
+	err := h.store.Tx(ctx, func(tx *store.Tx) error {
+		return tx.Auth.DeleteSession(ctx, hashOf(actorFrom(ctx).credential))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return stub.LogOut200JSONResponse{Meta: done("Logged out successfully"), Body: gen.Nothing{}}, nil
+}
+
+func (h auth) GetMe(ctx context.Context, _ stub.GetMeRequestObject) (stub.GetMeResponseObject, error) {
+	account, err := h.store.Auth.GetAccount(ctx, actorFrom(ctx).account)
+	if err != nil {
+		return nil, err
+	}
+	return stub.GetMe200JSONResponse{Meta: done("Account"), Body: shownAccount(account)}, nil
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"path/filepath"
 	"testing"
 
 	"github.com/rejoin-dev/rejoin/api/conformance"
@@ -10,9 +11,10 @@ func TestConformance(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, config Config) {
 		s := open(t, config)
 		conformance.Run(t, conformance.Target{
-			URL: listen(t, s),
-			A:   tokenOf(t, s, "anna@example.com"),
-			B:   tokenOf(t, s, "ben@example.com"),
+			URL:  listen(t, s),
+			A:    tokenOf(t, s, "anna@example.com"),
+			B:    tokenOf(t, s, "ben@example.com"),
+			Code: conformance.MailDir(filepath.Join(config.Data, "mail")),
 		})
 	})
 }

@@ -32,6 +32,7 @@ const (
 // is the key.
 type contract struct {
 	operations map[routeKey]*operation
+	limits     *limits // of those operations that have some
 }
 
 type routeKey struct{ method, path string }
@@ -43,6 +44,7 @@ type operation struct {
 	schemes   []string          // the security schemes it admits; none: it is for everybody
 	needs     gen.KeyPermission // what an API key must have; empty: no API key is admitted
 	creates   bool              // it takes an Idempotency-Key
+	limited   bool              // it may be called so often only
 	bodyType  string            // the media type of the body; empty if there is none
 	bodyLimit int64
 	form      *openapi3.Schema // of a multipart body, which the handler reads part by part
@@ -107,6 +109,7 @@ func newOperation(doc *openapi3.T, path, method string, item *openapi3.PathItem,
 	unsecured.Security = &openapi3.SecurityRequirements{}
 	op.route = &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: &unsecured}
 
+	op.limited = slices.Contains(spec.Tags, limitedTag)
 	op.creates = spec.Parameters.GetByInAndName(openapi3.ParameterInHeader, idempotencyHeader) != nil
 
 	fallback := spec.Responses.Default()
@@ -126,6 +129,9 @@ func newOperation(doc *openapi3.T, path, method string, item *openapi3.PathItem,
 	switch {
 	case len(content) == 1 && content[jsonType] != nil:
 		op.bodyType, op.bodyLimit = jsonType, maxJSONBody
+		if op.limited && len(op.schemes) == 0 && !slices.Contains(content[jsonType].Schema.Value.Required, limitedMember) {
+			return nil, fmt.Errorf("its calls are limited by account, so its body must require the member %q", limitedMember)
+		}
 	case len(content) == 1 && content[multipartType] != nil:
 		op.bodyType, op.form = multipartType, content[multipartType].Schema.Value
 		op.options.ExcludeRequestBody = true // it would be read into memory whole, several times
@@ -177,6 +183,11 @@ func (k *contract) hold(authenticate func(context.Context, http.Header) (actor, 
 			}
 			call := callFrom(r.Context())
 			call.operation = op
+			if op.limited {
+				if err := k.limits.checkAddress(op, c.RealIP()); err != nil {
+					return err
+				}
+			}
 			if len(op.schemes) > 0 {
 				who, err := authenticate(r.Context(), r.Header)
 				if err != nil {
@@ -194,6 +205,11 @@ func (k *contract) hold(authenticate func(context.Context, http.Header) (actor, 
 			input := openapi3filter.RequestValidationInput{Request: r, PathParams: pathParams(c), Route: op.route, Options: op.options}
 			if err := openapi3filter.ValidateRequest(r.Context(), &input); err != nil {
 				return faultOfValidation(err)
+			}
+			if op.limited {
+				if err := k.limits.checkAccount(op, call.actor, r); err != nil {
+					return err
+				}
 			}
 			return next(c)
 		}

@@ -82,6 +82,11 @@ func unsupportedMediaType(want string) *fault {
 		dev: "send the body as " + want}
 }
 
+func rateLimited(wait time.Duration) *fault {
+	return &fault{code: gen.ProblemCodeRateLimited, message: "Too many attempts: try again later",
+		dev: "the Retry-After header tells when", retryAfter: wait}
+}
+
 func internal(cause error) *fault {
 	return &fault{code: gen.ProblemCodeInternal, message: "Something went wrong",
 		dev: "the log of the server has the cause under this request id", cause: cause}

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/rejoin-dev/rejoin/server/internal/pgtest"
@@ -38,9 +40,57 @@ func serveForTest(data string) {
 
 // onEachDatabase runs a test on SQLite and on PostgreSQL, each time with the configuration of an empty database.
 func onEachDatabase(t *testing.T, test func(t *testing.T, config Config)) {
-	t.Run("SQLite", func(t *testing.T) { test(t, Config{Data: t.TempDir()}) })
-	t.Run("PostgreSQL", func(t *testing.T) { test(t, Config{Data: t.TempDir(), Database: pgtest.URL(t)}) })
+	t.Run("SQLite", func(t *testing.T) { test(t, onSQLite(t)) })
+	t.Run("PostgreSQL", func(t *testing.T) { test(t, onPostgreSQL(t)) })
 }
+
+// onSQLite is the configuration of an empty database, as New leaves it. It is a copy: to make one anew takes longer than
+// most tests.
+func onSQLite(t testing.TB) Config {
+	t.Helper()
+	empty, err := emptySQLite()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := Config{Data: t.TempDir()}
+	if err := os.WriteFile(filepath.Join(config.Data, "rejoin.db"), empty, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return config
+}
+
+var emptySQLite = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "rejoin-empty")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	s, err := New(context.Background(), Config{Data: dir})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Close(); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(filepath.Join(dir, "rejoin.db"))
+})
+
+// onPostgreSQL is the same for PostgreSQL.
+func onPostgreSQL(t testing.TB) Config {
+	t.Helper()
+	emptyPostgreSQL.Do(func() {
+		s, err := New(context.Background(), Config{Data: t.TempDir(), Database: pgtest.Template(t)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
+	return Config{Data: t.TempDir(), Database: pgtest.FromTemplate(t)}
+}
+
+var emptyPostgreSQL sync.Once
 
 // open makes a server that is closed when the test ends.
 func open(t testing.TB, config Config) *Server {

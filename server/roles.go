@@ -56,6 +56,9 @@ func (h roles) UpdateRole(ctx context.Context, r stub.UpdateRoleRequestObject) (
 		if before.Everyone && (role.Title != before.Title || role.Order != before.Order) {
 			return conflict("This role keeps its title and its place", "the title and the order of @all cannot change")
 		}
+		if err := mayWrite(s, before.Role); err != nil {
+			return err
+		}
 		role.ObjectID, role.ServerID, role.CreatedAt = before.ObjectID, before.ServerID, before.CreatedAt
 		role.UpdatedAt = gen.Time{Time: h.now()}
 		if err := mayWrite(s, role); err != nil {

@@ -36,8 +36,8 @@ import (
 
 // Config is what a Server is made from. Only Data is required.
 type Config struct {
-	// Data is the directory of what is kept in files: the SQLite database and the images. It is made if need be,
-	// readable by its owner only.
+	// Data is the directory of what is kept in files: the SQLite database, the images, and mails that are not sent. It is
+	// made if need be, readable by its owner only.
 	Data string
 	// Database is the postgres:// URL of a database to use instead of SQLite.
 	Database string
@@ -46,6 +46,11 @@ type Config struct {
 	PublicURL string
 	// TrustProxy are the networks of reverse proxies whose X-Forwarded-For is believed. Empty: nobody's is.
 	TrustProxy []netip.Prefix
+	// SMTP is the URL of the server that sends mails, such as smtp://user:password@mail.example:587 or smtps://. What
+	// stands behind ?from= is their sender. Empty: mails are written to the directory mail in Data, and logged.
+	SMTP string
+	// Idle leaves what is to be done in the background, such as sending mails, to the other servers on this database.
+	Idle bool
 	// Log gets one line a request, and what goes wrong. Nil: nothing is logged.
 	Log *slog.Logger
 }
@@ -55,13 +60,17 @@ type Server struct {
 	*core
 	handler  http.Handler
 	metrics  *metrics
+	limits   *limits
 	stopping atomic.Bool
+	stopJobs func(context.Context) // nil: none are run
 }
 
 // core is what all operations share.
 type core struct {
 	store     *store.Store
 	images    images
+	post      post
+	passwords *passwords
 	publicURL string
 	log       *slog.Logger
 	now       func() time.Time // the only clock
@@ -85,7 +94,8 @@ func handlersOf(k *core) handlers {
 
 var _ stub.StrictServerInterface = handlers{}
 
-// New opens the database and the images and prepares to serve. The error says what to do about it, in one line.
+// New opens the database and the images, begins the background work and prepares to serve. The error says what to do
+// about it, in one line.
 func New(ctx context.Context, config Config) (*Server, error) {
 	doc, err := api.Load()
 	if err != nil {
@@ -96,8 +106,14 @@ func New(ctx context.Context, config Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{core: k, metrics: newMetrics()}
+	s.limits = newLimits(func() time.Time { return s.now() })
 	if s.handler, err = s.newHandler(doc, config); err != nil {
 		return nil, errors.Join(err, s.Close())
+	}
+	if !config.Idle {
+		if s.stopJobs, err = s.startJobs(); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
 	}
 	return s, nil
 }
@@ -109,6 +125,11 @@ func newCore(ctx context.Context, config Config) (*core, error) {
 	}
 	if err := os.MkdirAll(config.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("the data directory cannot be used: %w", err)
+	}
+	newID := func() string { id := xid.New(); return hex.EncodeToString(id[:]) }
+	post, err := openPost(config, log, newID)
+	if err != nil {
+		return nil, err
 	}
 	bucket, err := openImages(filepath.Join(config.Data, "images"))
 	if err != nil {
@@ -122,10 +143,11 @@ func newCore(ctx context.Context, config Config) (*core, error) {
 	if err != nil {
 		return nil, errors.Join(err, bucket.Close())
 	}
-	newID := func() string { id := xid.New(); return hex.EncodeToString(id[:]) }
 	return &core{
 		store:     opened,
 		images:    images{bucket: bucket, newID: newID, log: log},
+		post:      post,
+		passwords: newPasswords(),
 		publicURL: strings.TrimSuffix(config.PublicURL, "/"),
 		log:       log,
 		now:       time.Now,
@@ -150,6 +172,7 @@ func (s *Server) newHandler(doc *openapi3.T, config Config) (http.Handler, error
 	if err != nil {
 		return nil, err
 	}
+	contract.limits = s.limits
 	e := echo.New()
 	e.HTTPErrorHandler = s.writeError
 	e.IPExtractor = ipExtractor(config.TrustProxy)
@@ -253,7 +276,13 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	return nil
 }
 
-// Close closes the database and the images. No request may be running.
+// Close ends the background work, waiting for what runs of it for at most 20 seconds, and closes the database and the
+// images. No request may be running.
 func (s *Server) Close() error {
+	if s.stopJobs != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+		defer cancel()
+		s.stopJobs(ctx)
+	}
 	return errors.Join(s.store.Close(), s.images.bucket.Close())
 }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/gen"
+	"github.com/rejoin-dev/rejoin/server/internal/pgtest"
 )
 
 // request is a request of the holder of a token.
@@ -95,7 +96,7 @@ func TestAVisitCountsOncePerUTCDay(t *testing.T) {
 }
 
 func TestASessionEndsAfterThirtyDays(t *testing.T) {
-	s := open(t, Config{Data: t.TempDir()})
+	s := open(t, onSQLite(t))
 	token := tokenOf(t, s, "a@example.com")
 	start := time.Now()
 	for after, want := range map[time.Duration]int{
@@ -110,7 +111,7 @@ func TestASessionEndsAfterThirtyDays(t *testing.T) {
 }
 
 func TestATokenIsNotInTheDatabase(t *testing.T) {
-	config := Config{Data: t.TempDir()}
+	config := onSQLite(t)
 	s := open(t, config)
 	token := tokenOf(t, s, "a@example.com")
 	files, err := os.ReadDir(config.Data)
@@ -194,7 +195,7 @@ func inParallel[R comparable](n int, do func(i int) R) map[R]int {
 }
 
 func TestReplicasMayStartTogetherOnAnEmptyDatabase(t *testing.T) {
-	onEachDatabase(t, func(t *testing.T, config Config) {
+	together := func(t *testing.T, config Config) {
 		var mu sync.Mutex
 		var servers []*Server
 		errs := inParallel(4, func(int) error {
@@ -222,12 +223,14 @@ func TestReplicasMayStartTogetherOnAnEmptyDatabase(t *testing.T) {
 		for _, s := range servers {
 			s.Close()
 		}
-	})
+	}
+	t.Run("SQLite", func(t *testing.T) { together(t, Config{Data: t.TempDir()}) })
+	t.Run("PostgreSQL", func(t *testing.T) { together(t, Config{Data: t.TempDir(), Database: pgtest.URL(t)}) })
 }
 
 // Every server whose creation was acknowledged must be there after the process was killed in the middle of creating more.
 func TestWhatWasAcknowledgedSurvivesAKill(t *testing.T) {
-	data := t.TempDir()
+	data := onSQLite(t).Data
 	token := func() string {
 		s := open(t, Config{Data: data})
 		return tokenOf(t, s, "a@example.com")
@@ -292,7 +295,7 @@ func TestWhatWasAcknowledgedSurvivesAKill(t *testing.T) {
 }
 
 func TestARunningRequestFinishesWhenTheServerStops(t *testing.T) {
-	s := open(t, Config{Data: t.TempDir()})
+	s := open(t, onSQLite(t))
 	token := tokenOf(t, s, "a@example.com")
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -345,7 +348,7 @@ func TestARunningRequestFinishesWhenTheServerStops(t *testing.T) {
 }
 
 func TestOversizedHeadersAreRefused(t *testing.T) {
-	s := open(t, Config{Data: t.TempDir()})
+	s := open(t, onSQLite(t))
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -367,7 +370,7 @@ func TestOversizedHeadersAreRefused(t *testing.T) {
 
 func TestAPanicIsAnErrorLikeAnyOther(t *testing.T) {
 	var log bytes.Buffer
-	s := open(t, Config{Data: t.TempDir(), Log: slog.New(slog.NewTextHandler(&log, nil))})
+	s := open(t, Config{Data: onSQLite(t).Data, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	token := tokenOf(t, s, "a@example.com")
 	s.now = func() time.Time { panic("a secret of the program") }
 	w := send(s.Handler(), request("GET", "/servers", token))
@@ -404,7 +407,7 @@ func TestALostDatabaseIsUnavailableAndNotReady(t *testing.T) {
 
 func TestTheLogHasOneLineARequestAndNoCredential(t *testing.T) {
 	var log bytes.Buffer
-	s := open(t, Config{Data: t.TempDir(), Log: slog.New(slog.NewJSONHandler(&log, nil))})
+	s := open(t, Config{Data: onSQLite(t).Data, Log: slog.New(slog.NewJSONHandler(&log, nil))})
 	token := tokenOf(t, s, "a@example.com")
 	log.Reset()
 	r := request("GET", "/servers?x="+token, token)
@@ -440,7 +443,7 @@ func TestOnlyATrustedProxySaysWhereARequestCameFrom(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var log bytes.Buffer
-			s := open(t, Config{Data: t.TempDir(), TrustProxy: test.trusted, Log: slog.New(slog.NewTextHandler(&log, nil))})
+			s := open(t, Config{Data: onSQLite(t).Data, TrustProxy: test.trusted, Log: slog.New(slog.NewTextHandler(&log, nil))})
 			r := request("GET", "/servers", "")
 			// What a client sends itself stands left of what the proxy appended, and never counts.
 			r.Header.Set("X-Forwarded-For", "198.51.100.7, 203.0.113.9")
@@ -454,7 +457,7 @@ func TestOnlyATrustedProxySaysWhereARequestCameFrom(t *testing.T) {
 }
 
 func TestImageAddressesBeginWithThePublicURL(t *testing.T) {
-	s := open(t, Config{Data: t.TempDir(), PublicURL: "https://community.example/"})
+	s := open(t, Config{Data: onSQLite(t).Data, PublicURL: "https://community.example/"})
 	w := send(s.Handler(), uploadOf(t, tokenOf(t, s, "a@example.com"), strings.NewReader(pngHead)))
 	if !strings.Contains(w.Body.String(), `"image":"https://community.example/images/`) {
 		t.Errorf("got %s", w.Body)
@@ -462,7 +465,7 @@ func TestImageAddressesBeginWithThePublicURL(t *testing.T) {
 }
 
 func TestTheContractIsServedAsItWasWritten(t *testing.T) {
-	s := open(t, Config{Data: t.TempDir()})
+	s := open(t, onSQLite(t))
 	w := send(s.Handler(), request("GET", "/openapi.yaml", ""))
 	tag := w.Header().Get("ETag")
 	if w.Code != http.StatusOK || !bytes.Equal(w.Body.Bytes(), api.Spec) || tag != `"`+api.Digest+`"` {
@@ -480,7 +483,7 @@ func TestTheContractIsServedAsItWasWritten(t *testing.T) {
 }
 
 func TestTheReferencePageLoadsNothingFromElsewhere(t *testing.T) {
-	s := open(t, Config{Data: t.TempDir()})
+	s := open(t, onSQLite(t))
 	page := send(s.Handler(), request("GET", "/docs", ""))
 	if page.Code != http.StatusOK || strings.Contains(page.Body.String(), `src="http`) || strings.Contains(page.Body.String(), `href="http`) {
 		t.Errorf("got %d: %s", page.Code, page.Body)
@@ -491,7 +494,7 @@ func TestTheReferencePageLoadsNothingFromElsewhere(t *testing.T) {
 }
 
 func TestMetricsCountRequestsByOperation(t *testing.T) {
-	s := open(t, Config{Data: t.TempDir()})
+	s := open(t, onSQLite(t))
 	token := tokenOf(t, s, "a@example.com")
 	send(s.Handler(), request("GET", "/servers", token))
 	send(s.Handler(), request("GET", "/servers", token))
@@ -570,7 +573,7 @@ func TestParallelCreatesUnderOneIdempotencyKeyMakeOneThing(t *testing.T) {
 }
 
 func TestAKeptAnswerIsSealed(t *testing.T) {
-	config := Config{Data: t.TempDir()}
+	config := onSQLite(t)
 	s := open(t, config)
 	token := tokenOf(t, s, "owner@example.com")
 	id := createServer(t, s.Handler(), token, "Chess club")
@@ -601,7 +604,7 @@ func TestAKeptAnswerIsSealed(t *testing.T) {
 }
 
 func TestAReplayedUploadKeepsTheFirstImage(t *testing.T) {
-	config := Config{Data: t.TempDir()}
+	config := onSQLite(t)
 	s := open(t, config)
 	token := tokenOf(t, s, "owner@example.com")
 	create := func() string {

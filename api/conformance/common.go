@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -17,7 +18,7 @@ var common = []story{
 
 	{"every operation that needs a credential answers 401 to a caller without one", func(s *session) {
 		for _, op := range s.suite.contract.operations {
-			if op.needsCredential {
+			if len(op.admits) > 0 {
 				s.anonymous.send(op.method, op.examplePath(), "", nil).expect(401)
 			}
 		}
@@ -150,9 +151,34 @@ var common = []story{
 func (op *operation) examplePath() string {
 	words := slices.Clone(op.words)
 	for i, word := range words {
-		if strings.HasPrefix(word, "{") {
+		if !strings.HasPrefix(word, "{") {
+			continue
+		}
+		switch format := op.parameter(strings.Trim(word, "{}")).Format; format {
+		case "objectid":
 			words[i] = unknownID()
+		case "uuid":
+			words[i] = unknownUUID()
+		default:
+			words[i] = unknownNumber
 		}
 	}
 	return strings.Join(words, "/")
+}
+
+// sendExample sends a request that the contract admits to an operation. What its path names is not there.
+func (c caller) sendExample(op *operation) *answer {
+	if op.declared.RequestBody == nil {
+		return c.send(op.method, op.examplePath(), "", nil)
+	}
+	content := op.declared.RequestBody.Value.Content
+	if body := content["application/json"]; body != nil {
+		return c.write(op.method, op.examplePath(), body.Example)
+	}
+	var fields []part
+	example, _ := content["multipart/form-data"].Example.(map[string]any)
+	for name, value := range example {
+		fields = append(fields, field(name, fmt.Sprint(value)))
+	}
+	return c.submit(op.method, op.examplePath(), fields...)
 }

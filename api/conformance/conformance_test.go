@@ -13,7 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/rejoin-dev/rejoin/api"
 )
 
 // reply is what a backend answers to everything.
@@ -242,7 +245,7 @@ func TestABackendThatAnswersRubbishFailsEveryStoryAndBreaksNone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(backend)
 			defer server.Close()
-			_, err := Verify(t.Context(), Target{URL: server.URL, A: "a", B: "b"}, func(r Result) {
+			_, err := Verify(t.Context(), Target{URL: server.URL, A: "a", B: "b", Code: anyCode}, func(r Result) {
 				if r.Passed() {
 					t.Errorf("%q has passed", r.Story)
 				}
@@ -257,13 +260,16 @@ func TestABackendThatAnswersRubbishFailsEveryStoryAndBreaksNone(t *testing.T) {
 	}
 }
 
+// anyCode is what a mailbox might hold.
+func anyCode(context.Context, string) (string, error) { return "493027", nil }
+
 // tell runs stories of a test's own.
 func tell(t *testing.T, backend http.Handler, stories ...story) (Summary, []Result) {
 	t.Helper()
 	server := httptest.NewServer(backend)
 	defer server.Close()
 	var results []Result
-	summary, err := verify(t.Context(), Target{URL: server.URL, A: "a", B: "b"}, []section{{"test", stories}},
+	summary, err := verify(t.Context(), Target{URL: server.URL, A: "a", B: "b"}, []section{{tag: "test", stories: stories}},
 		func(r Result) { results = append(results, r) })
 	if err != nil {
 		t.Fatal(err)
@@ -281,6 +287,60 @@ func TestAStoryThatPanicsFailsAndTheNextIsTold(t *testing.T) {
 	}
 	if text := strings.Join(results[0].Failures, "\n"); !strings.Contains(text, "the story itself broke: oh no") {
 		t.Errorf("the failure is %q", text)
+	}
+}
+
+func TestWhatStopsInOneOfManyStopsTheStory(t *testing.T) {
+	_, results := tell(t, reply{200, nil, listed},
+		story{"one of many", func(s *session) {
+			s.atOnce(10, func(i int) { s.a.get("/servers").expect(200 + i/9) })
+			s.fail("never reached")
+		}},
+		story{"a panic in one of many", func(s *session) {
+			s.atOnce(2, func(i int) { _ = []int{0}[i] })
+			s.fail("never reached")
+		}},
+		story{"all well", func(s *session) {
+			s.atOnce(10, func(int) { s.a.get("/servers").expect(200) })
+			s.fail("reached")
+		}},
+	)
+	for i, want := range []string{"a: GET /servers: want 201, got 200", "the story itself broke: ", "reached"} {
+		if got := results[i].Failures; len(got) != 1 || !strings.HasPrefix(got[0], want) {
+			t.Errorf("%s: %q, want %q", results[i].Story, got, want)
+		}
+	}
+}
+
+func TestARepeatedAnswerIsTheFirstAgainAndSaysSo(t *testing.T) {
+	first, again := reply{200, nil, listed}, reply{200, map[string]string{replayed: "true"}, listed}
+	other := again
+	other.body = strings.Replace(listed, "Chess", "Go", 1)
+	for promise, test := range map[string]struct {
+		first, second reply
+		want          string // in the failure; empty for none
+	}{
+		"the same, and marked":         {first, again, ""},
+		"the same, and not marked":     {first, first, `the header Idempotent-Replayed is ""`},
+		"marked, and not the same":     {first, other, "and the first answer was"},
+		"the first is marked":          {again, again, "says that it is not the first"},
+		"another status":               {first, reply{404, nil, systemError("not_found")}, "want 200, got 404"},
+		"not even the status the same": {first, reply{409, nil, systemError("conflict")}, "want 200, got 409"},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			asked := 0
+			_, results := tell(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if asked++; asked == 1 {
+					test.first.ServeHTTP(w, r)
+					return
+				}
+				test.second.ServeHTTP(w, r)
+			}), story{promise, func(s *session) { s.a.get("/servers").isRepeated(s.a.get("/servers")) }})
+			text := strings.Join(results[0].Failures, "\n")
+			if test.want == "" && text != "" || !strings.Contains(text, test.want) {
+				t.Errorf("the failures are %q, want %q", text, test.want)
+			}
+		})
 	}
 }
 
@@ -322,6 +382,86 @@ func TestAnOperationIsExercisedByAGoodAnswerOnly(t *testing.T) {
 				t.Error("conforms, although most operations were never called")
 			}
 		})
+	}
+}
+
+func TestWithoutAMailboxTheStoriesThatNeedOneAreUntoldAndWhatOnlyTheyReachIsLeftOpen(t *testing.T) {
+	server := httptest.NewServer(reply{200, nil, `{` + done + `,"body":{}}`})
+	defer server.Close()
+	told := 0
+	sections := []section{{
+		tag: "test", stories: []story{{"plain", func(s *session) { s.a.post("/auth/logout").expect(200) }}},
+		mailed:  []story{{"mailed", func(*session) { told++ }}},
+		reached: []string{"logIn", "verifyEmail"},
+	}}
+	for promise, test := range map[string]struct {
+		target Target
+		untold []string
+	}{
+		"without a mailbox": {Target{}, []string{"mailed"}},
+		"with one":          {Target{Code: anyCode}, nil},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			told = 0
+			var results []string
+			target := test.target
+			target.URL, target.A, target.B = server.URL, "a", "b"
+			summary, err := verify(t.Context(), target, sections, func(r Result) { results = append(results, r.Story) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(summary.Untold, test.untold) || summary.Stories != len(results) || summary.Stories+len(summary.Untold) != 2 {
+				t.Errorf("%+v with the results %v, want %v untold", summary, results, test.untold)
+			}
+			for _, id := range []string{"logIn", "verifyEmail"} {
+				if open := !slices.Contains(summary.Unexercised, id); open != (test.untold != nil) {
+					t.Errorf("%s is left open: %v", id, open)
+				}
+			}
+			if told+len(test.untold) != 1 || !slices.Contains(summary.Unexercised, "getMe") || slices.Contains(summary.Unexercised, "logOut") {
+				t.Errorf("told %d times, unexercised %v", told, summary.Unexercised)
+			}
+		})
+	}
+}
+
+func TestEveryOperationThatIsLeftOpenIsInTheContract(t *testing.T) {
+	c, err := loadContract()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, section := range sections {
+		for _, id := range section.reached {
+			if !slices.ContainsFunc(c.operations, func(op *operation) bool { return op.id == id }) {
+				t.Errorf("section %s: there is no operation %s", section.tag, id)
+			}
+		}
+	}
+}
+
+func TestTheSectionsAreTheTagsOfTheContractInItsOrder(t *testing.T) {
+	doc, err := api.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, got := []string{"common"}, []string(nil)
+	for _, tag := range doc.Tags {
+		want = append(want, tag.Name)
+	}
+	for _, section := range sections {
+		got = append(got, section.tag)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the sections are %v, want %v", got, want)
+	}
+	told := map[string]bool{}
+	for _, section := range sections {
+		for story := range section.all() {
+			if told[section.tag+story.promise] {
+				t.Errorf("%s: two stories promise that %s", section.tag, story.promise)
+			}
+			told[section.tag+story.promise] = true
+		}
 	}
 }
 
@@ -374,7 +514,7 @@ func TestARunThatIsBrokenOffCleansUpAndSaysSo(t *testing.T) {
 		{"first", func(s *session) { s.a.makesServer("x"); cancel() }},
 		{"second", func(*session) { t.Error("the run was broken off, and went on") }},
 	}
-	_, err := verify(ctx, Target{URL: server.URL, A: "a", B: "b"}, []section{{"test", stories}}, nil)
+	_, err := verify(ctx, Target{URL: server.URL, A: "a", B: "b"}, []section{{tag: "test", stories: stories}}, nil)
 	if err == nil || !strings.Contains(err.Error(), "of 2 stories") {
 		t.Errorf("the error is %v", err)
 	}
@@ -437,6 +577,42 @@ func TestATargetThatCannotBeIsRefused(t *testing.T) {
 	}
 }
 
+// TestEveryOperationHasAnExampleThatTheContractAdmits: the stories about credentials ask for every operation there is, and
+// what they learn must not depend on a malformed request.
+func TestEveryOperationHasAnExampleThatTheContractAdmits(t *testing.T) {
+	c, err := loadContract()
+	if err != nil {
+		t.Fatal(err)
+	}
+	admitted := map[string]bool{}
+	s := newTestSession(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		op := c.find(r.Method, r.URL.EscapedPath())
+		if op == nil {
+			t.Errorf("%s %s is no operation", r.Method, r.URL)
+			return
+		}
+		params := map[string]string{}
+		for i, word := range strings.Split(r.URL.Path, "/") {
+			if name, is := strings.CutPrefix(op.words[i], "{"); is {
+				params[strings.TrimSuffix(name, "}")] = word
+			}
+		}
+		input := openapi3filter.RequestValidationInput{Request: r, PathParams: params, Route: op.route, Options: &openapi3filter.Options{
+			AuthenticationFunc: openapi3filter.NoopAuthenticationFunc,
+		}}
+		if err := openapi3filter.ValidateRequest(r.Context(), &input); err != nil {
+			t.Errorf("%s: %v", op.id, err)
+		}
+		admitted[op.id] = true
+	}), "")
+	for _, op := range c.operations {
+		s.a.sendExample(op)
+		if !admitted[op.id] {
+			t.Errorf("%s was never asked for", op.id)
+		}
+	}
+}
+
 func TestAnOperationIsFoundByItsPath(t *testing.T) {
 	c, err := loadContract()
 	if err != nil {
@@ -458,6 +634,11 @@ func TestAnOperationIsFoundByItsPath(t *testing.T) {
 		"GET /images/x":              "getImage",
 		"GET /api/v1/api/v1/servers": "",
 		"POST /servers//join":        "",
+		"GET /channels":              "listChannels",
+		"GET /apis/v1/channels":      "listIntegrationChannels",
+		"GET /v1/channels":           "listIntegrationChannels",
+		"GET /roles/2":               "listUserRoles",
+		"PUT /roles/2":               "updateRole",
 	} {
 		got := ""
 		method, path, _ := strings.Cut(request, " ")

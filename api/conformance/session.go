@@ -8,15 +8,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	mathrand "math/rand/v2"
 	"mime/multipart"
 	"net"
 	"net/http"
 	"net/textproto"
 	"net/url"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 )
@@ -30,9 +33,11 @@ type session struct {
 	// sends no credential.
 	a, b, anonymous caller
 
-	ctx      context.Context
-	suite    *suite
-	client   *http.Client
+	ctx    context.Context
+	suite  *suite
+	client *http.Client
+
+	mu       sync.Mutex // several requests may be under way at once
 	failures []string
 	undo     []func()
 }
@@ -41,6 +46,8 @@ type session struct {
 type stopped struct{}
 
 func (s *session) fail(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if text := fmt.Sprintf(format, args...); !slices.Contains(s.failures, text) {
 		s.failures = append(s.failures, text)
 	}
@@ -51,11 +58,39 @@ func (s *session) stop(format string, args ...any) {
 	panic(stopped{})
 }
 
+// atOnce does something several times at the same time. If any of them stops, the story does.
+func (s *session) atOnce(times int, do func(i int)) {
+	var group sync.WaitGroup
+	var broken atomic.Bool
+	for i := range times {
+		group.Go(func() {
+			whole := false
+			s.guard(func() { do(i); whole = true })
+			if !whole {
+				broken.Store(true)
+			}
+		})
+	}
+	group.Wait()
+	if broken.Load() {
+		panic(stopped{})
+	}
+}
+
 // unknownID is well formed and, being random, names nothing.
 func unknownID() string {
 	id := make([]byte, 12)
 	_, _ = rand.Read(id)
 	return hex.EncodeToString(id)
+}
+
+// unknownNumber is that of no account.
+const unknownNumber = "9007199254740991"
+
+// unknownUUID is to badges what unknownID is to all else.
+func unknownUUID() string {
+	id := unknownID() + unknownID()
+	return strings.Join([]string{id[:8], id[8:12], "4" + id[13:16], "8" + id[17:20], id[20:32]}, "-")
 }
 
 // -------------------------------------------------------------------------------------------------------- asking
@@ -80,9 +115,35 @@ func (c caller) bearer(credential string) caller {
 	return c.with("Authorization", "Bearer "+credential)
 }
 
-func (c caller) get(path string) *answer    { return c.send("GET", path, "", nil) }
-func (c caller) post(path string) *answer   { return c.send("POST", path, "", nil) }
-func (c caller) delete(path string) *answer { return c.send("DELETE", path, "", nil) }
+// object is a JSON object to send.
+type object map[string]any
+
+// and is the same object with more in it; what it has already is replaced.
+func (o object) and(more object) object {
+	all := maps.Clone(o)
+	maps.Copy(all, more)
+	return all
+}
+
+func (c caller) get(path string) *answer              { return c.send("GET", path, "", nil) }
+func (c caller) put(path string, body object) *answer { return c.write("PUT", path, body) }
+func (c caller) delete(path string) *answer           { return c.send("DELETE", path, "", nil) }
+
+// post sends an object, if there is one.
+func (c caller) post(path string, body ...object) *answer {
+	if len(body) == 0 {
+		return c.send("POST", path, "", nil)
+	}
+	return c.write("POST", path, body[0])
+}
+
+func (c caller) write(method, path string, body any) *answer {
+	data, err := json.Marshal(body)
+	if err != nil {
+		panic(err)
+	}
+	return c.send(method, path, "application/json", data)
+}
 
 // submit sends a form; without parts it is an empty one.
 func (c caller) submit(method, path string, parts ...part) *answer {
@@ -114,8 +175,10 @@ func upload(name, file, kind string, data []byte) part {
 	return part{fmt.Sprintf(`form-data; name="%s"; filename="%s"`, name, file), kind, data}
 }
 
+const maxAttempts = 8
+
 // send makes a request to a path of the backend, or to a whole address that the backend gave. It waits out a rate limit
-// when the backend says for how long.
+// when the backend says for how long, and each time a little longer, so that several runs do not stand in each other's way.
 func (c caller) send(method, path, kind string, body []byte) *answer {
 	what := fmt.Sprintf("%s: %s %s", c.name, method, path)
 	address := path
@@ -140,9 +203,9 @@ func (c caller) send(method, path, kind string, body []byte) *answer {
 		if isJSON(resp.Header) {
 			_ = json.Unmarshal(a.raw, &a.value) // the wire reports what is not JSON
 		}
-		if pause := retryAfter(resp); pause > 0 && attempt < 4 {
+		if pause := retryAfter(resp); pause > 0 && attempt < maxAttempts {
 			select {
-			case <-time.After(pause):
+			case <-time.After(pause + mathrand.N(time.Duration(attempt)*time.Second)):
 				continue
 			case <-c.ctx.Done():
 			}
@@ -193,6 +256,8 @@ func (c caller) remember(req *http.Request, a *answer) {
 	}
 	id, _ := lookup(a.value, "/body/_id")
 	if id, ok := id.(string); ok {
+		c.mu.Lock()
+		defer c.mu.Unlock()
 		c.undo = append(c.undo, func() {
 			gone := c.delete(creations[op.id] + url.PathEscape(id))
 			if gone.status != http.StatusOK && gone.status != http.StatusNotFound {
@@ -256,6 +321,14 @@ func (a *answer) refuses(pointer, code string) *answer {
 	return a
 }
 
+// anyOf is expect where the contract leaves it open which status it is.
+func (a *answer) anyOf(statuses ...int) *answer {
+	if !slices.Contains(statuses, a.status) {
+		a.stop("%s: want one of %v, got %s", a.what, statuses, a.told())
+	}
+	return a
+}
+
 // at is the value a pointer leads to; the story ends if there is none.
 func (a *answer) at(pointer string) any {
 	value, ok := lookup(a.value, pointer)
@@ -276,19 +349,21 @@ func typed[T any](a *answer, pointer, name string) T {
 	return value
 }
 
-// is compares one value, written as it is in JSON.
+// is compares one value with what would be the same in JSON.
 func (a *answer) is(pointer string, want any) *answer {
-	if number, ok := want.(int); ok {
-		want = float64(number)
-	}
-	if got := a.at(pointer); !reflect.DeepEqual(got, want) {
-		a.fail("%s is %s, want %s", pointer, asJSON(got), asJSON(want))
+	if got, want := asJSON(a.at(pointer)), asJSON(want); got != want {
+		a.fail("%s is %s, want %s", pointer, got, want)
 	}
 	return a
 }
 
 // says checks the message for people, which existing clients read.
-func (a *answer) says(message string) *answer { return a.is("/meta/message", message) }
+func (a *answer) says(message string) *answer {
+	if _, inMeta := lookup(a.value, "/meta/message"); inMeta {
+		return a.is("/meta/message", message)
+	}
+	return a.is("/message", message)
+}
 
 // keys wants an object with exactly these names in it.
 func (a *answer) keys(pointer string, want ...string) *answer {
@@ -303,6 +378,26 @@ func (a *answer) keys(pointer string, want ...string) *answer {
 		a.fail("%s has the keys %v, want exactly %v", pointer, got, want)
 	}
 	return a
+}
+
+// has wants each of these values.
+func (a *answer) has(pointer string, want object) *answer {
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		a.is(pointer+"/"+name, want[name])
+	}
+	return a
+}
+
+// number is a JSON number.
+func (a *answer) number(pointer string) int { return int(typed[float64](a, pointer, "a number")) }
+
+// time is a moment on the wire.
+func (a *answer) time(pointer string) time.Time {
+	at, err := time.Parse(time.RFC3339, a.text(pointer))
+	if err != nil {
+		a.stop("%s: %s is not a time: %s", a.what, pointer, a.told())
+	}
+	return at
 }
 
 // find returns the pointer of the item of a list whose member has a value; without one the story ends.

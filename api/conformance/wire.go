@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -95,10 +96,21 @@ type contract struct {
 type operation struct {
 	id, method, path string
 	words            []string // of the path
-	needsCredential  bool
+	admits           []string // the security schemes; none: it is for everybody
+	permission       string   // the one that an API key needs, or `any`
 	family           string
 	declared         *openapi3.Operation
 	route            *routers.Route
+}
+
+// parameter is the schema of a path parameter.
+func (op *operation) parameter(name string) *openapi3.Schema {
+	for _, parameters := range []openapi3.Parameters{op.declared.Parameters, op.route.PathItem.Parameters} {
+		if declared := parameters.GetByInAndName(openapi3.ParameterInPath, name); declared != nil {
+			return declared.Schema.Value
+		}
+	}
+	return &openapi3.Schema{}
 }
 
 // loadContract reads the contract once; nothing changes it afterwards.
@@ -127,8 +139,13 @@ var loadContract = sync.OnceValues(func() (*contract, error) {
 		for method, declared := range item.Operations() {
 			op := &operation{
 				id: declared.OperationID, method: method, path: path, words: strings.Split(path, "/"), declared: declared,
-				needsCredential: declared.Security != nil && len(*declared.Security) > 0,
-				route:           &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: declared},
+				route: &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: declared},
+			}
+			op.permission, _ = declared.Extensions["x-required-permission"].(string)
+			if declared.Security != nil {
+				for _, requirement := range *declared.Security {
+					op.admits = slices.AppendSeq(op.admits, maps.Keys(requirement))
+				}
 			}
 			if fallback := declared.Responses.Default(); fallback != nil {
 				op.family = familyOfSchema[fallback.Value.Content.Get("application/json").Schema.Ref]

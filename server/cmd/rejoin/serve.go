@@ -15,7 +15,7 @@ import (
 
 // storage says where the data is; every subcommand that opens it has these flags.
 type storage struct {
-	Data string `default:"./rejoin-data" help:"Directory of the SQLite database and the images." placeholder:"DIR"`
+	Data string `default:"./rejoin-data" help:"Directory of the SQLite database, the images and unsent mails." placeholder:"DIR"`
 	DB   string `name:"db" help:"PostgreSQL database to use instead of SQLite." placeholder:"postgres://..."`
 }
 
@@ -39,22 +39,26 @@ type serveCommand struct {
 	Addr       string         `default:"127.0.0.1:8080" help:"Address to listen on." placeholder:"HOST:PORT"`
 	PublicURL  string         `name:"public-url" help:"Origin under which clients reach the server, if not the one they send requests to." placeholder:"URL"`
 	Log        string         `default:"text" enum:"text,json" help:"Form of the log on standard error: text or json."`
+	SMTP       string         `name:"smtp" help:"Server that sends mails, as smtp:// or smtps:// URL; ?from= sets their sender. Without it, mails are files in the data directory." placeholder:"URL"`
 	TrustProxy []netip.Prefix `name:"trust-proxy" help:"Networks of reverse proxies whose X-Forwarded-For is believed." placeholder:"CIDR"`
 }
 
 func (c serveCommand) Validate() error {
-	if err := c.storage.Validate(); err != nil || c.PublicURL == "" {
+	if err := c.storage.Validate(); err != nil {
 		return err
 	}
-	if u, err := url.Parse(c.PublicURL); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+	if u, err := url.Parse(c.PublicURL); c.PublicURL != "" && (err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "") {
 		return errors.New("--public-url must be an absolute http:// or https:// URL")
+	}
+	if u, err := url.Parse(c.SMTP); c.SMTP != "" && (err != nil || (u.Scheme != "smtp" && u.Scheme != "smtps") || u.Host == "") {
+		return errors.New("--smtp must be a URL such as smtp://user:password@host:587, with what is special in the password written as %40 and the like")
 	}
 	return nil
 }
 
 func (c serveCommand) Run(ctx context.Context, t terminal) (err error) {
 	config := c.config()
-	config.PublicURL, config.TrustProxy, config.Log = c.PublicURL, c.TrustProxy, logger(c.Log, t.err)
+	config.PublicURL, config.SMTP, config.TrustProxy, config.Log = c.PublicURL, c.SMTP, c.TrustProxy, logger(c.Log, t.err)
 
 	// The port first: whoever starts a second server by mistake must not touch the data of the first.
 	listener, err := net.Listen("tcp", c.Addr)

@@ -14,7 +14,9 @@ type tokenCommand struct {
 }
 
 func (c tokenCommand) Run(ctx context.Context, t terminal) (err error) {
-	s, err := server.New(ctx, c.config())
+	config := c.config()
+	config.Idle = true // a running server does what there is to do
+	s, err := server.New(ctx, config)
 	if err != nil {
 		return err
 	}

@@ -39,6 +39,25 @@ func Main(m *testing.M) {
 // URL returns the address of a new, empty database.
 func URL(t testing.TB) string {
 	t.Helper()
+	return create(t, "test"+strconv.FormatInt(databases.Add(1), 10), "template0")
+}
+
+// Template returns the address of a new, empty database that FromTemplate copies once it was filled and closed.
+func Template(t testing.TB) string {
+	t.Helper()
+	return create(t, templateName, "template0")
+}
+
+// FromTemplate returns the address of a new database that is a copy of the template.
+func FromTemplate(t testing.TB) string {
+	t.Helper()
+	return create(t, "test"+strconv.FormatInt(databases.Add(1), 10), templateName)
+}
+
+const templateName = "filled"
+
+func create(t testing.TB, name, template string) string {
+	t.Helper()
 	c, err := start()
 	if errors.Is(err, exec.ErrNotFound) && os.Getenv("REJOIN_TEST_POSTGRES") != "require" {
 		t.Skip("PostgreSQL is not installed: this runs on SQLite only")
@@ -46,13 +65,12 @@ func URL(t testing.TB) string {
 	if err != nil {
 		t.Fatalf("PostgreSQL does not start: %v", err)
 	}
-	name := "test" + strconv.FormatInt(databases.Add(1), 10)
 	db, err := sql.Open("pgx", c.url("postgres"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if _, err := db.ExecContext(t.Context(), "CREATE DATABASE "+name); err != nil {
+	if _, err := db.ExecContext(t.Context(), "CREATE DATABASE "+name+" TEMPLATE "+template); err != nil {
 		t.Fatalf("no new database: %v", err)
 	}
 	return c.url(name)

@@ -2,25 +2,44 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"time"
+
+	"github.com/rejoin-dev/rejoin/gen"
 )
 
-// Auth holds accounts and their sessions.
+// Auth holds accounts, their sessions, and the codes that were mailed to them.
 type Auth struct{ conn }
 
 // An Account is somebody who can sign in.
 type Account struct {
-	Number      int64  // what everything refers to it by; set by InsertAccount: from 1, never given twice
-	ID          string // `_id` on the wire
-	Email       string // in lower case
-	DisplayName string
-	CreatedAt   time.Time
+	Number       int64  // what everything refers to it by; set by InsertAccount: from 1, never given twice
+	ID           string // `_id` on the wire
+	Email        string // in lower case
+	Username     string // empty: none
+	DisplayName  string
+	FirstName    string
+	LastName     string
+	Avatar       string // empty: none
+	Verified     bool   // the address is
+	PasswordHash string // empty: nobody can log in with a password
+	CreatedAt    time.Time
 }
 
 // A Session lets the holder of a token act for an account.
 type Session struct {
 	TokenHash string // SHA-256 of the token, in hex
 	Account   int64
+	CreatedAt time.Time
+	ExpiresAt time.Time
+}
+
+// A Code is what is kept of a code that was mailed to an account.
+type Code struct {
+	Account   int64
+	Purpose   string
+	Salt      string
+	Hash      string
 	CreatedAt time.Time
 	ExpiresAt time.Time
 }
@@ -36,9 +55,32 @@ func (a Auth) AnyAccount(ctx context.Context) (bool, error) {
 	return get(ctx, a.conn, scanOne[bool], `SELECT EXISTS (SELECT 1 FROM accounts)`)
 }
 
+const accountColumns = `number, id, email, username, display_name, first_name, last_name, avatar, verified, password_hash, created_at
+	  FROM accounts`
+
+func scanAccount(rows *sql.Rows) (account Account, err error) {
+	var username, avatar, passwordHash sql.NullString
+	var createdAt gen.Time
+	err = rows.Scan(&account.Number, &account.ID, &account.Email, &username, &account.DisplayName, &account.FirstName,
+		&account.LastName, &avatar, &account.Verified, &passwordHash, micros{&createdAt})
+	account.Username, account.Avatar, account.PasswordHash = username.String, avatar.String, passwordHash.String
+	account.CreatedAt = createdAt.Time
+	return account, err
+}
+
+// GetAccount returns an account by its number.
+func (a Auth) GetAccount(ctx context.Context, number int64) (Account, error) {
+	return get(ctx, a.conn, scanAccount, `SELECT `+accountColumns+` WHERE number = $1`, number)
+}
+
 // GetAccountByEmail finds an account by its address, which is in lower case.
-func (a Auth) GetAccountByEmail(ctx context.Context, email string) (account int64, err error) {
-	return get(ctx, a.conn, scanOne[int64], `SELECT number FROM accounts WHERE email = $1`, email)
+func (a Auth) GetAccountByEmail(ctx context.Context, email string) (Account, error) {
+	return get(ctx, a.conn, scanAccount, `SELECT `+accountColumns+` WHERE email = $1`, email)
+}
+
+// AnyAccountNamed tells whether a user name is taken.
+func (a Auth) AnyAccountNamed(ctx context.Context, username string) (bool, error) {
+	return get(ctx, a.conn, scanOne[bool], `SELECT EXISTS (SELECT 1 FROM accounts WHERE username = $1)`, username)
 }
 
 // InsertAccount adds an account and gives it its number.
@@ -49,14 +91,85 @@ func (a Auth) InsertAccount(ctx context.Context, account *Account) error {
 		return err
 	}
 	account.Number = number
-	_, err = a.exec(ctx, `INSERT INTO accounts (number, id, email, display_name, created_at) VALUES ($1, $2, $3, $4, $5)`,
-		account.Number, account.ID, account.Email, account.DisplayName, account.CreatedAt.UnixMicro())
+	_, err = a.exec(ctx, `INSERT INTO accounts (number, id, email, username, display_name, first_name, last_name, verified, password_hash, created_at)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		account.Number, account.ID, account.Email, orNull(account.Username),
+		account.DisplayName, account.FirstName, account.LastName, account.Verified,
+		orNull(account.PasswordHash), account.CreatedAt.UnixMicro())
 	return err
+}
+
+// UpdateVerified marks the address of an account as verified.
+func (a Auth) UpdateVerified(ctx context.Context, account int64) error {
+	n, err := a.exec(ctx, `UPDATE accounts SET verified = TRUE WHERE number = $1`, account)
+	return affected(n, err, ErrNotFound)
+}
+
+// UpdatePassword sets the password of an account.
+func (a Auth) UpdatePassword(ctx context.Context, account int64, passwordHash string) error {
+	n, err := a.exec(ctx, `UPDATE accounts SET password_hash = $2 WHERE number = $1`, account, passwordHash)
+	return affected(n, err, ErrNotFound)
 }
 
 // InsertSession adds a session.
 func (a Auth) InsertSession(ctx context.Context, s Session) error {
 	_, err := a.exec(ctx, `INSERT INTO sessions (token_hash, account, created_at, expires_at) VALUES ($1, $2, $3, $4)`,
 		s.TokenHash, s.Account, s.CreatedAt.UnixMicro(), s.ExpiresAt.UnixMicro())
+	return err
+}
+
+// DeleteSession ends a session. That it has ended already is no error.
+func (a Auth) DeleteSession(ctx context.Context, tokenHash string) error {
+	_, err := a.exec(ctx, `DELETE FROM sessions WHERE token_hash = $1`, tokenHash)
+	return err
+}
+
+// DeleteSessionsOf ends every session of an account.
+func (a Auth) DeleteSessionsOf(ctx context.Context, account int64) error {
+	_, err := a.exec(ctx, `DELETE FROM sessions WHERE account = $1`, account)
+	return err
+}
+
+// InsertCode adds a code, instead of an earlier one of its account and purpose, and counts it as so many codes of the
+// day. If that would make more than most, InsertCode changes nothing. A day begins with its first code.
+func (a Auth) InsertCode(ctx context.Context, c Code, counted, most int64) (made bool, err error) {
+	n, err := a.exec(ctx, `INSERT INTO codes (account, purpose, salt, hash, tries, expires_at, made, made_since)
+	VALUES ($1, $2, $3, $4, 0, $5, $6, $7)
+	ON CONFLICT (account, purpose) DO UPDATE
+	SET salt = excluded.salt, hash = excluded.hash, tries = 0, expires_at = excluded.expires_at,
+	    made       = CASE WHEN codes.made_since > $8 THEN codes.made + excluded.made ELSE excluded.made END,
+	    made_since = CASE WHEN codes.made_since > $8 THEN codes.made_since ELSE excluded.made_since END
+	WHERE codes.made_since <= $8 OR codes.made + excluded.made <= $9`,
+		c.Account, c.Purpose, c.Salt, c.Hash, c.ExpiresAt.UnixMicro(), counted, c.CreatedAt.UnixMicro(), dayBefore(c.CreatedAt), most)
+	return n == 1, err
+}
+
+func dayBefore(at time.Time) int64 { return at.Add(-24 * time.Hour).UnixMicro() }
+
+// TryCode counts a try with the code of an account and returns it. It is ErrNotFound once the code has expired at now
+// or was tried as often as it may be.
+func (a Auth) TryCode(ctx context.Context, account int64, purpose string, mayTry int64, now time.Time) (Code, error) {
+	return get(ctx, a.conn, func(rows *sql.Rows) (c Code, err error) {
+		c.Account, c.Purpose = account, purpose
+		err = rows.Scan(&c.Salt, &c.Hash)
+		return c, err
+	}, `UPDATE codes SET tries = tries + 1
+	 WHERE account = $1 AND purpose = $2 AND tries < $3 AND expires_at > $4 RETURNING salt, hash`,
+		account, purpose, mayTry, now.UnixMicro())
+}
+
+// EndCode ends the code that the account with an address has for a purpose. That there is none is no error.
+func (a Auth) EndCode(ctx context.Context, email, purpose string) error {
+	_, err := a.exec(ctx, `UPDATE codes SET expires_at = 0, hash = ''
+	 WHERE purpose = $2 AND account = (SELECT number FROM accounts WHERE email = $1)`, email, purpose)
+	return err
+}
+
+// DeleteExpired removes the sessions that have expired at now, and the codes of earlier days.
+func (a Auth) DeleteExpired(ctx context.Context, now time.Time) error {
+	if _, err := a.exec(ctx, `DELETE FROM sessions WHERE expires_at <= $1`, now.UnixMicro()); err != nil {
+		return err
+	}
+	_, err := a.exec(ctx, `DELETE FROM codes WHERE made_since <= $1 AND expires_at <= $2`, dayBefore(now), now.UnixMicro())
 	return err
 }

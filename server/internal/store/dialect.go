@@ -16,7 +16,9 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/riverdriver/riverdatabasesql"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"modernc.org/sqlite" // the driver "sqlite", too
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -28,7 +30,8 @@ type dialect struct {
 	prepares  bool // whether statements must be kept prepared by us; pgx does so by itself
 
 	open           func(url string) (write, read *sql.DB, err error)
-	lockMigrations func(ctx context.Context, url string) (unlock func(), options []goose.ProviderOption, err error)
+	lockMigrations func(ctx context.Context, db *sql.DB, url string) (unlock func(), err error)
+	jobs           func(db *sql.DB) riverdriver.Driver[*sql.Tx] // on the pool that writes
 
 	duplicate   func(error) bool // a unique constraint was broken
 	mayRetry    func(error) bool // the transaction lost against another one and may be run again
@@ -77,11 +80,12 @@ var sqliteFile = dialect{
 		read.SetMaxIdleConns(readers)
 		return write, read, nil
 	},
-	lockMigrations: func(ctx context.Context, path string) (func(), []goose.ProviderOption, error) {
+	lockMigrations: func(ctx context.Context, _ *sql.DB, path string) (func(), error) {
 		file := flock.New(path + ".migrating")
 		_, err := file.TryLockContext(ctx, 20*time.Millisecond)
-		return func() { file.Unlock() }, nil, err
+		return func() { file.Unlock() }, err
 	},
+	jobs: func(db *sql.DB) riverdriver.Driver[*sql.Tx] { return riversqlite.New(db) },
 	duplicate: func(err error) bool {
 		var e *sqlite.Error
 		return errors.As(err, &e) &&
@@ -108,14 +112,9 @@ var postgreSQL = dialect{
 		db.SetConnMaxLifetime(time.Hour)
 		return db, db, nil
 	},
-	lockMigrations: func(context.Context, string) (func(), []goose.ProviderOption, error) {
-		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300)) // asks every second, for five minutes
-		if err != nil {
-			return nil, nil, err
-		}
-		return func() {}, []goose.ProviderOption{goose.WithSessionLocker(locker)}, nil
-	},
-	duplicate: func(err error) bool { return sqlState(err) == "23505" },
+	lockMigrations: lockPostgreSQL,
+	jobs:           func(db *sql.DB) riverdriver.Driver[*sql.Tx] { return riverdatabasesql.New(db) },
+	duplicate:      func(err error) bool { return sqlState(err) == "23505" },
 	mayRetry: func(err error) bool {
 		state := sqlState(err)
 		return state == "40001" || state == "40P01"
@@ -127,6 +126,32 @@ var postgreSQL = dialect{
 		return errors.As(err, &network) || errors.As(err, &connect) || errors.Is(err, driver.ErrBadConn) ||
 			strings.HasPrefix(class, "08") || strings.HasPrefix(class, "53") || strings.HasPrefix(class, "57P")
 	},
+}
+
+// lockPostgreSQL takes a lock that belongs to one connection and ends with it. It asks again and again instead of
+// waiting in the database, where its statement would hold up the building of an index.
+func lockPostgreSQL(ctx context.Context, db *sql.DB, _ string) (unlock func(), err error) {
+	const key = 0x72656a6f696e // "rejoin"
+	session, err := db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for locked := false; ; {
+		if err := session.QueryRowContext(ctx, `SELECT pg_try_advisory_lock($1)`, key).Scan(&locked); err != nil {
+			return nil, errors.Join(err, session.Close())
+		}
+		if locked {
+			return func() {
+				session.ExecContext(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1)`, key)
+				session.Close()
+			}, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(ctx.Err(), session.Close())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 func sqlState(err error) string {

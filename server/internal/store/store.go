@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/pressly/goose/v3"
+	"github.com/riverqueue/river"
 )
 
 // What a statement can fail with, beyond the unexpected. Test with errors.Is.
@@ -36,6 +37,7 @@ type Store struct {
 	Queries
 	dialect     dialect
 	write, read *pool
+	jobs        *river.Client[*sql.Tx] // enqueues only
 }
 
 // Queries are all statements, a field for each tag of the contract. Those of a Store run on their own, each one seeing
@@ -61,7 +63,10 @@ func queriesOn(c conn) Queries {
 }
 
 // A Tx is a transaction that sees the database as if it were alone with it.
-type Tx struct{ Queries }
+type Tx struct {
+	Queries
+	Jobs Jobs
+}
 
 // Open opens the database at url, postgres://... or the path of a SQLite file, and brings its schema up to date.
 // Any number of processes may do so at once: one of them migrates while the others wait.
@@ -77,6 +82,10 @@ func Open(ctx context.Context, url string) (*Store, error) {
 		s.Close()
 		return nil, err
 	}
+	if s.jobs, err = newJobs(d.jobs(write)); err != nil {
+		s.Close()
+		return nil, err
+	}
 	return s, nil
 }
 
@@ -88,17 +97,20 @@ func (s *Store) migrate(ctx context.Context, url string) error {
 	if err != nil {
 		return fmt.Errorf("the migrations are missing from this binary: %w", err)
 	}
-	unlock, options, err := s.dialect.lockMigrations(ctx, url)
+	unlock, err := s.dialect.lockMigrations(ctx, s.write.db, url)
 	if err != nil {
 		return fmt.Errorf("the database cannot be locked to migrate it: %w", err)
 	}
 	defer unlock()
-	provider, err := goose.NewProvider(s.dialect.goose, s.write.db, files, options...)
+	provider, err := goose.NewProvider(s.dialect.goose, s.write.db, files)
 	if err != nil {
 		return fmt.Errorf("the database cannot be prepared to migrate it: %w", err)
 	}
 	if _, err := provider.Up(ctx); err != nil {
 		return fmt.Errorf("the database cannot be migrated: %w", err)
+	}
+	if err := migrateJobs(ctx, s.dialect.jobs(s.write.db)); err != nil {
+		return fmt.Errorf("the database cannot be migrated for background work: %w", err)
 	}
 	return nil
 }
@@ -145,7 +157,8 @@ func (s *Store) tryTx(ctx context.Context, fn func(*Tx) error) error {
 		return err
 	}
 	defer tx.Rollback() // does nothing after a commit
-	if err := fn(&Tx{queriesOn(conn{pool: s.write, tx: tx, dialect: s.dialect})}); err != nil {
+	queries := queriesOn(conn{pool: s.write, tx: tx, dialect: s.dialect})
+	if err := fn(&Tx{Queries: queries, Jobs: Jobs{client: s.jobs, tx: tx}}); err != nil {
 		return err
 	}
 	return tx.Commit()

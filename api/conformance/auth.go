@@ -1,0 +1,250 @@
+package conformance
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+var (
+	accountKeys = []string{
+		"_id", "id", "email", "username", "displayName", "firstName", "lastName", "avatar", "verified", "createdAt",
+	}
+	sessionKeys = []string{"token", "expiresAt", "account"}
+)
+
+// onItsWay is said to everybody who asks for a code, so that nobody learns who has an account.
+const onItsWay = "If the account exists, a code is on its way"
+
+// freshEmail is an address that nobody has.
+func freshEmail() string { return "conformance-" + unknownID() + "@example.com" }
+
+// account is somebody whom the suite has registered.
+type account struct {
+	email, password string
+	token           string // of a session
+}
+
+// code is the newest code that was mailed to an address. One that was asked for before does not count: another mail is
+// under way.
+func (s *session) code(email string) string {
+	for deadline := time.Now().Add(mailPatience); ; time.Sleep(mailPause) {
+		code, err := s.suite.target.Code(s.ctx, email)
+		if err != nil {
+			s.stop("no code for %s: %v", email, err)
+		}
+		s.suite.mu.Lock()
+		seen := s.suite.codes[email] == code
+		s.suite.codes[email] = code
+		s.suite.mu.Unlock()
+		if !seen {
+			return code
+		}
+		if time.Now().After(deadline) || s.ctx.Err() != nil {
+			s.stop("no new code came for %s", email)
+		}
+	}
+}
+
+// newcomer is an account that is made once in a run, verified and logged in. Stories may change it and put it back.
+func (s *session) newcomer() account {
+	s.suite.mu.Lock()
+	known := s.suite.newcomer
+	s.suite.mu.Unlock()
+	if known.token == "" {
+		known = account{email: freshEmail(), password: "correct horse battery staple"}
+		s.anonymous.post("/auth/register", object{"email": known.email, "password": known.password}).expect(201)
+		verified := s.anonymous.post("/auth/verify-email", object{"email": known.email, "code": s.code(known.email)}).expect(200)
+		known.token = verified.text("/body/token")
+		s.keep(known)
+	}
+	return known
+}
+
+// keep changes the newcomer for the stories that follow.
+func (s *session) keep(newcomer account) {
+	s.suite.mu.Lock()
+	defer s.suite.mu.Unlock()
+	s.suite.newcomer = newcomer
+}
+
+// as is a caller with the session of an account.
+func (s *session) as(token string) caller {
+	c := s.anonymous.bearer(token)
+	c.name = "newcomer"
+	return c
+}
+
+// opensSession checks the answer that gives a session token, and returns the token.
+func (a *answer) opensSession(message string, of account) (token string) {
+	a.expect(200).says(message)
+	a.keys("", "meta", "body").keys("/meta", "success", "message", "devMessage")
+	a.keys("/body", sessionKeys...).keys("/body/account", accountKeys...)
+	a.is("/body/account/email", of.email).is("/body/account/verified", true)
+	if life := time.Until(a.time("/body/expiresAt")); life < 30*24*time.Hour-time.Hour || life > 30*24*time.Hour+time.Hour {
+		a.fail("the session ends in %v, want 30 days", life.Round(time.Minute))
+	}
+	return a.text("/body/token")
+}
+
+// auth are the stories of the tag auth that need no mail. Backends limit how often one address may ask for these things:
+// all stories together, of every tag, ask fewer than thirty times.
+var auth = []story{
+	{"an account is made under the documented names, once, and cannot sign in before its address is verified", func(s *session) {
+		email, username := freshEmail(), "c."+unknownID()
+		wanted := object{
+			"email": email, "password": strings.Repeat("пароль, as long as it may be; ", 4) + "12345678", "username": username,
+			"displayName": "Vera M.", "firstName": "Vera", "lastName": "Menchik",
+		}
+		register := s.anonymous.with("Idempotency-Key", unknownID())
+		made := register.post("/auth/register", wanted).expect(201).says("Account has been registered successfully")
+		made.keys("", "meta", "body").keys("/meta", "success", "message", "devMessage").keys("/body", accountKeys...)
+		made.has("/body", object{
+			"email": email, "username": username, "displayName": "Vera M.", "firstName": "Vera", "lastName": "Menchik",
+			"avatar": nil, "verified": false,
+		})
+		made.isRepeated(register.post("/auth/register", wanted))
+		register.post("/auth/register", wanted.and(object{"email": freshEmail()})).expect(409)
+
+		taken := s.anonymous.post("/auth/register", object{"email": strings.ToUpper(email), "password": "another passphrase"})
+		taken.expect(409)
+		s.anonymous.post("/auth/register", wanted.and(object{"email": freshEmail()})).expect(409)
+
+		unverified := s.anonymous.post("/auth/login", object{"email": email, "password": wanted["password"]})
+		unverified.expect(403).is("/body/code", "email_unverified")
+		wrong := s.anonymous.post("/auth/login", object{"email": email, "password": "not the password"}).expect(401)
+		nobody := s.anonymous.post("/auth/login", object{"email": freshEmail(), "password": "not the password"}).expect(401)
+		if asJSON(wrong.at("/meta")) != asJSON(nobody.at("/meta")) || wrong.text("/body/code") != nobody.text("/body/code") {
+			nobody.fail("tells who has an account: %s, and with a wrong password %s", nobody.told(), wrong.told())
+		}
+	}},
+
+	{"a registration that says too little, too much or the wrong thing is refused, and each part is named", func(s *session) {
+		s.anonymous.post("/auth/register", object{"password": "short", "username": "Two words", "colour": "red"}).
+			refuses("/email", "required").refuses("/password", "too_short").refuses("/username", "wrong_format").
+			refuses("/colour", "unknown")
+	}},
+
+	{"asking for a code gets the same answer whether or not there is an account", func(s *session) {
+		for _, ask := range []string{"/auth/resend-code", "/auth/forgot-password"} {
+			asked := s.anonymous.post(ask, object{"email": freshEmail()}).expect(200).says(onItsWay)
+			asked.keys("", "meta", "body").is("/body", object{})
+		}
+	}},
+
+	{"a session knows whose it is", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		me := s.a.get("/auth/me").expect(200).says("Account")
+		me.keys("", "meta", "body").keys("/meta", "success", "message", "devMessage").keys("/body", accountKeys...)
+		me.is("/body/id", club.owner).is("/body/verified", true)
+		if other := s.b.get("/auth/me").expect(200); other.text("/body/id") == club.owner {
+			other.fail("is the account of a")
+		}
+	}},
+}
+
+// mailedAuth are the stories of the tag auth that need a code.
+var mailedAuth = []story{
+	{"the mailed code verifies an address and signs in, once; what is left out of a registration has a default", func(s *session) {
+		email := freshEmail()
+		one := account{email: email, password: "12345678"}
+		made := s.anonymous.post("/auth/register", object{"email": email, "password": one.password}).expect(201)
+		name, _, _ := strings.Cut(email, "@")
+		made.has("/body", object{"username": nil, "displayName": name, "avatar": nil, "verified": false})
+
+		code := s.code(email)
+		verify := func(email, code string) *answer {
+			return s.anonymous.post("/auth/verify-email", object{"email": email, "code": code})
+		}
+		verify(email, otherCode(code)).refuses("/code", "")
+		verify(freshEmail(), code).refuses("/code", "")
+		verified := verify(email, code)
+		token := verified.opensSession("Email has been verified successfully", one)
+		verified.is("/body/account/_id", made.at("/body/_id")).is("/body/account/id", made.at("/body/id"))
+		verify(email, code).refuses("/code", "")
+
+		me := s.as(token).get("/auth/me").expect(200)
+		me.is("/body", verified.at("/body/account"))
+		s.as(token).get("/servers").expect(200).is("/body", []any{})
+	}},
+
+	{"logging in opens a session, and logging out ends that one at once", func(s *session) {
+		newcomer := s.newcomer()
+		in := s.anonymous.post("/auth/login", object{"email": strings.ToUpper(newcomer.email), "password": newcomer.password})
+		token := in.opensSession("Logged in successfully", newcomer)
+		if token == newcomer.token {
+			in.fail("gives the token of an older session")
+		}
+		s.as(token).get("/auth/me").expect(200).is("/body", in.at("/body/account"))
+
+		s.as(token).post("/auth/logout").expect(200).says("Logged out successfully").keys("", "meta", "body").is("/body", object{})
+		s.as(token).get("/auth/me").expect(401)
+		s.as(token).post("/auth/logout").expect(401)
+		s.as(newcomer.token).get("/auth/me").expect(200)
+	}},
+
+	{"a code that is mailed again ends the one before", func(s *session) {
+		email := freshEmail()
+		s.anonymous.post("/auth/register", object{"email": email, "password": "12345678"}).expect(201)
+		first := s.code(email)
+		s.anonymous.post("/auth/resend-code", object{"email": email}).expect(200).says(onItsWay).is("/body", object{})
+		second := s.code(email)
+		s.anonymous.post("/auth/verify-email", object{"email": email, "code": first}).refuses("/code", "")
+		s.anonymous.post("/auth/verify-email", object{"email": email, "code": second}).expect(200)
+	}},
+
+	{"a new password ends the old one and every other session", func(s *session) {
+		newcomer := s.newcomer()
+		s.anonymous.post("/auth/forgot-password", object{"email": newcomer.email}).expect(200).says(onItsWay).is("/body", object{})
+		s.as(newcomer.token).get("/auth/me").expect(200)
+
+		old := newcomer
+		newcomer.password = "a longer passphrase"
+		reset := s.anonymous.post("/auth/reset-password", object{
+			"email": newcomer.email, "code": s.code(newcomer.email), "password": newcomer.password,
+		})
+		newcomer.token = reset.opensSession("Password has been reset successfully", newcomer)
+		s.keep(newcomer)
+
+		s.as(old.token).get("/auth/me").expect(401)
+		s.as(newcomer.token).get("/auth/me").expect(200)
+		s.anonymous.post("/auth/login", object{"email": old.email, "password": old.password}).expect(401)
+		s.anonymous.post("/auth/login", object{"email": newcomer.email, "password": newcomer.password}).expect(200)
+	}},
+
+	{"who has just one server in which to do a thing need not say which", func(s *session) {
+		newcomer := s.as(s.newcomer().token)
+		newcomer.get("/channels").refuses("query/serverId", "")
+		newcomer.post("/channels", object{"topic": "openings", "channelType": "open"}).refuses("/serverId", "")
+
+		mine := newcomer.makesServer("Chess club")
+		newcomer.get("/channels").expect(200).is("/body", []any{})
+		made := newcomer.post("/channels", object{"topic": "openings", "channelType": "open"}).expect(200).is("/body/serverId", mine.id)
+		newcomer.get("/channels").expect(200).find("/body", "_id", made.text("/body/_id"))
+		newcomer.post("/roles", aRole).expect(201).is("/body/serverId", mine.id)
+		newcomer.post("/badges", aBadge).expect(200)
+		newcomer.get("/badges").expect(200).find("/body", "title", "Chatterbox")
+		newcomer.get("/roles/"+mine.owner).expect(200).find("/body", "title", "@all")
+
+		// In a second server the newcomer may read, and not write.
+		theirs := s.a.makesServer("Go club")
+		newcomer.post(theirs.path("/join")).expect(200)
+		for _, list := range []string{"/channels", "/badges", "/roles/" + mine.owner} {
+			newcomer.get(list).refuses("query/serverId", "")
+		}
+		newcomer.post("/channels", object{"topic": "endgames", "channelType": "open"}).expect(200).is("/body/serverId", mine.id)
+		newcomer.post("/roles", aRole.and(object{"title": "others"})).expect(201).is("/body/serverId", mine.id)
+		newcomer.post("/badges", aBadge.and(object{"title": "Second"})).expect(200)
+		if titles := newcomer.get("/badges?serverId="+mine.id).expect(200).each("/body", "title"); !slices.Contains(titles, "Second") {
+			s.fail("a badge that was made without a serverId is not in the only server in which it could be made: %v", titles)
+		}
+	}},
+}
+
+// otherCode is well formed and not this one.
+func otherCode(code string) string {
+	if code == "" || code[0] == '9' {
+		return "000000"
+	}
+	return "9" + code[1:]
+}

@@ -1,0 +1,282 @@
+package conformance
+
+import (
+	"slices"
+	"strings"
+)
+
+var badgeKeys = []string{"title", "action", "quantity", "description", "attachRequired", "awarded", "id", "image"}
+
+// aBadge is the least that a badge is made from.
+var aBadge = object{"title": "Chatterbox", "action": "messages"}
+
+// makesBadge makes a badge from aBadge with changes.
+func (c caller) makesBadge(club club, changes object) (id string) {
+	return c.post("/badges", aBadge.and(object{"serverId": club.id}).and(changes)).expect(200).text("/body/id")
+}
+
+// awards gives a badge to a user.
+func (c caller) awards(badge, user string) *answer {
+	return c.post("/badges/"+badge+"/award", object{"userId": user})
+}
+
+// owns wants a member to have been credited just so much.
+func (s *session) owns(club club, user string, xp, coins int) {
+	s.a.get(club.path("/members/"+user+"/balance")).expect(200).is("/body", object{"xp": xp, "coins": coins})
+}
+
+// badges are the stories of the tag badges.
+var badges = []story{
+	{"a badge is made under the documented names, and everything in it is a string", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		made := s.a.post("/badges", object{
+			"title": "Chatterbox", "action": "messages", "quantity": 3, "description": "Three messages in a day",
+			"image": "https://example.com/badge.png", "darkImage": "https://example.com/dark.png",
+			"lightImage": "https://example.com/light.png", "enabledDarkAndLight": true, "applied": true, "awarded": true,
+			"attachRequired": true, "award": true, "awardXpQuantity": 50, "awardCurrency": true, "awardCurrencyQuantity": 7,
+			"serverId": club.id,
+		}).expect(200).says("Badge has been created successfully")
+		made.keys("", "meta", "body").keys("/meta", "success", "message", "devMessage").keys("/body", badgeKeys...)
+		made.has("/body", object{
+			"title": "Chatterbox", "action": "messages", "quantity": "3", "description": "Three messages in a day",
+			"attachRequired": "true", "awarded": "true", "image": "https://example.com/badge.png",
+		})
+		listed := s.a.get("/badges?serverId=" + club.id).expect(200).says("Badges")
+		listed.keys("", "meta", "body").keys("/meta", "success", "message", "devMessage").is("/body", []any{made.at("/body")})
+	}},
+
+	{"what is left out of a badge has a default", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		for _, action := range []string{"custom", "messages", "replies", "reactions", "referrals", "visits"} {
+			made := s.a.post("/badges", object{"title": "Plain", "action": action, "serverId": club.id}).expect(200)
+			made.keys("/body", badgeKeys...).has("/body", object{
+				"title": "Plain", "action": action, "quantity": "1", "description": "", "attachRequired": "false", "awarded": "false",
+				"image": "",
+			})
+		}
+	}},
+
+	{"an update replaces a badge", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		id := s.a.makesBadge(club, object{"quantity": 3, "description": "Three messages in a day", "awarded": true})
+		updated := s.a.put("/badges/"+id, object{
+			"title": "Magpie", "action": "replies", "quantity": 1000000, "description": "Many replies", "attachRequired": true,
+		}).expect(200).says("Badge has been updated successfully")
+		updated.keys("", "meta", "body").keys("/body", badgeKeys...).has("/body", object{
+			"id": id, "title": "Magpie", "action": "replies", "quantity": "1000000", "description": "Many replies",
+			"attachRequired": "true", "awarded": "false",
+		})
+		s.a.get("/badges?serverId="+club.id).expect(200).is("/body", []any{updated.at("/body")})
+		s.a.put("/badges/"+id, aBadge).expect(200).has("/body", object{
+			"id": id, "title": "Chatterbox", "action": "messages", "quantity": "1", "attachRequired": "false",
+		})
+	}},
+
+	{"badges are listed in the order in which they were made", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		var made []string
+		for _, title := range []string{"Zither", "Accordion", "Bassoon", "Accordion"} {
+			made = append(made, s.a.makesBadge(club, object{"title": title}))
+		}
+		for _, path := range []string{"/badges?serverId=", "/api/v1/badges?serverId="} {
+			listed := s.a.get(path + club.id).expect(200)
+			if got := listed.each("/body", "id"); !slices.Equal(got, made) {
+				listed.fail("lists %v, and they were made in the order %v", got, made)
+			}
+		}
+	}},
+
+	{"a badge that says too little, too much or the wrong thing is refused, and each part is named", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		path := "/badges/" + s.a.makesBadge(club, nil)
+		for _, to := range []func(object) *answer{
+			func(badge object) *answer { return s.a.post("/badges", badge.and(object{"serverId": club.id})) },
+			func(badge object) *answer { return s.a.put(path, badge) },
+		} {
+			to(object{}).refuses("/title", "required").refuses("/action", "required")
+			to(aBadge.and(object{"title": strings.Repeat("x", 101)})).refuses("/title", "too_long")
+			to(aBadge.and(object{"action": "sneezes"})).refuses("/action", "not_allowed")
+			to(aBadge.and(object{"quantity": "3"})).refuses("/quantity", "wrong_type")
+			to(aBadge.and(object{"quantity": -1})).refuses("/quantity", "too_small")
+			to(aBadge.and(object{"quantity": 1000001})).refuses("/quantity", "too_large")
+			to(aBadge.and(object{"quantity": 1.5})).refuses("/quantity", "")
+			to(aBadge.and(object{"awarded": "true"})).refuses("/awarded", "wrong_type")
+			to(aBadge.and(object{"awardXpQuantity": -1})).refuses("/awardXpQuantity", "too_small")
+			to(aBadge.and(object{"awardCurrencyQuantity": 1000001})).refuses("/awardCurrencyQuantity", "too_large")
+			to(aBadge.and(object{"image": "badge.png"})).refuses("/image", "wrong_format")
+			to(aBadge.and(object{"colour": "red"})).refuses("/colour", "unknown")
+		}
+		s.a.delete("/badges/not-an-id").refuses("path/badgeId", "")
+		s.a.delete("/badges/"+unknownID()).refuses("path/badgeId", "")
+	}},
+
+	// ---------------------------------------------------------------------------------------------------- what it gives
+
+	{"a badge is given to a member and credited once, and taking it gives nothing back", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		number := s.b.joins(club)
+		other := s.a.makesBadge(club, object{"title": "Early bird", "action": "visits"})
+		badge := s.a.makesBadge(club, object{
+			"award": true, "awardXpQuantity": 50, "awardCurrency": true, "awardCurrencyQuantity": 7, "quantity": 3,
+		})
+		s.awardsTo(number, other, "Early bird")
+		s.owns(club, number, 0, 0)
+		for range 2 {
+			a := s.awardsTo(number, badge, "Chatterbox", "Early bird")
+			a.has(a.find("/body", "id", badge), object{"quantity": "3", "awarded": "false", "action": "messages"})
+			s.owns(club, number, 50, 7)
+		}
+		for range 2 {
+			s.a.post("/badges/"+badge+"/remove", object{"userId": number}).expect(200).
+				says("Badge has been removed successfully").keys("", "meta", "body").is("/body", []any{})
+			s.owns(club, number, 50, 7)
+		}
+		s.awardsTo(number, other, "Early bird")
+		s.awardsTo(number, badge, "Chatterbox", "Early bird")
+		s.owns(club, number, 50, 7)
+		s.owns(club, club.owner, 0, 0)
+	}},
+
+	{"XP and coins are credited only where the badge says so", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		number := s.b.joins(club)
+		s.a.awards(s.a.makesBadge(club, object{"awardXpQuantity": 50, "awardCurrencyQuantity": 7}), number).expect(200)
+		s.owns(club, number, 0, 0)
+		s.a.awards(s.a.makesBadge(club, object{"award": true, "awardXpQuantity": 20, "awardCurrencyQuantity": 7}), number).expect(200)
+		s.owns(club, number, 20, 0)
+		s.a.awards(s.a.makesBadge(club, object{"awardCurrency": true, "awardXpQuantity": 20, "awardCurrencyQuantity": 3}), number).
+			expect(200)
+		s.owns(club, number, 20, 3)
+		s.a.awards(s.a.makesBadge(club, object{"award": true, "awardXpQuantity": 1000000}), number).expect(200)
+		s.owns(club, number, 1000020, 3)
+	}},
+
+	{"what was credited stays when the badge is changed or deleted", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		number := s.b.joins(club)
+		badge := s.a.makesBadge(club, object{"award": true, "awardXpQuantity": 50})
+		other := s.a.makesBadge(club, object{"title": "Early bird"})
+		s.awardsTo(number, badge, "Chatterbox")
+		s.a.put("/badges/"+badge, aBadge.and(object{"title": "Magpie", "award": true, "awardXpQuantity": 5})).expect(200)
+		s.awardsTo(number, badge, "Magpie")
+		s.owns(club, number, 50, 0)
+
+		s.a.delete("/badges/"+badge).expect(200).says("Badge has been deleted successfully").
+			keys("", "meta", "body").is("/body", object{})
+		s.owns(club, number, 50, 0)
+		s.awardsTo(number, other, "Early bird")
+		for _, title := range s.a.get("/badges?serverId="+club.id).expect(200).each("/body", "title") {
+			if title != "Early bird" {
+				s.fail("a deleted badge is still listed: %s", title)
+			}
+		}
+		s.a.delete("/badges/" + badge).expect(404)
+		s.a.put("/badges/"+badge, aBadge).expect(404)
+		s.a.awards(badge, number).expect(404)
+		s.a.post("/badges/"+badge+"/remove", object{"userId": number}).expect(404)
+	}},
+
+	{"a badge that is awarded many times at once is credited once", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		number := s.b.joins(club)
+		badge := s.a.makesBadge(club, object{"award": true, "awardXpQuantity": 50})
+		s.atOnce(10, func(int) { s.a.awards(badge, number).expect(200) })
+		s.awardsTo(number, badge, "Chatterbox")
+		s.owns(club, number, 50, 0)
+	}},
+
+	{"a badge is awarded to members only", func(s *session) {
+		club, other := s.a.makesServer("Chess club"), s.a.makesServer("Go club")
+		number := s.b.joins(other)
+		badge := s.a.makesBadge(club, nil)
+		for _, deed := range []string{"/award", "/remove"} {
+			s.a.post("/badges/"+badge+deed, object{"userId": number}).expect(404)
+			s.a.post("/badges/"+badge+deed, object{"userId": unknownNumber}).expect(404)
+			s.a.post("/badges/"+unknownUUID()+deed, object{"userId": club.owner}).expect(404)
+			s.a.post("/badges/"+badge+deed, object{}).refuses("/userId", "required")
+			s.a.post("/badges/"+badge+deed, object{"userId": 2}).refuses("/userId", "wrong_type")
+			s.a.post("/badges/nope"+deed, object{"userId": number}).refuses("path/badgeId", "")
+		}
+	}},
+
+	// ------------------------------------------------------------------------------------------------------------ who may
+
+	{"badges are for the owner and administrators: a plain member may read, and a stranger sees nothing", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		badge := s.a.makesBadge(club, nil)
+		number := ""
+		refused := func(status int, user string) {
+			s.b.post("/badges", aBadge.and(object{"serverId": club.id})).expect(status)
+			s.b.put("/badges/"+badge, aBadge).expect(status)
+			s.b.delete("/badges/" + badge).expect(status)
+			s.b.awards(badge, user).expect(status)
+			s.b.post("/badges/"+badge+"/remove", object{"userId": user}).expect(status)
+		}
+		refused(404, club.owner)
+		s.b.get("/badges?serverId=" + club.id).expect(404)
+
+		number = s.b.joins(club)
+		refused(403, number)
+		s.b.get("/badges?serverId="+club.id).expect(200).find("/body", "id", badge)
+		s.a.appoints(club, number, 50, "manage_roles", "manage_channels")
+		refused(403, number)
+		s.a.appoints(club, number, 40, "server_administrator")
+		made := s.b.makesBadge(club, object{"title": "By b"})
+		s.b.awards(made, number).expect(200).find("/body", "id", made)
+		s.b.delete("/badges/" + made).expect(200)
+	}},
+
+	{"who has several servers must say in which one a badge is made", func(s *session) {
+		s.a.makesServer("Chess club")
+		s.a.makesServer("Go club")
+		s.a.get("/badges").refuses("query/serverId", "")
+		s.a.post("/badges", aBadge).refuses("/serverId", "")
+		s.a.get("/badges?serverId=" + unknownID()).expect(404)
+		s.a.post("/badges", aBadge.and(object{"serverId": unknownID()})).expect(404)
+	}},
+
+	{"an API key with the permission manages the badges of its community", func(s *session) {
+		club, other := s.a.makesServer("Chess club"), s.a.makesServer("Go club")
+		number := s.b.joins(club)
+		made := s.a.makesKey(club, "badges")
+		elsewhere := s.a.makesBadge(other, nil)
+		for i, key := range []caller{made.caller, made.inOtherHeader()} {
+			badge := key.post("/badges", aBadge.and(object{"award": true, "awardXpQuantity": 10})).expect(200).text("/body/id")
+			key.put("/badges/"+badge, aBadge.and(object{"award": true, "awardXpQuantity": 20})).expect(200)
+			key.awards(badge, number).expect(200).find("/body", "id", badge)
+			s.owns(club, number, 20*(i+1), 0)
+			key.get("/badges").expect(200).find("/body", "id", badge)
+			key.get("/badges?serverId="+club.id).expect(200).find("/body", "id", badge)
+			key.post("/badges/"+badge+"/remove", object{"userId": number}).expect(200).is("/body", []any{})
+			key.delete("/badges/" + badge).expect(200)
+
+			key.get("/badges?serverId="+other.id).anyOf(403, 404)
+			key.post("/badges", aBadge.and(object{"serverId": other.id})).anyOf(403, 404)
+			key.put("/badges/"+elsewhere, aBadge).anyOf(403, 404)
+			key.awards(elsewhere, other.owner).anyOf(403, 404)
+			key.delete("/badges/"+elsewhere).anyOf(403, 404)
+		}
+	}},
+
+	{"making a badge can be repeated safely", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		s.a.appoints(club, s.b.joins(club), 50, "server_administrator")
+		s.repeatsSafely(s.a, s.b, creation{
+			status: 200,
+			create: func(who caller, title string) *answer {
+				return who.post("/badges", aBadge.and(object{"title": title, "serverId": club.id}))
+			},
+			count: counted(func() *answer { return s.a.get("/badges?serverId=" + club.id) }, "/body", "title"),
+		})
+	}},
+}
+
+// awardsTo awards a badge and wants the user to have then just these, whichever was first.
+func (s *session) awardsTo(user, badge string, titles ...string) *answer {
+	a := s.a.awards(badge, user).expect(200).says("Badge has been rewarded successfully")
+	a.keys("", "meta", "body").keys("/body/0", badgeKeys...)
+	if got := slices.Sorted(slices.Values(a.each("/body", "title"))); !slices.Equal(got, titles) {
+		a.fail("the user has the badges %q, want %q", got, titles)
+	}
+	return a
+}

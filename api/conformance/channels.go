@@ -1,0 +1,321 @@
+package conformance
+
+import (
+	"slices"
+	"strings"
+)
+
+var (
+	channelKeys = []string{
+		"topic", "description", "permissions", "userId", "serverId", "channelType", "_id", "createdAt", "updatedAt", "__v",
+	}
+	integrationChannelKeys = []string{"_id", "topic", "channelType", "description"}
+	channelTypes           = []string{"open", "text", "forum", "direct", "private", "iframe"}
+)
+
+// makesChannel makes a channel and returns its id. More is what a channel of its type admits.
+func (c caller) makesChannel(club club, kind string, more object) (id string) {
+	channel := object{"topic": "a " + kind + " channel", "channelType": kind, "serverId": club.id}
+	return c.post("/channels", channel.and(more)).expect(200).text("/body/_id")
+}
+
+// sees wants a channel of a server to be there for a caller, or not: in both lists and, for one who may change channels,
+// also by its id.
+func (c caller) sees(club club, channel string, want, changes bool) {
+	for _, path := range []string{club.path("/channels"), "/channels?serverId=" + club.id} {
+		list := c.get(path).expect(200)
+		if got := slices.Contains(list.each("/body", "_id"), channel); got != want {
+			list.fail("has the channel %s: %v, want %v", channel, got, want)
+		}
+	}
+	switch {
+	case !want:
+		c.put("/channels/"+channel, object{"topic": "mine now", "channelType": "open"}).expect(404)
+		c.delete("/channels/" + channel).expect(404)
+	case !changes:
+		c.put("/channels/"+channel, object{"topic": "mine now", "channelType": "open"}).expect(403)
+		c.delete("/channels/" + channel).expect(403)
+	}
+}
+
+// channels are the stories of the tag channels.
+var channels = []story{
+	{"a channel is made under the documented names", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		made := s.a.post("/channels", object{
+			"topic": "openings", "channelType": "open", "description": "What to play after 1. e4\nand after 1. d4", "serverId": club.id,
+		}).expect(200).says("Channel has been created successfully")
+		made.keys("", "meta", "body").keys("/meta", "success", "message", "devMessage").keys("/body", channelKeys...)
+		made.has("/body", object{
+			"topic": "openings", "channelType": "open", "description": "What to play after 1. e4\nand after 1. d4",
+			"permissions": []any{}, "userId": club.owner, "serverId": club.id, "__v": 0,
+		})
+		for path, message := range map[string]string{club.path("/channels"): "Server channels", "/channels?serverId=" + club.id: "Channels"} {
+			listed := s.a.get(path).expect(200).says(message).keys("", "meta", "body").keys("/meta", "success", "message", "devMessage")
+			listed.is("/body", []any{made.at("/body")})
+		}
+		s.a.post("/channels", object{"topic": "endgames", "channelType": "text", "serverId": club.id}).expect(200).
+			is("/body/description", "")
+	}},
+
+	{"channels are of six types, and listed in the order in which they were made", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		var made []string
+		for _, kind := range channelTypes {
+			made = append(made, s.a.makesChannel(club, kind, nil))
+		}
+		for _, path := range []string{club.path("/channels"), "/channels?serverId=" + club.id, "/api/v1/channels?serverId=" + club.id} {
+			listed := s.a.get(path).expect(200)
+			if got := listed.each("/body", "channelType"); !slices.Equal(got, channelTypes) {
+				listed.fail("lists channels of the types %v, want %v", got, channelTypes)
+			}
+			listed.is("/body/0/_id", made[0])
+		}
+	}},
+
+	{"a channel that says too little, too much or the wrong thing is refused, and each part is named", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		path := "/channels/" + s.a.makesChannel(club, "open", nil)
+		least := object{"topic": "openings", "channelType": "open"}
+		for _, to := range []func(object) *answer{
+			func(channel object) *answer {
+				return s.a.post("/channels", channel.and(object{"serverId": club.id}))
+			},
+			func(channel object) *answer { return s.a.put(path, channel) },
+		} {
+			to(object{}).refuses("/topic", "required").refuses("/channelType", "required")
+			to(least.and(object{"topic": ""})).refuses("/topic", "too_short")
+			to(least.and(object{"topic": strings.Repeat("x", 101)})).refuses("/topic", "too_long")
+			to(least.and(object{"topic": "two\nlines"})).refuses("/topic", "wrong_format")
+			to(least.and(object{"channelType": "voice"})).refuses("/channelType", "not_allowed")
+			to(least.and(object{"description": strings.Repeat("x", 1001)})).refuses("/description", "too_long")
+			to(least.and(object{"description": nil})).refuses("/description", "wrong_type")
+			to(least.and(object{"permissions": []string{"moderators"}})).refuses("/permissions/0", "wrong_format")
+			to(least.and(object{"members": []string{"vera"}})).refuses("/members/0", "wrong_format")
+			to(least.and(object{"members": []string{"1", "1"}})).refuses("/members", "duplicate")
+			to(least.and(object{"colour": "red"})).refuses("/colour", "unknown")
+		}
+		s.a.post("/channels", least.and(object{"serverId": "nope"})).refuses("/serverId", "wrong_format")
+		s.a.post("/channels", least.and(object{"serverId": unknownID()})).expect(404)
+		s.a.send("POST", "/channels", "text/plain", []byte("openings")).expect(415)
+		s.a.send("POST", "/channels", "application/json", []byte(`{"topic":"openings"`)).expect(400)
+		s.a.get(club.path("/channels")).expect(200).is("/body/0/topic", "a open channel")
+	}},
+
+	{"an update changes what it names and leaves the rest", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		made := s.a.post("/channels", object{
+			"topic": "openings", "channelType": "open", "description": "What to play", "serverId": club.id,
+		}).expect(200)
+		path := "/channels/" + made.text("/body/_id")
+		renamed := s.a.put(path, object{"topic": "endgames", "channelType": "text"}).expect(200)
+		renamed.says("Channel has been updated successfully").keys("", "meta", "body").keys("/body", channelKeys...)
+		renamed.has("/body", object{
+			"topic": "endgames", "channelType": "text", "description": "What to play", "_id": made.at("/body/_id"),
+			"userId": club.owner, "serverId": club.id, "createdAt": made.at("/body/createdAt"), "permissions": []any{},
+		})
+		if renamed.time("/body/updatedAt").Before(made.time("/body/updatedAt")) {
+			renamed.fail("was updated before it was made")
+		}
+		described := s.a.put(path, object{"topic": "endgames", "channelType": "text", "description": ""}).expect(200)
+		described.is("/body/description", "")
+		s.a.get(club.path("/channels")).expect(200).is("/body", []any{described.at("/body")})
+	}},
+
+	{"a deleted channel is gone", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		id := s.a.makesChannel(club, "open", nil)
+		kept := s.a.makesChannel(club, "open", nil)
+		s.a.delete("/channels/"+id).expect(200).says("Channel has been deleted successfully").
+			keys("", "meta", "body").is("/body", object{})
+		s.a.delete("/channels/" + id).expect(404)
+		s.a.put("/channels/"+id, object{"topic": "openings", "channelType": "open"}).expect(404)
+		if ids := s.a.get(club.path("/channels")).expect(200).each("/body", "_id"); !slices.Equal(ids, []string{kept}) {
+			s.fail("the channels are %v, want %v", ids, []string{kept})
+		}
+		s.a.delete("/channels/not-an-id").refuses("path/channelId", "")
+	}},
+
+	// ------------------------------------------------------------------------------------------------- who may, who sees
+
+	{"channels are made and changed by those who manage them, and seen by members", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		channel := object{"topic": "openings", "channelType": "open", "serverId": club.id}
+		id := s.a.makesChannel(club, "open", nil)
+		s.b.post("/channels", channel).expect(404)
+		s.b.get("/channels?serverId=" + club.id).expect(404)
+		s.b.put("/channels/"+id, object{"topic": "mine now", "channelType": "open"}).expect(404)
+		s.b.delete("/channels/" + id).expect(404)
+
+		number := s.b.joins(club)
+		s.b.post("/channels", channel).expect(403)
+		s.b.sees(club, id, true, false)
+
+		role := s.a.appoints(club, number, 50, "manage_channels")
+		made := s.b.post("/channels", channel).expect(200).is("/body/userId", number)
+		s.b.put("/channels/"+id, object{"topic": "endgames", "channelType": "open"}).expect(200).is("/body/userId", club.owner)
+		s.b.delete("/channels/" + id).expect(200)
+		s.a.takes(role, number).expect(200)
+		s.b.sees(club, made.text("/body/_id"), true, false)
+		s.a.appoints(club, number, 50, "server_administrator")
+		s.b.delete("/channels/" + made.text("/body/_id")).expect(200)
+	}},
+
+	{"a private channel is seen by the owner, by administrators, by those whom it names and by those with its roles", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		number := s.b.joins(club)
+		role := s.a.makesRole(club, nil)
+		closed := s.a.makesChannel(club, "private", nil)
+		byRole := s.a.makesChannel(club, "private", object{"permissions": []string{role}})
+		byName := s.a.makesChannel(club, "private", object{"members": []string{number}})
+		list := s.a.get(club.path("/channels")).expect(200)
+		list.is(list.find("/body", "_id", byRole)+"/permissions", []string{role})
+		list.is(list.find("/body", "_id", byName)+"/permissions", []any{})
+		for _, channel := range []string{closed, byRole, byName} {
+			s.a.sees(club, channel, true, true)
+		}
+
+		sees := func(changes bool, channels ...string) {
+			for _, channel := range []string{closed, byRole, byName} {
+				s.b.sees(club, channel, slices.Contains(channels, channel), changes)
+			}
+		}
+		sees(false, byName)
+		s.a.gives(role, number).expect(200)
+		sees(false, byName, byRole)
+		manager := s.a.appoints(club, number, 50, "manage_channels")
+		sees(true, byName, byRole)
+		s.a.takes(role, number).expect(200)
+		sees(true, byName)
+		s.a.takes(manager, number).expect(200)
+		s.a.put("/channels/"+byName, object{"topic": "closed", "channelType": "private", "members": []any{}}).expect(200)
+		sees(false)
+		s.a.put("/channels/"+closed, object{"topic": "open to b", "channelType": "private", "permissions": []string{role}}).expect(200)
+		s.a.gives(role, number).expect(200)
+		sees(false, byRole, closed)
+		s.a.delete("/roles/" + role).expect(200)
+		sees(false)
+		s.a.put("/channels/"+closed, object{"topic": "open to all", "channelType": "open"}).expect(200)
+		sees(false, closed)
+		s.a.appoints(club, number, 50, "server_administrator")
+		sees(true, closed, byRole, byName)
+	}},
+
+	{"a direct channel is seen by whoever made it and whom it names, and not even by the owner", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		number := s.b.joins(club)
+		s.a.appoints(club, number, 50, "manage_channels")
+		role := s.a.makesRole(club, object{"order": 90})
+		s.a.gives(role, number).expect(200)
+
+		alone := s.b.makesChannel(club, "direct", nil)
+		both := s.b.makesChannel(club, "direct", object{"members": []string{club.owner}})
+		ofOwner := s.a.makesChannel(club, "direct", object{"permissions": []string{role}})
+		s.b.sees(club, alone, true, true)
+		s.b.sees(club, both, true, true)
+		s.a.sees(club, both, true, true)
+		s.a.sees(club, alone, false, true)
+		s.a.sees(club, ofOwner, true, true)
+		s.b.sees(club, ofOwner, false, true)
+		s.a.appoints(club, number, 40, "server_administrator")
+		s.b.sees(club, ofOwner, false, true)
+	}},
+
+	{"a channel admits only roles and members of its own server", func(s *session) {
+		club, other := s.a.makesServer("Chess club"), s.a.makesServer("Go club")
+		number := s.b.joins(other)
+		foreign := s.a.makesRole(other, nil)
+		path := "/channels/" + s.a.makesChannel(club, "private", nil)
+		for _, more := range []object{
+			{"permissions": []string{foreign}}, {"permissions": []string{unknownID()}},
+			{"members": []string{number}}, {"members": []string{unknownNumber}},
+		} {
+			channel := object{"topic": "openings", "channelType": "private"}.and(more)
+			s.a.post("/channels", channel.and(object{"serverId": club.id})).anyOf(400, 404)
+			s.a.put(path, channel).anyOf(400, 404)
+		}
+	}},
+
+	{"who has several servers must say in which one", func(s *session) {
+		s.a.makesServer("Chess club")
+		s.a.makesServer("Go club")
+		s.a.get("/channels").refuses("query/serverId", "")
+		s.a.post("/channels", object{"topic": "openings", "channelType": "open"}).refuses("/serverId", "")
+		s.a.get("/channels?serverId=nope").refuses("query/serverId", "")
+		s.a.get("/channels?serverId=" + unknownID()).expect(404)
+	}},
+
+	// ----------------------------------------------------------------------------------------------------- with a key
+
+	{"a program gets the channels of its community in one answer, under the documented names", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		key := s.a.makesKey(club, "channels")
+		key.get("/apis/v1/channels").expect(200).is("", object{"status": "success", "data": []any{}})
+
+		want := []any{}
+		for _, kind := range channelTypes {
+			id := s.a.makesChannel(club, kind, object{"description": "For " + kind})
+			if kind != "direct" {
+				want = append(want, object{"_id": id, "topic": "a " + kind + " channel", "channelType": kind, "description": "For " + kind})
+			}
+		}
+		for _, path := range []string{"/apis/v1/channels", "/v1/channels"} {
+			listed := key.get(path).expect(200).keys("", "status", "data").keys("/data/0", integrationChannelKeys...)
+			listed.is("/data", want)
+		}
+	}},
+
+	{"an API key with the permission manages the channels of its community, but for direct ones", func(s *session) {
+		club, other := s.a.makesServer("Chess club"), s.a.makesServer("Go club")
+		key := s.a.makesKey(club, "channels")
+		closed, direct := s.a.makesChannel(club, "private", nil), s.a.makesChannel(club, "direct", nil)
+		elsewhere := s.a.makesChannel(other, "open", nil)
+		for _, key := range []caller{key.caller, key.inOtherHeader()} {
+			channel := object{"topic": "openings", "channelType": "open"}
+			made := key.post("/channels", channel).expect(200).keys("/body", channelKeys...).is("/body/serverId", club.id)
+			id := made.text("/body/_id")
+			key.put("/channels/"+id, object{"topic": "endgames", "channelType": "text"}).expect(200).is("/body/topic", "endgames")
+			for _, path := range []string{"/channels", "/channels?serverId=" + club.id} {
+				list := key.get(path).expect(200)
+				if ids := list.each("/body", "_id"); !slices.Equal(ids, []string{closed, id}) {
+					list.fail("lists %v, want %v", ids, []string{closed, id})
+				}
+			}
+			key.delete("/channels/" + id).expect(200)
+			key.put("/channels/"+direct, channel).expect(404)
+			key.delete("/channels/" + direct).expect(404)
+
+			key.get("/channels?serverId="+other.id).anyOf(403, 404)
+			key.post("/channels", channel.and(object{"serverId": other.id})).anyOf(403, 404)
+			key.put("/channels/"+elsewhere, channel).anyOf(403, 404)
+			key.delete("/channels/"+elsewhere).anyOf(403, 404)
+		}
+		s.a.get(other.path("/channels")).expect(200).is("/body/0/topic", "a open channel")
+	}},
+
+	{"making a channel can be repeated safely", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		number := s.b.joins(club)
+		channel := object{"topic": "after a refusal", "channelType": "open", "serverId": club.id}
+		again := s.b.with(idempotencyKey, unknownID())
+		again.post("/channels", channel).expect(403)
+		s.a.appoints(club, number, 50, "manage_channels")
+		again.post("/channels", channel).expect(200).isRepeated(again.post("/channels", channel))
+
+		s.repeatsSafely(s.a, s.b, creation{
+			status: 200,
+			create: func(who caller, topic string) *answer {
+				return who.post("/channels", object{"topic": topic, "channelType": "open", "serverId": club.id})
+			},
+			count: counted(func() *answer { return s.a.get(club.path("/channels")) }, "/body", "topic"),
+		})
+		other := s.a.makesServer("Go club")
+		s.repeatsSafely(s.a.makesKey(other, "channels").caller, s.a.makesKey(other, "channels").caller, creation{
+			status: 200,
+			create: func(who caller, topic string) *answer {
+				return who.post("/channels", object{"topic": topic, "channelType": "open"})
+			},
+			count: counted(func() *answer { return s.a.get(other.path("/channels")) }, "/body", "topic"),
+		})
+	}},
+}

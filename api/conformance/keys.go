@@ -1,0 +1,368 @@
+package conformance
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+var (
+	keyKeys = []string{
+		"_id", "name", "key", "permissions", "expirePeriod", "expireDate", "isActive", "communityId", "createdAt", "updatedAt",
+	}
+	wholeKey = regexp.MustCompile(`^[0-9a-f]{64}$`)
+)
+
+const keyInfo = "/apis/v1/api-keys/info"
+
+// key is an API key that a story has made, and a caller with it.
+type key struct {
+	caller
+	id, whole string
+}
+
+// keysPath is where the keys of a server are.
+func (c club) keysPath(more string) string {
+	return "/apis/v1/communities/" + c.id + "/api-keys" + more
+}
+
+// makesKey makes a key that does not expire.
+func (c caller) makesKey(club club, permissions ...string) key {
+	wanted := object{"name": "shop", "permissions": append([]string{}, permissions...), "expirePeriod": 0}
+	made := c.post(club.keysPath(""), wanted).expect(201)
+	key := key{id: made.text("/data/_id"), whole: made.text("/data/key")}
+	key.caller = c.anonymous.bearer(key.whole)
+	key.name = fmt.Sprintf("a key for %v", permissions)
+	return key
+}
+
+// inOtherHeader is the caller with the key in x-api-key.
+func (k key) inOtherHeader() caller {
+	c := k.anonymous.with("x-api-key", k.whole)
+	c.name = k.name + " in x-api-key"
+	return c
+}
+
+// masked is what is shown of a key after it was made.
+func (k key) masked() string { return k.whole[:4] + strings.Repeat("*", 56) + k.whole[60:] }
+
+// isKey checks an answer with one key in it, masked.
+func (a *answer) isKey(message string, key key, want object) *answer {
+	a.expect(200).says(message)
+	a.keys("", "meta", "message", "data").keys("/meta", "status", "statusCode").keys("/data", keyKeys...)
+	return a.has("/data", object{"_id": key.id, "key": key.masked()}.and(want))
+}
+
+// everyPermission are all that a key can have.
+func (c *contract) everyPermission() []string {
+	var all []string
+	for _, op := range c.operations {
+		if op.admitsKeys() && op.permission != "any" && !slices.Contains(all, op.permission) {
+			all = append(all, op.permission)
+		}
+	}
+	return all
+}
+
+func (op *operation) admitsKeys() bool {
+	return slices.Contains(op.admits, "keyAuth") || slices.Contains(op.admits, "apiKeyAuth")
+}
+
+// keys are the stories of the tag keys.
+var keys = []story{
+	{"a key is shown whole in the answer that makes it, and masked ever after", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		made := s.a.post(club.keysPath(""), object{"name": "shop", "permissions": []string{"badges", "channels"}, "expirePeriod": 30})
+		made.expect(201).says("Create API key success.")
+		made.keys("", "meta", "message", "data").keys("/meta", "status", "statusCode").keys("/data", keyKeys...)
+		made.is("/meta", object{"status": "success", "statusCode": 201})
+		want := object{"name": "shop", "expirePeriod": 30, "isActive": true, "communityId": club.id}
+		made.has("/data", want)
+		made.permits("/data", "badges", "channels")
+		key := key{caller: s.anonymous.bearer(made.text("/data/key")), id: made.text("/data/_id"), whole: made.text("/data/key")}
+		key.name = "the key"
+		if !wholeKey.MatchString(key.whole) {
+			made.stop("%s: the key must be 64 lower-case hexadecimal characters", made.what)
+		}
+		made.expires("/data", 30)
+
+		listed := s.a.get(club.keysPath("")).expect(200).says("Read API keys success.").keys("", "meta", "message", "data")
+		listed.is("/meta", object{"status": "success", "statusCode": 200}).keys("/data/0", keyKeys...)
+		listed.has("/data/0", want.and(object{"_id": key.id, "key": key.masked(), "createdAt": made.at("/data/createdAt")}))
+		for _, a := range []*answer{
+			listed,
+			key.get(keyInfo).isKey("Read API key success.", key, want),
+			s.a.put(club.keysPath("/"+key.id), object{"name": "shop"}).isKey("Update API key success.", key, want),
+			s.a.get(club.path("/audit")).expect(200),
+			s.a.delete(club.keysPath("/"+key.id)).isKey("Delete API key success.", key, want),
+		} {
+			if strings.Contains(string(a.raw), key.whole) {
+				a.fail("shows the whole key again")
+			}
+		}
+	}},
+
+	{"keys are listed in the order in which they were made", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		s.a.get(club.keysPath("")).expect(200).is("/data", []any{})
+		var made []string
+		for range 3 {
+			made = append(made, s.a.makesKey(club, "badges").id)
+		}
+		for _, path := range []string{club.keysPath(""), strings.TrimPrefix(club.keysPath(""), "/apis")} {
+			listed := s.a.get(path).expect(200)
+			if got := listed.each("/data", "_id"); !slices.Equal(got, made) {
+				listed.fail("lists %v, and they were made in the order %v", got, made)
+			}
+		}
+	}},
+
+	{"a key that says too little, too much or the wrong thing is refused, and each part is named", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		path := club.keysPath("/" + s.a.makesKey(club).id)
+		least := object{"name": "shop", "permissions": []string{"badges"}}
+		s.a.post(club.keysPath(""), object{}).refuses("/name", "required").refuses("/permissions", "required")
+		s.a.put(path, object{}).expect(400)
+		for _, to := range []func(object) *answer{
+			func(key object) *answer { return s.a.post(club.keysPath(""), key) },
+			func(key object) *answer { return s.a.put(path, key) },
+		} {
+			to(least.and(object{"name": ""})).refuses("/name", "too_short")
+			to(least.and(object{"name": strings.Repeat("x", 101)})).refuses("/name", "too_long")
+			to(least.and(object{"permissions": []string{"badges", "everything"}})).refuses("/permissions/1", "not_allowed")
+			to(least.and(object{"permissions": []string{"badges", "badges"}})).refuses("/permissions", "duplicate")
+			to(least.and(object{"permissions": "badges"})).refuses("/permissions", "wrong_type")
+			to(least.and(object{"expirePeriod": -1})).refuses("/expirePeriod", "too_small")
+			to(least.and(object{"expirePeriod": 3651})).refuses("/expirePeriod", "too_large")
+			to(least.and(object{"key": unknownID()})).refuses("/key", "unknown")
+		}
+		s.a.post(club.keysPath(""), least.and(object{"isActive": true})).refuses("/isActive", "unknown")
+		s.a.put(path, object{"isActive": "no"}).refuses("/isActive", "wrong_type")
+		s.a.get(club.keysPath("")).expect(200).is("/data/0/name", "shop").is("/data/0/isActive", true)
+	}},
+
+	{"a change touches what it names and leaves the rest", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		key := s.a.makesKey(club, "badges")
+		path := club.keysPath("/" + key.id)
+		want := object{"name": "shop", "expirePeriod": 0, "expireDate": nil, "isActive": true, "communityId": club.id}
+		changes := func(change object) *answer {
+			want = want.and(change)
+			a := s.a.put(path, change).isKey("Update API key success.", key, want)
+			key.get(keyInfo).isKey("Read API key success.", key, want)
+			return a
+		}
+		key.get(keyInfo).isKey("Read API key success.", key, want).permits("/data", "badges")
+		changes(object{"name": "till"}).permits("/data", "badges")
+		delete(want, "expireDate")
+		changes(object{"expirePeriod": 365}).expires("/data", 365)
+		changes(object{"name": "counter"}).expires("/data", 365)
+		want["expireDate"] = nil
+		changes(object{"expirePeriod": 0})
+
+		key.get("/badges").expect(200)
+		key.get("/channels").expect(403)
+		s.a.put(path, object{"permissions": []string{"channels"}}).isKey("Update API key success.", key, want).permits("/data", "channels")
+		key.get("/badges").expect(403)
+		key.get("/channels").expect(200)
+	}},
+
+	{"a key that is not active is refused at once, until it is active again", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		key, other := s.a.makesKey(club, "channels"), s.a.makesKey(club, "channels")
+		for range 2 {
+			for _, who := range []caller{key.caller, key.inOtherHeader(), other.caller} {
+				who.get("/channels").expect(200)
+			}
+			s.a.put(club.keysPath("/"+key.id), object{"isActive": false}).expect(200).is("/data/isActive", false)
+			key.get("/channels").expect(401)
+			key.inOtherHeader().get("/channels").expect(401)
+			key.get(keyInfo).expect(401)
+			key.get("/apis/v1/channels").expect(401)
+			other.get("/channels").expect(200)
+			s.a.put(club.keysPath("/"+key.id), object{"isActive": true}).expect(200).is("/data/isActive", true)
+		}
+	}},
+
+	{"a key that is deleted ends at once and for good, and so do the keys of a deleted server", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		key, other := s.a.makesKey(club, "channels"), s.a.makesKey(club, "channels")
+		path := club.keysPath("/" + key.id)
+		s.a.delete(path).expect(200)
+		key.get(keyInfo).expect(401)
+		key.inOtherHeader().get("/channels").expect(401)
+		s.a.delete(path).expect(404)
+		s.a.put(path, object{"isActive": true}).expect(404)
+		s.a.get(club.keysPath("")).expect(200).is("/data/0/_id", other.id)
+		other.get(keyInfo).expect(200)
+		s.a.delete(club.path("")).expect(200)
+		other.get(keyInfo).expect(401)
+		other.inOtherHeader().get("/channels").expect(401)
+	}},
+
+	// -------------------------------------------------------------------------------------------------- what it opens
+
+	{"a key does what its permissions say, in either header, and nothing else", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		permissions := s.suite.contract.everyPermission()
+		for _, permission := range permissions {
+			with := s.a.makesKey(club, permission)
+			others := slices.DeleteFunc(slices.Clone(permissions), func(p string) bool { return p == permission })
+			without := s.a.makesKey(club, others...)
+			for _, op := range s.suite.contract.operations {
+				if op.permission != permission {
+					continue
+				}
+				// The contract may say that such a key is fine and the thing it asks for is not there.
+				with.sendExample(op).anyOf(200, 201, 404)
+				without.sendExample(op).expect(403)
+				if slices.Contains(op.admits, "apiKeyAuth") {
+					with.inOtherHeader().sendExample(op).anyOf(200, 201, 404)
+					without.inOtherHeader().sendExample(op).expect(403)
+				} else {
+					with.inOtherHeader().sendExample(op).anyOf(401, 403)
+				}
+			}
+		}
+	}},
+
+	{"what is for accounts refuses a key, and what is for keys refuses an account", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		key := s.a.makesKey(club, s.suite.contract.everyPermission()...)
+		for _, op := range s.suite.contract.operations {
+			switch {
+			case len(op.admits) > 0 && !op.admitsKeys():
+				key.sendExample(op).expect(403)
+				key.inOtherHeader().sendExample(op).anyOf(401, 403)
+			case op.admitsKeys() && !slices.Contains(op.admits, "sessionAuth"):
+				s.a.sendExample(op).expect(403)
+			}
+		}
+		key.get(club.path("")).expect(403)
+		key.delete(club.path("")).expect(403)
+		key.get(club.keysPath("")).expect(403)
+		key.post(club.keysPath(""), object{"name": "more", "permissions": []string{"roles"}}).expect(403)
+		key.delete(club.keysPath("/" + key.id)).expect(403)
+		s.a.get(club.path("")).expect(200)
+	}},
+
+	{"a key without any permission knows who it is", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		key := s.a.makesKey(club)
+		for _, path := range []string{keyInfo, "/v1/api-keys/info"} {
+			key.get(path).isKey("Read API key success.", key, object{"communityId": club.id, "permissions": []any{}})
+		}
+		key.inOtherHeader().get(keyInfo).anyOf(401, 403)
+		key.get("/channels").expect(403)
+		key.with("x-api-key", key.whole).get(keyInfo).expect(401)
+	}},
+
+	{"a key opens its own community and no other", func(s *session) {
+		club, other := s.a.makesServer("Chess club"), s.a.makesServer("Go club")
+		key := s.a.makesKey(club, s.suite.contract.everyPermission()...)
+		channel, role, badge := s.a.makesChannel(other, "open", nil), s.a.makesRole(other, nil), s.a.makesBadge(other, nil)
+		for _, a := range []*answer{
+			key.get("/channels?serverId=" + other.id),
+			key.get("/badges?serverId=" + other.id),
+			key.get("/roles/" + club.owner + "?serverId=" + other.id),
+			key.post("/channels", object{"topic": "openings", "channelType": "open", "serverId": other.id}),
+			key.post("/roles", aRole.and(object{"serverId": other.id})),
+			key.post("/badges", aBadge.and(object{"serverId": other.id})),
+			key.put("/channels/"+channel, object{"topic": "openings", "channelType": "open"}),
+			key.put("/roles/"+role, aRole),
+			key.put("/badges/"+badge, aBadge),
+			key.gives(role, club.owner),
+			key.takes(role, club.owner),
+			key.awards(badge, club.owner),
+			key.post("/badges/"+badge+"/remove", object{"userId": club.owner}),
+			key.delete("/channels/" + channel),
+			key.delete("/roles/" + role),
+			key.delete("/badges/" + badge),
+		} {
+			a.anyOf(403, 404)
+		}
+		s.a.get(other.path("/channels")).expect(200).find("/body", "_id", channel)
+		s.a.get(other.path("/roles")).expect(200).find("/body", "_id", role)
+		s.a.get("/badges?serverId="+other.id).expect(200).find("/body", "id", badge)
+	}},
+
+	// ---------------------------------------------------------------------------------------------------- who may make it
+
+	{"keys are for the owner and administrators, and each community has its own", func(s *session) {
+		club, other := s.a.makesServer("Chess club"), s.a.makesServer("Go club")
+		key := s.a.makesKey(club, "badges")
+		path := club.keysPath("/" + key.id)
+		least := object{"name": "shop", "permissions": []string{"badges"}}
+		refused := func(status int) {
+			s.b.get(club.keysPath("")).expect(status)
+			s.b.post(club.keysPath(""), least).expect(status)
+			s.b.put(path, object{"isActive": false}).expect(status)
+			s.b.delete(path).expect(status)
+		}
+		refused(404)
+		number := s.b.joins(club)
+		refused(403)
+		s.a.appoints(club, number, 50, "manage_roles", "manage_channels")
+		refused(403)
+		s.a.appoints(club, number, 40, "server_administrator")
+		s.b.get(club.keysPath("")).expect(200).find("/data", "_id", key.id)
+		made := s.b.makesKey(club, "badges")
+		s.b.put(club.keysPath("/"+made.id), object{"isActive": false}).expect(200)
+		s.b.delete(club.keysPath("/" + made.id)).expect(200)
+
+		s.a.put(other.keysPath("/"+key.id), object{"isActive": false}).expect(404)
+		s.a.delete(other.keysPath("/" + key.id)).expect(404)
+		s.a.get(other.keysPath("")).expect(200).is("/data", []any{})
+		s.a.put(club.keysPath("/"+unknownID()), object{"isActive": false}).expect(404)
+		s.a.delete(club.keysPath("/" + unknownID())).expect(404)
+		s.a.get(club.keysPath("/nope")).expect(405)
+		s.a.delete(club.keysPath("/nope")).refuses("path/apiKeyId", "")
+		s.a.get("/apis/v1/communities/nope/api-keys").refuses("path/communityId", "")
+		unknown := club
+		unknown.id = unknownID()
+		s.a.get(unknown.keysPath("")).expect(404)
+		s.a.post(unknown.keysPath(""), least).expect(404)
+		key.get(keyInfo).expect(200)
+	}},
+
+	{"making a key can be repeated safely, and the whole key is in the repetition too", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		s.a.appoints(club, s.b.joins(club), 50, "server_administrator")
+		s.repeatsSafely(s.a, s.b, creation{
+			status: 201,
+			create: func(who caller, name string) *answer {
+				a := who.post(club.keysPath(""), object{"name": name, "permissions": []string{"badges"}, "expirePeriod": 30})
+				if a.status == 201 && !wholeKey.MatchString(a.text("/data/key")) {
+					a.fail("the key is not whole")
+				}
+				return a
+			},
+			count: counted(func() *answer { return s.a.get(club.keysPath("")) }, "/data", "name"),
+		})
+	}},
+}
+
+// permits wants a key to have just these permissions.
+func (a *answer) permits(pointer string, want ...string) *answer {
+	var got []string
+	for i := range a.list(pointer + "/permissions") {
+		got = append(got, a.text(fmt.Sprintf("%s/permissions/%d", pointer, i)))
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		a.fail("%s/permissions are %v, want %v", pointer, got, want)
+	}
+	return a
+}
+
+// expires wants a key to end so many days from now, give or take what clocks differ.
+func (a *answer) expires(pointer string, days int) *answer {
+	left := time.Until(a.time(pointer + "/expireDate"))
+	if want := time.Duration(days) * 24 * time.Hour; left < want-5*time.Minute || left > want+5*time.Minute {
+		a.fail("%s/expireDate is in %v, want in %d days", pointer, left.Round(time.Minute), days)
+	}
+	return a
+}

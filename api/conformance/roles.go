@@ -1,0 +1,435 @@
+package conformance
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+var (
+	roleKeys = []string{
+		"_id", "order", "billable", "title", "description", "serverPermissions", "channelPermissions", "class", "serverId",
+		"createdAt", "updatedAt", "__v",
+	}
+	serverFlags = []string{
+		"allow_dm", "create_invite", "kick_members", "warn_members", "suspend_members", "ban_members", "manage_roles",
+		"manage_channels", "broadcast_messages", "overwrite_language_settings", "server_administrator",
+	}
+	channelFlags = []string{
+		"view_message_history", "post_messages", "delete_messages", "manage_messages", "allow_mentions", "attach_files",
+		"post_analysis", "pinable", "share_links", "share_Attachments",
+	}
+)
+
+// aRole is the least that a role is made from.
+var aRole = object{"title": "moderators", "class": "blue", "order": 10, "billable": false}
+
+// flags are the named ones as a request sets them.
+func flags(names ...string) object {
+	set := object{}
+	for _, name := range names {
+		set[name] = true
+	}
+	return set
+}
+
+// shows wants an object with every flag in it, those that are named true and all others false.
+func (a *answer) shows(pointer string, all []string, set ...string) *answer {
+	a.keys(pointer, all...)
+	for _, name := range all {
+		a.is(pointer+"/"+name, slices.Contains(set, name))
+	}
+	return a
+}
+
+// joins makes the caller a member of a server that has no other than its owner, and returns the caller's number.
+func (c caller) joins(club club) (number string) {
+	c.post(club.path("/join")).expect(200)
+	return c.get(club.path("/members")).expect(200).text("/body/1/id")
+}
+
+// makesRole makes a role from aRole with changes.
+func (c caller) makesRole(club club, changes object) (id string) {
+	return c.post("/roles", aRole.and(object{"serverId": club.id}).and(changes)).expect(201).text("/body/_id")
+}
+
+// gives gives a role to a user.
+func (c caller) gives(role, user string) *answer {
+	return c.post("/roles/"+role+"/add", object{"userId": user})
+}
+
+// takes takes a role from a user.
+func (c caller) takes(role, user string) *answer {
+	return c.post("/roles/"+role+"/remove", object{"userId": user})
+}
+
+// appoints makes somebody who has joined a member with server permissions, through a role of an order.
+func (c caller) appoints(club club, user string, order int, permissions ...string) (role string) {
+	role = c.makesRole(club, object{"title": "appointed", "order": order, "serverPermissions": flags(permissions...)})
+	c.gives(role, user).expect(200)
+	return role
+}
+
+// roles are the stories of the tag roles.
+var roles = []story{
+	{"a role is made under the documented names, and shows every flag", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		made := s.a.post("/roles", object{
+			"title": "moderators", "class": "blue", "order": 10, "billable": false, "description": "Keep the peace",
+			"serverPermissions":  object{"kick_members": true, "warn_members": true, "ban_members": false},
+			"channelPermissions": object{"delete_messages": true, "share_Attachments": true},
+			"serverId":           club.id,
+		}).expect(201).says("Role has been created successfully")
+		made.keys("", "meta", "body").keys("/meta", "success", "message", "devMessage").keys("/body", roleKeys...)
+		made.has("/body", object{
+			"title": "moderators", "class": "blue", "order": 10, "billable": false, "description": "Keep the peace",
+			"serverId": club.id, "__v": 0,
+		})
+		made.shows("/body/serverPermissions", serverFlags, "kick_members", "warn_members")
+		made.shows("/body/channelPermissions", channelFlags, "delete_messages", "share_Attachments")
+
+		listed := s.a.get(club.path("/roles")).expect(200)
+		listed.is(listed.find("/body", "_id", made.text("/body/_id")), made.at("/body"))
+	}},
+
+	{"the older spelling of the permissions is read as the newer", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		older := aRole.and(object{
+			"server_permissions":  flags("overwrite_language", "broadcast_messages"),
+			"channel_permissions": flags("pinable", "post_analysis"),
+			"serverId":            club.id,
+		})
+		made := s.a.post("/roles", older).expect(201).keys("/body", roleKeys...)
+		path := "/roles/" + made.text("/body/_id")
+		for _, a := range []*answer{made, s.a.put(path, older).expect(200)} {
+			a.shows("/body/serverPermissions", serverFlags, "overwrite_language_settings", "broadcast_messages")
+			a.shows("/body/channelPermissions", channelFlags, "pinable", "post_analysis")
+		}
+		delete(older, "server_permissions")
+		mixed := s.a.put(path, older.and(object{"serverPermissions": flags("overwrite_language_settings")})).expect(200)
+		mixed.shows("/body/serverPermissions", serverFlags, "overwrite_language_settings")
+		mixed.shows("/body/channelPermissions", channelFlags, "pinable", "post_analysis")
+	}},
+
+	{"permissions in both spellings at once are refused, and so is a flag of the other one", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		path := "/roles/" + s.a.makesRole(club, nil)
+		for _, to := range []func(object) *answer{
+			func(role object) *answer { return s.a.post("/roles", role.and(object{"serverId": club.id})) },
+			func(role object) *answer { return s.a.put(path, role) },
+		} {
+			both := aRole.and(object{"serverPermissions": flags("allow_dm"), "server_permissions": flags("allow_dm")})
+			to(both).expect(400).is("/body/code", "invalid_request")
+			both = aRole.and(object{"channelPermissions": flags("pinable"), "channel_permissions": flags("pinable")})
+			to(both).expect(400).is("/body/code", "invalid_request")
+			to(aRole.and(object{"serverPermissions": flags("overwrite_language")})).
+				refuses("/serverPermissions/overwrite_language", "unknown")
+			to(aRole.and(object{"server_permissions": flags("overwrite_language_settings")})).
+				refuses("/server_permissions/overwrite_language_settings", "unknown")
+		}
+	}},
+
+	{"a role that says too little, too much or the wrong thing is refused, and each part is named", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		path := "/roles/" + s.a.makesRole(club, nil)
+		for _, to := range []func(object) *answer{
+			func(role object) *answer { return s.a.post("/roles", role.and(object{"serverId": club.id})) },
+			func(role object) *answer { return s.a.put(path, role) },
+		} {
+			to(object{}).refuses("/title", "required").refuses("/class", "required").
+				refuses("/order", "required").refuses("/billable", "required")
+			to(aRole.and(object{"title": ""})).refuses("/title", "too_short")
+			to(aRole.and(object{"title": strings.Repeat("x", 101)})).refuses("/title", "too_long")
+			to(aRole.and(object{"class": "dark blue"})).refuses("/class", "wrong_format")
+			to(aRole.and(object{"class": "#12345"})).refuses("/class", "wrong_format")
+			to(aRole.and(object{"order": -1})).refuses("/order", "too_small")
+			to(aRole.and(object{"order": 10001})).refuses("/order", "too_large")
+			to(aRole.and(object{"order": "10"})).refuses("/order", "wrong_type")
+			to(aRole.and(object{"billable": "no"})).refuses("/billable", "wrong_type")
+			to(aRole.and(object{"colour": "red"})).refuses("/colour", "unknown")
+			to(aRole.and(object{"serverPermissions": object{"fly": true}})).refuses("/serverPermissions/fly", "unknown")
+			to(aRole.and(object{"channelPermissions": object{"pinable": 1}})).refuses("/channelPermissions/pinable", "wrong_type")
+			to(aRole.and(object{"class": "#12aBcF"})).anyOf(200, 201).is("/body/class", "#12aBcF")
+		}
+	}},
+
+	{"an update replaces a role: flags that are left out are false", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		made := s.a.post("/roles", aRole.and(object{
+			"serverPermissions": flags("kick_members", "ban_members"), "channelPermissions": flags("pinable"), "serverId": club.id,
+		})).expect(201)
+		path := "/roles/" + made.text("/body/_id")
+		updated := s.a.put(path, object{
+			"title": "helpers", "class": "#ff0000", "order": 20, "billable": true, "serverPermissions": flags("ban_members"),
+		}).expect(200).says("Role has been updated successfully")
+		updated.keys("", "meta", "body").keys("/body", roleKeys...)
+		updated.has("/body", object{
+			"title": "helpers", "class": "#ff0000", "order": 20, "billable": true, "_id": made.at("/body/_id"),
+			"serverId": club.id, "createdAt": made.at("/body/createdAt"),
+		})
+		updated.shows("/body/serverPermissions", serverFlags, "ban_members").shows("/body/channelPermissions", channelFlags)
+		if updated.time("/body/updatedAt").Before(made.time("/body/updatedAt")) {
+			updated.fail("was updated before it was made")
+		}
+		listed := s.a.get(club.path("/roles")).expect(200)
+		listed.is(listed.find("/body", "_id", made.text("/body/_id")), updated.at("/body"))
+	}},
+
+	{"roles are listed the highest first, and a server shows them in that order", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		for _, order := range []int{500, 3, 9999, 0, 42} {
+			s.a.makesRole(club, object{"title": "of order " + strconv.Itoa(order), "order": order})
+		}
+		listed := s.a.get(club.path("/roles")).expect(200)
+		titles := []string{"of order 0", "of order 3", "of order 42", "of order 500", "of order 9999", "@all"}
+		if got := listed.each("/body", "title"); !slices.Equal(got, titles) {
+			listed.fail("lists %q, want %q", got, titles)
+		}
+		s.a.get(club.path("")).expect(200).is("/body/roles", listed.each("/body", "_id"))
+	}},
+
+	// ------------------------------------------------------------------------------------------------- who has which
+
+	{"a user's roles are listed by the user's number, the highest first, @all among them", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		number := s.b.joins(club)
+		low, high := s.a.makesRole(club, object{"title": "low", "order": 20}), s.a.makesRole(club, object{"title": "high", "order": 10})
+		s.a.gives(low, number).expect(200)
+		s.a.gives(high, number).expect(200)
+		for _, who := range []caller{s.a, s.b} {
+			roles := who.get("/roles/" + number + "?serverId=" + club.id).expect(200).says("User roles fetched successfully")
+			roles.keys("", "meta", "body").keys("/meta", "success", "message", "devMessage").keys("/body/0", roleKeys...)
+			if got := roles.each("/body", "title"); !slices.Equal(got, []string{"high", "low", "@all"}) {
+				roles.fail("lists %q, want [high low @all]", got)
+			}
+			roles.is("/body/0", at(who.get(club.path("/roles")).expect(200), "_id", high))
+			owner := who.get("/roles/" + club.owner + "?serverId=" + club.id).expect(200)
+			if got := owner.each("/body", "title"); !slices.Equal(got, []string{"@all"}) {
+				owner.fail("the owner has the roles %q, want @all and no other", got)
+			}
+		}
+	}},
+
+	{"the roles of a user who is not there are not found, and a number that is none is refused", func(s *session) {
+		club, empty := s.a.makesServer("Chess club"), s.a.makesServer("Go club")
+		number := s.b.joins(club)
+		in := "?serverId=" + club.id
+		s.a.get("/roles/" + number + in).expect(200)
+		s.a.get("/roles/" + unknownNumber + in).expect(404)
+		s.a.get("/roles/" + number + "?serverId=" + empty.id).expect(404)
+		s.a.get("/roles/" + number + "?serverId=" + unknownID()).expect(404)
+		s.b.get("/roles/" + number + "?serverId=" + empty.id).expect(404)
+		for _, odd := range []string{"0", "-1", "1.5", "vera", "02", unknownID() + "x", strings.Repeat("1", 20)} {
+			s.a.get("/roles/"+odd+in).refuses("path/id", "")
+		}
+		s.a.get("/roles/"+number+"?serverId=nope").refuses("query/serverId", "")
+	}},
+
+	{"a role is given and taken; doing it twice changes nothing", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		number := s.b.joins(club)
+		role := s.a.makesRole(club, nil)
+		titles := func(a *answer, want ...string) {
+			a.keys("", "meta", "body").keys("/body/0", roleKeys...)
+			if got := a.each("/body", "title"); !slices.Equal(got, want) {
+				a.fail("the user has the roles %q, want %q", got, want)
+			}
+			members := s.b.get(club.path("/members")).expect(200)
+			members.is(members.find("/body", "id", number)+"/roles", want)
+		}
+		for range 2 {
+			titles(s.a.gives(role, number).expect(200).says("Role has been added successfully"), "moderators", "@all")
+		}
+		for range 2 {
+			titles(s.a.takes(role, number).expect(200).says("Role has been removed successfully"), "@all")
+		}
+		titles(s.a.gives(role, number).expect(200), "moderators", "@all")
+	}},
+
+	{"a role is given to members only, and only one that is there", func(s *session) {
+		club, other := s.a.makesServer("Chess club"), s.a.makesServer("Go club")
+		number := s.b.joins(other)
+		role := s.a.makesRole(club, nil)
+		for _, deed := range []string{"/add", "/remove"} {
+			s.a.post("/roles/"+role+deed, object{"userId": number}).expect(404)
+			s.a.post("/roles/"+role+deed, object{"userId": unknownNumber}).expect(404)
+			s.a.post("/roles/"+unknownID()+deed, object{"userId": club.owner}).expect(404)
+			s.a.post("/roles/"+role+deed, object{}).refuses("/userId", "required")
+			s.a.post("/roles/"+role+deed, object{"userId": 2}).refuses("/userId", "wrong_type")
+			s.a.post("/roles/"+role+deed, object{"userId": "vera"}).refuses("/userId", "wrong_format")
+			s.a.post("/roles/not-an-id"+deed, object{"userId": number}).refuses("path/id", "")
+		}
+	}},
+
+	{"a role that is deleted is taken from everybody", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		number := s.b.joins(club)
+		role := s.a.appoints(club, number, 10, "manage_channels")
+		channel := object{"topic": "openings", "channelType": "open", "serverId": club.id}
+		s.b.post("/channels", channel).expect(200)
+
+		s.a.delete("/roles/"+role).expect(200).keys("", "meta", "body").is("/body", object{}).
+			says("Role has been deleted successfully")
+		s.a.delete("/roles/" + role).expect(404)
+		s.a.put("/roles/"+role, aRole).expect(404)
+		if got := s.a.get("/roles/"+number+"?serverId="+club.id).expect(200).each("/body", "title"); !slices.Equal(got, []string{"@all"}) {
+			s.fail("somebody has the roles %q, want @all and not the deleted one", got)
+		}
+		members := s.a.get(club.path("/members")).expect(200)
+		members.is(members.find("/body", "id", number)+"/roles", []string{"@all"})
+		if ids := s.a.get(club.path("/roles")).expect(200).each("/body", "_id"); slices.Contains(ids, role) {
+			s.fail("a deleted role is still listed")
+		}
+		s.b.post("/channels", channel).expect(403)
+	}},
+
+	{"who leaves a server and comes back has only @all", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		number := s.b.joins(club)
+		s.a.appoints(club, number, 10, "server_administrator")
+		s.b.get(club.path("/audit")).expect(200)
+		s.b.post(club.path("/leave")).expect(200)
+		s.a.get("/roles/" + number + "?serverId=" + club.id).expect(404)
+		s.b.joins(club)
+		if got := s.a.get("/roles/"+number+"?serverId="+club.id).expect(200).each("/body", "title"); !slices.Equal(got, []string{"@all"}) {
+			s.fail("somebody who came back has the roles %q, want @all", got)
+		}
+		s.b.get(club.path("/audit")).expect(403)
+	}},
+
+	// ------------------------------------------------------------------------------------------------------- rules
+
+	{"@all can be neither deleted nor taken, and keeps its title and order; its permissions may change", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		number := s.b.joins(club)
+		roles := s.a.get(club.path("/roles")).expect(200)
+		everyone := roles.find("/body", "title", "@all")
+		id, order := roles.text(everyone+"/_id"), roles.number(everyone+"/order")
+		all := object{"title": "@all", "class": "gray", "order": order, "billable": false}
+
+		s.a.delete("/roles/" + id).expect(409)
+		s.a.takes(id, number).expect(409)
+		s.a.put("/roles/"+id, all.and(object{"title": "everybody"})).expect(409)
+		s.a.put("/roles/"+id, all.and(object{"order": order - 1})).expect(409)
+		roles.is(everyone, at(s.a.get(club.path("/roles")).expect(200), "_id", id))
+		s.a.gives(id, number).expect(200).find("/body", "_id", id)
+
+		channel := object{"topic": "openings", "channelType": "open", "serverId": club.id}
+		s.b.post("/channels", channel).expect(403)
+		s.a.put("/roles/"+id, all.and(object{"serverPermissions": flags("manage_channels")})).expect(200).
+			shows("/body/serverPermissions", serverFlags, "manage_channels")
+		s.b.post("/channels", channel).expect(200)
+	}},
+
+	{"roles are for those who manage them: a plain member may read, and a stranger sees nothing", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		role := s.a.makesRole(club, nil)
+		number := ""
+		for _, status := range []int{404, 403} {
+			s.b.post("/roles", aRole.and(object{"serverId": club.id})).expect(status)
+			s.b.put("/roles/"+role, aRole).expect(status)
+			s.b.delete("/roles/" + role).expect(status)
+			s.b.gives(role, club.owner).expect(status)
+			s.b.takes(role, club.owner).expect(status)
+			if status == 404 {
+				s.b.get("/roles/" + club.owner + "?serverId=" + club.id).expect(404)
+				number = s.b.joins(club)
+			}
+		}
+		s.b.gives(role, number).expect(403)
+		s.b.get("/roles/" + club.owner + "?serverId=" + club.id).expect(200)
+		s.b.get(club.path("/roles")).expect(200)
+	}},
+
+	{"who manages roles does so below their own highest, with permissions that they have", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		number := s.b.joins(club)
+		in := object{"serverId": club.id}
+		own := s.a.appoints(club, number, 50, "manage_roles", "kick_members")
+		higher, equal := s.a.makesRole(club, object{"order": 10}), s.a.makesRole(club, object{"order": 50})
+		mighty := s.a.makesRole(club, object{"order": 70, "serverPermissions": flags("ban_members")})
+		s.a.gives(s.a.makesRole(club, object{"title": "lower", "order": 80}), number).expect(200)
+
+		role := aRole.and(in).and(object{"order": 60, "serverPermissions": flags("kick_members", "manage_roles")})
+		made := "/roles/" + s.b.post("/roles", role).expect(201).text("/body/_id")
+		s.b.post("/roles", role.and(object{"order": 51})).expect(201)
+		for _, order := range []int{50, 49, 0} {
+			s.b.post("/roles", role.and(object{"order": order})).expect(403)
+			s.b.put(made, role.and(object{"order": order})).expect(403)
+		}
+		for _, more := range []object{
+			{"serverPermissions": flags("ban_members")},
+			{"serverPermissions": flags("kick_members", "server_administrator")},
+			{"channelPermissions": flags("delete_messages")},
+			{"channelPermissions": flags("allow_mentions", "pinable")},
+		} {
+			s.b.post("/roles", role.and(more)).expect(403)
+			s.b.put(made, role.and(more)).expect(403)
+		}
+		s.b.put(made, role.and(object{"title": "helpers", "order": 90})).expect(200).is("/body/title", "helpers")
+
+		for _, beyond := range []string{own, higher, equal} {
+			s.b.put("/roles/"+beyond, role).expect(403)
+			s.b.delete("/roles/" + beyond).expect(403)
+			s.b.gives(beyond, number).expect(403)
+			s.b.gives(beyond, club.owner).expect(403)
+			s.b.takes(beyond, number).expect(403)
+		}
+		s.b.put("/roles/"+mighty, role).expect(403) // as it was, it has a permission that b lacks
+		id := strings.TrimPrefix(made, "/roles/")
+		s.b.gives(id, club.owner).expect(200)
+		s.b.takes(id, club.owner).expect(200)
+		s.b.delete(made).expect(200)
+		s.a.get("/roles/"+number+"?serverId="+club.id).expect(200).find("/body", "_id", own)
+	}},
+
+	{"an administrator stands below nobody", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		number := s.b.joins(club)
+		s.a.appoints(club, number, 50, "server_administrator")
+		role := s.b.makesRole(club, object{"order": 1, "serverPermissions": flags(serverFlags...), "channelPermissions": flags(channelFlags...)})
+		s.b.put("/roles/"+role, aRole.and(object{"order": 0})).expect(200)
+		s.b.gives(role, number).expect(200)
+		s.b.gives(role, club.owner).expect(200)
+		s.b.takes(role, club.owner).expect(200)
+		s.b.delete("/roles/" + role).expect(200)
+	}},
+
+	{"who has several servers must say in which one a role is made", func(s *session) {
+		s.a.makesServer("Chess club")
+		number := s.a.makesServer("Go club").owner
+		s.a.post("/roles", aRole).refuses("/serverId", "")
+		s.a.get("/roles/"+number).refuses("query/serverId", "")
+	}},
+
+	{"an API key with the permission manages the roles of its community", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		number := s.b.joins(club)
+		key := s.a.makesKey(club, "roles").caller
+		made := key.post("/roles", aRole).expect(201).is("/body/serverId", club.id)
+		role := made.text("/body/_id")
+		key.put("/roles/"+role, aRole.and(object{"title": "helpers"})).expect(200).is("/body/title", "helpers")
+		key.gives(role, number).expect(200).find("/body", "_id", role)
+		key.get("/roles/"+number).expect(200).find("/body", "_id", role)
+		key.get("/roles/"+number+"?serverId="+club.id).expect(200).find("/body", "_id", role)
+		key.takes(role, number).expect(200)
+		key.delete("/roles/" + role).expect(200)
+	}},
+
+	{"making a role can be repeated safely", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		s.a.appoints(club, s.b.joins(club), 1, "manage_roles")
+		s.repeatsSafely(s.a, s.b, creation{
+			status: 201,
+			create: func(who caller, title string) *answer {
+				return who.post("/roles", aRole.and(object{"title": title, "serverId": club.id}))
+			},
+			count: counted(func() *answer { return s.a.get(club.path("/roles")) }, "/body", "title"),
+		})
+	}},
+}
+
+// at is the item of the body of a list whose member has a value.
+func at(list *answer, member, value string) any {
+	return list.at(list.find("/body", member, value))
+}

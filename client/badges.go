@@ -1,0 +1,143 @@
+package client
+
+import (
+	"context"
+
+	"github.com/rejoin-dev/rejoin/gen"
+)
+
+// The nouns of this section of the contract.
+type (
+	// Badge is what members can be awarded. Everything in it is a text, also its Quantity ("3") and its flags ("true").
+	Badge = gen.Badge
+	// BadgeAction is what a badge is awarded for.
+	BadgeAction = gen.BadgeAction
+)
+
+// What badges are awarded for.
+const (
+	BadgeCustom    = gen.BadgeActionCustom
+	BadgeMessages  = gen.BadgeActionMessages
+	BadgeReplies   = gen.BadgeActionReplies
+	BadgeReactions = gen.BadgeActionReactions
+	BadgeReferrals = gen.BadgeActionReferrals
+	BadgeVisits    = gen.BadgeActionVisits
+)
+
+// BadgeCreate is what a badge is made from. Only Title and Action are required.
+type BadgeCreate struct {
+	// ServerID may be left out if it is clear: with an API key, or if there is just one server in which the caller may
+	// make badges.
+	ServerID string `json:"serverId,omitzero"`
+
+	// Title is one line of 1 to 100 characters.
+	Title string `json:"title"`
+
+	Action BadgeAction `json:"action"`
+
+	// Quantity is how often the action must happen: Quantity: new(int32(3)). Left out, it is 1.
+	Quantity *int32 `json:"quantity,omitzero"`
+
+	// Description has up to 1000 characters.
+	Description string `json:"description,omitzero"`
+
+	// Image is the address of an image. DarkImage and LightImage are others, for use if EnabledDarkAndLight.
+	Image               string `json:"image,omitzero"`
+	DarkImage           string `json:"darkImage,omitzero"`
+	LightImage          string `json:"lightImage,omitzero"`
+	EnabledDarkAndLight bool   `json:"enabledDarkAndLight,omitzero"`
+
+	Applied        bool `json:"applied,omitzero"`
+	Awarded        bool `json:"awarded,omitzero"`
+	AttachRequired bool `json:"attachRequired,omitzero"`
+
+	// Award says that whoever is awarded the badge is credited AwardXpQuantity XP, at most 1000000.
+	Award           bool  `json:"award,omitzero"`
+	AwardXpQuantity int32 `json:"awardXpQuantity,omitzero"`
+
+	// AwardCurrency says that whoever is awarded the badge is credited AwardCurrencyQuantity coins, at most 1000000.
+	AwardCurrency         bool  `json:"awardCurrency,omitzero"`
+	AwardCurrencyQuantity int32 `json:"awardCurrencyQuantity,omitzero"`
+}
+
+// BadgeUpdate is what a badge becomes. It replaces the whole badge: what is left out is empty or false then.
+type BadgeUpdate struct {
+	// All fields are as in [BadgeCreate].
+	Title               string      `json:"title"`
+	Action              BadgeAction `json:"action"`
+	Quantity            *int32      `json:"quantity,omitzero"`
+	Description         string      `json:"description,omitzero"`
+	Image               string      `json:"image,omitzero"`
+	DarkImage           string      `json:"darkImage,omitzero"`
+	LightImage          string      `json:"lightImage,omitzero"`
+	EnabledDarkAndLight bool        `json:"enabledDarkAndLight,omitzero"`
+
+	Applied        bool `json:"applied,omitzero"`
+	Awarded        bool `json:"awarded,omitzero"`
+	AttachRequired bool `json:"attachRequired,omitzero"`
+
+	Award                 bool  `json:"award,omitzero"`
+	AwardXpQuantity       int32 `json:"awardXpQuantity,omitzero"`
+	AwardCurrency         bool  `json:"awardCurrency,omitzero"`
+	AwardCurrencyQuantity int32 `json:"awardCurrencyQuantity,omitzero"`
+}
+
+// BadgesService has the operations on badges. It is a field of [Client].
+//
+// Every method takes the token of a session or an API key that has [PermissionBadges], and fails with
+// [ErrUnauthenticated] without either and with [ErrPermissionDenied] if the key lacks the permission. All but List fail
+// with [ErrPermissionDenied] unless the account is the owner of the server or has the role permission
+// server_administrator. A badge, a member or a server that does not exist and one that is not the caller's to see are
+// both [ErrNotFound].
+type BadgesService struct {
+	api *gen.Client
+}
+
+// List returns the badges of a server, oldest first. The server may be "": then it is that of the API key, or the only
+// one of the account. If there is no such one, or are several, it fails with [ErrInvalidRequest].
+func (s *BadgesService) List(ctx context.Context, serverID string) ([]Badge, error) {
+	return list[Badge](s.api.ListBadges(ctx, &gen.ListBadgesParams{ServerID: optional(serverID)}))
+}
+
+// Create makes a badge. It fails with [ErrInvalidRequest] if a part of the input is not as it must be, or if the server
+// was left out and is not clear.
+func (s *BadgesService) Create(ctx context.Context, in BadgeCreate, opts ...CreateOption) (*Badge, error) {
+	making, err := creating(opts)
+	if err != nil {
+		return nil, err
+	}
+	return one[Badge](making.note(s.api.CreateBadgeWithBody(ctx, nil, jsonType, body(in), making.edits...)))
+}
+
+// Update replaces a badge and returns it as it is then. What was credited for it stays. It fails with
+// [ErrInvalidRequest] if a part of the input is not as it must be.
+func (s *BadgesService) Update(ctx context.Context, id string, in BadgeUpdate) (*Badge, error) {
+	if err := checkID(id); err != nil {
+		return nil, err
+	}
+	return one[Badge](s.api.UpdateBadgeWithBody(ctx, id, jsonType, body(in)))
+}
+
+// Delete removes a badge and takes it from everybody who has it. What was credited for it stays.
+func (s *BadgesService) Delete(ctx context.Context, id string) error {
+	return done(with(ctx, id, s.api.DeleteBadge))
+}
+
+// Award gives a badge to a member, given by number, credits what it is worth, and returns all badges of the member
+// then. Awarding it again changes nothing: a badge is credited once to a member, also if it was removed in between. So
+// this is safe to repeat.
+func (s *BadgesService) Award(ctx context.Context, id, userNumber string) ([]Badge, error) {
+	if err := checkID(id); err != nil {
+		return nil, err
+	}
+	return list[Badge](s.api.AwardBadge(ctx, id, gen.UserReference{UserID: userNumber}))
+}
+
+// Remove takes a badge from a member, given by number. What was credited for it stays. Taking it again changes nothing.
+func (s *BadgesService) Remove(ctx context.Context, id, userNumber string) error {
+	if err := checkID(id); err != nil {
+		return err
+	}
+	_, err := list[Badge](s.api.RemoveBadge(ctx, id, gen.UserReference{UserID: userNumber})) // Always an empty array.
+	return err
+}

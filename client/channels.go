@@ -1,0 +1,112 @@
+package client
+
+import (
+	"context"
+
+	"github.com/rejoin-dev/rejoin/gen"
+)
+
+// The nouns of this section of the contract.
+type (
+	// Channel is a place in a server where its members talk. Its Permissions are the ids of the roles that a private one
+	// admits, its UserID is the number of the account that made it.
+	Channel = gen.Channel
+	// IntegrationChannel is a channel as ListForKey shows it, which is less than a [Channel].
+	IntegrationChannel = gen.IntegrationChannel
+	// ChannelType is the kind of a [Channel].
+	ChannelType = gen.ChannelType
+)
+
+// The kinds of channels. Private and direct ones are seen only by those whom a role or a membership admits.
+const (
+	ChannelOpen    = gen.ChannelTypeOpen
+	ChannelText    = gen.ChannelTypeText
+	ChannelForum   = gen.ChannelTypeForum
+	ChannelDirect  = gen.ChannelTypeDirect
+	ChannelPrivate = gen.ChannelTypePrivate
+	ChannelIframe  = gen.ChannelTypeIframe
+)
+
+// ChannelCreate is what a channel is made from. Only Topic and ChannelType are required.
+type ChannelCreate struct {
+	// ServerID may be left out if it is clear: with an API key, or if there is just one server in which the caller may
+	// make channels.
+	ServerID string `json:"serverId,omitzero"`
+
+	// Topic is one line of 1 to 100 characters.
+	Topic string `json:"topic"`
+
+	ChannelType ChannelType `json:"channelType"`
+
+	// Description has up to 1000 characters.
+	Description string `json:"description,omitzero"`
+
+	// Permissions are the ids of the roles that a private channel admits.
+	Permissions []string `json:"permissions,omitempty"`
+
+	// Members are the numbers of the members that a private or direct channel admits.
+	Members []string `json:"members,omitempty"`
+}
+
+// ChannelUpdate is what a channel becomes. Topic and ChannelType are required; what is nil stays as it is.
+type ChannelUpdate struct {
+	// Topic and ChannelType are as in [ChannelCreate].
+	Topic       string      `json:"topic"`
+	ChannelType ChannelType `json:"channelType"`
+
+	// Description has up to 1000 characters: Description: new("What to play after 1. e4").
+	Description *string `json:"description,omitzero"`
+
+	// Permissions and Members are as in [ChannelCreate]. A pointer to no items admits nobody.
+	Permissions *[]string `json:"permissions,omitzero"`
+	Members     *[]string `json:"members,omitzero"`
+}
+
+// ChannelsService has the operations on channels. It is a field of [Client].
+//
+// Every method takes the token of a session or an API key that has [PermissionChannels], and fails with
+// [ErrUnauthenticated] without either and with [ErrPermissionDenied] if the key lacks the permission. Create, Update and
+// Delete fail with [ErrPermissionDenied] unless the account is the owner of the server or has the role permission
+// manage_channels or server_administrator. A channel, or a server, that does not exist and one that is not the caller's
+// to see are both [ErrNotFound].
+type ChannelsService struct {
+	api *gen.Client
+}
+
+// List returns the channels of a server that the caller may see, oldest first; an API key sees all but direct ones. The
+// server may be "": then it is that of the API key, or the only one of the account. If there is no such one, or are
+// several, it fails with [ErrInvalidRequest].
+func (s *ChannelsService) List(ctx context.Context, serverID string) ([]Channel, error) {
+	return list[Channel](s.api.ListChannels(ctx, &gen.ListChannelsParams{ServerID: optional(serverID)}))
+}
+
+// ListForKey returns the channels of the community of an API key but direct ones, oldest first. It is the operation of
+// the Integration API: it fails with [ErrPermissionDenied] for the token of a session.
+func (s *ChannelsService) ListForKey(ctx context.Context) ([]IntegrationChannel, error) {
+	return list[IntegrationChannel](s.api.ListIntegrationChannels(ctx))
+}
+
+// Create makes a channel. It fails with [ErrInvalidRequest] if a part of the input is not as it must be, or if the
+// server was left out and is not clear.
+func (s *ChannelsService) Create(ctx context.Context, in ChannelCreate, opts ...CreateOption) (*Channel, error) {
+	making, err := creating(opts)
+	if err != nil {
+		return nil, err
+	}
+	return one[Channel](making.note(s.api.CreateChannelWithBody(ctx, nil, jsonType, body(in), making.edits...)))
+}
+
+// Update changes a channel and returns it as it is then. It fails with [ErrInvalidRequest] if a part of the input is
+// not as it must be.
+func (s *ChannelsService) Update(ctx context.Context, id string, in ChannelUpdate) (*Channel, error) {
+	if err := checkID(id); err != nil {
+		return nil, err
+	}
+	in.Permissions, in.Members = fullIf(in.Permissions), fullIf(in.Members)
+	return one[Channel](s.api.UpdateChannelWithBody(ctx, id, jsonType, body(in)))
+}
+
+// Delete removes a channel, for good.
+func (s *ChannelsService) Delete(ctx context.Context, id string) error {
+	return done(with(ctx, id, s.api.DeleteChannel))
+}

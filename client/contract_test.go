@@ -1,0 +1,761 @@
+package client_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	gotoken "go/token"
+	"io"
+	"iter"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rejoin-dev/rejoin/api"
+	"github.com/rejoin-dev/rejoin/client"
+)
+
+const (
+	key     = "5f2b7c0e9a1d4e3f8b6a7c9d0e1f2a3b4c5d6e7f8091a2b3c4d5e6f708192a3b"
+	roleID  = "66a282dab13eee0013cbb4dc"
+	chanID  = "66a282dab13eee0013cbb4db"
+	badgeID = "1b4e28ba-2fa1-41d2-883f-0016d3cca427"
+	keyID   = "66a282dab13eee0013cbb4dd"
+
+	atKeys = "/apis/v1/communities/" + id + "/api-keys"
+)
+
+// caller is what a line of calls is told with.
+type caller struct {
+	*client.Client
+	ctx  context.Context
+	opts []client.CreateOption
+}
+
+// calls is at least one line for every operation of the contract: what it is called, the request that it makes, with the
+// body if that is JSON, and how it is made.
+var calls = []struct {
+	operation, request, body string
+	call                     func(caller) (any, error)
+}{
+	{
+		"registerAccount", "POST /auth/register", `{"email":"vera@example.com","password":"a long passphrase"}`,
+		func(c caller) (any, error) {
+			return c.Auth.Register(c.ctx, client.AccountCreate{Email: "vera@example.com", Password: "a long passphrase"}, c.opts...)
+		},
+	},
+	{
+		"registerAccount", "POST /auth/register",
+		`{"email":"vera@example.com","password":"a long passphrase","username":"vera","firstName":"Vera","lastName":"Menchik","displayName":"V."}`,
+		func(c caller) (any, error) {
+			return c.Auth.Register(c.ctx, client.AccountCreate{
+				Email: "vera@example.com", Password: "a long passphrase",
+				Username: "vera", FirstName: "Vera", LastName: "Menchik", DisplayName: "V.",
+			}, c.opts...)
+		},
+	},
+	{
+		"verifyEmail", "POST /auth/verify-email", `{"email":"vera@example.com","code":"493027"}`,
+		func(c caller) (any, error) { return c.Auth.VerifyEmail(c.ctx, "vera@example.com", "493027") },
+	},
+	{
+		"logIn", "POST /auth/login", `{"email":"vera@example.com","password":"a <\"long\"> passphrase"}`,
+		func(c caller) (any, error) { return c.Auth.LogIn(c.ctx, "vera@example.com", `a <"long"> passphrase`) },
+	},
+	{
+		"resendCode", "POST /auth/resend-code", `{"email":"vera@example.com"}`,
+		func(c caller) (any, error) { return nil, c.Auth.ResendCode(c.ctx, "vera@example.com") },
+	},
+	{
+		"forgotPassword", "POST /auth/forgot-password", `{"email":"vera@example.com"}`,
+		func(c caller) (any, error) { return nil, c.Auth.ForgotPassword(c.ctx, "vera@example.com") },
+	},
+	{
+		"resetPassword", "POST /auth/reset-password", `{"email":"vera@example.com","code":"493027","password":"a longer one"}`,
+		func(c caller) (any, error) {
+			return c.Auth.ResetPassword(c.ctx, "vera@example.com", "493027", "a longer one")
+		},
+	},
+	{
+		"logOut", "POST /auth/logout", "",
+		func(c caller) (any, error) { return nil, c.Auth.LogOut(c.ctx) },
+	},
+	{
+		"getMe", "GET /auth/me", "",
+		func(c caller) (any, error) { return c.Auth.Me(c.ctx) },
+	},
+	{
+		"listMyServers", "GET /servers", "",
+		func(c caller) (any, error) { return c.Servers.List(c.ctx) },
+	},
+	{
+		"createServer", "POST /servers", "",
+		func(c caller) (any, error) {
+			return c.Servers.Create(c.ctx, client.ServerCreate{Name: "Chess club"}, c.opts...)
+		},
+	},
+	{
+		"createServer", "POST /servers", "",
+		func(c caller) (any, error) {
+			in := client.ServerCreate{Name: "Chess club", Image: strings.NewReader("a picture")}
+			return c.Servers.Create(c.ctx, in, c.opts...)
+		},
+	},
+	{
+		"getServer", "GET /servers/" + id, "",
+		func(c caller) (any, error) { return c.Servers.Get(c.ctx, id) },
+	},
+	{
+		"updateServer", "PUT /servers/" + id, "",
+		func(c caller) (any, error) {
+			return c.Servers.Update(c.ctx, id, client.ServerUpdate{Name: new("Chess and Go club")})
+		},
+	},
+	{
+		"deleteServer", "DELETE /servers/" + id, "",
+		func(c caller) (any, error) { return nil, c.Servers.Delete(c.ctx, id) },
+	},
+	{
+		"joinServer", "POST /servers/" + id + "/join", "",
+		func(c caller) (any, error) { return c.Servers.Join(c.ctx, id) },
+	},
+	{
+		"leaveServer", "POST /servers/" + id + "/leave", "",
+		func(c caller) (any, error) { return nil, c.Servers.Leave(c.ctx, id) },
+	},
+	{
+		"visitServer", "POST /servers/" + id + "/visit", "",
+		func(c caller) (any, error) { return c.Servers.Visit(c.ctx, id) },
+	},
+	{
+		"listMembers", "GET /servers/" + id + "/members?page=1&limit=100", "",
+		func(c caller) (any, error) { return collect(c.Servers.Members(c.ctx, id)) },
+	},
+	{
+		"listServerRoles", "GET /servers/" + id + "/roles", "",
+		func(c caller) (any, error) { return c.Servers.Roles(c.ctx, id) },
+	},
+	{
+		"listServerChannels", "GET /servers/" + id + "/channels", "",
+		func(c caller) (any, error) { return c.Servers.Channels(c.ctx, id) },
+	},
+	{
+		"getMemberBalance", "GET /servers/" + id + "/members/2/balance", "",
+		func(c caller) (any, error) { return c.Servers.Balance(c.ctx, id, "2") },
+	},
+	{
+		"listAudit", "GET /servers/" + id + "/audit?page=1&limit=100", "",
+		func(c caller) (any, error) { return collect(c.Servers.Audit(c.ctx, id)) },
+	},
+	{
+		"getImage", "GET /images/" + id, "",
+		func(c caller) (any, error) {
+			image, err := c.Servers.Image(c.ctx, id)
+			if err != nil {
+				return nil, err
+			}
+			defer image.Close()
+			content, err := io.ReadAll(image)
+			return string(content), err
+		},
+	},
+	{
+		"listChannels", "GET /channels", "",
+		func(c caller) (any, error) { return c.Channels.List(c.ctx, "") },
+	},
+	{
+		"listChannels", "GET /channels?serverId=" + id, "",
+		func(c caller) (any, error) { return c.Channels.List(c.ctx, id) },
+	},
+	{
+		"createChannel", "POST /channels", `{"topic":"openings","channelType":"open"}`,
+		func(c caller) (any, error) {
+			return c.Channels.Create(c.ctx, client.ChannelCreate{Topic: "openings", ChannelType: client.ChannelOpen}, c.opts...)
+		},
+	},
+	{
+		"createChannel", "POST /channels",
+		`{"serverId":"` + id + `","topic":"staff","channelType":"private","description":"Not for all","permissions":["` + roleID + `"],"members":["2","3"]}`,
+		func(c caller) (any, error) {
+			return c.Channels.Create(c.ctx, client.ChannelCreate{
+				ServerID: id, Topic: "staff", ChannelType: client.ChannelPrivate, Description: "Not for all",
+				Permissions: []string{roleID}, Members: []string{"2", "3"},
+			}, c.opts...)
+		},
+	},
+	{
+		"updateChannel", "PUT /channels/" + chanID, `{"topic":"endgames","channelType":"text"}`,
+		func(c caller) (any, error) {
+			return c.Channels.Update(c.ctx, chanID, client.ChannelUpdate{Topic: "endgames", ChannelType: client.ChannelText})
+		},
+	},
+	{
+		"updateChannel", "PUT /channels/" + chanID,
+		`{"topic":"endgames","channelType":"direct","description":"","permissions":[],"members":["2"]}`,
+		func(c caller) (any, error) {
+			var nobody []string
+			return c.Channels.Update(c.ctx, chanID, client.ChannelUpdate{
+				Topic: "endgames", ChannelType: client.ChannelDirect,
+				Description: new(""), Permissions: &nobody, Members: &[]string{"2"},
+			})
+		},
+	},
+	{
+		"deleteChannel", "DELETE /channels/" + chanID, "",
+		func(c caller) (any, error) { return nil, c.Channels.Delete(c.ctx, chanID) },
+	},
+	{
+		"listIntegrationChannels", "GET /apis/v1/channels", "",
+		func(c caller) (any, error) { return c.Channels.ListForKey(c.ctx) },
+	},
+	{
+		"createRole", "POST /roles",
+		`{"title":"guests","class":"gray","order":0,"billable":false,` + flags + `}`,
+		func(c caller) (any, error) {
+			return c.Roles.Create(c.ctx, client.RoleCreate{Title: "guests", Class: "gray"}, c.opts...)
+		},
+	},
+	{
+		"createRole", "POST /roles",
+		`{"serverId":"` + id + `","title":"moderators","class":"#0000FF","order":10,"billable":true,"description":"Keep the peace",` +
+			strings.NewReplacer(`"kick_members":false`, `"kick_members":true`, `"share_Attachments":false`, `"share_Attachments":true`).Replace(flags) + `}`,
+		func(c caller) (any, error) {
+			return c.Roles.Create(c.ctx, client.RoleCreate{
+				ServerID: id, Title: "moderators", Class: "#0000FF", Order: 10, Billable: true, Description: "Keep the peace",
+				ServerPermissions:  client.ServerPermissions{KickMembers: true},
+				ChannelPermissions: client.ChannelPermissions{ShareAttachments: true},
+			}, c.opts...)
+		},
+	},
+	{
+		"updateRole", "PUT /roles/" + roleID,
+		`{"title":"moderators","class":"blue","order":11,"billable":true,"description":"Keep the peace",` +
+			strings.Replace(flags, `"warn_members":false`, `"warn_members":true`, 1) + `}`,
+		func(c caller) (any, error) {
+			return c.Roles.Update(c.ctx, roleID, client.RoleUpdate{
+				Title: "moderators", Class: "blue", Order: 11, Billable: true, Description: "Keep the peace",
+				ServerPermissions: client.ServerPermissions{WarnMembers: true},
+			})
+		},
+	},
+	{
+		"deleteRole", "DELETE /roles/" + roleID, "",
+		func(c caller) (any, error) { return nil, c.Roles.Delete(c.ctx, roleID) },
+	},
+	{
+		"listUserRoles", "GET /roles/2", "",
+		func(c caller) (any, error) { return c.Roles.OfUser(c.ctx, "", "2") },
+	},
+	{
+		"listUserRoles", "GET /roles/2?serverId=" + id, "",
+		func(c caller) (any, error) { return c.Roles.OfUser(c.ctx, id, "2") },
+	},
+	{
+		"addRoleToUser", "POST /roles/" + roleID + "/add", `{"userId":"2"}`,
+		func(c caller) (any, error) { return c.Roles.Add(c.ctx, roleID, "2") },
+	},
+	{
+		"removeRoleFromUser", "POST /roles/" + roleID + "/remove", `{"userId":"2"}`,
+		func(c caller) (any, error) { return c.Roles.Remove(c.ctx, roleID, "2") },
+	},
+	{
+		"listBadges", "GET /badges", "",
+		func(c caller) (any, error) { return c.Badges.List(c.ctx, "") },
+	},
+	{
+		"listBadges", "GET /badges?serverId=" + id, "",
+		func(c caller) (any, error) { return c.Badges.List(c.ctx, id) },
+	},
+	{
+		"createBadge", "POST /badges", `{"title":"Founder","action":"custom"}`,
+		func(c caller) (any, error) {
+			return c.Badges.Create(c.ctx, client.BadgeCreate{Title: "Founder", Action: client.BadgeCustom}, c.opts...)
+		},
+	},
+	{
+		"createBadge", "POST /badges",
+		`{"serverId":"` + id + `","title":"Chatterbox","action":"messages","quantity":0,"description":"Talks","image":"https://a.test/i",` +
+			`"darkImage":"https://a.test/d","lightImage":"https://a.test/l","enabledDarkAndLight":true,"applied":true,"awarded":true,` +
+			`"attachRequired":true,"award":true,"awardXpQuantity":50,"awardCurrency":true,"awardCurrencyQuantity":5}`,
+		func(c caller) (any, error) {
+			return c.Badges.Create(c.ctx, client.BadgeCreate{
+				ServerID: id, Title: "Chatterbox", Action: client.BadgeMessages, Quantity: new(int32(0)), Description: "Talks",
+				Image: "https://a.test/i", DarkImage: "https://a.test/d", LightImage: "https://a.test/l", EnabledDarkAndLight: true,
+				Applied: true, Awarded: true, AttachRequired: true,
+				Award: true, AwardXpQuantity: 50, AwardCurrency: true, AwardCurrencyQuantity: 5,
+			}, c.opts...)
+		},
+	},
+	{
+		"updateBadge", "PUT /badges/" + badgeID, `{"title":"Chatterbox","action":"replies","quantity":3,"award":true,"awardXpQuantity":50}`,
+		func(c caller) (any, error) {
+			return c.Badges.Update(c.ctx, badgeID, client.BadgeUpdate{
+				Title: "Chatterbox", Action: client.BadgeReplies, Quantity: new(int32(3)), Award: true, AwardXpQuantity: 50,
+			})
+		},
+	},
+	{
+		"deleteBadge", "DELETE /badges/" + badgeID, "",
+		func(c caller) (any, error) { return nil, c.Badges.Delete(c.ctx, badgeID) },
+	},
+	{
+		"awardBadge", "POST /badges/" + badgeID + "/award", `{"userId":"2"}`,
+		func(c caller) (any, error) { return c.Badges.Award(c.ctx, badgeID, "2") },
+	},
+	{
+		"removeBadge", "POST /badges/" + badgeID + "/remove", `{"userId":"2"}`,
+		func(c caller) (any, error) { return nil, c.Badges.Remove(c.ctx, badgeID, "2") },
+	},
+	{
+		"listApiKeys", "GET " + atKeys, "",
+		func(c caller) (any, error) { return c.Keys.List(c.ctx, id) },
+	},
+	{
+		"createApiKey", "POST " + atKeys, `{"name":"shop","permissions":[]}`,
+		func(c caller) (any, error) {
+			return c.Keys.Create(c.ctx, id, client.APIKeyCreate{Name: "shop"}, c.opts...)
+		},
+	},
+	{
+		"createApiKey", "POST " + atKeys, `{"name":"shop","permissions":["badges","channels"],"expirePeriod":30}`,
+		func(c caller) (any, error) {
+			return c.Keys.Create(c.ctx, id, client.APIKeyCreate{
+				Name: "shop", Permissions: []client.KeyPermission{client.PermissionBadges, client.PermissionChannels}, ExpirePeriod: 30,
+			}, c.opts...)
+		},
+	},
+	{
+		"updateApiKey", "PUT " + atKeys + "/" + keyID, `{"isActive":false}`,
+		func(c caller) (any, error) {
+			return c.Keys.Update(c.ctx, id, keyID, client.APIKeyUpdate{IsActive: new(false)})
+		},
+	},
+	{
+		"updateApiKey", "PUT " + atKeys + "/" + keyID, `{"name":"till","permissions":[],"expirePeriod":0,"isActive":true}`,
+		func(c caller) (any, error) {
+			return c.Keys.Update(c.ctx, id, keyID, client.APIKeyUpdate{
+				Name: new("till"), Permissions: new([]client.KeyPermission(nil)), ExpirePeriod: new(int32(0)), IsActive: new(true),
+			})
+		},
+	},
+	{
+		"deleteApiKey", "DELETE " + atKeys + "/" + keyID, "",
+		func(c caller) (any, error) { return c.Keys.Delete(c.ctx, id, keyID) },
+	},
+	{
+		"getApiKeyInfo", "GET /apis/v1/api-keys/info", "",
+		func(c caller) (any, error) { return c.Keys.Info(c.ctx) },
+	},
+}
+
+const flags = `"serverPermissions":{"allow_dm":false,"create_invite":false,"kick_members":false,"warn_members":false,"suspend_members":false,` +
+	`"ban_members":false,"manage_roles":false,"manage_channels":false,"broadcast_messages":false,"overwrite_language_settings":false,` +
+	`"server_administrator":false},"channelPermissions":{"view_message_history":false,"post_messages":false,"delete_messages":false,` +
+	`"manage_messages":false,"allow_mentions":false,"attach_files":false,"post_analysis":false,"pinable":false,"share_links":false,` +
+	`"share_Attachments":false}`
+
+func collect[T any](items iter.Seq2[T, error]) (all []T, err error) {
+	for item, err := range items {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, item)
+	}
+	return all, nil
+}
+
+// operation is one of the contract.
+type operation struct {
+	*openapi3.Operation
+	route *routers.Route
+	path  *regexp.Regexp
+}
+
+func contract(t *testing.T) (*openapi3.T, map[string]operation) {
+	t.Helper()
+	doc, err := api.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	parameter := regexp.MustCompile(`\\\{(\w+)\\\}`)
+	operations := map[string]operation{}
+	for path, item := range doc.Paths.Map() {
+		pattern := regexp.MustCompile("^" + parameter.ReplaceAllString(regexp.QuoteMeta(path), "(?<$1>[^/]+)") + "$")
+		for method, op := range item.Operations() {
+			route := &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: op}
+			operations[op.OperationID] = operation{op, route, pattern}
+		}
+	}
+	return doc, operations
+}
+
+// hold holds a request against the operation, as the contract has it.
+func (op operation) hold(t *testing.T, r *http.Request, body []byte) {
+	t.Helper()
+	place := op.path.FindStringSubmatch(r.URL.Path)
+	if place == nil || r.Method != op.route.Method {
+		t.Errorf("%s %s is not %s %s", r.Method, r.URL.Path, op.route.Method, op.route.Path)
+		return
+	}
+	params := map[string]string{}
+	for i, name := range op.path.SubexpNames()[1:] {
+		params[name] = place[i+1]
+	}
+	r = r.Clone(r.Context())
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	err := openapi3filter.ValidateRequest(r.Context(), &openapi3filter.RequestValidationInput{
+		Request: r, PathParams: params, Route: op.route,
+		Options: &openapi3filter.Options{
+			MultiError: true, SkipSettingDefaults: true, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc,
+			ExcludeRequestBody: strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/"),
+		},
+	})
+	if err != nil {
+		t.Errorf("the contract does not admit this request: %v", err)
+	}
+	if (op.RequestBody == nil) != (len(body) == 0) {
+		t.Errorf("a body of %d bytes, and in the contract: %v", len(body), op.RequestBody)
+	}
+}
+
+// success is the example of a good answer that the contract gives, and what is in its envelope.
+func (op operation) success(t *testing.T) (handler http.HandlerFunc, value any) {
+	t.Helper()
+	for status, response := range op.Responses.Map() {
+		if !strings.HasPrefix(status, "2") {
+			continue
+		}
+		var code int
+		fmt.Sscan(status, &code)
+		media := response.Value.Content["application/json"]
+		if media == nil {
+			return says(code, "a picture", "Content-Type", "image/png"), "a picture"
+		}
+		text, err := json.Marshal(media.Example)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var answer map[string]any
+		if err := json.Unmarshal(text, &answer); err != nil {
+			t.Fatal(err)
+		}
+		if value = answer["body"]; value == nil {
+			value = answer["data"]
+		}
+		return says(code, string(text)), value
+	}
+	t.Fatalf("%s has no good answer", op.OperationID)
+	return nil, nil
+}
+
+// failure is a failure in the envelope family of the operation.
+func (op operation) failure(status int, code client.Code) http.HandlerFunc {
+	problem := fmt.Sprintf(`{"code":%q,"requestId":"r-1","fields":[]}`, code)
+	switch ref := op.Responses.Default().Ref; {
+	case strings.HasSuffix(ref, "/SystemError"):
+		return says(status, `{"meta":{"success":false,"message":"No","devMessage":""},"body":`+problem+`}`)
+	case strings.HasSuffix(ref, "/IntegrationError"):
+		return says(status, `{"status":"error","message":"No","data":`+problem+`}`)
+	default:
+		return says(status, fmt.Sprintf(`{"meta":{"status":"error","statusCode":%d},"message":"No","data":%s}`, status, problem))
+	}
+}
+
+func (op operation) admits(scheme string) bool {
+	return slices.ContainsFunc(*op.Security, func(r openapi3.SecurityRequirement) bool { _, ok := r[scheme]; return ok })
+}
+
+func (op operation) takesIdempotencyKey() bool {
+	return op.Parameters.GetByInAndName("header", "Idempotency-Key") != nil
+}
+
+func TestEveryOperationOfTheContractCanBeCalled(t *testing.T) {
+	_, operations := contract(t)
+	called := map[string]bool{}
+	for _, tt := range calls {
+		if called[tt.operation] = true; operations[tt.operation].Operation == nil {
+			t.Errorf("there is no operation %s in the contract", tt.operation)
+		}
+	}
+	for name, op := range operations {
+		if !called[name] {
+			t.Errorf("no line calls %s, which is %s %s: which method of the client does?", name, op.route.Method, op.route.Path)
+		}
+	}
+}
+
+// onEveryCall runs a test for every line of calls.
+func onEveryCall(t *testing.T, test func(t *testing.T, op operation, line int)) {
+	_, operations := contract(t)
+	for line, tt := range calls {
+		if op := operations[tt.operation]; op.Operation != nil {
+			t.Run(fmt.Sprint(tt.operation, " ", line), func(t *testing.T) { test(t, op, line) })
+		}
+	}
+}
+
+func TestEveryCallMakesTheRequestAndReturnsTheValueOfTheContract(t *testing.T) {
+	onEveryCall(t, func(t *testing.T, op operation, line int) {
+		tt := calls[line]
+		answer, want := op.success(t)
+		asked := 0
+		c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			asked++
+			if request := r.Method + " " + r.RequestURI; request != tt.request {
+				t.Errorf("asked for %q, want %q", request, tt.request)
+			}
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				t.Error(err)
+			}
+			if tt.body != "" {
+				if diff := cmp.Diff(value(t, []byte(tt.body)), value(t, body)); diff != "" {
+					t.Error("the body: ", diff)
+				}
+			}
+			op.hold(t, r, body)
+			answer(w, r)
+		})
+		got, err := tt.call(caller{Client: c, ctx: t.Context()})
+		if err != nil || asked != 1 {
+			t.Fatalf("got %v after %d requests", err, asked)
+		}
+		if got == nil {
+			if text := fmt.Sprint(want); text != "map[]" && text != "[]" {
+				t.Errorf("the answer has %v in it, and nothing is returned", want)
+			}
+			return
+		}
+		text, err := json.Marshal(got)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, value(t, text)); diff != "" {
+			t.Error("the value: ", diff)
+		}
+	})
+}
+
+// value is what a JSON text says.
+func value(t *testing.T, text []byte) (v any) {
+	t.Helper()
+	if err := json.Unmarshal(text, &v); err != nil {
+		t.Errorf("%q: %v", text, err)
+	}
+	return v
+}
+
+func TestEveryCallTellsTheFailuresOfTheContract(t *testing.T) {
+	codes := map[string]client.Code{
+		"400": client.CodeInvalidRequest, "401": client.CodeUnauthenticated, "403": client.CodePermissionDenied,
+		"404": client.CodeNotFound, "409": client.CodeConflict, "default": client.CodeRateLimited,
+	}
+	onEveryCall(t, func(t *testing.T, op operation, line int) {
+		for status, response := range op.Responses.Map() {
+			code, ok := codes[status]
+			if !ok {
+				if !strings.HasPrefix(status, "2") && status != "304" {
+					t.Errorf("no code is known for %s (%v)", status, response.Ref)
+				}
+				continue
+			}
+			number := 429
+			fmt.Sscan(status, &number)
+			c := serve(t, op.failure(number, code))
+			got, err := calls[line].call(caller{Client: c, ctx: t.Context()})
+			want := (&client.Error{Code: code}).Unwrap()
+			if e, ok := errors.AsType[*client.Error](err); !ok || !errors.Is(err, want) || e.Message != "No" || e.RequestID != "r-1" {
+				t.Errorf("from a %d: got %v, want %v", number, err, want)
+			}
+			if v := reflect.ValueOf(got); got != nil && !v.IsZero() {
+				t.Errorf("from a %d: got %v besides the error", number, got)
+			}
+		}
+	})
+}
+
+// A credential goes where the operation takes it: an API key as x-api-key where that is admitted.
+func TestEveryCallSendsTheCredentialThatTheContractAsksFor(t *testing.T) {
+	onEveryCall(t, func(t *testing.T, op operation, line int) {
+		answer, _ := op.success(t)
+		sent := func(opt client.Option) (authorization, apiKey string) {
+			c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				authorization, apiKey = r.Header.Get("Authorization"), r.Header.Get("X-Api-Key")
+				answer(w, r)
+			}, opt)
+			if _, err := calls[line].call(caller{Client: c, ctx: t.Context()}); err != nil {
+				t.Error(err)
+			}
+			return authorization, apiKey
+		}
+		if authorization, apiKey := sent(client.WithToken(token)); authorization != "Bearer "+token || apiKey != "" {
+			t.Errorf("a token: got Authorization %q and X-Api-Key %q", authorization, apiKey)
+		}
+		authorization, apiKey := sent(client.WithAPIKey(key))
+		switch {
+		case op.admits("apiKeyAuth"):
+			if authorization != "" || apiKey != key {
+				t.Errorf("an API key, to be sent as x-api-key: got Authorization %q and X-Api-Key %q", authorization, apiKey)
+			}
+		case op.admits("keyAuth"):
+			if authorization != "Bearer "+key || apiKey != "" {
+				t.Errorf("an API key, to be sent as a bearer token: got Authorization %q and X-Api-Key %q", authorization, apiKey)
+			}
+		case (authorization == "") == (apiKey == ""):
+			t.Errorf("an API key: got Authorization %q and X-Api-Key %q, want one of them", authorization, apiKey)
+		}
+	})
+}
+
+func TestCallsThatMakeSomethingTakeAnIdempotencyKey(t *testing.T) {
+	onEveryCall(t, func(t *testing.T, op operation, line int) {
+		answer, _ := op.success(t)
+		want := ""
+		if op.takesIdempotencyKey() {
+			want = "order-1138"
+		}
+		got, again := "", ""
+		c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			got = r.Header.Get("Idempotency-Key")
+			if again != "" {
+				w.Header().Set("Idempotent-Replayed", again)
+			}
+			answer(w, r)
+		})
+		for _, again = range []string{"", "true", ""} {
+			replayed := again == "" // It is set in both cases.
+			opts := []client.CreateOption{client.IdempotencyKey("order-1138"), client.Replayed(&replayed)}
+			if _, err := calls[line].call(caller{c, t.Context(), opts}); err != nil || got != want {
+				t.Errorf("sent %q (%v), want %q", got, err, want)
+			}
+			if op.takesIdempotencyKey() && replayed != (again == "true") {
+				t.Errorf("replayed is %v after an answer with Idempotent-Replayed %q", replayed, again)
+			}
+		}
+		if _, err := calls[line].call(caller{Client: c, ctx: t.Context()}); err != nil || got != "" {
+			t.Errorf("sent %q (%v) without being told to", got, err)
+		}
+		if !op.takesIdempotencyKey() {
+			return
+		}
+
+		replayed := true
+		c = serve(t, op.failure(409, client.CodeConflict))
+		if _, err := calls[line].call(caller{c, t.Context(), []client.CreateOption{client.Replayed(&replayed)}}); err == nil || replayed {
+			t.Errorf("got %v, replayed %v of a call that failed", err, replayed)
+		}
+		c = serve(t, func(_ http.ResponseWriter, r *http.Request) {
+			t.Errorf("asked with the key %q", r.Header.Get("Idempotency-Key"))
+		})
+		for _, bad := range []string{"", " ", "a b", "a\n", "ü"} {
+			replayed := true
+			opts := []client.CreateOption{client.IdempotencyKey(bad), client.Replayed(&replayed)}
+			if _, err := calls[line].call(caller{c, t.Context(), opts}); !errors.Is(err, client.ErrInvalidRequest) || replayed {
+				t.Errorf("the key %q: got %v, replayed %v, want ErrInvalidRequest", bad, err, replayed)
+			}
+		}
+	})
+}
+
+// Inputs are written by hand, to be comfortable. This is what they are held against.
+func TestInputsHaveEveryPartOfTheContract(t *testing.T) {
+	doc, _ := contract(t)
+	for _, tt := range []struct {
+		input   any
+		schema  string
+		without []string // The older spelling of another part, or one that could only repeat what the id says.
+		always  []string // Optional, and sent nevertheless.
+	}{
+		{client.AccountCreate{}, "AccountCreate", nil, nil},
+		{client.ChannelCreate{}, "ChannelCreate", nil, nil},
+		{client.ChannelUpdate{}, "ChannelUpdate", nil, nil},
+		{
+			client.RoleCreate{}, "RoleCreate", []string{"channel_permissions", "server_permissions"},
+			[]string{"channelPermissions", "serverPermissions"},
+		},
+		{
+			client.RoleUpdate{}, "RoleUpdate", []string{"channel_permissions", "serverId", "server_permissions"},
+			[]string{"channelPermissions", "serverPermissions"},
+		},
+		{client.BadgeCreate{}, "BadgeCreate", nil, nil},
+		{client.BadgeUpdate{}, "BadgeUpdate", []string{"serverId"}, nil},
+		{client.APIKeyCreate{}, "ApiKeyCreate", nil, nil},
+		{client.APIKeyUpdate{}, "ApiKeyUpdate", nil, nil},
+	} {
+		schema := doc.Components.Schemas[tt.schema].Value
+		got := slices.Clone(tt.without)
+		for field := range reflect.TypeOf(tt.input).Fields() {
+			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+			got = append(got, name)
+		}
+		slices.Sort(got)
+		want := slices.Sorted(maps.Keys(schema.Properties))
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("the parts of %s: %s", tt.schema, diff)
+		}
+
+		text, err := json.Marshal(tt.input)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = slices.Sorted(maps.Keys(value(t, text).(map[string]any)))
+		want = slices.Sorted(slices.Values(slices.Concat(schema.Required, tt.always)))
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("what an empty %s sends: %s", tt.schema, diff)
+		}
+	}
+}
+
+// A value that the contract lists has a name here.
+func TestEveryListedValueHasAName(t *testing.T) {
+	source := ""
+	files, err := filepath.Glob("*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if !strings.HasSuffix(file, "_test.go") {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			source += string(text)
+		}
+	}
+	models, err := parser.ParseFile(gotoken.NewFileSet(), "../gen/models.gen.go", nil, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, decl := range models.Decls {
+		decl, ok := decl.(*ast.GenDecl)
+		if !ok || decl.Tok != gotoken.CONST {
+			continue
+		}
+		for _, spec := range decl.Specs {
+			for _, name := range spec.(*ast.ValueSpec).Names {
+				if found++; !strings.Contains(source, "= gen."+name.Name+"\n") {
+					t.Errorf("gen.%s has no name in this package", name.Name)
+				}
+			}
+		}
+	}
+	if found < 50 {
+		t.Errorf("only %d listed values were found: is this the right file?", found)
+	}
+}

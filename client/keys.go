@@ -1,0 +1,123 @@
+package client
+
+import (
+	"context"
+
+	"github.com/rejoin-dev/rejoin/gen"
+)
+
+// The nouns of this section of the contract.
+type (
+	// APIKey is a key with which programs act for a community. Its Key is masked to its first and last four characters,
+	// except in what [KeysService.Create] returns.
+	APIKey = gen.APIKey
+	// KeyPermission is what an API key may do. The list grows with the contract.
+	KeyPermission = gen.KeyPermission
+)
+
+// The permissions of this version of the contract.
+const (
+	PermissionSendMessage    = gen.KeyPermissionSendMessage
+	PermissionReplyMessage   = gen.KeyPermissionReplyMessage
+	PermissionReactMessage   = gen.KeyPermissionReactMessage
+	PermissionGetMessages    = gen.KeyPermissionGetMessages
+	PermissionCreateUser     = gen.KeyPermissionCreateUser
+	PermissionManageUser     = gen.KeyPermissionManageUser
+	PermissionGetUserData    = gen.KeyPermissionGetUserData
+	PermissionGetUserStats   = gen.KeyPermissionGetUserStats
+	PermissionBulkUpdateUser = gen.KeyPermissionBulkUpdateUser
+	PermissionUserFields     = gen.KeyPermissionUserFields
+	PermissionChannels       = gen.KeyPermissionChannels
+	PermissionRoles          = gen.KeyPermissionRoles
+	PermissionBadges         = gen.KeyPermissionBadges
+	PermissionLeaderboard    = gen.KeyPermissionLeaderboard
+	PermissionStore          = gen.KeyPermissionStore
+	PermissionRedemptions    = gen.KeyPermissionRedemptions
+	PermissionAnalysis       = gen.KeyPermissionAnalysis
+	PermissionAnalytics      = gen.KeyPermissionAnalytics
+	PermissionWebhooks       = gen.KeyPermissionWebhooks
+	PermissionSecureAuth     = gen.KeyPermissionSecureAuth
+)
+
+// APIKeyCreate is what an API key is made from. Only Name is required.
+type APIKeyCreate struct {
+	// Name is one line of 1 to 100 characters.
+	Name string `json:"name"`
+
+	// Permissions are what the key may do. Without any, it may do nothing but ask for Info.
+	Permissions []KeyPermission `json:"permissions"`
+
+	// ExpirePeriod is for how many days the key is good, at most 3650; 0 is for ever.
+	ExpirePeriod int32 `json:"expirePeriod,omitzero"`
+}
+
+// APIKeyUpdate is what changes in an API key; what is nil stays as it is. At least one part is needed.
+type APIKeyUpdate struct {
+	// Name is as in [APIKeyCreate].
+	Name *string `json:"name,omitzero"`
+
+	// Permissions are as in [APIKeyCreate]. A pointer to no items takes all of them away.
+	Permissions *[]KeyPermission `json:"permissions,omitzero"`
+
+	// ExpirePeriod is as in [APIKeyCreate] and counts from now: ExpirePeriod: new(int32(30)).
+	ExpirePeriod *int32 `json:"expirePeriod,omitzero"`
+
+	// IsActive is whether the key is good; one that is not is refused until it is again.
+	IsActive *bool `json:"isActive,omitzero"`
+}
+
+// KeysService has the operations on the API keys of a community, which is a [Server]. It is a field of [Client].
+//
+// Every method but Info acts for an account: it fails with [ErrUnauthenticated] without the token of a session, and
+// with [ErrPermissionDenied] for an API key and unless the account is the owner of the server or has the role permission
+// server_administrator. A server that does not exist and one of which the caller is not a member are both [ErrNotFound].
+type KeysService struct {
+	api *gen.Client
+}
+
+// List returns all API keys of a server, oldest first, each with a masked Key.
+func (s *KeysService) List(ctx context.Context, serverID string) ([]APIKey, error) {
+	return list[APIKey](with(ctx, serverID, s.api.ListAPIKeys))
+}
+
+// Create makes an API key. What it returns is the only answer that ever shows the Key whole: give it to
+// [Client.WithAPIKey] or keep it in a safe place; whoever has it may act for the server with its permissions. Only its
+// digest is kept by the API, and a key that was lost can only be deleted. It fails with [ErrInvalidRequest] if a part of
+// the input is not as it must be.
+func (s *KeysService) Create(ctx context.Context, serverID string, in APIKeyCreate, opts ...CreateOption) (*APIKey, error) {
+	making, err := creating(opts)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkID(serverID); err != nil {
+		return nil, err
+	}
+	in.Permissions = full(in.Permissions)
+	return one[APIKey](making.note(s.api.CreateAPIKeyWithBody(ctx, serverID, nil, jsonType, body(in), making.edits...)))
+}
+
+// Update changes an API key and returns it as it is then, masked. It fails with [ErrNotFound] if there is no such key,
+// and with [ErrInvalidRequest] if a part of the input is not as it must be.
+func (s *KeysService) Update(ctx context.Context, serverID, id string, in APIKeyUpdate) (*APIKey, error) {
+	if err := checkID(serverID, id); err != nil {
+		return nil, err
+	}
+	in.Permissions = fullIf(in.Permissions)
+	return one[APIKey](s.api.UpdateAPIKeyWithBody(ctx, serverID, id, jsonType, body(in)))
+}
+
+// Delete ends an API key, at once and for good, and returns what it was, masked: each later call with it fails with
+// [ErrUnauthenticated]. It fails with [ErrNotFound] if there is no such key.
+func (s *KeysService) Delete(ctx context.Context, serverID, id string) (*APIKey, error) {
+	if err := checkID(serverID, id); err != nil {
+		return nil, err
+	}
+	return one[APIKey](s.api.DeleteAPIKey(ctx, serverID, id))
+}
+
+// Info returns the API key with which this client calls, masked, whatever its permissions. It fails with
+// [ErrUnauthenticated] if the key is unknown, deleted, expired or not active, and with [ErrPermissionDenied] for the
+// token of a session.
+func (s *KeysService) Info(ctx context.Context) (*APIKey, error) {
+	return one[APIKey](s.api.GetAPIKeyInfo(ctx))
+}

@@ -1,0 +1,115 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+)
+
+// A CreateOption says more about one call that makes something: it is the last argument of the methods that take it.
+type CreateOption func(*creation)
+
+// IdempotencyKey makes it safe to repeat a call, say after a connection broke and left open whether it had succeeded:
+// for 24 hours, the same key with the same input gets the first answer again, and nothing is made twice. With another
+// input the call fails with [ErrConflict]. A call that failed does not use up its key.
+//
+// The key is a text of 1 to 255 printable ASCII characters without spaces that stands for this one intention and no
+// other, such as an order number or a [crypto/rand.Text] that was kept before the first try. It counts for one caller
+// and one method.
+func IdempotencyKey(key string) CreateOption {
+	return func(c *creation) { c.key = &key }
+}
+
+// Replayed sets *replayed to whether the answer is that of an earlier call with the same [IdempotencyKey].
+func Replayed(replayed *bool) CreateOption {
+	return func(c *creation) { c.replayed = replayed }
+}
+
+// creation is one call that makes something.
+type creation struct {
+	key      *string
+	replayed *bool
+	edits    []edit
+}
+
+func creating(opts []CreateOption) (*creation, error) {
+	c := &creation{}
+	for _, opt := range opts {
+		opt(c)
+	}
+	if c.replayed != nil {
+		*c.replayed = false
+	}
+	if c.key != nil {
+		// An empty one, or spaces at its end, would get lost on the way without a word.
+		if !oneWord(*c.key) {
+			return nil, fmt.Errorf("%w: %q cannot be an idempotency key", ErrInvalidRequest, *c.key)
+		}
+		c.edits = append(c.edits, header("Idempotency-Key", *c.key))
+	}
+	return c, nil
+}
+
+// note takes note of the answer and passes it on.
+func (c *creation) note(res *http.Response, err error) (*http.Response, error) {
+	if err == nil && c.replayed != nil {
+		*c.replayed = res.Header.Get("Idempotent-Replayed") == "true"
+	}
+	return res, err
+}
+
+const jsonType = "application/json"
+
+// body is an input as JSON. It is a *bytes.Reader, so that net/http can send it again by itself.
+func body(in any) io.Reader {
+	text, _ := json.Marshal(in) // Inputs are made of texts, numbers and flags, with which nothing can go wrong.
+	return bytes.NewReader(text)
+}
+
+// full is items as a JSON array, which for nil is an empty one and not null.
+func full[T any](items []T) []T {
+	if items == nil {
+		return []T{}
+	}
+	return items
+}
+
+// fullIf is as full, where nothing at all is something else than no items.
+func fullIf[T any](items *[]T) *[]T {
+	if items == nil {
+		return nil
+	}
+	return new(full(*items))
+}
+
+// optional is a text that may be left out.
+func optional(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
+}
+
+// with calls an operation on the thing that has the id, unless it cannot be an id.
+func with(
+	ctx context.Context, id string, call func(context.Context, string, ...edit) (*http.Response, error),
+) (*http.Response, error) {
+	if err := checkID(id); err != nil {
+		return nil, err
+	}
+	return call(ctx, id)
+}
+
+// checkID refuses the ids that would make a request for something else, because they vanish from the path. Every other
+// one is escaped, and left to the API to judge.
+func checkID(ids ...string) error {
+	for _, id := range ids {
+		if id == "" || id == "." || id == ".." {
+			return fmt.Errorf("%w: %q is not an id", ErrInvalidRequest, id)
+		}
+	}
+	return nil
+}

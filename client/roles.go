@@ -1,0 +1,120 @@
+package client
+
+import (
+	"context"
+
+	"github.com/rejoin-dev/rejoin/gen"
+)
+
+// The nouns of this section of the contract.
+type (
+	// Role is a set of permissions that members are given. A lower Order is a higher role.
+	Role = gen.Role
+	// ServerPermissions is what a role lets a member do in the whole server.
+	ServerPermissions = gen.ServerPermissions
+	// ChannelPermissions is what a role lets a member do in a channel.
+	ChannelPermissions = gen.ChannelPermissions
+)
+
+// RoleCreate is what a role is made from. Title and Class are required.
+type RoleCreate struct {
+	// ServerID may be left out if it is clear: with an API key, or if there is just one server in which the caller may
+	// make roles.
+	ServerID string `json:"serverId,omitzero"`
+
+	// Title is one line of 1 to 100 characters.
+	Title string `json:"title"`
+
+	// Class is the name of a colour, or #RRGGBB.
+	Class string `json:"class"`
+
+	// Order is the place of the role among the others, from 0, which is the highest, to 10000.
+	Order int32 `json:"order"`
+
+	Billable bool `json:"billable"`
+
+	// Description has up to 1000 characters.
+	Description string `json:"description,omitzero"`
+
+	ServerPermissions  ServerPermissions  `json:"serverPermissions"`
+	ChannelPermissions ChannelPermissions `json:"channelPermissions"`
+}
+
+// RoleUpdate is what a role becomes. It replaces the whole role: what is left out is empty or not permitted then. Begin
+// with what a [Role] shows.
+type RoleUpdate struct {
+	// All fields are as in [RoleCreate].
+	Title       string `json:"title"`
+	Class       string `json:"class"`
+	Order       int32  `json:"order"`
+	Billable    bool   `json:"billable"`
+	Description string `json:"description,omitzero"`
+
+	ServerPermissions  ServerPermissions  `json:"serverPermissions"`
+	ChannelPermissions ChannelPermissions `json:"channelPermissions"`
+}
+
+// RolesService has the operations on roles. It is a field of [Client]. The roles of a server as a whole are listed by
+// [ServersService.Roles].
+//
+// Every method takes the token of a session or an API key that has [PermissionRoles], and fails with
+// [ErrUnauthenticated] without either and with [ErrPermissionDenied] if the key lacks the permission. All but OfUser
+// fail with [ErrPermissionDenied] unless the account is the owner of the server or has the role permission manage_roles
+// or server_administrator. With manage_roles alone, nobody makes, changes, gives or takes a role at or above their own
+// highest, or one with permissions that they lack: that is [ErrPermissionDenied] too. A role, a member or a server that
+// does not exist and one that is not the caller's to see are both [ErrNotFound].
+type RolesService struct {
+	api *gen.Client
+}
+
+// Create makes a role. It fails with [ErrInvalidRequest] if a part of the input is not as it must be, or if the server
+// was left out and is not clear.
+func (s *RolesService) Create(ctx context.Context, in RoleCreate, opts ...CreateOption) (*Role, error) {
+	making, err := creating(opts)
+	if err != nil {
+		return nil, err
+	}
+	return one[Role](making.note(s.api.CreateRoleWithBody(ctx, nil, jsonType, body(in), making.edits...)))
+}
+
+// Update replaces a role and returns it as it is then. It fails with [ErrConflict] if it would change the title or the
+// order of @all, and with [ErrInvalidRequest] if a part of the input is not as it must be.
+func (s *RolesService) Update(ctx context.Context, id string, in RoleUpdate) (*Role, error) {
+	if err := checkID(id); err != nil {
+		return nil, err
+	}
+	return one[Role](s.api.UpdateRoleWithBody(ctx, id, jsonType, body(in)))
+}
+
+// Delete removes a role and takes it from everybody who has it. It fails with [ErrConflict] for @all.
+func (s *RolesService) Delete(ctx context.Context, id string) error {
+	return done(with(ctx, id, s.api.DeleteRole))
+}
+
+// OfUser returns the roles of a member of a server, given by number, the highest first; @all is always among them. The
+// server may be "": then it is that of the API key, or the only one of the account. If there is no such one, or are
+// several, it fails with [ErrInvalidRequest].
+func (s *RolesService) OfUser(ctx context.Context, serverID, userNumber string) ([]Role, error) {
+	if err := checkID(userNumber); err != nil {
+		return nil, err
+	}
+	return list[Role](s.api.ListUserRoles(ctx, userNumber, &gen.ListUserRolesParams{ServerID: optional(serverID)}))
+}
+
+// Add gives a role to a member, given by number, and returns all roles of the member then, the highest first. Giving it
+// again changes nothing.
+func (s *RolesService) Add(ctx context.Context, id, userNumber string) ([]Role, error) {
+	if err := checkID(id); err != nil {
+		return nil, err
+	}
+	return list[Role](s.api.AddRoleToUser(ctx, id, gen.UserReference{UserID: userNumber}))
+}
+
+// Remove takes a role from a member, given by number, and returns all roles of the member then, the highest first.
+// Taking it again changes nothing. It fails with [ErrConflict] for @all.
+func (s *RolesService) Remove(ctx context.Context, id, userNumber string) ([]Role, error) {
+	if err := checkID(id); err != nil {
+		return nil, err
+	}
+	return list[Role](s.api.RemoveRoleFromUser(ctx, id, gen.UserReference{UserID: userNumber}))
+}

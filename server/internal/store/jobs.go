@@ -1,0 +1,93 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/rivermigrate"
+)
+
+const (
+	pollJobs    = 100 * time.Millisecond // how late a job may begin
+	jobsAtOnce  = 20                     // of one process
+	keepJobs    = time.Hour              // that are done
+	loseJobs    = 5 * time.Minute        // after which a job of a process that was killed is run again
+	jobDeadline = time.Minute
+	heedStop    = 5 * time.Second // for a job that is called off
+)
+
+// Jobs enqueues background work. A job runs after its transaction was committed, in whichever process works, and runs
+// again if it has failed or its process was killed: it must bear that.
+type Jobs struct {
+	client *river.Client[*sql.Tx]
+	tx     *sql.Tx
+}
+
+// Insert adds a job. Its arguments are kept in the database as they are: no secret may be among them.
+func (j Jobs) Insert(ctx context.Context, args river.JobArgs) error {
+	_, err := j.client.InsertTx(ctx, j.tx, args, nil)
+	return err
+}
+
+// Work runs jobs until stop is called. That lets the running ones finish for as long as its context allows; then it calls
+// them off, and they run again another time. Nothing runs any more when stop returns, unless a job does not heed that.
+func (s *Store) Work(workers *river.Workers, periodic []*river.PeriodicJob, log *slog.Logger) (stop func(context.Context), err error) {
+	client, err := river.NewClient(s.dialect.jobs(s.write.db), &river.Config{
+		Workers:                     workers,
+		Queues:                      map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: jobsAtOnce}},
+		PeriodicJobs:                periodic,
+		PollOnly:                    true,
+		FetchPollInterval:           pollJobs,
+		FetchCooldown:               pollJobs,
+		JobTimeout:                  jobDeadline,
+		RescueStuckJobsAfter:        loseJobs,
+		CompletedJobRetentionPeriod: keepJobs,
+		Logger:                      slog.New(warnings{log.Handler()}),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("background work cannot be prepared: %w", err)
+	}
+	if err := client.Start(context.Background()); err != nil {
+		return nil, fmt.Errorf("background work cannot be started: %w", s.dialect.errorOf(err))
+	}
+	return func(ctx context.Context) {
+		if client.Stop(ctx) != nil {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), heedStop)
+			defer cancel()
+			client.StopAndCancel(ctx)
+		}
+	}, nil
+}
+
+// newJobs returns a client that enqueues and does not work.
+func newJobs(driver riverdriver.Driver[*sql.Tx]) (*river.Client[*sql.Tx], error) {
+	return river.NewClient(driver, &river.Config{Logger: slog.New(slog.DiscardHandler)})
+}
+
+// migrateJobs brings the tables of jobs up to date. They are River's own and come with it.
+func migrateJobs(ctx context.Context, driver riverdriver.Driver[*sql.Tx]) error {
+	migrator, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	_, err = migrator.Migrate(ctx, rivermigrate.DirectionUp, nil)
+	return err
+}
+
+// warnings lets through what an operator should see, and not that all is well.
+type warnings struct{ slog.Handler }
+
+func (w warnings) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn && w.Handler.Enabled(ctx, level)
+}
+
+func (w warnings) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return warnings{w.Handler.WithAttrs(attrs)}
+}
+
+func (w warnings) WithGroup(name string) slog.Handler { return warnings{w.Handler.WithGroup(name)} }

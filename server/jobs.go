@@ -1,0 +1,45 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"github.com/rejoin-dev/rejoin/server/internal/store"
+	"github.com/riverqueue/river"
+)
+
+// sweepEvery is how often what has expired is removed. It has no effect before that either.
+const sweepEvery = time.Hour
+
+// sweep is the job of removing it.
+type sweep struct{}
+
+// Kind is the name of the job in the database.
+func (sweep) Kind() string { return "sweep" }
+
+type sweeper struct {
+	river.WorkerDefaults[sweep]
+	store *store.Store
+	now   func() time.Time
+}
+
+// Work removes the sessions, codes and kept answers that have expired.
+func (w *sweeper) Work(ctx context.Context, _ *river.Job[sweep]) error {
+	return w.store.Tx(ctx, func(tx *store.Tx) error {
+		if err := tx.Auth.DeleteExpired(ctx, w.now()); err != nil {
+			return err
+		}
+		return tx.Idempotency.DeleteExpired(ctx, w.now())
+	})
+}
+
+// startJobs begins the background work of the server.
+func (k *core) startJobs() (stop func(context.Context), err error) {
+	workers := river.NewWorkers()
+	river.AddWorker(workers, &mailer{store: k.store, post: k.post, now: k.now, newID: k.newID, random: k.random})
+	river.AddWorker(workers, &sweeper{store: k.store, now: k.now})
+	return k.store.Work(workers, []*river.PeriodicJob{
+		river.NewPeriodicJob(river.PeriodicInterval(sweepEvery), func() (river.JobArgs, *river.InsertOpts) { return sweep{}, nil },
+			&river.PeriodicJobOpts{RunOnStart: true}),
+	}, k.log)
+}

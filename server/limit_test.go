@@ -1,0 +1,223 @@
+package server
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rejoin-dev/rejoin/gen"
+)
+
+func TestAMeterGivesItsBurstAndThenWhatComesBack(t *testing.T) {
+	m := newMeter(10, 10*time.Second)
+	now := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	for i := range 10 {
+		if wait := m.take("a", now); wait != 0 {
+			t.Fatalf("take %d: wait %v", i+1, wait)
+		}
+	}
+	now = now.Add(3 * time.Second)
+	wait := m.take("a", now)
+	if wait != 7*time.Second || m.take("a", now) != wait {
+		t.Errorf("wait %v, want 7s, however often one asks", wait)
+	}
+	if m.take("b", now) != 0 {
+		t.Error("another key must have a bucket of its own")
+	}
+	if m.take("a", now.Add(wait-time.Millisecond)) == 0 {
+		t.Error("a token has come before it was said to")
+	}
+	if m.take("a", now.Add(wait)) != 0 {
+		t.Error("no token has come when it was said to")
+	}
+	if m.take("c", now.Add(time.Hour)); len(m.byKey) != 1 || len(m.byFull) != 1 {
+		t.Errorf("%d keys are remembered, want only the one whose bucket is not full", len(m.byKey))
+	}
+}
+
+func TestAMeterStaysBoundedAndDoesNotForgetAnEmptiedBucketForNewOnes(t *testing.T) {
+	m := newMeter(10, 10*time.Second)
+	m.size = 100
+	now := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	for m.take("hot", now) == 0 {
+	}
+	for i := range 10_000 {
+		m.take(strconv.Itoa(i), now)
+	}
+	if len(m.byKey) != m.size || len(m.byFull) != m.size {
+		t.Errorf("%d keys are remembered, want %d", len(m.byKey), m.size)
+	}
+	if m.take("hot", now) == 0 {
+		t.Error("ten thousand other keys have filled the bucket again")
+	}
+}
+
+func TestAnIPv6ClientIsItsNetwork(t *testing.T) {
+	for address, want := range map[string]string{
+		"192.0.2.1":                "192.0.2.1",
+		"::ffff:192.0.2.1":         "192.0.2.1",
+		"2001:db8:1:2:3:4:5:6":     "2001:db8:1:2::/64",
+		"2001:db8:1:2:ffff::":      "2001:db8:1:2::/64",
+		"2001:db8:1:3::1":          "2001:db8:1:3::/64",
+		"fe80::1%eth0":             "fe80::/64",
+		"":                         "",
+		"something from a socket?": "something from a socket?",
+	} {
+		if got := networkOf(address); got != want {
+			t.Errorf("%q: got %q, want %q", address, got, want)
+		}
+	}
+}
+
+// unread fails the test when it is read.
+type unread struct{ t *testing.T }
+
+func (u unread) Read([]byte) (int, error) {
+	u.t.Error("the body was read")
+	return 0, io.EOF
+}
+
+func TestAnAddressIsLimitedBeforeItsBodyIsRead(t *testing.T) {
+	s := open(t, Config{Data: t.TempDir()})
+	now := time.Now()
+	s.now = func() time.Time { return now }
+	ask := func(i int) *http.Request {
+		return jsonRequest("/auth/resend-code", "", map[string]any{"email": fmt.Sprintf("%d@example.com", i)})
+	}
+	for i := range 30 {
+		r := ask(i)
+		r.Header.Set("X-Forwarded-For", fmt.Sprintf("203.0.113.%d", i))
+		if w := send(s.Handler(), r); w.Code != http.StatusOK {
+			t.Fatalf("request %d: got %d %s", i+1, w.Code, w.Body)
+		}
+	}
+	r := ask(31)
+	r.Header.Set("X-Forwarded-For", "203.0.113.99")
+	r.Body = io.NopCloser(unread{t})
+	w := send(s.Handler(), r)
+	if problem := problemOf(t, w); w.Code != http.StatusTooManyRequests || problem.Body.Code != gen.ProblemCodeRateLimited || w.Header().Get("Retry-After") != "1" {
+		t.Errorf("got %d %s, Retry-After %s; want 429 rate_limited, and to come again in a second", w.Code, w.Body, w.Header().Get("Retry-After"))
+	}
+	other := ask(32)
+	other.RemoteAddr = "192.0.2.2:1234"
+	if w := send(s.Handler(), other); w.Code != http.StatusOK {
+		t.Errorf("another address: got %d", w.Code)
+	}
+	now = now.Add(time.Second)
+	if w := send(s.Handler(), ask(33)); w.Code != http.StatusOK {
+		t.Errorf("a second later: got %d", w.Code)
+	}
+	for range 30 { // what has no limit is not counted and not refused
+		if w := send(s.Handler(), request("GET", "/servers", "")); w.Code != http.StatusUnauthorized {
+			t.Fatalf("GET /servers: got %d", w.Code)
+		}
+	}
+}
+
+func TestATrustedProxySaysWhoseRequestsAreCounted(t *testing.T) {
+	s := open(t, Config{Data: t.TempDir(), TrustProxy: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}})
+	now := time.Now()
+	s.now = func() time.Time { return now }
+	from := func(i int, address string) int {
+		r := jsonRequest("/auth/resend-code", "", map[string]any{"email": fmt.Sprintf("%d@example.com", i)})
+		r.Header.Set("X-Forwarded-For", fmt.Sprintf("198.51.100.%d, %s", i, address)) // the left one is the client's word
+		return send(s.Handler(), r).Code
+	}
+	for i := range 31 {
+		if got := from(i, fmt.Sprintf("2001:db8::%d", i)); (got == http.StatusOK) != (i < 30) {
+			t.Errorf("request %d: got %d", i+1, got)
+		}
+	}
+	if got := from(31, "203.0.113.9"); got != http.StatusOK {
+		t.Errorf("another client of the proxy: got %d", got)
+	}
+}
+
+func TestAnAccountIsLimitedWhereverTheRequestsComeFrom(t *testing.T) {
+	s := open(t, Config{Data: t.TempDir()})
+	now := time.Now()
+	s.now = func() time.Time { return now }
+	s.passwords.compare = func(string, string) (bool, error) { return false, nil }
+	from := func(i int, email string) (status int, retryAfter string) {
+		r := jsonRequest("/auth/login", "", map[string]any{"email": email, "password": passphrase})
+		r.RemoteAddr = fmt.Sprintf("198.51.100.%d:1234", i)
+		w := send(s.Handler(), r)
+		return w.Code, w.Header().Get("Retry-After")
+	}
+	for i := range 10 {
+		if got, _ := from(i, []string{"a@example.com", "A@Example.com"}[i%2]); got != http.StatusUnauthorized {
+			t.Fatalf("login %d: got %d", i+1, got)
+		}
+	}
+	now = now.Add(2500 * time.Millisecond)
+	if got, after := from(11, "a@EXAMPLE.com"); got != http.StatusTooManyRequests || after != "8" {
+		t.Errorf("got %d, Retry-After %s; want 429 and 8 seconds", got, after)
+	}
+	if got, _ := from(11, "b@example.com"); got != http.StatusUnauthorized {
+		t.Errorf("another account: got %d", got)
+	}
+	now = now.Add(8 * time.Second)
+	if got, _ := from(11, "a@example.com"); got != http.StatusUnauthorized {
+		t.Errorf("after the time it was told: got %d", got)
+	}
+}
+
+func TestASessionIsLimitedByAddressAndByAccount(t *testing.T) {
+	s := open(t, Config{Data: t.TempDir()})
+	token, other := tokenOf(t, s, "a@example.com"), tokenOf(t, s, "b@example.com")
+	now := time.Now()
+	s.now = func() time.Time { return now }
+	from := func(address, token string) int {
+		r := request("GET", "/auth/me", token)
+		r.RemoteAddr = address + ":1234"
+		return send(s.Handler(), r).Code
+	}
+	for i := range 120 {
+		if got := from("192.0.2.1", token); got != http.StatusOK {
+			t.Fatalf("request %d: got %d", i+1, got)
+		}
+	}
+	for _, test := range []struct {
+		name, address, token string
+		want                 int
+	}{
+		{"the same address and account", "192.0.2.1", token, http.StatusTooManyRequests},
+		{"the same account", "192.0.2.2", token, http.StatusTooManyRequests},
+		{"the same address", "192.0.2.1", other, http.StatusTooManyRequests},
+		{"neither", "192.0.2.2", other, http.StatusOK},
+	} {
+		if got := from(test.address, test.token); got != test.want {
+			t.Errorf("%s: got %d, want %d", test.name, got, test.want)
+		}
+	}
+}
+
+func TestEveryOperationOfTheTagIsLimited(t *testing.T) {
+	s := open(t, Config{Data: t.TempDir()})
+	token := tokenOf(t, s, "a@example.com")
+	for _, pair := range []limitPair{s.limits.anonymous, s.limits.session} {
+		pair.address.burst = 0
+	}
+	for target, method := range map[string]string{
+		"/auth/register": "POST", "/auth/verify-email": "POST", "/auth/login": "POST", "/auth/resend-code": "POST",
+		"/auth/forgot-password": "POST", "/auth/reset-password": "POST", "/auth/logout": "POST", "/auth/me": "GET",
+		"/api/v1/auth/login": "POST",
+	} {
+		if w := send(s.Handler(), request(method, target, token)); w.Code != http.StatusTooManyRequests {
+			t.Errorf("%s: got %d, want 429", target, w.Code)
+		}
+	}
+}
+
+func TestAContractWithALimitedOperationThatNamesNoAccountIsRefused(t *testing.T) {
+	things := strings.ReplaceAll(thingsContract, "OPEN", "false")
+	limited := strings.Replace(things, "      security: [{ sessionAuth: [] }]", "      tags: [auth]\n      security: []", 1)
+	if _, err := newContract(parse(t, limited)); err == nil || !strings.Contains(err.Error(), "createThing") {
+		t.Errorf("got %v, want an error that names createThing", err)
+	}
+}
