@@ -535,9 +535,13 @@ type BadgeAction string
 // BadgeCreate What a new badge is made from.
 type BadgeCreate struct {
 	// Action What a badge is awarded for.
-	Action         BadgeAction `json:"action"`
-	Applied        *bool       `json:"applied,omitempty"`
-	AttachRequired *bool       `json:"attachRequired,omitempty"`
+	Action BadgeAction `json:"action"`
+
+	// Applied Kept for clients that know what they mean by it.
+	Applied *bool `json:"applied,omitempty"`
+
+	// AttachRequired Kept and shown as it was given.
+	AttachRequired *bool `json:"attachRequired,omitempty"`
 
 	// Award Whether the badge is worth XP.
 	Award *bool `json:"award,omitempty"`
@@ -546,7 +550,9 @@ type BadgeCreate struct {
 	AwardCurrency         *bool  `json:"awardCurrency,omitempty"`
 	AwardCurrencyQuantity *int32 `json:"awardCurrencyQuantity,omitempty"`
 	AwardXpQuantity       *int32 `json:"awardXpQuantity,omitempty"`
-	Awarded               *bool  `json:"awarded,omitempty"`
+
+	// Awarded Kept and shown as it was given.
+	Awarded *bool `json:"awarded,omitempty"`
 
 	// DarkImage The address of an image.
 	DarkImage *BadgeImage `json:"darkImage,omitempty"`
@@ -591,12 +597,16 @@ type BadgeResponse struct {
 	Body Badge `json:"body"`
 }
 
-// BadgeUpdate What a badge becomes.
+// BadgeUpdate What a badge becomes. What is left out becomes empty, false or its default, whatever it was.
 type BadgeUpdate struct {
 	// Action What a badge is awarded for.
-	Action         BadgeAction `json:"action"`
-	Applied        *bool       `json:"applied,omitempty"`
-	AttachRequired *bool       `json:"attachRequired,omitempty"`
+	Action BadgeAction `json:"action"`
+
+	// Applied Kept for clients that know what they mean by it.
+	Applied *bool `json:"applied,omitempty"`
+
+	// AttachRequired Kept and shown as it was given.
+	AttachRequired *bool `json:"attachRequired,omitempty"`
 
 	// Award Whether the badge is worth XP.
 	Award *bool `json:"award,omitempty"`
@@ -605,7 +615,9 @@ type BadgeUpdate struct {
 	AwardCurrency         *bool  `json:"awardCurrency,omitempty"`
 	AwardCurrencyQuantity *int32 `json:"awardCurrencyQuantity,omitempty"`
 	AwardXpQuantity       *int32 `json:"awardXpQuantity,omitempty"`
-	Awarded               *bool  `json:"awarded,omitempty"`
+
+	// Awarded Kept and shown as it was given.
+	Awarded *bool `json:"awarded,omitempty"`
 
 	// DarkImage The address of an image.
 	DarkImage *BadgeImage `json:"darkImage,omitempty"`

@@ -11,12 +11,14 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/labstack/echo/v4"
+	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/gen"
 )
 
@@ -58,6 +60,22 @@ func (o *operation) name() string {
 	}
 	return o.id
 }
+
+// ownContract is the contract of this binary and its operations. They are worked out once, however many servers a
+// process has, and never changed.
+var ownContract = sync.OnceValues(func() (own struct {
+	doc        *openapi3.T
+	operations map[routeKey]*operation
+}, err error) {
+	if own.doc, err = api.Load(); err != nil {
+		return own, err
+	}
+	k, err := newContract(own.doc)
+	if err == nil {
+		own.operations = k.operations
+	}
+	return own, err
+})
 
 var pathParameter = regexp.MustCompile(`\{([^}]+)\}`)
 
@@ -198,7 +216,11 @@ func (k *contract) hold(authenticate func(context.Context, http.Header) (actor, 
 				}
 				call.actor = who
 			}
-			call.idempotency = idempotencyOf(r, op, call.actor.credential)
+			caller := call.actor.credential
+			if caller == "" {
+				caller = c.RealIP() // who has no credential yet is told from others by where they call from
+			}
+			call.idempotency = idempotencyOf(r, op, caller)
 			if err := op.limitBody(c.Response(), r, call.idempotency); err != nil {
 				return err
 			}

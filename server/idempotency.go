@@ -32,12 +32,12 @@ type idempotency struct {
 }
 
 // idempotencyOf returns nil for a request that does not ask for it.
-func idempotencyOf(r *http.Request, op *operation, credential string) *idempotency {
+func idempotencyOf(r *http.Request, op *operation, caller string) *idempotency {
 	key := r.Header.Get(idempotencyHeader)
 	if key == "" || !op.creates {
 		return nil
 	}
-	i := &idempotency{secret: sha256.Sum256([]byte(op.id + "\x00" + credential + "\x00" + key))}
+	i := &idempotency{secret: sha256.Sum256([]byte(op.id + "\x00" + caller + "\x00" + key))}
 	i.request = hmac.New(sha256.New, i.derive("request"))
 	i.add("target", []byte(r.URL.RequestURI()))
 	return i

@@ -3,9 +3,8 @@ package server
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -20,13 +19,9 @@ const readyTimeout = 2 * time.Second
 
 // addPages registers what stands beside the API and is not in the contract: the contract itself, its reference page,
 // and what operators look at.
-func (s *Server) addPages(e *echo.Echo, doc *openapi3.T) error {
-	asJSON, err := json.Marshal(doc)
-	if err != nil {
-		return fmt.Errorf("the contract cannot be written as JSON: %w", err)
-	}
-	e.GET("/openapi.yaml", document("application/yaml", api.Spec))
-	e.GET("/openapi.json", document("application/json", asJSON))
+func (s *Server) addPages(e *echo.Echo, doc *openapi3.T) {
+	e.GET("/openapi.yaml", document("application/yaml", func() ([]byte, error) { return api.Spec, nil }))
+	e.GET("/openapi.json", document("application/json", sync.OnceValues(doc.MarshalJSON)))
 
 	reference := v5emb.New(doc.Info.Title, "/openapi.yaml", "/docs/") // in YAML the operations keep their order
 	page := func(c echo.Context) error {
@@ -42,13 +37,16 @@ func (s *Server) addPages(e *echo.Echo, doc *openapi3.T) error {
 	e.GET("/livez", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
 	e.GET("/readyz", s.readyz)
 	e.GET("/metrics", echo.WrapHandler(promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{})))
-	return nil
 }
 
 // document serves bytes that are fixed in this binary. They are tagged with the digest of the contract, which they
 // are or are made from.
-func document(contentType string, content []byte) echo.HandlerFunc {
+func document(contentType string, read func() ([]byte, error)) echo.HandlerFunc {
 	return func(c echo.Context) error {
+		content, err := read()
+		if err != nil {
+			return err
+		}
 		header := c.Response().Header()
 		header.Set(echo.HeaderContentType, contentType)
 		header.Set("ETag", `"`+api.Digest+`"`)

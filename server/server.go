@@ -25,10 +25,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
-	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/gen/stub"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 	"github.com/rs/xid"
@@ -51,6 +49,10 @@ type Config struct {
 	SMTP string
 	// Idle leaves what is to be done in the background, such as sending mails, to the other servers on this database.
 	Idle bool
+	// Now and NewID are the clock, and the maker of ids: 24 lower-case hexadecimal characters, never the same twice. Nil:
+	// the real ones. They are for tests that hold them still.
+	Now   func() time.Time
+	NewID func() string
 	// Log gets one line a request, and what goes wrong. Nil: nothing is logged.
 	Log *slog.Logger
 }
@@ -97,17 +99,13 @@ var _ stub.StrictServerInterface = handlers{}
 // New opens the database and the images, begins the background work and prepares to serve. The error says what to do
 // about it, in one line.
 func New(ctx context.Context, config Config) (*Server, error) {
-	doc, err := api.Load()
-	if err != nil {
-		return nil, err
-	}
 	k, err := newCore(ctx, config)
 	if err != nil {
 		return nil, err
 	}
 	s := &Server{core: k, metrics: newMetrics()}
 	s.limits = newLimits(func() time.Time { return s.now() })
-	if s.handler, err = s.newHandler(doc, config); err != nil {
+	if s.handler, err = s.newHandler(config); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	if !config.Idle {
@@ -126,7 +124,13 @@ func newCore(ctx context.Context, config Config) (*core, error) {
 	if err := os.MkdirAll(config.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("the data directory cannot be used: %w", err)
 	}
-	newID := func() string { id := xid.New(); return hex.EncodeToString(id[:]) }
+	now, newID := config.Now, config.NewID
+	if now == nil {
+		now = time.Now
+	}
+	if newID == nil {
+		newID = func() string { id := xid.New(); return hex.EncodeToString(id[:]) }
+	}
 	post, err := openPost(config, log, newID)
 	if err != nil {
 		return nil, err
@@ -150,7 +154,7 @@ func newCore(ctx context.Context, config Config) (*core, error) {
 		passwords: newPasswords(),
 		publicURL: strings.TrimSuffix(config.PublicURL, "/"),
 		log:       log,
-		now:       time.Now,
+		now:       now,
 		newID:     newID,
 		random:    rand.Reader,
 	}, nil
@@ -167,12 +171,12 @@ func (k *core) origin(ctx context.Context) string {
 // requestTimeout ends the context of a request that is still being answered after it.
 const requestTimeout = 30 * time.Second
 
-func (s *Server) newHandler(doc *openapi3.T, config Config) (http.Handler, error) {
-	contract, err := newContract(doc)
+func (s *Server) newHandler(config Config) (http.Handler, error) {
+	own, err := ownContract()
 	if err != nil {
 		return nil, err
 	}
-	contract.limits = s.limits
+	contract := &contract{operations: own.operations, limits: s.limits}
 	e := echo.New()
 	e.HTTPErrorHandler = s.writeError
 	e.IPExtractor = ipExtractor(config.TrustProxy)
@@ -180,9 +184,7 @@ func (s *Server) newHandler(doc *openapi3.T, config Config) (http.Handler, error
 	if err := contract.matches(e.Routes()); err != nil {
 		return nil, err
 	}
-	if err := s.addPages(e, doc); err != nil {
-		return nil, err
-	}
+	s.addPages(e, own.doc)
 	e.Pre(acceptOtherPrefixes)
 	e.Use(
 		s.observe,

@@ -12,6 +12,7 @@ import (
 type conformCommand struct {
 	URL   string   `name:"url" required:"" help:"Where the paths of the contract begin." placeholder:"URL"`
 	Token []string `required:"" sep:"none" help:"Session tokens of two different accounts; give the flag twice." placeholder:"TOKEN"`
+	Mail  string   `help:"Directory in which the backend's mail arrives as .eml files, for what needs a code from a mail." placeholder:"DIR"`
 }
 
 func (c conformCommand) Validate() error {
@@ -23,7 +24,11 @@ func (c conformCommand) Validate() error {
 
 func (c conformCommand) Run(ctx context.Context, t terminal) error {
 	fmt.Fprintf(t.out, "contract %s\nbackend  %s\n\n", api.Digest, c.URL)
-	summary, err := conformance.Verify(ctx, conformance.Target{URL: c.URL, A: c.Token[0], B: c.Token[1]}, func(r conformance.Result) {
+	target := conformance.Target{URL: c.URL, A: c.Token[0], B: c.Token[1]}
+	if c.Mail != "" {
+		target.Code = conformance.MailDir(c.Mail)
+	}
+	summary, err := conformance.Verify(ctx, target, func(r conformance.Result) {
 		verdict := "ok  "
 		if !r.Passed() {
 			verdict = "FAIL"
@@ -37,6 +42,9 @@ func (c conformCommand) Run(ctx context.Context, t terminal) error {
 		return err
 	}
 	fmt.Fprintf(t.out, "\n%d stories: %d passed, %d failed\n", summary.Stories, summary.Passed, summary.Failed)
+	if len(summary.Untold) > 0 {
+		fmt.Fprintf(t.out, "%d stories were not told: they need a code from a mail, see --mail\n", len(summary.Untold))
+	}
 	if len(summary.Unexercised) > 0 {
 		fmt.Fprintf(t.out, "operations that never gave a good answer: %s\n", strings.Join(summary.Unexercised, ", "))
 	}
