@@ -326,7 +326,8 @@ type ClientInterface interface {
 
 	// UpdateBadgeWithBody Update a badge
 	//
-	// Replaces a badge. What was credited for it stays. For the owner and administrators.
+	// Replaces a badge. What was credited for it stays. A `serverId` that is not the badge's answers 400. For the owner and
+	// administrators.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -335,7 +336,8 @@ type ClientInterface interface {
 
 	// UpdateBadge Update a badge
 	//
-	// Replaces a badge. What was credited for it stays. For the owner and administrators.
+	// Replaces a badge. What was credited for it stays. A `serverId` that is not the badge's answers 400. For the owner and
+	// administrators.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -345,7 +347,7 @@ type ClientInterface interface {
 	// AwardBadgeWithBody Award a badge to a user
 	//
 	// Gives a badge to a member and credits what it is worth, both or neither. Awarding it again changes nothing and credits
-	// nothing: a badge is credited once to a member, also if it was removed in between.
+	// nothing: a badge is credited once to a member, also if it was removed in between. For the owner and administrators.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -355,7 +357,7 @@ type ClientInterface interface {
 	// AwardBadge Award a badge to a user
 	//
 	// Gives a badge to a member and credits what it is worth, both or neither. Awarding it again changes nothing and credits
-	// nothing: a badge is credited once to a member, also if it was removed in between.
+	// nothing: a badge is credited once to a member, also if it was removed in between. For the owner and administrators.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -364,7 +366,8 @@ type ClientInterface interface {
 
 	// RemoveBadgeWithBody Remove a badge from a user
 	//
-	// Takes a badge from a member. What was credited for it stays. Taking it again changes nothing.
+	// Takes a badge from a member. What was credited for it stays. Taking it again changes nothing. For the owner and
+	// administrators.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -373,7 +376,8 @@ type ClientInterface interface {
 
 	// RemoveBadge Remove a badge from a user
 	//
-	// Takes a badge from a member. What was credited for it stays. Taking it again changes nothing.
+	// Takes a badge from a member. What was credited for it stays. Taking it again changes nothing. For the owner and
+	// administrators.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -391,7 +395,8 @@ type ClientInterface interface {
 	//
 	// Makes a channel. For the owner, administrators and members with the role permission `manage_channels`. `private`
 	// channels are seen by whoever made them, the owner, administrators, members with one of the roles in `permissions` and
-	// the `members` named here; `direct` ones only by whoever made them and by those members.
+	// the `members` named here; `direct` ones only by whoever made them and by those members, so an API key cannot make
+	// them. A role or a member of another server answers 400 `not_allowed` at `/permissions/0`, `/members/0` and so on.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -402,7 +407,8 @@ type ClientInterface interface {
 	//
 	// Makes a channel. For the owner, administrators and members with the role permission `manage_channels`. `private`
 	// channels are seen by whoever made them, the owner, administrators, members with one of the roles in `permissions` and
-	// the `members` named here; `direct` ones only by whoever made them and by those members.
+	// the `members` named here; `direct` ones only by whoever made them and by those members, so an API key cannot make
+	// them. A role or a member of another server answers 400 `not_allowed` at `/permissions/0`, `/members/0` and so on.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -418,7 +424,8 @@ type ClientInterface interface {
 
 	// UpdateChannelWithBody Update a channel
 	//
-	// Changes a channel. What is optional and left out stays as it is. For those who may create channels.
+	// Changes a channel. What is optional and left out stays as it is. For those who may create channels, and by the same
+	// rules.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -427,7 +434,8 @@ type ClientInterface interface {
 
 	// UpdateChannel Update a channel
 	//
-	// Changes a channel. What is optional and left out stays as it is. For those who may create channels.
+	// Changes a channel. What is optional and left out stays as it is. For those who may create channels, and by the same
+	// rules.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -466,7 +474,8 @@ type ClientInterface interface {
 
 	// DeleteRole Delete a role
 	//
-	// Removes a role and takes it from everybody who has it. `@all` cannot be deleted: that is a conflict.
+	// Removes a role and takes it from everybody who has it. For those who may create roles, if it is below their own highest.
+	// `@all` cannot be deleted: that is a conflict.
 	//
 	// Corresponds with DELETE /roles/{id} (the `DeleteRole` operationId).
 	DeleteRole(ctx context.Context, id ObjectID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -481,8 +490,9 @@ type ClientInterface interface {
 
 	// UpdateRoleWithBody Update a role
 	//
-	// Replaces a role; flags that are left out are false. The rules of creating one hold for the role as it was and as it
-	// will be. The title and the order of `@all` cannot change: that is a conflict.
+	// Replaces a role: flags that are left out become false, a description that is left out becomes empty. The rules of
+	// creating one hold for the role as it was and as it will be. A `serverId` that is not the role's answers 400. The title
+	// and the order of `@all` cannot change: that is a conflict.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -491,8 +501,9 @@ type ClientInterface interface {
 
 	// UpdateRole Update a role
 	//
-	// Replaces a role; flags that are left out are false. The rules of creating one hold for the role as it was and as it
-	// will be. The title and the order of `@all` cannot change: that is a conflict.
+	// Replaces a role: flags that are left out become false, a description that is left out becomes empty. The rules of
+	// creating one hold for the role as it was and as it will be. A `serverId` that is not the role's answers 400. The title
+	// and the order of `@all` cannot change: that is a conflict.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -501,8 +512,8 @@ type ClientInterface interface {
 
 	// AddRoleToUserWithBody Give a role to a user
 	//
-	// Gives a role to a member. Giving it again changes nothing.
-	// Nobody but the owner and administrators gives or takes a role at or above their own highest.
+	// Gives a role to a member. Giving it again changes nothing. For those who may create roles: nobody but the owner and
+	// administrators gives a role at or above their own highest, or with a permission that they lack.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -511,8 +522,8 @@ type ClientInterface interface {
 
 	// AddRoleToUser Give a role to a user
 	//
-	// Gives a role to a member. Giving it again changes nothing.
-	// Nobody but the owner and administrators gives or takes a role at or above their own highest.
+	// Gives a role to a member. Giving it again changes nothing. For those who may create roles: nobody but the owner and
+	// administrators gives a role at or above their own highest, or with a permission that they lack.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -522,7 +533,7 @@ type ClientInterface interface {
 	// RemoveRoleFromUserWithBody Take a role from a user
 	//
 	// Takes a role from a member. Taking it again changes nothing. `@all` cannot be taken: that is a conflict.
-	// Nobody but the owner and administrators gives or takes a role at or above their own highest.
+	// Nobody but the owner and administrators takes a role at or above their own highest.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -532,7 +543,7 @@ type ClientInterface interface {
 	// RemoveRoleFromUser Take a role from a user
 	//
 	// Takes a role from a member. Taking it again changes nothing. `@all` cannot be taken: that is a conflict.
-	// Nobody but the owner and administrators gives or takes a role at or above their own highest.
+	// Nobody but the owner and administrators takes a role at or above their own highest.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -583,8 +594,8 @@ type ClientInterface interface {
 
 	// ListAudit Read the audit trail
 	//
-	// Who changed the server, its memberships, roles, badges and keys, the latest first, one page at a time. Nothing in it is
-	// ever changed. For the owner and administrators.
+	// Who changed the server, its memberships, channels, roles, badges and keys, the latest first, one page at a time. What
+	// was asked for and changed nothing leaves no entry. Nothing in it is ever changed. For the owner and administrators.
 	//
 	// Corresponds with GET /servers/{serverId}/audit (the `ListAudit` operationId).
 	ListAudit(ctx context.Context, serverID ServerID, params *ListAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1138,7 +1149,8 @@ func (c *Client) DeleteBadge(ctx context.Context, badgeID BadgeID, reqEditors ..
 
 // UpdateBadgeWithBody Update a badge
 //
-// Replaces a badge. What was credited for it stays. For the owner and administrators.
+// Replaces a badge. What was credited for it stays. A `serverId` that is not the badge's answers 400. For the owner and
+// administrators.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1157,7 +1169,8 @@ func (c *Client) UpdateBadgeWithBody(ctx context.Context, badgeID BadgeID, conte
 
 // UpdateBadge Update a badge
 //
-// Replaces a badge. What was credited for it stays. For the owner and administrators.
+// Replaces a badge. What was credited for it stays. A `serverId` that is not the badge's answers 400. For the owner and
+// administrators.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1177,7 +1190,7 @@ func (c *Client) UpdateBadge(ctx context.Context, badgeID BadgeID, body UpdateBa
 // AwardBadgeWithBody Award a badge to a user
 //
 // Gives a badge to a member and credits what it is worth, both or neither. Awarding it again changes nothing and credits
-// nothing: a badge is credited once to a member, also if it was removed in between.
+// nothing: a badge is credited once to a member, also if it was removed in between. For the owner and administrators.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1197,7 +1210,7 @@ func (c *Client) AwardBadgeWithBody(ctx context.Context, badgeID BadgeID, conten
 // AwardBadge Award a badge to a user
 //
 // Gives a badge to a member and credits what it is worth, both or neither. Awarding it again changes nothing and credits
-// nothing: a badge is credited once to a member, also if it was removed in between.
+// nothing: a badge is credited once to a member, also if it was removed in between. For the owner and administrators.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1216,7 +1229,8 @@ func (c *Client) AwardBadge(ctx context.Context, badgeID BadgeID, body AwardBadg
 
 // RemoveBadgeWithBody Remove a badge from a user
 //
-// Takes a badge from a member. What was credited for it stays. Taking it again changes nothing.
+// Takes a badge from a member. What was credited for it stays. Taking it again changes nothing. For the owner and
+// administrators.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1235,7 +1249,8 @@ func (c *Client) RemoveBadgeWithBody(ctx context.Context, badgeID BadgeID, conte
 
 // RemoveBadge Remove a badge from a user
 //
-// Takes a badge from a member. What was credited for it stays. Taking it again changes nothing.
+// Takes a badge from a member. What was credited for it stays. Taking it again changes nothing. For the owner and
+// administrators.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1273,7 +1288,8 @@ func (c *Client) ListChannels(ctx context.Context, params *ListChannelsParams, r
 //
 // Makes a channel. For the owner, administrators and members with the role permission `manage_channels`. `private`
 // channels are seen by whoever made them, the owner, administrators, members with one of the roles in `permissions` and
-// the `members` named here; `direct` ones only by whoever made them and by those members.
+// the `members` named here; `direct` ones only by whoever made them and by those members, so an API key cannot make
+// them. A role or a member of another server answers 400 `not_allowed` at `/permissions/0`, `/members/0` and so on.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1294,7 +1310,8 @@ func (c *Client) CreateChannelWithBody(ctx context.Context, params *CreateChanne
 //
 // Makes a channel. For the owner, administrators and members with the role permission `manage_channels`. `private`
 // channels are seen by whoever made them, the owner, administrators, members with one of the roles in `permissions` and
-// the `members` named here; `direct` ones only by whoever made them and by those members.
+// the `members` named here; `direct` ones only by whoever made them and by those members, so an API key cannot make
+// them. A role or a member of another server answers 400 `not_allowed` at `/permissions/0`, `/members/0` and so on.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1330,7 +1347,8 @@ func (c *Client) DeleteChannel(ctx context.Context, channelID ChannelID, reqEdit
 
 // UpdateChannelWithBody Update a channel
 //
-// Changes a channel. What is optional and left out stays as it is. For those who may create channels.
+// Changes a channel. What is optional and left out stays as it is. For those who may create channels, and by the same
+// rules.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1349,7 +1367,8 @@ func (c *Client) UpdateChannelWithBody(ctx context.Context, channelID ChannelID,
 
 // UpdateChannel Update a channel
 //
-// Changes a channel. What is optional and left out stays as it is. For those who may create channels.
+// Changes a channel. What is optional and left out stays as it is. For those who may create channels, and by the same
+// rules.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1428,7 +1447,8 @@ func (c *Client) CreateRole(ctx context.Context, params *CreateRoleParams, body 
 
 // DeleteRole Delete a role
 //
-// Removes a role and takes it from everybody who has it. `@all` cannot be deleted: that is a conflict.
+// Removes a role and takes it from everybody who has it. For those who may create roles, if it is below their own highest.
+// `@all` cannot be deleted: that is a conflict.
 //
 // Corresponds with DELETE /roles/{id} (the `DeleteRole` operationId).
 func (c *Client) DeleteRole(ctx context.Context, id ObjectID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1463,8 +1483,9 @@ func (c *Client) ListUserRoles(ctx context.Context, id UserNumber, params *ListU
 
 // UpdateRoleWithBody Update a role
 //
-// Replaces a role; flags that are left out are false. The rules of creating one hold for the role as it was and as it
-// will be. The title and the order of `@all` cannot change: that is a conflict.
+// Replaces a role: flags that are left out become false, a description that is left out becomes empty. The rules of
+// creating one hold for the role as it was and as it will be. A `serverId` that is not the role's answers 400. The title
+// and the order of `@all` cannot change: that is a conflict.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1483,8 +1504,9 @@ func (c *Client) UpdateRoleWithBody(ctx context.Context, id ObjectID, contentTyp
 
 // UpdateRole Update a role
 //
-// Replaces a role; flags that are left out are false. The rules of creating one hold for the role as it was and as it
-// will be. The title and the order of `@all` cannot change: that is a conflict.
+// Replaces a role: flags that are left out become false, a description that is left out becomes empty. The rules of
+// creating one hold for the role as it was and as it will be. A `serverId` that is not the role's answers 400. The title
+// and the order of `@all` cannot change: that is a conflict.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1503,8 +1525,8 @@ func (c *Client) UpdateRole(ctx context.Context, id ObjectID, body UpdateRoleJSO
 
 // AddRoleToUserWithBody Give a role to a user
 //
-// Gives a role to a member. Giving it again changes nothing.
-// Nobody but the owner and administrators gives or takes a role at or above their own highest.
+// Gives a role to a member. Giving it again changes nothing. For those who may create roles: nobody but the owner and
+// administrators gives a role at or above their own highest, or with a permission that they lack.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1523,8 +1545,8 @@ func (c *Client) AddRoleToUserWithBody(ctx context.Context, id ObjectID, content
 
 // AddRoleToUser Give a role to a user
 //
-// Gives a role to a member. Giving it again changes nothing.
-// Nobody but the owner and administrators gives or takes a role at or above their own highest.
+// Gives a role to a member. Giving it again changes nothing. For those who may create roles: nobody but the owner and
+// administrators gives a role at or above their own highest, or with a permission that they lack.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1544,7 +1566,7 @@ func (c *Client) AddRoleToUser(ctx context.Context, id ObjectID, body AddRoleToU
 // RemoveRoleFromUserWithBody Take a role from a user
 //
 // Takes a role from a member. Taking it again changes nothing. `@all` cannot be taken: that is a conflict.
-// Nobody but the owner and administrators gives or takes a role at or above their own highest.
+// Nobody but the owner and administrators takes a role at or above their own highest.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1564,7 +1586,7 @@ func (c *Client) RemoveRoleFromUserWithBody(ctx context.Context, id ObjectID, co
 // RemoveRoleFromUser Take a role from a user
 //
 // Takes a role from a member. Taking it again changes nothing. `@all` cannot be taken: that is a conflict.
-// Nobody but the owner and administrators gives or takes a role at or above their own highest.
+// Nobody but the owner and administrators takes a role at or above their own highest.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1675,8 +1697,8 @@ func (c *Client) UpdateServerWithBody(ctx context.Context, serverID ServerID, co
 
 // ListAudit Read the audit trail
 //
-// Who changed the server, its memberships, roles, badges and keys, the latest first, one page at a time. Nothing in it is
-// ever changed. For the owner and administrators.
+// Who changed the server, its memberships, channels, roles, badges and keys, the latest first, one page at a time. What
+// was asked for and changed nothing leaves no entry. Nothing in it is ever changed. For the owner and administrators.
 //
 // Corresponds with GET /servers/{serverId}/audit (the `ListAudit` operationId).
 func (c *Client) ListAudit(ctx context.Context, serverID ServerID, params *ListAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4009,7 +4031,8 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateBadgeWithBodyWithResponse Update a badge
 	//
-	// Replaces a badge. What was credited for it stays. For the owner and administrators.
+	// Replaces a badge. What was credited for it stays. A `serverId` that is not the badge's answers 400. For the owner and
+	// administrators.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4018,7 +4041,8 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateBadgeWithResponse Update a badge
 	//
-	// Replaces a badge. What was credited for it stays. For the owner and administrators.
+	// Replaces a badge. What was credited for it stays. A `serverId` that is not the badge's answers 400. For the owner and
+	// administrators.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4028,7 +4052,7 @@ type ClientWithResponsesInterface interface {
 	// AwardBadgeWithBodyWithResponse Award a badge to a user
 	//
 	// Gives a badge to a member and credits what it is worth, both or neither. Awarding it again changes nothing and credits
-	// nothing: a badge is credited once to a member, also if it was removed in between.
+	// nothing: a badge is credited once to a member, also if it was removed in between. For the owner and administrators.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4038,7 +4062,7 @@ type ClientWithResponsesInterface interface {
 	// AwardBadgeWithResponse Award a badge to a user
 	//
 	// Gives a badge to a member and credits what it is worth, both or neither. Awarding it again changes nothing and credits
-	// nothing: a badge is credited once to a member, also if it was removed in between.
+	// nothing: a badge is credited once to a member, also if it was removed in between. For the owner and administrators.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4047,7 +4071,8 @@ type ClientWithResponsesInterface interface {
 
 	// RemoveBadgeWithBodyWithResponse Remove a badge from a user
 	//
-	// Takes a badge from a member. What was credited for it stays. Taking it again changes nothing.
+	// Takes a badge from a member. What was credited for it stays. Taking it again changes nothing. For the owner and
+	// administrators.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4056,7 +4081,8 @@ type ClientWithResponsesInterface interface {
 
 	// RemoveBadgeWithResponse Remove a badge from a user
 	//
-	// Takes a badge from a member. What was credited for it stays. Taking it again changes nothing.
+	// Takes a badge from a member. What was credited for it stays. Taking it again changes nothing. For the owner and
+	// administrators.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4076,7 +4102,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Makes a channel. For the owner, administrators and members with the role permission `manage_channels`. `private`
 	// channels are seen by whoever made them, the owner, administrators, members with one of the roles in `permissions` and
-	// the `members` named here; `direct` ones only by whoever made them and by those members.
+	// the `members` named here; `direct` ones only by whoever made them and by those members, so an API key cannot make
+	// them. A role or a member of another server answers 400 `not_allowed` at `/permissions/0`, `/members/0` and so on.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4087,7 +4114,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Makes a channel. For the owner, administrators and members with the role permission `manage_channels`. `private`
 	// channels are seen by whoever made them, the owner, administrators, members with one of the roles in `permissions` and
-	// the `members` named here; `direct` ones only by whoever made them and by those members.
+	// the `members` named here; `direct` ones only by whoever made them and by those members, so an API key cannot make
+	// them. A role or a member of another server answers 400 `not_allowed` at `/permissions/0`, `/members/0` and so on.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4105,7 +4133,8 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateChannelWithBodyWithResponse Update a channel
 	//
-	// Changes a channel. What is optional and left out stays as it is. For those who may create channels.
+	// Changes a channel. What is optional and left out stays as it is. For those who may create channels, and by the same
+	// rules.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4114,7 +4143,8 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateChannelWithResponse Update a channel
 	//
-	// Changes a channel. What is optional and left out stays as it is. For those who may create channels.
+	// Changes a channel. What is optional and left out stays as it is. For those who may create channels, and by the same
+	// rules.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4155,7 +4185,8 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteRoleWithResponse Delete a role
 	//
-	// Removes a role and takes it from everybody who has it. `@all` cannot be deleted: that is a conflict.
+	// Removes a role and takes it from everybody who has it. For those who may create roles, if it is below their own highest.
+	// `@all` cannot be deleted: that is a conflict.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4174,8 +4205,9 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateRoleWithBodyWithResponse Update a role
 	//
-	// Replaces a role; flags that are left out are false. The rules of creating one hold for the role as it was and as it
-	// will be. The title and the order of `@all` cannot change: that is a conflict.
+	// Replaces a role: flags that are left out become false, a description that is left out becomes empty. The rules of
+	// creating one hold for the role as it was and as it will be. A `serverId` that is not the role's answers 400. The title
+	// and the order of `@all` cannot change: that is a conflict.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4184,8 +4216,9 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateRoleWithResponse Update a role
 	//
-	// Replaces a role; flags that are left out are false. The rules of creating one hold for the role as it was and as it
-	// will be. The title and the order of `@all` cannot change: that is a conflict.
+	// Replaces a role: flags that are left out become false, a description that is left out becomes empty. The rules of
+	// creating one hold for the role as it was and as it will be. A `serverId` that is not the role's answers 400. The title
+	// and the order of `@all` cannot change: that is a conflict.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4194,8 +4227,8 @@ type ClientWithResponsesInterface interface {
 
 	// AddRoleToUserWithBodyWithResponse Give a role to a user
 	//
-	// Gives a role to a member. Giving it again changes nothing.
-	// Nobody but the owner and administrators gives or takes a role at or above their own highest.
+	// Gives a role to a member. Giving it again changes nothing. For those who may create roles: nobody but the owner and
+	// administrators gives a role at or above their own highest, or with a permission that they lack.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4204,8 +4237,8 @@ type ClientWithResponsesInterface interface {
 
 	// AddRoleToUserWithResponse Give a role to a user
 	//
-	// Gives a role to a member. Giving it again changes nothing.
-	// Nobody but the owner and administrators gives or takes a role at or above their own highest.
+	// Gives a role to a member. Giving it again changes nothing. For those who may create roles: nobody but the owner and
+	// administrators gives a role at or above their own highest, or with a permission that they lack.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4215,7 +4248,7 @@ type ClientWithResponsesInterface interface {
 	// RemoveRoleFromUserWithBodyWithResponse Take a role from a user
 	//
 	// Takes a role from a member. Taking it again changes nothing. `@all` cannot be taken: that is a conflict.
-	// Nobody but the owner and administrators gives or takes a role at or above their own highest.
+	// Nobody but the owner and administrators takes a role at or above their own highest.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4225,7 +4258,7 @@ type ClientWithResponsesInterface interface {
 	// RemoveRoleFromUserWithResponse Take a role from a user
 	//
 	// Takes a role from a member. Taking it again changes nothing. `@all` cannot be taken: that is a conflict.
-	// Nobody but the owner and administrators gives or takes a role at or above their own highest.
+	// Nobody but the owner and administrators takes a role at or above their own highest.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4282,8 +4315,8 @@ type ClientWithResponsesInterface interface {
 
 	// ListAuditWithResponse Read the audit trail
 	//
-	// Who changed the server, its memberships, roles, badges and keys, the latest first, one page at a time. Nothing in it is
-	// ever changed. For the owner and administrators.
+	// Who changed the server, its memberships, channels, roles, badges and keys, the latest first, one page at a time. What
+	// was asked for and changed nothing leaves no entry. Nothing in it is ever changed. For the owner and administrators.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -8034,7 +8067,8 @@ func (c *ClientWithResponses) DeleteBadgeWithResponse(ctx context.Context, badge
 
 // UpdateBadgeWithBodyWithResponse Update a badge
 //
-// Replaces a badge. What was credited for it stays. For the owner and administrators.
+// Replaces a badge. What was credited for it stays. A `serverId` that is not the badge's answers 400. For the owner and
+// administrators.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8049,7 +8083,8 @@ func (c *ClientWithResponses) UpdateBadgeWithBodyWithResponse(ctx context.Contex
 
 // UpdateBadgeWithResponse Update a badge
 //
-// Replaces a badge. What was credited for it stays. For the owner and administrators.
+// Replaces a badge. What was credited for it stays. A `serverId` that is not the badge's answers 400. For the owner and
+// administrators.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8065,7 +8100,7 @@ func (c *ClientWithResponses) UpdateBadgeWithResponse(ctx context.Context, badge
 // AwardBadgeWithBodyWithResponse Award a badge to a user
 //
 // Gives a badge to a member and credits what it is worth, both or neither. Awarding it again changes nothing and credits
-// nothing: a badge is credited once to a member, also if it was removed in between.
+// nothing: a badge is credited once to a member, also if it was removed in between. For the owner and administrators.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8081,7 +8116,7 @@ func (c *ClientWithResponses) AwardBadgeWithBodyWithResponse(ctx context.Context
 // AwardBadgeWithResponse Award a badge to a user
 //
 // Gives a badge to a member and credits what it is worth, both or neither. Awarding it again changes nothing and credits
-// nothing: a badge is credited once to a member, also if it was removed in between.
+// nothing: a badge is credited once to a member, also if it was removed in between. For the owner and administrators.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8096,7 +8131,8 @@ func (c *ClientWithResponses) AwardBadgeWithResponse(ctx context.Context, badgeI
 
 // RemoveBadgeWithBodyWithResponse Remove a badge from a user
 //
-// Takes a badge from a member. What was credited for it stays. Taking it again changes nothing.
+// Takes a badge from a member. What was credited for it stays. Taking it again changes nothing. For the owner and
+// administrators.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8111,7 +8147,8 @@ func (c *ClientWithResponses) RemoveBadgeWithBodyWithResponse(ctx context.Contex
 
 // RemoveBadgeWithResponse Remove a badge from a user
 //
-// Takes a badge from a member. What was credited for it stays. Taking it again changes nothing.
+// Takes a badge from a member. What was credited for it stays. Taking it again changes nothing. For the owner and
+// administrators.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8143,7 +8180,8 @@ func (c *ClientWithResponses) ListChannelsWithResponse(ctx context.Context, para
 //
 // Makes a channel. For the owner, administrators and members with the role permission `manage_channels`. `private`
 // channels are seen by whoever made them, the owner, administrators, members with one of the roles in `permissions` and
-// the `members` named here; `direct` ones only by whoever made them and by those members.
+// the `members` named here; `direct` ones only by whoever made them and by those members, so an API key cannot make
+// them. A role or a member of another server answers 400 `not_allowed` at `/permissions/0`, `/members/0` and so on.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8160,7 +8198,8 @@ func (c *ClientWithResponses) CreateChannelWithBodyWithResponse(ctx context.Cont
 //
 // Makes a channel. For the owner, administrators and members with the role permission `manage_channels`. `private`
 // channels are seen by whoever made them, the owner, administrators, members with one of the roles in `permissions` and
-// the `members` named here; `direct` ones only by whoever made them and by those members.
+// the `members` named here; `direct` ones only by whoever made them and by those members, so an API key cannot make
+// them. A role or a member of another server answers 400 `not_allowed` at `/permissions/0`, `/members/0` and so on.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8190,7 +8229,8 @@ func (c *ClientWithResponses) DeleteChannelWithResponse(ctx context.Context, cha
 
 // UpdateChannelWithBodyWithResponse Update a channel
 //
-// Changes a channel. What is optional and left out stays as it is. For those who may create channels.
+// Changes a channel. What is optional and left out stays as it is. For those who may create channels, and by the same
+// rules.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8205,7 +8245,8 @@ func (c *ClientWithResponses) UpdateChannelWithBodyWithResponse(ctx context.Cont
 
 // UpdateChannelWithResponse Update a channel
 //
-// Changes a channel. What is optional and left out stays as it is. For those who may create channels.
+// Changes a channel. What is optional and left out stays as it is. For those who may create channels, and by the same
+// rules.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8270,7 +8311,8 @@ func (c *ClientWithResponses) CreateRoleWithResponse(ctx context.Context, params
 
 // DeleteRoleWithResponse Delete a role
 //
-// Removes a role and takes it from everybody who has it. `@all` cannot be deleted: that is a conflict.
+// Removes a role and takes it from everybody who has it. For those who may create roles, if it is below their own highest.
+// `@all` cannot be deleted: that is a conflict.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -8301,8 +8343,9 @@ func (c *ClientWithResponses) ListUserRolesWithResponse(ctx context.Context, id 
 
 // UpdateRoleWithBodyWithResponse Update a role
 //
-// Replaces a role; flags that are left out are false. The rules of creating one hold for the role as it was and as it
-// will be. The title and the order of `@all` cannot change: that is a conflict.
+// Replaces a role: flags that are left out become false, a description that is left out becomes empty. The rules of
+// creating one hold for the role as it was and as it will be. A `serverId` that is not the role's answers 400. The title
+// and the order of `@all` cannot change: that is a conflict.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8317,8 +8360,9 @@ func (c *ClientWithResponses) UpdateRoleWithBodyWithResponse(ctx context.Context
 
 // UpdateRoleWithResponse Update a role
 //
-// Replaces a role; flags that are left out are false. The rules of creating one hold for the role as it was and as it
-// will be. The title and the order of `@all` cannot change: that is a conflict.
+// Replaces a role: flags that are left out become false, a description that is left out becomes empty. The rules of
+// creating one hold for the role as it was and as it will be. A `serverId` that is not the role's answers 400. The title
+// and the order of `@all` cannot change: that is a conflict.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8333,8 +8377,8 @@ func (c *ClientWithResponses) UpdateRoleWithResponse(ctx context.Context, id Obj
 
 // AddRoleToUserWithBodyWithResponse Give a role to a user
 //
-// Gives a role to a member. Giving it again changes nothing.
-// Nobody but the owner and administrators gives or takes a role at or above their own highest.
+// Gives a role to a member. Giving it again changes nothing. For those who may create roles: nobody but the owner and
+// administrators gives a role at or above their own highest, or with a permission that they lack.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8349,8 +8393,8 @@ func (c *ClientWithResponses) AddRoleToUserWithBodyWithResponse(ctx context.Cont
 
 // AddRoleToUserWithResponse Give a role to a user
 //
-// Gives a role to a member. Giving it again changes nothing.
-// Nobody but the owner and administrators gives or takes a role at or above their own highest.
+// Gives a role to a member. Giving it again changes nothing. For those who may create roles: nobody but the owner and
+// administrators gives a role at or above their own highest, or with a permission that they lack.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8366,7 +8410,7 @@ func (c *ClientWithResponses) AddRoleToUserWithResponse(ctx context.Context, id 
 // RemoveRoleFromUserWithBodyWithResponse Take a role from a user
 //
 // Takes a role from a member. Taking it again changes nothing. `@all` cannot be taken: that is a conflict.
-// Nobody but the owner and administrators gives or takes a role at or above their own highest.
+// Nobody but the owner and administrators takes a role at or above their own highest.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8382,7 +8426,7 @@ func (c *ClientWithResponses) RemoveRoleFromUserWithBodyWithResponse(ctx context
 // RemoveRoleFromUserWithResponse Take a role from a user
 //
 // Takes a role from a member. Taking it again changes nothing. `@all` cannot be taken: that is a conflict.
-// Nobody but the owner and administrators gives or takes a role at or above their own highest.
+// Nobody but the owner and administrators takes a role at or above their own highest.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8475,8 +8519,8 @@ func (c *ClientWithResponses) UpdateServerWithBodyWithResponse(ctx context.Conte
 
 // ListAuditWithResponse Read the audit trail
 //
-// Who changed the server, its memberships, roles, badges and keys, the latest first, one page at a time. Nothing in it is
-// ever changed. For the owner and administrators.
+// Who changed the server, its memberships, channels, roles, badges and keys, the latest first, one page at a time. What
+// was asked for and changed nothing leaves no entry. Nothing in it is ever changed. For the owner and administrators.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -498,7 +498,7 @@ type AuditEntry struct {
 	// Before The thing as it was or became, without secrets; null if there was or is none.
 	Before nullable.Nullable[AuditState] `json:"before"`
 
-	// Target The id of what was changed; for a membership the number of the account.
+	// Target The id of what was changed: where a role or a badge was given or taken, of that, with the user in `after` or `before`; for a membership, the number of the account.
 	Target string `json:"target"`
 }
 
@@ -1449,16 +1449,18 @@ type SystemUnauthenticated = SystemErrorResponse
 // CreateAPIKeyParams defines parameters for CreateAPIKey.
 type CreateAPIKeyParams struct {
 	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
-	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A
-	// failure is not kept: the request may be tried again under its key.
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
+	// belongs to one credential and one operation; who has no credential is known by their address. A failure is not kept:
+	// the request may be tried again under its key.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // RegisterAccountParams defines parameters for RegisterAccount.
 type RegisterAccountParams struct {
 	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
-	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A
-	// failure is not kept: the request may be tried again under its key.
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
+	// belongs to one credential and one operation; who has no credential is known by their address. A failure is not kept:
+	// the request may be tried again under its key.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1472,8 +1474,9 @@ type ListBadgesParams struct {
 // CreateBadgeParams defines parameters for CreateBadge.
 type CreateBadgeParams struct {
 	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
-	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A
-	// failure is not kept: the request may be tried again under its key.
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
+	// belongs to one credential and one operation; who has no credential is known by their address. A failure is not kept:
+	// the request may be tried again under its key.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1487,8 +1490,9 @@ type ListChannelsParams struct {
 // CreateChannelParams defines parameters for CreateChannel.
 type CreateChannelParams struct {
 	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
-	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A
-	// failure is not kept: the request may be tried again under its key.
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
+	// belongs to one credential and one operation; who has no credential is known by their address. A failure is not kept:
+	// the request may be tried again under its key.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1501,8 +1505,9 @@ type GetImageParams struct {
 // CreateRoleParams defines parameters for CreateRole.
 type CreateRoleParams struct {
 	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
-	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A
-	// failure is not kept: the request may be tried again under its key.
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
+	// belongs to one credential and one operation; who has no credential is known by their address. A failure is not kept:
+	// the request may be tried again under its key.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1516,8 +1521,9 @@ type ListUserRolesParams struct {
 // CreateServerParams defines parameters for CreateServer.
 type CreateServerParams struct {
 	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
-	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A
-	// failure is not kept: the request may be tried again under its key.
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
+	// belongs to one credential and one operation; who has no credential is known by their address. A failure is not kept:
+	// the request may be tried again under its key.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 

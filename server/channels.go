@@ -32,6 +32,9 @@ func (h channels) CreateChannel(ctx context.Context, r stub.CreateChannelRequest
 		if err != nil {
 			return body, err
 		}
+		if err := mayDirect(who, r.Body.ChannelType); err != nil {
+			return body, err
+		}
 		channel := gen.Channel{
 			ObjectID: h.newID(), ServerID: s.ID, UserID: store.Number(who.account), Topic: r.Body.Topic, ChannelType: r.Body.ChannelType,
 			Description: value(r.Body.Description), Permissions: []string{}, CreatedAt: now, UpdatedAt: now,
@@ -56,6 +59,9 @@ func (h channels) UpdateChannel(ctx context.Context, r stub.UpdateChannelRequest
 	err := h.store.Tx(ctx, func(tx *store.Tx) error {
 		before, err := h.manageable(ctx, tx, r.ChannelID)
 		if err != nil {
+			return err
+		}
+		if err := mayDirect(actorFrom(ctx), r.Body.ChannelType); err != nil {
 			return err
 		}
 		channel = before
@@ -126,6 +132,14 @@ func (h channels) manageable(ctx context.Context, tx *store.Tx, id string) (chan
 		err = notFound("channel")
 	}
 	return channel, err
+}
+
+// mayDirect keeps a program, which is no member, from making a channel that it could not see afterwards.
+func mayDirect(who actor, kind gen.ChannelType) error {
+	if who.key != nil && kind == gen.ChannelTypeDirect {
+		return invalid(problem("/channelType", gen.FieldCodeNotAllowed, "must not be direct: an API key is no member"))
+	}
+	return nil
 }
 
 // admit sets whom a channel admits, as far as the request says so.

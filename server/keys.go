@@ -136,5 +136,5 @@ func expiry(now time.Time, days int32) nullable.Nullable[gen.Time] {
 	if days == 0 {
 		return nullable.NewNullNullable[gen.Time]()
 	}
-	return nullable.NewNullableWithValue(gen.Time{Time: now.AddDate(0, 0, int(days))})
+	return nullable.NewNullableWithValue(gen.Time{Time: now.UTC().AddDate(0, 0, int(days))})
 }

@@ -138,6 +138,11 @@ func (h roles) giveOrTake(ctx context.Context, roleID, userID string, action gen
 		if err != nil {
 			return err
 		}
+		if action == gen.AuditActionRoleAdd {
+			if err := mayWrite(s, role.Role); err != nil {
+				return err
+			}
+		}
 		change := tx.Roles.InsertOf
 		switch {
 		case role.Everyone && action == gen.AuditActionRoleRemove:

@@ -86,7 +86,6 @@ type world struct {
 	server                          string
 	ids                             map[string]string // by path parameter
 	role, memberNumber              string
-	wrongKey                        string // of the server, with every permission but one
 	keys                            map[gen.KeyPermission]string
 	foreignKey, idleKey, deletedKey string
 	foreignServer                   string
