@@ -1,4 +1,4 @@
-.PHONY: run test generate check bench
+.PHONY: run test generate check bench diff
 
 run: ## run the backend on SQLite in ./rejoin-data
 	go run ./server/cmd/rejoin serve
@@ -20,3 +20,6 @@ check: generate ## what is committed is what the contract generates, formatted, 
 
 bench: ## speed, side by side with what it is compared to
 	go test ./server -run '^$$' -bench .
+
+diff: ## whether the contract breaks callers of an earlier one: make diff BASE=<revision>
+	@.ci/contract-diff $(BASE)

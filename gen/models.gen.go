@@ -798,27 +798,27 @@ type Colour = string
 
 // CreatedServer A server as the answer to its creation shows it.
 type CreatedServer struct {
-	// V Always 0; older clients expect it.
-	V Revision `json:"__v"`
+	// Name One line of text, without control characters.
+	Name Title `json:"name"`
+
+	// Image The absolute address of an image, or null.
+	Image nullable.Nullable[ImageURL] `json:"image"`
+
+	// Owner Who owns a server.
+	Owner ServerOwner `json:"owner"`
 
 	// ObjectID An id. Ids of one kind sort in the order in which they were made, to the second.
 	//
 	// Example: 66a282dab13eee0013cbb4d8
 	ObjectID ObjectID `json:"_id"`
 
+	// V Always 0; older clients expect it.
+	V Revision `json:"__v"`
+
 	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
 	//
 	// Example: 66a282dab13eee0013cbb4d8
 	ID ObjectID `json:"id"`
-
-	// Image The absolute address of an image, or null.
-	Image nullable.Nullable[ImageURL] `json:"image"`
-
-	// Name One line of text, without control characters.
-	Name Title `json:"name"`
-
-	// Owner Who owns a server.
-	Owner ServerOwner `json:"owner"`
 }
 
 // CreatedServerResponse defines model for CreatedServerResponse.
@@ -1144,31 +1144,31 @@ type RoleUpdate struct {
 
 // Server A community. Every array holds ids, in order.
 type Server struct {
-	// V Always 0; older clients expect it.
-	V Revision `json:"__v"`
-
 	// ObjectID An id. Ids of one kind sort in the order in which they were made, to the second.
 	//
 	// Example: 66a282dab13eee0013cbb4d8
-	ObjectID   ObjectID     `json:"_id"`
-	Categories ObjectIDList `json:"categories"`
+	ObjectID ObjectID `json:"_id"`
+
+	// Name One line of text, without control characters.
+	Name Title `json:"name"`
+
+	// Image The absolute address of an image, or null.
+	Image nullable.Nullable[ImageURL] `json:"image"`
+
+	// Owner Who owns a server.
+	Owner ServerOwner `json:"owner"`
+
+	// V Always 0; older clients expect it.
+	V                Revision     `json:"__v"`
+	Roles            ObjectIDList `json:"roles"`
+	Categories       ObjectIDList `json:"categories"`
+	Leaderboards     ObjectIDList `json:"leaderboards"`
+	LanguageSettings ObjectIDList `json:"languageSettings"`
 
 	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
 	//
 	// Example: 66a282dab13eee0013cbb4d8
 	ID ObjectID `json:"id"`
-
-	// Image The absolute address of an image, or null.
-	Image            nullable.Nullable[ImageURL] `json:"image"`
-	LanguageSettings ObjectIDList                `json:"languageSettings"`
-	Leaderboards     ObjectIDList                `json:"leaderboards"`
-
-	// Name One line of text, without control characters.
-	Name Title `json:"name"`
-
-	// Owner Who owns a server.
-	Owner ServerOwner  `json:"owner"`
-	Roles ObjectIDList `json:"roles"`
 }
 
 // ServerCreate What a new server is made from.
@@ -1281,28 +1281,30 @@ type SystemErrorResponse struct {
 
 // SystemMeta How a request of the System API went.
 type SystemMeta struct {
-	// DevMessage For a developer: the cause of a failure; empty on success.
-	DevMessage string `json:"devMessage"`
+	Success bool `json:"success"`
 
 	// Message For a person.
 	Message string `json:"message"`
-	Success bool   `json:"success"`
+
+	// DevMessage For a developer: the cause of a failure; empty on success.
+	DevMessage string `json:"devMessage"`
 }
 
 // SystemPageMeta SystemMeta, and which part of a longer list this is.
 type SystemPageMeta struct {
-	// DevMessage For a developer: the cause of a failure; empty on success.
-	DevMessage string `json:"devMessage"`
-
-	// Limit How many items a full page has.
-	Limit int32 `json:"limit"`
+	Success bool `json:"success"`
 
 	// Message For a person.
 	Message string `json:"message"`
 
+	// DevMessage For a developer: the cause of a failure; empty on success.
+	DevMessage string `json:"devMessage"`
+
 	// Page This page, from 1.
-	Page    int32 `json:"page"`
-	Success bool  `json:"success"`
+	Page int32 `json:"page"`
+
+	// Limit How many items a full page has.
+	Limit int32 `json:"limit"`
 
 	// Total How many items all pages have.
 	Total int64 `json:"total"`
