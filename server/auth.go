@@ -89,14 +89,6 @@ func nullIfEmpty(text string) nullable.Nullable[string] {
 	return nullable.NewNullableWithValue(text)
 }
 
-// valueOf is what a member that may be left out holds, or the zero value.
-func valueOf[T any](member *T) (value T) {
-	if member != nil {
-		value = *member
-	}
-	return value
-}
-
 // maxDisplayName is the contract's bound of a display name.
 const maxDisplayName = 100
 
@@ -157,28 +149,36 @@ func insertNew(ctx context.Context, tx *store.Tx, account *store.Account) error 
 }
 
 func (h auth) VerifyEmail(ctx context.Context, r stub.VerifyEmailRequestObject) (stub.VerifyEmailResponseObject, error) {
-	var session *gen.Session // nil after a wrong code, which is committed: it has counted
-	err := h.store.Tx(ctx, func(tx *store.Tx) error {
-		session = nil
-		account, right, err := h.spendCode(ctx, tx, strings.ToLower(r.Body.Email), verifyPurpose, r.Body.Code)
-		if err != nil || !right {
-			return err
-		}
+	session, err := h.signInByCode(ctx, r.Body.Email, verifyPurpose, r.Body.Code, func(tx *store.Tx, account store.Account) (gen.Session, error) {
 		account.Verified = true
 		if err := tx.Auth.UpdateVerified(ctx, account.Number); err != nil {
-			return err
+			return gen.Session{}, err
 		}
-		opened, err := h.openSession(ctx, tx, account)
-		session = &opened
-		return err
+		return h.openSession(ctx, tx, account)
 	})
 	if err != nil {
 		return nil, err
 	}
-	if session == nil {
-		return nil, wrongCode()
+	return stub.VerifyEmail200JSONResponse{Meta: done("Email has been verified successfully"), Body: session}, nil
+}
+
+// signInByCode opens a session for who has the code that was mailed to an address. A wrong code is committed like a right
+// one: it has counted.
+func (h auth) signInByCode(ctx context.Context, email string, of purpose, code string,
+	open func(*store.Tx, store.Account) (gen.Session, error)) (session gen.Session, err error) {
+	var right bool
+	err = h.store.Tx(ctx, func(tx *store.Tx) (err error) {
+		var account store.Account
+		if account, right, err = h.spendCode(ctx, tx, strings.ToLower(email), of, code); err != nil || !right {
+			return err
+		}
+		session, err = open(tx, account)
+		return err
+	})
+	if err == nil && !right {
+		err = wrongCode()
 	}
-	return stub.VerifyEmail200JSONResponse{Meta: done("Email has been verified successfully"), Body: *session}, nil
+	return session, err
 }
 
 func (h auth) LogIn(ctx context.Context, r stub.LogInRequestObject) (stub.LogInResponseObject, error) {
@@ -246,29 +246,17 @@ func (h auth) ForgotPassword(ctx context.Context, r stub.ForgotPasswordRequestOb
 const codeOnItsWay = "If the account exists, a code is on its way"
 
 func (h auth) ResetPassword(ctx context.Context, r stub.ResetPasswordRequestObject) (stub.ResetPasswordResponseObject, error) {
-	email := strings.ToLower(r.Body.Email)
 	hash, err := h.passwords.hash(ctx, r.Body.Password)
 	if err != nil {
 		return nil, err
 	}
-	var session *gen.Session // nil after a wrong code, which is committed: it has counted
-	err = h.store.Tx(ctx, func(tx *store.Tx) error {
-		session = nil
-		account, right, err := h.spendCode(ctx, tx, email, resetPurpose, r.Body.Code)
-		if err != nil || !right {
-			return err
-		}
-		opened, err := h.replacePassword(ctx, tx, account, hash)
-		session = &opened
-		return err
+	session, err := h.signInByCode(ctx, r.Body.Email, resetPurpose, r.Body.Code, func(tx *store.Tx, account store.Account) (gen.Session, error) {
+		return h.replacePassword(ctx, tx, account, hash)
 	})
 	if err != nil {
 		return nil, err
 	}
-	if session == nil {
-		return nil, wrongCode()
-	}
-	return stub.ResetPassword200JSONResponse{Meta: done("Password has been reset successfully"), Body: *session}, nil
+	return stub.ResetPassword200JSONResponse{Meta: done("Password has been reset successfully"), Body: session}, nil
 }
 
 // replacePassword is the step that sets the password of an account whose address has just been proved, ends all its

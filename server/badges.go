@@ -161,10 +161,10 @@ func (h badges) awardable(ctx context.Context, tx *store.Tx, id, userID string) 
 func shownBadge(b store.Badge) gen.Badge {
 	d := b.Definition
 	return gen.Badge{
-		ID: b.ID, Title: d.Title, Action: d.Action, Description: value(d.Description), Image: value(d.Image),
-		Quantity:       strconv.FormatInt(int64(value(d.Quantity)), 10),
-		AttachRequired: strconv.FormatBool(value(d.AttachRequired)),
-		Awarded:        strconv.FormatBool(value(d.Awarded)),
+		ID: b.ID, Title: d.Title, Action: d.Action, Description: valueOf(d.Description), Image: valueOf(d.Image),
+		Quantity:       strconv.FormatInt(int64(valueOf(d.Quantity)), 10),
+		AttachRequired: strconv.FormatBool(valueOf(d.AttachRequired)),
+		Awarded:        strconv.FormatBool(valueOf(d.Awarded)),
 	}
 }
 

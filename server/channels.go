@@ -37,7 +37,7 @@ func (h channels) CreateChannel(ctx context.Context, r stub.CreateChannelRequest
 		}
 		channel := gen.Channel{
 			ObjectID: h.newID(), ServerID: s.ID, UserID: store.Number(who.account), Topic: r.Body.Topic, ChannelType: r.Body.ChannelType,
-			Description: value(r.Body.Description), Permissions: []string{}, CreatedAt: now, UpdatedAt: now,
+			Description: valueOf(r.Body.Description), Permissions: []string{}, CreatedAt: now, UpdatedAt: now,
 		}
 		if err := tx.Channels.Insert(ctx, channel, who.account); err != nil {
 			return body, err

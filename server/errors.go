@@ -162,8 +162,8 @@ func (f *fault) envelope(in family, requestID string) any {
 func (s *Server) writeError(err error, c echo.Context) {
 	call := callFrom(c.Request().Context())
 	f := faultOf(err)
-	if f.code == gen.ProblemCodeInternal && !errors.Is(err, context.Canceled) {
-		s.log.LogAttrs(c.Request().Context(), slog.LevelError, "internal error",
+	if f.cause != nil && statusOf[f.code] >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) {
+		s.log.LogAttrs(c.Request().Context(), slog.LevelError, string(f.code)+" error",
 			slog.String("request_id", call.requestID), slog.String("operation", call.operation.name()), slog.Any("error", err))
 	}
 	if c.Response().Committed {

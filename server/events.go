@@ -24,11 +24,11 @@ func (k *core) record(ctx context.Context, tx *store.Tx, serverID string, action
 // badgeAwarded credits what a badge is worth. The ledger takes each badge once for a member.
 func (k *core) badgeAwarded(ctx context.Context, tx *store.Tx, badge store.Badge, account int64) error {
 	worth := map[string]int64{}
-	if d := badge.Definition; value(d.Award) {
-		worth[store.XP] = int64(value(d.AwardXpQuantity))
+	if d := badge.Definition; valueOf(d.Award) {
+		worth[store.XP] = int64(valueOf(d.AwardXpQuantity))
 	}
-	if d := badge.Definition; value(d.AwardCurrency) {
-		worth[store.Coins] = int64(value(d.AwardCurrencyQuantity))
+	if d := badge.Definition; valueOf(d.AwardCurrency) {
+		worth[store.Coins] = int64(valueOf(d.AwardCurrencyQuantity))
 	}
 	for kind, amount := range worth {
 		if amount == 0 {
@@ -45,10 +45,10 @@ func (k *core) badgeAwarded(ctx context.Context, tx *store.Tx, badge store.Badge
 	return nil
 }
 
-// value is what a request gives, or the zero value where it was left out.
-func value[T any](given *T) (v T) {
-	if given != nil {
-		v = *given
+// valueOf is what a member of a request that may be left out holds, or the zero value.
+func valueOf[T any](member *T) (value T) {
+	if member != nil {
+		value = *member
 	}
-	return v
+	return value
 }

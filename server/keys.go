@@ -41,7 +41,7 @@ func (h keys) CreateAPIKey(ctx context.Context, r stub.CreateAPIKeyRequestObject
 		}
 		key := store.Key{Account: who.account, APIKey: gen.APIKey{
 			ObjectID: h.newID(), CommunityID: s.ID, Key: masked(secret), Name: r.Body.Name, Permissions: r.Body.Permissions, IsActive: true,
-			ExpirePeriod: value(r.Body.ExpirePeriod), ExpireDate: expiry(now, value(r.Body.ExpirePeriod)),
+			ExpirePeriod: valueOf(r.Body.ExpirePeriod), ExpireDate: expiry(now, valueOf(r.Body.ExpirePeriod)),
 			CreatedAt: gen.Time{Time: now}, UpdatedAt: gen.Time{Time: now},
 		}}
 		if err := tx.Keys.Insert(ctx, key, hashOf(secret)); err != nil {

@@ -209,7 +209,7 @@ func roleFrom(w gen.RoleCreate) (gen.Role, error) {
 		return gen.Role{}, invalid(fields...)
 	}
 	return gen.Role{
-		Title: w.Title, Class: w.Class, Order: w.Order, Billable: w.Billable, Description: value(w.Description),
+		Title: w.Title, Class: w.Class, Order: w.Order, Billable: w.Billable, Description: valueOf(w.Description),
 		ServerPermissions:  perm.ServerFlags(w.ServerPermissions, w.OldServerPermissions),
 		ChannelPermissions: perm.ChannelFlags(w.ChannelPermissions, w.OldChannelPermissions),
 	}, nil

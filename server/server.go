@@ -53,6 +53,9 @@ type Config struct {
 	// the real ones. They are for tests that hold them still.
 	Now   func() time.Time
 	NewID func() string
+	// CheckAnswers holds answers against the contract too: "log" says in the log which break it, "enforce" also answers with
+	// an internal error instead. It costs about as much as checking requests does. Empty or "off": it is not done.
+	CheckAnswers string
 	// Log gets one line a request, and what goes wrong. Nil: nothing is logged.
 	Log *slog.Logger
 }
@@ -186,8 +189,15 @@ func (s *Server) newHandler(config Config) (http.Handler, error) {
 	}
 	s.addPages(e, own.doc)
 	e.Pre(acceptOtherPrefixes)
+	e.Use(s.observe)
+	switch config.CheckAnswers {
+	case checkLog, checkEnforce:
+		e.Use(s.checkAnswers(config.CheckAnswers == checkEnforce))
+	case "", checkOff:
+	default:
+		return nil, fmt.Errorf("answers can be checked by log or enforce, not by %q", config.CheckAnswers)
+	}
 	e.Use(
-		s.observe,
 		middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: func(_ echo.Context, err error, stack []byte) error {
 			return fmt.Errorf("panic: %w\n%s", err, stack)
 		}}),

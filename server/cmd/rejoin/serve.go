@@ -40,6 +40,7 @@ type serveCommand struct {
 	PublicURL  string         `name:"public-url" help:"Origin under which clients reach the server, if not the one they send requests to." placeholder:"URL"`
 	Log        string         `default:"text" enum:"text,json" help:"Form of the log on standard error: text or json."`
 	SMTP       string         `name:"smtp" help:"Server that sends mails, as smtp:// or smtps:// URL; ?from= sets their sender. Without it, mails are files in the data directory." placeholder:"URL"`
+	Check      string         `name:"check-answers" default:"off" enum:"off,log,enforce" help:"Hold answers against the contract too: off, log, or enforce, which answers 500 instead."`
 	TrustProxy []netip.Prefix `name:"trust-proxy" help:"Networks of reverse proxies whose X-Forwarded-For is believed." placeholder:"CIDR"`
 }
 
@@ -58,7 +59,7 @@ func (c serveCommand) Validate() error {
 
 func (c serveCommand) Run(ctx context.Context, t terminal) (err error) {
 	config := c.config()
-	config.PublicURL, config.SMTP, config.TrustProxy, config.Log = c.PublicURL, c.SMTP, c.TrustProxy, logger(c.Log, t.err)
+	config.CheckAnswers, config.PublicURL, config.SMTP, config.TrustProxy, config.Log = c.Check, c.PublicURL, c.SMTP, c.TrustProxy, logger(c.Log, t.err)
 
 	// The port first: whoever starts a second server by mistake must not touch the data of the first.
 	listener, err := net.Listen("tcp", c.Addr)
