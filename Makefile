@@ -1,4 +1,4 @@
-.PHONY: run test generate check bench diff
+.PHONY: run test generate check bench diff mutants
 
 run: ## run the backend on SQLite in ./rejoin-data
 	go run ./server/cmd/rejoin serve
@@ -23,3 +23,6 @@ bench: ## speed, side by side with what it is compared to
 
 diff: ## whether the contract breaks callers of an earlier one: make diff BASE=<revision>
 	@.ci/contract-diff $(BASE)
+
+mutants: ## whether the conformance suite notices each of many deliberate faults
+	go run ./server/internal/mutants

@@ -1,0 +1,65 @@
+// Command mutants tests the conformance suite: each mutant is the reference server with one fault, and the suite must
+// notice every one. It prints what killed each of them, and fails if one survives.
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"github.com/rejoin-dev/rejoin/api/conformance"
+	"github.com/rejoin-dev/rejoin/server"
+)
+
+func main() {
+	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	killed := 0
+	for _, m := range mutants {
+		by, err := run(m)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "mutants:", err)
+			os.Exit(1)
+		}
+		if by == "" {
+			by = "SURVIVED"
+		} else {
+			killed++
+		}
+		fmt.Fprintf(table, "%s\t%s\n", m.fault, by)
+		table.Flush()
+	}
+	fmt.Printf("\n%d of %d mutants killed\n", killed, len(mutants))
+	if killed < len(mutants) {
+		os.Exit(1)
+	}
+}
+
+// run tells the suite against one mutant until the first story fails, and returns which one; empty if none did.
+func run(m mutant) (killedBy string, err error) {
+	data, err := os.MkdirTemp("", "rejoin-mutant")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(data)
+	ctx, stop := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer stop()
+	s, err := server.New(ctx, server.Config{Data: data})
+	if err != nil {
+		return "", err
+	}
+	defer s.Close()
+	web := httptest.NewServer(m.mutate(s.Handler()))
+	defer web.Close()
+	target := conformance.Target{URL: web.URL, Code: conformance.MailDir(filepath.Join(data, "mail"))}
+	if target.A, err = s.Token(ctx, "anna@example.com"); err != nil {
+		return "", err
+	}
+	if target.B, err = s.Token(ctx, "ben@example.com"); err != nil {
+		return "", err
+	}
+	return verify(ctx, stop, target)
+}
