@@ -37,7 +37,8 @@ type AccountCreate struct {
 // AuthService has the operations on accounts and sessions. It is a field of [Client].
 //
 // All methods but LogOut and Me are for everybody: they need no credential. How often they may be called is limited:
-// [ErrRateLimited] says when it was too often.
+// [ErrRateLimited] says when it was too often, and [Client.RateLimit] until when. Of these methods, only Register and Me
+// are tried again by themselves.
 type AuthService struct {
 	api *gen.Client
 }

@@ -42,13 +42,29 @@
 // Files are sent from an [io.Reader] as they are read, and received as an [io.ReadCloser]; neither is held in memory
 // as a whole.
 //
-// Nothing times out on its own account: bound a call by its context, or all of them by the Timeout of the
-// [http.Client] given to [WithHTTPClient]. A call that failed is not repeated: that is up to the caller. With an
-// [IdempotencyKey], it is safe to repeat one that makes something, whatever became of it.
+// A call that fails for a reason that may pass is tried again, up to three times, if that is safe: with reads, updates
+// and deletions it always is, and also where something is made, because that is sent with a random key under which the
+// API makes it once ([IdempotencyKey] sets your own). All else is sent once: joining, leaving and visiting a server,
+// giving and taking roles and badges, signing in and out. Reasons that may pass are a connection that broke before the
+// answer began, and the statuses 408, 429, 502, 503 and 504; a key that is in use just now, too.
+//
+// Between attempts there are waits: as long as the Retry-After of the answer asks for, or else random ones that get
+// longer. A call is given up at once where the wait would be longer than 30 seconds or than its context lasts, where too
+// many others have failed lately, and where a file cannot be read again from where it was. An error says how many
+// attempts there were. After more than one, a deletion that fails with [ErrNotFound] may have been done by the first.
+// [WithRetry] says it all otherwise, and [WithoutRetry] turns it off.
+//
+// Nothing times out on its own account: bound a call, with all its attempts and waits, by its context, or each attempt
+// by the Timeout of the [http.Client] given to [WithHTTPClient].
+//
+// To see what happens, give a logger to [WithLogger]; to count, measure or trace it, there are [WithBefore] and
+// [WithAfter]. [Client.RateLimit] says when the API wants to be called again. To test a program that uses this package,
+// run it against the real server: package clienttest starts one inside the test, with faults on demand.
 //
 // A credential goes to the scheme, host and port of the base URL and nowhere else, wherever a redirect leads. A
 // request that only reads follows redirects, but never from https to http. One that changes something follows them
-// only within that origin and only if it can be repeated whole; otherwise the redirect is returned as an [*Error].
+// only within that origin and only if net/http can send it again whole, which excludes files; otherwise the redirect is
+// returned as an [*Error].
 package client
 
 import (
@@ -100,15 +116,21 @@ type Client struct {
 
 	base    *url.URL
 	options options // Without a credential: nobody reads one out of a Client.
+	sender  *sender
 }
 
-// An Option says how a [Client] works. Options are for [New]; of two that say the same thing, the later one counts.
+// An Option says how a [Client] works. Options are for [New]; of two that say the same thing, the later one counts, but
+// of [WithBefore] and [WithAfter] all do.
 type Option func(*options)
 
 type options struct {
 	token, apiKey *string
 	http          http.Client
 	userAgent     string
+	retry         Retry
+	budget        *budget
+	clock         clock
+	watch         watch
 }
 
 // WithToken makes the client call with a session token or an API key, as `Authorization: Bearer`.
@@ -144,7 +166,7 @@ func WithUserAgent(agent string) Option {
 // all others ("https://example.com/api/v1"), with or without a slash at its end. It must not have a user name, a query
 // or a fragment. New sends nothing; a wrong address or credential shows at the first call.
 func New(baseURL string, opts ...Option) (*Client, error) {
-	o := options{userAgent: "rejoin-go"}
+	o := options{userAgent: "rejoin-go", clock: realClock}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -155,6 +177,10 @@ func New(baseURL string, opts ...Option) (*Client, error) {
 	if !headerSafe(o.userAgent) {
 		return nil, errors.New("rejoin: the user agent has a character that a header cannot hold")
 	}
+	if o.retry, err = o.retry.orDefault(); err != nil {
+		return nil, fmt.Errorf("rejoin: %w", err)
+	}
+	o.budget = newBudget(o.retry.Budget)
 	return build(base, o)
 }
 
@@ -163,8 +189,9 @@ func build(base *url.URL, o options) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rejoin: %w", err)
 	}
+	sender := newSender(base, guard.client(o.http), o)
 	api, err := gen.NewClient(base.String(),
-		gen.WithHTTPClient(guard.client(o.http)), gen.WithRequestEditorFn(header("User-Agent", o.userAgent)))
+		gen.WithHTTPClient(sender), gen.WithRequestEditorFn(header("User-Agent", o.userAgent)))
 	if err != nil {
 		return nil, fmt.Errorf("rejoin: %w", err)
 	}
@@ -178,11 +205,13 @@ func build(base *url.URL, o options) (*Client, error) {
 		Keys:     &KeysService{api: api},
 		base:     base,
 		options:  o,
+		sender:   sender,
 	}, nil
 }
 
 // WithToken returns a client like c that calls with this session token or API key and with no other credential, as the
-// option [WithToken] says. Both use the same connections; c itself is not changed. It fails if the token is empty.
+// option [WithToken] says. Both use the same connections and the same budget of retries; c itself is not changed. It
+// fails if the token is empty.
 func (c *Client) WithToken(token string) (*Client, error) {
 	o := c.options
 	o.token = &token
@@ -190,7 +219,8 @@ func (c *Client) WithToken(token string) (*Client, error) {
 }
 
 // WithAPIKey returns a client like c that calls with this API key and with no other credential, as the option
-// [WithAPIKey] says. Both use the same connections; c itself is not changed. It fails if the key is empty.
+// [WithAPIKey] says. Both use the same connections and the same budget of retries; c itself is not changed. It fails if
+// the key is empty.
 func (c *Client) WithAPIKey(key string) (*Client, error) {
 	o := c.options
 	o.apiKey = &key
@@ -281,8 +311,9 @@ func answer[T any](res *http.Response, err error) (*envelope[T], error) {
 // unusable is the error of a request that succeeded, as far as its status goes, with an answer of no use.
 func unusable(res *http.Response, cause error) error {
 	method, path := asked(res)
-	return fmt.Errorf("rejoin: %s %s: the answer with status %d and Content-Type %q cannot be used: %w",
+	err := fmt.Errorf("rejoin: %s %s: the answer with status %d and Content-Type %q cannot be used: %w",
 		method, path, res.StatusCode, res.Header.Get("Content-Type"), cause)
+	return afterAll(err, attemptOf(res.Request.Context()).number)
 }
 
 func one[T any](res *http.Response, err error) (*T, error) {

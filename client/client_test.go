@@ -38,9 +38,10 @@ func serve(t *testing.T, handler http.HandlerFunc, opts ...client.Option) *clien
 	return newClient(t, srv.URL, append([]client.Option{client.WithHTTPClient(hc)}, opts...)...)
 }
 
+// newClient makes a client that does not retry, unless the options say so.
 func newClient(t *testing.T, base string, opts ...client.Option) *client.Client {
 	t.Helper()
-	c, err := client.New(base, opts...)
+	c, err := client.New(base, append([]client.Option{client.WithoutRetry()}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,6 +244,7 @@ func TestEveryFamilyOfFailureIsUnderstood(t *testing.T) {
 				RequestID:  "r-1",
 				Fields:     []client.Field{{Pointer: "/name", Code: client.FieldRequired, Message: "is required"}},
 				RetryAfter: 7 * time.Second,
+				Attempts:   1,
 				Method:     "GET",
 				Path:       "/servers/" + id,
 			}

@@ -647,11 +647,18 @@ func TestCallsThatMakeSomethingTakeAnIdempotencyKey(t *testing.T) {
 				t.Errorf("replayed is %v after an answer with Idempotent-Replayed %q", replayed, again)
 			}
 		}
-		if _, err := calls[line].call(caller{Client: c, ctx: t.Context()}); err != nil || got != "" {
-			t.Errorf("sent %q (%v) without being told to", got, err)
+		random := map[string]bool{}
+		for range 3 {
+			if _, err := calls[line].call(caller{Client: c, ctx: t.Context()}); err != nil || (got != "") != op.takesIdempotencyKey() {
+				t.Errorf("sent %q (%v) without being told to", got, err)
+			}
+			random[got] = true
 		}
 		if !op.takesIdempotencyKey() {
 			return
+		}
+		if len(random) != 3 {
+			t.Errorf("the keys of 3 calls are %v", random)
 		}
 
 		replayed := true

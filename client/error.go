@@ -102,6 +102,8 @@ type Error struct {
 	Fields []Field
 	// RetryAfter is how long the API asks to wait before the next try; 0 if it does not say.
 	RetryAfter time.Duration
+	// Attempts is how often the call was sent before it was given up, 1 if it was not tried again.
+	Attempts int
 	// Method and Path are what was asked. Path is a whole address if a redirect led to another host.
 	Method, Path string
 }
@@ -122,6 +124,9 @@ func (e *Error) Error() string {
 	}
 	if e.RetryAfter > 0 {
 		fmt.Fprintf(&b, "; retry after %s", e.RetryAfter)
+	}
+	if e.Attempts > 1 {
+		fmt.Fprintf(&b, "; after %d attempts", e.Attempts)
 	}
 	if e.RequestID != "" {
 		fmt.Fprintf(&b, " [request %s]", e.RequestID)
@@ -201,7 +206,8 @@ func newError(res *http.Response) *Error {
 		Message:    orElse(said.Meta.Message, said.Message),
 		DevMessage: said.Meta.DevMessage,
 		RequestID:  res.Header.Get("X-Request-Id"),
-		RetryAfter: retryAfter(res.Header),
+		RetryAfter: retryAfter(res.Header, time.Now()),
+		Attempts:   attemptOf(res.Request.Context()).number,
 	}
 	e.Method, e.Path = asked(res)
 	if problem := said.payload(); problem != nil {
@@ -225,7 +231,7 @@ func stranger(res *http.Response) string {
 
 // retryAfter reads Retry-After in both of its forms. A moment is taken relative to the answer's own clock, if it shows
 // one, so that a wrong clock on this side does not matter.
-func retryAfter(h http.Header) time.Duration {
+func retryAfter(h http.Header, now time.Time) time.Duration {
 	text := h.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(text, 10, 32); err == nil || errors.Is(err, strconv.ErrRange) {
 		return time.Duration(seconds) * time.Second
@@ -234,9 +240,8 @@ func retryAfter(h http.Header) time.Duration {
 	if err != nil {
 		return 0
 	}
-	now, err := http.ParseTime(h.Get("Date"))
-	if err != nil {
-		now = time.Now()
+	if said, err := http.ParseTime(h.Get("Date")); err == nil {
+		now = said
 	}
 	return max(0, when.Sub(now))
 }

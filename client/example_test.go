@@ -8,14 +8,15 @@ import (
 	"image"
 	"image/png"
 	"log"
-	"net/http/httptest"
+	"log/slog"
+	"net/http"
 	"os"
-	"path/filepath"
+	"slices"
+	"testing"
 	"time"
 
-	"github.com/rejoin-dev/rejoin/api/conformance"
 	"github.com/rejoin-dev/rejoin/client"
-	"github.com/rejoin-dev/rejoin/server"
+	"github.com/rejoin-dev/rejoin/client/clienttest"
 )
 
 func Example() {
@@ -169,9 +170,9 @@ func ExampleError_fields() {
 
 // An account is registered, and its address verified with the code that was mailed to it.
 func ExampleAuthService() {
-	url, data, stop := newEmptyServer()
+	server, stop := newEmptyServer()
 	defer stop()
-	c, err := client.New(url)
+	c, err := client.New(server.URL)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -185,7 +186,7 @@ func ExampleAuthService() {
 	}
 	fmt.Println("registered", account.Email)
 
-	code := mailedCode(data, account.Email) // As Vera reads it.
+	code := server.Code(account.Email) // As Vera reads it in the mail.
 	if _, err := c.Auth.VerifyEmail(ctx, account.Email, code); err != nil {
 		log.Fatal(err)
 	}
@@ -379,44 +380,132 @@ func ExampleIdempotencyKey() {
 	// 1 server
 }
 
+// Calls are tried again by themselves. Here, two answers say that the API is unavailable, and the third one is good.
+func ExampleWithRetry() {
+	url, token, stop := newServer()
+	defer stop()
+	c, err := client.New(url, client.WithToken(token),
+		client.WithRetry(client.Retry{Attempts: 3, Backoff: 10 * time.Millisecond}),
+		client.WithAfter(func(_ context.Context, a client.Attempt) {
+			fmt.Println(a.Operation, a.Number, a.Status, a.Retry)
+		}),
+		clienttest.WithFault("status=503; times=2"),
+	)
+	if err != nil {
+		log.Fatal(err)
+	}
+	server, err := c.Servers.Create(context.Background(), client.ServerCreate{Name: "Chess club"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("created", server.Name)
+	// Output:
+	// createServer 1 503 true
+	// createServer 2 503 true
+	// createServer 3 201 false
+	// created Chess club
+}
+
+// A server that is made while the connection breaks is made once, whatever became of the first answer.
+func ExampleWithRetry_lostAnswer() {
+	url, token, stop := newServer()
+	defer stop()
+	c, err := client.New(url, client.WithToken(token), clienttest.WithFault("drop=answer; operation=createServer; times=1"),
+		client.WithHTTPClient(&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+
+	var replayed bool
+	_, err = c.Servers.Create(ctx, client.ServerCreate{Name: "Chess club"}, client.Replayed(&replayed))
+	if err != nil {
+		log.Fatal(err)
+	}
+	servers, err := c.Servers.List(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(len(servers), "server; the answer was given again:", replayed)
+	// Output: 1 server; the answer was given again: true
+}
+
+// The error of a call that was given up says how often it was tried.
+func ExampleWithoutRetry() {
+	url, token, stop := newServer()
+	defer stop()
+	c, err := client.New(url, client.WithToken(token), client.WithoutRetry(), clienttest.WithFault("status=503; retry-after=5"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = c.Servers.List(context.Background())
+	if failure, ok := errors.AsType[*client.Error](err); ok {
+		fmt.Println(failure.Code, "after", failure.Attempts, "attempt; again in", failure.RetryAfter)
+	}
+	// Output: unavailable after 1 attempt; again in 5s
+}
+
+func ExampleWithLogger() {
+	url, token, stop := newServer()
+	defer stop()
+	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
+		Level: slog.LevelDebug,
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr { // Without what is different each time.
+			switch a.Key {
+			case slog.TimeKey, "duration", "retry_in", "request_id":
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))
+	c, err := client.New(url, client.WithToken(token), client.WithLogger(logger),
+		client.WithRetry(client.Retry{Backoff: 10 * time.Millisecond}), clienttest.WithFault("status=502; times=1"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := c.Servers.List(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// level=INFO msg="rejoin: call" operation=listMyServers attempt=1 status=502
+	// level=DEBUG msg="rejoin: call" operation=listMyServers attempt=2 status=200
+}
+
 // newServer runs the backend of this repository with an account on it.
 func newServer() (url, token string, stop func()) {
-	return runServer(func(backend *server.Server, _ string) (string, error) {
-		return backend.Token(context.Background(), "vera@example.com")
-	})
+	t := &example{}
+	s := clienttest.Start(t)
+	return s.URL, s.Token("vera@example.com"), t.end
 }
 
-// newEmptyServer runs it without one. The mails that it would send are in data.
-func newEmptyServer() (url, data string, stop func()) {
-	return runServer(func(_ *server.Server, data string) (string, error) { return data, nil })
+// newEmptyServer runs it without one.
+func newEmptyServer() (s *clienttest.Server, stop func()) {
+	t := &example{}
+	return clienttest.Start(t), t.end
 }
 
-func runServer(with func(backend *server.Server, data string) (string, error)) (url, given string, stop func()) {
-	data, err := os.MkdirTemp("", "rejoin-example-")
+// example stands where a test has its *testing.T.
+type example struct {
+	testing.TB
+	cleanups []func()
+}
+
+func (e *example) Helper()                   {}
+func (e *example) Cleanup(f func())          { e.cleanups = append(e.cleanups, f) }
+func (e *example) Errorf(f string, a ...any) { log.Printf(f, a...) }
+func (e *example) Fatalf(f string, a ...any) { log.Fatalf(f, a...) }
+
+func (e *example) TempDir() string {
+	dir, err := os.MkdirTemp("", "rejoin-example-")
 	if err != nil {
 		log.Fatal(err)
 	}
-	backend, err := server.New(context.Background(), server.Config{Data: data})
-	if err != nil {
-		log.Fatal(err)
-	}
-	if given, err = with(backend, data); err != nil {
-		log.Fatal(err)
-	}
-	web := httptest.NewServer(backend.Handler())
-	return web.URL, given, func() {
-		web.Close()
-		if err := errors.Join(backend.Close(), os.RemoveAll(data)); err != nil {
-			log.Fatal(err)
-		}
-	}
+	e.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
 }
 
-// mailedCode reads the code from the mail to an address.
-func mailedCode(data, email string) string {
-	code, err := conformance.MailDir(filepath.Join(data, "mail"))(context.Background(), email)
-	if err != nil {
-		log.Fatal(err)
+func (e *example) end() {
+	for _, f := range slices.Backward(e.cleanups) {
+		f()
 	}
-	return code
 }

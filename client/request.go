@@ -3,6 +3,7 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,44 +13,46 @@ import (
 // A CreateOption says more about one call that makes something: it is the last argument of the methods that take it.
 type CreateOption func(*creation)
 
-// IdempotencyKey makes it safe to repeat a call, say after a connection broke and left open whether it had succeeded:
-// for 24 hours, the same key with the same input gets the first answer again, and nothing is made twice. With another
-// input the call fails with [ErrConflict]. A call that failed does not use up its key.
+// IdempotencyKey makes it safe to make a call again, say after the program itself broke off and left open whether the
+// call had succeeded: for 24 hours, the same key with the same input gets the first answer again, and nothing is made
+// twice. With another input the call fails with [ErrConflict]. A call that failed does not use up its key. Without this
+// option, each call has a random key, which makes it safe to retry and is of no further use.
 //
 // The key is a text of 1 to 255 printable ASCII characters without spaces that stands for this one intention and no
 // other, such as an order number or a [crypto/rand.Text] that was kept before the first try. It counts for one caller
 // and one method.
 func IdempotencyKey(key string) CreateOption {
-	return func(c *creation) { c.key = &key }
+	return func(c *creation) { c.key = key }
 }
 
-// Replayed sets *replayed to whether the answer is that of an earlier call with the same [IdempotencyKey].
+// Replayed sets *replayed to whether the answer is that of an earlier call with the same [IdempotencyKey], or of an
+// earlier attempt of this one.
 func Replayed(replayed *bool) CreateOption {
 	return func(c *creation) { c.replayed = replayed }
 }
 
 // creation is one call that makes something.
 type creation struct {
-	key      *string
+	key      string
 	replayed *bool
 	edits    []edit
 }
 
+const keyHeader = "Idempotency-Key"
+
 func creating(opts []CreateOption) (*creation, error) {
-	c := &creation{}
+	c := &creation{key: rand.Text()}
 	for _, opt := range opts {
 		opt(c)
 	}
 	if c.replayed != nil {
 		*c.replayed = false
 	}
-	if c.key != nil {
-		// An empty one, or spaces at its end, would get lost on the way without a word.
-		if !oneWord(*c.key) {
-			return nil, fmt.Errorf("%w: %q cannot be an idempotency key", ErrInvalidRequest, *c.key)
-		}
-		c.edits = append(c.edits, header("Idempotency-Key", *c.key))
+	// An empty one, or spaces at its end, would get lost on the way without a word.
+	if !oneWord(c.key) {
+		return nil, fmt.Errorf("%w: %q cannot be an idempotency key", ErrInvalidRequest, c.key)
 	}
+	c.edits = append(c.edits, header(keyHeader, c.key))
 	return c, nil
 }
 

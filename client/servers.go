@@ -65,8 +65,10 @@ type ServerCreate struct {
 	// Name has 1 to 100 characters.
 	Name string
 
-	// Image is a PNG, JPEG, GIF or WebP of at most 5 MiB, or nil for none. It is read once, as it is sent, and not
-	// closed. It is no longer in use when the call returns, unless a Read blocks: that one cannot be interrupted.
+	// Image is a PNG, JPEG, GIF or WebP of at most 5 MiB, or nil for none. It is read as it is sent, from where it is, and
+	// not closed. If it is an [io.Seeker], it is set back there before the call is tried again; otherwise the call is tried
+	// again only as long as nothing was read. It is no longer in use when the call returns, unless a Read blocks: that
+	// one cannot be interrupted.
 	Image io.Reader
 }
 

@@ -452,8 +452,14 @@ func TestAServerThatRefusesBeforehandIsNotSentTheImage(t *testing.T) {
 func TestAServerThatAnswersHalfWayEndsTheUpload(t *testing.T) {
 	leavesNothingRunning(t)
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		// Without what follows the answer, the connection would be reset, and the answer may be lost with it.
+		answer := http.NewResponseController(w)
+		answer.EnableFullDuplex()
 		io.CopyN(io.Discard, r.Body, 1<<20)
-		says(413, `{"meta":{"success":false,"message":"Too large"},"body":{"code":"payload_too_large"}}`)(w, r)
+		const text = `{"meta":{"success":false,"message":"Too large"},"body":{"code":"payload_too_large"}}`
+		says(413, text, "Content-Length", strconv.Itoa(len(text)))(w, r)
+		answer.Flush()
+		io.Copy(io.Discard, r.Body)
 	})
 	image := &source{size: -1}
 	_, err := c.Servers.Create(t.Context(), client.ServerCreate{Name: "Chess", Image: image})

@@ -85,6 +85,7 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 		defer body.during(req.Context())()
 	}
 	res, err := g.next.RoundTrip(sent)
+	attemptOf(req.Context()).broken = err
 	if res != nil {
 		res.Request = req // The one without the credential.
 	}

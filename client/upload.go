@@ -57,20 +57,95 @@ func upload[T any](
 	if len(f.pieces) == 0 {
 		return one[T](call(contentType, end)) // A *bytes.Reader: net/http can send it again by itself.
 	}
-	body := newUploadBody(io.MultiReader(append(f.pieces, end)...))
+	u := newUpload(append(f.pieces, end))
 	// With 100-continue, a server that refuses the request can say so before it is sent the file: the answer is not
 	// lost in a connection that breaks while the file is being written.
-	value, err := one[T](call(contentType, body, header("Expect", "100-continue")))
-	if failure := body.end(); failure != nil {
-		return nil, fmt.Errorf("rejoin: reading the file to upload: %w", failure)
+	value, err := one[T](call(contentType, u.open(), header("Expect", "100-continue")))
+	if u.body.stop() && u.body.err != nil {
+		return nil, fmt.Errorf("rejoin: reading the file to upload: %w", u.body.err)
 	}
 	return value, err
 }
 
+// uploading is what is sent in the attempts of a call.
+type uploading struct {
+	pieces []*piece
+	body   *uploadBody // Of the last attempt.
+}
+
+func newUpload(pieces []io.Reader) *uploading {
+	u := &uploading{}
+	for _, r := range pieces {
+		u.pieces = append(u.pieces, newPiece(r))
+	}
+	return u
+}
+
+// open makes the body of an attempt.
+func (u *uploading) open() *uploadBody {
+	readers := make([]io.Reader, len(u.pieces))
+	for i, p := range u.pieces {
+		readers[i] = p
+	}
+	u.body = &uploadBody{of: u, source: io.MultiReader(readers...), stopped: make(chan struct{})}
+	u.body.read, u.body.write = io.Pipe()
+	return u.body
+}
+
+// reopen makes the body of another attempt, unless a reader has failed, is still in use or cannot be set back.
+func (u *uploading) reopen() (io.ReadCloser, bool) {
+	if !u.body.stop() || u.body.err != nil {
+		return nil, false
+	}
+	for _, p := range u.pieces {
+		if !p.rewind() {
+			return nil, false
+		}
+	}
+	return u.open(), true
+}
+
+// piece is a reader that knows whether it can be set back to where it was.
+type piece struct {
+	io.Reader
+	seeker io.Seeker // Or nil.
+	start  int64
+	begun  bool
+}
+
+func newPiece(r io.Reader) *piece {
+	p := &piece{Reader: r}
+	if seeker, ok := r.(io.Seeker); ok {
+		// What looks like a file may be a pipe, and cannot tell.
+		if start, err := seeker.Seek(0, io.SeekCurrent); err == nil {
+			p.seeker, p.start = seeker, start
+		}
+	}
+	return p
+}
+
+func (p *piece) Read(b []byte) (int, error) {
+	p.begun = true
+	return p.Reader.Read(b)
+}
+
+func (p *piece) rewind() bool {
+	if !p.begun {
+		return true
+	}
+	if p.seeker == nil {
+		return false
+	}
+	p.begun = false
+	_, err := p.seeker.Seek(p.start, io.SeekStart)
+	return err == nil
+}
+
 // uploadBody stands between net/http and readers that are not ours. Read directly, one that blocks would keep net/http
 // from returning when the context ends, and one that is used again after the call could still be read by net/http. So a
-// goroutine reads it, from the moment net/http asks for the body to the end of the call.
+// goroutine reads it, from the moment net/http asks for the body to the end of the attempt.
 type uploadBody struct {
+	of      *uploading
 	source  io.Reader
 	read    *io.PipeReader
 	write   *io.PipeWriter
@@ -78,12 +153,6 @@ type uploadBody struct {
 	over    atomic.Bool   // What source says from now on is of no interest.
 	stopped chan struct{} // Closed when source is not used any more.
 	err     error         // What source failed with; settled once stopped is closed.
-}
-
-func newUploadBody(source io.Reader) *uploadBody {
-	b := &uploadBody{source: source, stopped: make(chan struct{})}
-	b.read, b.write = io.Pipe()
-	return b
 }
 
 func (b *uploadBody) Read(p []byte) (int, error) {
@@ -128,17 +197,17 @@ func (b *uploadBody) during(ctx context.Context) (stop func() bool) {
 	return context.AfterFunc(ctx, func() { b.interrupt(ctx.Err()) })
 }
 
-// patience is how long the end of a call waits for a Read in progress. One that takes longer is one that blocks.
+// patience is how long the end of an attempt waits for a Read in progress. One that takes longer is one that blocks.
 const patience = 100 * time.Millisecond
 
-// end ends the use of the source and returns what it failed with.
-func (b *uploadBody) end() error {
-	b.interrupt(errors.New("the call is over"))
+// stop ends the use of the source, and reports whether it is at its end.
+func (b *uploadBody) stop() bool {
+	b.interrupt(errors.New("the attempt is over"))
 	b.begin.Do(func() { close(b.stopped) })
 	select {
 	case <-b.stopped:
-		return b.err
+		return true
 	case <-time.After(patience):
-		return nil
+		return false
 	}
 }

@@ -6,11 +6,11 @@ import (
 	"github.com/rejoin-dev/rejoin/api/conformance"
 )
 
-// verify is the suite, stopped at the first story that fails.
+// verify is the suite, stopped at the first requirement that is not met.
 func verify(ctx context.Context, stop func(), target conformance.Target) (killedBy string, err error) {
-	summary, err := conformance.Verify(ctx, target, func(r conformance.Result) {
-		if !r.Passed() && killedBy == "" {
-			killedBy = r.Story
+	report, err := conformance.Verify(ctx, target, func(r conformance.Result) {
+		if r.Outcome == conformance.Fail && killedBy == "" {
+			killedBy = r.ID + " " + r.Text
 			stop()
 		}
 	})
@@ -19,7 +19,7 @@ func verify(ctx context.Context, stop func(), target conformance.Target) (killed
 		return killedBy, nil
 	case err != nil:
 		return "", err
-	case !summary.Conforms():
+	case !report.Conforms():
 		return "an operation never gave a good answer", nil
 	}
 	return "", nil
