@@ -28,10 +28,16 @@ type terminal struct{ out, err io.Writer }
 
 // commands is the whole command line. Every flag is also an environment variable, REJOIN_ and its name in capitals.
 type commands struct {
-	Serve   serveCommand   `cmd:"" help:"Run the backend."`
-	Token   tokenCommand   `cmd:"" help:"Print a new session token of an account, made if need be. Works while the server runs."`
-	Conform conformCommand `cmd:"" help:"Prove that a backend keeps the contract, from the outside."`
-	Version versionCommand `cmd:"" help:"Print the version and the digest of the contract."`
+	Serve   serveCommand    `cmd:"" help:"Run the backend."`
+	Token   tokenCommand    `cmd:"" help:"Print a new session token of an account, made if need be. Works while the server runs."`
+	Conform conformCommands `cmd:"" help:"Prove that a backend keeps the contract, from the outside."`
+	Version versionCommand  `cmd:"" help:"Print the version and the digest of the contract."`
+}
+
+// conformCommands are `rejoin conform` itself and what else there is to say about a backend.
+type conformCommands struct {
+	Suite conformCommand `cmd:"" default:"withargs" help:"Tell every requirement of the contract against a backend."`
+	Proxy proxyCommand   `cmd:"" help:"Pass traffic through to a backend, and hold it against the contract."`
 }
 
 // errFailed ends a command that has said itself what is wrong.
