@@ -90,7 +90,7 @@ func (a *answer) opensSession(message string, of account) (token string) {
 // auth are the stories of the tag auth that need no mail. Backends limit how often one address may ask for these things:
 // all stories together, of every tag, ask fewer than thirty times.
 var auth = []story{
-	{"an account is made under the documented names, once, and cannot sign in before its address is verified", func(s *session) {
+	{"AUTH-REGISTER-01", "registerAccount", "an account is made under the documented names, once, and cannot sign in before its address is verified", func(s *session) {
 		email, username := freshEmail(), "c."+unknownID()
 		wanted := object{
 			"email": email, "password": strings.Repeat("пароль, as long as it may be; ", 4) + "12345678", "username": username,
@@ -119,20 +119,20 @@ var auth = []story{
 		}
 	}},
 
-	{"a registration that says too little, too much or the wrong thing is refused, and each part is named", func(s *session) {
+	{"AUTH-REGISTER-02", "registerAccount", "a registration that says too little, too much or the wrong thing is refused, and each part is named", func(s *session) {
 		s.anonymous.post("/auth/register", object{"password": "short", "username": "Two words", "colour": "red"}).
 			refuses("/email", "required").refuses("/password", "too_short").refuses("/username", "wrong_format").
 			refuses("/colour", "unknown")
 	}},
 
-	{"asking for a code gets the same answer whether or not there is an account", func(s *session) {
+	{"AUTH-CODE-01", "resendCode forgotPassword", "asking for a code gets the same answer whether or not there is an account", func(s *session) {
 		for _, ask := range []string{"/auth/resend-code", "/auth/forgot-password"} {
 			asked := s.anonymous.post(ask, object{"email": freshEmail()}).expect(200).says(onItsWay)
 			asked.keys("", "meta", "body").is("/body", object{})
 		}
 	}},
 
-	{"a session knows whose it is", func(s *session) {
+	{"AUTH-ME-01", "getMe", "a session knows whose it is", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		me := s.a.get("/auth/me").expect(200).says("Account")
 		me.keys("", "meta", "body").keys("/meta", "success", "message", "devMessage").keys("/body", accountKeys...)
@@ -145,7 +145,7 @@ var auth = []story{
 
 // mailedAuth are the stories of the tag auth that need a code.
 var mailedAuth = []story{
-	{"the mailed code verifies an address and signs in, once; what is left out of a registration has a default", func(s *session) {
+	{"AUTH-VERIFY-01", "mail verifyEmail", "the mailed code verifies an address and signs in, once; what is left out of a registration has a default", func(s *session) {
 		email := freshEmail()
 		one := account{email: email, password: "12345678"}
 		made := s.anonymous.post("/auth/register", object{"email": email, "password": one.password}).expect(201)
@@ -168,7 +168,7 @@ var mailedAuth = []story{
 		s.as(token).get("/servers").expect(200).is("/body", []any{})
 	}},
 
-	{"logging in opens a session, and logging out ends that one at once", func(s *session) {
+	{"AUTH-SESSION-01", "mail logIn logOut", "logging in opens a session, and logging out ends that one at once", func(s *session) {
 		newcomer := s.newcomer()
 		in := s.anonymous.post("/auth/login", object{"email": strings.ToUpper(newcomer.email), "password": newcomer.password})
 		token := in.opensSession("Logged in successfully", newcomer)
@@ -183,7 +183,7 @@ var mailedAuth = []story{
 		s.as(newcomer.token).get("/auth/me").expect(200)
 	}},
 
-	{"a code that is mailed again ends the one before", func(s *session) {
+	{"AUTH-CODE-02", "mail resendCode verifyEmail", "a code that is mailed again ends the one before", func(s *session) {
 		email := freshEmail()
 		s.anonymous.post("/auth/register", object{"email": email, "password": "12345678"}).expect(201)
 		first := s.code(email)
@@ -193,7 +193,7 @@ var mailedAuth = []story{
 		s.anonymous.post("/auth/verify-email", object{"email": email, "code": second}).expect(200)
 	}},
 
-	{"a new password ends the old one and every other session", func(s *session) {
+	{"AUTH-PASSWORD-01", "mail forgotPassword resetPassword", "a new password ends the old one and every other session", func(s *session) {
 		newcomer := s.newcomer()
 		s.anonymous.post("/auth/forgot-password", object{"email": newcomer.email}).expect(200).says(onItsWay).is("/body", object{})
 		s.as(newcomer.token).get("/auth/me").expect(200)
@@ -212,7 +212,7 @@ var mailedAuth = []story{
 		s.anonymous.post("/auth/login", object{"email": newcomer.email, "password": newcomer.password}).expect(200)
 	}},
 
-	{"who has just one server in which to do a thing need not say which", func(s *session) {
+	{"AUTH-SERVER-01", "mail channels roles badges", "who has just one server in which to do a thing need not say which", func(s *session) {
 		newcomer := s.as(s.newcomer().token)
 		newcomer.get("/channels").refuses("query/serverId", "")
 		newcomer.post("/channels", object{"topic": "openings", "channelType": "open"}).refuses("/serverId", "")

@@ -27,7 +27,7 @@ func (s *session) owns(club club, user string, xp, coins int) {
 
 // badges are the stories of the tag badges.
 var badges = []story{
-	{"a badge is made under the documented names, and everything in it is a string", func(s *session) {
+	{"BADGES-CREATE-01", "createBadge", "a badge is made under the documented names, and everything in it is a string", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		made := s.a.post("/badges", object{
 			"title": "Chatterbox", "action": "messages", "quantity": 3, "description": "Three messages in a day",
@@ -45,7 +45,7 @@ var badges = []story{
 		listed.keys("", "meta", "body").keys("/meta", "success", "message", "devMessage").is("/body", []any{made.at("/body")})
 	}},
 
-	{"what is left out of a badge has a default", func(s *session) {
+	{"BADGES-CREATE-02", "createBadge", "what is left out of a badge has a default", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		for _, action := range []string{"custom", "messages", "replies", "reactions", "referrals", "visits"} {
 			made := s.a.post("/badges", object{"title": "Plain", "action": action, "serverId": club.id}).expect(200)
@@ -56,7 +56,7 @@ var badges = []story{
 		}
 	}},
 
-	{"an update replaces a badge", func(s *session) {
+	{"BADGES-UPDATE-01", "updateBadge", "an update replaces a badge", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		id := s.a.makesBadge(club, object{"quantity": 3, "description": "Three messages in a day", "awarded": true})
 		updated := s.a.put("/badges/"+id, object{
@@ -68,11 +68,12 @@ var badges = []story{
 		})
 		s.a.get("/badges?serverId="+club.id).expect(200).is("/body", []any{updated.at("/body")})
 		s.a.put("/badges/"+id, aBadge).expect(200).has("/body", object{
-			"id": id, "title": "Chatterbox", "action": "messages", "quantity": "1", "attachRequired": "false",
+			"id": id, "title": "Chatterbox", "action": "messages", "quantity": "1", "attachRequired": "false", "description": "",
+			"image": "",
 		})
 	}},
 
-	{"badges are listed in the order in which they were made", func(s *session) {
+	{"BADGES-LIST-01", "listBadges", "badges are listed in the order in which they were made", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		var made []string
 		for _, title := range []string{"Zither", "Accordion", "Bassoon", "Accordion"} {
@@ -86,7 +87,7 @@ var badges = []story{
 		}
 	}},
 
-	{"a badge that says too little, too much or the wrong thing is refused, and each part is named", func(s *session) {
+	{"BADGES-INPUT-01", "createBadge updateBadge", "a badge that says too little, too much or the wrong thing is refused, and each part is named", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		path := "/badges/" + s.a.makesBadge(club, nil)
 		for _, to := range []func(object) *answer{
@@ -112,7 +113,7 @@ var badges = []story{
 
 	// ---------------------------------------------------------------------------------------------------- what it gives
 
-	{"a badge is given to a member and credited once, and taking it gives nothing back", func(s *session) {
+	{"BADGES-AWARD-01", "awardBadge removeBadge", "a badge is given to a member and credited once, and taking it gives nothing back", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		number := s.b.joins(club)
 		other := s.a.makesBadge(club, object{"title": "Early bird", "action": "visits"})
@@ -137,7 +138,7 @@ var badges = []story{
 		s.owns(club, club.owner, 0, 0)
 	}},
 
-	{"XP and coins are credited only where the badge says so", func(s *session) {
+	{"BADGES-AWARD-02", "awardBadge", "XP and coins are credited only where the badge says so", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		number := s.b.joins(club)
 		s.a.awards(s.a.makesBadge(club, object{"awardXpQuantity": 50, "awardCurrencyQuantity": 7}), number).expect(200)
@@ -151,7 +152,7 @@ var badges = []story{
 		s.owns(club, number, 1000020, 3)
 	}},
 
-	{"what was credited stays when the badge is changed or deleted", func(s *session) {
+	{"BADGES-AWARD-03", "updateBadge deleteBadge", "what was credited stays when the badge is changed or deleted", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		number := s.b.joins(club)
 		badge := s.a.makesBadge(club, object{"award": true, "awardXpQuantity": 50})
@@ -176,7 +177,7 @@ var badges = []story{
 		s.a.post("/badges/"+badge+"/remove", object{"userId": number}).expect(404)
 	}},
 
-	{"a badge that is awarded many times at once is credited once", func(s *session) {
+	{"BADGES-AWARD-04", "awardBadge", "a badge that is awarded many times at once is credited once", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		number := s.b.joins(club)
 		badge := s.a.makesBadge(club, object{"award": true, "awardXpQuantity": 50})
@@ -185,7 +186,7 @@ var badges = []story{
 		s.owns(club, number, 50, 0)
 	}},
 
-	{"a badge is awarded to members only", func(s *session) {
+	{"BADGES-AWARD-05", "awardBadge removeBadge", "a badge is awarded to members only", func(s *session) {
 		club, other := s.a.makesServer("Chess club"), s.a.makesServer("Go club")
 		number := s.b.joins(other)
 		badge := s.a.makesBadge(club, nil)
@@ -201,7 +202,7 @@ var badges = []story{
 
 	// ------------------------------------------------------------------------------------------------------------ who may
 
-	{"badges are for the owner and administrators: a plain member may read, and a stranger sees nothing", func(s *session) {
+	{"BADGES-ACCESS-01", "createBadge updateBadge deleteBadge awardBadge removeBadge listBadges roles", "badges are for the owner and administrators: a plain member may read, and a stranger sees nothing", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		badge := s.a.makesBadge(club, nil)
 		number := ""
@@ -226,7 +227,7 @@ var badges = []story{
 		s.b.delete("/badges/" + made).expect(200)
 	}},
 
-	{"who has several servers must say in which one a badge is made", func(s *session) {
+	{"BADGES-SERVER-01", "createBadge", "who has several servers must say in which one a badge is made", func(s *session) {
 		s.a.makesServer("Chess club")
 		s.a.makesServer("Go club")
 		s.a.get("/badges").refuses("query/serverId", "")
@@ -235,7 +236,7 @@ var badges = []story{
 		s.a.post("/badges", aBadge.and(object{"serverId": unknownID()})).expect(404)
 	}},
 
-	{"an API key with the permission manages the badges of its community", func(s *session) {
+	{"BADGES-KEY-01", "createBadge updateBadge deleteBadge awardBadge removeBadge keys", "an API key with the permission manages the badges of its community", func(s *session) {
 		club, other := s.a.makesServer("Chess club"), s.a.makesServer("Go club")
 		number := s.b.joins(club)
 		made := s.a.makesKey(club, "badges")
@@ -258,7 +259,7 @@ var badges = []story{
 		}
 	}},
 
-	{"making a badge can be repeated safely", func(s *session) {
+	{"BADGES-REPEAT-01", "createBadge roles", "making a badge can be repeated safely", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		s.a.appoints(club, s.b.joins(club), 50, "server_administrator")
 		s.repeatsSafely(s.a, s.b, creation{

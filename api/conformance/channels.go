@@ -40,7 +40,7 @@ func (c caller) sees(club club, channel string, want, changes bool) {
 
 // channels are the stories of the tag channels.
 var channels = []story{
-	{"a channel is made under the documented names", func(s *session) {
+	{"CHANNELS-CREATE-01", "createChannel", "a channel is made under the documented names", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		made := s.a.post("/channels", object{
 			"topic": "openings", "channelType": "open", "description": "What to play after 1. e4\nand after 1. d4", "serverId": club.id,
@@ -58,7 +58,7 @@ var channels = []story{
 			is("/body/description", "")
 	}},
 
-	{"channels are of six types, and listed in the order in which they were made", func(s *session) {
+	{"CHANNELS-LIST-01", "listChannels createChannel", "channels are of six types, and listed in the order in which they were made", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		var made []string
 		for _, kind := range channelTypes {
@@ -73,7 +73,7 @@ var channels = []story{
 		}
 	}},
 
-	{"a channel that says too little, too much or the wrong thing is refused, and each part is named", func(s *session) {
+	{"CHANNELS-INPUT-01", "createChannel updateChannel", "a channel that says too little, too much or the wrong thing is refused, and each part is named", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		path := "/channels/" + s.a.makesChannel(club, "open", nil)
 		least := object{"topic": "openings", "channelType": "open"}
@@ -102,7 +102,7 @@ var channels = []story{
 		s.a.get(club.path("/channels")).expect(200).is("/body/0/topic", "a open channel")
 	}},
 
-	{"an update changes what it names and leaves the rest", func(s *session) {
+	{"CHANNELS-UPDATE-01", "updateChannel", "an update changes what it names and leaves the rest", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		made := s.a.post("/channels", object{
 			"topic": "openings", "channelType": "open", "description": "What to play", "serverId": club.id,
@@ -122,7 +122,7 @@ var channels = []story{
 		s.a.get(club.path("/channels")).expect(200).is("/body", []any{described.at("/body")})
 	}},
 
-	{"a deleted channel is gone", func(s *session) {
+	{"CHANNELS-DELETE-01", "deleteChannel", "a deleted channel is gone", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		id := s.a.makesChannel(club, "open", nil)
 		kept := s.a.makesChannel(club, "open", nil)
@@ -138,7 +138,7 @@ var channels = []story{
 
 	// ------------------------------------------------------------------------------------------------- who may, who sees
 
-	{"channels are made and changed by those who manage them, and seen by members", func(s *session) {
+	{"CHANNELS-ACCESS-01", "createChannel updateChannel deleteChannel listChannels roles", "channels are made and changed by those who manage them, and seen by members", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		channel := object{"topic": "openings", "channelType": "open", "serverId": club.id}
 		id := s.a.makesChannel(club, "open", nil)
@@ -161,7 +161,7 @@ var channels = []story{
 		s.b.delete("/channels/" + made.text("/body/_id")).expect(200)
 	}},
 
-	{"a private channel is seen by the owner, by administrators, by those whom it names and by those with its roles", func(s *session) {
+	{"CHANNELS-PRIVATE-01", "listChannels roles", "a private channel is seen by the owner, by administrators, by those whom it names and by those with its roles", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		number := s.b.joins(club)
 		role := s.a.makesRole(club, nil)
@@ -201,7 +201,7 @@ var channels = []story{
 		sees(true, closed, byRole, byName)
 	}},
 
-	{"a direct channel is seen by whoever made it and whom it names, and not even by the owner", func(s *session) {
+	{"CHANNELS-DIRECT-01", "listChannels roles", "a direct channel is seen by whoever made it and whom it names, and not even by the owner", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		number := s.b.joins(club)
 		s.a.appoints(club, number, 50, "manage_channels")
@@ -221,7 +221,7 @@ var channels = []story{
 		s.b.sees(club, ofOwner, false, true)
 	}},
 
-	{"a channel admits only roles and members of its own server", func(s *session) {
+	{"CHANNELS-ADMITS-01", "createChannel updateChannel roles", "a channel admits only roles and members of its own server", func(s *session) {
 		club, other := s.a.makesServer("Chess club"), s.a.makesServer("Go club")
 		number := s.b.joins(other)
 		foreign := s.a.makesRole(other, nil)
@@ -236,7 +236,7 @@ var channels = []story{
 		}
 	}},
 
-	{"who has several servers must say in which one", func(s *session) {
+	{"CHANNELS-SERVER-01", "createChannel listChannels", "who has several servers must say in which one", func(s *session) {
 		s.a.makesServer("Chess club")
 		s.a.makesServer("Go club")
 		s.a.get("/channels").refuses("query/serverId", "")
@@ -247,7 +247,7 @@ var channels = []story{
 
 	// ----------------------------------------------------------------------------------------------------- with a key
 
-	{"a program gets the channels of its community in one answer, under the documented names", func(s *session) {
+	{"CHANNELS-PROGRAM-01", "listIntegrationChannels keys", "a program gets the channels of its community in one answer, under the documented names", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		key := s.a.makesKey(club, "channels")
 		key.get("/apis/v1/channels").expect(200).is("", object{"status": "success", "data": []any{}})
@@ -265,7 +265,7 @@ var channels = []story{
 		}
 	}},
 
-	{"an API key with the permission manages the channels of its community, but for direct ones", func(s *session) {
+	{"CHANNELS-KEY-01", "createChannel updateChannel deleteChannel listChannels keys", "an API key with the permission manages the channels of its community, but for direct ones", func(s *session) {
 		club, other := s.a.makesServer("Chess club"), s.a.makesServer("Go club")
 		key := s.a.makesKey(club, "channels")
 		closed, direct := s.a.makesChannel(club, "private", nil), s.a.makesChannel(club, "direct", nil)
@@ -293,7 +293,7 @@ var channels = []story{
 		s.a.get(other.path("/channels")).expect(200).is("/body/0/topic", "a open channel")
 	}},
 
-	{"making a channel can be repeated safely", func(s *session) {
+	{"CHANNELS-REPEAT-01", "createChannel roles keys", "making a channel can be repeated safely", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		number := s.b.joins(club)
 		channel := object{"topic": "after a refusal", "channelType": "open", "serverId": club.id}

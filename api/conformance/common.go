@@ -9,14 +9,14 @@ import (
 
 // common are the promises about every request, told with the operations of whichever tag is at hand.
 var common = []story{
-	{"the two credentials belong to two accounts", func(s *session) {
+	{"COMMON-ACCOUNTS-01", "", "the two credentials belong to two accounts", func(s *session) {
 		a, b := s.a.makesServer("Chess club"), s.b.makesServer("Go club")
 		if a.owner == b.owner {
 			s.fail("both credentials belong to the account %s; the suite needs two", a.owner)
 		}
 	}},
 
-	{"every operation that needs a credential answers 401 to a caller without one", func(s *session) {
+	{"COMMON-CREDENTIAL-01", "auth channels roles badges keys", "every operation that needs a credential answers 401 to a caller without one", func(s *session) {
 		for _, op := range s.suite.contract.operations {
 			if len(op.admits) > 0 {
 				s.anonymous.send(op.method, op.examplePath(), "", nil).expect(401)
@@ -24,7 +24,7 @@ var common = []story{
 		}
 	}},
 
-	{"a credential that is unknown or not of the right shape answers 401", func(s *session) {
+	{"COMMON-CREDENTIAL-02", "", "a credential that is unknown or not of the right shape answers 401", func(s *session) {
 		for _, header := range []string{
 			"Bearer " + strings.Repeat("0123456789abcdef", 4),
 			"Bearer " + s.suite.target.A + "0",
@@ -42,18 +42,18 @@ var common = []story{
 		}
 	}},
 
-	{"a request with both kinds of credential answers 401, because it is unclear who is calling", func(s *session) {
+	{"COMMON-CREDENTIAL-03", "", "a request with both kinds of credential answers 401, because it is unclear who is calling", func(s *session) {
 		s.a.with("x-api-key", s.suite.target.A).get("/servers").expect(401)
 		s.a.with("x-api-key", s.suite.target.B).get("/servers").expect(401)
 	}},
 
-	{"who is calling is asked before what was sent is looked at", func(s *session) {
+	{"COMMON-CREDENTIAL-04", "", "who is calling is asked before what was sent is looked at", func(s *session) {
 		s.anonymous.get("/servers/not-an-id").expect(401)
 		s.anonymous.submit("POST", "/servers", field("colour", "red")).expect(401)
 		s.anonymous.send("POST", "/servers", "application/json", []byte(`{`)).expect(401)
 	}},
 
-	{"the System API answers under /api/v1 as it does at the root", func(s *session) {
+	{"COMMON-PATHS-01", "", "the System API answers under /api/v1 as it does at the root", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		for _, path := range []string{club.path(""), club.path("/members"), club.path("/roles")} {
 			one, other := s.a.get(path).expect(200), s.a.get("/api/v1"+path).expect(200)
@@ -70,7 +70,7 @@ var common = []story{
 	}},
 
 	// That the envelope is of the right family is held by the wire.
-	{"an unknown route answers 404, in the envelope of the family it would belong to", func(s *session) {
+	{"COMMON-PATHS-02", "", "an unknown route answers 404, in the envelope of the family it would belong to", func(s *session) {
 		for _, who := range []caller{s.anonymous, s.a} {
 			for _, path := range []string{
 				"/nope", "/servers/" + unknownID() + "/nope", "/api/v1/nope", "/apis/v1/nope", "/v1/nope", "/nope/v1/nope",
@@ -81,7 +81,7 @@ var common = []story{
 		}
 	}},
 
-	{"a method that a route does not have answers 405 and names those it has", func(s *session) {
+	{"COMMON-PATHS-03", "", "a method that a route does not have answers 405 and names those it has", func(s *session) {
 		allows := func(a *answer, methods ...string) {
 			a.expect(405)
 			for _, method := range methods {
@@ -96,7 +96,7 @@ var common = []story{
 		}
 	}},
 
-	{"a caller's request id comes back if it is a good one, and is replaced if it is not", func(s *session) {
+	{"COMMON-REQUESTID-01", "", "a caller's request id comes back if it is a good one, and is replaced if it is not", func(s *session) {
 		for _, who := range []caller{s.a, s.anonymous} {
 			for _, id := range []string{"a", "my.own_Request-7", strings.Repeat("x", 64)} {
 				if a := who.with("X-Request-Id", id).get("/servers"); a.header.Get("X-Request-Id") != id {
@@ -115,7 +115,7 @@ var common = []story{
 		}
 	}},
 
-	{"an id that is not one answers 400 and names the parameter", func(s *session) {
+	{"COMMON-IDS-01", "", "an id that is not one answers 400 and names the parameter", func(s *session) {
 		for _, id := range []string{
 			"1", "not-an-id", strings.Repeat("a", 23), strings.Repeat("a", 25), strings.Repeat("g", 24),
 			strings.ToUpper("66a282dab13eee0013cbb4d8"), url.PathEscape("66a282dab13eee0013cbb4d8'"),
@@ -127,7 +127,7 @@ var common = []story{
 		}
 	}},
 
-	{"a refusal never repeats what was sent", func(s *session) {
+	{"COMMON-REFUSALS-01", "", "a refusal never repeats what was sent", func(s *session) {
 		const sent = "zebra7391"
 		club := s.a.makesServer("Chess club")
 		for _, a := range []*answer{

@@ -72,7 +72,7 @@ func (op *operation) admitsKeys() bool {
 
 // keys are the stories of the tag keys.
 var keys = []story{
-	{"a key is shown whole in the answer that makes it, and masked ever after", func(s *session) {
+	{"KEYS-CREATE-01", "createApiKey listApiKeys updateApiKey deleteApiKey", "a key is shown whole in the answer that makes it, and masked ever after", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		made := s.a.post(club.keysPath(""), object{"name": "shop", "permissions": []string{"badges", "channels"}, "expirePeriod": 30})
 		made.expect(201).says("Create API key success.")
@@ -104,7 +104,7 @@ var keys = []story{
 		}
 	}},
 
-	{"keys are listed in the order in which they were made", func(s *session) {
+	{"KEYS-LIST-01", "listApiKeys", "keys are listed in the order in which they were made", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		s.a.get(club.keysPath("")).expect(200).is("/data", []any{})
 		var made []string
@@ -119,7 +119,7 @@ var keys = []story{
 		}
 	}},
 
-	{"a key that says too little, too much or the wrong thing is refused, and each part is named", func(s *session) {
+	{"KEYS-INPUT-01", "createApiKey updateApiKey", "a key that says too little, too much or the wrong thing is refused, and each part is named", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		path := club.keysPath("/" + s.a.makesKey(club).id)
 		least := object{"name": "shop", "permissions": []string{"badges"}}
@@ -143,7 +143,7 @@ var keys = []story{
 		s.a.get(club.keysPath("")).expect(200).is("/data/0/name", "shop").is("/data/0/isActive", true)
 	}},
 
-	{"a change touches what it names and leaves the rest", func(s *session) {
+	{"KEYS-UPDATE-01", "updateApiKey channels badges", "a change touches what it names and leaves the rest", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		key := s.a.makesKey(club, "badges")
 		path := club.keysPath("/" + key.id)
@@ -169,7 +169,7 @@ var keys = []story{
 		key.get("/channels").expect(200)
 	}},
 
-	{"a key that is not active is refused at once, until it is active again", func(s *session) {
+	{"KEYS-ACTIVE-01", "updateApiKey channels", "a key that is not active is refused at once, until it is active again", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		key, other := s.a.makesKey(club, "channels"), s.a.makesKey(club, "channels")
 		for range 2 {
@@ -186,7 +186,7 @@ var keys = []story{
 		}
 	}},
 
-	{"a key that is deleted ends at once and for good, and so do the keys of a deleted server", func(s *session) {
+	{"KEYS-DELETE-01", "deleteApiKey channels", "a key that is deleted ends at once and for good, and so do the keys of a deleted server", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		key, other := s.a.makesKey(club, "channels"), s.a.makesKey(club, "channels")
 		path := club.keysPath("/" + key.id)
@@ -204,7 +204,7 @@ var keys = []story{
 
 	// -------------------------------------------------------------------------------------------------- what it opens
 
-	{"a key does what its permissions say, in either header, and nothing else", func(s *session) {
+	{"KEYS-PERMISSIONS-01", "channels roles badges", "a key does what its permissions say, in either header, and nothing else", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		permissions := s.suite.contract.everyPermission()
 		for _, permission := range permissions {
@@ -228,7 +228,7 @@ var keys = []story{
 		}
 	}},
 
-	{"what is for accounts refuses a key, and what is for keys refuses an account", func(s *session) {
+	{"KEYS-PERMISSIONS-02", "auth channels", "what is for accounts refuses a key, and what is for keys refuses an account", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		key := s.a.makesKey(club, s.suite.contract.everyPermission()...)
 		for _, op := range s.suite.contract.operations {
@@ -248,7 +248,7 @@ var keys = []story{
 		s.a.get(club.path("")).expect(200)
 	}},
 
-	{"a key without any permission knows who it is", func(s *session) {
+	{"KEYS-INFO-01", "getApiKeyInfo channels", "a key without any permission knows who it is", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		key := s.a.makesKey(club)
 		for _, path := range []string{keyInfo, "/v1/api-keys/info"} {
@@ -259,7 +259,7 @@ var keys = []story{
 		key.with("x-api-key", key.whole).get(keyInfo).expect(401)
 	}},
 
-	{"a key opens its own community and no other", func(s *session) {
+	{"KEYS-COMMUNITY-01", "channels roles badges", "a key opens its own community and no other", func(s *session) {
 		club, other := s.a.makesServer("Chess club"), s.a.makesServer("Go club")
 		key := s.a.makesKey(club, s.suite.contract.everyPermission()...)
 		channel, role, badge := s.a.makesChannel(other, "open", nil), s.a.makesRole(other, nil), s.a.makesBadge(other, nil)
@@ -290,7 +290,7 @@ var keys = []story{
 
 	// ---------------------------------------------------------------------------------------------------- who may make it
 
-	{"keys are for the owner and administrators, and each community has its own", func(s *session) {
+	{"KEYS-ACCESS-01", "createApiKey listApiKeys updateApiKey deleteApiKey roles", "keys are for the owner and administrators, and each community has its own", func(s *session) {
 		club, other := s.a.makesServer("Chess club"), s.a.makesServer("Go club")
 		key := s.a.makesKey(club, "badges")
 		path := club.keysPath("/" + key.id)
@@ -327,7 +327,7 @@ var keys = []story{
 		key.get(keyInfo).expect(200)
 	}},
 
-	{"making a key can be repeated safely, and the whole key is in the repetition too", func(s *session) {
+	{"KEYS-REPEAT-01", "createApiKey roles", "making a key can be repeated safely, and the whole key is in the repetition too", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		s.a.appoints(club, s.b.joins(club), 50, "server_administrator")
 		s.repeatsSafely(s.a, s.b, creation{

@@ -72,7 +72,7 @@ func (c caller) appoints(club club, user string, order int, permissions ...strin
 
 // roles are the stories of the tag roles.
 var roles = []story{
-	{"a role is made under the documented names, and shows every flag", func(s *session) {
+	{"ROLES-CREATE-01", "createRole", "a role is made under the documented names, and shows every flag", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		made := s.a.post("/roles", object{
 			"title": "moderators", "class": "blue", "order": 10, "billable": false, "description": "Keep the peace",
@@ -92,7 +92,7 @@ var roles = []story{
 		listed.is(listed.find("/body", "_id", made.text("/body/_id")), made.at("/body"))
 	}},
 
-	{"the older spelling of the permissions is read as the newer", func(s *session) {
+	{"ROLES-SPELLING-01", "createRole updateRole", "the older spelling of the permissions is read as the newer", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		older := aRole.and(object{
 			"server_permissions":  flags("overwrite_language", "broadcast_messages"),
@@ -111,7 +111,7 @@ var roles = []story{
 		mixed.shows("/body/channelPermissions", channelFlags, "pinable", "post_analysis")
 	}},
 
-	{"permissions in both spellings at once are refused, and so is a flag of the other one", func(s *session) {
+	{"ROLES-SPELLING-02", "createRole updateRole", "permissions in both spellings at once are refused, and so is a flag of the other one", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		path := "/roles/" + s.a.makesRole(club, nil)
 		for _, to := range []func(object) *answer{
@@ -129,7 +129,7 @@ var roles = []story{
 		}
 	}},
 
-	{"a role that says too little, too much or the wrong thing is refused, and each part is named", func(s *session) {
+	{"ROLES-INPUT-01", "createRole updateRole", "a role that says too little, too much or the wrong thing is refused, and each part is named", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		path := "/roles/" + s.a.makesRole(club, nil)
 		for _, to := range []func(object) *answer{
@@ -153,7 +153,7 @@ var roles = []story{
 		}
 	}},
 
-	{"an update replaces a role: flags that are left out are false", func(s *session) {
+	{"ROLES-UPDATE-01", "updateRole", "an update replaces a role: flags that are left out are false", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		made := s.a.post("/roles", aRole.and(object{
 			"serverPermissions": flags("kick_members", "ban_members"), "channelPermissions": flags("pinable"), "serverId": club.id,
@@ -175,7 +175,7 @@ var roles = []story{
 		listed.is(listed.find("/body", "_id", made.text("/body/_id")), updated.at("/body"))
 	}},
 
-	{"roles are listed the highest first, and a server shows them in that order", func(s *session) {
+	{"ROLES-ORDER-01", "listServerRoles", "roles are listed the highest first, and a server shows them in that order", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		for _, order := range []int{500, 3, 9999, 0, 42} {
 			s.a.makesRole(club, object{"title": "of order " + strconv.Itoa(order), "order": order})
@@ -190,7 +190,7 @@ var roles = []story{
 
 	// ------------------------------------------------------------------------------------------------- who has which
 
-	{"a user's roles are listed by the user's number, the highest first, @all among them", func(s *session) {
+	{"ROLES-USER-01", "listUserRoles", "a user's roles are listed by the user's number, the highest first, @all among them", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		number := s.b.joins(club)
 		low, high := s.a.makesRole(club, object{"title": "low", "order": 20}), s.a.makesRole(club, object{"title": "high", "order": 10})
@@ -210,7 +210,7 @@ var roles = []story{
 		}
 	}},
 
-	{"the roles of a user who is not there are not found, and a number that is none is refused", func(s *session) {
+	{"ROLES-USER-02", "listUserRoles", "the roles of a user who is not there are not found, and a number that is none is refused", func(s *session) {
 		club, empty := s.a.makesServer("Chess club"), s.a.makesServer("Go club")
 		number := s.b.joins(club)
 		in := "?serverId=" + club.id
@@ -225,7 +225,7 @@ var roles = []story{
 		s.a.get("/roles/"+number+"?serverId=nope").refuses("query/serverId", "")
 	}},
 
-	{"a role is given and taken; doing it twice changes nothing", func(s *session) {
+	{"ROLES-GIVE-01", "addRoleToUser removeRoleFromUser", "a role is given and taken; doing it twice changes nothing", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		number := s.b.joins(club)
 		role := s.a.makesRole(club, nil)
@@ -246,7 +246,7 @@ var roles = []story{
 		titles(s.a.gives(role, number).expect(200), "moderators", "@all")
 	}},
 
-	{"a role is given to members only, and only one that is there", func(s *session) {
+	{"ROLES-GIVE-02", "addRoleToUser", "a role is given to members only, and only one that is there", func(s *session) {
 		club, other := s.a.makesServer("Chess club"), s.a.makesServer("Go club")
 		number := s.b.joins(other)
 		role := s.a.makesRole(club, nil)
@@ -261,7 +261,7 @@ var roles = []story{
 		}
 	}},
 
-	{"a role that is deleted is taken from everybody", func(s *session) {
+	{"ROLES-DELETE-01", "deleteRole channels", "a role that is deleted is taken from everybody", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		number := s.b.joins(club)
 		role := s.a.appoints(club, number, 10, "manage_channels")
@@ -283,7 +283,7 @@ var roles = []story{
 		s.b.post("/channels", channel).expect(403)
 	}},
 
-	{"who leaves a server and comes back has only @all", func(s *session) {
+	{"ROLES-LEAVE-01", "listUserRoles", "who leaves a server and comes back has only @all", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		number := s.b.joins(club)
 		s.a.appoints(club, number, 10, "server_administrator")
@@ -299,7 +299,7 @@ var roles = []story{
 
 	// ------------------------------------------------------------------------------------------------------- rules
 
-	{"@all can be neither deleted nor taken, and keeps its title and order; its permissions may change", func(s *session) {
+	{"ROLES-ALL-01", "deleteRole updateRole removeRoleFromUser channels", "@all can be neither deleted nor taken, and keeps its title and order; its permissions may change", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		number := s.b.joins(club)
 		roles := s.a.get(club.path("/roles")).expect(200)
@@ -321,7 +321,7 @@ var roles = []story{
 		s.b.post("/channels", channel).expect(200)
 	}},
 
-	{"roles are for those who manage them: a plain member may read, and a stranger sees nothing", func(s *session) {
+	{"ROLES-ACCESS-01", "createRole updateRole deleteRole", "roles are for those who manage them: a plain member may read, and a stranger sees nothing", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		role := s.a.makesRole(club, nil)
 		number := ""
@@ -341,7 +341,7 @@ var roles = []story{
 		s.b.get(club.path("/roles")).expect(200)
 	}},
 
-	{"who manages roles does so below their own highest, with permissions that they have", func(s *session) {
+	{"ROLES-RANK-01", "createRole updateRole deleteRole addRoleToUser removeRoleFromUser", "who manages roles does so below their own highest, with permissions that they have", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		number := s.b.joins(club)
 		in := object{"serverId": club.id}
@@ -383,7 +383,7 @@ var roles = []story{
 		s.a.get("/roles/"+number+"?serverId="+club.id).expect(200).find("/body", "_id", own)
 	}},
 
-	{"an administrator stands below nobody", func(s *session) {
+	{"ROLES-RANK-02", "createRole updateRole deleteRole addRoleToUser removeRoleFromUser", "an administrator stands below nobody", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		number := s.b.joins(club)
 		s.a.appoints(club, number, 50, "server_administrator")
@@ -395,14 +395,14 @@ var roles = []story{
 		s.b.delete("/roles/" + role).expect(200)
 	}},
 
-	{"who has several servers must say in which one a role is made", func(s *session) {
+	{"ROLES-SERVER-01", "createRole", "who has several servers must say in which one a role is made", func(s *session) {
 		s.a.makesServer("Chess club")
 		number := s.a.makesServer("Go club").owner
 		s.a.post("/roles", aRole).refuses("/serverId", "")
 		s.a.get("/roles/"+number).refuses("query/serverId", "")
 	}},
 
-	{"an API key with the permission manages the roles of its community", func(s *session) {
+	{"ROLES-KEY-01", "createRole updateRole deleteRole keys", "an API key with the permission manages the roles of its community", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		number := s.b.joins(club)
 		key := s.a.makesKey(club, "roles").caller
@@ -416,7 +416,7 @@ var roles = []story{
 		key.delete("/roles/" + role).expect(200)
 	}},
 
-	{"making a role can be repeated safely", func(s *session) {
+	{"ROLES-REPEAT-01", "createRole", "making a role can be repeated safely", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		s.a.appoints(club, s.b.joins(club), 1, "manage_roles")
 		s.repeatsSafely(s.a, s.b, creation{

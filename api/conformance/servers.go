@@ -43,7 +43,7 @@ func (c club) path(more string) string { return "/servers/" + c.id + more }
 var servers = []story{
 	// ------------------------------------------------------------------------------------------ the documented two
 
-	{"a server is made under the documented names, without an image unless one is given", func(s *session) {
+	{"SERVERS-CREATE-01", "createServer", "a server is made under the documented names, without an image unless one is given", func(s *session) {
 		made := s.a.submit("POST", "/servers", field("name", "Chess club")).expect(201)
 		made.says("Server has been created successfully")
 		made.keys("", "meta", "body").keys("/meta", "success", "message", "devMessage")
@@ -51,7 +51,7 @@ var servers = []story{
 		made.is("/body/name", "Chess club").is("/body/image", nil).is("/body/__v", 0).is("/body/id", made.at("/body/_id"))
 	}},
 
-	{"a member's servers are listed under the documented names", func(s *session) {
+	{"SERVERS-LIST-01", "listMyServers", "a member's servers are listed under the documented names", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		list := s.a.get("/servers").expect(200).says("My servers")
 		list.keys("", "meta", "body").keys("/meta", "success", "message", "devMessage")
@@ -67,7 +67,7 @@ var servers = []story{
 		}
 	}},
 
-	{"the list is in the order in which the servers were made, and stays so", func(s *session) {
+	{"SERVERS-LIST-02", "listMyServers", "the list is in the order in which the servers were made, and stays so", func(s *session) {
 		var made []string
 		for _, name := range []string{"Zither club", "Chess club", "Accordion club", "chess club", "Chess club"} {
 			made = append(made, s.a.makesServer(name).id)
@@ -87,7 +87,7 @@ var servers = []story{
 
 	// ---------------------------------------------------------------------------------------------------- the form
 
-	{"a name comes back as it was sent", func(s *session) {
+	{"SERVERS-NAME-01", "createServer updateServer", "a name comes back as it was sent", func(s *session) {
 		for _, name := range []string{
 			"x", "Шахматы", "将棋クラブ", "نادي الشطرنج", "e\u0301 is not \u00e9", "👩‍👩‍👧 & 🏳️‍🌈", `"quoted" 'twice' \ and /`,
 			"<b>bold</b> &amp; <script>alert(1)</script>", "'; DROP TABLE servers; --", "{{.}} ${1} %s %00", "inner   spaces",
@@ -99,7 +99,7 @@ var servers = []story{
 		}
 	}},
 
-	{"a name is one line, without control characters", func(s *session) {
+	{"SERVERS-NAME-02", "createServer updateServer", "a name is one line, without control characters", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		for _, odd := range []string{"two\nlines", "two\r\nlines", "a\ttab", "a\x00zero", "a\x1bscape", "\x7f"} {
 			s.a.submit("POST", "/servers", field("name", odd)).refuses("/name", "wrong_format")
@@ -108,7 +108,7 @@ var servers = []story{
 		s.a.submit("POST", "/servers", field("name", "not \xff UTF-8")).refuses("/name", "")
 	}},
 
-	{"the length of a name is counted in characters, not in bytes", func(s *session) {
+	{"SERVERS-NAME-03", "createServer", "the length of a name is counted in characters, not in bytes", func(s *session) {
 		for _, letter := range []string{"x", "я", "棋", "♞", "😀"} {
 			longest := strings.Repeat(letter, 100)
 			s.a.submit("POST", "/servers", field("name", longest)).expect(201).is("/body/name", longest)
@@ -116,7 +116,7 @@ var servers = []story{
 		}
 	}},
 
-	{"a form that says too little, too much or the wrong thing is refused, and the part is named", func(s *session) {
+	{"SERVERS-FORM-01", "createServer updateServer", "a form that says too little, too much or the wrong thing is refused, and the part is named", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		name, picture := field("name", "Go club"), upload("image", "a.png", "image/png", pngImage())
 
@@ -135,12 +135,12 @@ var servers = []story{
 		s.a.get(club.path("")).expect(200).is("/body/name", "Chess club").is("/body/image", nil)
 	}},
 
-	{"several mistakes in one form are told at once", func(s *session) {
+	{"SERVERS-FORM-02", "SHOULD createServer", "several mistakes in one form are told at once", func(s *session) {
 		a := s.a.submit("POST", "/servers", field("name", ""), field("colour", "red"))
 		a.refuses("/name", "too_short").refuses("/colour", "unknown")
 	}},
 
-	{"a form is multipart, whole, and nothing else", func(s *session) {
+	{"SERVERS-FORM-03", "createServer updateServer", "a form is multipart, whole, and nothing else", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		for _, to := range []struct{ method, path string }{{"POST", "/servers"}, {"PUT", club.path("")}} {
 			s.a.send(to.method, to.path, "application/json", []byte(`{"name":"Go club"}`)).expect(415)
@@ -154,7 +154,7 @@ var servers = []story{
 
 	// -------------------------------------------------------------------------------------------------- the image
 
-	{"an image is public, comes back byte for byte, and may be kept for ever", func(s *session) {
+	{"SERVERS-IMAGE-01", "getImage createServer", "an image is public, comes back byte for byte, and may be kept for ever", func(s *session) {
 		for kind, data := range images() {
 			made := s.a.makesServer("Chess club", upload("image", "picture", kind, data))
 			if made.image == "" {
@@ -184,7 +184,7 @@ var servers = []story{
 		}
 	}},
 
-	{"an image is taken by its content, whatever its name and declared type say", func(s *session) {
+	{"SERVERS-IMAGE-02", "createServer getImage", "an image is taken by its content, whatever its name and declared type say", func(s *session) {
 		for _, lie := range []part{
 			upload("image", "page.html", "text/html", pngImage()),
 			upload("image", "drawing.svg", "image/svg+xml", pngImage()),
@@ -208,7 +208,7 @@ var servers = []story{
 		}
 	}},
 
-	{"an image may have 5 MiB and not one byte more", func(s *session) {
+	{"SERVERS-IMAGE-03", "createServer", "an image may have 5 MiB and not one byte more", func(s *session) {
 		s.a.makesServer("Chess club", upload("image", "large.png", "image/png", sized(maxImage)))
 		for _, size := range []int{maxImage + 1, maxImage + 1<<20} {
 			s.a.submit("POST", "/servers", field("name", "Chess club"), upload("image", "large.png", "image/png", sized(size))).
@@ -216,14 +216,14 @@ var servers = []story{
 		}
 	}},
 
-	{"an image that was never there answers 404", func(s *session) {
+	{"SERVERS-IMAGE-04", "getImage", "an image that was never there answers 404", func(s *session) {
 		s.anonymous.get("/images/" + unknownID()).expect(404)
 		s.a.get("/images/" + unknownID()).expect(404)
 	}},
 
 	// -------------------------------------------------------------------------------------- reading, changing, ending
 
-	{"a server is seen by its members, and for everybody else it does not exist", func(s *session) {
+	{"SERVERS-ACCESS-01", "getServer", "a server is seen by its members, and for everybody else it does not exist", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		s.b.get(club.path("")).expect(404)
 		for _, list := range []string{"/members", "/roles", "/channels", "/members/" + club.owner + "/balance", "/audit"} {
@@ -244,12 +244,12 @@ var servers = []story{
 		}
 	}},
 
-	{"a server that does not exist answers 404 to everything", func(s *session) {
+	{"SERVERS-ACCESS-02", "getServer", "a server that does not exist answers 404 to everything", func(s *session) {
 		s.a.get(s.a.makesServer("Chess club").path("")).expect(200)
 		s.a.finds404(club{id: unknownID()})
 	}},
 
-	{"only the owner changes a server: a plain member may not, and a stranger does not see it", func(s *session) {
+	{"SERVERS-ACCESS-03", "updateServer deleteServer", "only the owner changes a server: a plain member may not, and a stranger does not see it", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		for _, status := range []int{404, 403} {
 			s.b.submit("PUT", club.path(""), field("name", "Mine now")).expect(status)
@@ -263,7 +263,7 @@ var servers = []story{
 		s.b.get(club.path("")).expect(200).is("/body/name", "Go club")
 	}},
 
-	{"a change touches what it names and leaves the rest", func(s *session) {
+	{"SERVERS-UPDATE-01", "updateServer", "a change touches what it names and leaves the rest", func(s *session) {
 		club := s.a.makesServer("Chess club", upload("image", "a.png", "image/png", pngImage()))
 		before := s.a.get(club.path("")).expect(200)
 
@@ -289,7 +289,7 @@ var servers = []story{
 		}
 	}},
 
-	{"a deleted server is gone, with everything in it", func(s *session) {
+	{"SERVERS-DELETE-01", "deleteServer", "a deleted server is gone, with everything in it", func(s *session) {
 		club := s.a.makesServer("Chess club", upload("image", "a.png", "image/png", pngImage()))
 		other := s.a.makesServer("Go club")
 		s.b.post(club.path("/join")).expect(200)
@@ -308,7 +308,7 @@ var servers = []story{
 
 	// ------------------------------------------------------------------------------------------------- membership
 
-	{"who knows a server's id may join it, once", func(s *session) {
+	{"SERVERS-JOIN-01", "joinServer", "who knows a server's id may join it, once", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		s.b.post(club.path("/join")).expect(200).keys("/body", serverKeys...).is("/body/_id", club.id)
 		s.b.post(club.path("/join")).expect(409)
@@ -316,7 +316,7 @@ var servers = []story{
 		s.a.get(club.path("/members")).expect(200).is("/meta/total", 2)
 	}},
 
-	{"a member may leave and come back; the owner stays", func(s *session) {
+	{"SERVERS-LEAVE-01", "leaveServer", "a member may leave and come back; the owner stays", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		s.a.post(club.path("/leave")).expect(409)
 		s.b.post(club.path("/leave")).expect(404)
@@ -331,7 +331,7 @@ var servers = []story{
 		s.b.get(club.path("")).expect(200)
 	}},
 
-	{"a visit counts once a day, for members", func(s *session) {
+	{"SERVERS-VISIT-01", "visitServer", "a visit counts once a day, for members", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		s.b.post(club.path("/visit")).expect(404)
 		s.b.post(club.path("/join")).expect(200)
@@ -349,7 +349,7 @@ var servers = []story{
 		}
 	}},
 
-	{"members are listed page by page, those who joined first first", func(s *session) {
+	{"SERVERS-MEMBERS-01", "listMembers", "members are listed page by page, those who joined first first", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		s.b.post(club.path("/join")).expect(200)
 
@@ -371,7 +371,7 @@ var servers = []story{
 		}
 	}},
 
-	{"a page that cannot be is refused, and the parameter is named", func(s *session) {
+	{"SERVERS-MEMBERS-02", "listMembers", "a page that cannot be is refused, and the parameter is named", func(s *session) {
 		members := s.a.makesServer("Chess club").path("/members")
 		s.a.get(members+"?limit=0").refuses("query/limit", "too_small")
 		s.a.get(members+"?limit=101").refuses("query/limit", "too_large")
@@ -386,7 +386,7 @@ var servers = []story{
 
 	// ------------------------------------------------------------------------------------------ roles and channels
 
-	{"every server has the role @all, and every member has the role", func(s *session) {
+	{"SERVERS-ROLES-01", "listServerRoles", "every server has the role @all, and every member has the role", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		s.b.post(club.path("/join")).expect(200)
 		ids := s.a.get(club.path("")).expect(200).at("/body/roles")
@@ -414,14 +414,14 @@ var servers = []story{
 		}
 	}},
 
-	{"a new server has no channels, and says so with an empty array", func(s *session) {
+	{"SERVERS-CHANNELS-01", "listServerChannels", "a new server has no channels, and says so with an empty array", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		s.a.get(club.path("/channels")).expect(200).keys("", "meta", "body").is("/body", []any{})
 	}},
 
 	// ------------------------------------------------------------------------------------------- balance and audit
 
-	{"a member begins with nothing, and the members can see it", func(s *session) {
+	{"SERVERS-BALANCE-01", "getMemberBalance", "a member begins with nothing, and the members can see it", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		number := s.b.joins(club)
 		for _, who := range []caller{s.a, s.b} {
@@ -433,7 +433,7 @@ var servers = []story{
 		}
 	}},
 
-	{"who is no member has no balance, and sees none", func(s *session) {
+	{"SERVERS-BALANCE-02", "getMemberBalance", "who is no member has no balance, and sees none", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		s.b.get(club.path("/members/" + club.owner + "/balance")).expect(404)
 		number := s.b.joins(club)
@@ -446,7 +446,7 @@ var servers = []story{
 		}
 	}},
 
-	{"the audit trail tells who changed what, the latest first", func(s *session) {
+	{"SERVERS-AUDIT-01", "listAudit channels roles badges keys", "the audit trail tells who changed what, the latest first", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		number := s.b.joins(club)
 		role := s.a.makesRole(club, nil)
@@ -524,7 +524,7 @@ var servers = []story{
 		}
 	}},
 
-	{"the audit trail shows a thing as it was and as it became", func(s *session) {
+	{"SERVERS-AUDIT-02", "listAudit roles", "the audit trail shows a thing as it was and as it became", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		role := s.a.makesRole(club, nil)
 		s.a.put("/roles/"+role, aRole.and(object{"title": "helpers", "order": 20})).expect(200)
@@ -535,7 +535,7 @@ var servers = []story{
 		trail.has(changed+"/after", object{"title": "helpers", "order": 20})
 	}},
 
-	{"the audit trail is read page by page, by the owner and administrators", func(s *session) {
+	{"SERVERS-AUDIT-03", "listAudit roles", "the audit trail is read page by page, by the owner and administrators", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		s.b.get(club.path("/audit")).expect(404)
 		number := s.b.joins(club)
@@ -558,7 +558,7 @@ var servers = []story{
 		s.a.get(club.path("/audit?page=0")).refuses("query/page", "too_small")
 	}},
 
-	{"making a server can be repeated safely, whatever divides the parts of its form", func(s *session) {
+	{"SERVERS-REPEAT-01", "createServer", "making a server can be repeated safely, whatever divides the parts of its form", func(s *session) {
 		s.repeatsSafely(s.a, s.b, creation{
 			status: 201,
 			create: func(who caller, name string) *answer { // each form has a boundary of its own

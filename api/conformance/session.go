@@ -38,18 +38,29 @@ type session struct {
 	client *http.Client
 
 	mu       sync.Mutex // several requests may be under way at once
-	failures []string
+	failures []failure
 	undo     []func()
+	broken   atomic.Bool // the story, not the backend
+	tags     sync.Map    // of the operations that were called
+	refused  atomic.Bool // there is nobody to send a request to
 }
 
 // stopped ends a story whose failure has been noted.
 type stopped struct{}
 
-func (s *session) fail(format string, args ...any) {
+// failure is what went wrong, and in which exchange, if it was one.
+type failure struct {
+	text     string
+	exchange *exchange
+}
+
+func (s *session) fail(format string, args ...any) { s.note(nil, fmt.Sprintf(format, args...)) }
+
+func (s *session) note(x *exchange, text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if text := fmt.Sprintf(format, args...); !slices.Contains(s.failures, text) {
-		s.failures = append(s.failures, text)
+	if !slices.ContainsFunc(s.failures, func(f failure) bool { return f.text == text }) {
+		s.failures = append(s.failures, failure{text, x})
 	}
 }
 
@@ -181,12 +192,18 @@ const maxAttempts = 8
 // when the backend says for how long, and each time a little longer, so that several runs do not stand in each other's way.
 func (c caller) send(method, path, kind string, body []byte) *answer {
 	what := fmt.Sprintf("%s: %s %s", c.name, method, path)
+	x := &exchange{method: method, body: body}
 	address := path
 	if !strings.Contains(path, "://") {
 		address = c.suite.url + path
 	}
+	// Whoever waits for a limit to end must not be overtaken by others of this run.
+	if op := c.suite.contract.find(method, strings.SplitN(path, "?", 2)[0]); op != nil && op.limited() {
+		c.suite.limited.Lock()
+		defer c.suite.limited.Unlock()
+	}
 	for attempt := 1; ; attempt++ {
-		req, err := http.NewRequestWithContext(c.ctx, method, address, bytes.NewReader(body))
+		req, err := http.NewRequestWithContext(withExchange(c.ctx, x), method, address, bytes.NewReader(body))
 		if err != nil {
 			c.stop("%s: this is not an address: %v", what, err)
 		}
@@ -194,11 +211,17 @@ func (c caller) send(method, path, kind string, body []byte) *answer {
 		if kind != "" {
 			req.Header.Set("Content-Type", kind)
 		}
+		x.url, x.header = req.URL.String(), req.Header
 		resp, err := c.client.Do(req)
 		if err != nil {
-			c.stop("%s: no answer: %s", what, reason(err))
+			c.note(x, fmt.Sprintf("%s: no answer: %s", what, reason(err)))
+			var network *net.OpError
+			if errors.As(err, &network) && network.Op == "dial" {
+				c.refused.Store(true)
+			}
+			panic(stopped{})
 		}
-		a := &answer{session: c.session, what: what, status: resp.StatusCode, header: resp.Header}
+		a := &answer{session: c.session, exchange: x, what: what, status: resp.StatusCode, header: resp.Header}
 		a.raw = readBody(resp)
 		if isJSON(resp.Header) {
 			_ = json.Unmarshal(a.raw, &a.value) // the wire reports what is not JSON
@@ -272,15 +295,21 @@ func (c caller) remember(req *http.Request, a *answer) {
 // answer is what came back.
 type answer struct {
 	*session
-	what   string
-	status int
-	header http.Header
-	raw    []byte
-	value  any // of a JSON body
+	exchange *exchange
+	what     string
+	status   int
+	header   http.Header
+	raw      []byte
+	value    any // of a JSON body
 }
 
 func (a *answer) fail(format string, args ...any) {
-	a.session.fail("%s: %s", a.what, fmt.Sprintf(format, args...))
+	a.note(a.exchange, a.what+": "+fmt.Sprintf(format, args...))
+}
+
+func (a *answer) stop(format string, args ...any) {
+	a.note(a.exchange, fmt.Sprintf(format, args...))
+	panic(stopped{})
 }
 
 // told is the answer in short.

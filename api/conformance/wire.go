@@ -34,8 +34,8 @@ type wire struct {
 	base     string // the path that all addresses of the backend begin with
 	next     http.RoundTripper
 
-	report    func(finding string)
-	exercised func(operationID string) // a documented success answer arrived, and nothing was wrong with it
+	report   func(req *http.Request, finding string)
+	answered func(op *operation, status int, good bool) // good: nothing was wrong with the answer
 }
 
 // RoundTrip reads the whole answer, so that the time limit of the request covers it.
@@ -54,6 +54,8 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 
+	exchangeOf(req).answer(resp, body)
+
 	path := strings.TrimPrefix(req.URL.EscapedPath(), w.base)
 	op := w.contract.find(req.Method, path)
 	subject, findings := req.Method+" "+path, []finding(nil)
@@ -63,10 +65,10 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 		findings = w.contract.checkUnmatched(req, resp, body, familyOf(path))
 	}
 	for _, f := range append(checkRequestID(req, resp), findings...) {
-		w.report(fmt.Sprintf("%s %d%s", subject, resp.StatusCode, f))
+		w.report(req, fmt.Sprintf("%s %d%s", subject, resp.StatusCode, f))
 	}
-	if op != nil && resp.StatusCode/100 == 2 && len(findings) == 0 {
-		w.exercised(op.id)
+	if op != nil {
+		w.answered(op, resp.StatusCode, len(findings) == 0)
 	}
 	return resp, nil
 }
@@ -89,12 +91,14 @@ func found(pointer, format string, args ...any) []finding {
 
 // contract is api.Spec, made strict: an answer must not show what the contract does not declare.
 type contract struct {
+	version    string
 	operations []*operation
 	families   map[string]*openapi3.MediaType // how each envelope family tells a failure
 }
 
 type operation struct {
 	id, method, path string
+	tag, source      string
 	words            []string // of the path
 	admits           []string // the security schemes; none: it is for everybody
 	permission       string   // the one that an API key needs, or `any`
@@ -102,6 +106,9 @@ type operation struct {
 	declared         *openapi3.Operation
 	route            *routers.Route
 }
+
+// limited tells whether backends limit how often one address may ask for it.
+func (op *operation) limited() bool { return op.tag == "auth" && len(op.admits) == 0 }
 
 // parameter is the schema of a path parameter.
 func (op *operation) parameter(name string) *openapi3.Schema {
@@ -122,7 +129,7 @@ var loadContract = sync.OnceValues(func() (*contract, error) {
 	if err := doc.WalkSchemas(closeObject); err != nil {
 		return nil, fmt.Errorf("the contract cannot be walked: %w", err)
 	}
-	c := &contract{families: map[string]*openapi3.MediaType{}}
+	c := &contract{version: doc.Info.Version, families: map[string]*openapi3.MediaType{}}
 	named, _ := doc.Extensions["x-envelope-families"].(map[string]any)
 	familyOfSchema := map[string]string{}
 	for family, schema := range named {
@@ -140,6 +147,9 @@ var loadContract = sync.OnceValues(func() (*contract, error) {
 			op := &operation{
 				id: declared.OperationID, method: method, path: path, words: strings.Split(path, "/"), declared: declared,
 				route: &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: declared},
+			}
+			if op.source, _ = declared.Extensions["x-source"].(string); len(declared.Tags) > 0 {
+				op.tag = declared.Tags[0]
 			}
 			op.permission, _ = declared.Extensions["x-required-permission"].(string)
 			if declared.Security != nil {
@@ -164,6 +174,16 @@ func closeObject(_ string, ref *openapi3.SchemaRef) error {
 	extra := &ref.Value.AdditionalProperties
 	if len(ref.Value.Properties) > 0 && extra.Has == nil && extra.Schema == nil {
 		extra.Has = openapi3.Ptr(false)
+	}
+	return nil
+}
+
+// operation returns the one of an id, or nil.
+func (c *contract) operation(id string) *operation {
+	for _, op := range c.operations {
+		if op.id == id {
+			return op
+		}
 	}
 	return nil
 }

@@ -1,0 +1,283 @@
+package conformance
+
+import (
+	_ "embed"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"html/template"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rejoin-dev/rejoin/api"
+)
+
+// Report is how all of it went, with what each figure is out of.
+type Report struct {
+	Contract string    `json:"contract"` // its digest
+	Version  string    `json:"version"`  // that it states
+	Target   string    `json:"target"`
+	Seed     uint64    `json:"seed"`
+	Certify  bool      `json:"certify"`
+	Started  time.Time `json:"started"`
+	Seconds  float64   `json:"seconds"`
+
+	Requirements Figures `json:"requirements"`
+	Operations   Reach   `json:"operations"` // that gave a good answer
+	Responses    Reach   `json:"responses"`  // of all statuses that the contract lists for each operation
+
+	// Problems are what keeps a backend from conforming although no requirement failed.
+	Problems []string `json:"problems"`
+	Results  []Result `json:"results"`
+}
+
+// Figures count requirements by their outcome.
+type Figures struct {
+	All      int `json:"all"`
+	Passed   int `json:"passed"`
+	Failed   int `json:"failed"`
+	Skipped  int `json:"skipped"`
+	Disabled int `json:"disabled"`
+	Errors   int `json:"errors"`
+	Advised  int `json:"advised"` // how many of the failed only SHOULD have passed
+}
+
+func (f *Figures) add(r Result) {
+	f.All++
+	switch r.Outcome {
+	case Pass:
+		f.Passed++
+	case Fail:
+		f.Failed++
+		if r.Level == Should {
+			f.Advised++
+		}
+	case Skipped:
+		f.Skipped++
+	case Broken:
+		f.Errors++
+	default:
+		f.Disabled++
+	}
+}
+
+// Told is how many the backend was really asked about.
+func (f Figures) Told() int { return f.Passed + f.Failed + f.Skipped }
+
+// Reach is how many of something the run has reached, and what is left.
+type Reach struct {
+	Reached int      `json:"reached"`
+	All     int      `json:"all"`
+	Missing []string `json:"missing"`
+}
+
+// Conforms tells whether the backend keeps the contract, as far as it was asked: with skips and without what is disabled,
+// that is not all of it.
+func (r Report) Conforms() bool {
+	return r.Requirements.Failed == r.Requirements.Advised && r.Requirements.Errors == 0 && len(r.Problems) == 0 && r.Requirements.Told() > 0
+}
+
+func (x *run) report() Report {
+	r := Report{
+		Contract: api.Digest, Version: x.suite.contract.version, Target: x.suite.shown, Seed: x.options.Seed, Certify: x.options.Certify,
+		Started: x.started.UTC(), Seconds: time.Since(x.started).Seconds(), Problems: []string{}, Results: x.results,
+		Operations: Reach{Missing: []string{}}, Responses: Reach{Missing: []string{}},
+	}
+	open := map[string]bool{} // operations that were not asked for all that is promised of them
+	for _, result := range x.results {
+		r.Requirements.add(result)
+		for _, id := range result.Operations {
+			if !isNegative(result.ID) && (result.Outcome == Skipped || result.Outcome == Disabled || result.Outcome == "") {
+				open[id] = true
+			}
+		}
+	}
+
+	x.suite.mu.Lock()
+	defer x.suite.mu.Unlock()
+	chosen := func(op *operation) bool { return len(x.options.Tags) == 0 || slices.Contains(x.options.Tags, op.tag) }
+	for _, op := range x.suite.contract.operations {
+		r.Operations.count(op.id, x.suite.exercised[op.id])
+		if !x.suite.exercised[op.id] && !open[op.id] && chosen(op) && r.Requirements.Errors == 0 {
+			r.Problems = append(r.Problems, op.id+" never gave a good answer")
+		}
+		for status := range op.declared.Responses.Map() {
+			if status != "default" {
+				r.Responses.count(op.id+" "+status, x.suite.reached[op.id+" "+status])
+			}
+		}
+	}
+	if told := r.Requirements.Passed + r.Requirements.Failed; x.options.Certify && told != r.Requirements.All {
+		r.Problems = append(r.Problems, fmt.Sprintf("%d of %d requirements were told, and a run that certifies tells all", told, r.Requirements.All))
+	}
+	for _, list := range [][]string{r.Problems, r.Operations.Missing, r.Responses.Missing} {
+		slices.Sort(list)
+	}
+	return r
+}
+
+func (r *Reach) count(what string, reached bool) {
+	r.All++
+	if reached {
+		r.Reached++
+	} else {
+		r.Missing = append(r.Missing, what)
+	}
+}
+
+func isNegative(id string) bool { return strings.HasPrefix(id, "NEGATIVE-") }
+
+// Write writes a report in the format that a file name stands for: .json, .xml (JUnit) or .html.
+func (r Report) Write(w io.Writer, name string) error {
+	switch filepath.Ext(name) {
+	case ".json":
+		encoder := json.NewEncoder(w)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(r)
+	case ".xml":
+		return r.writeJUnit(w)
+	case ".html":
+		return page.Execute(w, r)
+	}
+	return fmt.Errorf("a report is .json, .xml or .html, and %q is none", name)
+}
+
+// ReportName refuses the name of a file that Write could not write.
+func ReportName(name string) error {
+	if !slices.Contains([]string{".json", ".xml", ".html"}, filepath.Ext(name)) {
+		return fmt.Errorf("a report is .json, .xml or .html, and %q is none", name)
+	}
+	return nil
+}
+
+type junitSuite struct {
+	XMLName  xml.Name    `xml:"testsuite"`
+	Name     string      `xml:"name,attr"`
+	Tests    int         `xml:"tests,attr"`
+	Failures int         `xml:"failures,attr"`
+	Errors   int         `xml:"errors,attr"`
+	Skipped  int         `xml:"skipped,attr"`
+	Time     string      `xml:"time,attr"`
+	Stamp    string      `xml:"timestamp,attr"`
+	Facts    []junitFact `xml:"properties>property"`
+	Cases    []junitCase `xml:"testcase"`
+}
+
+type junitFact struct {
+	Name  string `xml:"name,attr"`
+	Value string `xml:"value,attr"`
+}
+
+type junitCase struct {
+	Class   string        `xml:"classname,attr"`
+	Name    string        `xml:"name,attr"`
+	Time    string        `xml:"time,attr"`
+	Failure *junitMessage `xml:"failure"`
+	Error   *junitMessage `xml:"error"`
+	Skipped *junitMessage `xml:"skipped"`
+}
+
+type junitMessage struct {
+	Message string `xml:"message,attr"`
+	Text    string `xml:",chardata"`
+}
+
+func (r Report) writeJUnit(w io.Writer) error {
+	suite := junitSuite{
+		Name: "rejoin conformance", Time: fmt.Sprintf("%.3f", r.Seconds), Stamp: r.Started.Format("2006-01-02T15:04:05"),
+		Facts: []junitFact{
+			{"contract", r.Contract}, {"version", r.Version}, {"target", r.Target}, {"seed", fmt.Sprint(r.Seed)},
+			{"operations", fmt.Sprintf("%d of %d", r.Operations.Reached, r.Operations.All)},
+			{"responses", fmt.Sprintf("%d of %d", r.Responses.Reached, r.Responses.All)},
+		},
+	}
+	results := r.Results
+	for i, problem := range r.Problems {
+		results = append(slices.Clip(results), Result{
+			Requirement: Requirement{ID: fmt.Sprintf("PROBLEM-%d", i+1), Section: "run"}, Outcome: Fail, Failures: []Failure{{Text: problem}},
+		})
+	}
+	for _, result := range results {
+		suite.Tests++
+		one := junitCase{
+			Class: "conformance." + result.Section, Name: strings.TrimSpace(result.ID + " " + result.Text),
+			Time: fmt.Sprintf("%.3f", result.Duration.Seconds()),
+		}
+		message := &junitMessage{Message: result.Note}
+		for i, failure := range result.Failures {
+			if i == 0 && message.Message == "" {
+				message.Message = failure.Text
+			}
+			message.Text += failure.Text + "\n"
+			if failure.Exchange != nil {
+				message.Text += "\n" + failure.Exchange.Request + "\n\n" + failure.Exchange.Response + "\n\n" + failure.Exchange.Curl + "\n\n"
+			}
+		}
+		switch result.Outcome {
+		case Pass:
+		case Fail:
+			one.Failure = message
+			suite.Failures++
+		case Broken:
+			one.Error = message
+			suite.Errors++
+		default:
+			one.Skipped = message
+			suite.Skipped++
+		}
+		suite.Cases = append(suite.Cases, one)
+	}
+	if _, err := io.WriteString(w, xml.Header); err != nil {
+		return err
+	}
+	encoder := xml.NewEncoder(w)
+	encoder.Indent("", "  ")
+	if err := encoder.Encode(suite); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, "\n")
+	return err
+}
+
+//go:embed report.html
+var pageText string
+
+var page = template.Must(template.New("report").Funcs(template.FuncMap{
+	"percent": func(part, all int) string { return fmt.Sprintf("%.1f", 100*float64(part)/float64(max(all, 1))) },
+	"ms":      func(d time.Duration) string { return fmt.Sprintf("%d ms", d.Milliseconds()) },
+	"short":   func(digest string) string { return digest[:min(len(digest), 12)] },
+	"of": func(results []Result, outcome string) []Result {
+		var some []Result
+		for _, r := range results {
+			if string(r.Outcome) == outcome {
+				some = append(some, r)
+			}
+		}
+		return some
+	},
+	"tags": tally,
+	"join": strings.Join,
+}).Parse(pageText))
+
+// tagFigures is the row of one tag.
+type tagFigures struct {
+	Tag     string
+	Figures Figures
+	Results []Result
+}
+
+func tally(results []Result) []tagFigures {
+	var rows []tagFigures
+	for _, r := range results {
+		if len(rows) == 0 || rows[len(rows)-1].Tag != r.Section {
+			rows = append(rows, tagFigures{Tag: r.Section})
+		}
+		row := &rows[len(rows)-1]
+		row.Results = append(row.Results, r)
+		row.Figures.add(r)
+	}
+	return rows
+}

@@ -1,0 +1,224 @@
+package conformance
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// written is a report in one format.
+func written(t *testing.T, report Report, name string) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := report.Write(&b, name); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestAReportIsSafeToOpenWhateverTheBackendAnswers(t *testing.T) {
+	const attack = `</pre></style><script>alert(1)</script><img src=x onerror=alert(2)>]]>"'&` + "\x00\x1b"
+	report, _ := tell(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Odd", strings.Trim(attack, "\x00\x1b"))
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = fmt.Fprint(w, attack)
+	}), story{"TEST-ATTACK-01", "", attack, func(s *session) { s.a.get("/servers").expect(201) }})
+
+	page := written(t, report, "x.html")
+	for _, raw := range []string{"<script", "<img", "onerror=alert(2)>"} {
+		if strings.Contains(page, raw) {
+			t.Errorf("the page has %s in it", raw)
+		}
+	}
+	if asset := regexp.MustCompile(`<[^>]*(src|href)=|@import|url\(`).FindString(page); asset != "" {
+		t.Errorf("the page is not self-contained: %s", asset)
+	}
+	if !strings.Contains(page, "&lt;script&gt;alert(1)") {
+		t.Error("the page does not show what came")
+	}
+	decoder := xml.NewDecoder(strings.NewReader(written(t, report, "x.xml")))
+	for {
+		if _, err := decoder.Token(); err != nil {
+			if err.Error() != "EOF" {
+				t.Errorf("the JUnit report is not XML: %v", err)
+			}
+			break
+		}
+	}
+	var back Report
+	if err := json.Unmarshal([]byte(written(t, report, "x.json")), &back); err != nil || back.Requirements != report.Requirements {
+		t.Errorf("the JSON report does not say what the report does: %v", err)
+	}
+	if err := report.Write(&bytes.Buffer{}, "x.txt"); err == nil || ReportName("x.txt") == nil || ReportName("x.html") != nil {
+		t.Error("a report may be of any format")
+	}
+}
+
+func TestAReportHoldsNoSecretAndACommandThatRepeatsTheRequest(t *testing.T) {
+	const a, b = "token-of-anna", "token-of-ben"
+	key, token := strings.Repeat("0123456789abcdef", 4), strings.Repeat("fedcba9876543210", 4)
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Set-Cookie", "session=crumbs")
+		r.Header.Del("Cookie")
+		_, _ = fmt.Fprintf(w, `{"token":%q,"key":"abc","password":"let me in","code":"493027","echo":"%s"}`, token, r.Header)
+	}))
+	defer backend.Close()
+	report, err := tellTo(t.Context(), Target{URL: backend.URL, A: a, B: b}, []story{{"TEST-SECRET-01", "auth", "secrets", func(s *session) {
+		body := object{"password": "let me in, it's me", "code": "493027"}
+		s.b.with("Cookie", "crumbs").post("/auth/login", body).fail("of b")
+		s.anonymous.with("x-api-key", key).post("/auth/login", body).fail("by key %s", key)
+		s.a.submit("POST", "/servers", field("name", "it's")).fail("by a")
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"x.json", "x.xml", "x.html"} {
+		text := written(t, report, name)
+		for _, secret := range []string{a, b, key, token, "let me in", "493027", "crumbs"} {
+			if strings.Contains(text, secret) {
+				t.Errorf("%s shows %q", name, secret)
+			}
+		}
+	}
+	var commands []string
+	for _, failure := range report.Results[0].Failures {
+		if failure.Exchange != nil && !slices.Contains(commands, failure.Exchange.Curl) {
+			commands = append(commands, failure.Exchange.Curl)
+		}
+	}
+	for i, want := range []string{`-H "Authorization: Bearer $B"`, `-H "X-Api-Key: $SECRET"`, `-H "Authorization: Bearer $A"`} {
+		if i >= len(commands) || !strings.Contains(commands[i], want) {
+			t.Fatalf("the commands are %q, want %s in the one at %d", commands, want, i)
+		}
+	}
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("bash is not installed")
+	}
+	form := commands[2]
+	out, err := exec.Command(bash, "-c", `A=x; curl() { printf '%s' "${@: -1}"; }; `+form).Output()
+	if err != nil || !strings.Contains(string(out), "name=\"name\"\r\n\r\nit's\r\n--") {
+		t.Errorf("the command %s sends %q: %v", form, out, err)
+	}
+}
+
+func TestASkip(t *testing.T) {
+	failed := func() Result { return Result{Outcome: Fail, Failures: []Failure{{Text: "no"}}} }
+	now := time.Date(2026, 3, 1, 23, 59, 0, 0, time.UTC)
+	for promise, test := range map[string]struct {
+		skip   Skip
+		result Result
+		want   Outcome
+		note   string
+	}{
+		"excuses a failure":              {Skip{Expiry: "2026-03-01", Reason: "later", Link: "l"}, failed(), Skipped, "later (l, until 2026-03-01)"},
+		"that passes is told":            {Skip{Expiry: "2026-03-02"}, Result{Outcome: Pass}, Skipped, PassesAlthoughSkipped},
+		"that expired fails":             {Skip{Expiry: "2026-02-28"}, failed(), Fail, ""},
+		"that expired fails with a pass": {Skip{Expiry: "2026-02-28"}, Result{Outcome: Pass}, Fail, ""},
+		"excuses no error":               {Skip{Expiry: "2026-03-02"}, Result{Outcome: Broken}, Broken, ""},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			got := test.result
+			test.skip.apply(&got, now)
+			if got.Outcome != test.want || got.Note != test.note {
+				t.Errorf("%s %q, want %s %q", got.Outcome, got.Note, test.want, test.note)
+			}
+		})
+	}
+}
+
+func TestAListOfSkipsIsReadStrictly(t *testing.T) {
+	const whole = "- {id: SERVERS-VISIT-01, reason: r, link: l, expiry: 2027-03-31}"
+	for text, good := range map[string]bool{
+		"":    true,
+		whole: true,
+		`[{"id":"SERVERS-VISIT-01","reason":"r","link":"l","expiry":"2027-03-31"}]`: true,
+		whole + "\n" + whole:                                false,
+		strings.Replace(whole, "reason: r, ", "", 1):        false,
+		strings.Replace(whole, "2027-03-31", "soon", 1):     false,
+		strings.Replace(whole, "reason", "because", 1):      false,
+		strings.Replace(whole, "expiry: 2027-03-31", "", 1): false,
+	} {
+		if _, err := ReadSkips([]byte(text)); (err == nil) != good {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+func TestOptionsThatMakeNoSenseAreRefused(t *testing.T) {
+	code := func(context.Context, string) (string, error) { return "", nil }
+	target := Target{URL: "http://127.0.0.1", A: "a", B: "b", Code: code}
+	for promise, options := range map[string]Options{
+		"a tag that is none":           {Tags: []string{"nope"}},
+		"a level that is none":         {Level: "MAY"},
+		"a skip of nothing":            {Skips: []Skip{{ID: "SERVERS-NOPE-01"}}},
+		"certify with a choice":        {Certify: true, Level: Must},
+		"certify with a skip":          {Certify: true, Skips: []Skip{{ID: "SERVERS-VISIT-01"}}},
+		"certify with a part of a kit": {Certify: true, Match: regexp.MustCompile("x")},
+	} {
+		target.Options = options
+		if _, err := newRun(target); err == nil {
+			t.Errorf("%s is accepted", promise)
+		}
+	}
+	target.Options, target.Code = Options{Certify: true}, nil
+	if _, err := newRun(target); err == nil {
+		t.Error("a run that certifies needs no mail")
+	}
+}
+
+func TestWhatIsNotChosenIsDisabled(t *testing.T) {
+	told := func(options Options) (ids []string) {
+		run, err := newRun(Target{URL: "http://127.0.0.1", A: "a", B: "b", Options: options})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range run.results {
+			if r.Outcome == "" {
+				ids = append(ids, r.ID)
+			}
+		}
+		return ids
+	}
+	servers := told(Options{Tags: []string{"servers"}})
+	for id, want := range map[string]bool{"SERVERS-CREATE-01": true, "SERVERS-AUDIT-01": false, "ROLES-CREATE-01": false, "COMMON-IDS-01": false} {
+		if slices.Contains(servers, id) != want {
+			t.Errorf("with the tag servers, %s is told: %v", id, !want)
+		}
+	}
+	if slices.Contains(told(Options{Level: Must}), "SERVERS-FORM-02") || !slices.Contains(told(Options{}), "SERVERS-FORM-02") {
+		t.Error("the level does not choose")
+	}
+	if got := told(Options{Match: regexp.MustCompile("^SERVERS-(VISIT|JOIN)")}); !slices.Equal(got, []string{"SERVERS-JOIN-01", "SERVERS-VISIT-01"}) {
+		t.Errorf("told are %v", got)
+	}
+	if one, other := told(Options{Seed: 1}), told(Options{Seed: 2}); len(one) != len(other) || slices.Equal(one, other) {
+		t.Error("the seed does not draw which of those that backends limit are told, or not how many")
+	}
+	all, mailed := told(Options{}), 0
+	for _, r := range Requirements() {
+		if r.Mail {
+			mailed++
+		}
+	}
+	dear := 0
+	kit, _ := kit(1)
+	for _, r := range kit {
+		if r.dear {
+			dear++
+		}
+	}
+	if len(all) != len(kit)-mailed-dear+fewDear {
+		t.Errorf("%d are told, of %d with %d that need mail and %d that are limited", len(all), len(kit), mailed, dear)
+	}
+}

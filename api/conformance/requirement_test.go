@@ -1,0 +1,101 @@
+package conformance
+
+import (
+	"flag"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+var update = flag.Bool("update", false, "write CONFORMANCE.md anew")
+
+func TestDocumentIsCurrent(t *testing.T) {
+	const name = "CONFORMANCE.md"
+	if *update {
+		if err := os.WriteFile(name, []byte(Document()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if committed, err := os.ReadFile(name); err != nil || string(committed) != Document() {
+		t.Errorf("%s is not what the requirements are; write it anew with -update (%v)", name, err)
+	}
+}
+
+func TestEveryRequirementHasAnIDOfItsOwnAndSaysWhatItIsAbout(t *testing.T) {
+	contract, err := loadContract()
+	if err != nil {
+		t.Fatal(err)
+	}
+	byHand := regexp.MustCompile(`^([A-Z]+)-[A-Z]+-[0-9]{2}$`)
+	derived := regexp.MustCompile(`^NEGATIVE-([A-Za-z]+)-(body|path|query|header)(\.[A-Za-z0-9_]+)*-[A-Za-z]+$`)
+	ids, texts := map[string]bool{}, map[string]bool{}
+	for _, r := range Requirements() {
+		if ids[r.ID] || texts[r.Section+r.Text] {
+			t.Errorf("%s is there twice, by its id or in its words: %s", r.ID, r.Text)
+		}
+		ids[r.ID], texts[r.Section+r.Text] = true, true
+		switch story, negative := byHand.FindStringSubmatch(r.ID), derived.FindStringSubmatch(r.ID); {
+		case story != nil && story[1] == strings.ToUpper(r.Section):
+		case negative != nil && contract.operation(negative[1]).tag == r.Section:
+		default:
+			t.Errorf("%s is not the id of a requirement of %s", r.ID, r.Section)
+		}
+		if !slices.Contains(sources, r.Source) || r.Level != Must && r.Level != Should || r.Text == "" {
+			t.Errorf("%s: %+v", r.ID, r)
+		}
+		for _, id := range r.Operations {
+			if contract.operation(id) == nil {
+				t.Errorf("%s is about %s, which is neither an operation nor a tag", r.ID, id)
+			}
+		}
+	}
+}
+
+func TestEveryOperationIsWhatSomeRequirementIsAbout(t *testing.T) {
+	contract, err := loadContract()
+	if err != nil {
+		t.Fatal(err)
+	}
+	about := map[string]bool{}
+	for _, r := range Requirements() {
+		for _, id := range r.Operations {
+			about[id] = about[id] || !isNegative(r.ID)
+		}
+	}
+	for _, op := range contract.operations {
+		if !about[op.id] {
+			t.Errorf("no story is about %s", op.id)
+		}
+	}
+}
+
+func TestTheSeedChoosesValuesAndNeverRequirements(t *testing.T) {
+	one, err := kit(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seed := range uint64(5) {
+		other, _ := kit(seed)
+		if !slices.EqualFunc(one, other, func(a, b requirement) bool { return a.ID == b.ID && a.Text == b.Text }) {
+			t.Errorf("the seed %d makes another kit", seed)
+		}
+	}
+}
+
+func TestAValueBreaksItsKeywordAndNothingElse(t *testing.T) {
+	schema := &openapi3.Schema{Type: &openapi3.Types{"string"}, MinLength: 2, MaxLength: openapi3.Ptr(uint64(4)), Pattern: "^[a-z]*$"}
+	got := breakers(schema)
+	for _, keyword := range []string{"type", "nullable", "minLength", "maxLength", "pattern"} {
+		if len(got[keyword]) == 0 {
+			t.Errorf("nothing breaks %s", keyword)
+		}
+	}
+	fixed := &openapi3.Schema{Type: &openapi3.Types{"string"}, MaxLength: openapi3.Ptr(uint64(6)), Pattern: "^[0-9]{6}$"}
+	if longer := breakers(fixed)["maxLength"]; len(longer) > 0 {
+		t.Errorf("%q has the right form and the wrong length, which cannot be", longer)
+	}
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rejoin-dev/rejoin/api/conformance"
+)
+
+// conforming is a running backend, and the command line that holds it against the contract.
+func conforming(t *testing.T) (args []string) {
+	t.Helper()
+	data := t.TempDir()
+	_, base := serve(t, "--data="+data)
+	args = []string{"conform", "--url=" + base}
+	for _, email := range []string{"anna@example.com", "ben@example.com"} {
+		code, token, stderr := rejoin("token", "--data="+data, "--email="+email)
+		if code != 0 {
+			t.Fatal(stderr)
+		}
+		args = append(args, "--token="+strings.TrimSpace(token))
+	}
+	return args
+}
+
+func write(t *testing.T, name, text string) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func skipOf(id, expiry string) string {
+	return `[{"id": "` + id + `", "reason": "later", "link": "https://tracker.example/7", "expiry": "` + expiry + `"}]`
+}
+
+func TestConformTellsWhatIsChosenAndReportsIt(t *testing.T) {
+	args := append(conforming(t), "--run=^SERVERS-(VISIT|JOIN)-01$", "--skip="+write(t, "skips.json", skipOf("SERVERS-JOIN-01", "2999-12-31")))
+	dir := t.TempDir()
+	for _, name := range []string{"r.json", "r.xml", "r.html"} {
+		args = append(args, "--report="+filepath.Join(dir, name))
+	}
+	code, stdout, stderr := rejoin(args...)
+	if code != 0 || stderr != "" {
+		t.Fatalf("%d: %s%s", code, stdout, stderr)
+	}
+	for _, want := range []string{
+		"skip  SERVERS-JOIN-01: ", conformance.PassesAlthoughSkipped, "ok    SERVERS-VISIT-01: ", " 1 passed, 0 failed, 1 skipped, ",
+	} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("%q is not in:\n%s", want, stdout)
+		}
+	}
+	if strings.ContainsAny(stdout, "\r\x1b") {
+		t.Errorf("what is piped has a line that changes: %q", stdout)
+	}
+	var report conformance.Report
+	data, err := os.ReadFile(filepath.Join(dir, "r.json"))
+	if err == nil {
+		err = json.Unmarshal(data, &report)
+	}
+	if err != nil || report.Requirements.Passed != 1 || !report.Conforms() {
+		t.Errorf("the report says %+v (%v)", report.Requirements, err)
+	}
+	for name, want := range map[string]string{"r.xml": "<testsuite ", "r.html": "<!doctype html>"} {
+		if text, err := os.ReadFile(filepath.Join(dir, name)); err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("%s has no %s in it (%v)", name, want, err)
+		}
+	}
+}
+
+func TestConformFailsWhenItMust(t *testing.T) {
+	args := append(conforming(t), "--run=^SERVERS-VISIT-01$")
+	for promise, test := range map[string]struct {
+		arg, want string // in what is printed
+		code      int
+	}{
+		"a skip that has expired":     {"--skip=" + write(t, "old.yaml", skipOf("SERVERS-VISIT-01", "2020-01-01")), "the skip expired on 2020-01-01", 1},
+		"a skip of what is not there": {"--skip=" + write(t, "odd.yaml", skipOf("SERVERS-NOPE-01", "2999-01-01")), `"SERVERS-NOPE-01"`, 1},
+		"a choice when certifying":    {"--certify", "chooses nothing", 1},
+		"a tag that is none":          {"--tag=nope", `no tag "nope"`, 1},
+		"a level that is none":        {"--level=MAY", "--level", 2},
+		"a report of no known format": {"--report=r.txt", "--report", 2},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			code, stdout, stderr := rejoin(append(args, test.arg)...)
+			if code != test.code || !strings.Contains(stdout+stderr, test.want) {
+				t.Errorf("%d, want %d and %q:\n%s%s", code, test.code, test.want, stdout, stderr)
+			}
+		})
+	}
+}
+
+func TestABackendThatIsNotThereIsReportedToo(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "r.xml")
+	code, _, stderr := rejoin("conform", "--url=http://127.0.0.1:1", "--token=a", "--token=b", "--report="+file)
+	if text, err := os.ReadFile(file); code != 1 || !strings.Contains(stderr, "cannot be reached") || err != nil || !strings.Contains(string(text), "<error ") {
+		t.Errorf("%d %s (%v)", code, stderr, err)
+	}
+}
+
+func TestOnATerminalOneLineChangesAndOnlyWhatIsWrongStays(t *testing.T) {
+	var out output
+	p := progress{out: &out, live: true}
+	p.show(conformance.Result{Requirement: conformance.Requirement{ID: "SERVERS-VISIT-01"}, Outcome: conformance.Pass})
+	p.show(conformance.Result{
+		Requirement: conformance.Requirement{ID: "SERVERS-JOIN-01", Text: "joins"}, Outcome: conformance.Fail,
+		Failures: []conformance.Failure{{Text: "no"}},
+	})
+	p.clear()
+	const gone = "\r\x1b[K"
+	want := gone + "\r1 told, 0 wrong: SERVERS-VISIT-01" + gone + "FAIL  SERVERS-JOIN-01: joins (0.00s)\n      no\n" +
+		"\r2 told, 1 wrong: SERVERS-JOIN-01" + gone
+	if got := out.String(); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
