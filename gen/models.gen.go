@@ -532,7 +532,7 @@ type Badge struct {
 // BadgeAction What a badge is awarded for.
 type BadgeAction string
 
-// BadgeCreate What a new badge is made from.
+// BadgeCreate What a new badge is made from. What is left out is empty, false or 0.
 type BadgeCreate struct {
 	// Action What a badge is awarded for.
 	Action BadgeAction `json:"action"`
@@ -567,7 +567,7 @@ type BadgeCreate struct {
 	// LightImage The address of an image.
 	LightImage *BadgeImage `json:"lightImage,omitempty"`
 
-	// Quantity How often the action must happen.
+	// Quantity How often the action must happen; 1 if it is left out.
 	Quantity *int32 `json:"quantity,omitempty"`
 
 	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
@@ -597,7 +597,7 @@ type BadgeResponse struct {
 	Body Badge `json:"body"`
 }
 
-// BadgeUpdate What a badge becomes. What is left out becomes empty, false or its default, whatever it was.
+// BadgeUpdate What a badge becomes. What is left out becomes empty, false or 0, and the quantity 1, whatever it was.
 type BadgeUpdate struct {
 	// Action What a badge is awarded for.
 	Action BadgeAction `json:"action"`
@@ -632,7 +632,7 @@ type BadgeUpdate struct {
 	// LightImage The address of an image.
 	LightImage *BadgeImage `json:"lightImage,omitempty"`
 
-	// Quantity How often the action must happen.
+	// Quantity How often the action must happen; 1 if it is left out.
 	Quantity *int32 `json:"quantity,omitempty"`
 
 	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just

@@ -37,7 +37,7 @@ func (h badges) CreateBadge(ctx context.Context, r stub.CreateBadgeRequestObject
 		if err != nil {
 			return body, err
 		}
-		badge := store.Badge{ID: id.String(), ServerID: s.ID, Definition: gen.BadgeUpdate(*r.Body), CreatedAt: h.now()}
+		badge := store.Badge{ID: id.String(), ServerID: s.ID, Definition: defined(gen.BadgeUpdate(*r.Body)), CreatedAt: h.now()}
 		if err := tx.Badges.Insert(ctx, badge); err != nil {
 			return body, err
 		}
@@ -60,7 +60,7 @@ func (h badges) UpdateBadge(ctx context.Context, r stub.UpdateBadgeRequestObject
 			return invalid(problem("/serverId", gen.FieldCodeNotAllowed, "must be the server of the badge, or be left out"))
 		}
 		before := badge.Definition
-		badge.Definition = *r.Body
+		badge.Definition = defined(*r.Body)
 		if err := tx.Badges.Update(ctx, badge); err != nil {
 			return err
 		}
@@ -155,6 +155,14 @@ func (h badges) awardable(ctx context.Context, tx *store.Tx, id, userID string) 
 	}
 	account, err = memberOf(ctx, tx.Queries, badge.ServerID, userID)
 	return badge, account, err
+}
+
+// defined is a badge as a request describes it: an action must happen once if the request does not say how often.
+func defined(d gen.BadgeUpdate) gen.BadgeUpdate {
+	if d.Quantity == nil {
+		d.Quantity = new(int32(1))
+	}
+	return d
 }
 
 // shownBadge is a badge as the wire shows it: everything is a string.

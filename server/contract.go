@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -423,9 +424,9 @@ func codeOf(err *openapi3.SchemaError) (gen.FieldCode, string) {
 	case "maxLength":
 		return gen.FieldCodeTooLong, fmt.Sprintf("must have at most %d characters", *s.MaxLength)
 	case "minimum", "exclusiveMinimum":
-		return gen.FieldCodeTooSmall, fmt.Sprintf("must be at least %v", *s.Min)
+		return gen.FieldCodeTooSmall, "must be at least " + strconv.FormatFloat(*s.Min, 'f', -1, 64)
 	case "maximum", "exclusiveMaximum":
-		return gen.FieldCodeTooLarge, fmt.Sprintf("must be at most %v", *s.Max)
+		return gen.FieldCodeTooLarge, "must be at most " + strconv.FormatFloat(*s.Max, 'f', -1, 64)
 	case "minItems":
 		return gen.FieldCodeTooFew, fmt.Sprintf("must have at least %d items", s.MinItems)
 	case "maxItems":
