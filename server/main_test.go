@@ -38,10 +38,16 @@ func serveForTest(data string) {
 	panic(s.Serve(context.Background(), listener))
 }
 
-// onEachDatabase runs a test on SQLite and on PostgreSQL, each time with the configuration of an empty database.
+// onEachDatabase runs a test on SQLite and on PostgreSQL, side by side, each with the configuration of an empty database.
 func onEachDatabase(t *testing.T, test func(t *testing.T, config Config)) {
-	t.Run("SQLite", func(t *testing.T) { test(t, onSQLite(t)) })
-	t.Run("PostgreSQL", func(t *testing.T) { test(t, onPostgreSQL(t)) })
+	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel()
+		test(t, onSQLite(t))
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		t.Parallel()
+		test(t, onPostgreSQL(t))
+	})
 }
 
 // onSQLite is the configuration of an empty database, as New leaves it. It is a copy: to make one anew takes longer than

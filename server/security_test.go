@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -91,13 +92,13 @@ type world struct {
 	foreignServer                   string
 }
 
-var worlds int
+var worlds atomic.Int64
 
 func newWorld(t *testing.T, s *Server) *world {
 	t.Helper()
-	worlds++
+	number := worlds.Add(1)
 	h := s.Handler()
-	person := func(name string) string { return tokenOf(t, s, fmt.Sprintf("%s-%d@example.com", name, worlds)) }
+	person := func(name string) string { return tokenOf(t, s, fmt.Sprintf("%s-%d@example.com", name, number)) }
 	w := &world{owner: person("owner"), member: person("member"), stranger: person("stranger"), keys: map[gen.KeyPermission]string{}}
 
 	past := time.Now().Add(-2 * sessionLife)
