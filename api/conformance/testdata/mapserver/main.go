@@ -6,13 +6,13 @@
 package main
 
 import (
-	"bytes"
-	"crypto/sha256"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log"
 	"maps"
+	"mime/multipart"
 	"net"
 	"net/http"
 	"os"
@@ -21,500 +21,358 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+	"github.com/oapi-codegen/nullable"
+	"github.com/oapi-codegen/runtime/types"
 
 	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/gen/stub"
 )
 
-type (
-	object = map[string]any // also what is sent as JSON
-
-	club struct {
-		id, name, owner, image, role string
-		made                         time.Time
-		members                      []*member
-	}
-	member struct {
-		user   string
-		joined time.Time
-		days   []string // visited
-	}
-	picture struct {
-		kind string
-		data []byte
-	}
-	kept struct { // under an Idempotency-Key
-		form [32]byte
-		body object
-	}
-)
-
 // backend implements one tag; an operation of another tag panics, which answers 500.
 type backend struct {
-	stub.ServerInterface
-	doc      *openapi3.T
-	mu       sync.Mutex
-	users    map[string]string // the number of each token
-	clubs    []*club           // in the order in which they were made
-	pictures map[string]picture
-	keys     map[string]kept
-	last     int
+	stub.StrictServerInterface
+	doc   *openapi3.T
+	url   string
+	users map[string]string // the number of each token
+
+	mu    sync.Mutex // held while a request is served
+	clubs map[string]*club
+	kept  map[string]kept // by account and Idempotency-Key
+	last  int
+}
+
+type club struct {
+	gen.Server
+	image   string       // its bytes
+	members []gen.Member // the owner is the first
+	visits  map[string]gen.Visit
+}
+
+type kept struct {
+	form   map[string]string
+	answer gen.CreatedServerResponse
 }
 
 func main() {
-	doc, err := api.Load()
-	if err != nil || len(os.Args) != 3 {
-		log.Fatalf("usage: mapserver TOKEN TOKEN (%v)", err)
+	if len(os.Args) != 3 {
+		log.Fatal("usage: mapserver TOKEN TOKEN")
 	}
-	b := &backend{doc: doc, users: map[string]string{os.Args[1]: "1", os.Args[2]: "2"}, pictures: map[string]picture{}, keys: map[string]kept{}}
+	listener := must(net.Listen("tcp", "127.0.0.1:0"))
+	b := &backend{
+		doc: must(api.Load()), url: "http://" + listener.Addr().String(), users: map[string]string{os.Args[1]: "1", os.Args[2]: "2"},
+		clubs: map[string]*club{}, kept: map[string]kept{},
+	}
 	e := echo.New()
 	e.HTTPErrorHandler = fail
-	e.Use(b.hold)
-	stub.RegisterHandlers(e, b)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Printf("http://%s\n", listener.Addr())
+	e.Use(middleware.RequestID(), middleware.Recover(), middleware.Secure(), middleware.BodyLimit("8M"), b.admit)
+	stub.RegisterHandlers(e, stub.NewStrictHandler(b, nil))
+	fmt.Println(b.url)
 	log.Fatal(http.Serve(listener, e))
 }
 
-// --------------------------------------------------------------------------------------------------- before a handler
+func must[T any](value T, err error) T {
+	if err != nil {
+		log.Fatal(err)
+	}
+	return value
+}
 
 var parameter = regexp.MustCompile(`:(\w+)`)
 
-// hold lets one request at a time through to its handler, if the contract admits it.
-func (b *backend) hold(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) (err error) {
-		id := c.Request().Header.Get("X-Request-Id")
-		if !regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`).MatchString(id) {
-			id = fmt.Sprint(time.Now().UnixNano())
-		}
-		c.Response().Header().Set("X-Request-Id", id)
-		path := parameter.ReplaceAllString(c.Path(), "{$1}")
-		item := b.doc.Paths.Value(path)
+type userKey struct{}
+
+func caller(ctx context.Context) string { return ctx.Value(userKey{}).(string) }
+
+// admit lets one request at a time through to its operation, if the contract admits it and its caller.
+func (b *backend) admit(next echo.HandlerFunc) echo.HandlerFunc {
+	options := &openapi3filter.Options{MultiError: true, ExcludeRequestBody: true, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc}
+	return func(c echo.Context) error {
+		item := b.doc.Paths.Value(parameter.ReplaceAllString(c.Path(), "{$1}"))
 		if item == nil || item.GetOperation(c.Request().Method) == nil {
 			return next(c) // Echo's own 404 and 405
 		}
-		operation := item.GetOperation(c.Request().Method)
-		user := b.users[strings.TrimPrefix(c.Request().Header.Get("Authorization"), "Bearer ")]
-		if user == "" && len(*operation.Security) > 0 {
-			return &problem{status: 401}
-		}
-		c.Set("user", user)
-		input := openapi3filter.RequestValidationInput{
-			Request: c.Request(), PathParams: map[string]string{},
-			Route:   &routers.Route{Spec: b.doc, Path: path, PathItem: item, Method: c.Request().Method, Operation: operation},
-			Options: &openapi3filter.Options{MultiError: true, ExcludeRequestBody: true, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc},
-		}
+		route := &routers.Route{Spec: b.doc, PathItem: item, Method: c.Request().Method, Operation: item.GetOperation(c.Request().Method)}
+		params := map[string]string{}
 		for _, name := range c.ParamNames() {
-			input.PathParams[name] = c.Param(name)
+			params[name] = c.Param(name)
 		}
-		if err := openapi3filter.ValidateRequest(c.Request().Context(), &input); err != nil {
-			return invalid(err)
+		user := b.users[strings.TrimPrefix(c.Request().Header.Get("Authorization"), "Bearer ")]
+		if user == "" && len(*route.Operation.Security) > 0 {
+			return echo.ErrUnauthorized
 		}
-		body, err := io.ReadAll(io.LimitReader(c.Request().Body, 8<<20))
-		if err != nil {
-			return &problem{status: 400}
+		c.SetRequest(c.Request().WithContext(context.WithValue(c.Request().Context(), userKey{}, user)))
+		input := &openapi3filter.RequestValidationInput{Request: c.Request(), PathParams: params, Route: route, Options: options}
+		if err := openapi3filter.ValidateRequest(c.Request().Context(), input); err != nil { // fills in defaults, too
+			return echo.NewHTTPError(400, fields(err, ""))
 		}
-		c.Request().Body = io.NopCloser(bytes.NewReader(body))
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		defer func() {
-			if recover() != nil {
-				err = &problem{status: 500}
+		if id, role := params["serverId"], route.Operation.Extensions["x-required-role"]; id != "" {
+			switch k := b.clubs[id]; {
+			case k == nil, role != "anyone" && !k.has(user):
+				return echo.ErrNotFound
+			case role != "anyone" && role != "member" && k.Owner.ID != user:
+				return echo.ErrForbidden
 			}
-		}()
+		}
 		return next(c)
 	}
 }
 
-// problem is a failure, and which parts of the request caused it.
-type problem struct {
-	status int
-	fields []object
-}
-
-func (p *problem) Error() string { return http.StatusText(p.status) }
-
-func wrong(pointer, code string) *problem {
-	return &problem{400, []object{{"pointer": pointer, "code": code, "message": "is not as the contract has it"}}}
-}
-
-// invalid names the parameters that the contract does not admit.
-func invalid(err error) *problem {
-	p := &problem{status: 400}
-	var many openapi3.MultiError
-	if !errors.As(err, &many) {
-		many = openapi3.MultiError{err}
-	}
-	for _, err := range many {
-		var request *openapi3filter.RequestError
-		var schema *openapi3.SchemaError
-		if !errors.As(err, &request) || request.Parameter == nil {
-			continue
+// form reads the parts of a form and holds them against their schema.
+func (b *backend) form(body *multipart.Reader, schema *openapi3.Schema) (map[string]string, error) {
+	form, values, found := map[string]string{}, map[string]any{}, []gen.ProblemField{}
+	for {
+		part, err := body.NextPart()
+		if err == io.EOF {
+			break
 		}
-		code := "wrong_type"
-		if errors.As(err, &schema) {
-			code = codes[schema.SchemaField]
+		var data []byte
+		if err == nil {
+			data, err = io.ReadAll(part)
 		}
-		p.fields = append(p.fields, wrong(request.Parameter.In+"/"+request.Parameter.Name, code).fields...)
+		if err != nil {
+			return nil, echo.NewHTTPError(400, wrong("", "malformed"))
+		}
+		name := part.FormName()
+		if _, twice := form[name]; twice {
+			found = append(found, wrong("/"+name, "duplicate")...)
+		}
+		form[name] = string(data)
+		switch {
+		case schema.Properties[name] == nil:
+			found = append(found, wrong("/"+name, "unknown")...)
+		case name != "image":
+			values[name] = strings.ToValidUTF8(form[name], "\x00") // which no pattern admits
+		case len(data) > 5<<20:
+			return nil, echo.ErrStatusRequestEntityTooLarge
+		default:
+			values[name] = "" // its bytes are not JSON
+			if !slices.Contains([]string{"image/png", "image/jpeg", "image/gif", "image/webp"}, http.DetectContentType(data)) {
+				found = append(found, wrong("/image", "wrong_format")...)
+			}
+		}
 	}
-	return p
+	if found = append(found, fields(schema.VisitJSON(values, openapi3.MultiErrors()), "")...); len(found) > 0 {
+		return nil, echo.NewHTTPError(400, found)
+	}
+	return form, nil
 }
 
-var codes = map[string]string{
-	"type": "wrong_type", "format": "wrong_format", "pattern": "wrong_format", "minimum": "too_small", "maximum": "too_large",
-	"minLength": "too_short", "maxLength": "too_long",
+var codes = map[string]gen.FieldCode{
+	"required": "required", "type": "wrong_type", "format": "wrong_format", "pattern": "wrong_format", "minimum": "too_small",
+	"maximum": "too_large", "minLength": "too_short", "maxLength": "too_long", "minProperties": "too_few",
 }
 
-var kinds = map[int]string{
+// fields are the parts of a request with which the validator finds fault.
+func fields(err error, pointer string) (all []gen.ProblemField) {
+	switch err := err.(type) {
+	case nil:
+	case openapi3.MultiError:
+		for _, err := range err {
+			all = append(all, fields(err, pointer)...)
+		}
+	case *openapi3filter.RequestError:
+		return fields(err.Err, err.Parameter.In+"/"+err.Parameter.Name)
+	case *openapi3.SchemaError:
+		return wrong(strings.Join(append([]string{pointer}, err.JSONPointer()...), "/"), codes[err.SchemaField])
+	default: // it could not even be parsed
+		return wrong(pointer, "wrong_type")
+	}
+	return all
+}
+
+func wrong(pointer string, code gen.FieldCode) []gen.ProblemField {
+	return []gen.ProblemField{{Pointer: pointer, Code: code, Message: "is not as the contract has it"}}
+}
+
+var kinds = map[int]gen.ProblemCode{
 	400: "invalid_request", 401: "unauthenticated", 403: "permission_denied", 404: "not_found", 405: "method_not_allowed",
 	409: "conflict", 413: "payload_too_large", 415: "unsupported_media_type", 500: "internal",
 }
 
 // fail writes a failure in the envelope of its family.
 func fail(err error, c echo.Context) {
-	var p *problem
-	var e *echo.HTTPError
-	if !errors.As(err, &p) {
-		p = &problem{status: 500}
-		if errors.As(err, &e) && kinds[e.Code] != "" {
-			p.status = e.Code
-		}
+	e := echo.ErrInternalServerError
+	if !errors.As(err, &e) && (errors.Is(err, http.ErrNotMultipart) || errors.Is(err, http.ErrMissingBoundary)) {
+		e = echo.ErrUnsupportedMediaType
 	}
-	fields := append([]object{}, p.fields...)
-	body := object{"code": kinds[p.status], "requestId": c.Response().Header().Get("X-Request-Id"), "fields": fields}
-	if strings.HasPrefix(c.Path(), "/images/") || strings.HasPrefix(c.Request().URL.Path, "/apis/v1") {
-		_ = c.JSON(p.status, object{"status": "error", "message": p.Error(), "data": body})
-		return
+	text, problem := http.StatusText(e.Code), gen.Problem{Code: kinds[e.Code], RequestID: c.Response().Header().Get("X-Request-Id")}
+	fields, _ := e.Message.([]gen.ProblemField)
+	problem.Fields = append([]gen.ProblemField{}, fields...)
+	if strings.HasPrefix(c.Path(), "/images/") {
+		_ = c.JSON(e.Code, gen.IntegrationErrorResponse{Status: "error", Message: text, Data: problem})
+	} else {
+		_ = c.JSON(e.Code, gen.SystemErrorResponse{Meta: gen.SystemMeta{Message: text}, Body: problem})
 	}
-	_ = c.JSON(p.status, object{"meta": object{"success": false, "message": p.Error(), "devMessage": ""}, "body": body})
 }
 
-func answer(c echo.Context, status int, message string, body any, more ...object) error {
-	meta := object{"success": true, "message": message, "devMessage": ""}
-	for _, m := range more {
-		maps.Copy(meta, m)
-	}
-	return c.JSON(status, object{"meta": meta, "body": body})
-}
-
-// form reads the two parts that a server is made from. A name that was not sent is empty.
-func (b *backend) form(c echo.Context) (name string, image *picture, err error) {
-	reader, err := c.Request().MultipartReader()
-	if err != nil {
-		return "", nil, &problem{status: 415}
-	}
-	seen, p := map[string]bool{}, &problem{status: 400}
-	refuse := func(part, code string) { p.fields = append(p.fields, wrong("/"+part, code).fields...) }
-	for {
-		part, err := reader.NextPart()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return "", nil, wrong("", "malformed")
-		}
-		data, err := io.ReadAll(part)
-		if err != nil {
-			return "", nil, wrong("", "malformed")
-		}
-		field := part.FormName()
-		if seen[field] {
-			refuse(field, "duplicate")
-		}
-		seen[field] = true
-		switch field {
-		case "name":
-			switch name = string(data); {
-			case name == "":
-				refuse(field, "too_short")
-			case utf8.RuneCountInString(name) > 100:
-				refuse(field, "too_long")
-			case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }):
-				refuse(field, "wrong_format")
-			}
-		case "image":
-			if len(data) > 5<<20 {
-				return "", nil, &problem{status: 413}
-			}
-			image = &picture{http.DetectContentType(data), data}
-			if !slices.Contains([]string{"image/png", "image/jpeg", "image/gif", "image/webp"}, image.kind) {
-				refuse(field, "wrong_format")
-			}
-		default:
-			refuse(field, "unknown")
-		}
-	}
-	if c.Request().Method == http.MethodPost && !seen["name"] {
-		refuse("name", "required")
-	}
-	if len(seen) == 0 {
-		refuse("", "too_few")
-	}
-	if len(p.fields) > 0 {
-		return "", nil, p
-	}
-	return name, image, nil
-}
-
-// ------------------------------------------------------------------------------------------------------- what there is
+func ok(message string) gen.SystemMeta { return gen.SystemMeta{Success: true, Message: message} }
 
 func (b *backend) newID() string {
 	b.last++
 	return fmt.Sprintf("%024x", b.last)
 }
 
-func (k *club) member(user string) *member {
-	for _, m := range k.members {
-		if m.user == user {
-			return m
-		}
+// change gives a club what is in a form.
+func (b *backend) change(k *club, form map[string]string) {
+	if name, ok := form["name"]; ok {
+		k.Name = name
 	}
-	return nil
+	if image, ok := form["image"]; ok {
+		k.image, k.Image = image, nullable.NewNullableWithValue(b.url+"/images/"+b.newID())
+	}
 }
 
-// mine is the club of an id if the caller is a member of it.
-func (b *backend) mine(c echo.Context, id string) (*club, *member, error) {
-	k, err := b.club(id)
+func (k *club) has(user string) bool {
+	return slices.ContainsFunc(k.members, func(m gen.Member) bool { return m.ID == user })
+}
+
+func (k *club) add(user string) {
+	k.members = append(k.members, gen.Member{
+		ID: user, ObjectID: strings.Repeat("0", 23) + user, DisplayName: "Account " + user, Roles: []string{"@all"},
+		Username: nullable.NewNullNullable[string](), Avatar: nullable.NewNullNullable[string](), JoinedAt: gen.Time{Time: time.Now()},
+	})
+}
+
+func (b *backend) ListMyServers(ctx context.Context, _ stub.ListMyServersRequestObject) (stub.ListMyServersResponseObject, error) {
+	mine := []gen.Server{}
+	for _, id := range slices.Sorted(maps.Keys(b.clubs)) {
+		if k := b.clubs[id]; k.has(caller(ctx)) {
+			mine = append(mine, k.Server)
+		}
+	}
+	return stub.ListMyServers200JSONResponse{Meta: ok("My servers"), Body: mine}, nil
+}
+
+func (b *backend) CreateServer(ctx context.Context, r stub.CreateServerRequestObject) (stub.CreateServerResponseObject, error) {
+	form, err := b.form(r.Body, b.doc.Components.Schemas["ServerCreate"].Value)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	m := k.member(c.Get("user").(string))
-	if m == nil {
-		return nil, nil, &problem{status: 404}
+	key, user := "", caller(ctx)
+	if r.Params.IdempotencyKey != nil {
+		key = user + " " + *r.Params.IdempotencyKey
 	}
-	return k, m, nil
-}
-
-func (b *backend) club(id string) (*club, error) {
-	for _, k := range b.clubs {
-		if k.id == id {
-			return k, nil
+	if first, again := b.kept[key]; again {
+		if !maps.Equal(first.form, form) {
+			return nil, echo.ErrConflict
 		}
+		replayed := stub.CreateServer201ResponseHeaders{IdempotentReplayed: new("true")}
+		return stub.CreateServer201JSONResponse{Body: first.answer, Headers: replayed}, nil
 	}
-	return nil, &problem{status: 404}
-}
-
-// owned is the club of an id if the caller owns it.
-func (b *backend) owned(c echo.Context, id string) (*club, error) {
-	k, m, err := b.mine(c, id)
-	if err == nil && m.user != k.owner {
-		return nil, &problem{status: 403}
-	}
-	return k, err
-}
-
-func (b *backend) show(c echo.Context, k *club) object {
-	var image any
-	if k.image != "" {
-		image = "http://" + c.Request().Host + "/images/" + k.image
-	}
-	return object{
-		"_id": k.id, "id": k.id, "name": k.name, "image": image, "owner": object{"id": k.owner}, "__v": 0,
-		"roles": []string{k.role}, "categories": []string{}, "leaderboards": []string{}, "languageSettings": []string{},
-	}
-}
-
-func (b *backend) paint(k *club, image *picture) {
-	if image != nil {
-		delete(b.pictures, k.image)
-		k.image = b.newID()
-		b.pictures[k.image] = *image
-	}
-}
-
-// ------------------------------------------------------------------------------------------------------ the operations
-
-func (b *backend) ListMyServers(c echo.Context) error {
-	all := []object{}
-	for _, k := range b.clubs {
-		if k.member(c.Get("user").(string)) != nil {
-			all = append(all, b.show(c, k))
-		}
-	}
-	return answer(c, 200, "My servers", all)
-}
-
-func (b *backend) CreateServer(c echo.Context, params gen.CreateServerParams) error {
-	const done = "Server has been created successfully"
-	name, image, err := b.form(c)
-	if err != nil {
-		return err
-	}
-	user, now, key := c.Get("user").(string), time.Now(), ""
-	form := sha256.Sum256(fmt.Appendf(nil, "%q %q", name, image))
-	if params.IdempotencyKey != nil {
-		key = user + " " + *params.IdempotencyKey
-		if first, again := b.keys[key]; again && first.form != form {
-			return &problem{status: 409}
-		} else if again {
-			c.Response().Header().Set("Idempotent-Replayed", "true")
-			return answer(c, 201, done, first.body)
-		}
-	}
-	k := &club{id: b.newID(), role: b.newID(), name: name, owner: user, made: now, members: []*member{{user: user, joined: now}}}
-	b.paint(k, image)
-	b.clubs = append(b.clubs, k)
-	body := b.show(c, k)
-	for _, list := range []string{"roles", "categories", "leaderboards", "languageSettings"} {
-		delete(body, list)
-	}
+	id := b.newID()
+	k := &club{visits: map[string]gen.Visit{}, Server: gen.Server{
+		ID: id, ObjectID: id, Owner: gen.ServerOwner{ID: user}, Image: nullable.NewNullNullable[string](),
+		Roles: []string{b.newID()}, Categories: []string{}, Leaderboards: []string{}, LanguageSettings: []string{},
+	}}
+	k.add(user)
+	b.change(k, form)
+	b.clubs[id] = k
+	made := gen.CreatedServer{ID: id, ObjectID: id, Name: k.Name, Image: k.Image, Owner: k.Owner}
+	answer := gen.CreatedServerResponse{Meta: ok("Server has been created successfully"), Body: made}
 	if key != "" {
-		b.keys[key] = kept{form, body}
+		b.kept[key] = kept{form, answer}
 	}
-	return answer(c, 201, done, body)
+	return stub.CreateServer201JSONResponse{Body: answer}, nil
 }
 
-func (b *backend) GetServer(c echo.Context, id gen.ServerID) error {
-	k, _, err := b.mine(c, id)
-	if err != nil {
-		return err
-	}
-	return answer(c, 200, "Server", b.show(c, k))
+func (b *backend) GetServer(_ context.Context, r stub.GetServerRequestObject) (stub.GetServerResponseObject, error) {
+	return stub.GetServer200JSONResponse{Meta: ok("Server"), Body: b.clubs[r.ServerID].Server}, nil
 }
 
-func (b *backend) UpdateServer(c echo.Context, id gen.ServerID) error {
-	name, image, err := b.form(c)
+func (b *backend) UpdateServer(_ context.Context, r stub.UpdateServerRequestObject) (stub.UpdateServerResponseObject, error) {
+	form, err := b.form(r.Body, b.doc.Components.Schemas["ServerUpdate"].Value)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	k, err := b.owned(c, id)
-	if err != nil {
-		return err
-	}
-	if name != "" {
-		k.name = name
-	}
-	b.paint(k, image)
-	return answer(c, 200, "Server has been updated successfully", b.show(c, k))
+	b.change(b.clubs[r.ServerID], form)
+	return stub.UpdateServer200JSONResponse{Meta: ok("Server has been updated successfully"), Body: b.clubs[r.ServerID].Server}, nil
 }
 
-func (b *backend) DeleteServer(c echo.Context, id gen.ServerID) error {
-	k, err := b.owned(c, id)
-	if err != nil {
-		return err
-	}
-	delete(b.pictures, k.image)
-	b.clubs = slices.DeleteFunc(b.clubs, func(other *club) bool { return other == k })
-	return answer(c, 200, "Server has been deleted successfully", object{})
+func (b *backend) DeleteServer(_ context.Context, r stub.DeleteServerRequestObject) (stub.DeleteServerResponseObject, error) {
+	delete(b.clubs, r.ServerID)
+	return stub.DeleteServer200JSONResponse{Meta: ok("Server has been deleted successfully"), Body: map[string]any{}}, nil
 }
 
-func (b *backend) JoinServer(c echo.Context, id gen.ServerID) error {
-	k, err := b.club(id)
-	if err != nil {
-		return err
+func (b *backend) JoinServer(ctx context.Context, r stub.JoinServerRequestObject) (stub.JoinServerResponseObject, error) {
+	k := b.clubs[r.ServerID]
+	if k.has(caller(ctx)) {
+		return nil, echo.ErrConflict
 	}
-	user := c.Get("user").(string)
-	if k.member(user) != nil {
-		return &problem{status: 409}
-	}
-	k.members = append(k.members, &member{user: user, joined: time.Now()})
-	return answer(c, 200, "Server has been joined successfully", b.show(c, k))
+	k.add(caller(ctx))
+	return stub.JoinServer200JSONResponse{Meta: ok("Server has been joined successfully"), Body: k.Server}, nil
 }
 
-func (b *backend) LeaveServer(c echo.Context, id gen.ServerID) error {
-	k, m, err := b.mine(c, id)
-	if err != nil {
-		return err
+func (b *backend) LeaveServer(ctx context.Context, r stub.LeaveServerRequestObject) (stub.LeaveServerResponseObject, error) {
+	k := b.clubs[r.ServerID]
+	if k.Owner.ID == caller(ctx) {
+		return nil, echo.ErrConflict
 	}
-	if m.user == k.owner {
-		return &problem{status: 409}
-	}
-	k.members = slices.DeleteFunc(k.members, func(other *member) bool { return other == m })
-	return answer(c, 200, "Server has been left successfully", object{})
+	k.members = slices.DeleteFunc(k.members, func(m gen.Member) bool { return m.ID == caller(ctx) })
+	return stub.LeaveServer200JSONResponse{Meta: ok("Server has been left successfully"), Body: map[string]any{}}, nil
 }
 
-func (b *backend) VisitServer(c echo.Context, id gen.ServerID) error {
-	_, m, err := b.mine(c, id)
-	if err != nil {
-		return err
+func (b *backend) VisitServer(ctx context.Context, r stub.VisitServerRequestObject) (stub.VisitServerResponseObject, error) {
+	visits, today := b.clubs[r.ServerID].visits, types.Date{Time: time.Now().UTC()}
+	visit := visits[caller(ctx)]
+	if visit.Counted = visit.Day.String() != today.String(); visit.Counted {
+		visit.Day, visit.Visits = today, visit.Visits+1
 	}
-	today := time.Now().UTC().Format(time.DateOnly)
-	counted := !slices.Contains(m.days, today)
-	if counted {
-		m.days = append(m.days, today)
-	}
-	return answer(c, 200, "Server has been visited successfully", object{"day": today, "counted": counted, "visits": len(m.days)})
+	visits[caller(ctx)] = visit
+	return stub.VisitServer200JSONResponse{Meta: ok("Server has been visited successfully"), Body: visit}, nil
 }
 
-func (b *backend) ListMembers(c echo.Context, id gen.ServerID, params gen.ListMembersParams) error {
-	k, _, err := b.mine(c, id)
-	if err != nil {
-		return err
-	}
-	page, limit := 1, 20
-	if params.Page != nil {
-		page = int(*params.Page)
-	}
-	if params.Limit != nil {
-		limit = int(*params.Limit)
-	}
-	all := []object{}
-	for _, m := range k.members {
-		all = append(all, object{
-			"id": m.user, "_id": strings.Repeat("0", 23) + m.user, "username": nil, "displayName": "Account " + m.user, "avatar": nil,
-			"roles": []string{"@all"}, "joinedAt": gen.Time{Time: m.joined.UTC()},
-		})
-	}
-	some := all[min((page-1)*limit, len(all)):min(page*limit, len(all))]
-	return answer(c, 200, "Members", some, object{"page": page, "limit": limit, "total": len(all)})
+func (b *backend) ListMembers(_ context.Context, r stub.ListMembersRequestObject) (stub.ListMembersResponseObject, error) {
+	all, page, limit := b.clubs[r.ServerID].members, int(*r.Params.Page), int(*r.Params.Limit)
+	meta := gen.SystemPageMeta{Success: true, Message: "Members", Page: *r.Params.Page, Limit: *r.Params.Limit, Total: int64(len(all))}
+	return stub.ListMembers200JSONResponse{Meta: meta, Body: all[min((page-1)*limit, len(all)):min(page*limit, len(all))]}, nil
 }
 
-func (b *backend) ListServerRoles(c echo.Context, id gen.ServerID) error {
-	k, _, err := b.mine(c, id)
-	if err != nil {
-		return err
-	}
-	made := gen.Time{Time: k.made.UTC()}
-	everyone := gen.Role{ObjectID: k.role, Title: "@all", Order: 10000, Class: "grey", ServerID: k.id, CreatedAt: made, UpdatedAt: made}
-	return answer(c, 200, "Roles", []gen.Role{everyone})
+func (b *backend) ListServerRoles(_ context.Context, r stub.ListServerRolesRequestObject) (stub.ListServerRolesResponseObject, error) {
+	k := b.clubs[r.ServerID]
+	made := k.members[0].JoinedAt
+	all := gen.Role{ObjectID: k.Roles[0], Title: "@all", Order: 10000, Class: "gray", ServerID: k.ID, CreatedAt: made, UpdatedAt: made}
+	return stub.ListServerRoles200JSONResponse{Meta: ok("Server roles"), Body: []gen.Role{all}}, nil
 }
 
-func (b *backend) ListServerChannels(c echo.Context, id gen.ServerID) error {
-	if _, _, err := b.mine(c, id); err != nil {
-		return err
-	}
-	return answer(c, 200, "Channels", []object{})
+func (b *backend) ListServerChannels(context.Context, stub.ListServerChannelsRequestObject) (stub.ListServerChannelsResponseObject, error) {
+	return stub.ListServerChannels200JSONResponse{Meta: ok("Server channels"), Body: []gen.Channel{}}, nil
 }
 
-func (b *backend) GetMemberBalance(c echo.Context, id gen.ServerID, user gen.UserID) error {
-	k, _, err := b.mine(c, id)
-	if err != nil {
-		return err
+func (b *backend) GetMemberBalance(_ context.Context, r stub.GetMemberBalanceRequestObject) (stub.GetMemberBalanceResponseObject, error) {
+	if !b.clubs[r.ServerID].has(r.UserID) {
+		return nil, echo.ErrNotFound
 	}
-	if k.member(user) == nil {
-		return &problem{status: 404}
-	}
-	return answer(c, 200, "Member balance", object{"xp": 0, "coins": 0})
+	return stub.GetMemberBalance200JSONResponse{Meta: ok("Member balance")}, nil
 }
 
 // ListAudit is for a backend that also has what is worth auditing.
-func (b *backend) ListAudit(c echo.Context, id gen.ServerID, _ gen.ListAuditParams) error {
-	if _, err := b.owned(c, id); err != nil {
-		return err
-	}
-	return answer(c, 200, "Audit trail", []object{}, object{"page": 1, "limit": 20, "total": 0})
+func (b *backend) ListAudit(_ context.Context, r stub.ListAuditRequestObject) (stub.ListAuditResponseObject, error) {
+	meta := gen.SystemPageMeta{Success: true, Message: "Audit trail", Page: *r.Params.Page, Limit: *r.Params.Limit}
+	return stub.ListAudit200JSONResponse{Meta: meta, Body: []gen.AuditEntry{}}, nil
 }
 
-func (b *backend) GetImage(c echo.Context, id gen.ObjectID, _ gen.GetImageParams) error {
-	image, ok := b.pictures[id]
-	if !ok {
-		return &problem{status: 404}
+func (b *backend) GetImage(_ context.Context, r stub.GetImageRequestObject) (stub.GetImageResponseObject, error) {
+	tag, forever := `"`+r.ImageID+`"`, "public, max-age=31536000, immutable"
+	for _, k := range b.clubs {
+		if url, _ := k.Image.Get(); url != b.url+"/images/"+r.ImageID {
+			continue
+		}
+		if r.Params.IfNoneMatch != nil && *r.Params.IfNoneMatch == tag {
+			return stub.GetImage304Response{Headers: stub.GetImage304ResponseHeaders{ETag: &tag, CacheControl: &forever}}, nil
+		}
+		return stub.GetImage200ImageResponse{
+			Body: strings.NewReader(k.image), ContentLength: int64(len(k.image)), ContentType: http.DetectContentType([]byte(k.image)),
+			Headers: stub.GetImage200ResponseHeaders{ETag: &tag, CacheControl: &forever},
+		}, nil
 	}
-	for name, value := range map[string]string{
-		"Content-Type": image.kind, "ETag": `"` + id + `"`, "X-Content-Type-Options": "nosniff", "Cache-Control": "public, max-age=31536000, immutable",
-	} {
-		c.Response().Header().Set(name, value)
-	}
-	http.ServeContent(c.Response(), c.Request(), "", time.Time{}, bytes.NewReader(image.data))
-	return nil
+	return nil, echo.ErrNotFound
 }
