@@ -25,48 +25,58 @@ func (s standing) viewer() store.Viewer {
 	return store.Viewer{Account: s.actor.account, Full: s.Full}
 }
 
-// standingIn finds what the caller may do in a server. If the caller has no business there, what it was asked about does
-// not exist for them. An API key may in its server whatever its permissions let it ask for.
-func standingIn(ctx context.Context, q store.Queries, who actor, serverID, what string) (s standing, err error) {
-	s.actor = who
-	if who.key != nil {
-		if who.key.CommunityID != serverID {
-			return s, notFound(what)
-		}
-		s.Standing = perm.Everything()
-		s.Server, err = q.Servers.Get(ctx, serverID)
-		return s, err
-	}
-	s.Server, err = q.Servers.GetAsMember(ctx, serverID, who.account)
-	if errors.Is(err, store.ErrNotFound) {
-		return s, notFound(what)
-	}
-	if err != nil {
-		return s, err
-	}
-	roles, err := q.Roles.ListOf(ctx, serverID, who.account)
-	s.Standing = perm.Of(s.OwnerNumber == who.account, roles)
-	return s, err
-}
-
 // A need is what somebody must be allowed to do an operation, with the words for who may.
 type need struct {
-	met func(standing) bool
+	met func(standing) bool // nil: to be a member is enough, and the roles are not even read
 	who string
 }
 
 var (
-	asMember          = need{func(standing) bool { return true }, "a member of the server"}
+	asMember          = need{nil, "a member of the server"}
+	asViewer          = need{func(standing) bool { return true }, "a member of the server"} // whose roles decide what they see
 	asAdministrator   = need{func(s standing) bool { return s.Full }, "the owner of the server, or the role permission server_administrator"}
 	asOwner           = need{func(s standing) bool { return s.actor.key == nil && s.OwnerNumber == s.actor.account }, "the owner of the server"}
 	asRoleManager     = need{func(s standing) bool { return s.Standing.Server.ManageRoles }, "the role permission manage_roles"}
 	asChannelsManager = need{func(s standing) bool { return s.Standing.Server.ManageChannels }, "the role permission manage_channels"}
 )
 
-// require is standingIn for those who meet a need; members who do not are told so.
-func require(ctx context.Context, q store.Queries, who actor, serverID, what string, needed need) (standing, error) {
-	s, err := standingIn(ctx, q, who, serverID, what)
-	if err == nil && !needed.met(s) {
+// stand is the standing of somebody in a server in which they have business, as far as a need asks for it. An API key
+// may in its server whatever its permissions let it ask for.
+func stand(ctx context.Context, q store.Queries, who actor, server store.Server, needed need) (s standing, err error) {
+	s = standing{Server: server, actor: who}
+	full := who.key != nil || server.OwnerNumber == who.account
+	var roles []gen.Role
+	if !full && needed.met != nil {
+		if roles, err = q.Roles.ListOf(ctx, server.ID, who.account); err != nil {
+			return s, err
+		}
+	}
+	s.Standing = perm.Of(full, roles)
+	return s, nil
+}
+
+// meets tells whether somebody who stands so may.
+func (n need) meets(s standing) bool { return n.met == nil || n.met(s) }
+
+// require finds what the caller may do in a server. If the caller has no business there, what it was asked about does not
+// exist for them; members who do not meet the need are told so.
+func require(ctx context.Context, q store.Queries, who actor, serverID, what string, needed need) (s standing, err error) {
+	var server store.Server
+	switch {
+	case who.key == nil:
+		server, err = q.Servers.GetAsMember(ctx, serverID, who.account)
+	case who.key.CommunityID == serverID:
+		server, err = q.Servers.Get(ctx, serverID)
+	default:
+		err = store.ErrNotFound
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return s, notFound(what)
+	}
+	if err != nil {
+		return s, err
+	}
+	if s, err = stand(ctx, q, who, server, needed); err == nil && !needed.meets(s) {
 		err = permissionDenied("this needs " + needed.who)
 	}
 	return s, err
@@ -87,12 +97,11 @@ func resolve(ctx context.Context, q store.Queries, who actor, serverID *string, 
 	}
 	var only *standing
 	for _, server := range servers {
-		roles, err := q.Roles.ListOf(ctx, server.ID, who.account)
+		s, err := stand(ctx, q, who, server, needed)
 		if err != nil {
 			return standing{}, err
 		}
-		s := standing{perm.Of(server.OwnerNumber == who.account, roles), server, who}
-		if !needed.met(s) {
+		if !needed.meets(s) {
 			continue
 		}
 		if only != nil {

@@ -14,7 +14,7 @@ import (
 type channels struct{ *core }
 
 func (h channels) ListChannels(ctx context.Context, r stub.ListChannelsRequestObject) (stub.ListChannelsResponseObject, error) {
-	s, err := resolve(ctx, h.store.Queries, actorFrom(ctx), r.Params.ServerID, "query/serverId", asMember)
+	s, err := resolve(ctx, h.store.Queries, actorFrom(ctx), r.Params.ServerID, "query/serverId", asViewer)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ func (h channels) DeleteChannel(ctx context.Context, r stub.DeleteChannelRequest
 }
 
 func (h channels) ListIntegrationChannels(ctx context.Context, _ stub.ListIntegrationChannelsRequestObject) (stub.ListIntegrationChannelsResponseObject, error) {
-	s, err := resolve(ctx, h.store.Queries, actorFrom(ctx), nil, "", asMember)
+	s, err := resolve(ctx, h.store.Queries, actorFrom(ctx), nil, "", asViewer)
 	if err != nil {
 		return nil, err
 	}
@@ -121,10 +121,10 @@ func (h channels) manageable(ctx context.Context, tx *store.Tx, id string) (chan
 	serverID, err := tx.Channels.GetServerID(ctx, id)
 	if err == nil {
 		var s standing
-		if s, err = standingIn(ctx, tx.Queries, actorFrom(ctx), serverID, "channel"); err != nil {
+		if s, err = require(ctx, tx.Queries, actorFrom(ctx), serverID, "channel", asViewer); err != nil {
 			return channel, err
 		}
-		if channel, err = tx.Channels.Get(ctx, id, s.viewer()); err == nil && !asChannelsManager.met(s) {
+		if channel, err = tx.Channels.Get(ctx, id, s.viewer()); err == nil && !asChannelsManager.meets(s) {
 			err = permissionDenied("this needs " + asChannelsManager.who)
 		}
 	}

@@ -159,7 +159,7 @@ func (h servers) LeaveServer(ctx context.Context, r stub.LeaveServerRequestObjec
 		if err != nil {
 			return err
 		}
-		if asOwner.met(s) {
+		if asOwner.meets(s) {
 			return conflict("The owner cannot leave", "the caller owns this server; delete it instead")
 		}
 		if err := tx.Servers.DeleteMember(ctx, s.ID, who.account); err != nil {
@@ -224,7 +224,7 @@ func (h servers) ListServerRoles(ctx context.Context, r stub.ListServerRolesRequ
 }
 
 func (h servers) ListServerChannels(ctx context.Context, r stub.ListServerChannelsRequestObject) (stub.ListServerChannelsResponseObject, error) {
-	s, err := h.seen(ctx, r.ServerID)
+	s, err := require(ctx, h.store.Queries, actorFrom(ctx), r.ServerID, "server", asViewer)
 	if err != nil {
 		return nil, err
 	}

@@ -12,14 +12,12 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
-	"github.com/getkin/kin-openapi/routers"
 )
 
 // A Proxy passes requests on to a backend and answers back, both unchanged, and holds both directions against the
@@ -54,11 +52,8 @@ type ProxySummary struct {
 	Exchanges  int            // requests that were answered
 	Unchecked  int            // of those, too long to be looked at
 	Findings   map[string]int // how many, by direction and operation, such as "answer listMyServers"
-	Operations Coverage       // of the contract, that gave an answer without a finding
+	Operations Reach          // of the contract, that gave an answer without a finding
 }
-
-// Coverage is how many of all.
-type Coverage struct{ Reached, All int }
 
 // NewProxy makes a proxy to the backend at an address and writes each finding as a line of JSON.
 func NewProxy(to string, findings io.Writer) (*Proxy, error) {
@@ -72,7 +67,7 @@ func NewProxy(to string, findings io.Writer) (*Proxy, error) {
 	}
 	p := &Proxy{
 		contract: contract, findings: json.NewEncoder(findings), reached: map[string]bool{},
-		summary: ProxySummary{Findings: map[string]int{}, Operations: Coverage{All: len(contract.operations)}},
+		summary: ProxySummary{Findings: map[string]int{}, Operations: Reach{All: len(contract.operations)}},
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.DisableCompression = true // what the client did not ask for must not be asked for
@@ -191,7 +186,7 @@ func checkRequest(r *http.Request, seen *seenRequest, op *operation) []finding {
 		}
 	}
 	err := openapi3filter.ValidateRequest(r.Context(), &openapi3filter.RequestValidationInput{
-		Request: r, PathParams: params, Route: &routers.Route{Spec: route.Spec, Path: route.Path, PathItem: route.PathItem, Method: route.Method, Operation: route.Operation},
+		Request: r, PathParams: params, Route: &route,
 		Options: &openapi3filter.Options{MultiError: true, ExcludeRequestBody: multipart, SkipSettingDefaults: true},
 	})
 	for _, e := range each(err) {
@@ -221,7 +216,7 @@ func each(err error) []error {
 	case err == nil:
 		return nil
 	case errors.As(err, &several):
-		return slices.Clone([]error(several))
+		return several
 	}
 	return []error{err}
 }
