@@ -64,7 +64,6 @@ var sqliteFile = dialect{
 	goose:    goose.DialectSQLite3,
 	prepares: true,
 	open: func(path string) (write, read *sql.DB, err error) {
-		// The busy timeout stands first: turning WAL on needs it when another process opens the file at the same moment.
 		dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + url.Values{"_pragma": {
 			"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "cache_size(-16000)",
 		}}.Encode()

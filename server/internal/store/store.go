@@ -90,18 +90,19 @@ func Open(ctx context.Context, url string) (*Store, error) {
 }
 
 func (s *Store) migrate(ctx context.Context, url string) error {
-	if err := s.write.db.PingContext(ctx); err != nil {
-		return fmt.Errorf("the database cannot be reached: %w", err)
-	}
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return fmt.Errorf("the migrations are missing from this binary: %w", err)
 	}
 	unlock, err := s.dialect.lockMigrations(ctx, s.write.db, url)
 	if err != nil {
-		return fmt.Errorf("the database cannot be locked to migrate it: %w", err)
+		return fmt.Errorf("the database cannot be reached: %w", err)
 	}
 	defer unlock()
+	// Not before: who opens a new SQLite file while another process turns WAL on is not kept waiting, but refused.
+	if err := s.write.db.PingContext(ctx); err != nil {
+		return fmt.Errorf("the database cannot be reached: %w", err)
+	}
 	provider, err := goose.NewProvider(s.dialect.goose, s.write.db, files)
 	if err != nil {
 		return fmt.Errorf("the database cannot be prepared to migrate it: %w", err)
