@@ -23,7 +23,7 @@ check: generate ## what is committed is what the contract generates, formatted, 
 	go test ./api ./api/conformance -run 'Contract|Document'
 
 bench: ## speed, side by side with what it is compared to
-	go test ./server -run '^$$' -bench .
+	go test ./server ./api/contract -run '^$$' -bench .
 
 diff: ## whether the contract breaks callers of an earlier one: make diff BASE=<revision>
 	@.ci/contract-diff $(BASE)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 
+	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/server/internal/perm"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
@@ -71,13 +72,13 @@ func require(ctx context.Context, q store.Queries, who actor, serverID, what str
 		err = store.ErrNotFound
 	}
 	if errors.Is(err, store.ErrNotFound) {
-		return s, notFound(what)
+		return s, contract.NotFound(what)
 	}
 	if err != nil {
 		return s, err
 	}
 	if s, err = stand(ctx, q, who, server, needed); err == nil && !needed.meets(s) {
-		err = permissionDenied("this needs " + needed.who)
+		err = contract.PermissionDenied("this needs " + needed.who)
 	}
 	return s, err
 }
@@ -105,12 +106,12 @@ func resolve(ctx context.Context, q store.Queries, who actor, serverID *string, 
 			continue
 		}
 		if only != nil {
-			return standing{}, invalid(problem(pointer, gen.FieldCodeRequired, "is required: there are several servers in which you may do this"))
+			return standing{}, contract.Invalid(contract.Field(pointer, gen.FieldCodeRequired, "is required: there are several servers in which you may do this"))
 		}
 		only = &s
 	}
 	if only == nil {
-		return standing{}, invalid(problem(pointer, gen.FieldCodeRequired, "is required: there is no server in which you may do this"))
+		return standing{}, contract.Invalid(contract.Field(pointer, gen.FieldCodeRequired, "is required: there is no server in which you may do this"))
 	}
 	return *only, nil
 }
@@ -119,11 +120,11 @@ func resolve(ctx context.Context, q store.Queries, who actor, serverID *string, 
 func memberOf(ctx context.Context, q store.Queries, serverID, number string) (account int64, err error) {
 	account, err = strconv.ParseInt(number, 10, 32) // what is larger was never given to an account
 	if err != nil {
-		return 0, notFound("member")
+		return 0, contract.NotFound("member")
 	}
 	is, err := q.Servers.IsMember(ctx, serverID, account)
 	if err == nil && !is {
-		err = notFound("member")
+		err = contract.NotFound("member")
 	}
 	return account, err
 }

@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 
+	"github.com/labstack/echo/v4"
+	"github.com/rejoin-dev/rejoin/api/contract"
+	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
@@ -20,13 +22,6 @@ type actor struct {
 	scheme     string     // the security scheme of the contract by which the credential came
 	credential string
 }
-
-// The security schemes of the contract.
-const (
-	sessionScheme = "sessionAuth"
-	keyScheme     = "keyAuth"
-	apiKeyScheme  = "apiKeyAuth"
-)
 
 // newCredential makes a session token or an API key.
 func (k *core) newCredential() (string, error) {
@@ -49,45 +44,35 @@ func hashOf(credential string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// credentialFrom reads the credential from the headers, and whether it stands in the one for API keys. The fault is for
-// a request whose credential is missing or not in the form of one.
-func credentialFrom(header http.Header) (credential string, keyHeader bool, err error) {
-	authorization, keys := header.Values("Authorization"), header.Values("X-Api-Key")
-	switch {
-	case len(authorization)+len(keys) == 0:
-		return "", false, unauthenticated("the request has no credential: send Authorization: Bearer, or x-api-key")
-	case len(authorization)+len(keys) > 1:
-		return "", false, unauthenticated("the request has more than one credential: send one")
-	case len(keys) == 1:
-		credential, keyHeader = keys[0], true
-	default:
-		kind, rest, _ := strings.Cut(authorization[0], " ")
-		if !strings.EqualFold(kind, "Bearer") {
-			return "", false, unauthenticated("the Authorization header must have the form: Bearer <credential>")
-		}
-		credential = strings.TrimSpace(rest)
+// permissions are what an API key may; an account has none of that kind.
+func (a actor) permissions() []gen.KeyPermission {
+	if a.key == nil {
+		return nil
 	}
-	if !isCredential(credential) {
-		return "", false, unauthenticated("a credential is 64 lower-case hexadecimal characters")
-	}
-	return credential, keyHeader, nil
+	return a.key.Permissions
 }
 
-func isCredential(text string) bool {
-	if len(text) != 64 {
-		return false
+// admit lets a request in whose caller the operation takes. It knows the headers alone, so that nobody without a
+// credential makes the server read a body.
+func (s *Server) admit(c echo.Context, op *contract.Operation) error {
+	if err := s.limits.checkAddress(op, c.RealIP()); err != nil {
+		return err
 	}
-	for _, c := range []byte(text) {
-		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return false
-		}
+	if len(op.Schemes) == 0 {
+		return nil
 	}
-	return true
+	ctx := c.Request().Context()
+	who, err := s.authenticate(ctx, c.Request().Header)
+	if err != nil {
+		return err
+	}
+	callFrom(ctx).actor = who
+	return op.Admit(who.scheme, who.permissions())
 }
 
-// authenticate finds who is calling from the headers alone, so that nobody without a credential makes the server read a body.
+// authenticate finds who is calling.
 func (k *core) authenticate(ctx context.Context, header http.Header) (actor, error) {
-	credential, keyHeader, err := credentialFrom(header)
+	credential, keyHeader, err := contract.CredentialFrom(header)
 	if err != nil {
 		return actor{}, err
 	}
@@ -95,16 +80,16 @@ func (k *core) authenticate(ctx context.Context, header http.Header) (actor, err
 	if !keyHeader {
 		account, err := k.store.Auth.GetCaller(ctx, hash, now)
 		if !errors.Is(err, store.ErrNotFound) {
-			return actor{account: account, scheme: sessionScheme, credential: credential}, err
+			return actor{account: account, scheme: contract.SessionAuth, credential: credential}, err
 		}
 	}
 	key, err := k.store.Keys.GetByHash(ctx, hash, now)
 	if errors.Is(err, store.ErrNotFound) {
-		return actor{}, unauthenticated("the credential is unknown, ended or expired")
+		return actor{}, contract.Unauthenticated("the credential is unknown, ended or expired")
 	}
-	scheme := keyScheme
+	scheme := contract.KeyAuth
 	if keyHeader {
-		scheme = apiKeyScheme
+		scheme = contract.APIKeyAuth
 	}
 	return actor{account: key.Account, key: &key, scheme: scheme, credential: credential}, err
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/oapi-codegen/nullable"
+	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/gen/stub"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
@@ -132,7 +133,7 @@ func (h auth) RegisterAccount(ctx context.Context, r stub.RegisterAccountRequest
 func insertNew(ctx context.Context, tx *store.Tx, account *store.Account) error {
 	switch _, err := tx.Auth.GetAccountByEmail(ctx, account.Email); {
 	case err == nil:
-		return conflict("This e-mail address has an account already", "the email is taken")
+		return contract.Conflict("This e-mail address has an account already", "the email is taken")
 	case !errors.Is(err, store.ErrNotFound):
 		return err
 	}
@@ -142,7 +143,7 @@ func insertNew(ctx context.Context, tx *store.Tx, account *store.Account) error 
 			return err
 		}
 		if taken {
-			return conflict("This user name is taken", "the username is taken")
+			return contract.Conflict("This user name is taken", "the username is taken")
 		}
 	}
 	return tx.Auth.InsertAccount(ctx, account)
@@ -195,8 +196,8 @@ func (h auth) LogIn(ctx context.Context, r stub.LogInRequestObject) (stub.LogInR
 		return nil, wrongPassword()
 	}
 	if !account.Verified {
-		return nil, &fault{code: gen.ProblemCodeEmailUnverified, message: "Verify your e-mail address first",
-			dev: "the address was not verified: use /auth/verify-email with the code that was mailed to it"}
+		return nil, &contract.Error{Code: gen.ProblemCodeEmailUnverified, Message: "Verify your e-mail address first",
+			DevMessage: "the address was not verified: use /auth/verify-email with the code that was mailed to it"}
 	}
 	var session gen.Session
 	err = h.store.Tx(ctx, func(tx *store.Tx) error {
@@ -217,9 +218,9 @@ func (h auth) LogIn(ctx context.Context, r stub.LogInRequestObject) (stub.LogInR
 	return stub.LogIn200JSONResponse{Meta: done("Logged in successfully"), Body: session}, nil
 }
 
-func wrongPassword() *fault {
-	return &fault{code: gen.ProblemCodeUnauthenticated, message: "The e-mail address or the password is wrong",
-		dev: "no account has this email and this password"}
+func wrongPassword() *contract.Error {
+	return &contract.Error{Code: gen.ProblemCodeUnauthenticated, Message: "The e-mail address or the password is wrong",
+		DevMessage: "no account has this email and this password"}
 }
 
 func (h auth) ResendCode(ctx context.Context, r stub.ResendCodeRequestObject) (stub.ResendCodeResponseObject, error) {

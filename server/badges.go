@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/google/uuid"
+	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/gen/stub"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
@@ -57,7 +58,7 @@ func (h badges) UpdateBadge(ctx context.Context, r stub.UpdateBadgeRequestObject
 			return err
 		}
 		if r.Body.ServerID != nil && *r.Body.ServerID != badge.ServerID {
-			return invalid(problem("/serverId", gen.FieldCodeNotAllowed, "must be the server of the badge, or be left out"))
+			return contract.Invalid(contract.Field("/serverId", gen.FieldCodeNotAllowed, "must be the server of the badge, or be left out"))
 		}
 		before := badge.Definition
 		badge.Definition = defined(*r.Body)
@@ -139,7 +140,7 @@ func (h badges) RemoveBadge(ctx context.Context, r stub.RemoveBadgeRequestObject
 func (h badges) manageable(ctx context.Context, tx *store.Tx, id string) (store.Badge, error) {
 	badge, err := tx.Badges.Get(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
-		return badge, notFound("badge")
+		return badge, contract.NotFound("badge")
 	}
 	if err != nil {
 		return badge, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/gen/stub"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
@@ -125,11 +126,11 @@ func (h channels) manageable(ctx context.Context, tx *store.Tx, id string) (chan
 			return channel, err
 		}
 		if channel, err = tx.Channels.Get(ctx, id, s.viewer()); err == nil && !asChannelsManager.meets(s) {
-			err = permissionDenied("this needs " + asChannelsManager.who)
+			err = contract.PermissionDenied("this needs " + asChannelsManager.who)
 		}
 	}
 	if errors.Is(err, store.ErrNotFound) {
-		err = notFound("channel")
+		err = contract.NotFound("channel")
 	}
 	return channel, err
 }
@@ -137,7 +138,7 @@ func (h channels) manageable(ctx context.Context, tx *store.Tx, id string) (chan
 // mayDirect keeps a program, which is no member, from making a channel that it could not see afterwards.
 func mayDirect(who actor, kind gen.ChannelType) error {
 	if who.key != nil && kind == gen.ChannelTypeDirect {
-		return invalid(problem("/channelType", gen.FieldCodeNotAllowed, "must not be direct: an API key is no member"))
+		return contract.Invalid(contract.Field("/channelType", gen.FieldCodeNotAllowed, "must not be direct: an API key is no member"))
 	}
 	return nil
 }
@@ -147,7 +148,7 @@ func admit(ctx context.Context, tx *store.Tx, channel *gen.Channel, roleIDs, num
 	outside := func(err error, pointer, message string) error {
 		var foreign *store.ForeignError
 		if errors.As(err, &foreign) {
-			return invalid(problem(fmt.Sprintf("%s/%d", pointer, foreign.Index), gen.FieldCodeNotAllowed, message))
+			return contract.Invalid(contract.Field(fmt.Sprintf("%s/%d", pointer, foreign.Index), gen.FieldCodeNotAllowed, message))
 		}
 		return err
 	}

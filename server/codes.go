@@ -13,6 +13,7 @@ import (
 	"math/big"
 	"time"
 
+	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
@@ -50,8 +51,8 @@ func hashOfCode(salt string, account int64, of purpose, code string) string {
 }
 
 // wrongCode is the fault of every code that does not work. Which of the reasons it is would help only those who guess.
-func wrongCode() *fault {
-	return invalid(problem("/code", gen.FieldCodeNotAllowed, "is wrong, used or expired"))
+func wrongCode() *contract.Error {
+	return contract.Invalid(contract.Field("/code", gen.FieldCodeNotAllowed, "is wrong, used or expired"))
 }
 
 // spendCode is the step that takes a code from the account with an e-mail address, and tells whether it was the right

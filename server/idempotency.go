@@ -11,50 +11,43 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
-	"net/http"
 	"time"
 
+	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
-const (
-	idempotencyHeader = "Idempotency-Key"
-	idempotencyLife   = 24 * time.Hour
-)
+const idempotencyLife = 24 * time.Hour
 
-// An idempotency is a request's wish to be answered once. Everything about it follows from one secret, which is made
-// from the key, the caller's credential and the operation and is never kept: the database alone tells neither what was
-// asked nor what was answered, which may hold a secret that is shown once.
-type idempotency struct {
+// A claim is a request's wish to be answered once. Everything about it follows from one secret, which is made from the
+// Idempotency-Key, the caller and the operation and is never kept: the database alone tells neither what was asked nor
+// what was answered, which may hold a secret that is shown once.
+type claim struct {
 	secret  [sha256.Size]byte
-	request hash.Hash // of all that makes this request different from others
+	request []byte // the fingerprint of it
 }
 
-// idempotencyOf returns nil for a request that does not ask for it.
-func idempotencyOf(r *http.Request, op *operation, caller string) *idempotency {
-	key := r.Header.Get(idempotencyHeader)
-	if key == "" || !op.creates {
+// claimOf returns nil for a request that does not ask for it.
+func claimOf(ctx context.Context) *claim {
+	key, request := contract.IdempotencyFrom(ctx)
+	if key == "" {
 		return nil
 	}
-	i := &idempotency{secret: sha256.Sum256([]byte(op.id + "\x00" + caller + "\x00" + key))}
-	i.request = hmac.New(sha256.New, i.derive("request"))
-	i.add("target", []byte(r.URL.RequestURI()))
-	return i
-}
-
-func (i *idempotency) derive(purpose string) []byte {
-	mac := hmac.New(sha256.New, i.secret[:])
-	mac.Write([]byte(purpose))
-	return mac.Sum(nil)
-}
-
-// add makes a part of the request count. A nil receiver is a request without a key.
-func (i *idempotency) add(name string, content []byte) {
-	if i != nil {
-		fmt.Fprintf(i.request, "%s %d\n", name, len(content))
-		i.request.Write(content)
+	call := callFrom(ctx)
+	caller := call.actor.credential
+	if caller == "" {
+		caller = call.remote // who has no credential yet is told from others by where they call from
 	}
+	return &claim{
+		secret:  sha256.Sum256([]byte(contract.OperationFrom(ctx).ID + "\x00" + caller + "\x00" + key)),
+		request: request,
+	}
+}
+
+func (c *claim) derive(purpose string, from ...byte) []byte {
+	mac := hmac.New(sha256.New, c.secret[:])
+	mac.Write(append([]byte(purpose), from...))
+	return mac.Sum(nil)
 }
 
 // A replay is the header with which an answer is given again. It has the form of the generated headers of every
@@ -65,7 +58,7 @@ type replay struct{ IdempotentReplayed *string }
 // in that transaction, and a later request under the same key gets that answer and runs nothing. Two at once are run
 // one after the other. A failure is rolled back with everything else, so it is not kept.
 func once[T any](ctx context.Context, k *core, do func(*store.Tx) (T, error)) (answer T, again replay, err error) {
-	claim := callFrom(ctx).idempotency
+	claim := claimOf(ctx)
 	err = k.store.Tx(ctx, func(tx *store.Tx) (err error) {
 		again = replay{}
 		if claim == nil {
@@ -73,14 +66,14 @@ func once[T any](ctx context.Context, k *core, do func(*store.Tx) (T, error)) (a
 			return err
 		}
 		now := k.now()
-		id, fingerprint := hex.EncodeToString(claim.derive("id")), hex.EncodeToString(claim.request.Sum(nil))
+		id, fingerprint := hex.EncodeToString(claim.derive("id")), hex.EncodeToString(claim.derive("request", claim.request...))
 		kept, err := tx.Idempotency.Claim(ctx, store.Claim{ID: id, Fingerprint: fingerprint, ExpiresAt: now.Add(idempotencyLife)}, now)
 		if err != nil {
 			return err
 		}
 		if kept != nil {
 			if kept.Fingerprint != fingerprint {
-				return conflict("This was sent before with other content", "the Idempotency-Key belongs to another request")
+				return contract.Conflict("This was sent before with other content", "the Idempotency-Key belongs to another request")
 			}
 			yes := "true"
 			again.IdempotentReplayed = &yes
@@ -103,12 +96,12 @@ func once[T any](ctx context.Context, k *core, do func(*store.Tx) (T, error)) (a
 	return answer, again, err
 }
 
-func (i *idempotency) seal(answer any, k *core) (string, error) {
+func (c *claim) seal(answer any, k *core) (string, error) {
 	text, err := json.Marshal(answer)
 	if err != nil {
 		return "", err
 	}
-	box, err := i.box()
+	box, err := c.box()
 	if err != nil {
 		return "", err
 	}
@@ -119,12 +112,12 @@ func (i *idempotency) seal(answer any, k *core) (string, error) {
 	return base64.RawStdEncoding.EncodeToString(box.Seal(nonce, nonce, text, nil)), nil
 }
 
-func (i *idempotency) unseal(sealed string, answer any) error {
+func (c *claim) unseal(sealed string, answer any) error {
 	data, err := base64.RawStdEncoding.DecodeString(sealed)
 	if err != nil {
 		return err
 	}
-	box, err := i.box()
+	box, err := c.box()
 	if err != nil {
 		return err
 	}
@@ -138,8 +131,8 @@ func (i *idempotency) unseal(sealed string, answer any) error {
 	return json.Unmarshal(text, answer)
 }
 
-func (i *idempotency) box() (cipher.AEAD, error) {
-	block, err := aes.NewCipher(i.derive("answer"))
+func (c *claim) box() (cipher.AEAD, error) {
+	block, err := aes.NewCipher(c.derive("answer"))
 	if err != nil {
 		return nil, err
 	}

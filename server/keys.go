@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/oapi-codegen/nullable"
+	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/gen/stub"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
@@ -120,7 +121,7 @@ func (h keys) manageable(ctx context.Context, tx *store.Tx, communityID, id stri
 	}
 	key, err = tx.Keys.Get(ctx, communityID, id)
 	if errors.Is(err, store.ErrNotFound) {
-		err = notFound("API key")
+		err = contract.NotFound("API key")
 	}
 	return key, err
 }

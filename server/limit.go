@@ -4,11 +4,14 @@ import (
 	"container/heap"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/labstack/echo/v4"
+	"github.com/rejoin-dev/rejoin/api/contract"
 	"golang.org/x/time/rate"
 )
 
@@ -43,31 +46,47 @@ func newLimits(now func() time.Time) *limits {
 	}
 }
 
-func (l *limits) of(op *operation) limitPair {
-	if len(op.schemes) == 0 {
-		return l.anonymous
+// of tells how often an operation may be called, if it is limited.
+func (l *limits) of(op *contract.Operation) (pair limitPair, limited bool) {
+	if op == nil || !slices.Contains(op.Spec.Tags, limitedTag) {
+		return pair, false
 	}
-	return l.session
+	if len(op.Schemes) == 0 {
+		return l.anonymous, true
+	}
+	return l.session, true
 }
 
 // checkAddress counts a request by where it comes from. It needs nothing but the connection and the headers.
-func (l *limits) checkAddress(op *operation, address string) error {
-	return l.check(l.of(op).address, networkOf(address))
+func (l *limits) checkAddress(op *contract.Operation, address string) error {
+	if pair, limited := l.of(op); limited {
+		return l.check(pair.address, networkOf(address))
+	}
+	return nil
 }
 
-// checkAccount counts a request by the account that it is about: the caller's, or that of the e-mail address in its
-// body, which was validated before.
-func (l *limits) checkAccount(op *operation, who actor, r *http.Request) error {
-	key := strconv.FormatInt(who.account, 10)
-	if len(op.schemes) == 0 {
-		key = strings.ToLower(emailIn(r))
+// checkAccount is the middleware that counts a request by the account that it is about: the caller's, or that of the
+// e-mail address in its body, which was validated before.
+func (l *limits) checkAccount(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		op := contract.OperationFrom(r.Context())
+		if pair, limited := l.of(op); limited {
+			key := strconv.FormatInt(actorFrom(r.Context()).account, 10)
+			if len(op.Schemes) == 0 {
+				key = strings.ToLower(emailIn(r))
+			}
+			if err := l.check(pair.account, key); err != nil {
+				return err
+			}
+		}
+		return next(c)
 	}
-	return l.check(l.of(op).account, key)
 }
 
 func (l *limits) check(m *meter, key string) error {
 	if wait := m.take(key, l.now()); wait > 0 {
-		return rateLimited(wait)
+		return contract.RateLimited(wait)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/server/internal/pgtest"
 )
 
@@ -135,4 +137,13 @@ func send(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	return w
+}
+
+func problemOf(t *testing.T, w *httptest.ResponseRecorder) gen.SystemErrorResponse {
+	t.Helper()
+	var answer gen.SystemErrorResponse
+	if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil || answer.Body.Code == "" {
+		t.Fatalf("not an envelope: %d %s (%v)", w.Code, w.Body, err)
+	}
+	return answer
 }

@@ -3,23 +3,20 @@ package server
 import (
 	"context"
 	"log/slog"
-	"regexp"
 	"strconv"
 	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/rejoin-dev/rejoin/api/contract"
 )
 
 // A call is what is known of a request while it is answered. It is made once and filled in on the way.
 type call struct {
-	requestID string
-	origin    string     // scheme and host that the request was sent to
-	operation *operation // nil: none was matched
-	actor     actor
-	// set where the request asks to be answered once
-	idempotency *idempotency
+	origin string // scheme and host that the request was sent to
+	remote string // the address that it came from
+	actor  actor
 }
 
 type callKey struct{}
@@ -34,40 +31,34 @@ func callFrom(ctx context.Context) *call {
 
 func actorFrom(ctx context.Context) actor { return callFrom(ctx).actor }
 
-var acceptableRequestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
-
-// observe is the outermost middleware: it gives the request its id, answers its error, and leaves one line in the log
-// and one observation in the metrics.
+// observe is the outermost middleware but one: it answers errors, and leaves one line in the log and one observation in
+// the metrics.
 func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := time.Now()
-		r, header := c.Request(), c.Response().Header()
-		call := &call{requestID: r.Header.Get(echo.HeaderXRequestID), origin: "http://" + r.Host}
+		r := c.Request()
+		call := &call{origin: "http://" + r.Host, remote: c.RealIP()}
 		if r.TLS != nil {
 			call.origin = "https://" + r.Host
 		}
-		if !acceptableRequestID.MatchString(call.requestID) {
-			call.requestID = s.newID()
-		}
-		header.Set(echo.HeaderXRequestID, call.requestID)
-		header.Set(echo.HeaderXContentTypeOptions, "nosniff")
 		c.SetRequest(r.WithContext(context.WithValue(r.Context(), callKey{}, call)))
 
 		if err := next(c); err != nil {
-			s.writeError(err, c)
+			c.Error(err)
 		}
 
-		status, took := c.Response().Status, time.Since(start)
-		s.metrics.observe(call.operation.name(), status, took)
-		s.log.LogAttrs(c.Request().Context(), slog.LevelInfo, "request",
-			slog.String("request_id", call.requestID),
-			slog.String("operation", call.operation.name()),
+		ctx := c.Request().Context()
+		operation, status, took := contract.OperationFrom(ctx).Name(), c.Response().Status, time.Since(start)
+		s.metrics.observe(operation, status, took)
+		s.log.LogAttrs(ctx, slog.LevelInfo, "request",
+			slog.String("request_id", c.Response().Header().Get(echo.HeaderXRequestID)),
+			slog.String("operation", operation),
 			slog.String("method", r.Method),
 			slog.String("path", r.URL.Path),
 			slog.Int("status", status),
 			slog.Duration("duration", took),
 			slog.Int64("bytes", c.Response().Size),
-			slog.String("remote", c.RealIP()),
+			slog.String("remote", call.remote),
 			slog.Int64("account", call.actor.account))
 		return nil
 	}

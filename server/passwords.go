@@ -6,6 +6,7 @@ import (
 	"runtime"
 
 	"github.com/alexedwards/argon2id"
+	"github.com/rejoin-dev/rejoin/api/contract"
 )
 
 // One hash takes 19 MiB and some tens of milliseconds of one processor.
@@ -66,7 +67,7 @@ func (p *passwords) whenFree(ctx context.Context, work func() error) error {
 	case p.inLine <- struct{}{}:
 		defer func() { <-p.inLine }()
 	default:
-		return unavailable(errors.New("too many passwords are waiting to be checked"))
+		return contract.Unavailable(errors.New("too many passwords are waiting to be checked"))
 	}
 	select {
 	case p.atWork <- struct{}{}:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/gen/stub"
 	"github.com/rejoin-dev/rejoin/server/internal/perm"
@@ -51,10 +52,10 @@ func (h roles) UpdateRole(ctx context.Context, r stub.UpdateRoleRequestObject) (
 			return err
 		}
 		if r.Body.ServerID != nil && *r.Body.ServerID != before.ServerID {
-			return invalid(problem("/serverId", gen.FieldCodeNotAllowed, "must be the server of the role, or be left out"))
+			return contract.Invalid(contract.Field("/serverId", gen.FieldCodeNotAllowed, "must be the server of the role, or be left out"))
 		}
 		if before.Everyone && (role.Title != before.Title || role.Order != before.Order) {
-			return conflict("This role keeps its title and its place", "the title and the order of @all cannot change")
+			return contract.Conflict("This role keeps its title and its place", "the title and the order of @all cannot change")
 		}
 		if err := mayWrite(s, before.Role); err != nil {
 			return err
@@ -82,7 +83,7 @@ func (h roles) DeleteRole(ctx context.Context, r stub.DeleteRoleRequestObject) (
 			return err
 		}
 		if role.Everyone {
-			return conflict("This role stays", "every member has the role @all, and it cannot be deleted")
+			return contract.Conflict("This role stays", "every member has the role @all, and it cannot be deleted")
 		}
 		if err := tx.Roles.Delete(ctx, role.ObjectID); err != nil {
 			return err
@@ -146,7 +147,7 @@ func (h roles) giveOrTake(ctx context.Context, roleID, userID string, action gen
 		change := tx.Roles.InsertOf
 		switch {
 		case role.Everyone && action == gen.AuditActionRoleRemove:
-			return conflict("This role stays", "every member has the role @all, and it cannot be taken")
+			return contract.Conflict("This role stays", "every member has the role @all, and it cannot be taken")
 		case role.Everyone:
 			change = func(context.Context, string, int64, string) (bool, error) { return false, nil }
 		case action == gen.AuditActionRoleRemove:
@@ -172,14 +173,14 @@ func (h roles) giveOrTake(ctx context.Context, roleID, userID string, action gen
 func (h roles) manageable(ctx context.Context, tx *store.Tx, id string) (standing, store.Role, error) {
 	role, err := tx.Roles.Get(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
-		return standing{}, role, notFound("role")
+		return standing{}, role, contract.NotFound("role")
 	}
 	if err != nil {
 		return standing{}, role, err
 	}
 	s, err := require(ctx, tx.Queries, actorFrom(ctx), role.ServerID, "role", asRoleManager)
 	if err == nil && !s.Outranks(role.Order) {
-		err = permissionDenied("the role is not below the highest role of the caller")
+		err = contract.PermissionDenied("the role is not below the highest role of the caller")
 	}
 	return s, role, err
 }
@@ -187,10 +188,10 @@ func (h roles) manageable(ctx context.Context, tx *store.Tx, id string) (standin
 // mayWrite says whether somebody may make a role, or make a role this one.
 func mayWrite(s standing, role gen.Role) error {
 	if !s.Outranks(role.Order) {
-		return permissionDenied("the role would not be below the highest role of the caller; a lower order is a higher role")
+		return contract.PermissionDenied("the role would not be below the highest role of the caller; a lower order is a higher role")
 	}
 	if !s.MayGrant(role.ServerPermissions, role.ChannelPermissions) {
-		return permissionDenied("the role would have a permission that the caller lacks")
+		return contract.PermissionDenied("the role would have a permission that the caller lacks")
 	}
 	return nil
 }
@@ -200,13 +201,13 @@ func roleFrom(w gen.RoleCreate) (gen.Role, error) {
 	var fields []gen.ProblemField
 	const twice = "is given in both spellings; give one"
 	if w.ServerPermissions != nil && w.OldServerPermissions != nil {
-		fields = append(fields, problem("/server_permissions", gen.FieldCodeDuplicate, twice))
+		fields = append(fields, contract.Field("/server_permissions", gen.FieldCodeDuplicate, twice))
 	}
 	if w.ChannelPermissions != nil && w.OldChannelPermissions != nil {
-		fields = append(fields, problem("/channel_permissions", gen.FieldCodeDuplicate, twice))
+		fields = append(fields, contract.Field("/channel_permissions", gen.FieldCodeDuplicate, twice))
 	}
 	if len(fields) > 0 {
-		return gen.Role{}, invalid(fields...)
+		return gen.Role{}, contract.Invalid(fields...)
 	}
 	return gen.Role{
 		Title: w.Title, Class: w.Class, Order: w.Order, Billable: w.Billable, Description: valueOf(w.Description),

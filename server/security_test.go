@@ -16,6 +16,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/rejoin-dev/rejoin/api"
+	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
 )
 
@@ -189,7 +190,7 @@ func (w *world) request(t *testing.T, o operationUnderTest, header http.Header) 
 	contentType := ""
 	if o.RequestBody != nil {
 		content := o.RequestBody.Value.Content
-		if media := content[multipartType]; media != nil {
+		if media := content["multipart/form-data"]; media != nil {
 			form := multipart.NewWriter(&body)
 			for name, value := range media.Example.(map[string]any) {
 				form.WriteField(name, fmt.Sprint(value))
@@ -197,7 +198,7 @@ func (w *world) request(t *testing.T, o operationUnderTest, header http.Header) 
 			form.Close()
 			contentType = form.FormDataContentType()
 		} else {
-			media := content[jsonType]
+			media := content["application/json"]
 			example := maps.Clone(media.Example.(map[string]any))
 			for _, name := range []string{"serverId", "userId"} {
 				if media.Schema.Value.Properties[name] != nil {
@@ -207,7 +208,7 @@ func (w *world) request(t *testing.T, o operationUnderTest, header http.Header) 
 			if err := json.NewEncoder(&body).Encode(example); err != nil {
 				t.Fatal(err)
 			}
-			contentType = jsonType
+			contentType = "application/json"
 		}
 	}
 	r := httptest.NewRequest(o.method, path+query, &body)
@@ -262,12 +263,12 @@ func (w *world) cases(t *testing.T, o operationUnderTest) []securityCase {
 
 	required := o.extension("x-required-role")
 	about := strings.Contains(o.path, "{") || o.parameters()["serverId"] != nil || takesServer(o)
-	if o.admits(sessionScheme) && about && required == "" {
+	if o.admits(contract.SessionAuth) && about && required == "" {
 		t.Errorf("%s is about a server and does not say its x-required-role", o.OperationID)
 	}
 	// Those who may come last and the least powerful first, because what they do may end what the others need.
 	switch {
-	case !o.admits(sessionScheme):
+	case !o.admits(contract.SessionAuth):
 		cases = append(cases, securityCase{who: "an account", header: bearer(w.owner), want: []int{403}})
 	case required == "", required == "anyone":
 		cases = append(cases, securityCase{who: "a stranger", header: bearer(w.stranger), may: true, mayNotSee: mustNotSee(required, w.server)})
@@ -282,7 +283,7 @@ func (w *world) cases(t *testing.T, o operationUnderTest) []securityCase {
 	for _, scheme := range []struct {
 		name   string
 		header func(string) http.Header
-	}{{keyScheme, bearer}, {apiKeyScheme, apiKey}} {
+	}{{contract.KeyAuth, bearer}, {contract.APIKeyAuth, apiKey}} {
 		needs := gen.KeyPermission(o.extension("x-required-permission"))
 		lacking, foreign := securityCase{want: []int{403}}, securityCase{want: []int{403}}
 		lacking.who, foreign.who = "a key without the permission, by "+scheme.name, "a key of another server, by "+scheme.name
@@ -292,7 +293,7 @@ func (w *world) cases(t *testing.T, o operationUnderTest) []securityCase {
 			if !about {
 				foreign = securityCase{who: foreign.who, header: foreign.header, may: true, mayNotSee: w.server}
 			}
-			if needs == anyPermission {
+			if needs == contract.AnyPermission {
 				lacking.may = true
 			} else if key, ok := w.keys[needs]; ok {
 				lacking.header = scheme.header(key)
@@ -317,6 +318,6 @@ func takesServer(o operationUnderTest) bool {
 	if o.RequestBody == nil {
 		return false
 	}
-	media := o.RequestBody.Value.Content[jsonType]
+	media := o.RequestBody.Value.Content["application/json"]
 	return media != nil && media.Schema.Value.Properties["serverId"] != nil
 }

@@ -3,9 +3,9 @@
 // New opens the database and brings its schema up to date; Serve answers on a listener until its context ends, or
 // Handler gives the same as an http.Handler, say for a test. Close when done.
 //
-// A request takes this way: observe (id, log line, metrics), recover, contract.hold (who is calling, body limit,
+// A request takes this way: an id, observe (log line, metrics), recover, Hold (who is calling, body limit,
 // validation), the generated stub, the handler in the file of its tag, one transaction of the store. An error at any
-// step goes through errors.go.
+// step goes through errors.go. What of this every backend needs is package api/contract.
 package server
 
 import (
@@ -27,6 +27,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
+	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen/stub"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 	"github.com/rs/xid"
@@ -175,25 +176,24 @@ func (k *core) origin(ctx context.Context) string {
 const requestTimeout = 30 * time.Second
 
 func (s *Server) newHandler(config Config) (http.Handler, error) {
-	own, err := ownContract()
+	own, err := contract.Own()
 	if err != nil {
 		return nil, err
 	}
-	contract := &contract{operations: own.operations, limits: s.limits}
 	e := echo.New()
-	e.HTTPErrorHandler = s.writeError
+	e.HTTPErrorHandler = writeErrors(contract.ErrorHandler(s.log))
 	e.IPExtractor = ipExtractor(config.TrustProxy)
 	stub.RegisterHandlers(e, stub.NewStrictHandler(handlersOf(s.core), []stub.StrictMiddlewareFunc{neverNil}))
-	if err := contract.matches(e.Routes()); err != nil {
+	if err := own.Match(e.Routes()); err != nil {
 		return nil, err
 	}
-	s.addPages(e, own.doc)
-	e.Pre(acceptOtherPrefixes)
-	e.Use(s.observe)
+	s.addPages(e, own.Document)
+	e.Pre(contract.AcceptOtherPrefixes)
+	e.Use(contract.Identify(func() string { return s.newID() }), s.observe)
 	switch config.CheckAnswers {
-	case checkLog, checkEnforce:
-		e.Use(s.checkAnswers(config.CheckAnswers == checkEnforce))
-	case "", checkOff:
+	case "log", "enforce":
+		e.Use(contract.CheckAnswers(config.CheckAnswers == "enforce", s.log))
+	case "", "off":
 	default:
 		return nil, fmt.Errorf("answers can be checked by log or enforce, not by %q", config.CheckAnswers)
 	}
@@ -202,30 +202,10 @@ func (s *Server) newHandler(config Config) (http.Handler, error) {
 			return fmt.Errorf("panic: %w\n%s", err, stack)
 		}}),
 		middleware.ContextTimeout(requestTimeout),
-		contract.hold(s.authenticate),
+		own.Hold(s.admit),
+		s.limits.checkAccount,
 	)
 	return e, nil
-}
-
-const integrationPrefix = "/apis/v1"
-
-// acceptOtherPrefixes answers each family under its other base URL too: the System API under /api/v1, the Integration
-// API under /v1. The contract has each path once.
-func acceptOtherPrefixes(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		url := c.Request().URL
-		rewrite := func(path string) string {
-			if rest, ok := strings.CutPrefix(path, "/api/v1/"); ok {
-				return "/" + rest
-			}
-			if rest, ok := strings.CutPrefix(path, "/v1/"); ok {
-				return integrationPrefix + "/" + rest
-			}
-			return path
-		}
-		url.Path, url.RawPath = rewrite(url.Path), rewrite(url.RawPath)
-		return next(c)
-	}
 }
 
 // ipExtractor decides whose word counts on where a request came from.

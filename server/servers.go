@@ -10,6 +10,7 @@ import (
 
 	"github.com/oapi-codegen/nullable"
 	"github.com/oapi-codegen/runtime/types"
+	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/gen/stub"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
@@ -36,7 +37,7 @@ func (h servers) CreateServer(ctx context.Context, r stub.CreateServerRequestObj
 	if err != nil {
 		return nil, err
 	}
-	id, name, now := h.newID(), *form.text("name"), h.now()
+	id, name, now := h.newID(), *form.Text("name"), h.now()
 	body, again, err := once(ctx, h.core, func(tx *store.Tx) (body gen.CreatedServerResponse, err error) {
 		if err := tx.Servers.Insert(ctx, id, name, imageID, who.account, now); err != nil {
 			return body, err
@@ -88,7 +89,7 @@ func (h servers) UpdateServer(ctx context.Context, r stub.UpdateServerRequestObj
 		}
 		server = s.Server
 		before := h.shown(ctx, server)
-		if name := form.text("name"); name != nil {
+		if name := form.Text("name"); name != nil {
 			server.Name = *name
 		}
 		if imageID != "" {
@@ -133,13 +134,13 @@ func (h servers) JoinServer(ctx context.Context, r stub.JoinServerRequestObject)
 	err := h.store.Tx(ctx, func(tx *store.Tx) (err error) {
 		if server, err = tx.Servers.Get(ctx, r.ServerID); err != nil {
 			if errors.Is(err, store.ErrNotFound) {
-				return notFound("server")
+				return contract.NotFound("server")
 			}
 			return err
 		}
 		err = tx.Servers.InsertMember(ctx, server.ID, who.account, h.now())
 		if errors.Is(err, store.ErrDuplicate) {
-			return conflict("You are a member already", "the caller has joined this server before")
+			return contract.Conflict("You are a member already", "the caller has joined this server before")
 		}
 		if err != nil {
 			return err
@@ -160,7 +161,7 @@ func (h servers) LeaveServer(ctx context.Context, r stub.LeaveServerRequestObjec
 			return err
 		}
 		if asOwner.meets(s) {
-			return conflict("The owner cannot leave", "the caller owns this server; delete it instead")
+			return contract.Conflict("The owner cannot leave", "the caller owns this server; delete it instead")
 		}
 		if err := tx.Servers.DeleteMember(ctx, s.ID, who.account); err != nil {
 			return err
@@ -302,9 +303,9 @@ func matchesTag(header *string, tag string) bool {
 // readServerForm reads the parts that make or change a server. The image, if there was one, is stored already; it is
 // removed again if the rest of the form is not valid. A later failure leaves it: a file that nothing shows does less
 // harm than a server whose image is gone, where only the answer to a commit was lost.
-func (h servers) readServerForm(ctx context.Context, body *multipart.Reader) (form form, imageID string, err error) {
-	form, err = readForm(ctx, body, func(name string, content io.Reader) (err error) {
-		imageID, err = h.images.put(ctx, "/"+name, content)
+func (h servers) readServerForm(ctx context.Context, body *multipart.Reader) (form contract.Form, imageID string, err error) {
+	form, err = contract.ReadForm(ctx, body, func(_, kind string, content io.Reader) (err error) {
+		imageID, err = h.images.put(ctx, kind, content)
 		return err
 	})
 	if err != nil {

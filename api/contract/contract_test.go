@@ -1,19 +1,12 @@
-package server
+package contract_test
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -22,8 +15,8 @@ import (
 	"github.com/labstack/echo/v4"
 	oapi "github.com/oapi-codegen/runtime"
 	"github.com/rejoin-dev/rejoin/api"
+	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
-	"github.com/rejoin-dev/rejoin/gen/stub"
 )
 
 // The contract of these tests has a JSON body with every kind of constraint, which the real one may not have.
@@ -78,13 +71,12 @@ func parse(t testing.TB, contract string) *openapi3.T {
 // newThings serves thingsContract with the real middleware; the handler answers with the body as the generated stub binds it.
 func newThings(t testing.TB, additional string) http.Handler {
 	t.Helper()
-	k, err := newContract(parse(t, strings.ReplaceAll(thingsContract, "OPEN", additional)))
+	k, err := contract.New(parse(t, strings.ReplaceAll(thingsContract, "OPEN", additional)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{core: &core{log: slog.New(slog.DiscardHandler), newID: func() string { return "id" }}, metrics: newMetrics()}
 	e := echo.New()
-	e.HTTPErrorHandler = s.writeError
+	e.HTTPErrorHandler = contract.ErrorHandler(slog.New(slog.DiscardHandler))
 	e.POST("/things/:id", func(c echo.Context) error {
 		var body struct {
 			Name string `json:"name"`
@@ -95,9 +87,9 @@ func newThings(t testing.TB, additional string) http.Handler {
 		}
 		return c.JSON(http.StatusOK, map[string]string{"name": body.Name, "note": body.Note, "limit": c.QueryParam("limit")})
 	})
-	e.Use(s.observe, k.hold(func(_ context.Context, header http.Header) (actor, error) {
-		_, _, err := credentialFrom(header)
-		return actor{account: 1, scheme: sessionScheme}, err
+	e.Use(contract.Identify(func() string { return "id" }), k.Hold(func(c echo.Context, _ *contract.Operation) error {
+		_, _, err := contract.CredentialFrom(c.Request().Header)
+		return err
 	}))
 	return e
 }
@@ -118,6 +110,12 @@ func problemOf(t *testing.T, w *httptest.ResponseRecorder) gen.SystemErrorRespon
 		t.Fatalf("not an envelope: %d %s (%v)", w.Code, w.Body, err)
 	}
 	return answer
+}
+
+func send(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
 }
 
 func TestEveryBrokenConstraintIsNamedByPointerAndCode(t *testing.T) {
@@ -203,7 +201,7 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 func TestABodyOverItsLimitIsRefusedWhetherOrNotItsLengthIsDeclared(t *testing.T) {
 	things := newThings(t, "false")
-	large := `{"name":"` + strings.Repeat("a", maxJSONBody) + `"}`
+	large := `{"name":"` + strings.Repeat("a", 1<<20) + `"}`
 	for _, declared := range []bool{true, false} {
 		r := postThing("/things/1", large)
 		if !declared {
@@ -242,99 +240,22 @@ func TestAContractThatCannotBeHeldIsRefusedByName(t *testing.T) {
 		if broken == things {
 			t.Fatalf("%s: nothing was changed", name)
 		}
-		if _, err := newContract(parse(t, broken)); err == nil || !strings.Contains(err.Error(), "createThing") {
+		if _, err := contract.New(parse(t, broken)); err == nil || !strings.Contains(err.Error(), "createThing") {
 			t.Errorf("%s: got %v, want an error that names createThing", name, err)
 		}
 	}
 }
 
 func TestAContractThatDiffersFromTheRoutesIsRefused(t *testing.T) {
-	k, err := newContract(parse(t, strings.ReplaceAll(thingsContract, "OPEN", "false")))
+	k, err := contract.New(parse(t, strings.ReplaceAll(thingsContract, "OPEN", "false")))
 	if err != nil {
 		t.Fatal(err)
 	}
 	e := echo.New()
 	e.GET("/other", func(echo.Context) error { return nil })
-	err = k.matches(e.Routes())
+	err = k.Match(e.Routes())
 	if err == nil || !strings.Contains(err.Error(), "GET /other is served") || !strings.Contains(err.Error(), "createThing") {
 		t.Errorf("got %v, want an error that names both sides of the difference", err)
-	}
-}
-
-func TestAHandlerWithoutAnAnswerIsAnErrorAndNotAnEmptySuccess(t *testing.T) {
-	answer, err := neverNil(func(echo.Context, any) (any, error) { return nil, nil }, "GetThing")(nil, nil)
-	if answer != nil || err == nil || !strings.Contains(err.Error(), "GetThing") {
-		t.Errorf("got %v, %v; want an error that names the operation", answer, err)
-	}
-	want := stub.GetServer200JSONResponse{}
-	answer, err = neverNil(func(echo.Context, any) (any, error) { return want, nil }, "GetThing")(nil, nil)
-	if !cmp.Equal(answer, any(want)) || err != nil {
-		t.Errorf("got %v, %v; want what the handler answered", answer, err)
-	}
-}
-
-// uploadOf is a POST /servers whose image has a size, read from nowhere.
-func uploadOf(t testing.TB, token string, image io.Reader) *http.Request {
-	t.Helper()
-	var frame bytes.Buffer
-	form := multipart.NewWriter(&frame)
-	form.WriteField("name", "Chess club")
-	form.CreateFormFile("image", "x.png")
-	head := bytes.Clone(frame.Bytes())
-	form.Close()
-	r := httptest.NewRequest("POST", "/servers", io.MultiReader(bytes.NewReader(head), image, bytes.NewReader(frame.Bytes()[len(head):])))
-	r.Header.Set("Authorization", "Bearer "+token)
-	r.Header.Set("Content-Type", form.FormDataContentType())
-	return r
-}
-
-var pngHead = "\x89PNG\r\n\x1a\n"
-
-func TestAnUploadIsNeverInMemoryWhole(t *testing.T) {
-	s := open(t, onSQLite(t))
-	token := tokenOf(t, s, "a@example.com")
-	const size = 5 << 20
-	image := func() io.Reader { return io.LimitReader(io.MultiReader(strings.NewReader(pngHead), zeros{}), size) }
-	if w := send(s.Handler(), uploadOf(t, token, image())); w.Code != http.StatusCreated { // and everything is warm
-		t.Fatalf("got %d: %s", w.Code, w.Body)
-	}
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	send(s.Handler(), uploadOf(t, token, image()))
-	runtime.ReadMemStats(&after)
-	if allocated := after.TotalAlloc - before.TotalAlloc; allocated > size/2 {
-		t.Errorf("an upload of %d bytes allocated %d", size, allocated)
-	}
-}
-
-type zeros struct{}
-
-func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
-
-func TestAFailedUploadLeavesNoFile(t *testing.T) {
-	config := onSQLite(t)
-	s := open(t, config)
-	token := tokenOf(t, s, "a@example.com")
-	broken := errors.New("the connection broke")
-	for name, image := range map[string]io.Reader{
-		"too large":    io.LimitReader(io.MultiReader(strings.NewReader(pngHead), zeros{}), 5<<20+1),
-		"broken off":   io.MultiReader(strings.NewReader(pngHead), io.LimitReader(zeros{}, 100<<10), readerFunc(func([]byte) (int, error) { return 0, broken })),
-		"not an image": strings.NewReader("<html>"),
-	} {
-		if w := send(s.Handler(), uploadOf(t, token, image)); w.Code != http.StatusBadRequest && w.Code != http.StatusRequestEntityTooLarge {
-			t.Errorf("%s: got %d, want 400 or 413: %s", name, w.Code, w.Body)
-		}
-	}
-	// The image comes first here and is fine; the name behind it is not.
-	r := uploadOf(t, token, strings.NewReader(pngHead))
-	body, _ := io.ReadAll(r.Body)
-	r.Body = io.NopCloser(bytes.NewReader(bytes.Replace(body, []byte(`name="name"`), []byte(`name="nome"`), 1)))
-	if w := send(s.Handler(), r); w.Code != http.StatusBadRequest {
-		t.Errorf("got %d, want 400: %s", w.Code, w.Body)
-	}
-	files, err := os.ReadDir(filepath.Join(config.Data, "images"))
-	if err != nil || len(files) != 0 {
-		t.Errorf("left behind: %v (%v)", files, err)
 	}
 }
 
@@ -348,19 +269,17 @@ func BenchmarkValidation(b *testing.B) {
 			for i := range operations - 1 {
 				doc.Paths.Set(fmt.Sprintf("/others%d/{id}", i), item)
 			}
-			k, err := newContract(doc)
+			k, err := contract.New(doc)
 			if err != nil {
 				b.Fatal(err)
 			}
-			hold := k.hold(func(_ context.Context, header http.Header) (actor, error) {
-				return actor{account: 1, scheme: sessionScheme}, nil
-			})(func(echo.Context) error { return nil })
+			hold := k.Hold(func(echo.Context, *contract.Operation) error { return nil })(func(echo.Context) error { return nil })
 			e := echo.New()
 			body := `{"name":"chess","kind":"a","count":3,"tags":["x","y"]}`
 			request := postThing("/things/1", body)
 			b.ReportAllocs()
 			for b.Loop() {
-				r := request.WithContext(context.WithValue(request.Context(), callKey{}, &call{}))
+				r := request.WithContext(request.Context())
 				r.Body = io.NopCloser(strings.NewReader(body))
 				c := e.NewContext(r, nil)
 				c.SetPath("/things/:id")

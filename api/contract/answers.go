@@ -1,4 +1,4 @@
-package server
+package contract
 
 import (
 	"bytes"
@@ -12,43 +12,36 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// What Config.CheckAnswers can be.
-const (
-	checkOff     = "off"
-	checkLog     = "log"
-	checkEnforce = "enforce"
-)
-
-// checkAnswers is the middleware that holds each answer against the contract too, as the conformance suite does from the
-// outside. What breaks it is logged; with enforce the caller gets an internal error instead. Answers that are not JSON
-// pass as they are.
-func (s *Server) checkAnswers(enforce bool) echo.MiddlewareFunc {
+// CheckAnswers is a middleware, between Identify and Hold, that holds each answer against the contract too, as the
+// conformance suite does from the outside. What breaks it is logged; with enforce the caller gets an internal error
+// instead. Answers that are not JSON pass as they are. It costs about as much as checking requests does.
+func CheckAnswers(enforce bool, log *slog.Logger) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			response := c.Response()
 			held := &heldAnswer{ResponseWriter: response.Writer}
 			response.Writer = held
-			err := next(c)
-			if err != nil {
-				s.writeError(err, c) // an error is an answer like any other
+			if err := next(c); err != nil {
+				c.Error(err) // an error is an answer like any other
 			}
 			response.Writer = held.ResponseWriter
 			if held.status == 0 {
 				return nil
 			}
-			call := callFrom(c.Request().Context())
-			if broken := held.against(call.operation, c.Request()); broken != nil {
-				s.log.LogAttrs(c.Request().Context(), slog.LevelError, "an answer breaks the contract",
-					slog.String("request_id", call.requestID), slog.String("operation", call.operation.name()),
+			ctx := c.Request().Context()
+			op := OperationFrom(ctx)
+			if broken := held.against(op, c.Request()); broken != nil {
+				log.LogAttrs(ctx, slog.LevelError, "an answer breaks the contract",
+					slog.String("request_id", c.Response().Header().Get(echo.HeaderXRequestID)), slog.String("operation", op.Name()),
 					slog.Int("status", held.status), slog.Any("error", broken))
 				if enforce {
 					response.Committed, response.Size = false, 0
-					s.writeError(internal(fmt.Errorf("an answer broke the contract: %w", broken)), c)
+					c.Error(Internal(fmt.Errorf("an answer broke the contract: %w", broken)))
 					return nil
 				}
 			}
 			response.Writer.WriteHeader(held.status)
-			_, err = response.Writer.Write(held.body.Bytes())
+			_, err := response.Writer.Write(held.body.Bytes())
 			return err
 		}
 	}
@@ -76,7 +69,7 @@ func (h *heldAnswer) Write(p []byte) (int, error) {
 	return h.ResponseWriter.Write(p)
 }
 
-func (h *heldAnswer) against(op *operation, r *http.Request) error {
+func (h *heldAnswer) against(op *Operation, r *http.Request) error {
 	if op == nil {
 		return nil
 	}

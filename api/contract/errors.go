@@ -1,0 +1,214 @@
+package contract
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/rejoin-dev/rejoin/gen"
+)
+
+// An Error is what the caller is told. Everything else that goes wrong is internal: logged whole, told as nothing.
+//
+// Neither of its texts may have a submitted value, SQL or Go in it.
+type Error struct {
+	Code       gen.ProblemCode
+	Message    string             // for a person
+	DevMessage string             // for a developer: what caused it
+	Fields     []gen.ProblemField // what is wrong in an invalid request, at most 100
+	RetryAfter time.Duration      // when to try again, sent in whole seconds; 0: the answer does not say
+	Cause      error              // for the log only
+}
+
+// Error is for the log. Callers never see it.
+func (e *Error) Error() string {
+	if e.Cause != nil {
+		return fmt.Sprintf("%s: %s: %v", e.Code, e.DevMessage, e.Cause)
+	}
+	return fmt.Sprintf("%s: %s", e.Code, e.DevMessage)
+}
+
+// Unwrap returns Cause.
+func (e *Error) Unwrap() error { return e.Cause }
+
+// The only map from codes to statuses.
+var statusOf = map[gen.ProblemCode]int{
+	gen.ProblemCodeInvalidRequest:       http.StatusBadRequest,
+	gen.ProblemCodeUnauthenticated:      http.StatusUnauthorized,
+	gen.ProblemCodePermissionDenied:     http.StatusForbidden,
+	gen.ProblemCodeEmailUnverified:      http.StatusForbidden,
+	gen.ProblemCodeNotFound:             http.StatusNotFound,
+	gen.ProblemCodeMethodNotAllowed:     http.StatusMethodNotAllowed,
+	gen.ProblemCodeConflict:             http.StatusConflict,
+	gen.ProblemCodePayloadTooLarge:      http.StatusRequestEntityTooLarge,
+	gen.ProblemCodeUnsupportedMediaType: http.StatusUnsupportedMediaType,
+	gen.ProblemCodeRateLimited:          http.StatusTooManyRequests,
+	gen.ProblemCodeInternal:             http.StatusInternalServerError,
+	gen.ProblemCodeUnavailable:          http.StatusServiceUnavailable,
+}
+
+// Invalid is for a request in which something is wrong: see Field.
+func Invalid(fields ...gen.ProblemField) *Error {
+	return &Error{Code: gen.ProblemCodeInvalidRequest, Message: "The request is not valid", DevMessage: "see fields", Fields: fields}
+}
+
+// Unauthenticated is for a caller who is not known.
+func Unauthenticated(why string) *Error {
+	return &Error{Code: gen.ProblemCodeUnauthenticated, Message: "Sign in first", DevMessage: why}
+}
+
+// PermissionDenied is for a caller who is known and may not.
+func PermissionDenied(why string) *Error {
+	return &Error{Code: gen.ProblemCodePermissionDenied, Message: "You may not do this", DevMessage: why}
+}
+
+// NotFound is for what does not exist and for what is not the caller's: the answer must not tell them apart. It names the
+// kind of thing, such as "server".
+func NotFound(what string) *Error {
+	return &Error{Code: gen.ProblemCodeNotFound, Message: "Not found", DevMessage: "there is no such " + what + ", or it is not yours"}
+}
+
+// Conflict is for what cannot be done as things stand.
+func Conflict(message, why string) *Error {
+	return &Error{Code: gen.ProblemCodeConflict, Message: message, DevMessage: why}
+}
+
+// TooLarge is for a body, or a part of it, that has more bytes than its limit.
+func TooLarge(limit int64) *Error {
+	return &Error{Code: gen.ProblemCodePayloadTooLarge, Message: "The request is too large",
+		DevMessage: fmt.Sprintf("the limit is %d bytes", limit)}
+}
+
+// RateLimited is for a caller who has to wait.
+func RateLimited(wait time.Duration) *Error {
+	return &Error{Code: gen.ProblemCodeRateLimited, Message: "Too many attempts: try again later",
+		DevMessage: "the Retry-After header tells when", RetryAfter: wait}
+}
+
+// Internal is for what should not happen. A handler may as well return the cause itself.
+func Internal(cause error) *Error {
+	return &Error{Code: gen.ProblemCodeInternal, Message: "Something went wrong",
+		DevMessage: "the log of the server has the cause under this request id", Cause: cause}
+}
+
+// Unavailable is for what will be possible again in a moment.
+func Unavailable(cause error) *Error {
+	return &Error{Code: gen.ProblemCodeUnavailable, Message: "Try again in a moment",
+		DevMessage: "the server is overloaded or has lost its database", Cause: cause, RetryAfter: time.Second}
+}
+
+// Unreadable is for a body that broke off, or that is too large, as the reader's error says.
+func Unreadable(cause error) *Error {
+	var size *http.MaxBytesError
+	if errors.As(cause, &size) {
+		return TooLarge(size.Limit)
+	}
+	e := Invalid(Field("", gen.FieldCodeMalformed, "could not be read to its end"))
+	e.Cause = cause
+	return e
+}
+
+func unsupportedMediaType(want string) *Error {
+	return &Error{Code: gen.ProblemCodeUnsupportedMediaType, Message: "This kind of content is not accepted",
+		DevMessage: "send the body as " + want}
+}
+
+// ErrorOf makes an Error of any error: what a handler returned, the router, or a panic.
+func ErrorOf(err error) *Error {
+	var e *Error
+	var routing *echo.HTTPError
+	var body *http.MaxBytesError
+	switch {
+	case errors.As(err, &e):
+		return e
+	case errors.As(err, &body):
+		return TooLarge(body.Limit)
+	case errors.Is(err, context.DeadlineExceeded):
+		return Unavailable(err)
+	case errors.As(err, &routing) && routing.Code == http.StatusNotFound:
+		return &Error{Code: gen.ProblemCodeNotFound, Message: "Not found", DevMessage: "there is no such route"}
+	case errors.As(err, &routing) && routing.Code == http.StatusBadRequest: // from the stub: a header that stands there twice, say
+		return Invalid(Field("", gen.FieldCodeMalformed, "could not be read"))
+	case errors.As(err, &routing) && routing.Code == http.StatusMethodNotAllowed:
+		return &Error{Code: gen.ProblemCodeMethodNotAllowed, Message: "This cannot be done here",
+			DevMessage: "the route has other methods; the Allow header names them"}
+	}
+	return Internal(err)
+}
+
+// A family is a form that answers come in.
+type family string
+
+const (
+	systemFamily      family = "System"
+	integrationFamily family = "Integration"
+	applicationFamily family = "Application"
+)
+
+// integrationPrefix is what the paths of the Integration API begin with.
+const integrationPrefix = "/apis/v1"
+
+// familyOfPath is for requests that match no operation.
+func familyOfPath(path string) family {
+	if path == integrationPrefix || strings.HasPrefix(path, integrationPrefix+"/") {
+		return integrationFamily
+	}
+	return systemFamily
+}
+
+// envelope puts an error into the form of a family.
+func (e *Error) envelope(in family, requestID string) any {
+	problem := gen.Problem{Code: e.Code, RequestID: requestID, Fields: e.Fields}
+	if problem.Fields == nil {
+		problem.Fields = []gen.ProblemField{}
+	}
+	switch in {
+	case integrationFamily:
+		return gen.IntegrationErrorResponse{Status: "error", Message: e.Message, Data: problem}
+	case applicationFamily:
+		meta := gen.ApplicationMeta{Status: "error", StatusCode: int32(statusOf[e.Code])}
+		return gen.ApplicationErrorResponse{Meta: meta, Message: e.Message, Data: problem}
+	}
+	meta := gen.SystemMeta{Success: false, Message: e.Message, DevMessage: e.DevMessage}
+	return gen.SystemErrorResponse{Meta: meta, Body: problem}
+}
+
+// ErrorHandler is where every error becomes an answer: an Echo.HTTPErrorHandler that writes it in the envelope of the
+// operation that the request matched. What is the backend's own fault goes to the log, whole, under the id that the
+// caller is told.
+func ErrorHandler(log *slog.Logger) echo.HTTPErrorHandler {
+	return func(err error, c echo.Context) {
+		ctx, header := c.Request().Context(), c.Response().Header()
+		e, op, requestID := ErrorOf(err), OperationFrom(ctx), header.Get(echo.HeaderXRequestID)
+		if e.Cause != nil && statusOf[e.Code] >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) {
+			log.LogAttrs(ctx, slog.LevelError, string(e.Code)+" error",
+				slog.String("request_id", requestID), slog.String("operation", op.Name()), slog.Any("error", err))
+		}
+		if c.Response().Committed {
+			return
+		}
+		in := familyOfPath(c.Request().URL.Path)
+		if op != nil {
+			in = op.family
+		}
+		switch e.Code {
+		case gen.ProblemCodeUnauthenticated:
+			header.Set(echo.HeaderWWWAuthenticate, `Bearer realm="rejoin"`)
+		case gen.ProblemCodePayloadTooLarge:
+			header.Set(echo.HeaderConnection, "close") // what is left of the body is not read
+		}
+		if e.RetryAfter > 0 {
+			header.Set(echo.HeaderRetryAfter, strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
+		}
+		if err := c.JSON(statusOf[e.Code], e.envelope(in, requestID)); err != nil {
+			log.LogAttrs(ctx, slog.LevelDebug, "the answer was not delivered",
+				slog.String("request_id", requestID), slog.Any("error", err))
+		}
+	}
+}

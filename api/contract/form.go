@@ -1,0 +1,180 @@
+package contract
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/gabriel-vasile/mimetype"
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/rejoin-dev/rejoin/gen"
+)
+
+// partLimit is how many bytes a part may have: as many as its schema says for a file, and four for each character of a text.
+func partLimit(part *openapi3.Schema) int64 {
+	if part.Format == "binary" {
+		return int64(*part.MaxLength)
+	}
+	return int64(*part.MaxLength) * utf8.UTFMax
+}
+
+// A Form is what a multipart body said: its text parts by name. Files have gone to their reader.
+type Form map[string]string
+
+// Text returns a text part, or nil if it was left out.
+func (f Form) Text(name string) *string {
+	if value, ok := f[name]; ok {
+		return &value
+	}
+	return nil
+}
+
+// ReadForm reads a multipart body part by part and holds each against the schema of the form: its name, that it comes
+// once, its size, for files the kinds that the contract takes, and for texts the rest of their schema. The operation of
+// ctx says what the form is.
+//
+// A file is handed to onFile while it arrives and is never in memory whole; kind is its media type by its content, for
+// the type that was declared says nothing. An error while content is read is to be returned as [Unreadable]. What onFile
+// has kept is to be given up if ReadForm fails.
+//
+// Every finding is in the one Error that ReadForm returns, unless the body cannot be read further.
+func ReadForm(ctx context.Context, body *multipart.Reader, onFile func(name, kind string, content io.Reader) error) (Form, error) {
+	held := heldFrom(ctx)
+	schema := held.operation.form.Schema.Value
+	parts := Form{}
+	seen := map[string]bool{}
+	var fields []gen.ProblemField
+	for {
+		part, err := body.NextPart()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, Unreadable(err)
+		}
+		name := part.FormName()
+		pointer := "/" + pointerToken.Replace(name)
+		property := schema.Properties[name]
+		switch {
+		case len(fields) >= maxFields:
+			return nil, Invalid(fields...)
+		case property == nil:
+			fields = append(fields, Field(pointer, gen.FieldCodeUnknown, "is not known here"))
+			continue
+		case seen[name]:
+			fields = append(fields, Field(pointer, gen.FieldCodeDuplicate, "stands here twice"))
+			continue
+		}
+		seen[name] = true
+		digest := sha256.New()
+		content := &cappedReader{from: io.TeeReader(part, digest), left: partLimit(property.Value)}
+		if property.Value.Format == "binary" {
+			err = held.operation.readFile(name, content, onFile)
+		} else {
+			err = readText(parts, name, property.Value, content)
+		}
+		var e *Error
+		switch {
+		case content.spent && property.Value.Format == "binary":
+			return nil, TooLarge(partLimit(property.Value))
+		case errors.As(err, &e) && e.Code == gen.ProblemCodeInvalidRequest:
+			fields = append(fields, e.Fields...)
+		case err != nil:
+			return nil, err
+		}
+		held.idempotency.add(name, digest.Sum(nil))
+	}
+	for _, name := range schema.Required {
+		if !seen[name] {
+			fields = append(fields, Field("/"+name, gen.FieldCodeRequired, "is required"))
+		}
+	}
+	if len(fields) == 0 && uint64(len(seen)) < schema.MinProps {
+		fields = append(fields, Field("", gen.FieldCodeTooFew, fmt.Sprintf("must have at least %d parts", schema.MinProps)))
+	}
+	if len(fields) > 0 {
+		return nil, Invalid(fields...)
+	}
+	return parts, nil
+}
+
+// sniffLength is how much of a file its kind is told from.
+const sniffLength = 3072
+
+func (o *Operation) readFile(name string, content io.Reader, onFile func(name, kind string, content io.Reader) error) error {
+	head := make([]byte, sniffLength)
+	n, err := io.ReadFull(content, head)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return Unreadable(err)
+	}
+	head = head[:n]
+	kind := mimetype.Detect(head)
+	if encoding := o.form.Encoding[name]; encoding != nil {
+		taken := strings.Split(encoding.ContentType, ", ")
+		for kind != nil && !slices.Contains(taken, kind.String()) {
+			kind = kind.Parent()
+		}
+		if kind == nil {
+			return Invalid(Field("/"+name, gen.FieldCodeWrongFormat, "must be one of: "+encoding.ContentType))
+		}
+	}
+	return onFile(name, kind.String(), io.MultiReader(bytes.NewReader(head), content))
+}
+
+func readText(into Form, name string, schema *openapi3.Schema, content *cappedReader) error {
+	pointer := "/" + name
+	data, err := io.ReadAll(content)
+	if content.spent {
+		return Invalid(Field(pointer, gen.FieldCodeTooLong, fmt.Sprintf("must have at most %d characters", *schema.MaxLength)))
+	}
+	if err != nil {
+		return Unreadable(err)
+	}
+	if !utf8.Valid(data) {
+		return Invalid(Field(pointer, gen.FieldCodeMalformed, "must be UTF-8"))
+	}
+	into[name] = string(data)
+	var fields []gen.ProblemField
+	for _, e := range flatten(schema.VisitJSON(into[name], openapi3.MultiErrors())) {
+		var broken *openapi3.SchemaError
+		if errors.As(e, &broken) {
+			fields = append(fields, fieldsOfSchema(broken, pointer)...)
+		}
+	}
+	if len(fields) > 0 {
+		return Invalid(fields...)
+	}
+	return nil
+}
+
+// A cappedReader fails, unlike io.LimitedReader, when there is more to read than it may hand on.
+type cappedReader struct {
+	from  io.Reader
+	left  int64
+	spent bool
+}
+
+var errTooLong = errors.New("the part is longer than it may be")
+
+func (c *cappedReader) Read(p []byte) (int, error) {
+	if c.spent {
+		return 0, errTooLong
+	}
+	if int64(len(p)) > c.left+1 {
+		p = p[:c.left+1]
+	}
+	n, err := c.from.Read(p)
+	if int64(n) > c.left {
+		n, c.spent = int(c.left), true
+		err = errTooLong
+	}
+	c.left -= int64(n)
+	return n, err
+}

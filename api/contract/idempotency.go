@@ -1,0 +1,51 @@
+package contract
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"hash"
+	"net/http"
+)
+
+const idempotencyHeader = "Idempotency-Key"
+
+// An idempotency is a request's wish to be answered once.
+type idempotency struct {
+	key     string
+	request hash.Hash // of all that makes this request different from others
+}
+
+// idempotencyOf returns nil for a request that does not ask for it.
+func idempotencyOf(r *http.Request, op *Operation) *idempotency {
+	key := r.Header.Get(idempotencyHeader)
+	if key == "" || !op.creates {
+		return nil
+	}
+	i := &idempotency{key: key, request: sha256.New()}
+	i.add("operation", []byte(op.ID))
+	i.add("target", []byte(r.URL.RequestURI()))
+	return i
+}
+
+// add makes a part of the request count. A nil receiver is a request without a key.
+func (i *idempotency) add(name string, content []byte) {
+	if i != nil {
+		fmt.Fprintf(i.request, "%s %d\n", name, len(content))
+		i.request.Write(content)
+	}
+}
+
+// IdempotencyFrom returns the Idempotency-Key of a request to an operation that takes one, and a SHA-256 of all that makes
+// the request different from others: its operation, its target and its body. Two forms that differ in nothing but their
+// boundary are the same; ask after [ReadForm]. Without a key both are empty.
+//
+// What belongs to a key is the backend's to keep, for each caller: the same fingerprint gets the first answer again, with
+// Idempotent-Replayed: true, another one a [Conflict].
+func IdempotencyFrom(ctx context.Context) (key string, fingerprint []byte) {
+	i := heldFrom(ctx).idempotency
+	if i == nil {
+		return "", nil
+	}
+	return i.key, i.request.Sum(nil)
+}

@@ -1,0 +1,84 @@
+package server
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// uploadOf is a POST /servers whose image has a size, read from nowhere.
+func uploadOf(t testing.TB, token string, image io.Reader) *http.Request {
+	t.Helper()
+	var frame bytes.Buffer
+	form := multipart.NewWriter(&frame)
+	form.WriteField("name", "Chess club")
+	form.CreateFormFile("image", "x.png")
+	head := bytes.Clone(frame.Bytes())
+	form.Close()
+	r := httptest.NewRequest("POST", "/servers", io.MultiReader(bytes.NewReader(head), image, bytes.NewReader(frame.Bytes()[len(head):])))
+	r.Header.Set("Authorization", "Bearer "+token)
+	r.Header.Set("Content-Type", form.FormDataContentType())
+	return r
+}
+
+var pngHead = "\x89PNG\r\n\x1a\n"
+
+func TestAnUploadIsNeverInMemoryWhole(t *testing.T) {
+	s := open(t, onSQLite(t))
+	token := tokenOf(t, s, "a@example.com")
+	const size = 5 << 20
+	image := func() io.Reader { return io.LimitReader(io.MultiReader(strings.NewReader(pngHead), zeros{}), size) }
+	if w := send(s.Handler(), uploadOf(t, token, image())); w.Code != http.StatusCreated { // and everything is warm
+		t.Fatalf("got %d: %s", w.Code, w.Body)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	send(s.Handler(), uploadOf(t, token, image()))
+	runtime.ReadMemStats(&after)
+	if allocated := after.TotalAlloc - before.TotalAlloc; allocated > size/2 {
+		t.Errorf("an upload of %d bytes allocated %d", size, allocated)
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+func TestAFailedUploadLeavesNoFile(t *testing.T) {
+	config := onSQLite(t)
+	s := open(t, config)
+	token := tokenOf(t, s, "a@example.com")
+	broken := errors.New("the connection broke")
+	for name, image := range map[string]io.Reader{
+		"too large":    io.LimitReader(io.MultiReader(strings.NewReader(pngHead), zeros{}), 5<<20+1),
+		"broken off":   io.MultiReader(strings.NewReader(pngHead), io.LimitReader(zeros{}, 100<<10), readerFunc(func([]byte) (int, error) { return 0, broken })),
+		"not an image": strings.NewReader("<html>"),
+	} {
+		if w := send(s.Handler(), uploadOf(t, token, image)); w.Code != http.StatusBadRequest && w.Code != http.StatusRequestEntityTooLarge {
+			t.Errorf("%s: got %d, want 400 or 413: %s", name, w.Code, w.Body)
+		}
+	}
+	// The image comes first here and is fine; the name behind it is not.
+	r := uploadOf(t, token, strings.NewReader(pngHead))
+	body, _ := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(bytes.Replace(body, []byte(`name="name"`), []byte(`name="nome"`), 1)))
+	if w := send(s.Handler(), r); w.Code != http.StatusBadRequest {
+		t.Errorf("got %d, want 400: %s", w.Code, w.Body)
+	}
+	files, err := os.ReadDir(filepath.Join(config.Data, "images"))
+	if err != nil || len(files) != 0 {
+		t.Errorf("left behind: %v (%v)", files, err)
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
