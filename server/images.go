@@ -41,7 +41,7 @@ func (m images) put(ctx context.Context, kind string, content io.Reader) (id str
 	if _, err := io.Copy(w, content); err != nil {
 		discard()
 		w.Close()
-		return "", contract.Unreadable(err)
+		return "", fmt.Errorf("an image cannot be stored: %w", err)
 	}
 	if err := w.Close(); err != nil {
 		return "", fmt.Errorf("an image cannot be stored: %w", err)

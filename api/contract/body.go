@@ -60,7 +60,7 @@ func (o *Operation) takeBody(w http.ResponseWriter, r *http.Request, wish *idemp
 	}
 	data, err := io.ReadAll(r.Body)
 	if err != nil {
-		return Unreadable(err)
+		return unreadable(err)
 	}
 	if err := unambiguous(data); err != nil {
 		return err

@@ -103,8 +103,8 @@ func Unavailable(cause error) *Error {
 		DevMessage: "the server is overloaded or has lost its database", Cause: cause, RetryAfter: time.Second}
 }
 
-// Unreadable is for a body that broke off, or that is too large, as the reader's error says.
-func Unreadable(cause error) *Error {
+// unreadable is for a body that broke off, or that is too large, as the reader's error says.
+func unreadable(cause error) *Error {
 	var size *http.MaxBytesError
 	if errors.As(cause, &size) {
 		return TooLarge(size.Limit)

@@ -41,8 +41,7 @@ func (f Form) Text(name string) *string {
 // ctx says what the form is.
 //
 // A file is handed to onFile while it arrives and is never in memory whole; kind is its media type by its content, for
-// the type that was declared says nothing. An error while content is read is to be returned as [Unreadable]. What onFile
-// has kept is to be given up if ReadForm fails.
+// the type that was declared says nothing. What onFile has kept is to be given up if ReadForm fails.
 //
 // Every finding is in the one Error that ReadForm returns, unless the body cannot be read further.
 func ReadForm(ctx context.Context, body *multipart.Reader, onFile func(name, kind string, content io.Reader) error) (Form, error) {
@@ -57,7 +56,7 @@ func ReadForm(ctx context.Context, body *multipart.Reader, onFile func(name, kin
 			break
 		}
 		if err != nil {
-			return nil, Unreadable(err)
+			return nil, unreadable(err)
 		}
 		name := part.FormName()
 		pointer := "/" + pointerToken.Replace(name)
@@ -82,6 +81,8 @@ func ReadForm(ctx context.Context, body *multipart.Reader, onFile func(name, kin
 		}
 		var e *Error
 		switch {
+		case content.broken != nil:
+			return nil, unreadable(content.broken)
 		case content.spent && property.Value.Format == "binary":
 			return nil, TooLarge(partLimit(property.Value))
 		case errors.As(err, &e) && e.Code == gen.ProblemCodeInvalidRequest:
@@ -112,7 +113,7 @@ func (o *Operation) readFile(name string, content io.Reader, onFile func(name, k
 	head := make([]byte, sniffLength)
 	n, err := io.ReadFull(content, head)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-		return Unreadable(err)
+		return err
 	}
 	head = head[:n]
 	kind := mimetype.Detect(head)
@@ -135,7 +136,7 @@ func readText(into Form, name string, schema *openapi3.Schema, content *cappedRe
 		return Invalid(Field(pointer, gen.FieldCodeTooLong, fmt.Sprintf("must have at most %d characters", *schema.MaxLength)))
 	}
 	if err != nil {
-		return Unreadable(err)
+		return err
 	}
 	if !utf8.Valid(data) {
 		return Invalid(Field(pointer, gen.FieldCodeMalformed, "must be UTF-8"))
@@ -156,9 +157,10 @@ func readText(into Form, name string, schema *openapi3.Schema, content *cappedRe
 
 // A cappedReader fails, unlike io.LimitedReader, when there is more to read than it may hand on.
 type cappedReader struct {
-	from  io.Reader
-	left  int64
-	spent bool
+	from   io.Reader
+	left   int64
+	spent  bool  // there was more
+	broken error // what from failed with
 }
 
 var errTooLong = errors.New("the part is longer than it may be")
@@ -171,6 +173,9 @@ func (c *cappedReader) Read(p []byte) (int, error) {
 		p = p[:c.left+1]
 	}
 	n, err := c.from.Read(p)
+	if err != nil && err != io.EOF {
+		c.broken = err
+	}
 	if int64(n) > c.left {
 		n, c.spent = int(c.left), true
 		err = errTooLong

@@ -1,246 +1,156 @@
-// Command mapserver is a backend that keeps the tag servers of the contract in a map: what it takes to implement
-// gen/stub, in one file. It is an example to begin from, and has nothing in common with the server of this repository but
-// the contract. It knows two accounts, whose tokens it is given, and forgets everything when it ends.
+// Command mapserver is a backend that keeps the tag servers of the contract in a map: what it takes to implement gen/stub.
+// It is an example to begin from. It knows two accounts, whose tokens it is given, and forgets everything when it ends.
 //
 //	mapserver TOKEN TOKEN
 package main
 
 import (
+	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"maps"
 	"mime/multipart"
 	"net"
 	"net/http"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/getkin/kin-openapi/openapi3filter"
-	"github.com/getkin/kin-openapi/routers"
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
 	"github.com/oapi-codegen/nullable"
 	"github.com/oapi-codegen/runtime/types"
-
-	"github.com/rejoin-dev/rejoin/api"
+	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/gen/stub"
 )
 
-// backend implements one tag; an operation of another tag panics, which answers 500.
+// A backend implements one tag; an operation of another tag panics, which answers 500.
 type backend struct {
 	stub.StrictServerInterface
-	doc   *openapi3.T
-	url   string
-	users map[string]string // the number of each token
+	url      string
+	accounts map[string]string // the number of each token
+	last     atomic.Int64      // id
 
-	mu    sync.Mutex // held while a request is served
+	mu    sync.Mutex // held while an operation runs
 	clubs map[string]*club
-	kept  map[string]kept // by account and Idempotency-Key
-	last  int
+	made  map[string]*club // by caller and Idempotency-Key
 }
 
 type club struct {
 	gen.Server
-	image   string       // its bytes
+	image   []byte
 	members []gen.Member // the owner is the first
 	visits  map[string]gen.Visit
-}
-
-type kept struct {
-	form   map[string]string
-	answer gen.CreatedServerResponse
+	request []byte // that made it, and what was answered
+	answer  gen.CreatedServerResponse
 }
 
 func main() {
-	if len(os.Args) != 3 {
-		log.Fatal("usage: mapserver TOKEN TOKEN")
+	k, err := contract.Own()
+	if err != nil || len(os.Args) != 3 {
+		log.Fatal("usage: mapserver TOKEN TOKEN ", err)
 	}
-	listener := must(net.Listen("tcp", "127.0.0.1:0"))
-	b := &backend{
-		doc: must(api.Load()), url: "http://" + listener.Addr().String(), users: map[string]string{os.Args[1]: "1", os.Args[2]: "2"},
-		clubs: map[string]*club{}, kept: map[string]kept{},
-	}
-	e := echo.New()
-	e.HTTPErrorHandler = fail
-	e.Use(middleware.RequestID(), middleware.Recover(), middleware.Secure(), middleware.BodyLimit("8M"), b.admit)
-	stub.RegisterHandlers(e, stub.NewStrictHandler(b, nil))
-	fmt.Println(b.url)
-	log.Fatal(http.Serve(listener, e))
-}
-
-func must[T any](value T, err error) T {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		log.Fatal(err)
 	}
-	return value
+	b := &backend{
+		url: "http://" + listener.Addr().String(), accounts: map[string]string{os.Args[1]: "1", os.Args[2]: "2"},
+		clubs: map[string]*club{}, made: map[string]*club{},
+	}
+	e := echo.New()
+	e.HTTPErrorHandler = contract.ErrorHandler(slog.Default())
+	stub.RegisterHandlers(e, stub.NewStrictHandler(b, nil))
+	e.Pre(contract.AcceptOtherPrefixes)
+	e.Use(contract.Identify(b.newID), middleware.Recover(), k.Hold(b.admit), b.enter)
+	fmt.Println(b.url)
+	log.Fatal((&http.Server{Handler: e, ReadTimeout: time.Minute}).Serve(listener))
 }
 
-var parameter = regexp.MustCompile(`:(\w+)`)
+func (b *backend) newID() string { return fmt.Sprintf("%024x", b.last.Add(1)) }
 
-type userKey struct{}
+type callerKey struct{}
 
-func caller(ctx context.Context) string { return ctx.Value(userKey{}).(string) }
+func caller(ctx context.Context) string { return ctx.Value(callerKey{}).(string) }
 
-// admit lets one request at a time through to its operation, if the contract admits it and its caller.
-func (b *backend) admit(next echo.HandlerFunc) echo.HandlerFunc {
-	options := &openapi3filter.Options{MultiError: true, ExcludeRequestBody: true, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc}
+// admit finds who is calling, if the operation is not for everybody.
+func (b *backend) admit(c echo.Context, op *contract.Operation) error {
+	if len(op.Schemes) == 0 {
+		return nil
+	}
+	token, isKey, err := contract.CredentialFrom(c.Request().Header)
+	if err != nil {
+		return err
+	}
+	account, known := b.accounts[token]
+	if !known || isKey {
+		return contract.Unauthenticated("the token is unknown")
+	}
+	c.SetRequest(c.Request().WithContext(context.WithValue(c.Request().Context(), callerKey{}, account)))
+	return op.Admit(contract.SessionAuth, nil)
+}
+
+// enter lets one request at a time through to its operation, if the caller is in the server what the operation asks for.
+func (b *backend) enter(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		item := b.doc.Paths.Value(parameter.ReplaceAllString(c.Path(), "{$1}"))
-		if item == nil || item.GetOperation(c.Request().Method) == nil {
-			return next(c) // Echo's own 404 and 405
+		ctx := c.Request().Context()
+		op := contract.OperationFrom(ctx)
+		if op == nil {
+			return next(c)
 		}
-		route := &routers.Route{Spec: b.doc, PathItem: item, Method: c.Request().Method, Operation: item.GetOperation(c.Request().Method)}
-		params := map[string]string{}
-		for _, name := range c.ParamNames() {
-			params[name] = c.Param(name)
-		}
-		user := b.users[strings.TrimPrefix(c.Request().Header.Get("Authorization"), "Bearer ")]
-		if user == "" && len(*route.Operation.Security) > 0 {
-			return echo.ErrUnauthorized
-		}
-		c.SetRequest(c.Request().WithContext(context.WithValue(c.Request().Context(), userKey{}, user)))
-		input := &openapi3filter.RequestValidationInput{Request: c.Request(), PathParams: params, Route: route, Options: options}
-		if err := openapi3filter.ValidateRequest(c.Request().Context(), input); err != nil { // fills in defaults, too
-			return echo.NewHTTPError(400, fields(err, ""))
+		if op.Spec.RequestBody != nil { // is taken in before others have to wait for it
+			body, err := io.ReadAll(c.Request().Body)
+			if err != nil {
+				return err
+			}
+			c.Request().Body = io.NopCloser(bytes.NewReader(body))
 		}
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		if id, role := params["serverId"], route.Operation.Extensions["x-required-role"]; id != "" {
-			switch k := b.clubs[id]; {
-			case k == nil, role != "anyone" && !k.has(user):
-				return echo.ErrNotFound
-			case role != "anyone" && role != "member" && k.Owner.ID != user:
-				return echo.ErrForbidden
-			}
+		if id := c.Param("serverId"); id != "" && op.Role != "anyone" && !b.clubs[id].has(caller(ctx)) || id != "" && b.clubs[id] == nil {
+			return contract.NotFound("server")
+		} else if id != "" && op.Role != "anyone" && op.Role != "member" && b.clubs[id].Owner.ID != caller(ctx) {
+			return contract.PermissionDenied("this needs the owner")
 		}
 		return next(c)
 	}
 }
 
-// form reads the parts of a form and holds them against their schema.
-func (b *backend) form(body *multipart.Reader, schema *openapi3.Schema) (map[string]string, error) {
-	form, values, found := map[string]string{}, map[string]any{}, []gen.ProblemField{}
-	for {
-		part, err := body.NextPart()
-		if err == io.EOF {
-			break
-		}
-		var data []byte
-		if err == nil {
-			data, err = io.ReadAll(part)
-		}
-		if err != nil {
-			return nil, echo.NewHTTPError(400, wrong("", "malformed"))
-		}
-		name := part.FormName()
-		if _, twice := form[name]; twice {
-			found = append(found, wrong("/"+name, "duplicate")...)
-		}
-		form[name] = string(data)
-		switch {
-		case schema.Properties[name] == nil:
-			found = append(found, wrong("/"+name, "unknown")...)
-		case name != "image":
-			values[name] = strings.ToValidUTF8(form[name], "\x00") // which no pattern admits
-		case len(data) > 5<<20:
-			return nil, echo.ErrStatusRequestEntityTooLarge
-		default:
-			values[name] = "" // its bytes are not JSON
-			if !slices.Contains([]string{"image/png", "image/jpeg", "image/gif", "image/webp"}, http.DetectContentType(data)) {
-				found = append(found, wrong("/image", "wrong_format")...)
-			}
-		}
+// read takes what a form says into a club.
+func (b *backend) read(ctx context.Context, body *multipart.Reader, into *club) error {
+	var image []byte
+	form, err := contract.ReadForm(ctx, body, func(_, _ string, content io.Reader) (err error) {
+		image, err = io.ReadAll(content)
+		return err
+	})
+	if name := form.Text("name"); name != nil {
+		into.Name = *name
 	}
-	if found = append(found, fields(schema.VisitJSON(values, openapi3.MultiErrors()), "")...); len(found) > 0 {
-		return nil, echo.NewHTTPError(400, found)
+	if image != nil {
+		into.image, into.Image = image, nullable.NewNullableWithValue(b.url+"/images/"+b.newID())
 	}
-	return form, nil
+	return err
 }
 
-var codes = map[string]gen.FieldCode{
-	"required": "required", "type": "wrong_type", "format": "wrong_format", "pattern": "wrong_format", "minimum": "too_small",
-	"maximum": "too_large", "minLength": "too_short", "maxLength": "too_long", "minProperties": "too_few",
+func (k *club) has(account string) bool {
+	return k != nil && slices.ContainsFunc(k.members, func(m gen.Member) bool { return m.ID == account })
 }
 
-// fields are the parts of a request with which the validator finds fault.
-func fields(err error, pointer string) (all []gen.ProblemField) {
-	switch err := err.(type) {
-	case nil:
-	case openapi3.MultiError:
-		for _, err := range err {
-			all = append(all, fields(err, pointer)...)
-		}
-	case *openapi3filter.RequestError:
-		return fields(err.Err, err.Parameter.In+"/"+err.Parameter.Name)
-	case *openapi3.SchemaError:
-		return wrong(strings.Join(append([]string{pointer}, err.JSONPointer()...), "/"), codes[err.SchemaField])
-	default: // it could not even be parsed
-		return wrong(pointer, "wrong_type")
-	}
-	return all
-}
-
-func wrong(pointer string, code gen.FieldCode) []gen.ProblemField {
-	return []gen.ProblemField{{Pointer: pointer, Code: code, Message: "is not as the contract has it"}}
-}
-
-var kinds = map[int]gen.ProblemCode{
-	400: "invalid_request", 401: "unauthenticated", 403: "permission_denied", 404: "not_found", 405: "method_not_allowed",
-	409: "conflict", 413: "payload_too_large", 415: "unsupported_media_type", 500: "internal",
-}
-
-// fail writes a failure in the envelope of its family.
-func fail(err error, c echo.Context) {
-	e := echo.ErrInternalServerError
-	if !errors.As(err, &e) && (errors.Is(err, http.ErrNotMultipart) || errors.Is(err, http.ErrMissingBoundary)) {
-		e = echo.ErrUnsupportedMediaType
-	}
-	text, problem := http.StatusText(e.Code), gen.Problem{Code: kinds[e.Code], RequestID: c.Response().Header().Get("X-Request-Id")}
-	fields, _ := e.Message.([]gen.ProblemField)
-	problem.Fields = append([]gen.ProblemField{}, fields...)
-	if strings.HasPrefix(c.Path(), "/images/") {
-		_ = c.JSON(e.Code, gen.IntegrationErrorResponse{Status: "error", Message: text, Data: problem})
-	} else {
-		_ = c.JSON(e.Code, gen.SystemErrorResponse{Meta: gen.SystemMeta{Message: text}, Body: problem})
-	}
-}
-
-func ok(message string) gen.SystemMeta { return gen.SystemMeta{Success: true, Message: message} }
-
-func (b *backend) newID() string {
-	b.last++
-	return fmt.Sprintf("%024x", b.last)
-}
-
-// change gives a club what is in a form.
-func (b *backend) change(k *club, form map[string]string) {
-	if name, ok := form["name"]; ok {
-		k.Name = name
-	}
-	if image, ok := form["image"]; ok {
-		k.image, k.Image = image, nullable.NewNullableWithValue(b.url+"/images/"+b.newID())
-	}
-}
-
-func (k *club) has(user string) bool {
-	return slices.ContainsFunc(k.members, func(m gen.Member) bool { return m.ID == user })
-}
-
-func (k *club) add(user string) {
+func (k *club) add(account string) {
 	k.members = append(k.members, gen.Member{
-		ID: user, ObjectID: strings.Repeat("0", 23) + user, DisplayName: "Account " + user, Roles: []string{"@all"},
+		ID: account, ObjectID: strings.Repeat("0", 23) + account, DisplayName: "Account " + account, Roles: []string{"@all"},
 		Username: nullable.NewNullNullable[string](), Avatar: nullable.NewNullNullable[string](), JoinedAt: gen.Time{Time: time.Now()},
 	})
 }
+
+func ok(message string) gen.SystemMeta { return gen.SystemMeta{Success: true, Message: message} }
 
 func (b *backend) ListMyServers(ctx context.Context, _ stub.ListMyServersRequestObject) (stub.ListMyServersResponseObject, error) {
 	mine := []gen.Server{}
@@ -253,59 +163,50 @@ func (b *backend) ListMyServers(ctx context.Context, _ stub.ListMyServersRequest
 }
 
 func (b *backend) CreateServer(ctx context.Context, r stub.CreateServerRequestObject) (stub.CreateServerResponseObject, error) {
-	form, err := b.form(r.Body, b.doc.Components.Schemas["ServerCreate"].Value)
-	if err != nil {
-		return nil, err
-	}
-	key, user := "", caller(ctx)
-	if r.Params.IdempotencyKey != nil {
-		key = user + " " + *r.Params.IdempotencyKey
-	}
-	if first, again := b.kept[key]; again {
-		if !maps.Equal(first.form, form) {
-			return nil, echo.ErrConflict
-		}
-		replayed := stub.CreateServer201ResponseHeaders{IdempotentReplayed: new("true")}
-		return stub.CreateServer201JSONResponse{Body: first.answer, Headers: replayed}, nil
-	}
-	id := b.newID()
 	k := &club{visits: map[string]gen.Visit{}, Server: gen.Server{
-		ID: id, ObjectID: id, Owner: gen.ServerOwner{ID: user}, Image: nullable.NewNullNullable[string](),
+		ID: b.newID(), Owner: gen.ServerOwner{ID: caller(ctx)}, Image: nullable.NewNullNullable[string](),
 		Roles: []string{b.newID()}, Categories: []string{}, Leaderboards: []string{}, LanguageSettings: []string{},
 	}}
-	k.add(user)
-	b.change(k, form)
-	b.clubs[id] = k
-	made := gen.CreatedServer{ID: id, ObjectID: id, Name: k.Name, Image: k.Image, Owner: k.Owner}
-	answer := gen.CreatedServerResponse{Meta: ok("Server has been created successfully"), Body: made}
-	if key != "" {
-		b.kept[key] = kept{form, answer}
+	k.ObjectID = k.ID
+	if err := b.read(ctx, r.Body, k); err != nil {
+		return nil, err
 	}
-	return stub.CreateServer201JSONResponse{Body: answer}, nil
+	var key string
+	key, k.request = contract.IdempotencyFrom(ctx)
+	if first := b.made[caller(ctx)+key]; first != nil && !bytes.Equal(first.request, k.request) {
+		return nil, contract.Conflict("This was sent before with other content", "the Idempotency-Key belongs to another request")
+	} else if first != nil {
+		return stub.CreateServer201JSONResponse{Body: first.answer, Headers: stub.CreateServer201ResponseHeaders{IdempotentReplayed: new("true")}}, nil
+	} else if key != "" {
+		b.made[caller(ctx)+key] = k
+	}
+	k.add(caller(ctx))
+	b.clubs[k.ID] = k
+	k.answer.Meta = ok("Server has been created successfully")
+	k.answer.Body = gen.CreatedServer{ID: k.ID, ObjectID: k.ID, Name: k.Name, Image: k.Image, Owner: k.Owner}
+	return stub.CreateServer201JSONResponse{Body: k.answer}, nil
 }
 
 func (b *backend) GetServer(_ context.Context, r stub.GetServerRequestObject) (stub.GetServerResponseObject, error) {
 	return stub.GetServer200JSONResponse{Meta: ok("Server"), Body: b.clubs[r.ServerID].Server}, nil
 }
 
-func (b *backend) UpdateServer(_ context.Context, r stub.UpdateServerRequestObject) (stub.UpdateServerResponseObject, error) {
-	form, err := b.form(r.Body, b.doc.Components.Schemas["ServerUpdate"].Value)
-	if err != nil {
+func (b *backend) UpdateServer(ctx context.Context, r stub.UpdateServerRequestObject) (stub.UpdateServerResponseObject, error) {
+	if err := b.read(ctx, r.Body, b.clubs[r.ServerID]); err != nil {
 		return nil, err
 	}
-	b.change(b.clubs[r.ServerID], form)
 	return stub.UpdateServer200JSONResponse{Meta: ok("Server has been updated successfully"), Body: b.clubs[r.ServerID].Server}, nil
 }
 
 func (b *backend) DeleteServer(_ context.Context, r stub.DeleteServerRequestObject) (stub.DeleteServerResponseObject, error) {
 	delete(b.clubs, r.ServerID)
-	return stub.DeleteServer200JSONResponse{Meta: ok("Server has been deleted successfully"), Body: map[string]any{}}, nil
+	return stub.DeleteServer200JSONResponse{Meta: ok("Server has been deleted successfully"), Body: gen.Nothing{}}, nil
 }
 
 func (b *backend) JoinServer(ctx context.Context, r stub.JoinServerRequestObject) (stub.JoinServerResponseObject, error) {
 	k := b.clubs[r.ServerID]
 	if k.has(caller(ctx)) {
-		return nil, echo.ErrConflict
+		return nil, contract.Conflict("You are a member already", "the caller has joined this server before")
 	}
 	k.add(caller(ctx))
 	return stub.JoinServer200JSONResponse{Meta: ok("Server has been joined successfully"), Body: k.Server}, nil
@@ -314,10 +215,10 @@ func (b *backend) JoinServer(ctx context.Context, r stub.JoinServerRequestObject
 func (b *backend) LeaveServer(ctx context.Context, r stub.LeaveServerRequestObject) (stub.LeaveServerResponseObject, error) {
 	k := b.clubs[r.ServerID]
 	if k.Owner.ID == caller(ctx) {
-		return nil, echo.ErrConflict
+		return nil, contract.Conflict("The owner cannot leave", "the caller owns this server")
 	}
 	k.members = slices.DeleteFunc(k.members, func(m gen.Member) bool { return m.ID == caller(ctx) })
-	return stub.LeaveServer200JSONResponse{Meta: ok("Server has been left successfully"), Body: map[string]any{}}, nil
+	return stub.LeaveServer200JSONResponse{Meta: ok("Server has been left successfully"), Body: gen.Nothing{}}, nil
 }
 
 func (b *backend) VisitServer(ctx context.Context, r stub.VisitServerRequestObject) (stub.VisitServerResponseObject, error) {
@@ -349,7 +250,7 @@ func (b *backend) ListServerChannels(context.Context, stub.ListServerChannelsReq
 
 func (b *backend) GetMemberBalance(_ context.Context, r stub.GetMemberBalanceRequestObject) (stub.GetMemberBalanceResponseObject, error) {
 	if !b.clubs[r.ServerID].has(r.UserID) {
-		return nil, echo.ErrNotFound
+		return nil, contract.NotFound("member")
 	}
 	return stub.GetMemberBalance200JSONResponse{Meta: ok("Member balance")}, nil
 }
@@ -370,9 +271,9 @@ func (b *backend) GetImage(_ context.Context, r stub.GetImageRequestObject) (stu
 			return stub.GetImage304Response{Headers: stub.GetImage304ResponseHeaders{ETag: &tag, CacheControl: &forever}}, nil
 		}
 		return stub.GetImage200ImageResponse{
-			Body: strings.NewReader(k.image), ContentLength: int64(len(k.image)), ContentType: http.DetectContentType([]byte(k.image)),
+			Body: bytes.NewReader(k.image), ContentLength: int64(len(k.image)), ContentType: http.DetectContentType(k.image),
 			Headers: stub.GetImage200ResponseHeaders{ETag: &tag, CacheControl: &forever},
 		}, nil
 	}
-	return nil, echo.ErrNotFound
+	return nil, contract.NotFound("image")
 }
