@@ -7,11 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 
-	"github.com/labstack/echo/v4"
 	"github.com/rejoin-dev/rejoin/api/contract"
-	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
@@ -19,7 +16,6 @@ import (
 type actor struct {
 	account    int64      // its number; for a key that of whoever made it
 	key        *store.Key // nil for an account
-	scheme     string     // the security scheme of the contract by which the credential came
 	credential string
 }
 
@@ -44,52 +40,29 @@ func hashOf(credential string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// permissions are what an API key may; an account has none of that kind.
-func (a actor) permissions() []gen.KeyPermission {
-	if a.key == nil {
-		return nil
-	}
-	return a.key.Permissions
-}
-
-// admit lets a request in whose caller the operation takes. It knows the headers alone, so that nobody without a
-// credential makes the server read a body.
-func (s *Server) admit(c echo.Context, op *contract.Operation) error {
-	if err := s.limits.checkAddress(op, c.RealIP()); err != nil {
-		return err
-	}
-	if len(op.Schemes) == 0 {
-		return nil
-	}
-	ctx := c.Request().Context()
-	who, err := s.authenticate(ctx, c.Request().Header)
-	if err != nil {
-		return err
-	}
-	callFrom(ctx).actor = who
-	return op.Admit(who.scheme, who.permissions())
-}
-
 // authenticate finds who is calling.
-func (k *core) authenticate(ctx context.Context, header http.Header) (actor, error) {
-	credential, keyHeader, err := contract.CredentialFrom(header)
-	if err != nil {
-		return actor{}, err
-	}
+func (k *core) authenticate(ctx context.Context, credential string, inKeyHeader bool) (contract.Caller, error) {
 	hash, now := hashOf(credential), k.now()
-	if !keyHeader {
+	if !inKeyHeader {
 		account, err := k.store.Auth.GetCaller(ctx, hash, now)
 		if !errors.Is(err, store.ErrNotFound) {
-			return actor{account: account, scheme: contract.SessionAuth, credential: credential}, err
+			return contract.Caller{Scheme: contract.SessionAuth, Who: actor{account: account, credential: credential}}, err
 		}
 	}
 	key, err := k.store.Keys.GetByHash(ctx, hash, now)
 	if errors.Is(err, store.ErrNotFound) {
-		return actor{}, contract.Unauthenticated("the credential is unknown, ended or expired")
+		return contract.Caller{}, contract.Unauthenticated("the credential is unknown, ended or expired")
 	}
 	scheme := contract.KeyAuth
-	if keyHeader {
+	if inKeyHeader {
 		scheme = contract.APIKeyAuth
 	}
-	return actor{account: key.Account, key: &key, scheme: scheme, credential: credential}, err
+	who := actor{account: key.Account, key: &key, credential: credential}
+	return contract.Caller{Scheme: scheme, Permissions: key.Permissions, Who: who}, err
+}
+
+// actorFrom is who is calling; nobody in an operation that is for everybody.
+func actorFrom(ctx context.Context) actor {
+	who, _ := contract.CallerFrom(ctx).Who.(actor)
+	return who
 }

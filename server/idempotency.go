@@ -33,10 +33,9 @@ func claimOf(ctx context.Context) *claim {
 	if key == "" {
 		return nil
 	}
-	call := callFrom(ctx)
-	caller := call.actor.credential
+	caller := actorFrom(ctx).credential
 	if caller == "" {
-		caller = call.remote // who has no credential yet is told from others by where they call from
+		caller = callFrom(ctx).remote // who has no credential yet is told from others by where they call from
 	}
 	return &claim{
 		secret:  sha256.Sum256([]byte(contract.OperationFrom(ctx).ID + "\x00" + caller + "\x00" + key)),

@@ -57,12 +57,17 @@ func (l *limits) of(op *contract.Operation) (pair limitPair, limited bool) {
 	return l.session, true
 }
 
-// checkAddress counts a request by where it comes from. It needs nothing but the connection and the headers.
-func (l *limits) checkAddress(op *contract.Operation, address string) error {
-	if pair, limited := l.of(op); limited {
-		return l.check(pair.address, networkOf(address))
+// checkAddress is the middleware that counts a request by where it comes from. It needs nothing but the connection and the
+// headers.
+func (l *limits) checkAddress(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if pair, limited := l.of(contract.OperationFrom(c.Request().Context())); limited {
+			if err := l.check(pair.address, networkOf(c.RealIP())); err != nil {
+				return err
+			}
+		}
+		return next(c)
 	}
-	return nil
 }
 
 // checkAccount is the middleware that counts a request by the account that it is about: the caller's, or that of the

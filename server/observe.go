@@ -12,11 +12,10 @@ import (
 	"github.com/rejoin-dev/rejoin/api/contract"
 )
 
-// A call is what is known of a request while it is answered. It is made once and filled in on the way.
+// A call is what is known of a request beside what the contract knows.
 type call struct {
 	origin string // scheme and host that the request was sent to
 	remote string // the address that it came from
-	actor  actor
 }
 
 type callKey struct{}
@@ -29,10 +28,7 @@ func callFrom(ctx context.Context) *call {
 	return &call{}
 }
 
-func actorFrom(ctx context.Context) actor { return callFrom(ctx).actor }
-
-// observe is the outermost middleware but one: it answers errors, and leaves one line in the log and one observation in
-// the metrics.
+// observe leaves one line in the log and one observation in the metrics, for which it has to answer errors itself.
 func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := time.Now()
@@ -59,7 +55,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 			slog.Duration("duration", took),
 			slog.Int64("bytes", c.Response().Size),
 			slog.String("remote", call.remote),
-			slog.Int64("account", call.actor.account))
+			slog.Int64("account", actorFrom(ctx).account))
 		return nil
 	}
 }

@@ -7,10 +7,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/rejoin-dev/rejoin/api"
+	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/swaggest/swgui/v5emb"
 )
 
@@ -19,7 +19,11 @@ const readyTimeout = 2 * time.Second
 
 // addPages registers what stands beside the API and is not in the contract: the contract itself, its reference page,
 // and what operators look at.
-func (s *Server) addPages(e *echo.Echo, doc *openapi3.T) {
+func (s *Server) addPages(e *echo.Echo) error {
+	doc, err := contract.Document()
+	if err != nil {
+		return err
+	}
 	e.GET("/openapi.yaml", document("application/yaml", func() ([]byte, error) { return api.Spec, nil }))
 	e.GET("/openapi.json", document("application/json", sync.OnceValues(doc.MarshalJSON)))
 
@@ -37,6 +41,7 @@ func (s *Server) addPages(e *echo.Echo, doc *openapi3.T) {
 	e.GET("/livez", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
 	e.GET("/readyz", s.readyz)
 	e.GET("/metrics", echo.WrapHandler(promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{})))
+	return nil
 }
 
 // document serves bytes that are fixed in this binary. They are tagged with the digest of the contract, which they

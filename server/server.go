@@ -3,9 +3,8 @@
 // New opens the database and brings its schema up to date; Serve answers on a listener until its context ends, or
 // Handler gives the same as an http.Handler, say for a test. Close when done.
 //
-// A request takes this way: an id, observe (log line, metrics), recover, Hold (who is calling, body limit,
-// validation), the generated stub, the handler in the file of its tag, one transaction of the store. An error at any
-// step goes through errors.go. What of this every backend needs is package api/contract.
+// A request takes the way of package api/contract, which asks here who is calling; then the generated stub, the handler in
+// the file of its tag, and one transaction of the store.
 package server
 
 import (
@@ -176,36 +175,20 @@ func (k *core) origin(ctx context.Context) string {
 const requestTimeout = 30 * time.Second
 
 func (s *Server) newHandler(config Config) (http.Handler, error) {
-	own, err := contract.Own()
+	e, err := contract.NewEcho(handlersOf(s.core), contract.Options{
+		Authenticate: s.authenticate,
+		Outer:        []echo.MiddlewareFunc{s.observe, middleware.ContextTimeout(requestTimeout), s.limits.checkAddress},
+		Inner:        []echo.MiddlewareFunc{s.limits.checkAccount},
+		CheckAnswers: config.CheckAnswers,
+		NewID:        func() string { return s.newID() },
+		Log:          s.log,
+	})
 	if err != nil {
 		return nil, err
 	}
-	e := echo.New()
-	e.HTTPErrorHandler = writeErrors(contract.ErrorHandler(s.log))
+	e.HTTPErrorHandler = writeErrors(e.HTTPErrorHandler)
 	e.IPExtractor = ipExtractor(config.TrustProxy)
-	stub.RegisterHandlers(e, stub.NewStrictHandler(handlersOf(s.core), []stub.StrictMiddlewareFunc{neverNil}))
-	if err := own.Match(e.Routes()); err != nil {
-		return nil, err
-	}
-	s.addPages(e, own.Document)
-	e.Pre(contract.AcceptOtherPrefixes)
-	e.Use(contract.Identify(func() string { return s.newID() }), s.observe)
-	switch config.CheckAnswers {
-	case "log", "enforce":
-		e.Use(contract.CheckAnswers(config.CheckAnswers == "enforce", s.log))
-	case "", "off":
-	default:
-		return nil, fmt.Errorf("answers can be checked by log or enforce, not by %q", config.CheckAnswers)
-	}
-	e.Use(
-		middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: func(_ echo.Context, err error, stack []byte) error {
-			return fmt.Errorf("panic: %w\n%s", err, stack)
-		}}),
-		middleware.ContextTimeout(requestTimeout),
-		own.Hold(s.admit),
-		s.limits.checkAccount,
-	)
-	return e, nil
+	return e, s.addPages(e)
 }
 
 // ipExtractor decides whose word counts on where a request came from.
@@ -221,17 +204,6 @@ func ipExtractor(trusted []netip.Prefix) echo.IPExtractor {
 		}))
 	}
 	return echo.ExtractIPFromXFFHeader(options...)
-}
-
-// neverNil turns a handler's nil answer, which would go out as an empty 200, into an error.
-func neverNil(next stub.StrictHandlerFunc, operationID string) stub.StrictHandlerFunc {
-	return func(c echo.Context, request any) (any, error) {
-		response, err := next(c, request)
-		if err == nil && response == nil {
-			return nil, fmt.Errorf("%s has returned neither an answer nor an error", operationID)
-		}
-		return response, err
-	}
 }
 
 // Handler answers requests. The timeouts of Serve are not part of it.

@@ -20,11 +20,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/labstack/echo/v4"
 	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/gen"
-	"github.com/rejoin-dev/rejoin/gen/stub"
 	"github.com/rejoin-dev/rejoin/server/internal/pgtest"
 )
 
@@ -622,17 +619,5 @@ func TestAReplayedUploadKeepsTheFirstImage(t *testing.T) {
 	files, err := os.ReadDir(config.Data + "/images")
 	if err != nil || len(files) != 2 { // the image and its attributes
 		t.Errorf("got %d files, want those of one image (%v)", len(files), err)
-	}
-}
-
-func TestAHandlerWithoutAnAnswerIsAnErrorAndNotAnEmptySuccess(t *testing.T) {
-	answer, err := neverNil(func(echo.Context, any) (any, error) { return nil, nil }, "GetThing")(nil, nil)
-	if answer != nil || err == nil || !strings.Contains(err.Error(), "GetThing") {
-		t.Errorf("got %v, %v; want an error that names the operation", answer, err)
-	}
-	want := stub.GetServer200JSONResponse{}
-	answer, err = neverNil(func(echo.Context, any) (any, error) { return want, nil }, "GetThing")(nil, nil)
-	if !cmp.Equal(answer, any(want)) || err != nil {
-		t.Errorf("got %v, %v; want what the handler answered", answer, err)
 	}
 }

@@ -12,10 +12,9 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// CheckAnswers is a middleware, between Identify and Hold, that holds each answer against the contract too, as the
-// conformance suite does from the outside. What breaks it is logged; with enforce the caller gets an internal error
-// instead. Answers that are not JSON pass as they are. It costs about as much as checking requests does.
-func CheckAnswers(enforce bool, log *slog.Logger) echo.MiddlewareFunc {
+// checkAnswers is the middleware that holds each answer against the contract too, as the conformance suite does from the
+// outside. Answers that are not JSON pass as they are.
+func checkAnswers(enforce bool, log *slog.Logger) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			response := c.Response()

@@ -1,30 +1,22 @@
-// Package contract holds requests against api/openapi.yaml and puts errors into its envelopes: what every backend in Go
-// needs between Echo and gen/stub, and what no two backends should do differently.
+// Package contract serves a backend under api/openapi.yaml: it holds requests against the contract, finds out who may
+// call what, and puts errors into envelopes. It is what every backend in Go needs between Echo and gen/stub, and what no
+// two backends should do differently.
 //
-// A backend implements [github.com/rejoin-dev/rejoin/gen/stub.StrictServerInterface] and says who is calling:
+// A backend implements [stub.StrictServerInterface] and says whom a credential belongs to:
 //
-//	k, err := contract.Own()
-//	if err != nil {
-//		return err
-//	}
-//	e := echo.New()
-//	e.HTTPErrorHandler = contract.ErrorHandler(slog.Default())
-//	stub.RegisterHandlers(e, stub.NewStrictHandler(backend, nil))
-//	if err := k.Match(e.Routes()); err != nil {
-//		return err
-//	}
-//	e.Pre(contract.AcceptOtherPrefixes)
-//	e.Use(contract.Identify(newID), middleware.Recover(), k.Hold(admit))
+//	e, err := contract.NewEcho(backend, contract.Options{Authenticate: authenticate})
 //
-// Its methods then get only what the contract admits: known and in their ranges the parameters, with their defaults
-// filled in; validated the bodies. They return an [Error] where the caller is to be told what is wrong; whatever else
-// they return is logged and told as nothing. The body of a form is read, and held, by [ReadForm].
+// Its methods then get only what the contract admits: callers whose kind of credential the operation takes, with the
+// permission that it needs; parameters in their ranges, with defaults filled in; validated bodies. They find the caller by
+// [CallerFrom], the body of a form by [ReadForm], and what the caller wants repeated safely by [IdempotencyFrom]. They
+// return an [Error] where the caller is to be told what is wrong; whatever else they return is logged and told as nothing.
+//
+// What an account may do in a server, Operation.Role, is the backend's to know.
 //
 // Prove the backend with `rejoin conform`, which knows nothing of this package.
 package contract
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"regexp"
@@ -40,11 +32,9 @@ import (
 	"github.com/rejoin-dev/rejoin/gen"
 )
 
-// A Contract holds each request against the operation that Echo matched. There is no second router: the matched path
-// is the key. It is never changed and safe for concurrent use.
-type Contract struct {
-	// Document is what the contract was made from. Treat it as read-only.
-	Document   *openapi3.T
+// A contract is what requests are held against. It is worked out once and never changed.
+type contract struct {
+	document   *openapi3.T
 	operations map[routeKey]*Operation
 }
 
@@ -83,22 +73,31 @@ const (
 // AnyPermission is what an operation names that every API key may call.
 const AnyPermission gen.KeyPermission = "any"
 
-// Own is the contract of this module, api/openapi.yaml. It is worked out once in a process. An error means that the build
-// is broken.
-var Own = sync.OnceValues(func() (*Contract, error) {
+// own is the contract of this module. It is worked out once, however many backends a process has.
+var own = sync.OnceValues(func() (*contract, error) {
 	doc, err := api.Load()
 	if err != nil {
 		return nil, err
 	}
-	return New(doc)
+	return newContract(doc)
 })
+
+// Document is the contract that backends are served under, api/openapi.yaml. Treat it as read-only. An error means that
+// the build is broken.
+func Document() (*openapi3.T, error) {
+	k, err := own()
+	if err != nil {
+		return nil, err
+	}
+	return k.document, nil
+}
 
 var pathParameter = regexp.MustCompile(`\{([^}]+)\}`)
 
-// New prepares every operation of a document. It refuses, by name, an operation that uses something which would not be
-// checked. The formats that api.Load knows are defined for it too.
-func New(doc *openapi3.T) (*Contract, error) {
-	k := &Contract{Document: doc, operations: map[routeKey]*Operation{}}
+// newContract prepares every operation of a document. It refuses, by name, an operation that uses something which would
+// not be checked.
+func newContract(doc *openapi3.T) (*contract, error) {
+	k := &contract{document: doc, operations: map[routeKey]*Operation{}}
 	for path, item := range doc.Paths.Map() {
 		for method, spec := range item.Operations() {
 			op, err := newOperation(doc, path, method, item, spec)
@@ -161,9 +160,9 @@ func newOperation(doc *openapi3.T, path, method string, item *openapi3.PathItem,
 	return op, op.prepareBody(spec.RequestBody.Value.Content)
 }
 
-// Match compares the operations with the routes that were generated from them. A difference means that the program was
+// matches compares the operations with the routes that were generated from them. A difference means that the program was
 // built from another contract than the one it carries.
-func (k *Contract) Match(routes []*echo.Route) error {
+func (k *contract) matches(routes []*echo.Route) error {
 	served := map[routeKey]bool{}
 	var wrong []string
 	for _, route := range routes {
@@ -185,84 +184,10 @@ func (k *Contract) Match(routes []*echo.Route) error {
 	return nil
 }
 
-// Hold is the middleware that lets a request through to its operation only if the contract admits it. Requests that match
-// no operation pass: they are Echo's own 404 and 405, and routes beside the contract.
-//
-// The order matters. First comes admit, which finds who is calling from the headers, by the Schemes of the operation, and
-// refuses whom it will; it may set the request of its echo.Context, to put the caller into the context. Nothing of a body
-// has been read then. Next the kind and the size of the body, then what is in it and the parameters. Multipart bodies are
-// left for [ReadForm].
-func (k *Contract) Hold(admit func(echo.Context, *Operation) error) echo.MiddlewareFunc {
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			r := c.Request()
-			op := k.operations[routeKey{r.Method, c.Path()}]
-			if op == nil {
-				return next(c)
-			}
-			h := &held{operation: op, idempotency: idempotencyOf(r, op)}
-			c.SetRequest(r.WithContext(context.WithValue(r.Context(), heldKey{}, h)))
-			if err := admit(c, op); err != nil {
-				return err
-			}
-			r = c.Request()
-			if err := op.takeBody(c.Response(), r, h.idempotency); err != nil {
-				return err
-			}
-			input := openapi3filter.RequestValidationInput{Request: r, PathParams: pathParams(c), Route: op.route, Options: op.options}
-			if err := openapi3filter.ValidateRequest(r.Context(), &input); err != nil {
-				return errorOfValidation(err)
-			}
-			return next(c)
-		}
+// Name is the ID, or "none" where no operation was matched.
+func (o *Operation) Name() string {
+	if o == nil {
+		return "none"
 	}
-}
-
-// held is what is known of a request that is held.
-type held struct {
-	operation   *Operation
-	idempotency *idempotency // nil: it does not ask to be answered once
-}
-
-type heldKey struct{}
-
-func heldFrom(ctx context.Context) held {
-	if h, ok := ctx.Value(heldKey{}).(*held); ok {
-		return *h
-	}
-	return held{}
-}
-
-// OperationFrom returns the operation that the request of a context is held against, from admit on; nil if none matched.
-func OperationFrom(ctx context.Context) *Operation { return heldFrom(ctx).operation }
-
-func pathParams(c echo.Context) map[string]string {
-	names := c.ParamNames()
-	if len(names) == 0 {
-		return nil
-	}
-	params := make(map[string]string, len(names))
-	for i, value := range c.ParamValues() {
-		params[names[i]] = value
-	}
-	return params
-}
-
-// AcceptOtherPrefixes, for Echo.Pre, answers each family under its other base URL too: the System API under /api/v1, the Integration
-// API under /v1. The contract has each path once.
-func AcceptOtherPrefixes(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		url := c.Request().URL
-		rewrite := func(path string) string {
-			if rest, ok := strings.CutPrefix(path, "/api/v1/"); ok {
-				return "/" + rest
-			}
-			if rest, ok := strings.CutPrefix(path, "/v1/"); ok {
-				return integrationPrefix + "/" + rest
-			}
-			return path
-		}
-		url.Path, url.RawPath = rewrite(url.Path), rewrite(url.RawPath)
-		return next(c)
-	}
+	return o.ID
 }

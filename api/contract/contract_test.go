@@ -1,6 +1,7 @@
-package contract_test
+package contract
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -15,8 +16,8 @@ import (
 	"github.com/labstack/echo/v4"
 	oapi "github.com/oapi-codegen/runtime"
 	"github.com/rejoin-dev/rejoin/api"
-	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
+	"github.com/rejoin-dev/rejoin/gen/stub"
 )
 
 // The contract of these tests has a JSON body with every kind of constraint, which the real one may not have.
@@ -68,30 +69,34 @@ func parse(t testing.TB, contract string) *openapi3.T {
 	return doc
 }
 
-// newThings serves thingsContract with the real middleware; the handler answers with the body as the generated stub binds it.
+// newThings serves thingsContract; the operation answers with the body as the generated stub binds it.
 func newThings(t testing.TB, additional string) http.Handler {
 	t.Helper()
-	k, err := contract.New(parse(t, strings.ReplaceAll(thingsContract, "OPEN", additional)))
+	k, err := newContract(parse(t, strings.ReplaceAll(thingsContract, "OPEN", additional)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := echo.New()
-	e.HTTPErrorHandler = contract.ErrorHandler(slog.New(slog.DiscardHandler))
-	e.POST("/things/:id", func(c echo.Context) error {
-		var body struct {
-			Name string `json:"name"`
-			Note string `json:"note"`
-		}
-		if err := oapi.BindJSONBody(c.Request(), &body); err != nil {
-			return err
-		}
-		return c.JSON(http.StatusOK, map[string]string{"name": body.Name, "note": body.Note, "limit": c.QueryParam("limit")})
+	e, err := k.newEcho(optionsForTests, func(e *echo.Echo) {
+		e.POST("/things/:id", func(c echo.Context) error {
+			var body struct {
+				Name string `json:"name"`
+				Note string `json:"note"`
+			}
+			if err := oapi.BindJSONBody(c.Request(), &body); err != nil {
+				return err
+			}
+			return c.JSON(http.StatusOK, map[string]string{"name": body.Name, "note": body.Note, "limit": c.QueryParam("limit")})
+		})
 	})
-	e.Use(contract.Identify(func() string { return "id" }), k.Hold(func(c echo.Context, _ *contract.Operation) error {
-		_, _, err := contract.CredentialFrom(c.Request().Header)
-		return err
-	}))
+	if err != nil {
+		t.Fatal(err)
+	}
 	return e
+}
+
+var optionsForTests = Options{
+	Authenticate: func(context.Context, string, bool) (Caller, error) { return Caller{Scheme: SessionAuth}, nil },
+	Log:          slog.New(slog.DiscardHandler),
 }
 
 const credential = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -240,20 +245,20 @@ func TestAContractThatCannotBeHeldIsRefusedByName(t *testing.T) {
 		if broken == things {
 			t.Fatalf("%s: nothing was changed", name)
 		}
-		if _, err := contract.New(parse(t, broken)); err == nil || !strings.Contains(err.Error(), "createThing") {
+		if _, err := newContract(parse(t, broken)); err == nil || !strings.Contains(err.Error(), "createThing") {
 			t.Errorf("%s: got %v, want an error that names createThing", name, err)
 		}
 	}
 }
 
 func TestAContractThatDiffersFromTheRoutesIsRefused(t *testing.T) {
-	k, err := contract.New(parse(t, strings.ReplaceAll(thingsContract, "OPEN", "false")))
+	k, err := newContract(parse(t, strings.ReplaceAll(thingsContract, "OPEN", "false")))
 	if err != nil {
 		t.Fatal(err)
 	}
 	e := echo.New()
 	e.GET("/other", func(echo.Context) error { return nil })
-	err = k.Match(e.Routes())
+	err = k.matches(e.Routes())
 	if err == nil || !strings.Contains(err.Error(), "GET /other is served") || !strings.Contains(err.Error(), "createThing") {
 		t.Errorf("got %v, want an error that names both sides of the difference", err)
 	}
@@ -269,11 +274,11 @@ func BenchmarkValidation(b *testing.B) {
 			for i := range operations - 1 {
 				doc.Paths.Set(fmt.Sprintf("/others%d/{id}", i), item)
 			}
-			k, err := contract.New(doc)
+			k, err := newContract(doc)
 			if err != nil {
 				b.Fatal(err)
 			}
-			hold := k.Hold(func(echo.Context, *contract.Operation) error { return nil })(func(echo.Context) error { return nil })
+			held := k.match(hold(optionsForTests.Authenticate)(func(echo.Context) error { return nil }))
 			e := echo.New()
 			body := `{"name":"chess","kind":"a","count":3,"tags":["x","y"]}`
 			request := postThing("/things/1", body)
@@ -285,10 +290,22 @@ func BenchmarkValidation(b *testing.B) {
 				c.SetPath("/things/:id")
 				c.SetParamNames("id")
 				c.SetParamValues("1")
-				if err := hold(c); err != nil {
+				if err := held(c); err != nil {
 					b.Fatal(err)
 				}
 			}
 		})
+	}
+}
+
+func TestAHandlerWithoutAnAnswerIsAnErrorAndNotAnEmptySuccess(t *testing.T) {
+	answer, err := neverNil(func(echo.Context, any) (any, error) { return nil, nil }, "GetThing")(nil, nil)
+	if answer != nil || err == nil || !strings.Contains(err.Error(), "GetThing") {
+		t.Errorf("got %v, %v; want an error that names the operation", answer, err)
+	}
+	want := stub.GetServer200JSONResponse{}
+	answer, err = neverNil(func(echo.Context, any) (any, error) { return want, nil }, "GetThing")(nil, nil)
+	if !cmp.Equal(answer, any(want)) || err != nil {
+		t.Errorf("got %v, %v; want what the handler answered", answer, err)
 	}
 }

@@ -119,8 +119,8 @@ func unsupportedMediaType(want string) *Error {
 		DevMessage: "send the body as " + want}
 }
 
-// ErrorOf makes an Error of any error: what a handler returned, the router, or a panic.
-func ErrorOf(err error) *Error {
+// errorOf makes an Error of any error: what a handler returned, the router, or a panic.
+func errorOf(err error) *Error {
 	var e *Error
 	var routing *echo.HTTPError
 	var body *http.MaxBytesError
@@ -179,13 +179,12 @@ func (e *Error) envelope(in family, requestID string) any {
 	return gen.SystemErrorResponse{Meta: meta, Body: problem}
 }
 
-// ErrorHandler is where every error becomes an answer: an Echo.HTTPErrorHandler that writes it in the envelope of the
-// operation that the request matched. What is the backend's own fault goes to the log, whole, under the id that the
-// caller is told.
-func ErrorHandler(log *slog.Logger) echo.HTTPErrorHandler {
+// errorHandler is where every error becomes an answer, in the envelope of the operation that the request matched. What is
+// the backend's own fault goes to the log, whole, under the id that the caller is told.
+func errorHandler(log *slog.Logger) echo.HTTPErrorHandler {
 	return func(err error, c echo.Context) {
 		ctx, header := c.Request().Context(), c.Response().Header()
-		e, op, requestID := ErrorOf(err), OperationFrom(ctx), header.Get(echo.HeaderXRequestID)
+		e, op, requestID := errorOf(err), OperationFrom(ctx), header.Get(echo.HeaderXRequestID)
 		if e.Cause != nil && statusOf[e.Code] >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) {
 			log.LogAttrs(ctx, slog.LevelError, string(e.Code)+" error",
 				slog.String("request_id", requestID), slog.String("operation", op.Name()), slog.Any("error", err))

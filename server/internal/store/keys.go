@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"slices"
 	"time"
 
 	"github.com/rejoin-dev/rejoin/gen"
@@ -16,11 +15,6 @@ type Keys struct{ conn }
 type Key struct {
 	gen.APIKey
 	Account int64
-}
-
-// May tells whether a key has a permission.
-func (k Key) May(permission gen.KeyPermission) bool {
-	return slices.Contains(k.Permissions, permission)
 }
 
 const selectKey = `SELECT k.id, k.server_id, k.masked, k.name, k.permissions, k.expire_period, k.expires_at, k.active,

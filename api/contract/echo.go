@@ -1,0 +1,284 @@
+package contract
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+	"github.com/rejoin-dev/rejoin/gen"
+	"github.com/rejoin-dev/rejoin/gen/stub"
+)
+
+// Options are what a backend adds to its operations. Authenticate is required.
+type Options struct {
+	// Authenticate finds who is calling. The credential has the form that the contract gives it, 64 lower-case hexadecimal
+	// characters; inKeyHeader tells that it came in x-api-key, where only an API key counts. Nothing of a body has been
+	// read. The error for a credential that nobody has, or no longer, is Unauthenticated.
+	Authenticate func(ctx context.Context, credential string, inKeyHeader bool) (Caller, error)
+	// Outer are the middlewares that see each request, before it is held against the contract, and each error. They know its
+	// operation, OperationFrom.
+	Outer []echo.MiddlewareFunc
+	// Inner are those that see what the contract has admitted, before its operation does. They know who is calling, too.
+	Inner []echo.MiddlewareFunc
+	// CheckAnswers holds answers against the contract too: "log" says in the log which break it, "enforce" also answers with
+	// an internal error instead. It costs about as much as checking requests does. Empty or "off": it is not done.
+	CheckAnswers string
+	// NewID makes the X-Request-Id of requests that have none, or none that the contract accepts. Nil: random ones.
+	NewID func() string
+	// Log gets what is the backend's own fault. Nil: slog.Default().
+	Log *slog.Logger
+}
+
+// A Caller is who is calling.
+type Caller struct {
+	// Scheme is how the credential came: SessionAuth, KeyAuth or APIKeyAuth.
+	Scheme string
+	// Permissions are what an API key may.
+	Permissions []gen.KeyPermission
+	// Who is for the backend alone.
+	Who any
+}
+
+// NewEcho serves the operations of a backend. It refuses, by name, a contract that cannot be held in full, and one that
+// differs from the routes of gen/stub: the program was then built from another contract than the one it carries.
+//
+// A request takes this way: its other prefix (/api/v1, /v1) is taken off; it gets its X-Request-Id; Echo matches its
+// operation; the Outer middlewares; who is calling, from the headers alone; the kind and the size of
+// the body; what is in it, and the parameters; the Inner middlewares; the operation. An error or a panic at any
+// step comes back to Echo's HTTPErrorHandler, which writes every one. Bodies of forms are left for ReadForm.
+//
+// Routes beside the contract may be added to the Echo, and its other fields be set, before it serves.
+func NewEcho(backend stub.StrictServerInterface, options Options) (*echo.Echo, error) {
+	k, err := own()
+	if err != nil {
+		return nil, err
+	}
+	return k.newEcho(options, func(e *echo.Echo) {
+		stub.RegisterHandlers(e, stub.NewStrictHandler(backend, []stub.StrictMiddlewareFunc{neverNil}))
+	})
+}
+
+func (k *contract) newEcho(o Options, register func(*echo.Echo)) (*echo.Echo, error) {
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.NewID == nil {
+		o.NewID = rand.Text
+	}
+	e := echo.New()
+	e.HTTPErrorHandler = errorHandler(o.Log)
+	register(e)
+	if err := k.matches(e.Routes()); err != nil {
+		return nil, err
+	}
+	// Twice: the Outer middlewares see a panic as an error, and may themselves panic.
+	recovered := middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: func(_ echo.Context, err error, stack []byte) error {
+		return fmt.Errorf("panic: %w\n%s", err, stack)
+	}})
+	e.Pre(acceptOtherPrefixes)
+	e.Use(identify(o.NewID), recovered, k.match)
+	e.Use(o.Outer...)
+	switch o.CheckAnswers {
+	case "log", "enforce":
+		e.Use(checkAnswers(o.CheckAnswers == "enforce", o.Log))
+	case "", "off":
+	default:
+		return nil, fmt.Errorf("answers can be checked by log or enforce, not by %q", o.CheckAnswers)
+	}
+	e.Use(recovered, hold(o.Authenticate))
+	e.Use(o.Inner...)
+	return e, nil
+}
+
+// neverNil turns an operation's nil answer, which would go out as an empty 200, into an error.
+func neverNil(next stub.StrictHandlerFunc, operationID string) stub.StrictHandlerFunc {
+	return func(c echo.Context, request any) (any, error) {
+		response, err := next(c, request)
+		if err == nil && response == nil {
+			return nil, fmt.Errorf("%s has returned neither an answer nor an error", operationID)
+		}
+		return response, err
+	}
+}
+
+// acceptOtherPrefixes answers each family under its other base URL too: the System API under /api/v1, the Integration
+// API under /v1. The contract has each path once.
+func acceptOtherPrefixes(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		url := c.Request().URL
+		rewrite := func(path string) string {
+			if rest, ok := strings.CutPrefix(path, "/api/v1/"); ok {
+				return "/" + rest
+			}
+			if rest, ok := strings.CutPrefix(path, "/v1/"); ok {
+				return integrationPrefix + "/" + rest
+			}
+			return path
+		}
+		url.Path, url.RawPath = rewrite(url.Path), rewrite(url.RawPath)
+		return next(c)
+	}
+}
+
+var acceptableRequestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// identify gives each answer its X-Request-Id: the caller's own if the contract accepts it, otherwise a new one.
+func identify(newID func() string) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			id, header := c.Request().Header.Get(echo.HeaderXRequestID), c.Response().Header()
+			if !acceptableRequestID.MatchString(id) {
+				id = newID()
+			}
+			header.Set(echo.HeaderXRequestID, id)
+			header.Set(echo.HeaderXContentTypeOptions, "nosniff")
+			return next(c)
+		}
+	}
+}
+
+// held is what is known of a request while it is held.
+type held struct {
+	operation   *Operation
+	caller      Caller
+	idempotency *idempotency // nil: it does not ask to be answered once
+}
+
+type heldKey struct{}
+
+// heldFrom returns nil for a request that matched no operation.
+func heldFrom(ctx context.Context) *held {
+	h, _ := ctx.Value(heldKey{}).(*held)
+	return h
+}
+
+// OperationFrom returns the operation that a request matched; nil: none, which is Echo's own 404 and 405, and routes beside
+// the contract.
+func OperationFrom(ctx context.Context) *Operation {
+	if h := heldFrom(ctx); h != nil {
+		return h.operation
+	}
+	return nil
+}
+
+// CallerFrom returns who is calling. Of an operation that is for everybody nothing is known.
+func CallerFrom(ctx context.Context) Caller {
+	if h := heldFrom(ctx); h != nil {
+		return h.caller
+	}
+	return Caller{}
+}
+
+// match finds the operation of a request. There is no second router: the path that Echo matched is the key.
+func (k *contract) match(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		if op := k.operations[routeKey{r.Method, c.Path()}]; op != nil {
+			c.SetRequest(r.WithContext(context.WithValue(r.Context(), heldKey{}, &held{operation: op})))
+		}
+		return next(c)
+	}
+}
+
+// hold lets a request through to its operation only if the contract admits it. The order matters: who is calling is found
+// before any of the body is read, and the body is limited before it is read.
+func hold(authenticate func(context.Context, string, bool) (Caller, error)) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			r := c.Request()
+			h := heldFrom(r.Context())
+			if h == nil {
+				return next(c)
+			}
+			op := h.operation
+			if len(op.Schemes) > 0 {
+				credential, inKeyHeader, err := credentialFrom(r.Header)
+				if err != nil {
+					return err
+				}
+				if h.caller, err = authenticate(r.Context(), credential, inKeyHeader); err != nil {
+					return err
+				}
+				if err := op.admit(h.caller); err != nil {
+					return err
+				}
+			}
+			h.idempotency = idempotencyOf(r, op)
+			if err := op.takeBody(c.Response(), r, h.idempotency); err != nil {
+				return err
+			}
+			input := openapi3filter.RequestValidationInput{Request: r, PathParams: pathParams(c), Route: op.route, Options: op.options}
+			if err := openapi3filter.ValidateRequest(r.Context(), &input); err != nil {
+				return errorOfValidation(err)
+			}
+			return next(c)
+		}
+	}
+}
+
+// credentialFrom reads the credential from the headers of a request, and whether it stands in the one for API keys. The
+// error is for a request whose credential is missing, not in the form of one, or one of several.
+func credentialFrom(header http.Header) (credential string, keyHeader bool, err error) {
+	authorization, keys := header.Values("Authorization"), header.Values("X-Api-Key")
+	switch {
+	case len(authorization)+len(keys) == 0:
+		return "", false, Unauthenticated("the request has no credential: send Authorization: Bearer, or x-api-key")
+	case len(authorization)+len(keys) > 1:
+		return "", false, Unauthenticated("the request has more than one credential: send one")
+	case len(keys) == 1:
+		credential, keyHeader = keys[0], true
+	default:
+		kind, rest, _ := strings.Cut(authorization[0], " ")
+		if !strings.EqualFold(kind, "Bearer") {
+			return "", false, Unauthenticated("the Authorization header must have the form: Bearer <credential>")
+		}
+		credential = strings.TrimSpace(rest)
+	}
+	if !isCredential(credential) {
+		return "", false, Unauthenticated("a credential is 64 lower-case hexadecimal characters")
+	}
+	return credential, keyHeader, nil
+}
+
+func isCredential(text string) bool {
+	if len(text) != 64 {
+		return false
+	}
+	for _, c := range []byte(text) {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+// admit says whether an operation takes a caller: by how the credential came and, where it is an API key, by its permissions.
+func (o *Operation) admit(who Caller) error {
+	if !slices.Contains(o.Schemes, who.Scheme) {
+		return PermissionDenied("this operation does not take such a credential")
+	}
+	if who.Scheme != SessionAuth && o.Permission != AnyPermission && !slices.Contains(who.Permissions, o.Permission) {
+		return PermissionDenied("the API key lacks the permission " + string(o.Permission))
+	}
+	return nil
+}
+
+func pathParams(c echo.Context) map[string]string {
+	names := c.ParamNames()
+	if len(names) == 0 {
+		return nil
+	}
+	params := make(map[string]string, len(names))
+	for i, value := range c.ParamValues() {
+		params[names[i]] = value
+	}
+	return params
+}
