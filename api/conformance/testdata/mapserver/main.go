@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"log/slog"
 	"maps"
 	"mime/multipart"
 	"net"
@@ -19,11 +18,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
-	"github.com/labstack/echo/v4/middleware"
 	"github.com/oapi-codegen/nullable"
 	"github.com/oapi-codegen/runtime/types"
 	"github.com/rejoin-dev/rejoin/api/contract"
@@ -34,13 +31,11 @@ import (
 // A backend implements one tag; an operation of another tag panics, which answers 500.
 type backend struct {
 	stub.StrictServerInterface
-	url      string
-	accounts map[string]string // the number of each token
-	last     atomic.Int64      // id
-
-	mu    sync.Mutex // held while an operation runs
-	clubs map[string]*club
-	made  map[string]*club // by caller and Idempotency-Key
+	url  string
+	mu   sync.Mutex // guards what follows; operations hold it
+	last int
+	all  map[string]*club
+	made map[string]*club // by caller and Idempotency-Key
 }
 
 type club struct {
@@ -53,90 +48,69 @@ type club struct {
 }
 
 func main() {
-	k, err := contract.Own()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil || len(os.Args) != 3 {
 		log.Fatal("usage: mapserver TOKEN TOKEN ", err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	b := &backend{url: "http://" + listener.Addr().String(), all: map[string]*club{}, made: map[string]*club{}}
+	e, err := contract.NewEcho(b, contract.Options{Authenticate: authenticate, Inner: []echo.MiddlewareFunc{b.enter}})
 	if err != nil {
 		log.Fatal(err)
 	}
-	b := &backend{
-		url: "http://" + listener.Addr().String(), accounts: map[string]string{os.Args[1]: "1", os.Args[2]: "2"},
-		clubs: map[string]*club{}, made: map[string]*club{},
-	}
-	e := echo.New()
-	e.HTTPErrorHandler = contract.ErrorHandler(slog.Default())
-	stub.RegisterHandlers(e, stub.NewStrictHandler(b, nil))
-	e.Pre(contract.AcceptOtherPrefixes)
-	e.Use(contract.Identify(b.newID), middleware.Recover(), k.Hold(b.admit), b.enter)
 	fmt.Println(b.url)
 	log.Fatal((&http.Server{Handler: e, ReadTimeout: time.Minute}).Serve(listener))
 }
 
-func (b *backend) newID() string { return fmt.Sprintf("%024x", b.last.Add(1)) }
-
-type callerKey struct{}
-
-func caller(ctx context.Context) string { return ctx.Value(callerKey{}).(string) }
-
-// admit finds who is calling, if the operation is not for everybody.
-func (b *backend) admit(c echo.Context, op *contract.Operation) error {
-	if len(op.Schemes) == 0 {
-		return nil
+func authenticate(_ context.Context, token string, isKey bool) (contract.Caller, error) {
+	if account := slices.Index(os.Args, token); account > 0 && !isKey {
+		return contract.Caller{Scheme: contract.SessionAuth, Who: fmt.Sprint(account)}, nil
 	}
-	token, isKey, err := contract.CredentialFrom(c.Request().Header)
-	if err != nil {
-		return err
-	}
-	account, known := b.accounts[token]
-	if !known || isKey {
-		return contract.Unauthenticated("the token is unknown")
-	}
-	c.SetRequest(c.Request().WithContext(context.WithValue(c.Request().Context(), callerKey{}, account)))
-	return op.Admit(contract.SessionAuth, nil)
+	return contract.Caller{}, contract.Unauthenticated("nobody has this token")
 }
+
+func caller(ctx context.Context) string { return contract.CallerFrom(ctx).Who.(string) }
 
 // enter lets one request at a time through to its operation, if the caller is in the server what the operation asks for.
 func (b *backend) enter(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		ctx := c.Request().Context()
-		op := contract.OperationFrom(ctx)
-		if op == nil {
-			return next(c)
-		}
-		if op.Spec.RequestBody != nil { // is taken in before others have to wait for it
-			body, err := io.ReadAll(c.Request().Body)
-			if err != nil {
-				return err
-			}
-			c.Request().Body = io.NopCloser(bytes.NewReader(body))
-		}
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		if id := c.Param("serverId"); id != "" && op.Role != "anyone" && !b.clubs[id].has(caller(ctx)) || id != "" && b.clubs[id] == nil {
+		ctx, id := c.Request().Context(), c.Param("serverId")
+		switch role, k := contract.OperationFrom(ctx).Role, b.all[id]; {
+		case id == "" || role == "anyone" && k != nil:
+		case !k.has(caller(ctx)):
 			return contract.NotFound("server")
-		} else if id != "" && op.Role != "anyone" && op.Role != "member" && b.clubs[id].Owner.ID != caller(ctx) {
+		case role != "member" && k.Owner.ID != caller(ctx):
 			return contract.PermissionDenied("this needs the owner")
 		}
 		return next(c)
 	}
 }
 
+func (b *backend) newID() string {
+	b.last++
+	return fmt.Sprintf("%024x", b.last)
+}
+
 // read takes what a form says into a club.
 func (b *backend) read(ctx context.Context, body *multipart.Reader, into *club) error {
 	var image []byte
+	b.mu.Unlock() // nobody has to wait until it has arrived
 	form, err := contract.ReadForm(ctx, body, func(_, _ string, content io.Reader) (err error) {
 		image, err = io.ReadAll(content)
 		return err
 	})
+	b.mu.Lock()
+	if err != nil {
+		return err
+	}
 	if name := form.Text("name"); name != nil {
 		into.Name = *name
 	}
 	if image != nil {
 		into.image, into.Image = image, nullable.NewNullableWithValue(b.url+"/images/"+b.newID())
 	}
-	return err
+	return nil
 }
 
 func (k *club) has(account string) bool {
@@ -154,8 +128,8 @@ func ok(message string) gen.SystemMeta { return gen.SystemMeta{Success: true, Me
 
 func (b *backend) ListMyServers(ctx context.Context, _ stub.ListMyServersRequestObject) (stub.ListMyServersResponseObject, error) {
 	mine := []gen.Server{}
-	for _, id := range slices.Sorted(maps.Keys(b.clubs)) {
-		if k := b.clubs[id]; k.has(caller(ctx)) {
+	for _, id := range slices.Sorted(maps.Keys(b.all)) {
+		if k := b.all[id]; k.has(caller(ctx)) {
 			mine = append(mine, k.Server)
 		}
 	}
@@ -181,30 +155,29 @@ func (b *backend) CreateServer(ctx context.Context, r stub.CreateServerRequestOb
 		b.made[caller(ctx)+key] = k
 	}
 	k.add(caller(ctx))
-	b.clubs[k.ID] = k
+	b.all[k.ID] = k
 	k.answer.Meta = ok("Server has been created successfully")
 	k.answer.Body = gen.CreatedServer{ID: k.ID, ObjectID: k.ID, Name: k.Name, Image: k.Image, Owner: k.Owner}
 	return stub.CreateServer201JSONResponse{Body: k.answer}, nil
 }
 
 func (b *backend) GetServer(_ context.Context, r stub.GetServerRequestObject) (stub.GetServerResponseObject, error) {
-	return stub.GetServer200JSONResponse{Meta: ok("Server"), Body: b.clubs[r.ServerID].Server}, nil
+	return stub.GetServer200JSONResponse{Meta: ok("Server"), Body: b.all[r.ServerID].Server}, nil
 }
 
 func (b *backend) UpdateServer(ctx context.Context, r stub.UpdateServerRequestObject) (stub.UpdateServerResponseObject, error) {
-	if err := b.read(ctx, r.Body, b.clubs[r.ServerID]); err != nil {
-		return nil, err
-	}
-	return stub.UpdateServer200JSONResponse{Meta: ok("Server has been updated successfully"), Body: b.clubs[r.ServerID].Server}, nil
+	k := b.all[r.ServerID]
+	err := b.read(ctx, r.Body, k)
+	return stub.UpdateServer200JSONResponse{Meta: ok("Server has been updated successfully"), Body: k.Server}, err
 }
 
 func (b *backend) DeleteServer(_ context.Context, r stub.DeleteServerRequestObject) (stub.DeleteServerResponseObject, error) {
-	delete(b.clubs, r.ServerID)
+	delete(b.all, r.ServerID)
 	return stub.DeleteServer200JSONResponse{Meta: ok("Server has been deleted successfully"), Body: gen.Nothing{}}, nil
 }
 
 func (b *backend) JoinServer(ctx context.Context, r stub.JoinServerRequestObject) (stub.JoinServerResponseObject, error) {
-	k := b.clubs[r.ServerID]
+	k := b.all[r.ServerID]
 	if k.has(caller(ctx)) {
 		return nil, contract.Conflict("You are a member already", "the caller has joined this server before")
 	}
@@ -213,7 +186,7 @@ func (b *backend) JoinServer(ctx context.Context, r stub.JoinServerRequestObject
 }
 
 func (b *backend) LeaveServer(ctx context.Context, r stub.LeaveServerRequestObject) (stub.LeaveServerResponseObject, error) {
-	k := b.clubs[r.ServerID]
+	k := b.all[r.ServerID]
 	if k.Owner.ID == caller(ctx) {
 		return nil, contract.Conflict("The owner cannot leave", "the caller owns this server")
 	}
@@ -222,7 +195,7 @@ func (b *backend) LeaveServer(ctx context.Context, r stub.LeaveServerRequestObje
 }
 
 func (b *backend) VisitServer(ctx context.Context, r stub.VisitServerRequestObject) (stub.VisitServerResponseObject, error) {
-	visits, today := b.clubs[r.ServerID].visits, types.Date{Time: time.Now().UTC()}
+	visits, today := b.all[r.ServerID].visits, types.Date{Time: time.Now().UTC()}
 	visit := visits[caller(ctx)]
 	if visit.Counted = visit.Day.String() != today.String(); visit.Counted {
 		visit.Day, visit.Visits = today, visit.Visits+1
@@ -232,13 +205,13 @@ func (b *backend) VisitServer(ctx context.Context, r stub.VisitServerRequestObje
 }
 
 func (b *backend) ListMembers(_ context.Context, r stub.ListMembersRequestObject) (stub.ListMembersResponseObject, error) {
-	all, page, limit := b.clubs[r.ServerID].members, int(*r.Params.Page), int(*r.Params.Limit)
+	all, page, limit := b.all[r.ServerID].members, int(*r.Params.Page), int(*r.Params.Limit)
 	meta := gen.SystemPageMeta{Success: true, Message: "Members", Page: *r.Params.Page, Limit: *r.Params.Limit, Total: int64(len(all))}
 	return stub.ListMembers200JSONResponse{Meta: meta, Body: all[min((page-1)*limit, len(all)):min(page*limit, len(all))]}, nil
 }
 
 func (b *backend) ListServerRoles(_ context.Context, r stub.ListServerRolesRequestObject) (stub.ListServerRolesResponseObject, error) {
-	k := b.clubs[r.ServerID]
+	k := b.all[r.ServerID]
 	made := k.members[0].JoinedAt
 	all := gen.Role{ObjectID: k.Roles[0], Title: "@all", Order: 10000, Class: "gray", ServerID: k.ID, CreatedAt: made, UpdatedAt: made}
 	return stub.ListServerRoles200JSONResponse{Meta: ok("Server roles"), Body: []gen.Role{all}}, nil
@@ -249,7 +222,7 @@ func (b *backend) ListServerChannels(context.Context, stub.ListServerChannelsReq
 }
 
 func (b *backend) GetMemberBalance(_ context.Context, r stub.GetMemberBalanceRequestObject) (stub.GetMemberBalanceResponseObject, error) {
-	if !b.clubs[r.ServerID].has(r.UserID) {
+	if !b.all[r.ServerID].has(r.UserID) {
 		return nil, contract.NotFound("member")
 	}
 	return stub.GetMemberBalance200JSONResponse{Meta: ok("Member balance")}, nil
@@ -263,7 +236,7 @@ func (b *backend) ListAudit(_ context.Context, r stub.ListAuditRequestObject) (s
 
 func (b *backend) GetImage(_ context.Context, r stub.GetImageRequestObject) (stub.GetImageResponseObject, error) {
 	tag, forever := `"`+r.ImageID+`"`, "public, max-age=31536000, immutable"
-	for _, k := range b.clubs {
+	for _, k := range b.all {
 		if url, _ := k.Image.Get(); url != b.url+"/images/"+r.ImageID {
 			continue
 		}
