@@ -12,6 +12,8 @@ type (
 	Badge = gen.Badge
 	// BadgeAction is what a badge is awarded for.
 	BadgeAction = gen.BadgeAction
+	// Balance is the XP and the coins of a member.
+	Balance = gen.Balance
 )
 
 // What badges are awarded for.
@@ -140,4 +142,13 @@ func (s *BadgesService) Remove(ctx context.Context, id, userNumber string) error
 	}
 	_, err := list[Badge](s.api.RemoveBadge(ctx, id, gen.UserReference{UserID: userNumber})) // Always an empty array.
 	return err
+}
+
+// Balance returns what a member of a server, given by number, has been credited and has not spent. Whoever is a member
+// may ask. It fails with [ErrNotFound] if the account is not a member.
+func (s *BadgesService) Balance(ctx context.Context, serverID, userNumber string) (*Balance, error) {
+	if err := checkID(serverID, userNumber); err != nil {
+		return nil, err
+	}
+	return one[Balance](s.api.GetMemberBalance(ctx, serverID, userNumber))
 }

@@ -114,6 +114,9 @@ type Client struct {
 	// Keys are the API keys with which programs act for a server.
 	Keys *KeysService
 
+	// Audit is who changed what in a server.
+	Audit *AuditService
+
 	base    *url.URL
 	options options // Without a credential: nobody reads one out of a Client.
 	sender  *sender
@@ -203,6 +206,7 @@ func build(base *url.URL, o options) (*Client, error) {
 		Roles:    &RolesService{api: api},
 		Badges:   &BadgesService{api: api},
 		Keys:     &KeysService{api: api},
+		Audit:    &AuditService{api: api},
 		base:     base,
 		options:  o,
 		sender:   sender,

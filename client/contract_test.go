@@ -156,11 +156,11 @@ var calls = []struct {
 	},
 	{
 		"getMemberBalance", "GET /servers/" + id + "/members/2/balance", "",
-		func(c caller) (any, error) { return c.Servers.Balance(c.ctx, id, "2") },
+		func(c caller) (any, error) { return c.Badges.Balance(c.ctx, id, "2") },
 	},
 	{
 		"listAudit", "GET /servers/" + id + "/audit?page=1&limit=100", "",
-		func(c caller) (any, error) { return collect(c.Servers.Audit(c.ctx, id)) },
+		func(c caller) (any, error) { return collect(c.Audit.List(c.ctx, id)) },
 	},
 	{
 		"getImage", "GET /images/" + id, "",

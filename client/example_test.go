@@ -300,7 +300,7 @@ func ExampleBadgesService() {
 			log.Fatal(err)
 		}
 	}
-	balance, err := c.Servers.Balance(ctx, server.ID, server.Owner.ID)
+	balance, err := c.Badges.Balance(ctx, server.ID, server.Owner.ID)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -351,6 +351,34 @@ func ExampleKeysService() {
 }
 
 // A call that is repeated under its key makes one thing, whatever became of its first answer.
+func ExampleAuditService() {
+	url, token, stop := newServer()
+	defer stop()
+	c, err := client.New(url, client.WithToken(token))
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	server, err := c.Servers.Create(ctx, client.ServerCreate{Name: "Chess club"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := c.Servers.Update(ctx, server.ID, client.ServerUpdate{Name: new("Go club")}); err != nil {
+		log.Fatal(err)
+	}
+
+	for entry, err := range c.Audit.List(ctx, server.ID) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		if entry.Action == client.AuditServerUpdate {
+			before, after := entry.Before.MustGet(), entry.After.MustGet()
+			fmt.Println("account", entry.Actor.ID, "renamed", before["name"], "to", after["name"])
+		}
+	}
+	// Output: account 1 renamed Chess club to Go club
+}
+
 func ExampleIdempotencyKey() {
 	url, token, stop := newServer()
 	defer stop()

@@ -23,41 +23,6 @@ type (
 	Visit = gen.Visit
 	// Member is an account as the members of a server see it. Its ID is a number, its ObjectID an id.
 	Member = gen.Member
-	// Balance is the XP and the coins of a member.
-	Balance = gen.Balance
-	// AuditEntry is one line of the audit trail of a server: who did what to what, and when.
-	AuditEntry = gen.AuditEntry
-	// AuditActor is an account or an API key: its Type is "account", and its ID a number, or "key" and an id.
-	AuditActor = gen.AuditActor
-	// AuditState is a thing as it was or became, without secrets, by the names that its parts have on the wire.
-	AuditState = gen.AuditState
-	// AuditAction is what an [AuditEntry] tells of. The list grows with the contract.
-	AuditAction = gen.AuditAction
-)
-
-// The actions of this version of the contract.
-const (
-	AuditServerCreate  = gen.AuditActionServerCreate
-	AuditServerUpdate  = gen.AuditActionServerUpdate
-	AuditServerDelete  = gen.AuditActionServerDelete
-	AuditMemberJoin    = gen.AuditActionMemberJoin
-	AuditMemberLeave   = gen.AuditActionMemberLeave
-	AuditChannelCreate = gen.AuditActionChannelCreate
-	AuditChannelUpdate = gen.AuditActionChannelUpdate
-	AuditChannelDelete = gen.AuditActionChannelDelete
-	AuditRoleCreate    = gen.AuditActionRoleCreate
-	AuditRoleUpdate    = gen.AuditActionRoleUpdate
-	AuditRoleDelete    = gen.AuditActionRoleDelete
-	AuditRoleAdd       = gen.AuditActionRoleAdd
-	AuditRoleRemove    = gen.AuditActionRoleRemove
-	AuditBadgeCreate   = gen.AuditActionBadgeCreate
-	AuditBadgeUpdate   = gen.AuditActionBadgeUpdate
-	AuditBadgeDelete   = gen.AuditActionBadgeDelete
-	AuditBadgeAward    = gen.AuditActionBadgeAward
-	AuditBadgeRemove   = gen.AuditActionBadgeRemove
-	AuditKeyCreate     = gen.AuditActionKeyCreate
-	AuditKeyUpdate     = gen.AuditActionKeyUpdate
-	AuditKeyDelete     = gen.AuditActionKeyDelete
 )
 
 // ServerCreate is what a server is made from.
@@ -178,27 +143,6 @@ func (s *ServersService) Members(ctx context.Context, id string) iter.Seq2[Membe
 			return nil, err
 		}
 		return answer[[]Member](s.api.ListMembers(ctx, id, &gen.ListMembersParams{Page: &page, Limit: &size}))
-	})
-}
-
-// Balance returns what a member of a server, given by number, has been credited and has not spent. Whoever is a member
-// may ask. It fails with [ErrNotFound] if the account is not a member.
-func (s *ServersService) Balance(ctx context.Context, id, userNumber string) (*Balance, error) {
-	if err := checkID(id, userNumber); err != nil {
-		return nil, err
-	}
-	return one[Balance](s.api.GetMemberBalance(ctx, id, userNumber))
-}
-
-// Audit returns an iterator over the audit trail of a server, the latest entry first, which works as that of Members.
-// Entries that are added meanwhile may make others come twice. It fails with [ErrPermissionDenied] unless the caller is
-// the owner or has the role permission server_administrator.
-func (s *ServersService) Audit(ctx context.Context, id string) iter.Seq2[AuditEntry, error] {
-	return paged(func(page, size int32) (*envelope[[]AuditEntry], error) {
-		if err := checkID(id); err != nil {
-			return nil, err
-		}
-		return answer[[]AuditEntry](s.api.ListAudit(ctx, id, &gen.ListAuditParams{Page: &page, Limit: &size}))
 	})
 }
 

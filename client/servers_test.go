@@ -148,7 +148,7 @@ func TestEveryMethodMakesItsRequestAndReturnsItsValue(t *testing.T) {
 func TestWhatIsNotAnIdIsNotAsked(t *testing.T) {
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) { t.Errorf("asked for %s %s", r.Method, r.RequestURI) })
 	s, ctx := c.Servers, t.Context()
-	balance := func(id, user string) error { _, err := s.Balance(ctx, id, user); return err }
+	balance := func(id, user string) error { _, err := c.Badges.Balance(ctx, id, user); return err }
 	update := func(id, key string) error { _, err := c.Keys.Update(ctx, id, key, client.APIKeyUpdate{}); return err }
 	remove := func(id, key string) error { _, err := c.Keys.Delete(ctx, id, key); return err }
 	for _, bad := range []string{"", ".", ".."} {
@@ -165,7 +165,7 @@ func TestWhatIsNotAnIdIsNotAsked(t *testing.T) {
 				return err
 			},
 			"Audit": func() (err error) {
-				for _, err = range s.Audit(ctx, bad) {
+				for _, err = range c.Audit.List(ctx, bad) {
 				}
 				return err
 			},

@@ -136,6 +136,22 @@ func (h badges) RemoveBadge(ctx context.Context, r stub.RemoveBadgeRequestObject
 	return stub.RemoveBadge200JSONResponse{Meta: done("Badge has been removed successfully"), Body: []gen.Badge{}}, nil
 }
 
+func (h badges) GetMemberBalance(ctx context.Context, r stub.GetMemberBalanceRequestObject) (stub.GetMemberBalanceResponseObject, error) {
+	s, err := require(ctx, h.store.Queries, actorFrom(ctx), r.ServerID, "server", asMember)
+	if err != nil {
+		return nil, err
+	}
+	account, err := memberOf(ctx, h.store.Queries, s.ID, r.UserID)
+	if err != nil {
+		return nil, err
+	}
+	balance, err := h.store.Ledger.Balance(ctx, s.ID, account)
+	if err != nil {
+		return nil, err
+	}
+	return stub.GetMemberBalance200JSONResponse{Meta: done("Member balance"), Body: balance}, nil
+}
+
 // manageable finds a badge that the caller may change, award and remove.
 func (h badges) manageable(ctx context.Context, tx *store.Tx, id string) (store.Badge, error) {
 	badge, err := tx.Badges.Get(ctx, id)

@@ -91,10 +91,11 @@ type handlers struct {
 	roles
 	badges
 	keys
+	audit
 }
 
 func handlersOf(k *core) handlers {
-	return handlers{auth{k}, servers{k}, channels{k}, roles{k}, badges{k}, keys{k}}
+	return handlers{auth{k}, servers{k}, channels{k}, roles{k}, badges{k}, keys{k}, audit{k}}
 }
 
 var _ stub.StrictServerInterface = handlers{}

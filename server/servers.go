@@ -236,39 +236,6 @@ func (h servers) ListServerChannels(ctx context.Context, r stub.ListServerChanne
 	return stub.ListServerChannels200JSONResponse{Meta: done("Server channels"), Body: channels}, nil
 }
 
-func (h servers) GetMemberBalance(ctx context.Context, r stub.GetMemberBalanceRequestObject) (stub.GetMemberBalanceResponseObject, error) {
-	s, err := h.seen(ctx, r.ServerID)
-	if err != nil {
-		return nil, err
-	}
-	account, err := memberOf(ctx, h.store.Queries, s.ID, r.UserID)
-	if err != nil {
-		return nil, err
-	}
-	balance, err := h.store.Ledger.Balance(ctx, s.ID, account)
-	if err != nil {
-		return nil, err
-	}
-	return stub.GetMemberBalance200JSONResponse{Meta: done("Member balance"), Body: balance}, nil
-}
-
-func (h servers) ListAudit(ctx context.Context, r stub.ListAuditRequestObject) (stub.ListAuditResponseObject, error) {
-	s, err := require(ctx, h.store.Queries, actorFrom(ctx), r.ServerID, "server", asAdministrator)
-	if err != nil {
-		return nil, err
-	}
-	page := pageOf(r.Params.Page, r.Params.Limit)
-	entries, err := h.store.Audit.List(ctx, s.ID, int(page.limit), page.skip())
-	if err != nil {
-		return nil, err
-	}
-	total, err := h.store.Audit.Count(ctx, s.ID)
-	if err != nil {
-		return nil, err
-	}
-	return stub.ListAudit200JSONResponse{Meta: page.listed("Audit trail", total), Body: entries}, nil
-}
-
 func (h servers) GetImage(ctx context.Context, r stub.GetImageRequestObject) (stub.GetImageResponseObject, error) {
 	// The bytes under an id never change, so the id is the tag.
 	tag, forEver := `"`+r.ImageID+`"`, "public, max-age=31536000, immutable"

@@ -93,7 +93,7 @@ func tellStory(t *testing.T, config Config) {
 		})
 	}
 	wg.Wait()
-	if balance := must(ben.Servers.Balance(ctx, club.ID, benAccount.ID)); *balance != (client.Balance{Xp: 50, Coins: 5}) {
+	if balance := must(ben.Badges.Balance(ctx, club.ID, benAccount.ID)); *balance != (client.Balance{Xp: 50, Coins: 5}) {
 		t.Errorf("got %+v, want 50 XP and 5 coins", balance)
 	}
 
@@ -129,7 +129,7 @@ func tellStory(t *testing.T, config Config) {
 
 	// The audit trail tells it all, and only to Vera.
 	var told []string
-	for entry, err := range vera.Servers.Audit(ctx, club.ID) {
+	for entry, err := range vera.Audit.List(ctx, club.ID) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -152,7 +152,7 @@ func tellStory(t *testing.T, config Config) {
 	if diff := cmp.Diff(want, told); diff != "" {
 		t.Error("the audit trail: ", diff)
 	}
-	for _, err := range ben.Servers.Audit(ctx, club.ID) {
+	for _, err := range ben.Audit.List(ctx, club.ID) {
 		if !errors.Is(err, client.ErrPermissionDenied) {
 			t.Errorf("Ben reads the audit trail: got %v, want ErrPermissionDenied", err)
 		}

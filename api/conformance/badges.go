@@ -270,6 +270,33 @@ var badges = []story{
 			count: counted(func() *answer { return s.a.get("/badges?serverId=" + club.id) }, "/body", "title"),
 		})
 	}},
+
+	{"BADGES-BALANCE-01", "getMemberBalance", "a member begins with nothing, and the members can see it", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		number := s.b.joins(club)
+		for _, who := range []caller{s.a, s.b} {
+			for _, user := range []string{number, club.owner} {
+				balance := who.get(club.path("/members/" + user + "/balance")).expect(200).says("Member balance")
+				balance.keys("", "meta", "body").keys("/meta", "success", "message", "devMessage")
+				balance.is("/body", object{"xp": 0, "coins": 0})
+			}
+		}
+	}},
+
+	{"BADGES-BALANCE-02", "getMemberBalance", "who is no member has no balance, and sees none", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		s.b.get(club.path("/members/" + club.owner + "/balance")).expect(404)
+		number := s.b.joins(club)
+		s.a.get(club.path("/members/" + number + "/balance")).expect(200)
+		s.b.post(club.path("/leave")).expect(200)
+		s.a.get(club.path("/members/" + number + "/balance")).expect(404)
+		s.a.get(club.path("/members/" + unknownNumber + "/balance")).expect(404)
+		for _, odd := range []string{"0", "vera", "-1", unknownID()} {
+			s.a.get(club.path("/members/"+odd+"/balance")).refuses("path/userId", "")
+		}
+		s.a.delete(club.path("")).expect(200)
+		s.a.get(club.path("/members/" + club.owner + "/balance")).expect(404)
+	}},
 }
 
 // awardsTo awards a badge and wants the user to have then just these, whichever was first.

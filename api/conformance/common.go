@@ -16,7 +16,7 @@ var common = []story{
 		}
 	}},
 
-	{"COMMON-CREDENTIAL-01", "auth channels roles badges keys", "every operation that needs a credential answers 401 to a caller without one", func(s *session) {
+	{"COMMON-CREDENTIAL-01", "auth channels roles badges keys audit", "every operation that needs a credential answers 401 to a caller without one", func(s *session) {
 		for _, op := range s.suite.contract.operations {
 			if len(op.admits) > 0 {
 				s.anonymous.send(op.method, op.examplePath(), "", nil).expect(401)

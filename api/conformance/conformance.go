@@ -405,6 +405,7 @@ var sections = []section{
 	{"roles", roles},
 	{"badges", badges},
 	{"keys", keys},
+	{"audit", audit},
 }
 
 // suite is one run against one backend.

@@ -287,14 +287,14 @@ var roles = []story{
 		club := s.a.makesServer("Chess club")
 		number := s.b.joins(club)
 		s.a.appoints(club, number, 10, "server_administrator")
-		s.b.get(club.path("/audit")).expect(200)
+		s.b.submit("PUT", club.path(""), field("name", "Go club")).expect(200)
 		s.b.post(club.path("/leave")).expect(200)
 		s.a.get("/roles/" + number + "?serverId=" + club.id).expect(404)
 		s.b.joins(club)
 		if got := s.a.get("/roles/"+number+"?serverId="+club.id).expect(200).each("/body", "title"); !slices.Equal(got, []string{"@all"}) {
 			s.fail("somebody who came back has the roles %q, want @all", got)
 		}
-		s.b.get(club.path("/audit")).expect(403)
+		s.b.submit("PUT", club.path(""), field("name", "Shogi club")).expect(403)
 	}},
 
 	// ------------------------------------------------------------------------------------------------------- rules

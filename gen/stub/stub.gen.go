@@ -1032,8 +1032,6 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/servers/:serverId/members", wrapper.ListMembers, options.OperationMiddlewares["listMembers"]...)
 	router.GET(options.BaseURL+"/servers/:serverId/roles", wrapper.ListServerRoles, options.OperationMiddlewares["listServerRoles"]...)
 	router.GET(options.BaseURL+"/servers/:serverId/channels", wrapper.ListServerChannels, options.OperationMiddlewares["listServerChannels"]...)
-	router.GET(options.BaseURL+"/servers/:serverId/members/:userId/balance", wrapper.GetMemberBalance, options.OperationMiddlewares["getMemberBalance"]...)
-	router.GET(options.BaseURL+"/servers/:serverId/audit", wrapper.ListAudit, options.OperationMiddlewares["listAudit"]...)
 	router.GET(options.BaseURL+"/images/:imageId", wrapper.GetImage, options.OperationMiddlewares["getImage"]...)
 	router.GET(options.BaseURL+"/channels", wrapper.ListChannels, options.OperationMiddlewares["listChannels"]...)
 	router.POST(options.BaseURL+"/channels", wrapper.CreateChannel, options.OperationMiddlewares["createChannel"]...)
@@ -1052,11 +1050,13 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PUT(options.BaseURL+"/badges/:badgeId", wrapper.UpdateBadge, options.OperationMiddlewares["updateBadge"]...)
 	router.POST(options.BaseURL+"/badges/:badgeId/award", wrapper.AwardBadge, options.OperationMiddlewares["awardBadge"]...)
 	router.POST(options.BaseURL+"/badges/:badgeId/remove", wrapper.RemoveBadge, options.OperationMiddlewares["removeBadge"]...)
+	router.GET(options.BaseURL+"/servers/:serverId/members/:userId/balance", wrapper.GetMemberBalance, options.OperationMiddlewares["getMemberBalance"]...)
 	router.GET(options.BaseURL+"/apis/v1/communities/:communityId/api-keys", wrapper.ListAPIKeys, options.OperationMiddlewares["listApiKeys"]...)
 	router.POST(options.BaseURL+"/apis/v1/communities/:communityId/api-keys", wrapper.CreateAPIKey, options.OperationMiddlewares["createApiKey"]...)
 	router.DELETE(options.BaseURL+"/apis/v1/communities/:communityId/api-keys/:apiKeyId", wrapper.DeleteAPIKey, options.OperationMiddlewares["deleteApiKey"]...)
 	router.PUT(options.BaseURL+"/apis/v1/communities/:communityId/api-keys/:apiKeyId", wrapper.UpdateAPIKey, options.OperationMiddlewares["updateApiKey"]...)
 	router.GET(options.BaseURL+"/apis/v1/api-keys/info", wrapper.GetAPIKeyInfo, options.OperationMiddlewares["getApiKeyInfo"]...)
+	router.GET(options.BaseURL+"/servers/:serverId/audit", wrapper.ListAudit, options.OperationMiddlewares["listAudit"]...)
 
 }
 

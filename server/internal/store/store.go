@@ -49,16 +49,16 @@ type Queries struct {
 	Channels Channels
 	Badges   Badges
 	Keys     Keys
+	Audit    Audit
 
-	Audit       Audit
 	Idempotency Idempotency
 	Ledger      Ledger
 }
 
 func queriesOn(c conn) Queries {
 	return Queries{
-		Auth: Auth{c}, Servers: Servers{c}, Channels: Channels{c}, Roles: Roles{c}, Badges: Badges{c}, Keys: Keys{c},
-		Audit: Audit{c}, Idempotency: Idempotency{c}, Ledger: Ledger{c},
+		Auth: Auth{c}, Servers: Servers{c}, Channels: Channels{c}, Roles: Roles{c}, Badges: Badges{c}, Keys: Keys{c}, Audit: Audit{c},
+		Idempotency: Idempotency{c}, Ledger: Ledger{c},
 	}
 }
 

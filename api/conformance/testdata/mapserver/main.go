@@ -221,19 +221,6 @@ func (b *backend) ListServerChannels(context.Context, stub.ListServerChannelsReq
 	return stub.ListServerChannels200JSONResponse{Meta: ok("Server channels"), Body: []gen.Channel{}}, nil
 }
 
-func (b *backend) GetMemberBalance(_ context.Context, r stub.GetMemberBalanceRequestObject) (stub.GetMemberBalanceResponseObject, error) {
-	if !b.all[r.ServerID].has(r.UserID) {
-		return nil, contract.NotFound("member")
-	}
-	return stub.GetMemberBalance200JSONResponse{Meta: ok("Member balance")}, nil
-}
-
-// ListAudit is for a backend that also has what is worth auditing.
-func (b *backend) ListAudit(_ context.Context, r stub.ListAuditRequestObject) (stub.ListAuditResponseObject, error) {
-	meta := gen.SystemPageMeta{Success: true, Message: "Audit trail", Page: *r.Params.Page, Limit: *r.Params.Limit}
-	return stub.ListAudit200JSONResponse{Meta: meta, Body: []gen.AuditEntry{}}, nil
-}
-
 func (b *backend) GetImage(_ context.Context, r stub.GetImageRequestObject) (stub.GetImageResponseObject, error) {
 	tag, forever := `"`+r.ImageID+`"`, "public, max-age=31536000, immutable"
 	for _, k := range b.all {

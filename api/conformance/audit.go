@@ -1,0 +1,126 @@
+package conformance
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+var auditKeys = []string{"_id", "actor", "action", "target", "before", "after", "at"}
+
+// audit are the stories of the tag audit.
+var audit = []story{
+	{"AUDIT-LIST-01", "listAudit channels roles badges keys", "the audit trail tells who changed what, the latest first", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		number := s.b.joins(club)
+		role := s.a.makesRole(club, nil)
+		badge := s.a.makesBadge(club, nil)
+		for range 2 { // the second time changes nothing, so there is nothing to tell
+			s.a.gives(role, number).expect(200)
+			s.a.awards(badge, number).expect(200)
+		}
+		channel := s.a.makesChannel(club, "open", nil)
+		key := s.a.makesKey(club, "channels")
+		byKey := key.post("/channels", object{"topic": "by key", "channelType": "open"}).expect(200).text("/body/_id")
+		s.a.put("/roles/"+role, aRole.and(object{"title": "helpers"})).expect(200)
+		s.a.delete("/channels/" + channel).expect(200)
+		s.a.submit("PUT", club.path(""), field("name", "Go club")).expect(200)
+		s.b.post(club.path("/leave")).expect(200)
+
+		ofA, ofB, ofKey := object{"type": "account", "id": club.owner}, object{"type": "account", "id": number}, object{"type": "key", "id": key.id}
+		want := []struct {
+			action string
+			actor  object
+			target string // empty: not looked at
+			change string // what there is of before and after
+		}{
+			{"member.leave", ofB, number, ""},
+			{"server.update", ofA, club.id, "both"},
+			{"channel.delete", ofA, channel, "before"},
+			{"role.update", ofA, role, "both"},
+			{"channel.create", ofKey, byKey, "after"},
+			{"key.create", ofA, key.id, "after"},
+			{"channel.create", ofA, channel, "after"},
+			{"badge.award", ofA, "", ""},
+			{"role.add", ofA, "", ""},
+			{"badge.create", ofA, badge, "after"},
+			{"role.create", ofA, role, "after"},
+			{"member.join", ofB, number, ""},
+			{"server.create", ofA, club.id, "after"},
+		}
+		trail := s.a.get(club.path("/audit?limit=100")).expect(200).says("Audit trail")
+		trail.keys("", "meta", "body").keys("/meta", "success", "message", "devMessage", "page", "limit", "total")
+		trail.is("/meta/total", len(trail.list("/body"))).is("/meta/page", 1).is("/meta/limit", 100)
+		// There may be more than these: what follows from a change, such as the role @all of a new server.
+		at, last := 0, ""
+		for i := range trail.list("/body") {
+			entry := "/body/" + strconv.Itoa(i)
+			trail.keys(entry, auditKeys...).keys(entry+"/actor", "type", "id")
+			if moment := trail.text(entry + "/at"); last != "" && moment > last {
+				trail.fail("%s is later than the entry before it", entry)
+			}
+			last = trail.text(entry + "/at")
+			if at == len(want) || trail.text(entry+"/action") != want[at].action ||
+				want[at].target != "" && trail.text(entry+"/target") != want[at].target {
+				continue
+			}
+			trail.is(entry+"/actor", want[at].actor)
+			for state, exists := range map[string]bool{"before": want[at].change != "after", "after": want[at].change != "before"} {
+				if want[at].change != "" && (trail.at(entry+"/"+state) != nil) != exists {
+					trail.fail("%s (%s): whether there is a state %s must be %v", entry, want[at].action, state, exists)
+				}
+			}
+			at++
+		}
+		if at < len(want) {
+			trail.fail("no entry %s with the target %q where it belongs, in %v", want[at].action, want[at].target, trail.each("/body", "action"))
+		}
+		actions := trail.each("/body", "action")
+		for _, once := range []string{"role.add", "badge.award"} {
+			if i := slices.Index(actions, once); slices.Contains(actions[i+1:], once) {
+				trail.fail("has a second entry %s for what changed nothing", once)
+			}
+		}
+		for name, secret := range map[string]string{"the key": key.whole, "a token": s.suite.target.A, "another token": s.suite.target.B} {
+			if strings.Contains(string(trail.raw), secret) {
+				trail.fail("shows %s", name)
+			}
+		}
+	}},
+
+	{"AUDIT-LIST-02", "listAudit roles", "the audit trail shows a thing as it was and as it became", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		role := s.a.makesRole(club, nil)
+		s.a.put("/roles/"+role, aRole.and(object{"title": "helpers", "order": 20})).expect(200)
+		trail := s.a.get(club.path("/audit")).expect(200)
+		made, changed := trail.find("/body", "action", "role.create"), trail.find("/body", "action", "role.update")
+		trail.is(made+"/before", nil).has(made+"/after", object{"title": "moderators", "order": 10})
+		trail.has(changed+"/before", object{"title": "moderators", "order": 10})
+		trail.has(changed+"/after", object{"title": "helpers", "order": 20})
+	}},
+
+	{"AUDIT-LIST-03", "listAudit roles", "the audit trail is read page by page, by the owner and administrators", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		s.b.get(club.path("/audit")).expect(404)
+		number := s.b.joins(club)
+		s.b.get(club.path("/audit")).expect(403)
+		s.a.appoints(club, number, 50, "manage_roles", "manage_channels")
+		s.b.get(club.path("/audit")).expect(403)
+		s.a.appoints(club, number, 40, "server_administrator")
+
+		all := s.b.get(club.path("/audit")).expect(200).is("/meta/page", 1).is("/meta/limit", 20)
+		entries := all.list("/body")
+		if len(entries) < 6 {
+			all.stop("%s: want an entry for each of six changes, got %s", all.what, all.told())
+		}
+		for i, entry := range entries {
+			one := s.a.get(club.path("/audit?limit=1&page=" + strconv.Itoa(i+1))).expect(200)
+			one.is("/meta/total", len(entries)).is("/meta/limit", 1).is("/meta/page", i+1).is("/body", []any{entry})
+		}
+		s.a.get(club.path("/audit?page=1000000&limit=100")).expect(200).is("/body", []any{}).is("/meta/total", len(entries))
+		s.a.get(club.path("/audit?limit=0")).refuses("query/limit", "too_small")
+		s.a.get(club.path("/audit?page=0")).refuses("query/page", "too_small")
+		s.a.delete(club.path("")).expect(200)
+		s.a.get(club.path("/audit")).expect(404)
+	}},
+}

@@ -1,0 +1,64 @@
+package client
+
+import (
+	"context"
+	"iter"
+
+	"github.com/rejoin-dev/rejoin/gen"
+)
+
+// The nouns of this section of the contract.
+type (
+	// AuditEntry is one line of the audit trail of a server: who did what to what, and when.
+	AuditEntry = gen.AuditEntry
+	// AuditActor is an account or an API key: its Type is "account", and its ID a number, or "key" and an id.
+	AuditActor = gen.AuditActor
+	// AuditState is a thing as it was or became, without secrets, by the names that its parts have on the wire.
+	AuditState = gen.AuditState
+	// AuditAction is what an [AuditEntry] tells of. The list grows with the contract.
+	AuditAction = gen.AuditAction
+)
+
+// The actions of this version of the contract.
+const (
+	AuditServerCreate  = gen.AuditActionServerCreate
+	AuditServerUpdate  = gen.AuditActionServerUpdate
+	AuditServerDelete  = gen.AuditActionServerDelete
+	AuditMemberJoin    = gen.AuditActionMemberJoin
+	AuditMemberLeave   = gen.AuditActionMemberLeave
+	AuditChannelCreate = gen.AuditActionChannelCreate
+	AuditChannelUpdate = gen.AuditActionChannelUpdate
+	AuditChannelDelete = gen.AuditActionChannelDelete
+	AuditRoleCreate    = gen.AuditActionRoleCreate
+	AuditRoleUpdate    = gen.AuditActionRoleUpdate
+	AuditRoleDelete    = gen.AuditActionRoleDelete
+	AuditRoleAdd       = gen.AuditActionRoleAdd
+	AuditRoleRemove    = gen.AuditActionRoleRemove
+	AuditBadgeCreate   = gen.AuditActionBadgeCreate
+	AuditBadgeUpdate   = gen.AuditActionBadgeUpdate
+	AuditBadgeDelete   = gen.AuditActionBadgeDelete
+	AuditBadgeAward    = gen.AuditActionBadgeAward
+	AuditBadgeRemove   = gen.AuditActionBadgeRemove
+	AuditKeyCreate     = gen.AuditActionKeyCreate
+	AuditKeyUpdate     = gen.AuditActionKeyUpdate
+	AuditKeyDelete     = gen.AuditActionKeyDelete
+)
+
+// AuditService has the operation on the audit trail of a [Server]. It is a field of [Client].
+//
+// It acts for an account, and fails as [KeysService] says.
+type AuditService struct {
+	api *gen.Client
+}
+
+// List returns an iterator over the audit trail of a server, the latest entry first, which works as that of [ServersService.Members].
+// Entries that are added meanwhile may make others come twice. It fails with [ErrPermissionDenied] unless the caller is
+// the owner or has the role permission server_administrator.
+func (s *AuditService) List(ctx context.Context, serverID string) iter.Seq2[AuditEntry, error] {
+	return paged(func(page, size int32) (*envelope[[]AuditEntry], error) {
+		if err := checkID(serverID); err != nil {
+			return nil, err
+		}
+		return answer[[]AuditEntry](s.api.ListAudit(ctx, serverID, &gen.ListAuditParams{Page: &page, Limit: &size}))
+	})
+}
