@@ -10,7 +10,6 @@ package server
 import (
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -29,7 +28,6 @@ import (
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen/stub"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
-	"github.com/rs/xid"
 )
 
 // Config is what a Server is made from. Only Data is required.
@@ -133,7 +131,7 @@ func newCore(ctx context.Context, config Config) (*core, error) {
 		now = time.Now
 	}
 	if newID == nil {
-		newID = func() string { id := xid.New(); return hex.EncodeToString(id[:]) }
+		newID = contract.NewID
 	}
 	post, err := openPost(config, log, newID)
 	if err != nil {

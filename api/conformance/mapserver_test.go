@@ -13,7 +13,7 @@ import (
 // TestAForeignBackendConforms: the kit asks for nothing that only the server of this repository has.
 func TestAForeignBackendConforms(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "mapserver")
-	if out, err := exec.Command("go", "build", "-o", binary, "./testdata/mapserver").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-race", "-o", binary, "./testdata/mapserver").CombinedOutput(); err != nil {
 		t.Fatalf("it does not compile: %v\n%s", err, out)
 	}
 	a, b := strings.Repeat("a", 64), strings.Repeat("b", 64)

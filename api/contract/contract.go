@@ -17,6 +17,7 @@
 package contract
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"regexp"
@@ -30,6 +31,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/gen"
+	"github.com/rs/xid"
 )
 
 // A contract is what requests are held against. It is worked out once and never changed.
@@ -190,4 +192,11 @@ func (o *Operation) Name() string {
 		return "none"
 	}
 	return o.ID
+}
+
+// NewID makes an id of the contract: 24 lower-case hexadecimal characters, never the same twice, also from several
+// processes, and in the order in which they were made, to the second.
+func NewID() string {
+	id := xid.New()
+	return hex.EncodeToString(id[:])
 }

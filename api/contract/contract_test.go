@@ -278,7 +278,7 @@ func BenchmarkValidation(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			held := k.match(hold(optionsForTests.Authenticate)(func(echo.Context) error { return nil }))
+			held := k.match(hold(optionsForTests.Authenticate, nil)(func(echo.Context) error { return nil }))
 			e := echo.New()
 			body := `{"name":"chess","kind":"a","count":3,"tags":["x","y"]}`
 			request := postThing("/things/1", body)

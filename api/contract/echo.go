@@ -2,7 +2,6 @@ package contract
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -26,12 +25,12 @@ type Options struct {
 	// Outer are the middlewares that see each request, before it is held against the contract, and each error. They know its
 	// operation, OperationFrom.
 	Outer []echo.MiddlewareFunc
-	// Inner are those that see what the contract has admitted, before its operation does. They know who is calling, too.
+	// Inner are those that see only what the contract has admitted, before its operation does. They know who is calling, too.
 	Inner []echo.MiddlewareFunc
 	// CheckAnswers holds answers against the contract too: "log" says in the log which break it, "enforce" also answers with
 	// an internal error instead. It costs about as much as checking requests does. Empty or "off": it is not done.
 	CheckAnswers string
-	// NewID makes the X-Request-Id of requests that have none, or none that the contract accepts. Nil: random ones.
+	// NewID makes the X-Request-Id of requests that have none, or none that the contract accepts. Nil: the function NewID.
 	NewID func() string
 	// Log gets what is the backend's own fault. Nil: slog.Default().
 	Log *slog.Logger
@@ -71,7 +70,7 @@ func (k *contract) newEcho(o Options, register func(*echo.Echo)) (*echo.Echo, er
 		o.Log = slog.Default()
 	}
 	if o.NewID == nil {
-		o.NewID = rand.Text
+		o.NewID = NewID
 	}
 	e := echo.New()
 	e.HTTPErrorHandler = errorHandler(o.Log)
@@ -93,8 +92,7 @@ func (k *contract) newEcho(o Options, register func(*echo.Echo)) (*echo.Echo, er
 	default:
 		return nil, fmt.Errorf("answers can be checked by log or enforce, not by %q", o.CheckAnswers)
 	}
-	e.Use(recovered, hold(o.Authenticate))
-	e.Use(o.Inner...)
+	e.Use(recovered, hold(o.Authenticate, o.Inner))
 	return e, nil
 }
 
@@ -190,7 +188,7 @@ func (k *contract) match(next echo.HandlerFunc) echo.HandlerFunc {
 
 // hold lets a request through to its operation only if the contract admits it. The order matters: who is calling is found
 // before any of the body is read, and the body is limited before it is read.
-func hold(authenticate func(context.Context, string, bool) (Caller, error)) echo.MiddlewareFunc {
+func hold(authenticate func(context.Context, string, bool) (Caller, error), inner []echo.MiddlewareFunc) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			r := c.Request()
@@ -219,7 +217,11 @@ func hold(authenticate func(context.Context, string, bool) (Caller, error)) echo
 			if err := openapi3filter.ValidateRequest(r.Context(), &input); err != nil {
 				return errorOfValidation(err)
 			}
-			return next(c)
+			admitted := next
+			for _, middleware := range slices.Backward(inner) {
+				admitted = middleware(admitted)
+			}
+			return admitted(c)
 		}
 	}
 }

@@ -25,29 +25,42 @@ func partLimit(part *openapi3.Schema) int64 {
 	return int64(*part.MaxLength) * utf8.UTFMax
 }
 
-// A Form is what a multipart body said: its text parts by name. Files have gone to their reader.
-type Form map[string]string
+// A Form is what a multipart body said. The zero Form said nothing.
+type Form struct {
+	texts map[string]string
+	files map[string][]byte
+}
 
 // Text returns a text part, or nil if it was left out.
 func (f Form) Text(name string) *string {
-	if value, ok := f[name]; ok {
+	if value, ok := f.texts[name]; ok {
 		return &value
 	}
 	return nil
 }
+
+// File returns the content of a file that ReadForm has kept in memory, or nil if it was left out.
+func (f Form) File(name string) []byte { return f.files[name] }
 
 // ReadForm reads a multipart body part by part and holds each against the schema of the form: its name, that it comes
 // once, its size, for files the kinds that the contract takes, and for texts the rest of their schema. The operation of
 // ctx says what the form is.
 //
 // A file is handed to onFile while it arrives and is never in memory whole; kind is its media type by its content, for
-// the type that was declared says nothing. What onFile has kept is to be given up if ReadForm fails.
+// the type that was declared says nothing. What onFile has kept is to be given up if ReadForm fails. If onFile is nil, files
+// are kept in memory: see Form.File.
 //
 // Every finding is in the one Error that ReadForm returns, unless the body cannot be read further.
 func ReadForm(ctx context.Context, body *multipart.Reader, onFile func(name, kind string, content io.Reader) error) (Form, error) {
+	form := Form{texts: map[string]string{}, files: map[string][]byte{}}
+	if onFile == nil {
+		onFile = func(name, _ string, content io.Reader) (err error) {
+			form.files[name], err = io.ReadAll(content)
+			return err
+		}
+	}
 	held := heldFrom(ctx)
 	schema := held.operation.form.Schema.Value
-	parts := Form{}
 	seen := map[string]bool{}
 	var fields []gen.ProblemField
 	for {
@@ -56,14 +69,14 @@ func ReadForm(ctx context.Context, body *multipart.Reader, onFile func(name, kin
 			break
 		}
 		if err != nil {
-			return nil, unreadable(err)
+			return Form{}, unreadable(err)
 		}
 		name := part.FormName()
 		pointer := "/" + pointerToken.Replace(name)
 		property := schema.Properties[name]
 		switch {
 		case len(fields) >= maxFields:
-			return nil, Invalid(fields...)
+			return Form{}, Invalid(fields...)
 		case property == nil:
 			fields = append(fields, Field(pointer, gen.FieldCodeUnknown, "is not known here"))
 			continue
@@ -77,18 +90,18 @@ func ReadForm(ctx context.Context, body *multipart.Reader, onFile func(name, kin
 		if property.Value.Format == "binary" {
 			err = held.operation.readFile(name, content, onFile)
 		} else {
-			err = readText(parts, name, property.Value, content)
+			err = readText(form.texts, name, property.Value, content)
 		}
 		var e *Error
 		switch {
 		case content.broken != nil:
-			return nil, unreadable(content.broken)
+			return Form{}, unreadable(content.broken)
 		case content.spent && property.Value.Format == "binary":
-			return nil, TooLarge(partLimit(property.Value))
+			return Form{}, TooLarge(partLimit(property.Value))
 		case errors.As(err, &e) && e.Code == gen.ProblemCodeInvalidRequest:
 			fields = append(fields, e.Fields...)
 		case err != nil:
-			return nil, err
+			return Form{}, err
 		}
 		held.idempotency.add(name, digest.Sum(nil))
 	}
@@ -101,9 +114,9 @@ func ReadForm(ctx context.Context, body *multipart.Reader, onFile func(name, kin
 		fields = append(fields, Field("", gen.FieldCodeTooFew, fmt.Sprintf("must have at least %d parts", schema.MinProps)))
 	}
 	if len(fields) > 0 {
-		return nil, Invalid(fields...)
+		return Form{}, Invalid(fields...)
 	}
-	return parts, nil
+	return form, nil
 }
 
 // sniffLength is how much of a file its kind is told from.
@@ -129,7 +142,7 @@ func (o *Operation) readFile(name string, content io.Reader, onFile func(name, k
 	return onFile(name, kind.String(), io.MultiReader(bytes.NewReader(head), content))
 }
 
-func readText(into Form, name string, schema *openapi3.Schema, content *cappedReader) error {
+func readText(into map[string]string, name string, schema *openapi3.Schema, content *cappedReader) error {
 	pointer := "/" + name
 	data, err := io.ReadAll(content)
 	if content.spent {

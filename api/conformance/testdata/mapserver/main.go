@@ -8,7 +8,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"log"
 	"maps"
 	"mime/multipart"
@@ -31,11 +30,10 @@ import (
 // A backend implements one tag; an operation of another tag panics, which answers 500.
 type backend struct {
 	stub.StrictServerInterface
-	url  string
-	mu   sync.Mutex // guards what follows; operations hold it
-	last int
-	all  map[string]*club
-	made map[string]*club // by caller and Idempotency-Key
+	url   string
+	mu    sync.Mutex // operations hold it
+	clubs map[string]*club
+	made  map[string]*club // by who sent which Idempotency-Key
 }
 
 type club struct {
@@ -52,7 +50,7 @@ func main() {
 	if err != nil || len(os.Args) != 3 {
 		log.Fatal("usage: mapserver TOKEN TOKEN ", err)
 	}
-	b := &backend{url: "http://" + listener.Addr().String(), all: map[string]*club{}, made: map[string]*club{}}
+	b := &backend{url: "http://" + listener.Addr().String(), clubs: map[string]*club{}, made: map[string]*club{}}
 	e, err := contract.NewEcho(b, contract.Options{Authenticate: authenticate, Inner: []echo.MiddlewareFunc{b.enter}})
 	if err != nil {
 		log.Fatal(err)
@@ -61,8 +59,8 @@ func main() {
 	log.Fatal((&http.Server{Handler: e, ReadTimeout: time.Minute}).Serve(listener))
 }
 
-func authenticate(_ context.Context, token string, isKey bool) (contract.Caller, error) {
-	if account := slices.Index(os.Args, token); account > 0 && !isKey {
+func authenticate(_ context.Context, token string, inKeyHeader bool) (contract.Caller, error) {
+	if account := slices.Index(os.Args, token); account > 0 && !inKeyHeader {
 		return contract.Caller{Scheme: contract.SessionAuth, Who: fmt.Sprint(account)}, nil
 	}
 	return contract.Caller{}, contract.Unauthenticated("nobody has this token")
@@ -70,15 +68,15 @@ func authenticate(_ context.Context, token string, isKey bool) (contract.Caller,
 
 func caller(ctx context.Context) string { return contract.CallerFrom(ctx).Who.(string) }
 
-// enter lets one request at a time through to its operation, if the caller is in the server what the operation asks for.
+// enter lets one request at a time through to its operation, if the caller is in the server what the contract asks for.
 func (b *backend) enter(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		ctx, id := c.Request().Context(), c.Param("serverId")
-		switch role, k := contract.OperationFrom(ctx).Role, b.all[id]; {
-		case id == "" || role == "anyone" && k != nil:
-		case !k.has(caller(ctx)):
+		switch k, role := b.clubs[id], contract.OperationFrom(ctx).Role; {
+		case id == "" || k != nil && role == "anyone":
+		case k == nil || !k.has(caller(ctx)):
 			return contract.NotFound("server")
 		case role != "member" && k.Owner.ID != caller(ctx):
 			return contract.PermissionDenied("this needs the owner")
@@ -87,34 +85,22 @@ func (b *backend) enter(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-func (b *backend) newID() string {
-	b.last++
-	return fmt.Sprintf("%024x", b.last)
-}
-
-// read takes what a form says into a club.
-func (b *backend) read(ctx context.Context, body *multipart.Reader, into *club) error {
-	var image []byte
-	b.mu.Unlock() // nobody has to wait until it has arrived
-	form, err := contract.ReadForm(ctx, body, func(_, _ string, content io.Reader) (err error) {
-		image, err = io.ReadAll(content)
-		return err
-	})
+// take takes into a club what a form says. Nobody has to wait until it has arrived.
+func (b *backend) take(ctx context.Context, body *multipart.Reader, k *club) error {
+	b.mu.Unlock()
+	form, err := contract.ReadForm(ctx, body, nil)
 	b.mu.Lock()
-	if err != nil {
-		return err
-	}
 	if name := form.Text("name"); name != nil {
-		into.Name = *name
+		k.Name = *name
 	}
-	if image != nil {
-		into.image, into.Image = image, nullable.NewNullableWithValue(b.url+"/images/"+b.newID())
+	if image := form.File("image"); image != nil {
+		k.image, k.Image = image, nullable.NewNullableWithValue(b.url+"/images/"+contract.NewID())
 	}
-	return nil
+	return err
 }
 
 func (k *club) has(account string) bool {
-	return k != nil && slices.ContainsFunc(k.members, func(m gen.Member) bool { return m.ID == account })
+	return slices.ContainsFunc(k.members, func(m gen.Member) bool { return m.ID == account })
 }
 
 func (k *club) add(account string) {
@@ -128,56 +114,56 @@ func ok(message string) gen.SystemMeta { return gen.SystemMeta{Success: true, Me
 
 func (b *backend) ListMyServers(ctx context.Context, _ stub.ListMyServersRequestObject) (stub.ListMyServersResponseObject, error) {
 	mine := []gen.Server{}
-	for _, id := range slices.Sorted(maps.Keys(b.all)) {
-		if k := b.all[id]; k.has(caller(ctx)) {
-			mine = append(mine, k.Server)
+	for _, id := range slices.Sorted(maps.Keys(b.clubs)) {
+		if b.clubs[id].has(caller(ctx)) {
+			mine = append(mine, b.clubs[id].Server)
 		}
 	}
 	return stub.ListMyServers200JSONResponse{Meta: ok("My servers"), Body: mine}, nil
 }
 
 func (b *backend) CreateServer(ctx context.Context, r stub.CreateServerRequestObject) (stub.CreateServerResponseObject, error) {
+	id := contract.NewID()
 	k := &club{visits: map[string]gen.Visit{}, Server: gen.Server{
-		ID: b.newID(), Owner: gen.ServerOwner{ID: caller(ctx)}, Image: nullable.NewNullNullable[string](),
-		Roles: []string{b.newID()}, Categories: []string{}, Leaderboards: []string{}, LanguageSettings: []string{},
+		ID: id, ObjectID: id, Owner: gen.ServerOwner{ID: caller(ctx)}, Image: nullable.NewNullNullable[string](),
+		Roles: []string{contract.NewID()}, Categories: []string{}, Leaderboards: []string{}, LanguageSettings: []string{},
 	}}
-	k.ObjectID = k.ID
-	if err := b.read(ctx, r.Body, k); err != nil {
+	if err := b.take(ctx, r.Body, k); err != nil {
 		return nil, err
 	}
-	var key string
-	key, k.request = contract.IdempotencyFrom(ctx)
-	if first := b.made[caller(ctx)+key]; first != nil && !bytes.Equal(first.request, k.request) {
-		return nil, contract.Conflict("This was sent before with other content", "the Idempotency-Key belongs to another request")
-	} else if first != nil {
-		return stub.CreateServer201JSONResponse{Body: first.answer, Headers: stub.CreateServer201ResponseHeaders{IdempotentReplayed: new("true")}}, nil
-	} else if key != "" {
-		b.made[caller(ctx)+key] = k
-	}
 	k.add(caller(ctx))
-	b.all[k.ID] = k
 	k.answer.Meta = ok("Server has been created successfully")
-	k.answer.Body = gen.CreatedServer{ID: k.ID, ObjectID: k.ID, Name: k.Name, Image: k.Image, Owner: k.Owner}
+	k.answer.Body = gen.CreatedServer{ID: id, ObjectID: id, Name: k.Name, Image: k.Image, Owner: k.Owner}
+	if key, request := contract.IdempotencyFrom(ctx); key != "" {
+		key, k.request = caller(ctx)+" "+key, request
+		if first := b.made[key]; first != nil && bytes.Equal(first.request, request) {
+			return stub.CreateServer201JSONResponse{Body: first.answer, Headers: stub.CreateServer201ResponseHeaders{IdempotentReplayed: new("true")}}, nil
+		} else if first != nil {
+			return nil, contract.Conflict("This was sent before with other content", "the Idempotency-Key belongs to another request")
+		}
+		b.made[key] = k
+	}
+	b.clubs[id] = k
 	return stub.CreateServer201JSONResponse{Body: k.answer}, nil
 }
 
 func (b *backend) GetServer(_ context.Context, r stub.GetServerRequestObject) (stub.GetServerResponseObject, error) {
-	return stub.GetServer200JSONResponse{Meta: ok("Server"), Body: b.all[r.ServerID].Server}, nil
+	return stub.GetServer200JSONResponse{Meta: ok("Server"), Body: b.clubs[r.ServerID].Server}, nil
 }
 
 func (b *backend) UpdateServer(ctx context.Context, r stub.UpdateServerRequestObject) (stub.UpdateServerResponseObject, error) {
-	k := b.all[r.ServerID]
-	err := b.read(ctx, r.Body, k)
+	k := b.clubs[r.ServerID]
+	err := b.take(ctx, r.Body, k)
 	return stub.UpdateServer200JSONResponse{Meta: ok("Server has been updated successfully"), Body: k.Server}, err
 }
 
 func (b *backend) DeleteServer(_ context.Context, r stub.DeleteServerRequestObject) (stub.DeleteServerResponseObject, error) {
-	delete(b.all, r.ServerID)
+	delete(b.clubs, r.ServerID)
 	return stub.DeleteServer200JSONResponse{Meta: ok("Server has been deleted successfully"), Body: gen.Nothing{}}, nil
 }
 
 func (b *backend) JoinServer(ctx context.Context, r stub.JoinServerRequestObject) (stub.JoinServerResponseObject, error) {
-	k := b.all[r.ServerID]
+	k := b.clubs[r.ServerID]
 	if k.has(caller(ctx)) {
 		return nil, contract.Conflict("You are a member already", "the caller has joined this server before")
 	}
@@ -186,7 +172,7 @@ func (b *backend) JoinServer(ctx context.Context, r stub.JoinServerRequestObject
 }
 
 func (b *backend) LeaveServer(ctx context.Context, r stub.LeaveServerRequestObject) (stub.LeaveServerResponseObject, error) {
-	k := b.all[r.ServerID]
+	k := b.clubs[r.ServerID]
 	if k.Owner.ID == caller(ctx) {
 		return nil, contract.Conflict("The owner cannot leave", "the caller owns this server")
 	}
@@ -195,7 +181,7 @@ func (b *backend) LeaveServer(ctx context.Context, r stub.LeaveServerRequestObje
 }
 
 func (b *backend) VisitServer(ctx context.Context, r stub.VisitServerRequestObject) (stub.VisitServerResponseObject, error) {
-	visits, today := b.all[r.ServerID].visits, types.Date{Time: time.Now().UTC()}
+	visits, today := b.clubs[r.ServerID].visits, types.Date{Time: time.Now().UTC()}
 	visit := visits[caller(ctx)]
 	if visit.Counted = visit.Day.String() != today.String(); visit.Counted {
 		visit.Day, visit.Visits = today, visit.Visits+1
@@ -205,14 +191,13 @@ func (b *backend) VisitServer(ctx context.Context, r stub.VisitServerRequestObje
 }
 
 func (b *backend) ListMembers(_ context.Context, r stub.ListMembersRequestObject) (stub.ListMembersResponseObject, error) {
-	all, page, limit := b.all[r.ServerID].members, int(*r.Params.Page), int(*r.Params.Limit)
+	all, page, limit := b.clubs[r.ServerID].members, int(*r.Params.Page), int(*r.Params.Limit)
 	meta := gen.SystemPageMeta{Success: true, Message: "Members", Page: *r.Params.Page, Limit: *r.Params.Limit, Total: int64(len(all))}
 	return stub.ListMembers200JSONResponse{Meta: meta, Body: all[min((page-1)*limit, len(all)):min(page*limit, len(all))]}, nil
 }
 
 func (b *backend) ListServerRoles(_ context.Context, r stub.ListServerRolesRequestObject) (stub.ListServerRolesResponseObject, error) {
-	k := b.all[r.ServerID]
-	made := k.members[0].JoinedAt
+	k, made := b.clubs[r.ServerID], b.clubs[r.ServerID].members[0].JoinedAt
 	all := gen.Role{ObjectID: k.Roles[0], Title: "@all", Order: 10000, Class: "gray", ServerID: k.ID, CreatedAt: made, UpdatedAt: made}
 	return stub.ListServerRoles200JSONResponse{Meta: ok("Server roles"), Body: []gen.Role{all}}, nil
 }
@@ -222,18 +207,17 @@ func (b *backend) ListServerChannels(context.Context, stub.ListServerChannelsReq
 }
 
 func (b *backend) GetImage(_ context.Context, r stub.GetImageRequestObject) (stub.GetImageResponseObject, error) {
-	tag, forever := `"`+r.ImageID+`"`, "public, max-age=31536000, immutable"
-	for _, k := range b.all {
-		if url, _ := k.Image.Get(); url != b.url+"/images/"+r.ImageID {
-			continue
+	for _, k := range b.clubs {
+		if url, _ := k.Image.Get(); url == b.url+"/images/"+r.ImageID {
+			tag, forEver := new(`"`+r.ImageID+`"`), new("public, max-age=31536000, immutable")
+			if r.Params.IfNoneMatch != nil && *r.Params.IfNoneMatch == *tag {
+				return stub.GetImage304Response{Headers: stub.GetImage304ResponseHeaders{ETag: tag, CacheControl: forEver}}, nil
+			}
+			return stub.GetImage200ImageResponse{
+				Body: bytes.NewReader(k.image), ContentLength: int64(len(k.image)), ContentType: http.DetectContentType(k.image),
+				Headers: stub.GetImage200ResponseHeaders{ETag: tag, CacheControl: forEver},
+			}, nil
 		}
-		if r.Params.IfNoneMatch != nil && *r.Params.IfNoneMatch == tag {
-			return stub.GetImage304Response{Headers: stub.GetImage304ResponseHeaders{ETag: &tag, CacheControl: &forever}}, nil
-		}
-		return stub.GetImage200ImageResponse{
-			Body: bytes.NewReader(k.image), ContentLength: int64(len(k.image)), ContentType: http.DetectContentType(k.image),
-			Headers: stub.GetImage200ResponseHeaders{ETag: &tag, CacheControl: &forever},
-		}, nil
 	}
 	return nil, contract.NotFound("image")
 }
