@@ -450,11 +450,11 @@ type ApplicationErrorResponse struct {
 	// Meta How a request of the Application API went.
 	Meta ApplicationMeta `json:"meta"`
 
-	// Data What went wrong, for a program. Never contains what was submitted.
-	Data Problem `json:"data"`
-
 	// Message For a person.
 	Message string `json:"message"`
+
+	// Data What went wrong, for a program. Never contains what was submitted.
+	Data Problem `json:"data"`
 }
 
 // ApplicationMeta How a request of the Application API went.
@@ -901,12 +901,13 @@ type IntegrationChannelListResponse struct {
 
 // IntegrationErrorResponse A failure in the Integration API, and in the operations that have an answer of their own shape.
 type IntegrationErrorResponse struct {
-	// Data What went wrong, for a program. Never contains what was submitted.
-	Data Problem `json:"data"`
+	Status string `json:"status"`
 
 	// Message For a person.
 	Message string `json:"message"`
-	Status  string `json:"status"`
+
+	// Data What went wrong, for a program. Never contains what was submitted.
+	Data Problem `json:"data"`
 }
 
 // KeyPermission What a key may do.
@@ -993,11 +994,11 @@ type Problem struct {
 	// Code The kind of failure. This list only grows.
 	Code ProblemCode `json:"code"`
 
-	// Fields Each part of the request that is wrong; empty where that is not the cause.
-	Fields []ProblemField `json:"fields"`
-
 	// RequestID The X-Request-Id of this answer.
 	RequestID string `json:"requestId"`
+
+	// Fields Each part of the request that is wrong; empty where that is not the cause.
+	Fields []ProblemField `json:"fields"`
 }
 
 // ProblemCode The kind of failure. This list only grows.
@@ -1005,6 +1006,9 @@ type ProblemCode string
 
 // ProblemField One part of the request that is wrong.
 type ProblemField struct {
+	// Pointer An RFC 6901 pointer into the body, or `query/name`, `path/name`, `header/name`. Empty for the whole body.
+	Pointer string `json:"pointer"`
+
 	// Code What is wrong with a part of the request: `required` is missing, `unknown` is not in the contract, `duplicate`
 	// stands there twice, `malformed` cannot be read at all, `wrong_type` and `wrong_format` (also `pattern`), `not_allowed`
 	// is not in the list of values, `too_short` and `too_long` for text, `too_small` and `too_large` for numbers, `too_few`
@@ -1013,9 +1017,6 @@ type ProblemField struct {
 
 	// Message For a person.
 	Message string `json:"message"`
-
-	// Pointer An RFC 6901 pointer into the body, or `query/name`, `path/name`, `header/name`. Empty for the whole body.
-	Pointer string `json:"pointer"`
 }
 
 // Revision Always 0; older clients expect it.

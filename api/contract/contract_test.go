@@ -17,7 +17,6 @@ import (
 	oapi "github.com/oapi-codegen/runtime"
 	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/gen"
-	"github.com/rejoin-dev/rejoin/gen/stub"
 )
 
 // The contract of these tests has a JSON body with every kind of constraint, which the real one may not have.
@@ -295,17 +294,5 @@ func BenchmarkValidation(b *testing.B) {
 				}
 			}
 		})
-	}
-}
-
-func TestAHandlerWithoutAnAnswerIsAnErrorAndNotAnEmptySuccess(t *testing.T) {
-	answer, err := neverNil(func(echo.Context, any) (any, error) { return nil, nil }, "GetThing")(nil, nil)
-	if answer != nil || err == nil || !strings.Contains(err.Error(), "GetThing") {
-		t.Errorf("got %v, %v; want an error that names the operation", answer, err)
-	}
-	want := stub.GetServer200JSONResponse{}
-	answer, err = neverNil(func(echo.Context, any) (any, error) { return want, nil }, "GetThing")(nil, nil)
-	if !cmp.Equal(answer, any(want)) || err != nil {
-		t.Errorf("got %v, %v; want what the handler answered", answer, err)
 	}
 }

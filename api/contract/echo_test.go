@@ -1,0 +1,392 @@
+package contract_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/labstack/echo/v4"
+	"github.com/rejoin-dev/rejoin/api/contract"
+	"github.com/rejoin-dev/rejoin/gen"
+	"github.com/rejoin-dev/rejoin/gen/stub"
+)
+
+// backend is what a user of the package writes, with the answers of these tests.
+type backend struct {
+	stub.StrictServerInterface
+	onFile      func(name, kind string, content io.Reader) error
+	form        contract.Form
+	fingerprint []byte
+	err         error
+}
+
+func (b *backend) ListMyServers(context.Context, stub.ListMyServersRequestObject) (stub.ListMyServersResponseObject, error) {
+	return stub.ListMyServers200JSONResponse{Meta: gen.SystemMeta{Success: true}, Body: []gen.Server{}}, b.err
+}
+
+func (b *backend) CreateServer(ctx context.Context, r stub.CreateServerRequestObject) (_ stub.CreateServerResponseObject, err error) {
+	if b.form, err = contract.ReadForm(ctx, r.Body, b.onFile); err != nil {
+		return nil, err
+	}
+	_, b.fingerprint = contract.IdempotencyFrom(ctx)
+	return stub.CreateServer201JSONResponse{}, nil
+}
+
+func (b *backend) ListChannels(context.Context, stub.ListChannelsRequestObject) (stub.ListChannelsResponseObject, error) {
+	return stub.ListChannels200JSONResponse{Body: []gen.Channel{}}, nil
+}
+
+func (b *backend) GetAPIKeyInfo(context.Context, stub.GetAPIKeyInfoRequestObject) (stub.GetAPIKeyInfoResponseObject, error) {
+	return nil, nil
+}
+
+var (
+	token    = strings.Repeat("a", 64)
+	channels = strings.Repeat("b", 64) // API keys, by their permission
+	badges   = strings.Repeat("c", 64)
+)
+
+func authenticate(_ context.Context, credential string, inKeyHeader bool) (contract.Caller, error) {
+	scheme := contract.KeyAuth
+	if inKeyHeader {
+		scheme = contract.APIKeyAuth
+	}
+	switch {
+	case credential == token && !inKeyHeader:
+		return contract.Caller{Scheme: contract.SessionAuth, Who: "vera"}, nil
+	case credential == channels:
+		return contract.Caller{Scheme: scheme, Permissions: []gen.KeyPermission{gen.KeyPermissionChannels}}, nil
+	case credential == badges:
+		return contract.Caller{Scheme: scheme, Permissions: []gen.KeyPermission{gen.KeyPermissionBadges}}, nil
+	}
+	return contract.Caller{}, contract.Unauthenticated("nobody has this credential")
+}
+
+func serve(t *testing.T, b *backend, options contract.Options) *echo.Echo {
+	t.Helper()
+	if options.Log == nil {
+		options.Log = slog.New(slog.DiscardHandler)
+	}
+	if options.Authenticate == nil {
+		options.Authenticate = authenticate
+	}
+	e, err := contract.NewEcho(b, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func ask(h http.Handler, method, target string, header ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, target, nil)
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Add(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+func bearer(credential string) []string { return []string{"Authorization", "Bearer " + credential} }
+
+func TestAnOperationTakesWhomTheContractNames(t *testing.T) {
+	e := serve(t, &backend{}, contract.Options{})
+	for _, test := range []struct {
+		who    string
+		header []string
+		target string
+		want   int
+	}{
+		{"a session", bearer(token), "/servers", 200},
+		{"a session", bearer(token), "/channels", 200},
+		{"a session", bearer(token), "/apis/v1/channels", 403},
+		{"a session in the header for keys", []string{"X-Api-Key", token}, "/channels", 401},
+		{"a key with the permission", bearer(channels), "/channels", 200},
+		{"a key with the permission", []string{"X-Api-Key", channels}, "/channels", 200},
+		{"a key with the permission", []string{"X-Api-Key", channels}, "/apis/v1/channels", 403},
+		{"a key without the permission", bearer(badges), "/channels", 403},
+		{"a key", bearer(channels), "/servers", 403},
+		{"nobody", nil, "/servers", 401},
+		{"somebody unknown", bearer(strings.Repeat("f", 64)), "/servers", 401},
+	} {
+		if w := ask(e, "GET", test.target, test.header...); w.Code != test.want {
+			t.Errorf("%s, %s: got %d, want %d: %s", test.who, test.target, w.Code, test.want, w.Body)
+		}
+	}
+}
+
+func TestTheBackendIsNotAskedAboutWhatIsNoCredential(t *testing.T) {
+	e := serve(t, &backend{}, contract.Options{Authenticate: func(context.Context, string, bool) (contract.Caller, error) {
+		t.Error("it was asked")
+		return contract.Caller{}, nil
+	}})
+	for name, header := range map[string][]string{
+		"none":       nil,
+		"two":        append(bearer(token), "X-Api-Key", channels),
+		"twice":      append(bearer(token), bearer(token)...),
+		"basic":      {"Authorization", "Basic " + token},
+		"short":      bearer(token[1:]),
+		"upper case": bearer(strings.ToUpper(token)),
+		"empty":      {"X-Api-Key", ""},
+	} {
+		w := ask(e, "GET", "/servers", header...)
+		if w.Code != http.StatusUnauthorized || w.Header().Get("WWW-Authenticate") == "" {
+			t.Errorf("%s: got %d, %v", name, w.Code, w.Header())
+		}
+	}
+}
+
+func TestEveryErrorComesInTheEnvelopeOfItsFamily(t *testing.T) {
+	e := serve(t, &backend{}, contract.Options{NewID: func() string { return "an-id" }})
+	for _, test := range []struct {
+		method, target, body string
+		status               int
+	}{
+		{"GET", "/nope", `{"meta":{"success":false,"message":"Not found","devMessage":"there is no such route"},"body":{"code":"not_found","requestId":"an-id","fields":[]}}`, 404},
+		{"GET", "/apis/v1/nope", `{"status":"error","message":"Not found","data":{"code":"not_found","requestId":"an-id","fields":[]}}`, 404},
+		{"GET", "/v1/nope", `{"status":"error","message":"Not found","data":{"code":"not_found","requestId":"an-id","fields":[]}}`, 404},
+		{"PATCH", "/api/v1/servers", `{"meta":{"success":false,"message":"This cannot be done here","devMessage":"the route has other methods; the Allow header names them"},"body":{"code":"method_not_allowed","requestId":"an-id","fields":[]}}`, 405},
+		{"GET", "/apis/v1/api-keys/info", `{"meta":{"status":"error","statusCode":401},"message":"Sign in first","data":{"code":"unauthenticated","requestId":"an-id","fields":[]}}`, 401},
+		{"GET", "/images/x", `{"status":"error","message":"The request is not valid","data":{"code":"invalid_request","requestId":"an-id","fields":[{"pointer":"path/imageId","code":"wrong_format","message":"must have the format objectid"}]}}`, 400},
+	} {
+		w := ask(e, test.method, test.target)
+		if got := strings.TrimSpace(w.Body.String()); w.Code != test.status || got != test.body {
+			t.Errorf("%s %s: got %d\n%s, want %d\n%s", test.method, test.target, w.Code, got, test.status, test.body)
+		}
+	}
+}
+
+func TestARequestIDIsTheCallersOwnIfTheContractAcceptsIt(t *testing.T) {
+	e := serve(t, &backend{}, contract.Options{})
+	seen := map[string]bool{}
+	for _, own := range []string{"mine", strings.Repeat("x", 65), "a b", ""} {
+		got := ask(e, "GET", "/servers", "X-Request-Id", own).Header().Get("X-Request-Id")
+		if (got == own) != (own == "mine") || got == "" || seen[got] {
+			t.Errorf("for %q: got %q", own, got)
+		}
+		seen[got] = true
+	}
+}
+
+func TestWhatGoesWrongInsideIsLoggedWholeAndToldAsNothing(t *testing.T) {
+	secret := errors.New("S3CR3T")
+	panics := func(echo.HandlerFunc) echo.HandlerFunc { return func(echo.Context) error { panic(secret) } }
+	for name, test := range map[string]struct {
+		err     error
+		options contract.Options
+	}{
+		"an error of the operation": {err: fmt.Errorf("reading: %w", secret)},
+		"an internal one":           {err: contract.Internal(secret)},
+		"a panic before it is held": {options: contract.Options{Outer: []echo.MiddlewareFunc{panics}}},
+		"a panic after it was held": {options: contract.Options{Inner: []echo.MiddlewareFunc{panics}}},
+		"an error of the authenticator": {options: contract.Options{Authenticate: func(context.Context, string, bool) (contract.Caller, error) {
+			return contract.Caller{}, secret
+		}}},
+	} {
+		var log bytes.Buffer
+		test.options.Log = slog.New(slog.NewTextHandler(&log, nil))
+		w := ask(serve(t, &backend{err: test.err}, test.options), "GET", "/servers", append(bearer(token), "X-Request-Id", "told")...)
+		if w.Code != http.StatusInternalServerError || strings.Contains(w.Body.String(), "S3CR3T") || !strings.Contains(w.Body.String(), `"requestId":"told"`) {
+			t.Errorf("%s: got %d %s", name, w.Code, w.Body)
+		}
+		if !strings.Contains(log.String(), "S3CR3T") || !strings.Contains(log.String(), "request_id=told") {
+			t.Errorf("%s: logged %q", name, &log)
+		}
+	}
+}
+
+func TestAnOperationWithoutAnAnswerIsAnErrorAndNotAnEmptySuccess(t *testing.T) {
+	var log bytes.Buffer
+	e := serve(t, &backend{}, contract.Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	w := ask(e, "GET", "/apis/v1/api-keys/info", bearer(channels)...)
+	if w.Code != http.StatusInternalServerError || !strings.Contains(log.String(), "GetAPIKeyInfo has returned neither") {
+		t.Errorf("got %d, logged %q", w.Code, &log)
+	}
+}
+
+func TestMiddlewaresSeeWhatTheirPlacePromises(t *testing.T) {
+	var outer, inner []string
+	note := func(where *[]string) echo.MiddlewareFunc {
+		return func(next echo.HandlerFunc) echo.HandlerFunc {
+			return func(c echo.Context) error {
+				err := next(c)
+				who, _ := contract.CallerFrom(c.Request().Context()).Who.(string)
+				*where = append(*where, fmt.Sprint(contract.OperationFrom(c.Request().Context()).Name(), " ", who, " ", err != nil))
+				return err
+			}
+		}
+	}
+	e := serve(t, &backend{}, contract.Options{Outer: []echo.MiddlewareFunc{note(&outer)}, Inner: []echo.MiddlewareFunc{note(&inner)}})
+	ask(e, "GET", "/servers", bearer(token)...)
+	ask(e, "GET", "/servers")
+	ask(e, "GET", "/servers/x/members?page=0", bearer(token)...)
+	ask(e, "GET", "/nope")
+	if want := []string{"listMyServers vera false", "listMyServers  true", "listMembers vera true", "none  true"}; !slices.Equal(outer, want) {
+		t.Errorf("outer: got %q, want %q", outer, want)
+	}
+	if want := []string{"listMyServers vera false"}; !slices.Equal(inner, want) {
+		t.Errorf("inner: got %q, want %q", inner, want)
+	}
+}
+
+// A part of a form: a file, if its content begins with @.
+type part struct{ name, content string }
+
+func post(e http.Handler, target, boundary, key string, parts ...part) *httptest.ResponseRecorder {
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	form.SetBoundary(boundary)
+	for _, p := range parts {
+		if content, isFile := strings.CutPrefix(p.content, "@"); isFile {
+			w, _ := form.CreateFormFile(p.name, "file.png")
+			io.WriteString(w, content)
+		} else {
+			form.WriteField(p.name, p.content)
+		}
+	}
+	form.Close()
+	r := httptest.NewRequest("POST", target, &body)
+	r.Header.Set("Content-Type", form.FormDataContentType())
+	r.Header.Set("Authorization", "Bearer "+token)
+	if key != "" {
+		r.Header.Set("Idempotency-Key", key)
+	}
+	w := httptest.NewRecorder()
+	e.ServeHTTP(w, r)
+	return w
+}
+
+const png, gif = "\x89PNG\r\n\x1a\n", "GIF89a"
+
+func TestAFormIsHeldPartByPart(t *testing.T) {
+	b := &backend{}
+	e := serve(t, b, contract.Options{})
+	for _, test := range []struct {
+		why   string
+		parts []part
+		want  string // pointers and codes
+		code  int
+	}{
+		{"a name", []part{{"name", "Chess"}}, "", 201},
+		{"an image", []part{{"image", "@" + gif}, {"name", "Chess"}}, "", 201},
+		{"nothing", nil, "/name required", 400},
+		{"twice", []part{{"name", "a"}, {"name", "b"}}, "/name duplicate", 400},
+		{"unknown parts", []part{{"name", "a"}, {"x/y", "b"}}, "/x~1y unknown", 400},
+		{"an empty name", []part{{"name", ""}}, "/name too_short", 400},
+		{"a long name", []part{{"name", strings.Repeat("ä", 101)}}, "/name too_long", 400},
+		{"a very long name", []part{{"name", strings.Repeat("a", 401)}}, "/name too_long", 400},
+		{"another encoding", []part{{"name", "\xff"}}, "/name malformed", 400},
+		{"another kind of file", []part{{"name", "a"}, {"image", "@<svg xmlns='http://www.w3.org/2000/svg'/>"}}, "/image wrong_format", 400},
+		{"an empty file", []part{{"name", "a"}, {"image", "@"}}, "/image wrong_format", 400},
+		{"much at once", []part{{"nome", "a"}, {"image", "@no"}}, "/nome unknown, /image wrong_format, /name required", 400},
+		{"a large file", []part{{"name", "a"}, {"image", "@" + png + strings.Repeat("0", 5<<20-len(png)+1)}}, "", 413},
+		{"the largest file", []part{{"name", "a"}, {"image", "@" + png + strings.Repeat("0", 5<<20-len(png))}}, "", 201},
+	} {
+		w := post(e, "/servers", "b", "", test.parts...)
+		var answer gen.SystemErrorResponse
+		json.Unmarshal(w.Body.Bytes(), &answer)
+		var got []string
+		for _, field := range answer.Body.Fields {
+			got = append(got, field.Pointer+" "+string(field.Code))
+		}
+		if w.Code != test.code || strings.Join(got, ", ") != test.want {
+			t.Errorf("%s: got %d %q, want %d %q", test.why, w.Code, got, test.code, test.want)
+		}
+	}
+	post(e, "/servers", "b", "", part{"name", "Go"}, part{"image", "@" + gif})
+	if name := b.form.Text("name"); name == nil || *name != "Go" || string(b.form.File("image")) != gif {
+		t.Errorf("got %v and %q", name, b.form.File("image"))
+	}
+	post(e, "/servers", "b", "", part{"name", "Go"})
+	if b.form.File("image") != nil || b.form.Text("image") != nil {
+		t.Error("there is an image that was not sent")
+	}
+}
+
+func TestAFileIsKnownByItsContentAndItsReaderFailsForItself(t *testing.T) {
+	var kinds []string
+	full := errors.New("the disk is full")
+	b := &backend{onFile: func(name, kind string, content io.Reader) error {
+		kinds = append(kinds, name+" "+kind)
+		if kind == "image/gif" {
+			return full
+		}
+		_, err := io.Copy(io.Discard, content)
+		return err
+	}}
+	e := serve(t, b, contract.Options{})
+	if w := post(e, "/servers", "b", "", part{"image", "@" + png}, part{"name", "a"}); w.Code != 201 || b.form.File("image") != nil {
+		t.Errorf("got %d, and in memory %q", w.Code, b.form.File("image"))
+	}
+	if w := post(e, "/servers", "b", "", part{"image", "@" + gif}, part{"name", "a"}); w.Code != 500 {
+		t.Errorf("a file that could not be kept: got %d, want 500", w.Code)
+	}
+	if want := []string{"image image/png", "image image/gif"}; !slices.Equal(kinds, want) {
+		t.Errorf("got %q, want %q", kinds, want)
+	}
+	r := httptest.NewRequest("POST", "/servers", strings.NewReader("--b\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a\"\r\n\r\n"+png))
+	r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
+	r.Header.Set("Authorization", "Bearer "+token)
+	w := httptest.NewRecorder()
+	if e.ServeHTTP(w, r); w.Code != 400 || !strings.Contains(w.Body.String(), `"malformed"`) {
+		t.Errorf("a body that breaks off: got %d %s, want 400", w.Code, w.Body)
+	}
+}
+
+func TestAFingerprintTellsRequestsApartByAllButTheirBoundary(t *testing.T) {
+	b := &backend{}
+	e := serve(t, b, contract.Options{})
+	of := func(target, boundary, key string, parts ...part) string {
+		b.fingerprint = nil
+		if w := post(e, target, boundary, key, parts...); w.Code != 201 {
+			t.Fatalf("got %d: %s", w.Code, w.Body)
+		}
+		return string(b.fingerprint)
+	}
+	first := of("/servers", "b", "key", part{"name", "Chess"}, part{"image", "@" + png})
+	if len(first) != 32 || of("/servers", "another", "key", part{"name", "Chess"}, part{"image", "@" + png}) != first {
+		t.Error("another boundary makes another request")
+	}
+	for why, other := range map[string]string{
+		"another name":  of("/servers", "b", "key", part{"name", "Go"}, part{"image", "@" + png}),
+		"another image": of("/servers", "b", "key", part{"name", "Chess"}, part{"image", "@" + png + "0"}),
+		"no image":      of("/servers", "b", "key", part{"name", "Chess"}),
+		"a query":       of("/servers?x=1", "b", "key", part{"name", "Chess"}, part{"image", "@" + png}),
+	} {
+		if other == first {
+			t.Errorf("%s makes no other request", why)
+		}
+	}
+	if got := of("/servers", "b", "", part{"name", "Chess"}); got != "" {
+		t.Errorf("without a key: got %x", got)
+	}
+}
+
+func TestIDsAreInTheOrderInWhichTheyWereMade(t *testing.T) {
+	ids := make([]string, 1000)
+	for i := range ids {
+		ids[i] = contract.NewID()
+	}
+	if len(ids[0]) != 24 || len(slices.Compact(slices.Clone(ids))) != len(ids) {
+		t.Errorf("got %q, ...", ids[:3])
+	}
+	if first, last := ids[0][:8], ids[len(ids)-1][:8]; first > last {
+		t.Errorf("%q comes before %q", first, last)
+	}
+}
+
+func TestAnUnknownWayToCheckAnswersIsRefused(t *testing.T) {
+	if _, err := contract.NewEcho(&backend{}, contract.Options{Authenticate: authenticate, CheckAnswers: "loudly"}); err == nil {
+		t.Error("it was taken")
+	}
+}
