@@ -2,10 +2,13 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
+	"runtime"
 
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"gocloud.dev/blob"
@@ -16,37 +19,57 @@ import (
 // images keeps uploaded images, each under an id of its own, and never changes one.
 type images struct {
 	bucket *blob.Bucket
+	dir    string // of the bucket
 	newID  func() string
 	log    *slog.Logger
 }
 
-func openImages(dir string) (*blob.Bucket, error) {
+func openImages(dir string, newID func() string, log *slog.Logger) (images, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
+		return images{}, err
 	}
 	// Temporary files stand beside the images, because a rename cannot cross file systems.
-	return fileblob.OpenBucket(dir, &fileblob.Options{NoTempDir: true, DirFileMode: 0o700})
+	bucket, err := fileblob.OpenBucket(dir, &fileblob.Options{NoTempDir: true, DirFileMode: 0o700})
+	return images{bucket: bucket, dir: dir, newID: newID, log: log}, err
 }
 
-// put keeps an image under a new id, while it arrives. If reading fails, nothing is kept.
+// put keeps an image under a new id, while it arrives. If that fails, nothing is kept.
 func (m images) put(ctx context.Context, kind string, content io.Reader) (id string, err error) {
 	// A writer is closed even where it has failed; ending its context first is how it learns that nothing must be kept.
-	ctx, discard := context.WithCancel(ctx)
+	writing, discard := context.WithCancel(ctx)
 	defer discard()
 	id = m.newID()
-	w, err := m.bucket.NewWriter(ctx, id, &blob.WriterOptions{ContentType: kind})
+	w, err := m.bucket.NewWriter(writing, id, &blob.WriterOptions{ContentType: kind})
 	if err != nil {
 		return "", fmt.Errorf("an image cannot be stored: %w", err)
 	}
-	if _, err := io.Copy(w, content); err != nil {
+	if _, err = io.Copy(w, content); err != nil {
 		discard()
-		w.Close()
+	}
+	if err = errors.Join(err, w.Close()); err != nil {
 		return "", fmt.Errorf("an image cannot be stored: %w", err)
 	}
-	if err := w.Close(); err != nil {
-		return "", fmt.Errorf("an image cannot be stored: %w", err)
+	if err := m.flush(id); err != nil {
+		m.remove(ctx, id)
+		return "", fmt.Errorf("an image cannot be stored for good: %w", err)
 	}
 	return id, nil
+}
+
+// flush makes an image survive a power cut: the bucket leaves to the operating system when its files reach the disk.
+func (m images) flush(id string) error {
+	sync := func(name string, flag int) error {
+		file, err := os.OpenFile(filepath.Join(m.dir, name), flag, 0)
+		if err != nil {
+			return err
+		}
+		return errors.Join(file.Sync(), file.Close())
+	}
+	err := errors.Join(sync(id, os.O_RDWR), sync(id+".attrs", os.O_RDWR))
+	if runtime.GOOS != "windows" { // where a directory cannot be opened
+		err = errors.Join(err, sync(".", os.O_RDONLY))
+	}
+	return err
 }
 
 // open returns an image. The caller closes it.

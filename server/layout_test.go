@@ -2,9 +2,11 @@ package server
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,4 +56,51 @@ func methodOf(owner reflect.Type, operationID string) (reflect.Method, bool) {
 		}
 	}
 	return reflect.Method{}, false
+}
+
+// Imports run one way, and what is heavy is known to few: whoever calls the API must not carry a web framework, and
+// nobody but the store knows SQL. What a package may import, of ours and of these three, is here.
+func TestImportsRunOneWay(t *testing.T) {
+	const module = "github.com/rejoin-dev/rejoin/"
+	watched := map[string]string{
+		"database/sql": "sql", "github.com/labstack/echo/v4": "echo", "github.com/getkin/kin-openapi/openapi3": "kin-openapi",
+	}
+	allowed := map[string]string{
+		"api":                     "kin-openapi",
+		"api/conformance":         "kin-openapi api",
+		"api/contract":            "kin-openapi echo api gen gen/stub",
+		"client":                  "gen",
+		"client/clienttest":       "api client gen server",
+		"gen":                     "",
+		"gen/stub":                "echo gen",
+		"server":                  "echo api api/contract gen gen/stub server/internal/perm server/internal/store",
+		"server/cmd/rejoin":       "api api/conformance server",
+		"server/internal/mutants": "api/conformance server",
+		"server/internal/perm":    "gen",
+		"server/internal/pgtest":  "sql",
+		"server/internal/store":   "sql gen",
+	}
+	list := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "./...")
+	list.Dir = ".."
+	out, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		words := strings.Fields(line)
+		name := strings.TrimPrefix(words[0], module)
+		may, known := allowed[name]
+		if !known {
+			t.Errorf("%s: say here what it may import", name)
+		}
+		for _, imported := range words[1:] {
+			short, ours := strings.CutPrefix(imported, module)
+			if !ours {
+				short = watched[imported]
+			}
+			if short != "" && !slices.Contains(strings.Fields(may), short) {
+				t.Errorf("%s imports %s, which it must not", name, imported)
+			}
+		}
+	}
 }

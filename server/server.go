@@ -137,7 +137,7 @@ func newCore(ctx context.Context, config Config) (*core, error) {
 	if err != nil {
 		return nil, err
 	}
-	bucket, err := openImages(filepath.Join(config.Data, "images"))
+	images, err := openImages(filepath.Join(config.Data, "images"), newID, log)
 	if err != nil {
 		return nil, fmt.Errorf("the images cannot be kept in the data directory: %w", err)
 	}
@@ -147,11 +147,11 @@ func newCore(ctx context.Context, config Config) (*core, error) {
 	}
 	opened, err := store.Open(ctx, database)
 	if err != nil {
-		return nil, errors.Join(err, bucket.Close())
+		return nil, errors.Join(err, images.bucket.Close())
 	}
 	return &core{
 		store:     opened,
-		images:    images{bucket: bucket, newID: newID, log: log},
+		images:    images,
 		post:      post,
 		passwords: newPasswords(),
 		publicURL: strings.TrimSuffix(config.PublicURL, "/"),
