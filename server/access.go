@@ -41,19 +41,10 @@ var (
 	asChannelsManager = need{func(s standing) bool { return s.Standing.Server.ManageChannels }, "the role permission manage_channels"}
 )
 
-// stand is the standing of somebody in a server in which they have business, as far as a need asks for it. An API key
-// may in its server whatever its permissions let it ask for.
-func stand(ctx context.Context, q store.Queries, who actor, server store.Server, needed need) (s standing, err error) {
-	s = standing{Server: server, actor: who}
-	full := who.key != nil || server.OwnerNumber == who.account
-	var roles []gen.Role
-	if !full && needed.met != nil {
-		if roles, err = q.Roles.ListOf(ctx, server.ID, who.account); err != nil {
-			return s, err
-		}
-	}
-	s.Standing = perm.Of(full, roles)
-	return s, nil
+// rules tells whether somebody may do everything in a server in which they have business, whatever their roles: an API
+// key may in its server whatever its permissions let it ask for.
+func (a actor) rules(server store.Server) bool {
+	return a.key != nil || server.OwnerNumber == a.account
 }
 
 // meets tells whether somebody who stands so may.
@@ -77,10 +68,17 @@ func require(ctx context.Context, q store.Queries, who actor, serverID, what str
 	if err != nil {
 		return s, err
 	}
-	if s, err = stand(ctx, q, who, server, needed); err == nil && !needed.meets(s) {
-		err = contract.PermissionDenied("this needs " + needed.who)
+	var roles []gen.Role
+	if needed.met != nil && !who.rules(server) {
+		if roles, err = q.Roles.ListOf(ctx, server.ID, who.account); err != nil {
+			return s, err
+		}
 	}
-	return s, err
+	s = standing{Standing: perm.Of(who.rules(server), roles), Server: server, actor: who}
+	if !needed.meets(s) {
+		return s, contract.PermissionDenied("this needs " + needed.who)
+	}
+	return s, nil
 }
 
 // resolve is require where the request may leave the server out. Then it is the API key's, or the only one in which the
@@ -96,12 +94,15 @@ func resolve(ctx context.Context, q store.Queries, who actor, serverID *string, 
 	if err != nil {
 		return standing{}, err
 	}
-	var only *standing
-	for _, server := range servers {
-		s, err := stand(ctx, q, who, server, needed)
-		if err != nil {
+	var roles map[string][]gen.Role
+	if needed.met != nil {
+		if roles, err = q.Roles.ListOfAccount(ctx, who.account); err != nil {
 			return standing{}, err
 		}
+	}
+	var only *standing
+	for _, server := range servers {
+		s := standing{Standing: perm.Of(who.rules(server), roles[server.ID]), Server: server, actor: who}
 		if !needed.meets(s) {
 			continue
 		}
