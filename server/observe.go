@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"log/slog"
 	"strconv"
 	"time"
@@ -12,38 +11,16 @@ import (
 	"github.com/rejoin-dev/rejoin/api/contract"
 )
 
-// A call is what is known of a request beside what the contract knows.
-type call struct {
-	origin string // scheme and host that the request was sent to
-	remote string // the address that it came from
-}
-
-type callKey struct{}
-
-// callFrom returns the call of a request's context; outside of a request it is an empty one.
-func callFrom(ctx context.Context) *call {
-	if c, ok := ctx.Value(callKey{}).(*call); ok {
-		return c
-	}
-	return &call{}
-}
-
 // observe leaves one line in the log and one observation in the metrics, for which it has to answer errors itself.
 func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := time.Now()
-		r := c.Request()
-		call := &call{origin: "http://" + r.Host, remote: c.RealIP()}
-		if r.TLS != nil {
-			call.origin = "https://" + r.Host
-		}
-		c.SetRequest(r.WithContext(context.WithValue(r.Context(), callKey{}, call)))
-
 		if err := next(c); err != nil {
 			c.Error(err)
 		}
 
-		ctx := c.Request().Context()
+		r := c.Request()
+		ctx := r.Context()
 		operation, status, took := contract.OperationFrom(ctx).Name(), c.Response().Status, time.Since(start)
 		s.metrics.observe(operation, status, took)
 		s.log.LogAttrs(ctx, slog.LevelInfo, "request",
@@ -54,7 +31,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 			slog.Int("status", status),
 			slog.Duration("duration", took),
 			slog.Int64("bytes", c.Response().Size),
-			slog.String("remote", call.remote),
+			slog.String("remote", c.RealIP()),
 			slog.Int64("account", actorFrom(ctx).account))
 		return nil
 	}

@@ -24,7 +24,6 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
-	"github.com/labstack/echo/v4/middleware"
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen/stub"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
@@ -167,7 +166,7 @@ func (k *core) origin(ctx context.Context) string {
 	if k.publicURL != "" {
 		return k.publicURL
 	}
-	return callFrom(ctx).origin
+	return contract.OriginFrom(ctx)
 }
 
 // requestTimeout ends the context of a request that is still being answered after it.
@@ -176,7 +175,8 @@ const requestTimeout = 30 * time.Second
 func (s *Server) newHandler(config Config) (http.Handler, error) {
 	e, err := contract.NewEcho(handlersOf(s.core), contract.Options{
 		Authenticate: s.authenticate,
-		Outer:        []echo.MiddlewareFunc{s.observe, middleware.ContextTimeout(requestTimeout), s.limits.checkAddress},
+		Outer:        []echo.MiddlewareFunc{s.observe, s.limits.checkAddress},
+		Timeout:      requestTimeout,
 		Inner:        []echo.MiddlewareFunc{s.limits.checkAccount},
 		CheckAnswers: config.CheckAnswers,
 		NewID:        func() string { return s.newID() },

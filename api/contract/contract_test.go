@@ -277,7 +277,7 @@ func BenchmarkValidation(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			held := k.match(hold(optionsForTests.Authenticate, nil)(func(echo.Context) error { return nil }))
+			held := k.match(0)(hold(optionsForTests.Authenticate, nil)(func(echo.Context) error { return nil }))
 			e := echo.New()
 			body := `{"name":"chess","kind":"a","count":3,"tags":["x","y"]}`
 			request := postThing("/things/1", body)

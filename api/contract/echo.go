@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/labstack/echo/v4"
@@ -30,6 +31,8 @@ type Options struct {
 	// CheckAnswers holds answers against the contract too: "log" says in the log which break it, "enforce" also answers with
 	// an internal error instead. It costs about as much as checking requests does. Empty or "off": it is not done.
 	CheckAnswers string
+	// Timeout is when the context of a request ends that is still being answered. 0: never.
+	Timeout time.Duration
 	// NewID makes the X-Request-Id of requests that have none, or none that the contract accepts. Nil: the function NewID.
 	NewID func() string
 	// Log gets what is the backend's own fault. Nil: slog.Default().
@@ -83,7 +86,7 @@ func (k *contract) newEcho(o Options, register func(*echo.Echo)) (*echo.Echo, er
 		return fmt.Errorf("panic: %w\n%s", err, stack)
 	}})
 	e.Pre(acceptOtherPrefixes)
-	e.Use(identify(o.NewID), recovered, k.match)
+	e.Use(identify(o.NewID), recovered, k.match(o.Timeout))
 	e.Use(o.Outer...)
 	switch o.CheckAnswers {
 	case "log", "enforce":
@@ -146,43 +149,63 @@ func identify(newID func() string) echo.MiddlewareFunc {
 // held is what is known of a request while it is held.
 type held struct {
 	operation   *Operation
+	request     *http.Request
+	address     string
 	caller      Caller
 	idempotency *idempotency // nil: it does not ask to be answered once
 }
 
 type heldKey struct{}
 
-// heldFrom returns nil for a request that matched no operation.
+// heldFrom returns an empty one for a request that matched no operation.
 func heldFrom(ctx context.Context) *held {
-	h, _ := ctx.Value(heldKey{}).(*held)
-	return h
+	if h, ok := ctx.Value(heldKey{}).(*held); ok {
+		return h
+	}
+	return &held{}
 }
 
 // OperationFrom returns the operation that a request matched; nil: none, which is Echo's own 404 and 405, and routes beside
 // the contract.
-func OperationFrom(ctx context.Context) *Operation {
-	if h := heldFrom(ctx); h != nil {
-		return h.operation
-	}
-	return nil
-}
+func OperationFrom(ctx context.Context) *Operation { return heldFrom(ctx).operation }
 
 // CallerFrom returns who is calling. Of an operation that is for everybody nothing is known.
-func CallerFrom(ctx context.Context) Caller {
-	if h := heldFrom(ctx); h != nil {
-		return h.caller
+func CallerFrom(ctx context.Context) Caller { return heldFrom(ctx).caller }
+
+// AddressFrom returns where a request to an operation came from, as Echo's IPExtractor has it.
+func AddressFrom(ctx context.Context) string { return heldFrom(ctx).address }
+
+// OriginFrom returns the scheme and the host that a request to an operation was sent to, such as http://127.0.0.1:8080.
+// Behind a proxy that ends TLS it is not what the caller knows.
+func OriginFrom(ctx context.Context) string {
+	r := heldFrom(ctx).request
+	switch {
+	case r == nil:
+		return ""
+	case r.TLS != nil:
+		return "https://" + r.Host
 	}
-	return Caller{}
+	return "http://" + r.Host
 }
 
 // match finds the operation of a request. There is no second router: the path that Echo matched is the key.
-func (k *contract) match(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		r := c.Request()
-		if op := k.operations[routeKey{r.Method, c.Path()}]; op != nil {
-			c.SetRequest(r.WithContext(context.WithValue(r.Context(), heldKey{}, &held{operation: op})))
+func (k *contract) match(timeout time.Duration) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			r := c.Request()
+			op := k.operations[routeKey{r.Method, c.Path()}]
+			if op == nil {
+				return next(c)
+			}
+			ctx := context.WithValue(r.Context(), heldKey{}, &held{operation: op, request: r, address: c.RealIP()})
+			if timeout > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, timeout)
+				defer cancel()
+			}
+			c.SetRequest(r.WithContext(ctx))
+			return next(c)
 		}
-		return next(c)
 	}
 }
 
@@ -193,10 +216,10 @@ func hold(authenticate func(context.Context, string, bool) (Caller, error), inne
 		return func(c echo.Context) error {
 			r := c.Request()
 			h := heldFrom(r.Context())
-			if h == nil {
+			op := h.operation
+			if op == nil {
 				return next(c)
 			}
-			op := h.operation
 			if len(op.Schemes) > 0 {
 				credential, inKeyHeader, err := credentialFrom(r.Header)
 				if err != nil {

@@ -43,9 +43,9 @@ func (i *idempotency) add(name string, content []byte) {
 // What belongs to a key is the backend's to keep, for each caller: the same fingerprint gets the first answer again, with
 // Idempotent-Replayed: true, another one a [Conflict].
 func IdempotencyFrom(ctx context.Context) (key string, fingerprint []byte) {
-	h := heldFrom(ctx)
-	if h == nil || h.idempotency == nil {
+	i := heldFrom(ctx).idempotency
+	if i == nil {
 		return "", nil
 	}
-	return h.idempotency.key, h.idempotency.request.Sum(nil)
+	return i.key, i.request.Sum(nil)
 }
