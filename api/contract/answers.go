@@ -35,7 +35,7 @@ func checkAnswers(enforce bool, log *slog.Logger) echo.MiddlewareFunc {
 					slog.Int("status", held.status), slog.Any("error", broken))
 				if enforce {
 					response.Committed, response.Size = false, 0
-					c.Error(Internal(fmt.Errorf("an answer broke the contract: %w", broken)))
+					c.Error(internal(fmt.Errorf("an answer broke the contract: %w", broken)))
 					return nil
 				}
 			}

@@ -52,7 +52,7 @@ func (o *Operation) takeBody(w http.ResponseWriter, r *http.Request, wish *idemp
 		return unsupportedMediaType(o.bodyType)
 	}
 	if r.ContentLength > o.bodyLimit {
-		return TooLarge(o.bodyLimit)
+		return tooLarge(o.bodyLimit)
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, o.bodyLimit)
 	if o.bodyType != jsonType {

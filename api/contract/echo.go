@@ -2,6 +2,7 @@ package contract
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -69,6 +70,9 @@ func NewEcho(backend stub.StrictServerInterface, options Options) (*echo.Echo, e
 }
 
 func (k *contract) newEcho(o Options, register func(*echo.Echo)) (*echo.Echo, error) {
+	if o.Authenticate == nil {
+		return nil, errors.New("contract: Options.Authenticate is missing")
+	}
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}

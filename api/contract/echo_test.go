@@ -186,7 +186,6 @@ func TestWhatGoesWrongInsideIsLoggedWholeAndToldAsNothing(t *testing.T) {
 		options contract.Options
 	}{
 		"an error of the operation": {err: fmt.Errorf("reading: %w", secret)},
-		"an internal one":           {err: contract.Internal(secret)},
 		"a panic before it is held": {options: contract.Options{Outer: []echo.MiddlewareFunc{panics}}},
 		"a panic after it was held": {options: contract.Options{Inner: []echo.MiddlewareFunc{panics}}},
 		"an error of the authenticator": {options: contract.Options{Authenticate: func(context.Context, string, bool) (contract.Caller, error) {
@@ -385,8 +384,13 @@ func TestIDsAreInTheOrderInWhichTheyWereMade(t *testing.T) {
 	}
 }
 
-func TestAnUnknownWayToCheckAnswersIsRefused(t *testing.T) {
-	if _, err := contract.NewEcho(&backend{}, contract.Options{Authenticate: authenticate, CheckAnswers: "loudly"}); err == nil {
-		t.Error("it was taken")
+func TestOptionsThatCannotBeMeantAreRefused(t *testing.T) {
+	for want, options := range map[string]contract.Options{
+		"loudly":       {Authenticate: authenticate, CheckAnswers: "loudly"},
+		"Authenticate": {},
+	} {
+		if _, err := contract.NewEcho(&backend{}, options); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want an error that names %s", err, want)
+		}
 	}
 }

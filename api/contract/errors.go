@@ -79,8 +79,8 @@ func Conflict(message, why string) *Error {
 	return &Error{Code: gen.ProblemCodeConflict, Message: message, DevMessage: why}
 }
 
-// TooLarge is for a body, or a part of it, that has more bytes than its limit.
-func TooLarge(limit int64) *Error {
+// tooLarge is for a body, or a part of it, that has more bytes than its limit.
+func tooLarge(limit int64) *Error {
 	return &Error{Code: gen.ProblemCodePayloadTooLarge, Message: "The request is too large",
 		DevMessage: fmt.Sprintf("the limit is %d bytes", limit)}
 }
@@ -91,8 +91,8 @@ func RateLimited(wait time.Duration) *Error {
 		DevMessage: "the Retry-After header tells when", RetryAfter: wait}
 }
 
-// Internal is for what should not happen. A handler may as well return the cause itself.
-func Internal(cause error) *Error {
+// internal is for what should not happen.
+func internal(cause error) *Error {
 	return &Error{Code: gen.ProblemCodeInternal, Message: "Something went wrong",
 		DevMessage: "the log of the server has the cause under this request id", Cause: cause}
 }
@@ -107,7 +107,7 @@ func Unavailable(cause error) *Error {
 func unreadable(cause error) *Error {
 	var size *http.MaxBytesError
 	if errors.As(cause, &size) {
-		return TooLarge(size.Limit)
+		return tooLarge(size.Limit)
 	}
 	e := Invalid(Field("", gen.FieldCodeMalformed, "could not be read to its end"))
 	e.Cause = cause
@@ -128,7 +128,7 @@ func errorOf(err error) *Error {
 	case errors.As(err, &e):
 		return e
 	case errors.As(err, &body):
-		return TooLarge(body.Limit)
+		return tooLarge(body.Limit)
 	case errors.Is(err, context.DeadlineExceeded):
 		return Unavailable(err)
 	case errors.As(err, &routing) && routing.Code == http.StatusNotFound:
@@ -139,7 +139,7 @@ func errorOf(err error) *Error {
 		return &Error{Code: gen.ProblemCodeMethodNotAllowed, Message: "This cannot be done here",
 			DevMessage: "the route has other methods; the Allow header names them"}
 	}
-	return Internal(err)
+	return internal(err)
 }
 
 // A family is a form that answers come in.

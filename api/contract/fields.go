@@ -19,7 +19,7 @@ func errorOfValidation(err error) error {
 	for _, e := range flatten(err) {
 		var request *openapi3filter.RequestError
 		if !errors.As(e, &request) {
-			return Internal(err)
+			return internal(err)
 		}
 		for _, field := range fieldsOf(request) {
 			if len(fields) < maxFields && !slices.Contains(fields, field) {
@@ -137,7 +137,8 @@ func listed(values []any) string {
 	return strings.Join(texts, ", ")
 }
 
-// problem is one entry of Problem.fields.
+// Field is one part of a request that is wrong. The pointer is one of RFC 6901 into the body, or query/name, path/name or
+// header/name; the message is for a person, and has nothing in it of what was submitted.
 func Field(pointer string, code gen.FieldCode, message string) gen.ProblemField {
 	if len(pointer) > maxPointer {
 		pointer = strings.ToValidUTF8(pointer[:maxPointer], "")

@@ -97,7 +97,7 @@ func ReadForm(ctx context.Context, body *multipart.Reader, onFile func(name, kin
 		case content.broken != nil:
 			return Form{}, unreadable(content.broken)
 		case content.spent && property.Value.Format == "binary":
-			return Form{}, TooLarge(partLimit(property.Value))
+			return Form{}, tooLarge(partLimit(property.Value))
 		case errors.As(err, &e) && e.Code == gen.ProblemCodeInvalidRequest:
 			fields = append(fields, e.Fields...)
 		case err != nil:
