@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"sync"
 	"text/tabwriter"
 	"time"
 
@@ -15,23 +16,40 @@ import (
 	"github.com/rejoin-dev/rejoin/server"
 )
 
+// atOnce is how many mutants live at a time. They wait for the disk more than they compute.
+const atOnce = 6
+
 func main() {
+	type verdict struct {
+		by  string
+		err error
+	}
+	verdicts := make([]verdict, len(mutants))
+	slots := make(chan struct{}, atOnce)
+	var all sync.WaitGroup
+	for i, m := range mutants {
+		slots <- struct{}{}
+		all.Go(func() {
+			defer func() { <-slots }()
+			verdicts[i].by, verdicts[i].err = run(m)
+		})
+	}
+	all.Wait()
+
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	killed := 0
-	for _, m := range mutants {
-		by, err := run(m)
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "mutants:", err)
-			os.Exit(1)
-		}
-		if by == "" {
-			by = "SURVIVED"
-		} else {
+	for i, v := range verdicts {
+		switch {
+		case v.err != nil:
+			v.by = "ERROR: " + v.err.Error()
+		case v.by == "":
+			v.by = "SURVIVED"
+		default:
 			killed++
 		}
-		fmt.Fprintf(table, "%s\t%s\n", m.fault, by)
-		table.Flush()
+		fmt.Fprintf(table, "%s\t%s\n", mutants[i].fault, v.by)
 	}
+	table.Flush()
 	fmt.Printf("\n%d of %d mutants killed\n", killed, len(mutants))
 	if killed < len(mutants) {
 		os.Exit(1)
