@@ -114,7 +114,18 @@ func origin(u *url.URL) string {
 	if port == "" && u.Scheme == "https" {
 		port = "443"
 	}
-	return strings.ToLower(u.Scheme + "://" + net.JoinHostPort(u.Hostname(), port))
+	return lower(u.Scheme + "://" + net.JoinHostPort(u.Hostname(), port))
+}
+
+// lower is text with A to Z in lower case. strings.ToLower would make another host of some: of ap\u0130.test, api.test.
+func lower(text string) string {
+	letters := []byte(text)
+	for i, c := range letters {
+		if 'A' <= c && c <= 'Z' {
+			letters[i] += 'a' - 'A'
+		}
+	}
+	return string(letters)
 }
 
 // begin is the request to which redirects, if any, have led to req.
