@@ -297,6 +297,9 @@ func TestWhatWasAcknowledgedSurvivesAKill(t *testing.T) {
 func TestARunningRequestFinishesWhenTheServerStops(t *testing.T) {
 	s := open(t, onSQLite(t))
 	token := tokenOf(t, s, "a@example.com")
+	running := make(chan struct{})
+	begin := sync.OnceFunc(func() { close(running) })
+	s.now = func() time.Time { begin(); return time.Now() } // asked to find the caller
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -321,7 +324,8 @@ func TestARunningRequestFinishesWhenTheServerStops(t *testing.T) {
 		}
 		answered <- answer
 	}()
-	finish.Write(whole[:20]) // returns once the request is on its way
+	finish.Write(whole[:20])
+	<-running
 	for send(s.Handler(), request("GET", "/readyz", "")).Code != http.StatusOK {
 		t.Fatal("the server was not ready before it was to stop")
 	}

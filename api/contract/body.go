@@ -2,11 +2,15 @@ package contract
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"mime"
 	"net/http"
+	"strconv"
+	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/go-json-experiment/json/jsontext"
@@ -18,7 +22,8 @@ const (
 	jsonType      = "application/json"
 	multipartType = "multipart/form-data"
 
-	maxJSONBody     = 1 << 20
+	minJSONLimit    = 16 << 10 // so that a body that is somewhat too long is told where
+	maxJSONLimit    = 1 << 20
 	maxPartOverhead = 4 << 10 // the boundary and the headers of one part
 )
 
@@ -26,7 +31,8 @@ const (
 func (o *Operation) prepareBody(content openapi3.Content) error {
 	switch {
 	case len(content) == 1 && content[jsonType] != nil:
-		o.bodyType, o.bodyLimit = jsonType, maxJSONBody
+		o.bodyType = jsonType
+		o.bodyLimit = min(max(minJSONLimit, 2*jsonSize(content[jsonType].Schema.Value)), maxJSONLimit)
 	case len(content) == 1 && content[multipartType] != nil:
 		o.bodyType, o.form = multipartType, content[multipartType]
 		o.options.ExcludeRequestBody = true // it would be read into memory whole, several times
@@ -42,6 +48,27 @@ func (o *Operation) prepareBody(content openapi3.Content) error {
 	return nil
 }
 
+// jsonSize is how many bytes a value may have at most, without spaces between its parts and with every character escaped
+// that can be. A body needs no more than that, and what is wrong in a larger one would cost far more to find than to send.
+func jsonSize(schema *openapi3.Schema) int64 {
+	const escaped = 12 // a character beyond the basic plane
+	switch {
+	case schema.Type.Is(openapi3.TypeObject) && schema.AdditionalProperties.Has != nil && !*schema.AdditionalProperties.Has:
+		size := int64(2)
+		for name, property := range schema.Properties {
+			size += int64(len(name))*escaped + int64(len(`"":,`)) + jsonSize(property.Value)
+		}
+		return min(size, maxJSONLimit)
+	case schema.Type.Is(openapi3.TypeArray) && schema.MaxItems != nil:
+		return min(2+int64(min(*schema.MaxItems, maxJSONLimit))*(jsonSize(schema.Items.Value)+1), maxJSONLimit)
+	case schema.Type.Is(openapi3.TypeString) && schema.MaxLength != nil:
+		return min(2+int64(min(*schema.MaxLength, maxJSONLimit))*escaped, maxJSONLimit)
+	case schema.Type.Is(openapi3.TypeInteger), schema.Type.Is(openapi3.TypeBoolean):
+		return 32
+	}
+	return maxJSONLimit // it has no bounds of its own
+}
+
 // takeBody refuses a body of the wrong kind or size and, where it is JSON, one that readers could disagree about.
 func (o *Operation) takeBody(w http.ResponseWriter, r *http.Request, wish *idempotency) error {
 	if o.bodyType == "" {
@@ -50,6 +77,9 @@ func (o *Operation) takeBody(w http.ResponseWriter, r *http.Request, wish *idemp
 	kind, params, err := mime.ParseMediaType(r.Header.Get(echo.HeaderContentType))
 	if err != nil || kind != o.bodyType || (kind == multipartType && params["boundary"] == "") {
 		return unsupportedMediaType(o.bodyType)
+	}
+	if o.bodyType == jsonType {
+		r.Header.Set(echo.HeaderContentType, jsonType) // as everybody behind here spells it
 	}
 	if r.ContentLength > o.bodyLimit {
 		return tooLarge(o.bodyLimit)
@@ -68,6 +98,29 @@ func (o *Operation) takeBody(w http.ResponseWriter, r *http.Request, wish *idemp
 	wish.add("body", data)
 	r.Body = io.NopCloser(bytes.NewReader(data))
 	return nil
+}
+
+// writeWhole writes every integer of a validated body as such: 1.0 and 1e1 are integers in JSON, and not in Go.
+func writeWhole(value any) any {
+	switch value := value.(type) {
+	case map[string]any:
+		for name, member := range value {
+			value[name] = writeWhole(member)
+		}
+	case []any:
+		for i, item := range value {
+			value[i] = writeWhole(item)
+		}
+	case json.Number:
+		if !strings.ContainsAny(value.String(), ".eE") {
+			return value
+		}
+		const exact = 1 << 53 // what the contract's integers stay below, and every number here is exact to
+		if f, err := value.Float64(); err == nil && f == math.Trunc(f) && math.Abs(f) <= exact {
+			return json.Number(strconv.FormatInt(int64(f), 10))
+		}
+	}
+	return value
 }
 
 // unambiguous refuses JSON with duplicate members or with something behind its end, which readers understand differently.

@@ -41,11 +41,11 @@ paths:
               required: [name]
               properties:
                 name: { type: string, minLength: 1, maxLength: 5 }
-                kind: { type: string, enum: [a, b] }
+                kind: { type: string, maxLength: 1, enum: [a, b] }
                 count: { type: integer, minimum: 1, maximum: 9 }
-                id: { type: string, format: objectid }
+                id: { type: string, maxLength: 24, format: objectid }
                 tags: { type: array, maxItems: 2, uniqueItems: true, items: { type: string, maxLength: 3 } }
-                note: { type: string, default: none }
+                note: { type: string, maxLength: 10, default: none }
                 inner: { type: object, additionalProperties: false, properties: { "a/b": { type: string, maxLength: 1 } } }
       responses:
         default: { $ref: "#/components/responses/SystemError" }

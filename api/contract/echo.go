@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -22,7 +23,7 @@ import (
 type Options struct {
 	// Authenticate finds who is calling. The credential has the form that the contract gives it, 64 lower-case hexadecimal
 	// characters; inKeyHeader tells that it came in x-api-key, where only an API key counts. Nothing of a body has been
-	// read. The error for a credential that nobody has, or no longer, is Unauthenticated.
+	// read; when one has arrived, it is asked again. The error for a credential that nobody has, or no longer, is Unauthenticated.
 	Authenticate func(ctx context.Context, credential string, inKeyHeader bool) (Caller, error)
 	// Outer are the middlewares that see each request, before it is held against the contract, and each error. They know its
 	// operation, OperationFrom.
@@ -80,6 +81,7 @@ func (k *contract) newEcho(o Options, register func(*echo.Echo)) (*echo.Echo, er
 		o.NewID = NewID
 	}
 	e := echo.New()
+	e.IPExtractor = echo.ExtractIPDirect() // headers could say anything
 	e.HTTPErrorHandler = errorHandler(o.Log)
 	register(e)
 	if err := k.matches(e.Routes()); err != nil {
@@ -157,6 +159,8 @@ type held struct {
 	address     string
 	caller      Caller
 	idempotency *idempotency // nil: it does not ask to be answered once
+
+	authenticate func(ctx context.Context, credential string, inKeyHeader bool) (Caller, error)
 }
 
 type heldKey struct{}
@@ -224,25 +228,28 @@ func hold(authenticate func(context.Context, string, bool) (Caller, error), inne
 			if op == nil {
 				return next(c)
 			}
-			if len(op.Schemes) > 0 {
-				credential, inKeyHeader, err := credentialFrom(r.Header)
-				if err != nil {
-					return err
-				}
-				if h.caller, err = authenticate(r.Context(), credential, inKeyHeader); err != nil {
-					return err
-				}
-				if err := op.admit(h.caller); err != nil {
-					return err
-				}
+			h.authenticate = authenticate
+			if err := h.findCaller(r.Context()); err != nil {
+				return err
+			}
+			if _, err := url.ParseQuery(r.URL.RawQuery); err != nil { // Echo would leave out what it cannot read
+				return Invalid(Field("query", gen.FieldCodeMalformed, "cannot be read"))
 			}
 			h.idempotency = idempotencyOf(r, op)
 			if err := op.takeBody(c.Response(), r, h.idempotency); err != nil {
 				return err
 			}
+			if op.bodyType == jsonType {
+				if err := h.findCaller(r.Context()); err != nil {
+					return err
+				}
+			}
 			input := openapi3filter.RequestValidationInput{Request: r, PathParams: pathParams(c), Route: op.route, Options: op.options}
 			if err := openapi3filter.ValidateRequest(r.Context(), &input); err != nil {
 				return errorOfValidation(err)
+			}
+			if body, ok := r.Body.(interface{ ValidatedValue() any }); ok {
+				writeWhole(body.ValidatedValue())
 			}
 			admitted := next
 			for _, middleware := range slices.Backward(inner) {
@@ -251,6 +258,23 @@ func hold(authenticate func(context.Context, string, bool) (Caller, error), inne
 			return admitted(c)
 		}
 	}
+}
+
+// findCaller finds who is calling, and refuses whom the operation does not take. It is done before a body is read, so that
+// nobody unknown makes the backend read one, and again when a body has arrived: it may take its time, and a credential that
+// has ended meanwhile must not have its effect.
+func (h *held) findCaller(ctx context.Context) error {
+	if len(h.operation.Schemes) == 0 {
+		return nil
+	}
+	credential, inKeyHeader, err := credentialFrom(h.request.Header)
+	if err != nil {
+		return err
+	}
+	if h.caller, err = h.authenticate(ctx, credential, inKeyHeader); err != nil {
+		return err
+	}
+	return h.operation.admit(h.caller)
 }
 
 // credentialFrom reads the credential from the headers of a request, and whether it stands in the one for API keys. The

@@ -11,6 +11,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -27,6 +28,7 @@ type backend struct {
 	onFile      func(name, kind string, content io.Reader) error
 	form        contract.Form
 	fingerprint []byte
+	order       int32
 	err         error
 }
 
@@ -44,6 +46,11 @@ func (b *backend) CreateServer(ctx context.Context, r stub.CreateServerRequestOb
 
 func (b *backend) ListChannels(context.Context, stub.ListChannelsRequestObject) (stub.ListChannelsResponseObject, error) {
 	return stub.ListChannels200JSONResponse{Body: []gen.Channel{}}, nil
+}
+
+func (b *backend) CreateRole(_ context.Context, r stub.CreateRoleRequestObject) (stub.CreateRoleResponseObject, error) {
+	b.order = r.Body.Order
+	return stub.CreateRole201JSONResponse{}, nil
 }
 
 func (b *backend) GetAPIKeyInfo(context.Context, stub.GetAPIKeyInfoRequestObject) (stub.GetAPIKeyInfoResponseObject, error) {
@@ -213,6 +220,112 @@ func TestAnOperationWithoutAnAnswerIsAnErrorAndNotAnEmptySuccess(t *testing.T) {
 	}
 }
 
+func postJSON(body io.Reader, contentType string) *http.Request {
+	r := httptest.NewRequest("POST", "/roles", body)
+	r.Header.Set("Content-Type", contentType)
+	r.Header.Set("Authorization", "Bearer "+token)
+	return r
+}
+
+func TestAWholeNumberIsAnIntegerHoweverItIsWritten(t *testing.T) {
+	for written, want := range map[string]int32{"1": 1, "1.0": 1, "1e1": 10, "100e-1": 10, "0e999999999": 0, "1E+3": 1000} {
+		for _, contentType := range []string{"application/json", "APPLICATION/JSON; charset=utf-8"} {
+			b := &backend{order: -1}
+			w := httptest.NewRecorder()
+			serve(t, b, contract.Options{}).ServeHTTP(w, postJSON(strings.NewReader(`{"title":"a","class":"blue","billable":true,"order":`+written+`}`), contentType))
+			if w.Code != 201 || b.order != want {
+				t.Errorf("%s as %s: got %d, order %d: %s", written, contentType, w.Code, b.order, w.Body)
+			}
+		}
+	}
+}
+
+func TestAWrongBodyCostsNoMoreThanItsSize(t *testing.T) {
+	e := serve(t, &backend{}, contract.Options{})
+	many := func(part string) string { return strings.Repeat(part, 12<<10/len(part)) }
+	var unknown strings.Builder
+	for i := range 1500 {
+		fmt.Fprintf(&unknown, `"k%d":0,`, i)
+	}
+	for name, body := range map[string]string{
+		"unknown members":  `{` + unknown.String() + `"title":"a"}`,
+		"a wrong array":    `{"title":[` + many("0,") + `0]}`,
+		"members of flags": `{"serverPermissions":{` + unknown.String() + `"allow_dm":0}}`,
+		"far too much":     `{"title":"` + strings.Repeat("a", 2<<20) + `"}`,
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		w := httptest.NewRecorder()
+		e.ServeHTTP(w, postJSON(strings.NewReader(body), "application/json"))
+		runtime.ReadMemStats(&after)
+		var answer gen.SystemErrorResponse
+		json.Unmarshal(w.Body.Bytes(), &answer)
+		if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 32<<20 || len(answer.Body.Fields) > 100 {
+			t.Errorf("%s: %d bytes of body cost %d, and %d fields", name, len(body), allocated, len(answer.Body.Fields))
+		}
+		if want := map[bool]int{true: 413, false: 400}[name == "far too much"]; w.Code != want {
+			t.Errorf("%s: got %d, want %d", name, w.Code, want)
+		}
+	}
+}
+
+func TestACredentialThatEndsWhileABodyArrivesHasNoEffect(t *testing.T) {
+	for name, request := range map[string]func(body io.Reader) *http.Request{
+		"JSON": func(body io.Reader) *http.Request { return postJSON(body, "application/json") },
+		"form": func(body io.Reader) *http.Request {
+			r := postJSON(body, "multipart/form-data; boundary=b")
+			r.URL.Path = "/servers"
+			return r
+		},
+	} {
+		ended := false
+		b := &backend{order: -1}
+		e := serve(t, b, contract.Options{Authenticate: func(ctx context.Context, credential string, inKeyHeader bool) (contract.Caller, error) {
+			if ended {
+				return contract.Caller{}, contract.Unauthenticated("it has ended")
+			}
+			return authenticate(ctx, credential, inKeyHeader)
+		}})
+		whole := map[string]string{
+			"JSON": `{"title":"a","class":"blue","billable":true,"order":1}`,
+			"form": "--b\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\nChess\r\n--b--\r\n",
+		}[name]
+		logOut := readerFunc(func([]byte) (int, error) { ended = true; return 0, io.EOF })
+		w := httptest.NewRecorder()
+		e.ServeHTTP(w, request(io.MultiReader(strings.NewReader(whole[:10]), logOut, strings.NewReader(whole[10:]))))
+		if w.Code != 401 || b.order != -1 || b.form.Text("name") != nil {
+			t.Errorf("%s: got %d, want 401: %s", name, w.Code, w.Body)
+		}
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+func TestAQueryThatCannotBeReadIsRefused(t *testing.T) {
+	e := serve(t, &backend{}, contract.Options{})
+	for _, query := range []string{"page=%zz", "page=1;limit=3"} {
+		if w := ask(e, "GET", "/servers/66a282dab13eee0013cbb4d8/members?"+query, bearer(token)...); w.Code != 400 || !strings.Contains(w.Body.String(), `"query"`) {
+			t.Errorf("%s: got %d %s", query, w.Code, w.Body)
+		}
+	}
+}
+
+func TestAnAddressIsThatOfTheConnection(t *testing.T) {
+	var address, origin string
+	e := serve(t, &backend{}, contract.Options{Inner: []echo.MiddlewareFunc{func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			address, origin = contract.AddressFrom(c.Request().Context()), contract.OriginFrom(c.Request().Context())
+			return next(c)
+		}
+	}}})
+	ask(e, "GET", "/servers", append(bearer(token), "X-Forwarded-For", "10.6.6.6", "X-Real-Ip", "10.6.6.6", "X-Forwarded-Proto", "https")...)
+	if address != "192.0.2.1" || origin != "http://example.com" {
+		t.Errorf("got %s and %s, want what httptest connects from and to", address, origin)
+	}
+}
+
 func TestMiddlewaresSeeWhatTheirPlacePromises(t *testing.T) {
 	var outer, inner []string
 	note := func(where *[]string) echo.MiddlewareFunc {
@@ -287,6 +400,7 @@ func TestAFormIsHeldPartByPart(t *testing.T) {
 		{"another encoding", []part{{"name", "\xff"}}, "/name malformed", 400},
 		{"another kind of file", []part{{"name", "a"}, {"image", "@<svg xmlns='http://www.w3.org/2000/svg'/>"}}, "/image wrong_format", 400},
 		{"an empty file", []part{{"name", "a"}, {"image", "@"}}, "/image wrong_format", 400},
+		{"a hundred and more", slices.Repeat([]part{{"nome", "a"}}, 120), strings.TrimPrefix(strings.Repeat(", /nome unknown", 100), ", "), 400},
 		{"much at once", []part{{"nome", "a"}, {"image", "@no"}}, "/nome unknown, /image wrong_format, /name required", 400},
 		{"a large file", []part{{"name", "a"}, {"image", "@" + png + strings.Repeat("0", 5<<20-len(png)+1)}}, "", 413},
 		{"the largest file", []part{{"name", "a"}, {"image", "@" + png + strings.Repeat("0", 5<<20-len(png))}}, "", 201},

@@ -21,7 +21,7 @@ type Error struct {
 	Code       gen.ProblemCode
 	Message    string             // for a person
 	DevMessage string             // for a developer: what caused it
-	Fields     []gen.ProblemField // what is wrong in an invalid request, at most 100
+	Fields     []gen.ProblemField // what is wrong in an invalid request
 	RetryAfter time.Duration      // when to try again, sent in whole seconds; 0: the answer does not say
 	Cause      error              // for the log only
 }
@@ -53,8 +53,9 @@ var statusOf = map[gen.ProblemCode]int{
 	gen.ProblemCodeUnavailable:          http.StatusServiceUnavailable,
 }
 
-// Invalid is for a request in which something is wrong: see Field.
+// Invalid is for a request in which something is wrong: see Field. Of many fields it tells the first 100.
 func Invalid(fields ...gen.ProblemField) *Error {
+	fields = fields[:min(len(fields), maxFields)]
 	return &Error{Code: gen.ProblemCodeInvalidRequest, Message: "The request is not valid", DevMessage: "see fields", Fields: fields}
 }
 

@@ -3,6 +3,7 @@ package contract
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,8 +22,11 @@ func errorOfValidation(err error) error {
 		if !errors.As(e, &request) {
 			return internal(err)
 		}
-		for _, field := range fieldsOf(request) {
-			if len(fields) < maxFields && !slices.Contains(fields, field) {
+		for field := range fieldsOf(request) {
+			if len(fields) == maxFields {
+				return Invalid(fields...)
+			}
+			if !slices.Contains(fields, field) {
 				fields = append(fields, field)
 			}
 		}
@@ -48,48 +52,64 @@ func flatten(err error) []error {
 }
 
 // fieldsOf names what is wrong with one parameter or with the body.
-func fieldsOf(request *openapi3filter.RequestError) []gen.ProblemField {
+func fieldsOf(request *openapi3filter.RequestError) iter.Seq[gen.ProblemField] {
 	parameter := ""
 	if request.Parameter != nil {
 		parameter = request.Parameter.In + "/" + request.Parameter.Name
 	}
-	var fields []gen.ProblemField
-	for _, e := range flatten(request.Err) {
-		var schema *openapi3.SchemaError
-		switch {
-		case errors.Is(e, openapi3filter.ErrInvalidRequired):
-			fields = append(fields, Field(parameter, gen.FieldCodeRequired, "is required"))
-		case errors.As(e, &schema):
-			fields = append(fields, fieldsOfSchema(schema, parameter)...)
-		case request.Parameter != nil:
-			fields = append(fields, Field(parameter, gen.FieldCodeWrongType, "is not of the right type"))
-		default:
-			fields = append(fields, Field("", gen.FieldCodeMalformed, "cannot be read"))
+	return func(yield func(gen.ProblemField) bool) {
+		told := map[string]bool{} // objects with unknown members, by their pointers
+		for _, e := range flatten(request.Err) {
+			var schema *openapi3.SchemaError
+			more := true
+			switch {
+			case errors.Is(e, openapi3filter.ErrInvalidRequired):
+				more = yield(Field(parameter, gen.FieldCodeRequired, "is required"))
+			case errors.As(e, &schema):
+				pointer := pointerOf(schema, parameter)
+				if schema.SchemaField != "properties" {
+					code, message := codeOf(schema)
+					more = yield(Field(pointer, code, message))
+				} else if !told[pointer] {
+					// The validator says of an object as often as it has unknown members that it has some.
+					told[pointer] = true
+					for _, name := range unknownMembers(schema) {
+						if more = yield(Field(pointer+"/"+pointerToken.Replace(name), gen.FieldCodeUnknown, "is not known here")); !more {
+							break
+						}
+					}
+				}
+			case request.Parameter != nil:
+				more = yield(Field(parameter, gen.FieldCodeWrongType, "is not of the right type"))
+			default:
+				more = yield(Field("", gen.FieldCodeMalformed, "cannot be read"))
+			}
+			if !more {
+				return
+			}
 		}
 	}
-	return fields
 }
 
-// fieldsOfSchema names what is wrong with a value, by the keyword that it breaks. The base is where the value stands.
-func fieldsOfSchema(err *openapi3.SchemaError, base string) []gen.ProblemField {
-	pointer := base
+// pointerOf is where a value stands, below a parameter or in the body.
+func pointerOf(err *openapi3.SchemaError, base string) string {
 	for _, token := range err.JSONPointer() {
-		pointer += "/" + pointerToken.Replace(token)
+		base += "/" + pointerToken.Replace(token)
 	}
-	code, message := codeOf(err)
-	if code != gen.FieldCodeUnknown {
-		return []gen.ProblemField{Field(pointer, code, message)}
-	}
-	// The validator points at the object; the caller wants to know which of its members.
+	return base
+}
+
+// unknownMembers are the names in an object that its schema does not have, in the order of the alphabet.
+func unknownMembers(err *openapi3.SchemaError) []string {
 	object, _ := err.Value.(map[string]any)
-	var fields []gen.ProblemField
+	var names []string
 	for name := range object {
 		if err.Schema.Properties[name] == nil {
-			fields = append(fields, Field(pointer+"/"+pointerToken.Replace(name), code, message))
+			names = append(names, name)
 		}
 	}
-	slices.SortFunc(fields, func(a, b gen.ProblemField) int { return strings.Compare(a.Pointer, b.Pointer) })
-	return fields
+	slices.Sort(names)
+	return names
 }
 
 var pointerToken = strings.NewReplacer("~", "~0", "/", "~1")
@@ -99,8 +119,6 @@ func codeOf(err *openapi3.SchemaError) (gen.FieldCode, string) {
 	switch err.SchemaField {
 	case "required":
 		return gen.FieldCodeRequired, "is required"
-	case "properties":
-		return gen.FieldCodeUnknown, "is not known here"
 	case "type":
 		return gen.FieldCodeWrongType, "must be of type " + strings.Join(s.Type.Slice(), " or ")
 	case "nullable":

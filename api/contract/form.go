@@ -116,6 +116,9 @@ func ReadForm(ctx context.Context, body *multipart.Reader, onFile func(name, kin
 	if len(fields) > 0 {
 		return Form{}, Invalid(fields...)
 	}
+	if err := held.findCaller(ctx); err != nil {
+		return Form{}, err
+	}
 	return form, nil
 }
 
@@ -159,7 +162,8 @@ func readText(into map[string]string, name string, schema *openapi3.Schema, cont
 	for _, e := range flatten(schema.VisitJSON(into[name], openapi3.MultiErrors())) {
 		var broken *openapi3.SchemaError
 		if errors.As(e, &broken) {
-			fields = append(fields, fieldsOfSchema(broken, pointer)...)
+			code, message := codeOf(broken)
+			fields = append(fields, Field(pointer, code, message))
 		}
 	}
 	if len(fields) > 0 {
