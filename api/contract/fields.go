@@ -58,7 +58,6 @@ func fieldsOf(request *openapi3filter.RequestError) iter.Seq[gen.ProblemField] {
 		parameter = request.Parameter.In + "/" + request.Parameter.Name
 	}
 	return func(yield func(gen.ProblemField) bool) {
-		told := map[string]bool{} // objects with unknown members, by their pointers
 		for _, e := range flatten(request.Err) {
 			var schema *openapi3.SchemaError
 			more := true
@@ -70,13 +69,12 @@ func fieldsOf(request *openapi3filter.RequestError) iter.Seq[gen.ProblemField] {
 				if schema.SchemaField != "properties" {
 					code, message := codeOf(schema)
 					more = yield(Field(pointer, code, message))
-				} else if !told[pointer] {
-					// The validator says of an object as often as it has unknown members that it has some.
-					told[pointer] = true
-					for _, name := range unknownMembers(schema) {
-						if more = yield(Field(pointer+"/"+pointerToken.Replace(name), gen.FieldCodeUnknown, "is not known here")); !more {
-							break
-						}
+					break
+				}
+				// Of each unknown member the validator says only that there are some.
+				for _, name := range unknownMembers(schema) {
+					if more = yield(Field(pointer+"/"+pointerToken.Replace(name), gen.FieldCodeUnknown, "is not known here")); !more {
+						break
 					}
 				}
 			case request.Parameter != nil:
