@@ -250,11 +250,19 @@ func parseBase(text string) (*url.URL, error) {
 	return base, nil
 }
 
-// maxAnswer is how many bytes of an answer are read before it is given up: far more than any community needs, and
-// little enough that no server can exhaust the memory of its caller.
-const maxAnswer = 32 << 20
+// Beyond these bounds an answer is given up. They are far more than any community needs, and little enough that no server
+// can exhaust the memory of its caller: what has two bytes in JSON may have hundreds in memory, so the number counts too.
+const (
+	maxAnswer = 32 << 20  // In bytes.
+	maxItems  = 10_000    // In the list that was asked for; no list of the contract has more.
+	maxParts  = 1_000_000 // In all objects and lists together.
+)
 
-var errTooLarge = fmt.Errorf("it is larger than %d MiB", maxAnswer>>20)
+var (
+	errTooLarge     = fmt.Errorf("it is larger than %d MiB", maxAnswer>>20)
+	errTooManyItems = fmt.Errorf("it is too large: it has more than %d items", maxItems)
+	errTooManyParts = fmt.Errorf("it is too large: it has more than %d parts", maxParts)
+)
 
 // envelope is the outer part of an answer. It fits the three families of the contract, in success and in failure:
 //
@@ -267,7 +275,9 @@ type envelope[T any] struct {
 		Status     string `json:"status"`
 		Message    string `json:"message"`
 		DevMessage string `json:"devMessage"`
+		Page       int32  `json:"page"`
 		Limit      int32  `json:"limit"`
+		Total      int64  `json:"total"`
 	} `json:"meta"`
 	Status  string `json:"status"`
 	Message string `json:"message"`
@@ -301,6 +311,9 @@ func answer[T any](res *http.Response, err error) (*envelope[T], error) {
 	if err != nil {
 		return nil, unusable(res, err)
 	}
+	if err := countable(text); err != nil {
+		return nil, unusable(res, err)
+	}
 	switch err := json.Unmarshal(text, &e); {
 	case err != nil:
 		return nil, unusable(res, fmt.Errorf("it is not the JSON expected: %w", err))
@@ -316,7 +329,7 @@ func answer[T any](res *http.Response, err error) (*envelope[T], error) {
 func unusable(res *http.Response, cause error) error {
 	method, path := asked(res)
 	err := fmt.Errorf("rejoin: %s %s: the answer with status %d and Content-Type %q cannot be used: %w",
-		method, path, res.StatusCode, res.Header.Get("Content-Type"), cause)
+		method, path, res.StatusCode, cut(res.Header.Get("Content-Type")), cause)
 	return afterAll(err, attemptOf(res.Request.Context()).number)
 }
 
@@ -337,8 +350,44 @@ func list[T any](res *http.Response, err error) ([]T, error) {
 }
 
 func done(res *http.Response, err error) error {
-	_, err = answer[gen.Nothing](res, err)
+	_, err = answer[struct{}](res, err)
 	return err
+}
+
+// countable refuses a JSON text of too many items or parts before any of them is made. What is wrong with it otherwise
+// is left to be found by whoever decodes it.
+func countable(text []byte) error {
+	depth, parts, items := 0, 0, 0
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '"':
+			for i++; i < len(text) && text[i] != '"'; i++ {
+				if text[i] == '\\' {
+					i++
+				}
+			}
+		case '[', '{':
+			depth++
+			parts++
+			if depth == 2 { // The payload of an envelope, or its meta.
+				items = 1
+			}
+		case ']', '}':
+			depth--
+		case ',':
+			parts++
+			if depth == 2 {
+				items++
+			}
+		}
+		if items > maxItems {
+			return errTooManyItems
+		}
+		if parts > maxParts {
+			return errTooManyParts
+		}
+	}
+	return nil
 }
 
 // capped returns body as it is up to maxAnswer bytes; reading beyond them is errTooLarge.

@@ -1,6 +1,8 @@
 package client_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +10,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -530,6 +534,132 @@ func TestNoMoreThan32MiBOfAnAnswerAreRead(t *testing.T) {
 	})
 	if _, err := c.Servers.List(ctx); !errors.Is(err, client.ErrNotFound) {
 		t.Errorf("a failure with an endless body: got %v, want ErrNotFound", err)
+	}
+}
+
+// zipped makes a handler that gives an answer of some 31 MiB, with an item as often as fits, in a few KB.
+func zipped(status int, begin, item, end string) http.HandlerFunc {
+	var text bytes.Buffer
+	w := gzip.NewWriter(&text)
+	io.WriteString(w, begin)
+	for n, chunk := 0, strings.Repeat(item+",", 1<<16); n+len(chunk) < 31<<20; n += len(chunk) {
+		io.WriteString(w, chunk)
+	}
+	io.WriteString(w, item+end)
+	w.Close()
+	return says(status, text.String(), "Content-Encoding", "gzip")
+}
+
+// allocated is how many MiB f allocates.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return (after.TotalAlloc - before.TotalAlloc) >> 20
+}
+
+func TestAnAnswerOfTooManyItemsIsGivenUp(t *testing.T) {
+	c := serve(t, zipped(200, `{"meta":{"success":true,"page":1,"total":1},"body":[`, "{}", "]}"))
+	for name, call := range map[string]func() error{
+		"Servers.List":  func() error { return second(c.Servers.List(t.Context())) },
+		"Servers.Roles": func() error { return second(c.Servers.Roles(t.Context(), id)) },
+		"Servers.Members": func() (last error) {
+			for _, last = range c.Servers.Members(t.Context(), id) {
+			}
+			return last
+		},
+	} {
+		var err error
+		took := allocated(func() { err = call() })
+		if err == nil || !strings.HasSuffix(err.Error(), "it is too large: it has more than 10000 items") {
+			t.Errorf("%s: got %v", name, err)
+		}
+		if took > 300 {
+			t.Errorf("%s: %d MiB were allocated for an answer of 31", name, took)
+		}
+	}
+}
+
+func TestAnAnswerOfTooManyPartsIsGivenUp(t *testing.T) {
+	const good = `{"meta":{"success":true,"page":1,"limit":100,"total":1},"body":`
+	for name, tt := range map[string]struct {
+		begin, item, end string
+		call             func(*client.Client) error
+	}{
+		"roles of a server": {good + `{"roles":[`, `""`, "]}}",
+			func(c *client.Client) error { return second(c.Servers.Get(t.Context(), id)) }},
+		"roles of many servers": {good + `[{"roles":[`, `""`, "]}]}",
+			func(c *client.Client) error { return second(c.Servers.List(t.Context())) }},
+		"an audit trail": {good + `[{"after":{"x":[`, `{}`, "]}}]}",
+			func(c *client.Client) error { return second(collect(c.Audit.List(t.Context(), id))) }},
+		"a deletion": {good + `{"x":[`, "{}", "]}}",
+			func(c *client.Client) error { return c.Servers.Delete(t.Context(), id) }},
+	} {
+		c := serve(t, zipped(200, tt.begin, tt.item, tt.end))
+		var err error
+		took := allocated(func() { err = tt.call(c) })
+		if err == nil || !strings.HasSuffix(err.Error(), "it is too large: it has more than 1000000 parts") {
+			t.Errorf("%s: got %v", name, err)
+		}
+		if took > 300 {
+			t.Errorf("%s: %d MiB were allocated for an answer of 31", name, took)
+		}
+	}
+}
+
+func TestWhatLooksLikePartsInATextIsNone(t *testing.T) {
+	name := strings.Repeat(`[{,\"\\`, 200_000)
+	c := serve(t, says(200, envelope(`{"name":"`+name+`"}`)))
+	server, err := c.Servers.Get(t.Context(), id)
+	if err != nil || server.Name != strings.NewReplacer(`\"`, `"`, `\\`, `\`).Replace(name) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAListMayHave10000Items(t *testing.T) {
+	for n, good := range map[int]bool{10_000: true, 10_001: false} {
+		c := serve(t, says(200, envelope("["+strings.Repeat(serverJSON+",", n-1)+serverJSON+"]")))
+		servers, err := c.Servers.List(t.Context())
+		if good && (err != nil || len(servers) != n || servers[n-1].Name != "Chess club") || !good && (err == nil || servers != nil) {
+			t.Errorf("%d items: got %d and %v", n, len(servers), err)
+		}
+	}
+}
+
+func TestNoServerMakesAnErrorOfAnyLength(t *testing.T) {
+	c := serve(t, zipped(404, `{"meta":{"success":false,"message":"No"},"body":{"code":"not_found","fields":[`, "{}", "]}}"))
+	took := allocated(func() {
+		_, err := c.Servers.Get(t.Context(), id)
+		if !errors.Is(err, client.ErrNotFound) || len(err.Error()) > 1000 {
+			t.Errorf("got %.1000s, want ErrNotFound", err)
+		}
+	})
+	if took > 50 {
+		t.Errorf("%d MiB were allocated for a failure", took)
+	}
+
+	long := strings.Repeat("ж", 600)
+	field := `{"pointer":"` + long + `","code":"` + long + `","message":"` + long + `"}`
+	c = serve(t, says(400, `{"meta":{"message":"`+long+`","devMessage":"!`+long+`"},"body":{"code":"`+long+`","requestId":"`+long+
+		`","fields":[`+strings.Repeat(field+",", 149)+field+`]}}`))
+	_, err := c.Servers.Get(t.Context(), id)
+	e := failure(t, err)
+	cut := long[:2*500]
+	fields := slices.Repeat([]client.Field{{Pointer: cut, Code: client.FieldCode(cut), Message: cut}}, 100)
+	want := &client.Error{
+		Status: 400, Code: client.Code(cut), Message: cut, DevMessage: "!" + cut[2:], RequestID: cut, Fields: fields,
+		Attempts: 1, Method: "GET", Path: "/servers/" + id,
+	}
+	if diff := cmp.Diff(want, e); diff != "" {
+		t.Error(diff)
+	}
+
+	for _, status := range []int{200, 500} {
+		c = serve(t, says(status, "", "Content-Type", strings.Repeat("x", 100_000)))
+		if _, err := c.Servers.Get(t.Context(), id); err == nil || len(err.Error()) > 1000 {
+			t.Errorf("a long Content-Type with status %d: got %.1000s", status, err)
+		}
 	}
 }
 

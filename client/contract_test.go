@@ -551,6 +551,40 @@ func TestEveryCallMakesTheRequestAndReturnsTheValueOfTheContract(t *testing.T) {
 	})
 }
 
+func TestTheBoundsOfAnswersAreThoseOfTheContract(t *testing.T) {
+	doc, operations := contract(t)
+	var most uint64
+	for name, op := range operations {
+		for status, answer := range op.Responses.Map() {
+			media := answer.Value.Content["application/json"]
+			if media == nil || !strings.HasPrefix(status, "2") {
+				continue
+			}
+			for _, part := range []string{"body", "data"} {
+				list := media.Schema.Value.Properties[part]
+				if list == nil || !list.Value.Type.Is("array") {
+					continue
+				}
+				if list.Value.MaxItems == nil {
+					t.Errorf("the list of %s has no bound", name)
+					continue
+				}
+				most = max(most, *list.Value.MaxItems)
+			}
+		}
+	}
+	schemas := doc.Components.Schemas
+	meta, problem := schemas["SystemPageMeta"].Value.Properties, schemas["Problem"].Value.Properties
+	got := []uint64{client.MaxItems, client.MaxPage, client.PageSize, client.MaxFields, client.MaxText}
+	want := []uint64{
+		most, uint64(*meta["page"].Value.Max), uint64(*meta["limit"].Value.Max), *problem["fields"].Value.MaxItems,
+		*meta["message"].Value.MaxLength,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // value is what a JSON text says.
 func value(t *testing.T, text []byte) (v any) {
 	t.Helper()

@@ -198,7 +198,7 @@ func (e *Error) Unwrap() error {
 // newError reads what it can of an answer that is not a success. Whatever is wrong with its body, the status counts.
 func newError(res *http.Response) *Error {
 	var said envelope[gen.Problem]
-	if text, err := io.ReadAll(capped(res.Body)); err == nil {
+	if text, err := io.ReadAll(io.LimitReader(res.Body, maxFailure)); err == nil {
 		_ = json.Unmarshal(text, &said) // What fits is taken, even if other parts are of other types.
 	}
 	e := &Error{
@@ -211,14 +211,39 @@ func newError(res *http.Response) *Error {
 	}
 	e.Method, e.Path = asked(res)
 	if problem := said.payload(); problem != nil {
-		e.Code, e.Fields = problem.Code, problem.Fields
+		e.Code = Code(cut(string(problem.Code)))
+		for _, f := range problem.Fields[:min(len(problem.Fields), maxFields)] {
+			e.Fields = append(e.Fields, Field{Pointer: cut(f.Pointer), Code: FieldCode(cut(string(f.Code))), Message: cut(f.Message)})
+		}
 		e.RequestID = orElse(problem.RequestID, e.RequestID)
 	}
 	if e.Code == "" && e.Message == "" && e.DevMessage == "" {
 		e.DevMessage = stranger(res)
 	}
 	e.Message = orElse(e.Message, orElse(http.StatusText(res.StatusCode), "failed"))
+	e.Message, e.DevMessage, e.RequestID = cut(e.Message), cut(e.DevMessage), cut(e.RequestID)
 	return e
+}
+
+// Nothing that a server says makes an [Error] of any length: these are the bounds that the contract has.
+const (
+	maxFields = 100
+	maxText   = 500 // In characters.
+)
+
+// maxFailure is how many bytes are read of an answer that is not a success. What the contract allows has less than half.
+const maxFailure = 1 << 20
+
+// cut is the beginning of a text, and does not keep the rest of it in memory.
+func cut(text string) string {
+	characters := 0
+	for i := range text {
+		if characters == maxText {
+			return strings.Clone(text[:i])
+		}
+		characters++
+	}
+	return text
 }
 
 // stranger says what an answer is that does not come from the API.

@@ -284,9 +284,6 @@ func rewound(req *http.Request) (io.ReadCloser, bool) {
 	return body, err == nil
 }
 
-// maxFailure is how much is kept of an answer that calls for a retry.
-const maxFailure = 64 << 10
-
 // read is what a body holds, which is closed, so that its connection is free for the next attempt.
 func read(body io.ReadCloser) io.ReadCloser {
 	text, _ := io.ReadAll(io.LimitReader(body, maxFailure))

@@ -611,10 +611,10 @@ func TestMembersComeInPagesUntilOneIsNotFull(t *testing.T) {
 		{"a page but one", 99, 100, 99, 1},
 		{"exactly one page", 100, 100, 100, 2},
 		{"several pages", 250, 100, 250, 3},
-		{"a total that is too small", 250, 100, 1, 3},
+		{"a total that is too small", 250, 100, 201, 3},
 		{"a total that is too large", 250, 100, 1_000_000, 3},
 		{"a total that is too large, and full pages", 200, 100, 1_000_000, 3},
-		{"a total that is negative", 150, 100, -1, 2},
+		{"a total that is negative", 50, 100, -1, 1},
 		{"smaller pages than asked for", 45, 20, 45, 3},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -645,6 +645,63 @@ func TestMembersComeInPagesUntilOneIsNotFull(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestPagesThatDoNotEndAreAnError(t *testing.T) {
+	for name, tt := range map[string]struct {
+		meta     string // With the page asked for in it.
+		requests int
+		members  int
+		want     string
+	}{
+		"always the first one":             {`"page":1,"limit":100,"total":100`, 2, 100, "page 2 was asked for, and page 1 came"},
+		"no page at all":                   {`"limit":100,"total":100`, 1, 0, "page 1 was asked for, and page 0 came"},
+		"more than the total":              {`"page":{page},"limit":100,"total":250`, 4, 300, "page 4 is full, beyond the total of 250"},
+		"more than the total of one page":  {`"page":{page},"limit":100,"total":100`, 2, 100, "page 2 is full, beyond the total of 100"},
+		"more than the total, in part":     {`"page":{page},"limit":20,"total":150`, 3, 200, "page 3 is full, beyond the total of 150"},
+		"more than nothing":                {`"page":{page},"limit":100,"total":0`, 1, 0, "page 1 is full, beyond the total of 0"},
+		"more than a total that is absurd": {`"page":{page},"limit":100,"total":-1`, 1, 0, "page 1 is full, beyond the total of -1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			requests := 0
+			hundred := strings.TrimSuffix(strings.Repeat(`{"id":"1"},`, 100), ",")
+			c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				requests++
+				page, _ := strconv.Atoi(r.FormValue("page"))
+				meta := strings.ReplaceAll(tt.meta, "{page}", strconv.Itoa(page))
+				fmt.Fprintf(w, `{"meta":{"success":true,%s},"body":[%s]}`, meta, hundred)
+			})
+			members, last := 0, error(nil)
+			for _, err := range c.Servers.Members(t.Context(), id) {
+				if last = err; err == nil {
+					members++
+				}
+			}
+			if last == nil || !strings.Contains(last.Error(), tt.want) || !strings.HasPrefix(last.Error(), "rejoin: ") {
+				t.Errorf("got %v, want %q", last, tt.want)
+			}
+			if members != tt.members || requests != tt.requests {
+				t.Errorf("%d members by %d requests, want %d by %d", members, requests, tt.members, tt.requests)
+			}
+			entries := c.Audit.List(t.Context(), id)
+			for _, err := range entries {
+				last = err
+			}
+			if last == nil || !strings.Contains(last.Error(), tt.want) {
+				t.Errorf("the audit trail: got %v, want %q", last, tt.want)
+			}
+		})
+	}
+}
+
+func TestNoPageBeyondTheLastOfTheContractIsAskedFor(t *testing.T) {
+	asked, last := 0, error(nil)
+	for _, err := range client.Pages(func(page int) { asked = page }) {
+		last = err
+	}
+	if asked != 1_000_000 || last == nil || !strings.Contains(last.Error(), "it does not end with page 1000000") {
+		t.Errorf("got %v after page %d", last, asked)
 	}
 }
 
