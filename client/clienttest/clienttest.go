@@ -87,9 +87,11 @@ func Start(t testing.TB) *Server {
 	if err != nil {
 		t.Fatalf("clienttest: the server does not start: %v", err)
 	}
-	web := httptest.NewServer(&faults{next: s.backend.Handler(), newID: s.newID})
+	over := make(chan struct{})
+	web := httptest.NewServer(&faults{next: s.backend.Handler(), newID: s.newID, over: over})
 	s.URL = web.URL
 	t.Cleanup(func() {
+		close(over)
 		web.Close()
 		if err := s.backend.Close(); err != nil {
 			t.Errorf("clienttest: the server does not close: %v", err)

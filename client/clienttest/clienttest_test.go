@@ -215,6 +215,29 @@ func TestADelayIsAWait(t *testing.T) {
 	}
 }
 
+func TestADelayDoesNotOutliveTheTest(t *testing.T) {
+	for name, call := range map[string]func(context.Context, *client.Client) error{
+		"without a body": func(ctx context.Context, c *client.Client) error { _, err := c.Servers.List(ctx); return err },
+		"with a body": func(ctx context.Context, c *client.Client) error {
+			_, err := c.Servers.Create(ctx, client.ServerCreate{Name: "Chess club"})
+			return err
+		},
+	} {
+		test := &timed{TB: t}
+		c := clienttest.New(test, clienttest.WithFault("delay=20s"))
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		if err := call(ctx, c); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: got %v, want context.DeadlineExceeded", name, err)
+		}
+		cancel()
+		start := time.Now()
+		test.end()
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("%s: the end of the test took %v", name, took)
+		}
+	}
+}
+
 func TestAFaultComesInTheEnvelopeOfItsOperation(t *testing.T) {
 	s := clienttest.Start(t)
 	for path, want := range map[string]string{
