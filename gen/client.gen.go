@@ -232,8 +232,8 @@ type ClientInterface interface {
 
 	// ResendCodeWithBody Mail the verification code again
 	//
-	// Mails a new code if the address belongs to an account that is not verified; the earlier code ends. The answer is the
-	// same in every case, so that nobody learns who has an account.
+	// Mails a new code if the address belongs to an account that is not verified; the earlier code ends when that is
+	// mailed. The answer is the same in every case, so that nobody learns who has an account.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -242,8 +242,8 @@ type ClientInterface interface {
 
 	// ResendCode Mail the verification code again
 	//
-	// Mails a new code if the address belongs to an account that is not verified; the earlier code ends. The answer is the
-	// same in every case, so that nobody learns who has an account.
+	// Mails a new code if the address belongs to an account that is not verified; the earlier code ends when that is
+	// mailed. The answer is the same in every case, so that nobody learns who has an account.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -394,9 +394,10 @@ type ClientInterface interface {
 	// CreateChannelWithBody Create a channel
 	//
 	// Makes a channel. For the owner, administrators and members with the role permission `manage_channels`. `private`
-	// channels are seen by whoever made them, the owner, administrators, members with one of the roles in `permissions` and
-	// the `members` named here; `direct` ones only by whoever made them and by those members, so an API key cannot make
-	// them. A role or a member of another server answers 400 `not_allowed` at `/permissions/0`, `/members/0` and so on.
+	// channels are seen by the member who made them, the owner, administrators, members with one of the roles in
+	// `permissions` and the `members` named here; `direct` ones only by the member who made them and by those members, so
+	// an API key cannot make them. Nobody sees a channel for having made the API key that made it, and who leaves the
+	// server is no longer admitted by name, not even after joining it again. A role or a member of another server answers 400 `not_allowed` at `/permissions/0`, `/members/0` and so on.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -406,9 +407,10 @@ type ClientInterface interface {
 	// CreateChannel Create a channel
 	//
 	// Makes a channel. For the owner, administrators and members with the role permission `manage_channels`. `private`
-	// channels are seen by whoever made them, the owner, administrators, members with one of the roles in `permissions` and
-	// the `members` named here; `direct` ones only by whoever made them and by those members, so an API key cannot make
-	// them. A role or a member of another server answers 400 `not_allowed` at `/permissions/0`, `/members/0` and so on.
+	// channels are seen by the member who made them, the owner, administrators, members with one of the roles in
+	// `permissions` and the `members` named here; `direct` ones only by the member who made them and by those members, so
+	// an API key cannot make them. Nobody sees a channel for having made the API key that made it, and who leaves the
+	// server is no longer admitted by name, not even after joining it again. A role or a member of another server answers 400 `not_allowed` at `/permissions/0`, `/members/0` and so on.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -453,7 +455,8 @@ type ClientInterface interface {
 	// CreateRoleWithBody Create a role
 	//
 	// Makes a role in a server. For the owner, administrators and members with the role permission `manage_roles`; these
-	// last can only make roles below their own highest, with permissions that they have themselves. Flags that are left out are
+	// last can only make roles below their own highest, with permissions that they have themselves. An API key, which may
+	// outlive the membership of whoever made it, makes and gives no role with `server_administrator`. Flags that are left out are
 	// false. The older containers `server_permissions` and `channel_permissions` are accepted too, but not beside the new ones.
 	//
 	// Takes any type of body and a specified content type.
@@ -464,7 +467,8 @@ type ClientInterface interface {
 	// CreateRole Create a role
 	//
 	// Makes a role in a server. For the owner, administrators and members with the role permission `manage_roles`; these
-	// last can only make roles below their own highest, with permissions that they have themselves. Flags that are left out are
+	// last can only make roles below their own highest, with permissions that they have themselves. An API key, which may
+	// outlive the membership of whoever made it, makes and gives no role with `server_administrator`. Flags that are left out are
 	// false. The older containers `server_permissions` and `channel_permissions` are accepted too, but not beside the new ones.
 	//
 	// Takes a body of the `application/json` content type.
@@ -595,7 +599,8 @@ type ClientInterface interface {
 	// ListAudit Read the audit trail
 	//
 	// Who changed the server, its memberships, channels, roles, badges and keys, the latest first, one page at a time. What
-	// was asked for and changed nothing leaves no entry. Nothing in it is ever changed. For the owner and administrators.
+	// was asked for and changed nothing leaves no entry. Nothing in it is ever changed. Of a direct channel it tells only
+	// that it is there. For the owner and administrators.
 	//
 	// Corresponds with GET /servers/{serverId}/audit (the `ListAudit` operationId).
 	ListAudit(ctx context.Context, serverID ServerID, params *ListAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -955,8 +960,8 @@ func (c *Client) RegisterAccount(ctx context.Context, params *RegisterAccountPar
 
 // ResendCodeWithBody Mail the verification code again
 //
-// Mails a new code if the address belongs to an account that is not verified; the earlier code ends. The answer is the
-// same in every case, so that nobody learns who has an account.
+// Mails a new code if the address belongs to an account that is not verified; the earlier code ends when that is
+// mailed. The answer is the same in every case, so that nobody learns who has an account.
 //
 // Takes any type of body and a specified content type.
 //
@@ -975,8 +980,8 @@ func (c *Client) ResendCodeWithBody(ctx context.Context, contentType string, bod
 
 // ResendCode Mail the verification code again
 //
-// Mails a new code if the address belongs to an account that is not verified; the earlier code ends. The answer is the
-// same in every case, so that nobody learns who has an account.
+// Mails a new code if the address belongs to an account that is not verified; the earlier code ends when that is
+// mailed. The answer is the same in every case, so that nobody learns who has an account.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1287,9 +1292,10 @@ func (c *Client) ListChannels(ctx context.Context, params *ListChannelsParams, r
 // CreateChannelWithBody Create a channel
 //
 // Makes a channel. For the owner, administrators and members with the role permission `manage_channels`. `private`
-// channels are seen by whoever made them, the owner, administrators, members with one of the roles in `permissions` and
-// the `members` named here; `direct` ones only by whoever made them and by those members, so an API key cannot make
-// them. A role or a member of another server answers 400 `not_allowed` at `/permissions/0`, `/members/0` and so on.
+// channels are seen by the member who made them, the owner, administrators, members with one of the roles in
+// `permissions` and the `members` named here; `direct` ones only by the member who made them and by those members, so
+// an API key cannot make them. Nobody sees a channel for having made the API key that made it, and who leaves the
+// server is no longer admitted by name, not even after joining it again. A role or a member of another server answers 400 `not_allowed` at `/permissions/0`, `/members/0` and so on.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1309,9 +1315,10 @@ func (c *Client) CreateChannelWithBody(ctx context.Context, params *CreateChanne
 // CreateChannel Create a channel
 //
 // Makes a channel. For the owner, administrators and members with the role permission `manage_channels`. `private`
-// channels are seen by whoever made them, the owner, administrators, members with one of the roles in `permissions` and
-// the `members` named here; `direct` ones only by whoever made them and by those members, so an API key cannot make
-// them. A role or a member of another server answers 400 `not_allowed` at `/permissions/0`, `/members/0` and so on.
+// channels are seen by the member who made them, the owner, administrators, members with one of the roles in
+// `permissions` and the `members` named here; `direct` ones only by the member who made them and by those members, so
+// an API key cannot make them. Nobody sees a channel for having made the API key that made it, and who leaves the
+// server is no longer admitted by name, not even after joining it again. A role or a member of another server answers 400 `not_allowed` at `/permissions/0`, `/members/0` and so on.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1406,7 +1413,8 @@ func (c *Client) GetImage(ctx context.Context, imageID ObjectID, params *GetImag
 // CreateRoleWithBody Create a role
 //
 // Makes a role in a server. For the owner, administrators and members with the role permission `manage_roles`; these
-// last can only make roles below their own highest, with permissions that they have themselves. Flags that are left out are
+// last can only make roles below their own highest, with permissions that they have themselves. An API key, which may
+// outlive the membership of whoever made it, makes and gives no role with `server_administrator`. Flags that are left out are
 // false. The older containers `server_permissions` and `channel_permissions` are accepted too, but not beside the new ones.
 //
 // Takes any type of body and a specified content type.
@@ -1427,7 +1435,8 @@ func (c *Client) CreateRoleWithBody(ctx context.Context, params *CreateRoleParam
 // CreateRole Create a role
 //
 // Makes a role in a server. For the owner, administrators and members with the role permission `manage_roles`; these
-// last can only make roles below their own highest, with permissions that they have themselves. Flags that are left out are
+// last can only make roles below their own highest, with permissions that they have themselves. An API key, which may
+// outlive the membership of whoever made it, makes and gives no role with `server_administrator`. Flags that are left out are
 // false. The older containers `server_permissions` and `channel_permissions` are accepted too, but not beside the new ones.
 //
 // Takes a body of the `application/json` content type.
@@ -1698,7 +1707,8 @@ func (c *Client) UpdateServerWithBody(ctx context.Context, serverID ServerID, co
 // ListAudit Read the audit trail
 //
 // Who changed the server, its memberships, channels, roles, badges and keys, the latest first, one page at a time. What
-// was asked for and changed nothing leaves no entry. Nothing in it is ever changed. For the owner and administrators.
+// was asked for and changed nothing leaves no entry. Nothing in it is ever changed. Of a direct channel it tells only
+// that it is there. For the owner and administrators.
 //
 // Corresponds with GET /servers/{serverId}/audit (the `ListAudit` operationId).
 func (c *Client) ListAudit(ctx context.Context, serverID ServerID, params *ListAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3933,8 +3943,8 @@ type ClientWithResponsesInterface interface {
 
 	// ResendCodeWithBodyWithResponse Mail the verification code again
 	//
-	// Mails a new code if the address belongs to an account that is not verified; the earlier code ends. The answer is the
-	// same in every case, so that nobody learns who has an account.
+	// Mails a new code if the address belongs to an account that is not verified; the earlier code ends when that is
+	// mailed. The answer is the same in every case, so that nobody learns who has an account.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -3943,8 +3953,8 @@ type ClientWithResponsesInterface interface {
 
 	// ResendCodeWithResponse Mail the verification code again
 	//
-	// Mails a new code if the address belongs to an account that is not verified; the earlier code ends. The answer is the
-	// same in every case, so that nobody learns who has an account.
+	// Mails a new code if the address belongs to an account that is not verified; the earlier code ends when that is
+	// mailed. The answer is the same in every case, so that nobody learns who has an account.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4101,9 +4111,10 @@ type ClientWithResponsesInterface interface {
 	// CreateChannelWithBodyWithResponse Create a channel
 	//
 	// Makes a channel. For the owner, administrators and members with the role permission `manage_channels`. `private`
-	// channels are seen by whoever made them, the owner, administrators, members with one of the roles in `permissions` and
-	// the `members` named here; `direct` ones only by whoever made them and by those members, so an API key cannot make
-	// them. A role or a member of another server answers 400 `not_allowed` at `/permissions/0`, `/members/0` and so on.
+	// channels are seen by the member who made them, the owner, administrators, members with one of the roles in
+	// `permissions` and the `members` named here; `direct` ones only by the member who made them and by those members, so
+	// an API key cannot make them. Nobody sees a channel for having made the API key that made it, and who leaves the
+	// server is no longer admitted by name, not even after joining it again. A role or a member of another server answers 400 `not_allowed` at `/permissions/0`, `/members/0` and so on.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4113,9 +4124,10 @@ type ClientWithResponsesInterface interface {
 	// CreateChannelWithResponse Create a channel
 	//
 	// Makes a channel. For the owner, administrators and members with the role permission `manage_channels`. `private`
-	// channels are seen by whoever made them, the owner, administrators, members with one of the roles in `permissions` and
-	// the `members` named here; `direct` ones only by whoever made them and by those members, so an API key cannot make
-	// them. A role or a member of another server answers 400 `not_allowed` at `/permissions/0`, `/members/0` and so on.
+	// channels are seen by the member who made them, the owner, administrators, members with one of the roles in
+	// `permissions` and the `members` named here; `direct` ones only by the member who made them and by those members, so
+	// an API key cannot make them. Nobody sees a channel for having made the API key that made it, and who leaves the
+	// server is no longer admitted by name, not even after joining it again. A role or a member of another server answers 400 `not_allowed` at `/permissions/0`, `/members/0` and so on.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4164,7 +4176,8 @@ type ClientWithResponsesInterface interface {
 	// CreateRoleWithBodyWithResponse Create a role
 	//
 	// Makes a role in a server. For the owner, administrators and members with the role permission `manage_roles`; these
-	// last can only make roles below their own highest, with permissions that they have themselves. Flags that are left out are
+	// last can only make roles below their own highest, with permissions that they have themselves. An API key, which may
+	// outlive the membership of whoever made it, makes and gives no role with `server_administrator`. Flags that are left out are
 	// false. The older containers `server_permissions` and `channel_permissions` are accepted too, but not beside the new ones.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -4175,7 +4188,8 @@ type ClientWithResponsesInterface interface {
 	// CreateRoleWithResponse Create a role
 	//
 	// Makes a role in a server. For the owner, administrators and members with the role permission `manage_roles`; these
-	// last can only make roles below their own highest, with permissions that they have themselves. Flags that are left out are
+	// last can only make roles below their own highest, with permissions that they have themselves. An API key, which may
+	// outlive the membership of whoever made it, makes and gives no role with `server_administrator`. Flags that are left out are
 	// false. The older containers `server_permissions` and `channel_permissions` are accepted too, but not beside the new ones.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -4316,7 +4330,8 @@ type ClientWithResponsesInterface interface {
 	// ListAuditWithResponse Read the audit trail
 	//
 	// Who changed the server, its memberships, channels, roles, badges and keys, the latest first, one page at a time. What
-	// was asked for and changed nothing leaves no entry. Nothing in it is ever changed. For the owner and administrators.
+	// was asked for and changed nothing leaves no entry. Nothing in it is ever changed. Of a direct channel it tells only
+	// that it is there. For the owner and administrators.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -7909,8 +7924,8 @@ func (c *ClientWithResponses) RegisterAccountWithResponse(ctx context.Context, p
 
 // ResendCodeWithBodyWithResponse Mail the verification code again
 //
-// Mails a new code if the address belongs to an account that is not verified; the earlier code ends. The answer is the
-// same in every case, so that nobody learns who has an account.
+// Mails a new code if the address belongs to an account that is not verified; the earlier code ends when that is
+// mailed. The answer is the same in every case, so that nobody learns who has an account.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7925,8 +7940,8 @@ func (c *ClientWithResponses) ResendCodeWithBodyWithResponse(ctx context.Context
 
 // ResendCodeWithResponse Mail the verification code again
 //
-// Mails a new code if the address belongs to an account that is not verified; the earlier code ends. The answer is the
-// same in every case, so that nobody learns who has an account.
+// Mails a new code if the address belongs to an account that is not verified; the earlier code ends when that is
+// mailed. The answer is the same in every case, so that nobody learns who has an account.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8179,9 +8194,10 @@ func (c *ClientWithResponses) ListChannelsWithResponse(ctx context.Context, para
 // CreateChannelWithBodyWithResponse Create a channel
 //
 // Makes a channel. For the owner, administrators and members with the role permission `manage_channels`. `private`
-// channels are seen by whoever made them, the owner, administrators, members with one of the roles in `permissions` and
-// the `members` named here; `direct` ones only by whoever made them and by those members, so an API key cannot make
-// them. A role or a member of another server answers 400 `not_allowed` at `/permissions/0`, `/members/0` and so on.
+// channels are seen by the member who made them, the owner, administrators, members with one of the roles in
+// `permissions` and the `members` named here; `direct` ones only by the member who made them and by those members, so
+// an API key cannot make them. Nobody sees a channel for having made the API key that made it, and who leaves the
+// server is no longer admitted by name, not even after joining it again. A role or a member of another server answers 400 `not_allowed` at `/permissions/0`, `/members/0` and so on.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8197,9 +8213,10 @@ func (c *ClientWithResponses) CreateChannelWithBodyWithResponse(ctx context.Cont
 // CreateChannelWithResponse Create a channel
 //
 // Makes a channel. For the owner, administrators and members with the role permission `manage_channels`. `private`
-// channels are seen by whoever made them, the owner, administrators, members with one of the roles in `permissions` and
-// the `members` named here; `direct` ones only by whoever made them and by those members, so an API key cannot make
-// them. A role or a member of another server answers 400 `not_allowed` at `/permissions/0`, `/members/0` and so on.
+// channels are seen by the member who made them, the owner, administrators, members with one of the roles in
+// `permissions` and the `members` named here; `direct` ones only by the member who made them and by those members, so
+// an API key cannot make them. Nobody sees a channel for having made the API key that made it, and who leaves the
+// server is no longer admitted by name, not even after joining it again. A role or a member of another server answers 400 `not_allowed` at `/permissions/0`, `/members/0` and so on.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8278,7 +8295,8 @@ func (c *ClientWithResponses) GetImageWithResponse(ctx context.Context, imageID 
 // CreateRoleWithBodyWithResponse Create a role
 //
 // Makes a role in a server. For the owner, administrators and members with the role permission `manage_roles`; these
-// last can only make roles below their own highest, with permissions that they have themselves. Flags that are left out are
+// last can only make roles below their own highest, with permissions that they have themselves. An API key, which may
+// outlive the membership of whoever made it, makes and gives no role with `server_administrator`. Flags that are left out are
 // false. The older containers `server_permissions` and `channel_permissions` are accepted too, but not beside the new ones.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -8295,7 +8313,8 @@ func (c *ClientWithResponses) CreateRoleWithBodyWithResponse(ctx context.Context
 // CreateRoleWithResponse Create a role
 //
 // Makes a role in a server. For the owner, administrators and members with the role permission `manage_roles`; these
-// last can only make roles below their own highest, with permissions that they have themselves. Flags that are left out are
+// last can only make roles below their own highest, with permissions that they have themselves. An API key, which may
+// outlive the membership of whoever made it, makes and gives no role with `server_administrator`. Flags that are left out are
 // false. The older containers `server_permissions` and `channel_permissions` are accepted too, but not beside the new ones.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -8520,7 +8539,8 @@ func (c *ClientWithResponses) UpdateServerWithBodyWithResponse(ctx context.Conte
 // ListAuditWithResponse Read the audit trail
 //
 // Who changed the server, its memberships, channels, roles, badges and keys, the latest first, one page at a time. What
-// was asked for and changed nothing leaves no entry. Nothing in it is ever changed. For the owner and administrators.
+// was asked for and changed nothing leaves no entry. Nothing in it is ever changed. Of a direct channel it tells only
+// that it is there. For the owner and administrators.
 //
 // Returns a wrapper object for the known response body format(s).
 //

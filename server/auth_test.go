@@ -389,10 +389,10 @@ func TestANewCodeEndsTheEarlierOneOfItsPurposeOnly(t *testing.T) {
 		}
 		first := register(t, s, config.Data, "a@example.com")
 		read[gen.EmptyResponse](t, postJSON(h, "/auth/resend-code", "", map[string]any{"email": "A@example.com"}))
-		if w := postJSON(h, "/auth/verify-email", "", body(first)); !isWrongCode(t, w) {
-			t.Errorf("the first code after asking for another: got %d %s", w.Code, w.Body)
-		}
 		second := codeFor(t, config.Data, "a@example.com")
+		if w := postJSON(h, "/auth/verify-email", "", body(first)); !isWrongCode(t, w) {
+			t.Errorf("the first code after another was mailed: got %d %s", w.Code, w.Body)
+		}
 		read[gen.EmptyResponse](t, postJSON(h, "/auth/forgot-password", "", map[string]any{"email": "A@example.com"}))
 		reset := codeFor(t, config.Data, "a@example.com")
 		if w := postJSON(h, "/auth/verify-email", "", body(reset)); reset != second && !isWrongCode(t, w) {
@@ -406,6 +406,28 @@ func TestANewCodeEndsTheEarlierOneOfItsPurposeOnly(t *testing.T) {
 		time.Sleep(300 * time.Millisecond)
 		if more := mailsTo(t, config.Data, "a@example.com"); len(more) > 0 {
 			t.Errorf("a verified account was mailed: %s", more[0].text)
+		}
+	})
+}
+
+func TestACodeIsGoodUntilAnotherIsMailed(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := unlimited(open(t, config))
+		h := s.Handler()
+		signUp(t, s, config.Data, "a@example.com")
+		ask := func() {
+			read[gen.EmptyResponse](t, postJSON(h, "/auth/forgot-password", "", map[string]any{"email": "a@example.com"}))
+		}
+		var code string
+		for range codesADay {
+			ask()
+			code = codeFor(t, config.Data, "a@example.com")
+		}
+		ask() // for one too many, as anybody could
+		time.Sleep(300 * time.Millisecond)
+		w := postJSON(h, "/auth/reset-password", "", map[string]any{"email": "a@example.com", "code": code, "password": "another passphrase"})
+		if w.Code != http.StatusOK {
+			t.Errorf("the last code that was mailed: got %d %s", w.Code, w.Body)
 		}
 	})
 }

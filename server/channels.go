@@ -36,18 +36,21 @@ func (h channels) CreateChannel(ctx context.Context, r stub.CreateChannelRequest
 		if err := mayDirect(who, r.Body.ChannelType); err != nil {
 			return body, err
 		}
+		if err := hasRoom(ctx, tx.Channels.Count, s.ID, maxListed, "channels in this server"); err != nil {
+			return body, err
+		}
 		channel := gen.Channel{
 			ObjectID: h.newID(), ServerID: s.ID, UserID: store.Number(who.account), Topic: r.Body.Topic, ChannelType: r.Body.ChannelType,
 			Description: valueOf(r.Body.Description), Permissions: []string{}, CreatedAt: now, UpdatedAt: now,
 		}
-		if err := tx.Channels.Insert(ctx, channel, who.account); err != nil {
+		if err := tx.Channels.Insert(ctx, channel, who.account, who.key != nil); err != nil {
 			return body, err
 		}
 		if err := admit(ctx, tx, &channel, r.Body.Permissions, r.Body.Members); err != nil {
 			return body, err
 		}
 		body = gen.ChannelResponse{Meta: done("Channel has been created successfully"), Body: channel}
-		return body, h.record(ctx, tx, s.ID, gen.AuditActionChannelCreate, channel.ObjectID, nil, channel)
+		return body, h.record(ctx, tx, s.ID, gen.AuditActionChannelCreate, channel.ObjectID, nil, audited(channel))
 	})
 	if err != nil {
 		return nil, err
@@ -76,7 +79,7 @@ func (h channels) UpdateChannel(ctx context.Context, r stub.UpdateChannelRequest
 		if err := admit(ctx, tx, &channel, r.Body.Permissions, r.Body.Members); err != nil {
 			return err
 		}
-		return h.record(ctx, tx, channel.ServerID, gen.AuditActionChannelUpdate, channel.ObjectID, before, channel)
+		return h.record(ctx, tx, channel.ServerID, gen.AuditActionChannelUpdate, channel.ObjectID, audited(before), audited(channel))
 	})
 	if err != nil {
 		return nil, err
@@ -93,7 +96,7 @@ func (h channels) DeleteChannel(ctx context.Context, r stub.DeleteChannelRequest
 		if err := tx.Channels.Delete(ctx, channel.ObjectID); err != nil {
 			return err
 		}
-		return h.record(ctx, tx, channel.ServerID, gen.AuditActionChannelDelete, channel.ObjectID, channel, nil)
+		return h.record(ctx, tx, channel.ServerID, gen.AuditActionChannelDelete, channel.ObjectID, audited(channel), nil)
 	})
 	if err != nil {
 		return nil, err
@@ -133,6 +136,15 @@ func (h channels) manageable(ctx context.Context, tx *store.Tx, id string) (chan
 		err = contract.NotFound("channel")
 	}
 	return channel, err
+}
+
+// audited is what the audit trail shows of a channel. Of a direct one, which not even the owner sees, it tells only that it
+// is there.
+func audited(c gen.Channel) gen.Channel {
+	if c.ChannelType == gen.ChannelTypeDirect {
+		c.Topic, c.Description = "", ""
+	}
+	return c
 }
 
 // mayDirect keeps a program, which is no member, from making a channel that it could not see afterwards.

@@ -78,11 +78,9 @@ func (k *core) spendCode(ctx context.Context, tx *store.Tx, email string, of pur
 	return account, true, tx.Auth.EndCode(ctx, email, string(of))
 }
 
-// mailCode is the step that ends the code an account has for a purpose and mails a new one to the address, if it belongs
-// to an account. Whether it does is looked up when the mail is made: until then the work is the same in every case.
+// mailCode is the step that mails a new code to an address, if it belongs to an account. Whether it does is looked up when
+// the mail is made: until then the work is the same in every case, and the code that there was is good, for nobody but the
+// reader of the mail may be able to end it.
 func mailCode(ctx context.Context, tx *store.Tx, email string, of purpose) error {
-	if err := tx.Auth.EndCode(ctx, email, string(of)); err != nil {
-		return err
-	}
 	return tx.Jobs.Insert(ctx, codeMail{Email: email, Purpose: of})
 }

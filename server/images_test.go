@@ -73,6 +73,15 @@ func TestAFailedUploadLeavesNoFile(t *testing.T) {
 	if w := send(s.Handler(), r); w.Code != http.StatusBadRequest {
 		t.Errorf("got %d, want 400: %s", w.Code, w.Body)
 	}
+	// A key that belongs to another request.
+	first := createRequest("/servers", token, "Chess club")
+	first.Header.Set("Idempotency-Key", "taken")
+	send(s.Handler(), first)
+	again := uploadOf(t, token, strings.NewReader(pngHead))
+	again.Header.Set("Idempotency-Key", "taken")
+	if w := send(s.Handler(), again); w.Code != http.StatusConflict {
+		t.Errorf("got %d, want 409: %s", w.Code, w.Body)
+	}
 	files, err := os.ReadDir(filepath.Join(config.Data, "images"))
 	if err != nil || len(files) != 0 {
 		t.Errorf("left behind: %v (%v)", files, err)

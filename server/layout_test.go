@@ -48,6 +48,23 @@ func TestEveryOperationStandsInTheFileOfItsTag(t *testing.T) {
 	}
 }
 
+func TestTheLimitsAreThoseOfTheContract(t *testing.T) {
+	doc, err := api.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for list, limit := range map[string]uint64{
+		"RoleListResponse.body": maxRoles, "ChannelListResponse.body": maxListed, "BadgeListResponse.body": maxListed,
+		"ApiKeyListResponse.data": maxListed, "ServerListResponse.body": maxListed, "IntegrationChannelListResponse.data": maxListed,
+	} {
+		schema, member, _ := strings.Cut(list, ".")
+		found := doc.Components.Schemas[schema]
+		if found == nil || *found.Value.Properties[member].Value.MaxItems != limit {
+			t.Errorf("%s does not have at most %d items", list, limit)
+		}
+	}
+}
+
 // methodOf finds the method of an operation. Go spells initialisms otherwise than the contract.
 func methodOf(owner reflect.Type, operationID string) (reflect.Method, bool) {
 	for method := range owner.Methods() {

@@ -29,6 +29,9 @@ func (h roles) CreateRole(ctx context.Context, r stub.CreateRoleRequestObject) (
 		if err := mayWrite(s, role); err != nil {
 			return body, err
 		}
+		if err := hasRoom(ctx, tx.Roles.Count, s.ID, maxRoles, "roles in this server"); err != nil {
+			return body, err
+		}
 		if err := tx.Roles.Insert(ctx, store.Role{Role: role}); err != nil {
 			return body, err
 		}
@@ -189,6 +192,9 @@ func (h roles) manageable(ctx context.Context, tx *store.Tx, id string) (standin
 func mayWrite(s standing, role gen.Role) error {
 	if !s.Outranks(role.Order) {
 		return contract.PermissionDenied("the role would not be below the highest role of the caller; a lower order is a higher role")
+	}
+	if s.actor.key != nil && role.ServerPermissions.ServerAdministrator {
+		return contract.PermissionDenied("an API key, which outlives the membership of whoever made it, makes nobody an administrator")
 	}
 	if !s.MayGrant(role.ServerPermissions, role.ChannelPermissions) {
 		return contract.PermissionDenied("the role would have a permission that the caller lacks")

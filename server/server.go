@@ -169,8 +169,12 @@ func (k *core) origin(ctx context.Context) string {
 	return contract.OriginFrom(ctx)
 }
 
-// requestTimeout ends the context of a request that is still being answered after it.
-const requestTimeout = 30 * time.Second
+// How long a request may take to arrive, and until it was answered. The context of one that takes longer ends.
+const (
+	readTimeout    = 60 * time.Second
+	requestTimeout = readTimeout + 15*time.Second
+	writeTimeout   = requestTimeout + 5*time.Second
+)
 
 func (s *Server) newHandler(config Config) (http.Handler, error) {
 	e, err := contract.NewEcho(handlersOf(s.core), contract.Options{
@@ -217,8 +221,8 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	web := &http.Server{
 		Handler:           s.handler,
 		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       60 * time.Second,
-		WriteTimeout:      60 * time.Second,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
 		IdleTimeout:       120 * time.Second,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),

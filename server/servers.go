@@ -39,6 +39,9 @@ func (h servers) CreateServer(ctx context.Context, r stub.CreateServerRequestObj
 	}
 	id, name, now := h.newID(), *form.Text("name"), h.now()
 	body, again, err := once(ctx, h.core, func(tx *store.Tx) (body gen.CreatedServerResponse, err error) {
+		if err := hasRoom(ctx, tx.Servers.CountOf, who.account, maxListed, "servers of yours"); err != nil {
+			return body, err
+		}
 		if err := tx.Servers.Insert(ctx, id, name, imageID, who.account, now); err != nil {
 			return body, err
 		}
@@ -53,7 +56,7 @@ func (h servers) CreateServer(ctx context.Context, r stub.CreateServerRequestObj
 		return body, h.record(ctx, tx, id, gen.AuditActionServerCreate, id, nil, body.Body)
 	})
 	if err != nil {
-		return nil, err
+		return nil, h.giveUp(ctx, imageID, err)
 	}
 	if again.IdempotentReplayed != nil {
 		h.images.remove(ctx, imageID) // the first answer shows its own
@@ -101,7 +104,7 @@ func (h servers) UpdateServer(ctx context.Context, r stub.UpdateServerRequestObj
 		return h.record(ctx, tx, server.ID, gen.AuditActionServerUpdate, server.ID, before, h.shown(ctx, server))
 	})
 	if err != nil {
-		return nil, err
+		return nil, h.giveUp(ctx, imageID, err)
 	}
 	h.images.remove(ctx, unused)
 	return stub.UpdateServer200JSONResponse{Meta: done("Server has been updated successfully"), Body: h.shown(ctx, server)}, nil
@@ -136,6 +139,9 @@ func (h servers) JoinServer(ctx context.Context, r stub.JoinServerRequestObject)
 			if errors.Is(err, store.ErrNotFound) {
 				return contract.NotFound("server")
 			}
+			return err
+		}
+		if err := hasRoom(ctx, tx.Servers.CountOf, who.account, maxListed, "servers of yours"); err != nil {
 			return err
 		}
 		err = tx.Servers.InsertMember(ctx, server.ID, who.account, h.now())
@@ -267,9 +273,17 @@ func matchesTag(header *string, tag string) bool {
 	return false
 }
 
+// giveUp removes an image that was stored for what then was refused. Any other failure leaves it: a file that nothing shows
+// does less harm than a server whose image is gone, where only the answer to a commit was lost.
+func (h servers) giveUp(ctx context.Context, imageID string, failure error) error {
+	if refused := (*contract.Error)(nil); errors.As(failure, &refused) {
+		h.images.remove(ctx, imageID)
+	}
+	return failure
+}
+
 // readServerForm reads the parts that make or change a server. The image, if there was one, is stored already; it is
-// removed again if the rest of the form is not valid. A later failure leaves it: a file that nothing shows does less
-// harm than a server whose image is gone, where only the answer to a commit was lost.
+// removed again if the rest of the form is not valid.
 func (h servers) readServerForm(ctx context.Context, body *multipart.Reader) (form contract.Form, imageID string, err error) {
 	form, err = contract.ReadForm(ctx, body, func(_, kind string, content io.Reader) (err error) {
 		imageID, err = h.images.put(ctx, kind, content)

@@ -36,6 +36,11 @@ func (q Badges) ListOf(ctx context.Context, serverID string, account int64) ([]B
 	 WHERE mb.server_id = $1 AND mb.account = $2 ORDER BY mb.awarded_at, b.id`, serverID, account)
 }
 
+// Count tells how many badges a server has.
+func (q Badges) Count(ctx context.Context, serverID string) (int64, error) {
+	return get(ctx, q.conn, scanOne[int64], `SELECT COUNT(*) FROM badges WHERE server_id = $1`, serverID)
+}
+
 // Get returns a badge.
 func (q Badges) Get(ctx context.Context, id string) (Badge, error) {
 	return get(ctx, q.conn, scanBadge, selectBadge+`WHERE b.id = $1`, id)

@@ -17,10 +17,10 @@ type Viewer struct {
 	Full    bool  // the owner, administrators and programs
 }
 
-// What a viewer sees. Private channels are seen by whoever made them, by viewers with a full view, and by members whom
-// a role or their name admits; direct ones by whoever made them and by members whom their name admits.
+// What a viewer sees. Private channels are seen by the account that made them, by viewers with a full view, and by members whom
+// a role or their name admits; direct ones by the account that made them and by members whom their name admits.
 const visible = `(c.channel_type NOT IN ('private', 'direct')
-	    OR c.account = $2
+	    OR (c.account = $2 AND NOT c.by_key)
 	    OR (c.channel_type = 'private' AND $3)
 	    OR EXISTS (SELECT 1 FROM channel_members cm WHERE cm.channel_id = c.id AND cm.account = $2)
 	    OR (c.channel_type = 'private' AND EXISTS (
@@ -58,12 +58,17 @@ func (q Channels) Get(ctx context.Context, id string, viewer Viewer) (gen.Channe
 	return get(ctx, q.conn, scanChannel, selectChannel+`WHERE c.id = $1 AND `+visible, id, viewer.Account, viewer.Full)
 }
 
-// Insert adds a channel.
-func (q Channels) Insert(ctx context.Context, c gen.Channel, account int64) error {
-	_, err := q.exec(ctx, `INSERT INTO channels (id, server_id, account, topic, description, channel_type, created_at, updated_at)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		c.ObjectID, c.ServerID, account, c.Topic, c.Description, c.ChannelType, c.CreatedAt.UnixMicro(), c.UpdatedAt.UnixMicro())
+// Insert adds a channel that an account has made, or an API key in its name.
+func (q Channels) Insert(ctx context.Context, c gen.Channel, account int64, byKey bool) error {
+	_, err := q.exec(ctx, `INSERT INTO channels (id, server_id, account, by_key, topic, description, channel_type, created_at, updated_at)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		c.ObjectID, c.ServerID, account, byKey, c.Topic, c.Description, c.ChannelType, c.CreatedAt.UnixMicro(), c.UpdatedAt.UnixMicro())
 	return err
+}
+
+// Count tells how many channels a server has.
+func (q Channels) Count(ctx context.Context, serverID string) (int64, error) {
+	return get(ctx, q.conn, scanOne[int64], `SELECT COUNT(*) FROM channels WHERE server_id = $1`, serverID)
 }
 
 // Update replaces what may change of a channel.

@@ -40,6 +40,11 @@ func (q Keys) List(ctx context.Context, serverID string) ([]gen.APIKey, error) {
 	}, selectKey+`WHERE k.server_id = $1 ORDER BY k.created_at, k.id`, serverID)
 }
 
+// Count tells how many API keys a server has.
+func (q Keys) Count(ctx context.Context, serverID string) (int64, error) {
+	return get(ctx, q.conn, scanOne[int64], `SELECT COUNT(*) FROM api_keys WHERE server_id = $1`, serverID)
+}
+
 // Get returns a key of a server.
 func (q Keys) Get(ctx context.Context, serverID, id string) (Key, error) {
 	return get(ctx, q.conn, scanKey, selectKey+`WHERE k.server_id = $1 AND k.id = $2`, serverID, id)

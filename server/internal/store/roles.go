@@ -55,6 +55,11 @@ func (q Roles) ListOfAccount(ctx context.Context, account int64) (map[string][]g
 	return byServer, err
 }
 
+// Count tells how many roles a server has.
+func (q Roles) Count(ctx context.Context, serverID string) (int64, error) {
+	return get(ctx, q.conn, scanOne[int64], `SELECT COUNT(*) FROM roles WHERE server_id = $1`, serverID)
+}
+
 // Get returns a role.
 func (q Roles) Get(ctx context.Context, id string) (Role, error) {
 	return get(ctx, q.conn, scanRole, selectRole+`WHERE r.id = $1`, id)

@@ -119,8 +119,17 @@ func (q Servers) InsertMember(ctx context.Context, serverID string, account int6
 	return err
 }
 
-// DeleteMember ends a membership and takes the roles given with it.
+// CountOf tells how many servers an account is a member of.
+func (q Servers) CountOf(ctx context.Context, account int64) (int64, error) {
+	return get(ctx, q.conn, scanOne[int64], `SELECT COUNT(*) FROM members WHERE account = $1`, account)
+}
+
+// DeleteMember ends a membership and takes what came with it: roles, badges, and to be admitted to channels by name.
 func (q Servers) DeleteMember(ctx context.Context, serverID string, account int64) error {
+	if _, err := q.exec(ctx, `DELETE FROM channel_members WHERE account = $2 AND channel_id IN (
+	       SELECT id FROM channels WHERE server_id = $1)`, serverID, account); err != nil {
+		return err
+	}
 	n, err := q.exec(ctx, `DELETE FROM members WHERE server_id = $1 AND account = $2`, serverID, account)
 	return affected(n, err, ErrNotFound)
 }

@@ -1,0 +1,165 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/rejoin-dev/rejoin/gen"
+	"github.com/rejoin-dev/rejoin/server/internal/store"
+)
+
+// club is a server of an owner with Ben in it, whom the owner has given a role with one permission.
+type club struct {
+	h          http.Handler
+	owner, ben string // tokens
+	id, number string // of the server, and of Ben
+	role       string
+}
+
+func newClub(t *testing.T, s *Server, permission string) club {
+	t.Helper()
+	c := club{h: s.Handler(), owner: tokenOf(t, s, "owner@example.com"), ben: tokenOf(t, s, "ben@example.com")}
+	c.id = createServer(t, c.h, c.owner, "Chess club")
+	do[gen.ServerResponse](t, c.h, "POST", "/servers/"+c.id+"/join", c.ben, nil)
+	c.number = do[gen.AccountResponse](t, c.h, "GET", "/auth/me", c.ben, nil).Body.ID
+	c.role = do[gen.RoleResponse](t, c.h, "POST", "/roles", c.owner, roleWith(c.id, permission)).Body.ObjectID
+	c.gives(t)
+	return c
+}
+
+func roleWith(serverID, permission string) map[string]any {
+	return map[string]any{
+		"title": permission, "class": "blue", "order": 10, "billable": false, "serverId": serverID,
+		"serverPermissions": map[string]any{permission: true},
+	}
+}
+
+func put(target, token string, body map[string]any) *http.Request {
+	r := jsonRequest(target, token, body)
+	r.Method = http.MethodPut
+	return r
+}
+
+func (c club) gives(t *testing.T) {
+	t.Helper()
+	do[gen.RoleListResponse](t, c.h, "POST", "/roles/"+c.role+"/add", c.owner, map[string]any{"userId": c.number})
+}
+
+func (c club) takes(t *testing.T) {
+	t.Helper()
+	do[gen.RoleListResponse](t, c.h, "POST", "/roles/"+c.role+"/remove", c.owner, map[string]any{"userId": c.number})
+}
+
+func (c club) keyOf(t *testing.T, token, permission string) string {
+	t.Helper()
+	return do[gen.APIKeyResponse](t, c.h, "POST", "/apis/v1/communities/"+c.id+"/api-keys", token,
+		map[string]any{"name": "shop", "permissions": []string{permission}}).Data.Key
+}
+
+func (c club) topics(t *testing.T, token string) string {
+	t.Helper()
+	var all []string
+	for _, channel := range do[gen.ChannelListResponse](t, c.h, "GET", "/channels?serverId="+c.id, token, nil).Body {
+		all = append(all, channel.Topic)
+	}
+	return strings.Join(all, " ")
+}
+
+func TestWhoLeavesIsNoLongerAdmittedByName(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		c := newClub(t, open(t, config), "allow_dm")
+		for _, kind := range []string{"private", "direct"} {
+			do[gen.ChannelResponse](t, c.h, "POST", "/channels", c.owner,
+				map[string]any{"topic": kind, "channelType": kind, "members": []string{c.number}, "serverId": c.id})
+		}
+		if got := c.topics(t, c.ben); got != "private direct" {
+			t.Fatalf("a member who is admitted sees %q", got)
+		}
+		do[gen.EmptyResponse](t, c.h, "POST", "/servers/"+c.id+"/leave", c.ben, nil)
+		do[gen.ServerResponse](t, c.h, "POST", "/servers/"+c.id+"/join", c.ben, nil)
+		if got := c.topics(t, c.ben); got != "" {
+			t.Errorf("who has left and joined anew sees %q", got)
+		}
+	})
+}
+
+func TestAnAPIKeyMakesNobodyAnAdministrator(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		c := newClub(t, open(t, config), "server_administrator")
+		key := c.keyOf(t, c.ben, "roles")
+		c.takes(t)
+		plain := do[gen.RoleResponse](t, c.h, "POST", "/roles", key, roleWith(c.id, "kick_members")).Body.ObjectID
+		for name, r := range map[string]*http.Request{
+			"giving":   jsonRequest("/roles/"+c.role+"/add", key, map[string]any{"userId": c.number}),
+			"making":   jsonRequest("/roles", key, roleWith(c.id, "server_administrator")),
+			"changing": put("/roles/"+plain, key, roleWith(c.id, "server_administrator")),
+		} {
+			if w := send(c.h, r); w.Code != http.StatusForbidden {
+				t.Errorf("%s such a role: got %d %s, want 403", name, w.Code, w.Body)
+			}
+		}
+	})
+}
+
+func TestWhatAKeyMakesIsNotShownForHavingMadeTheKey(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		c := newClub(t, open(t, config), "server_administrator")
+		key := c.keyOf(t, c.ben, "channels")
+		c.takes(t)
+		do[gen.ChannelResponse](t, c.h, "POST", "/channels", key, map[string]any{"topic": "staff", "channelType": "private"})
+		if got := c.topics(t, c.ben); got != "" {
+			t.Errorf("a plain member, who made the key, sees %q", got)
+		}
+		if got := c.topics(t, key); got != "staff" {
+			t.Errorf("the key sees %q", got)
+		}
+	})
+}
+
+func TestTheAuditTrailKeepsDirectChannelsToThemselves(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		c := newClub(t, open(t, config), "manage_channels")
+		direct := map[string]any{"topic": "SECRET", "description": "SECRET", "channelType": "direct", "serverId": c.id}
+		id := do[gen.ChannelResponse](t, c.h, "POST", "/channels", c.ben, direct).Body.ObjectID
+		delete(direct, "serverId")
+		if w := send(c.h, put("/channels/"+id, c.ben, direct)); w.Code != http.StatusOK {
+			t.Fatalf("got %d: %s", w.Code, w.Body)
+		}
+		if w := send(c.h, request("DELETE", "/channels/"+id, c.ben)); w.Code != http.StatusOK {
+			t.Fatalf("got %d: %s", w.Code, w.Body)
+		}
+		w := send(c.h, request("GET", "/servers/"+c.id+"/audit", c.owner))
+		if body := w.Body.String(); strings.Contains(body, "SECRET") || strings.Count(body, id) < 3 {
+			t.Errorf("want three entries without what only those in the channel may see: %s", body)
+		}
+	})
+}
+
+func TestWhatIsListedWholeHasALimit(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := open(t, config)
+		c := newClub(t, s, "manage_roles")
+		ctx := context.Background()
+		if err := s.store.Tx(ctx, func(tx *store.Tx) error {
+			for range maxRoles - 3 { // @all and Ben's are there
+				if err := tx.Roles.Insert(ctx, store.Role{Role: gen.Role{ObjectID: s.newID(), ServerID: c.id, Title: "x", Class: "blue"}}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if w := postJSON(c.h, "/roles", c.owner, roleWith(c.id, "allow_dm")); w.Code != http.StatusCreated {
+			t.Fatalf("the last one: got %d %s", w.Code, w.Body)
+		}
+		if w := postJSON(c.h, "/roles", c.owner, roleWith(c.id, "allow_dm")); w.Code != http.StatusConflict {
+			t.Errorf("one more: got %d %s, want 409", w.Code, w.Body)
+		}
+		if n := len(do[gen.RoleListResponse](t, c.h, "GET", "/servers/"+c.id+"/roles", c.owner, nil).Body); n != maxRoles {
+			t.Errorf("%d are listed, want %d", n, maxRoles)
+		}
+	})
+}
