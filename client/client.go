@@ -62,9 +62,9 @@
 // run it against the real server: package clienttest starts one inside the test, with faults on demand.
 //
 // A credential goes to the scheme, host and port of the base URL and nowhere else, wherever a redirect leads. A
-// request that only reads follows redirects, but never from https to http. One that changes something follows them
-// only within that origin and only if net/http can send it again whole, which excludes files; otherwise the redirect is
-// returned as an [*Error].
+// request that only reads follows redirects to http and https, but never from https to http. One that changes something
+// follows them only within that origin and only if net/http can send it again whole, which excludes files; otherwise the
+// redirect is returned as an [*Error].
 package client
 
 import (
@@ -247,7 +247,8 @@ func parseBase(text string) (*url.URL, error) {
 	case base.RawQuery != "" || base.ForceQuery || base.Fragment != "":
 		return nil, errors.New("must not have a query or a fragment")
 	}
-	return base, nil
+	// Without . and .. in its path, as the addresses of requests will be, which are compared with it.
+	return base.ResolveReference(&url.URL{Path: base.Path, RawPath: base.RawPath}), nil
 }
 
 // Beyond these bounds an answer is given up. They are far more than any community needs, and little enough that no server

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os/exec"
 	"runtime"
 	"slices"
@@ -81,15 +83,18 @@ func TestEveryFormOfBaseURLWorks(t *testing.T) {
 	}))
 	defer srv.Close()
 	for base, prefix := range map[string]string{
-		srv.URL:                  "",
-		srv.URL + "/":            "",
-		srv.URL + "/api/v1":      "/api/v1",
-		srv.URL + "/api/v1/":     "/api/v1",
-		srv.URL + "/a%20b%2Fc/":  "/a%20b%2Fc",
-		"HTTP" + srv.URL[4:]:     "",
-		srv.URL + "/v1.0/a:b/":   "/v1.0/a:b",
-		srv.URL + "/servers":     "/servers",
-		srv.URL + "/with%3Fmark": "/with%3Fmark",
+		srv.URL:                   "",
+		srv.URL + "/":             "",
+		srv.URL + "/api/v1":       "/api/v1",
+		srv.URL + "/api/v1/":      "/api/v1",
+		srv.URL + "/a%20b%2Fc/":   "/a%20b%2Fc",
+		"HTTP" + srv.URL[4:]:      "",
+		srv.URL + "/v1.0/a:b/":    "/v1.0/a:b",
+		srv.URL + "/servers":      "/servers",
+		srv.URL + "/with%3Fmark":  "/with%3Fmark",
+		srv.URL + "/x/../a/./b/.": "/a/b",
+		srv.URL + "/..":           "",
+		srv.URL + "//a//":         "//a/",
 	} {
 		got = ""
 		if err := newClient(t, base).Servers.Delete(t.Context(), id); err != nil {
@@ -681,6 +686,61 @@ func TestTheEndOfTheContextEndsACall(t *testing.T) {
 	}
 }
 
+func TestTheCauseOfTheEndOfAContextIsFound(t *testing.T) {
+	mine := errors.New("the visitor has left")
+	hang := func(begin string, headers ...string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if begin != "" {
+				says(200, begin, headers...)(w, r)
+				http.NewResponseController(w).Flush()
+			}
+			io.Copy(io.Discard, r.Body) // Until then, the context does not end with the connection.
+			<-r.Context().Done()
+		}
+	}
+	list := func(ctx context.Context, c *client.Client) error { return second(c.Servers.List(ctx)) }
+	image := func(ctx context.Context, c *client.Client) error {
+		image, err := c.Servers.Image(ctx, id)
+		if err != nil {
+			return err
+		}
+		defer image.Close()
+		return second(io.ReadAll(image))
+	}
+	create := func(ctx context.Context, c *client.Client) error {
+		return second(c.Servers.Create(ctx, client.ServerCreate{Name: "Chess", Image: &source{size: -1}}))
+	}
+	for name, tt := range map[string]struct {
+		handler http.HandlerFunc
+		call    func(context.Context, *client.Client) error
+		waits   bool
+	}{
+		"before the answer": {hang(""), list, false},
+		"in the answer":     {hang(`{"meta":`), list, false},
+		"in an image":       {hang("a picture", "Content-Type", "image/png"), image, false},
+		"in an upload":      {hang(""), create, false},
+		"in the wait":       {says(503, "", "Retry-After", "20"), list, true},
+	} {
+		for _, late := range []bool{false, true} {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			stop := func() { cancel(nil) }
+			if late && tt.waits {
+				continue // A wait past the deadline is not begun.
+			}
+			if late {
+				ctx, stop = context.WithTimeoutCause(ctx, 50*time.Millisecond, mine)
+			} else {
+				time.AfterFunc(50*time.Millisecond, func() { cancel(mine) })
+			}
+			err := tt.call(ctx, serve(t, tt.handler, client.WithRetry(client.Retry{})))
+			if !errors.Is(err, mine) || !errors.Is(err, ctx.Err()) {
+				t.Errorf("%s: got %v, want %v and %v", name, err, mine, ctx.Err())
+			}
+			stop()
+		}
+	}
+}
+
 func TestWhereACredentialGoesAndWhichRedirectsAreFollowed(t *testing.T) {
 	list := func(c *client.Client) error { _, err := c.Servers.List(context.Background()); return err }
 	join := func(c *client.Client) error { _, err := c.Servers.Join(context.Background(), id); return err }
@@ -729,6 +789,11 @@ func TestWhereACredentialGoesAndWhichRedirectsAreFollowed(t *testing.T) {
 			[]string{"GET https://a.test/servers +"}, "http://a.test/servers"},
 		{"from https to http elsewhere", "https://a.test", list, 301, "http://b.test/x?secret#y",
 			[]string{"GET https://a.test/servers +"}, "http://b.test/x"},
+
+		{"to another scheme", "http://a.test", list, 302, "ftp://a.test/x?secret",
+			[]string{"GET http://a.test/servers +"}, "ftp://a.test/x"},
+		{"from https to another scheme", "https://a.test", list, 302, "ftp://a.test/x",
+			[]string{"GET https://a.test/servers +"}, "ftp://a.test/x"},
 
 		{"a change, repeated", "https://a.test", join, 307, "/new",
 			[]string{"POST https://a.test" + one + "/join +", "POST https://a.test/new +"}, ""},
@@ -884,6 +949,35 @@ func TestNoErrorTellsTheCredential(t *testing.T) {
 	}
 }
 
+func TestNoErrorTellsTheQueryOfARedirect(t *testing.T) {
+	const secret = "X-Amz-Signature=s3cret"
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	for _, tt := range []struct{ location, want string }{
+		{gone.URL + "/x?" + secret + "#top", gone.URL + `/x": dial tcp`},
+		{gone.URL + "/x#" + secret, gone.URL + `/x": dial tcp`},
+		{"http://[other.test?" + secret, "the answer with status 302 is a redirect to what is not a URL"},
+	} {
+		var log strings.Builder
+		var attempts []client.Attempt
+		c := serve(t, says(302, "", "Location", tt.location),
+			client.WithAfter(func(_ context.Context, a client.Attempt) { attempts = append(attempts, a) }),
+			client.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+		_, err := c.Servers.Image(t.Context(), id)
+		if _, ok := errors.AsType[*url.Error](err); !ok || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got %v, want %q in it", tt.location, err, tt.want)
+		}
+		if len(attempts) != 1 || attempts[0].Err == nil {
+			t.Fatalf("%s: %+v", tt.location, attempts)
+		}
+		for _, text := range []string{err.Error(), attempts[0].Err.Error(), log.String()} {
+			if strings.Contains(text, "s3cret") || strings.Contains(text, "other.test") {
+				t.Errorf("%s: %q tells what is in it", tt.location, text)
+			}
+		}
+	}
+}
+
 func TestAClientIsSafeForConcurrentUse(t *testing.T) {
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		name := r.FormValue("name")
@@ -1006,6 +1100,7 @@ func TestAnAPIKeyIsSentAsItsOperationTakesIt(t *testing.T) {
 		{"the Integration API", "https://a.test", listForKey, "", []string{"/apis/v1/channels bearer"}},
 		{"the System API below a path", "https://a.test/api/v1/", list, "", []string{"/api/v1/channels x"}},
 		{"the Integration API below a path", "https://a.test/a%2Fb", listForKey, "", []string{"/a%2Fb/apis/v1/channels bearer"}},
+		{"the Integration API below a path with dots", "https://a.test/x/../a/.", listForKey, "", []string{"/a/apis/v1/channels bearer"}},
 		{"the System API below such a path", "https://a.test/apis/v1", list, "", []string{"/apis/v1/channels x"}},
 		{"redirected to the other", "https://a.test", list, "/apis/v1/x", []string{"/channels x", "/apis/v1/x x"}},
 		{"and back", "https://a.test", listForKey, "/v1/channels", []string{"/apis/v1/channels bearer", "/v1/channels bearer"}},

@@ -51,7 +51,7 @@ func TestOperationsAreThoseOfTheContract(t *testing.T) {
 }
 
 func TestEveryCallIsKnownByTheNameOfItsOperation(t *testing.T) {
-	for _, base := range []string{"", "/api/v1/", "/a%2Fb"} {
+	for _, base := range []string{"", "/api/v1/", "/a%2Fb", "/x/../a/./"} {
 		onEveryCall(t, func(t *testing.T, op operation, line int) {
 			var names []string
 			after := client.WithAfter(func(_ context.Context, a client.Attempt) { names = append(names, a.Operation) })

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -62,6 +63,7 @@ func (r Retry) orDefault() (Retry, error) {
 	if r.MaxWait == 0 {
 		r.MaxWait = 30 * time.Second
 	}
+	r.MaxWait = min(r.MaxWait, math.MaxInt64-1) // Chance is asked for one more.
 	if r.Budget == 0 {
 		r.Budget = 20
 	}
@@ -71,7 +73,10 @@ func (r Retry) orDefault() (Retry, error) {
 // backoff is how long the wait after an attempt is at most.
 func (r Retry) backoff(attempt int) time.Duration {
 	most := r.Backoff
-	for ; attempt > 1 && most < r.MaxWait; attempt-- {
+	for ; attempt > 1; attempt-- {
+		if most > r.MaxWait/2 {
+			return r.MaxWait // Twice as much may be more than a Duration holds.
+		}
 		most *= 2
 	}
 	return min(most, r.MaxWait)
@@ -87,7 +92,8 @@ type budget struct {
 const partsOfARetry = 10
 
 func newBudget(retries int) *budget {
-	return &budget{left: retries * partsOfARetry, max: retries * partsOfARetry}
+	parts := min(retries, math.MaxInt/partsOfARetry) * partsOfARetry
+	return &budget{left: parts, max: parts}
 }
 
 func (b *budget) take() bool {
@@ -100,10 +106,10 @@ func (b *budget) take() bool {
 	return true
 }
 
-func (b *budget) earn() {
+func (b *budget) earn(parts int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.left = min(b.left+1, b.max)
+	b.left += min(parts, b.max-b.left)
 }
 
 // clock is time and chance, which a test can hold still.
@@ -120,10 +126,9 @@ func sleep(ctx context.Context, d time.Duration) error {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return nil
 	case <-ctx.Done():
-		return ctx.Err()
 	}
+	return ctx.Err() // Not by which of the two came first: both may have, and then chance decides.
 }
 
 // sender sends what gen.Client builds, again if need be, and lets others watch.
@@ -171,6 +176,11 @@ func (s *sender) Do(req *http.Request) (*http.Response, error) {
 		s.watch.begin(sent)
 		start := s.clock.now()
 		res, err := s.http.Do(sent)
+		if err != nil {
+			err = tellable(req.Context(), err)
+		} else {
+			res.Body = &tellingBody{res.Body, req.Context()}
+		}
 		report := Attempt{
 			Operation: operation, Method: req.Method, Number: number,
 			Err: err, Duration: s.clock.now().Sub(start),
@@ -185,12 +195,53 @@ func (s *sender) Do(req *http.Request) (*http.Response, error) {
 			return res, afterAll(err, number)
 		}
 		if interrupted := s.clock.sleep(req.Context(), report.Wait); interrupted != nil {
+			s.budget.earn(partsOfARetry) // What again has taken.
 			if err == nil {
 				err = newError(res)
 			}
+			interrupted = ended(req.Context(), interrupted)
 			return nil, fmt.Errorf("rejoin: %w while waiting to try again after attempt %d: %w", interrupted, number, err)
 		}
 	}
+}
+
+// tellable is an error of http.Client without the query of the address, to which a redirect may have added what is nobody
+// else's business, and with the reason why the context ended.
+func tellable(ctx context.Context, err error) error {
+	of, ok := errors.AsType[*url.Error](err)
+	if !ok {
+		return ended(ctx, err)
+	}
+	address := of.URL
+	if i := strings.IndexAny(address, "?#"); i >= 0 {
+		address = address[:i]
+	}
+	return &url.Error{Op: of.Op, URL: address, Err: ended(ctx, of.Err)}
+}
+
+// tellingBody is a body whose errors tell the reason why the context ended.
+type tellingBody struct {
+	io.ReadCloser
+	ctx context.Context
+}
+
+func (b *tellingBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		err = ended(b.ctx, err)
+	}
+	return n, err
+}
+
+// ended is an error in which errors.Is finds both what a context that has ended says and the cause it was given. net/http
+// returns now the one and now the other.
+func ended(ctx context.Context, err error) error {
+	for _, reason := range []error{ctx.Err(), context.Cause(ctx)} {
+		if reason != nil && !errors.Is(err, reason) {
+			err = fmt.Errorf("%w: %w", err, reason)
+		}
+	}
+	return err
 }
 
 // afterAll is the error of a call after so many attempts.
@@ -208,7 +259,7 @@ func (s *sender) learn(operation string, res *http.Response) {
 		s.limit.Store(&RateLimit{Operation: operation, Status: res.StatusCode, Until: now.Add(wait)})
 	}
 	if res.StatusCode < 500 && !temporary(res.StatusCode) {
-		s.budget.earn()
+		s.budget.earn(1)
 	}
 }
 
@@ -234,6 +285,9 @@ func (s *sender) again(req *http.Request, res *http.Response, a *attempt) (wait 
 			wait = asked
 		}
 		res.Body = read(res.Body) // To end an upload may break the connection.
+		if ctx.Err() != nil {
+			return 0, nil, false
+		}
 	}
 	if deadline, ok := ctx.Deadline(); ok && s.clock.now().Add(wait).After(deadline) {
 		return 0, nil, false
@@ -268,6 +322,12 @@ func hopeless(err error) bool {
 	if _, untrusted := errors.AsType[*tls.CertificateVerificationError](err); untrusted {
 		return true
 	}
+	if _, plain := errors.AsType[tls.RecordHeaderError](err); plain { // http.Client makes http.ErrSchemeMismatch of it.
+		return true
+	}
+	if strings.HasPrefix(err.Error(), "net/http: invalid header field ") { // It has no type of its own.
+		return true
+	}
 	unknown, ok := errors.AsType[*net.DNSError](err)
 	return ok && unknown.IsNotFound
 }
@@ -284,8 +344,13 @@ func rewound(req *http.Request) (io.ReadCloser, bool) {
 	return body, err == nil
 }
 
+// readPatience is how long the next attempt is kept waiting by the body of an answer.
+const readPatience = time.Second
+
 // read is what a body holds, which is closed, so that its connection is free for the next attempt.
 func read(body io.ReadCloser) io.ReadCloser {
+	tooSlow := time.AfterFunc(readPatience, func() { body.Close() })
+	defer tooSlow.Stop()
 	text, _ := io.ReadAll(io.LimitReader(body, maxFailure))
 	body.Close()
 	return io.NopCloser(bytes.NewReader(text))

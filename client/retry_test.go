@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -397,6 +398,85 @@ func TestTheRealWait(t *testing.T) {
 	}
 }
 
+func TestNoAttemptBeginsOnceTheContextHasEnded(t *testing.T) {
+	for range 40 { // With a wait of nothing, chance would have it in some of them.
+		ctx, cancel := context.WithCancel(t.Context())
+		attempts := 0
+		c := serve(t, says(503, ""), client.WithRetry(client.Retry{Backoff: 1}),
+			client.WithAfter(func(context.Context, client.Attempt) { attempts++; cancel() }))
+		if _, err := c.Servers.List(ctx); !errors.Is(err, context.Canceled) || attempts != 1 {
+			t.Fatalf("got %v after %d attempts", err, attempts)
+		}
+	}
+}
+
+func TestNoRetryIsAnnouncedIfTheContextEndsInTheAnswer(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	failed := response(503, "")
+	failed.Body = io.NopCloser(readerFunc(func([]byte) (int, error) { cancel(); return 0, io.EOF }))
+	var attempts []client.Attempt
+	clock := newStillClock()
+	c := newClient(t, "http://a.test", clock.option(), client.WithRetry(client.Retry{}),
+		client.WithHTTPClient(&http.Client{Transport: transport(func(*http.Request) (*http.Response, error) { return failed, nil })}),
+		client.WithAfter(func(_ context.Context, a client.Attempt) { attempts = append(attempts, a) }))
+	if _, err := c.Servers.List(ctx); !errors.Is(err, client.ErrUnavailable) {
+		t.Errorf("got %v, want ErrUnavailable", err)
+	}
+	if len(attempts) != 1 || attempts[0].Retry || len(clock.waits) != 0 {
+		t.Errorf("got %+v and the waits %v", attempts, clock.waits)
+	}
+}
+
+func TestAnAnswerWithoutEndDoesNotKeepTheNextAttemptWaiting(t *testing.T) {
+	for name, encoding := range map[string]string{"plain": "identity", "compressed": "gzip"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			leavesOpen := func(w http.ResponseWriter, r *http.Request) {
+				says(503, "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff", "Content-Encoding", encoding)(w, r)
+				http.NewResponseController(w).Flush()
+				<-r.Context().Done()
+			}
+			var asked atomic.Int32
+			c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				if asked.Add(1) == 1 {
+					leavesOpen(w, r)
+					return
+				}
+				says(200, emptyList)(w, r)
+			}, client.WithRetry(client.Retry{Backoff: 1}))
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			if _, err := c.Servers.List(ctx); err != nil || asked.Load() != 2 {
+				t.Errorf("got %v after %d requests", err, asked.Load())
+			}
+		})
+	}
+}
+
+func TestWaitsAreNeverLongerThanADurationCanBe(t *testing.T) {
+	const most = math.MaxInt64
+	for _, r := range []client.Retry{
+		{Attempts: 100, MaxWait: most, Budget: 1000},
+		{Attempts: 100, MaxWait: most, Budget: 1000, Backoff: most},
+		{Attempts: 100, MaxWait: most - 1, Budget: 1000, Backoff: most/2 + 1},
+	} {
+		clock := newStillClock()
+		script, c := play(t, clock, []string{"503"}, client.WithRetry(r))
+		c.Servers.List(t.Context())
+		if script.count() != 100 || !slices.IsSorted(clock.waits) || clock.waits[0] <= 0 || clock.waits[98] < most-1 {
+			t.Errorf("%+v: %d requests and the waits %v", r, script.count(), clock.waits)
+		}
+	}
+
+	// Chance is the real one here, and the deadline ends it: there is no wait.
+	c := serve(t, says(503, ""), client.WithRetry(client.Retry{Backoff: most, MaxWait: most}))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if _, err := c.Servers.List(ctx); !errors.Is(err, client.ErrUnavailable) {
+		t.Errorf("got %v, want ErrUnavailable", err)
+	}
+}
+
 func TestAWaitPastTheDeadlineIsNotBegun(t *testing.T) {
 	for _, tt := range []struct {
 		answer string
@@ -425,6 +505,8 @@ func TestWhatIsNotAConnectionErrorIsNotRetried(t *testing.T) {
 	untrusted.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
 	untrusted.StartTLS()
 	defer untrusted.Close()
+	plain := httptest.NewServer(says(200, emptyList))
+	defer plain.Close()
 	for _, tt := range []struct {
 		name, base string
 		hc         *http.Client
@@ -438,7 +520,16 @@ func TestWhatIsNotAConnectionErrorIsNotRetried(t *testing.T) {
 		{"redirects without end", "http://a.test", &http.Client{
 			Transport: transport(func(*http.Request) (*http.Response, error) { return response(302, "", "Location", "/x"), nil }),
 		}, "stopped after 10 redirects", 1},
+		{"a redirect to another scheme", "http://a.test", &http.Client{
+			Transport: transport(func(*http.Request) (*http.Response, error) {
+				return response(302, "", "Location", "ftp://a.test/x"), nil
+			}),
+		}, "was not followed", 1},
+		{"a redirect to what is not a URL", "http://a.test", &http.Client{
+			Transport: transport(func(*http.Request) (*http.Response, error) { return response(302, "", "Location", "http://[x"), nil }),
+		}, "not a URL", 1},
 		{"a certificate of nobody", untrusted.URL, nil, "certificate", 1},
+		{"https where there is http", "https" + plain.URL[4:], nil, http.ErrSchemeMismatch.Error(), 1},
 		{"an unknown host", "http://a.test", &http.Client{Transport: transport(func(*http.Request) (*http.Response, error) {
 			return nil, &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "a.test", IsNotFound: true}}
 		})}, "no such host", 1},
@@ -473,6 +564,19 @@ func TestWhatIsNotAConnectionErrorIsNotRetried(t *testing.T) {
 	cancel()
 	if _, err := c.Servers.List(ctx); !errors.Is(err, context.Canceled) || attempts != 1 {
 		t.Errorf("the end of the context: got %v after %d attempts", err, attempts)
+	}
+}
+
+func TestAHeaderThatCannotBeSentIsNotTriedAgain(t *testing.T) {
+	for name, value := range map[string]string{"Traceparent": "a\nb", "Trace parent": "a"} {
+		attempts := 0
+		script, c := play(t, newStillClock(), []string{"200"},
+			client.WithBefore(func(r *http.Request) { r.Header[name] = []string{value} }),
+			client.WithAfter(func(context.Context, client.Attempt) { attempts++ }))
+		_, err := c.Servers.List(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "invalid header field") || attempts != 1 || script.count() != 0 {
+			t.Errorf("%s: got %v after %d attempts and %d requests", name, err, attempts, script.count())
+		}
 	}
 }
 
@@ -530,6 +634,35 @@ func TestTheBudgetIsSharedAndEarnedBack(t *testing.T) {
 		script.now(step.status)
 		if got := asked(step.calls); got != step.want {
 			t.Errorf("%d calls of a server that says %s: %d requests, want %d", step.calls, step.status, got, step.want)
+		}
+	}
+}
+
+func TestARetryThatWasNotSentIsGivenBack(t *testing.T) {
+	clock := newStillClock()
+	script, c := play(t, clock, []string{"503"}, client.WithRetry(client.Retry{Budget: 2}))
+	for range 10 {
+		ctx, cancel := context.WithCancel(t.Context())
+		clock.during = cancel
+		c.Servers.List(ctx)
+	}
+	clock.during = nil
+	for _, want := range []int{10 + 3, 10 + 3 + 1} {
+		c.Servers.List(t.Context())
+		if script.count() != want {
+			t.Errorf("%d requests, want %d", script.count(), want)
+		}
+	}
+}
+
+func TestABudgetMayBeAsLargeAsCanBe(t *testing.T) {
+	for _, budget := range []int{math.MaxInt, math.MaxInt/10 + 1} {
+		script, c := play(t, newStillClock(), []string{"503"}, client.WithRetry(client.Retry{Budget: budget}))
+		for range 2 {
+			c.Servers.List(t.Context())
+		}
+		if script.count() != 8 {
+			t.Errorf("%d: %d requests by 2 calls, want 8", budget, script.count())
 		}
 	}
 }

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -86,17 +87,26 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	res, err := g.next.RoundTrip(sent)
 	attemptOf(req.Context()).broken = err
-	if res != nil {
-		res.Request = req // The one without the credential.
+	if res == nil || err != nil {
+		return res, err
 	}
-	return res, err
+	res.Request = req // The one without the credential.
+	_, malformed := res.Location()
+	if malformed == nil || malformed == http.ErrNoLocation || res.StatusCode/100 != 3 {
+		return res, nil
+	}
+	if res.Body != nil {
+		res.Body.Close()
+	}
+	// The error that http.Client would make of it tells the address, with all that is in it.
+	return nil, fmt.Errorf("the answer with status %d is a redirect to what is not a URL", res.StatusCode)
 }
 
 // mayFollow reports whether a redirect may be followed. http.Client turns most methods into a GET without a body on
 // 301, 302 and 303; what was asked for would be lost without a word.
 func (g *guard) mayFollow(req *http.Request, via []*http.Request) bool {
 	asked, last := via[0], via[len(via)-1]
-	if last.URL.Scheme == "https" && req.URL.Scheme != "https" {
+	if req.URL.Scheme != "https" && (req.URL.Scheme != "http" || last.URL.Scheme == "https") {
 		return false
 	}
 	if asked.Method == http.MethodGet || asked.Method == http.MethodHead {
