@@ -9,7 +9,8 @@ import (
 
 // The nouns of this section of the contract.
 type (
-	// AuditEntry is one line of the audit trail of a server: who did what to what, and when.
+	// AuditEntry is one line of the audit trail of a server: who did what to what, and when. Its fields are listed at
+	// [gen.AuditEntry].
 	AuditEntry = gen.AuditEntry
 	// AuditActor is an account or an API key: its Type is "account", and its ID a number, or "key" and an id.
 	AuditActor = gen.AuditActor

@@ -9,10 +9,11 @@ import (
 // The nouns of this section of the contract.
 type (
 	// Badge is what members can be awarded. Everything in it is a text, also its Quantity ("3") and its flags ("true").
+	// The methods take its ID. Its fields are listed at [gen.Badge].
 	Badge = gen.Badge
 	// BadgeAction is what a badge is awarded for.
 	BadgeAction = gen.BadgeAction
-	// Balance is the XP and the coins of a member.
+	// Balance is the XP and the coins of a member. Its fields are listed at [gen.Balance].
 	Balance = gen.Balance
 )
 

@@ -19,8 +19,12 @@
 // A program that acts for a community, and not for an account, calls with an API key: [WithAPIKey].
 //
 // Things are named by their ids, and accounts by their numbers, which are strings too: the ID of an [Account] or of a
-// [Member], such as "2". What is optional in an input and has its zero value is left out. Where leaving it out and
-// giving a zero value are two things, it is a pointer, and nil leaves it out: ServerUpdate{Name: new("Chess club")}.
+// [Member], such as "2". The id of a thing is the ID of a [Server] or a [Badge], and the ObjectID of a [Channel], a
+// [Role] or an [APIKey]. These are types of package gen, where their fields are listed: follow the link at each, or call
+// go doc github.com/rejoin-dev/rejoin/gen.Role.
+//
+// What is optional in an input and has its zero value is left out. Where leaving it out and giving a zero value are two
+// things, it is a pointer, and nil leaves it out: ServerUpdate{Name: new("Chess club")}.
 //
 // An answer comes without its envelope: a value, a slice that is never nil, or an error. Nothing that changes on the
 // server is cached here.
@@ -90,7 +94,8 @@ type (
 	// Date is a day of the calendar in UTC. It embeds a [time.Time] at midnight.
 	Date = types.Date
 
-	// Nullable is a value that may be null. Get returns the value, or an error if there is none; IsNull tells.
+	// Nullable is a value that may be null: if address, err := server.Image.Get(); err == nil { ... }. Get returns the
+	// value, or an error if there is none; IsNull tells.
 	Nullable[T any] = nullable.Nullable[T]
 )
 
@@ -251,8 +256,8 @@ func parseBase(text string) (*url.URL, error) {
 	return base.ResolveReference(&url.URL{Path: base.Path, RawPath: base.RawPath}), nil
 }
 
-// Beyond these bounds an answer is given up. They are far more than any community needs, and little enough that no server
-// can exhaust the memory of its caller: what has two bytes in JSON may have hundreds in memory, so the number counts too.
+// Beyond these bounds an answer is given up. They are far more than any community needs, and little enough that no
+// server can exhaust the memory of its caller: two bytes of JSON may be hundreds in memory, so their number counts too.
 const (
 	maxAnswer = 32 << 20  // In bytes.
 	maxItems  = 10_000    // In the list that was asked for; no list of the contract has more.

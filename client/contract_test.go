@@ -551,6 +551,23 @@ func TestEveryCallMakesTheRequestAndReturnsTheValueOfTheContract(t *testing.T) {
 	})
 }
 
+func TestTheUpdateFromARoleLosesNothingOfIt(t *testing.T) {
+	role := client.Role{Title: "arbiters", Class: "blue", Order: 10, Billable: true, Description: "They decide"}
+	for _, permissions := range []any{&role.ServerPermissions, &role.ChannelPermissions} {
+		all := reflect.ValueOf(permissions).Elem()
+		for i := range all.NumField() {
+			all.Field(i).SetBool(true)
+		}
+	}
+	update, shown := reflect.ValueOf(client.RoleUpdateFrom(role)), reflect.ValueOf(role)
+	for i := range update.NumField() {
+		name := update.Type().Field(i).Name
+		if want := shown.FieldByName(name).Interface(); update.Field(i).IsZero() || update.Field(i).Interface() != want {
+			t.Errorf("%s is %v, want %v", name, update.Field(i), want)
+		}
+	}
+}
+
 func TestTheBoundsOfAnswersAreThoseOfTheContract(t *testing.T) {
 	doc, operations := contract(t)
 	var most uint64

@@ -213,7 +213,8 @@ func newError(res *http.Response) *Error {
 	if problem := said.payload(); problem != nil {
 		e.Code = Code(cut(string(problem.Code)))
 		for _, f := range problem.Fields[:min(len(problem.Fields), maxFields)] {
-			e.Fields = append(e.Fields, Field{Pointer: cut(f.Pointer), Code: FieldCode(cut(string(f.Code))), Message: cut(f.Message)})
+			f = Field{Pointer: cut(f.Pointer), Code: FieldCode(cut(string(f.Code))), Message: cut(f.Message)}
+			e.Fields = append(e.Fields, f)
 		}
 		e.RequestID = orElse(problem.RequestID, e.RequestID)
 	}

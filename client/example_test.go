@@ -82,6 +82,38 @@ func ExampleServersService_Create() {
 	// image/png (8,8)
 }
 
+// A server need not have an image.
+func ExampleServersService_Image() {
+	url, token, stop := newServer()
+	defer stop()
+	c, err := client.New(url, client.WithToken(token))
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	if _, err := c.Servers.Create(ctx, client.ServerCreate{Name: "Chess club"}); err != nil {
+		log.Fatal(err)
+	}
+	servers, err := c.Servers.List(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, server := range servers {
+		address, err := server.Image.Get()
+		if err != nil {
+			fmt.Println(server.Name, "has no image")
+			continue
+		}
+		image, err := c.Servers.Image(ctx, address)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(server.Name, "has an image of type", image.ContentType)
+		image.Close()
+	}
+	// Output: Chess club has no image
+}
+
 func ExampleServersService_Update() {
 	url, token, stop := newServer()
 	defer stop()
@@ -273,6 +305,35 @@ func ExampleRolesService() {
 	// Output:
 	// arbiters true
 	// @all false
+}
+
+// An update replaces the whole role: begin with the role as it is, and change one thing.
+func ExampleRoleUpdateFrom() {
+	url, token, stop := newServer()
+	defer stop()
+	c, err := client.New(url, client.WithToken(token))
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	if _, err := c.Servers.Create(ctx, client.ServerCreate{Name: "Chess club"}); err != nil {
+		log.Fatal(err)
+	}
+	role, err := c.Roles.Create(ctx, client.RoleCreate{
+		Title: "arbiters", Class: "blue", ServerPermissions: client.ServerPermissions{WarnMembers: true},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	in := client.RoleUpdateFrom(*role)
+	in.ServerPermissions.KickMembers = true
+	updated, err := c.Roles.Update(ctx, role.ObjectID, in)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(updated.Title, updated.Class, updated.ServerPermissions.WarnMembers, updated.ServerPermissions.KickMembers)
+	// Output: arbiters blue true true
 }
 
 func ExampleBadgesService() {

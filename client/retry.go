@@ -205,8 +205,8 @@ func (s *sender) Do(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// tellable is an error of http.Client without the query of the address, to which a redirect may have added what is nobody
-// else's business, and with the reason why the context ended.
+// tellable is an error of http.Client without the query of the address, to which a redirect may have added what is
+// nobody else's business, and with the reason why the context ended.
 func tellable(ctx context.Context, err error) error {
 	of, ok := errors.AsType[*url.Error](err)
 	if !ok {
@@ -233,8 +233,8 @@ func (b *tellingBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// ended is an error in which errors.Is finds both what a context that has ended says and the cause it was given. net/http
-// returns now the one and now the other.
+// ended is an error in which errors.Is finds both what a context that has ended says and the cause it was given. Of
+// these, net/http returns now the one and now the other.
 func ended(ctx context.Context, err error) error {
 	for _, reason := range []error{ctx.Err(), context.Cause(ctx)} {
 		if reason != nil && !errors.Is(err, reason) {

@@ -8,11 +8,14 @@ import (
 
 // The nouns of this section of the contract.
 type (
-	// Role is a set of permissions that members are given. A lower Order is a higher role.
+	// Role is a set of permissions that members are given. A lower Order is a higher role. The methods take its ObjectID.
+	// Its fields are listed at [gen.Role].
 	Role = gen.Role
-	// ServerPermissions is what a role lets a member do in the whole server.
+	// ServerPermissions is what a role lets a member do in the whole server. Its fields are listed at
+	// [gen.ServerPermissions].
 	ServerPermissions = gen.ServerPermissions
-	// ChannelPermissions is what a role lets a member do in a channel.
+	// ChannelPermissions is what a role lets a member do in a channel. Its fields are listed at
+	// [gen.ChannelPermissions].
 	ChannelPermissions = gen.ChannelPermissions
 )
 
@@ -40,8 +43,8 @@ type RoleCreate struct {
 	ChannelPermissions ChannelPermissions `json:"channelPermissions"`
 }
 
-// RoleUpdate is what a role becomes. It replaces the whole role: what is left out is empty or not permitted then. Begin
-// with what a [Role] shows.
+// RoleUpdate is what a role becomes. It replaces the whole role: what is left out is empty or not permitted then. To
+// change one thing, begin with [RoleUpdateFrom].
 type RoleUpdate struct {
 	// All fields are as in [RoleCreate].
 	Title       string `json:"title"`
@@ -52,6 +55,18 @@ type RoleUpdate struct {
 
 	ServerPermissions  ServerPermissions  `json:"serverPermissions"`
 	ChannelPermissions ChannelPermissions `json:"channelPermissions"`
+}
+
+// RoleUpdateFrom is the update that leaves a role as it is. Change in it what is to change:
+//
+//	in := client.RoleUpdateFrom(role)
+//	in.ServerPermissions.KickMembers = true
+//	_, err := c.Roles.Update(ctx, role.ObjectID, in)
+func RoleUpdateFrom(role Role) RoleUpdate {
+	return RoleUpdate{
+		Title: role.Title, Class: role.Class, Order: role.Order, Billable: role.Billable, Description: role.Description,
+		ServerPermissions: role.ServerPermissions, ChannelPermissions: role.ChannelPermissions,
+	}
 }
 
 // RolesService has the operations on roles. It is a field of [Client]. The roles of a server as a whole are listed by

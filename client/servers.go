@@ -13,15 +13,18 @@ import (
 
 // The nouns of this section of the contract. A field ObjectID is the `_id` of the wire, V its `__v`, which is always 0.
 type (
-	// Server is a community. Its ID and its ObjectID are the same.
+	// Server is a community. The methods take its ID, which its ObjectID is too. Its Image is an address or null; see
+	// [ServersService.Image]. Its fields are listed at [gen.Server].
 	Server = gen.Server
-	// CreatedServer is a server as the answer to its creation shows it, which is less than a [Server].
+	// CreatedServer is a server as the answer to its creation shows it, which is less than a [Server]. Its fields are
+	// listed at [gen.CreatedServer].
 	CreatedServer = gen.CreatedServer
 	// ServerOwner is who owns a server: the ID is the number of an account.
 	ServerOwner = gen.ServerOwner
 	// Visit is a member's visit to a server.
 	Visit = gen.Visit
-	// Member is an account as the members of a server see it. Its ID is a number, its ObjectID an id.
+	// Member is an account as the members of a server see it. The methods take its ID, which is the number of the
+	// account, and none takes its ObjectID. Its fields are listed at [gen.Member].
 	Member = gen.Member
 )
 
@@ -159,6 +162,13 @@ func (s *ServersService) Channels(ctx context.Context, id string) ([]Channel, er
 // Image opens an image, given the address that a [Server] shows, or only the id at the end of it. It is asked of this
 // client's API in either case: no address makes it call another host. The caller closes the [Image]. It fails with
 // [ErrNotFound] if there is no such image, or no longer.
+//
+// A server may have none; then the address is null:
+//
+//	if address, err := server.Image.Get(); err == nil {
+//		image, err := c.Servers.Image(ctx, address)
+//		...
+//	}
 func (s *ServersService) Image(ctx context.Context, address string) (*Image, error) {
 	id := address[strings.LastIndexByte(address, '/')+1:]
 	if err := checkID(id); err != nil {
