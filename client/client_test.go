@@ -542,12 +542,12 @@ func TestNoMoreThan32MiBOfAnAnswerAreRead(t *testing.T) {
 	}
 }
 
-// zipped makes a handler that gives an answer of some 31 MiB, with an item as often as fits, in a few KB.
+// zipped makes a handler that gives an answer of some 8 MiB, with an item as often as fits, in a few KB.
 func zipped(status int, begin, item, end string) http.HandlerFunc {
 	var text bytes.Buffer
 	w := gzip.NewWriter(&text)
 	io.WriteString(w, begin)
-	for n, chunk := 0, strings.Repeat(item+",", 1<<16); n+len(chunk) < 31<<20; n += len(chunk) {
+	for n, chunk := 0, strings.Repeat(item+",", 1<<16); n+len(chunk) < 8<<20; n += len(chunk) {
 		io.WriteString(w, chunk)
 	}
 	io.WriteString(w, item+end)
@@ -580,8 +580,8 @@ func TestAnAnswerOfTooManyItemsIsGivenUp(t *testing.T) {
 		if err == nil || !strings.HasSuffix(err.Error(), "it is too large: it has more than 10000 items") {
 			t.Errorf("%s: got %v", name, err)
 		}
-		if took > 300 {
-			t.Errorf("%s: %d MiB were allocated for an answer of 31", name, took)
+		if took > 100 {
+			t.Errorf("%s: %d MiB were allocated for an answer of 8", name, took)
 		}
 	}
 }
@@ -607,8 +607,8 @@ func TestAnAnswerOfTooManyPartsIsGivenUp(t *testing.T) {
 		if err == nil || !strings.HasSuffix(err.Error(), "it is too large: it has more than 1000000 parts") {
 			t.Errorf("%s: got %v", name, err)
 		}
-		if took > 300 {
-			t.Errorf("%s: %d MiB were allocated for an answer of 31", name, took)
+		if took > 100 {
+			t.Errorf("%s: %d MiB were allocated for an answer of 8", name, took)
 		}
 	}
 }
