@@ -149,7 +149,7 @@ const (
 // Result is how one requirement went.
 type Result struct {
 	Requirement
-	Outcome  Outcome       `json:"outcome"`
+	Outcome  Outcome       `json:"outcome"`        // empty: the run was stopped before
 	Note     string        `json:"note,omitempty"` // why it was skipped or disabled
 	Failures []Failure     `json:"failures"`       // of a skip, too: it was told all the same
 	Duration time.Duration `json:"nanoseconds"`
@@ -193,8 +193,8 @@ func Run(t *testing.T, target Target) {
 	}
 	t.Run("every operation is exercised", func(t *testing.T) {
 		report := run.report()
-		if report.Requirements.Told() == 0 || slices.ContainsFunc(run.results, func(r Result) bool { return r.Outcome == "" }) {
-			t.Skip("only some of the requirements were told")
+		if report.Requirements.Untold > 0 {
+			t.Skip("only some of the requirements were told: go test -run chose them")
 		}
 		for _, problem := range report.Problems {
 			t.Error(problem)
@@ -218,7 +218,7 @@ type run struct {
 	suite        *suite
 	options      Options
 	requirements []requirement
-	results      []Result // as they come; those of no outcome were not reached
+	results      []Result // as they come; those of no outcome were never told
 	started      time.Time
 	unreachable  string
 }

@@ -42,6 +42,7 @@ type Figures struct {
 	Skipped  int `json:"skipped"`
 	Disabled int `json:"disabled"`
 	Errors   int `json:"errors"`
+	Untold   int `json:"untold"`  // the run was stopped before them
 	Advised  int `json:"advised"` // how many of the failed only SHOULD have passed
 }
 
@@ -59,8 +60,10 @@ func (f *Figures) add(r Result) {
 		f.Skipped++
 	case Broken:
 		f.Errors++
-	default:
+	case Disabled:
 		f.Disabled++
+	default:
+		f.Untold++
 	}
 }
 
@@ -75,9 +78,9 @@ type Reach struct {
 }
 
 // Conforms tells whether the backend keeps the contract, as far as it was asked: with skips and without what is disabled,
-// that is not all of it.
+// that is not all of it. Where nothing passed, nothing is proved.
 func (r Report) Conforms() bool {
-	return r.Requirements.Failed == r.Requirements.Advised && r.Requirements.Errors == 0 && len(r.Problems) == 0 && r.Requirements.Told() > 0
+	return r.Requirements.Failed == r.Requirements.Advised && r.Requirements.Errors == 0 && len(r.Problems) == 0 && r.Requirements.Passed > 0
 }
 
 func (x *run) report() Report {
@@ -112,6 +115,11 @@ func (x *run) report() Report {
 	}
 	if told := r.Requirements.Passed + r.Requirements.Failed; x.options.Certify && told != r.Requirements.All {
 		r.Problems = append(r.Problems, fmt.Sprintf("%d of %d requirements were told, and a run that certifies tells all", told, r.Requirements.All))
+	}
+	if n := r.Requirements; n.Untold > 0 {
+		r.Problems = append(r.Problems, fmt.Sprintf("stopped: %d requirements were never told", n.Untold))
+	} else if n.Passed+n.Errors == 0 {
+		r.Problems = append(r.Problems, "nothing passed, so nothing is proved")
 	}
 	for _, list := range [][]string{r.Problems, r.Operations.Missing, r.Responses.Missing} {
 		slices.Sort(list)
@@ -207,6 +215,9 @@ func (r Report) writeJUnit(w io.Writer) error {
 			Time: fmt.Sprintf("%.3f", result.Duration.Seconds()),
 		}
 		message := &junitMessage{Message: result.Note}
+		if result.Outcome == "" {
+			message.Message = "the run was stopped before this was told"
+		}
 		for i, failure := range result.Failures {
 			if i == 0 && message.Message == "" {
 				message.Message = failure.Text

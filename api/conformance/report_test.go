@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
 	"regexp"
 	"slices"
@@ -220,5 +221,109 @@ func TestWhatIsNotChosenIsDisabled(t *testing.T) {
 	}
 	if len(all) != len(kit)-mailed-dear+fewDear {
 		t.Errorf("%d are told, of %d with %d that need mail and %d that are limited", len(all), len(kit), mailed, dear)
+	}
+}
+
+func TestARunThatWasStoppedDoesNotConformAndItsReportsSaySo(t *testing.T) {
+	server := httptest.NewServer(reply{200, nil, listed})
+	defer server.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	list := func(s *session) { s.a.get("/servers").expect(200) }
+	target := Target{URL: server.URL, A: "a", B: "b", Options: Options{Parallel: 1, Tags: []string{"servers"}}}
+	contract, err := loadContract()
+	if err != nil {
+		t.Fatal(err)
+	}
+	run, err := runOf(target, contract.requirements(section{"servers", []story{
+		{"TEST-STORY-01", "", "told", list},
+		{"TEST-STORY-02", "", "stopped", func(*session) { cancel() }},
+		{"TEST-STORY-03", "", "never told", list},
+	}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, op := range contract.operations { // nothing but the end of the run is wrong
+		run.suite.exercised[op.id] = true
+	}
+	report, err := run.verify(ctx, nil)
+	if err == nil {
+		t.Error("a run that was stopped is no error")
+	}
+	const problem = "stopped: 2 requirements were never told"
+	if n := report.Requirements; n.Passed != 1 || n.Untold != 2 || n.Disabled != 0 || !slices.Equal(report.Problems, []string{problem}) || report.Conforms() {
+		t.Errorf("%+v %q, conforms: %v", n, report.Problems, report.Conforms())
+	}
+	for name, want := range map[string]string{"x.html": "Does not conform", "x.xml": `<failure message="` + problem, "x.json": `"untold": 2`} {
+		if text := written(t, report, name); !strings.Contains(text, want) || !strings.Contains(text, problem) {
+			t.Errorf("%s does not say that the run was stopped", name)
+		}
+	}
+}
+
+func TestWhereNothingPassedNothingConforms(t *testing.T) {
+	skip := Skip{ID: "TEST-STORY-01", Reason: "later", Link: "l", Expiry: "2999-12-31"}
+	for promise, test := range map[string]struct {
+		about string
+		skips []Skip
+	}{
+		"all that is told is skipped":    {"", []Skip{skip}},
+		"all that is told only SHOULD":   {"SHOULD", nil},
+		"all that is told needs a mail":  {"mail", nil},
+		"nothing is told, with no skips": {"mail SHOULD", nil},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			server := httptest.NewServer(reply{200, nil, listed})
+			defer server.Close()
+			contract, err := loadContract()
+			if err != nil {
+				t.Fatal(err)
+			}
+			run, err := runOf(Target{URL: server.URL, A: "a", B: "b", Options: Options{Skips: test.skips}}, contract.requirements(section{"servers", []story{
+				{"TEST-STORY-01", test.about, promise, func(s *session) { s.a.get("/servers").expect(404) }},
+			}}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, op := range contract.operations {
+				run.suite.exercised[op.id] = true
+			}
+			report, err := run.verify(t.Context(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if report.Conforms() || !slices.Equal(report.Problems, []string{"nothing passed, so nothing is proved"}) {
+				t.Errorf("conforms: %v, with the problems %q and %+v", report.Conforms(), report.Problems, report.Requirements)
+			}
+		})
+	}
+}
+
+// TestAnInnerRunThatTellsNothing is not for itself: see the next one.
+func TestAnInnerRunThatTellsNothing(t *testing.T) {
+	match := os.Getenv("CONFORMANCE_TEST_MATCH")
+	if match == "" {
+		t.Skip("it is for another test to run")
+	}
+	server := httptest.NewServer(reply{404, nil, integrationError("not_found")})
+	defer server.Close()
+	Run(t, Target{URL: server.URL, A: "a", B: "b", Options: Options{Match: regexp.MustCompile(match), Tags: []string{"servers"}}})
+}
+
+func TestARunInGoThatTellsNothingFailsUnlessGoTestChose(t *testing.T) {
+	for promise, test := range map[string]struct {
+		match, run string
+		fails      bool
+	}{
+		"nothing matches": {"NOTHING", "/", true},
+		"go test -run leaves all out that would be told": {"^SERVERS-IMAGE-04$", "/every", false},
+		"a requirement is told":                          {"^SERVERS-IMAGE-04$", "/servers/SERVERS-IMAGE-04", false},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			inner := exec.Command(os.Args[0], "-test.run=^TestAnInnerRunThatTellsNothing$"+test.run)
+			inner.Env = append(os.Environ(), "CONFORMANCE_TEST_MATCH="+test.match)
+			if out, err := inner.CombinedOutput(); (err != nil) != test.fails || test.fails && !strings.Contains(string(out), "nothing passed") {
+				t.Errorf("%v:\n%s", err, out)
+			}
+		})
 	}
 }

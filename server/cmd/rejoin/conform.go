@@ -96,6 +96,9 @@ func summarize(out io.Writer, report conformance.Report) {
 	n := report.Requirements
 	fmt.Fprintf(out, "\n%d requirements: %d passed, %d failed, %d skipped, %d disabled, %d errors (seed %d, %.1fs)\n",
 		n.All, n.Passed, n.Failed, n.Skipped, n.Disabled, n.Errors, report.Seed, report.Seconds)
+	if n.Untold > 0 {
+		fmt.Fprintf(out, "%d never told: the run was stopped before\n", n.Untold)
+	}
 	why := map[string]int{}
 	for _, r := range report.Results {
 		if r.Outcome == conformance.Disabled {
