@@ -165,6 +165,9 @@ func Run(t *testing.T, target Target) {
 		t.Fatal(err)
 	}
 	defer run.suite.close(context.WithoutCancel(t.Context()))
+	if why := run.suite.unreachable(t.Context()); why != "" {
+		t.Fatal(why)
+	}
 	for _, section := range sections {
 		t.Run(section.tag, func(t *testing.T) {
 			for i, r := range run.requirements {
@@ -456,11 +459,12 @@ func newSuite(target Target) (*suite, error) {
 	}, nil
 }
 
-// unreachable tells why no answer comes at all; empty if one does.
+// unreachable tells why no answer comes at all; empty if one does. What is asked is of no matter: a backend that does not
+// even refuse it would leave every requirement without an answer, one after another.
 func (x *suite) unreachable(ctx context.Context) string {
 	s := x.newSession(ctx)
 	s.guard(func() { s.anonymous.send("HEAD", "/", "", nil) })
-	if failures := s.told(); s.refused.Load() {
+	if failures := s.told(); s.silent.Load() {
 		return "the backend cannot be reached: " + failures[len(failures)-1].Text
 	}
 	return ""

@@ -11,7 +11,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -224,15 +226,19 @@ func TestABackendThatIsNotThereIsAnErrorAndNoFailure(t *testing.T) {
 
 func TestABackendThatAnswersRubbishFailsEveryStoryAndBreaksNone(t *testing.T) {
 	for name, backend := range map[string]http.Handler{
-		"a list for everything":    reply{200, nil, listed},
-		"null":                     reply{200, nil, `null`},
-		"an empty object":          reply{201, nil, `{}`},
-		"odd members":              reply{201, nil, `{"meta":[],"body":{"_id":"/../x y","id":7,"owner":[]}}`},
-		"an address that is none":  reply{201, nil, `{"body":{"_id":"1","owner":{"id":"2"},"image":"http://%zz"}}`},
-		"nothing":                  reply{204, nil, ``},
-		"not found":                reply{404, nil, systemError("not_found")},
-		"a connection that is cut": http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }),
-		"less than was announced":  reply{200, map[string]string{"Content-Length": "999"}, listed},
+		"a list for everything":   reply{200, nil, listed},
+		"null":                    reply{200, nil, `null`},
+		"an empty object":         reply{201, nil, `{}`},
+		"odd members":             reply{201, nil, `{"meta":[],"body":{"_id":"/../x y","id":7,"owner":[]}}`},
+		"an address that is none": reply{201, nil, `{"body":{"_id":"1","owner":{"id":"2"},"image":"http://%zz"}}`},
+		"nothing":                 reply{204, nil, ``},
+		"not found":               reply{404, nil, systemError("not_found")},
+		"a connection that is cut": http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if r.Method != http.MethodHead { // the kit asks first whether anybody is there
+				panic(http.ErrAbortHandler)
+			}
+		}),
+		"less than was announced": reply{200, map[string]string{"Content-Length": "999"}, listed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(backend)
@@ -504,9 +510,31 @@ func TestARunThatIsBrokenOffCleansUpAndSaysSo(t *testing.T) {
 	}
 }
 
+func TestWhatIsUnderWayWhenARunIsBrokenOffIsTakenAwayToo(t *testing.T) {
+	backend := &maker{status: 201}
+	ctx, cancel := context.WithCancel(t.Context())
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			cancel()
+			time.Sleep(50 * time.Millisecond) // long enough for a client that does not wait to be gone
+		}
+		backend.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	_, err := tellTo(ctx, Target{URL: server.URL, A: "a", B: "b", Options: Options{Parallel: 1}}, []story{
+		{"TEST-STORY-01", "", "two", func(s *session) { s.a.makesServer("x"); s.a.makesServer("y"); t.Error("the story went on") }},
+	})
+	if err == nil || len(backend.deleted) != 1 {
+		t.Errorf("deleted were %v, want the one server that was made (%v)", backend.deleted, err)
+	}
+}
+
 func TestABackendThatTakesTooLongFailsTheStory(t *testing.T) {
 	release := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodHead {
+			return // somebody is there
+		}
 		select {
 		case <-release:
 		case <-r.Context().Done():
@@ -523,6 +551,27 @@ func TestABackendThatTakesTooLongFailsTheStory(t *testing.T) {
 	}
 	if want := []string{"a: GET /servers: no answer: it took too long"}; !cmp.Equal(texts(report.Results[0]), want) {
 		t.Error(cmp.Diff(want, texts(report.Results[0])))
+	}
+}
+
+func TestABackendThatTakesARequestAndNeverAnswersCannotBeReached(t *testing.T) {
+	release, asked := make(chan struct{}), atomic.Int64{}
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+	}))
+	defer server.Close()
+	defer close(release)
+	target := Target{URL: server.URL, A: "a", B: "b", Client: &http.Client{Timeout: 50 * time.Millisecond}}
+	report, err := Verify(t.Context(), target, nil)
+	if err == nil || !strings.Contains(err.Error(), "cannot be reached") || !strings.Contains(err.Error(), "too long") {
+		t.Errorf("the error is %v", err)
+	}
+	if asked.Load() != 1 || report.Requirements.Errors == 0 || report.Requirements.Failed > 0 {
+		t.Errorf("asked %d times: %+v", asked.Load(), report.Requirements)
 	}
 }
 
@@ -546,6 +595,62 @@ func TestARateLimitIsWaitedOut(t *testing.T) {
 	}), story{"TEST-STORY-01", "", "list", func(s *session) { s.a.get("/servers").expect(200) }})
 	if results[0].Outcome != Pass || asked != 2 {
 		t.Errorf("asked %d times: %v", asked, texts(results[0]))
+	}
+}
+
+// tripper is a backend without a network, for tests that need a clock of their own.
+type tripper func(*http.Request) reply
+
+func (f tripper) RoundTrip(r *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	f(r).ServeHTTP(w, r)
+	return w.Result(), nil
+}
+
+func TestALimitIsWaitedForAMinuteAndAHalfAndIsNeverAFailure(t *testing.T) {
+	at := func(in time.Duration) string { return time.Now().Add(in).UTC().Format(http.TimeFormat) }
+	for promise, test := range map[string]struct {
+		after func() string // Retry-After
+		times int           // that it is sent before a good answer comes
+		want  Outcome
+		most  time.Duration
+	}{
+		"half a minute":      {func() string { return "30" }, 1, Pass, 32 * time.Second},
+		"a minute, twice":    {func() string { return "60" }, 2, Broken, 65 * time.Second},
+		"a date":             {func() string { return at(40 * time.Second) }, 2, Pass, 90 * time.Second},
+		"a date that was":    {func() string { return at(-time.Hour) }, 2, Pass, 10 * time.Second},
+		"an hour":            {func() string { return "3600" }, 1, Broken, time.Second},
+		"more than there is": {func() string { return "99999999999" }, 1, Broken, time.Second},
+		"a second, for ever": {func() string { return "1" }, 1 << 30, Broken, time.Minute},
+		"no time at all":     {func() string { return "soon" }, 1, Fail, time.Second},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				asked := 0
+				backend := tripper(func(r *http.Request) reply {
+					if r.Method != http.MethodHead {
+						asked++
+					}
+					if asked >= 1 && asked <= test.times {
+						return reply{429, map[string]string{"Retry-After": test.after()}, systemError("rate_limited")}
+					}
+					return reply{200, nil, listed}
+				})
+				started := time.Now()
+				report, err := tellTo(t.Context(), Target{URL: "http://backend.example", A: "a", B: "b", Client: &http.Client{Transport: backend}}, []story{
+					{"TEST-STORY-01", "", "list", func(s *session) { s.a.get("/servers").expect(200) }},
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if r := report.Results[0]; r.Outcome != test.want {
+					t.Errorf("a %s, want a %s: %s", r.Outcome, test.want, textOfAll(r))
+				}
+				if took := time.Since(started); took > test.most {
+					t.Errorf("it took %v, want %v at most", took, test.most)
+				}
+			})
+		})
 	}
 }
 

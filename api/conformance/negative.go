@@ -463,6 +463,9 @@ func (f *fixture) get(s *session, thing string) string {
 		}
 	})
 	if f.known[thing] == "" {
+		if f.broken.Swap(false) {
+			s.broken.Store(true)
+		}
 		s.stop("what the request needs could not be made: %s", strings.Join(f.texts(), "; "))
 	}
 	return f.known[thing]

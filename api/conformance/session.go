@@ -42,7 +42,7 @@ type session struct {
 	undo     []func()
 	broken   atomic.Bool // the story, not the backend
 	tags     sync.Map    // of the operations that were called
-	refused  atomic.Bool // there is nobody to send a request to
+	silent   atomic.Bool // a request got no answer
 }
 
 // stopped ends a story whose failure has been noted.
@@ -186,10 +186,17 @@ func upload(name, file, kind string, data []byte) part {
 	return part{fmt.Sprintf(`form-data; name="%s"; filename="%s"`, name, file), kind, data}
 }
 
-const maxAttempts = 8
+const (
+	maxAttempts   = 8
+	limitPatience = 90 * time.Second // how long one request waits for limits to end, in all
+)
 
 // send makes a request to a path of the backend, or to a whole address that the backend gave. It waits out a rate limit
 // when the backend says for how long, and each time a little longer, so that several runs do not stand in each other's way.
+// A limit that lasts too long is nothing that the backend does wrong: what it would have answered stays unknown.
+//
+// When the run is stopped nothing more is sent, but what has been sent gets its answer: it may have made something, which
+// is to be taken away.
 func (c caller) send(method, path, kind string, body []byte) *answer {
 	what := fmt.Sprintf("%s: %s %s", c.name, method, path)
 	x := &exchange{method: method, body: body}
@@ -202,8 +209,12 @@ func (c caller) send(method, path, kind string, body []byte) *answer {
 		c.suite.limited.Lock()
 		defer c.suite.limited.Unlock()
 	}
+	waited := time.Duration(0)
 	for attempt := 1; ; attempt++ {
-		req, err := http.NewRequestWithContext(withExchange(c.ctx, x), method, address, bytes.NewReader(body))
+		if c.ctx.Err() != nil {
+			c.stop("%s: not sent, because the run was stopped", what)
+		}
+		req, err := http.NewRequestWithContext(withExchange(context.WithoutCancel(c.ctx), x), method, address, bytes.NewReader(body))
 		if err != nil {
 			c.stop("%s: this is not an address: %v", what, err)
 		}
@@ -214,24 +225,25 @@ func (c caller) send(method, path, kind string, body []byte) *answer {
 		x.url, x.header = req.URL.String(), req.Header
 		resp, err := c.client.Do(req)
 		if err != nil {
-			c.note(x, fmt.Sprintf("%s: no answer: %s", what, reason(err)))
-			var network *net.OpError
-			if errors.As(err, &network) && network.Op == "dial" {
-				c.refused.Store(true)
-			}
-			panic(stopped{})
+			c.silent.Store(true)
+			a := &answer{session: c.session, exchange: x}
+			a.stop("%s: no answer: %s", what, reason(err))
 		}
 		a := &answer{session: c.session, exchange: x, what: what, status: resp.StatusCode, header: resp.Header}
 		a.raw = readBody(resp)
 		if isJSON(resp.Header) {
 			_ = json.Unmarshal(a.raw, &a.value) // the wire reports what is not JSON
 		}
-		if pause := retryAfter(resp); pause > 0 && attempt < maxAttempts {
+		if pause := retryAfter(resp); pause > 0 {
+			if waited += pause; attempt == maxAttempts || waited > limitPatience {
+				c.broken.Store(true)
+				a.stop("%s: the backend limits how often it may be asked, and this kit waits no longer: %s", what, a.told())
+			}
 			select {
 			case <-time.After(pause + mathrand.N(time.Duration(attempt)*time.Second)):
-				continue
 			case <-c.ctx.Done():
 			}
+			continue
 		}
 		c.remember(req, a)
 		return a
@@ -245,12 +257,24 @@ func readBody(resp *http.Response) []byte {
 	return body.Bytes()
 }
 
+// retryAfter is how long a rate limit lasts, at least a second; 0 if there is none or the backend does not say it.
 func retryAfter(resp *http.Response) time.Duration {
-	seconds, err := strconv.Atoi(resp.Header.Get("Retry-After"))
-	if resp.StatusCode != http.StatusTooManyRequests || err != nil || seconds > 10 {
+	header := resp.Header.Get("Retry-After")
+	if resp.StatusCode != http.StatusTooManyRequests {
 		return 0
 	}
-	return time.Duration(max(seconds, 1)) * time.Second
+	if seconds, err := strconv.Atoi(header); err == nil {
+		return time.Duration(min(max(seconds, 1), 24*60*60)) * time.Second
+	}
+	at, err := http.ParseTime(header)
+	if err != nil {
+		return 0
+	}
+	now, err := http.ParseTime(resp.Header.Get("Date"))
+	if err != nil {
+		now = time.Now() // the clock of the backend would be better
+	}
+	return max(at.Sub(now), time.Second)
 }
 
 // reason is why there was no answer, for a person.
