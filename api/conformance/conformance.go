@@ -326,8 +326,8 @@ func (x *run) verify(ctx context.Context, observe func(Result)) (Report, error) 
 	}
 	workers.Wait()
 	report := x.report()
-	if err := ctx.Err(); err != nil {
-		return report, fmt.Errorf("stopped after %d of %d requirements: %w", told, len(x.requirements), err)
+	if ctx.Err() != nil {
+		return report, fmt.Errorf("stopped after %d of %d requirements: %w", told, len(x.requirements), context.Cause(ctx))
 	}
 	if x.unreachable != "" {
 		return report, errors.New(x.unreachable)
@@ -434,7 +434,7 @@ type suite struct {
 func newSuite(target Target) (*suite, error) {
 	address, err := url.Parse(target.URL)
 	if err != nil || address.Host == "" || address.Scheme != "http" && address.Scheme != "https" {
-		return nil, fmt.Errorf("%q is not the http or https address of a backend", target.URL)
+		return nil, fmt.Errorf("%q is not the http or https address of a backend", WithoutPassword(target.URL))
 	}
 	if target.A == "" || target.B == "" || target.A == target.B {
 		return nil, errors.New("the session tokens of two different accounts are needed")
@@ -444,15 +444,13 @@ func newSuite(target Target) (*suite, error) {
 		return nil, err
 	}
 	address.RawQuery, address.Fragment = "", ""
-	shown := *address
-	shown.User = nil
 	return &suite{
 		contract:  contract,
 		target:    target,
 		url:       strings.TrimRight(address.String(), "/"),
-		shown:     shown.String(),
+		shown:     WithoutPassword(address.String()),
 		base:      strings.TrimRight(address.EscapedPath(), "/"),
-		redact:    redactor(target),
+		redact:    redactor(target, address.User),
 		exercised: map[string]bool{},
 		reached:   map[string]bool{},
 		codes:     map[string]string{},

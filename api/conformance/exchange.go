@@ -1,10 +1,13 @@
 package conformance
 
 import (
+	"cmp"
 	"context"
+	"encoding/base64"
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -168,12 +171,34 @@ var (
 	secretHeaders = regexp.MustCompile(`(?m)^((?:Authorization|X-Api-Key|Cookie|Set-Cookie): (?:Bearer )?)([^$\n]+)$`)
 )
 
-// redactor takes out of a text what must not be shown: the credentials of the target, and whatever else looks like one.
-func redactor(target Target) func(string) string {
+// userInfo is what stands before the host in an address.
+var userInfo = regexp.MustCompile(`//.*@`)
+
+// WithoutPassword is an address as it may be shown: without the user name and password that may be in it.
+func WithoutPassword(address string) string {
+	parsed, err := url.Parse(address)
+	if err != nil || parsed.Host == "" {
+		return userInfo.ReplaceAllString(address, "//") // it is none, and better too short than too long
+	}
+	parsed.User = nil
+	return parsed.String()
+}
+
+// redactor takes out of a text what must not be shown: the credentials of the target, also those in its address, and
+// whatever else looks like one.
+func redactor(target Target, inAddress *url.Userinfo) func(string) string {
 	var known []string
 	for name, credential := range map[string]string{"$A": target.A, "$B": target.B} {
 		if len(credential) >= 8 { // shorter ones stand in tests, and in every other word
 			known = append(known, credential, name)
+		}
+	}
+	if inAddress != nil {
+		password, _ := inAddress.Password()
+		basic := base64.StdEncoding.EncodeToString([]byte(inAddress.Username() + ":" + password)) // as it is sent
+		known = append(known, inAddress.String()+"@", "", basic, "[left out]")
+		if secret := cmp.Or(password, inAddress.Username()); len(secret) >= 8 {
+			known = append(known, secret, "[left out]", url.QueryEscape(secret), "[left out]", url.PathEscape(secret), "[left out]")
 		}
 	}
 	replacer := strings.NewReplacer(known...)

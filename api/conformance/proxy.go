@@ -59,7 +59,7 @@ type ProxySummary struct {
 func NewProxy(to string, findings io.Writer) (*Proxy, error) {
 	target, err := url.Parse(to)
 	if err != nil || target.Host == "" || target.Scheme != "http" && target.Scheme != "https" {
-		return nil, fmt.Errorf("%q is not the http or https address of a backend", to)
+		return nil, fmt.Errorf("%q is not the http or https address of a backend", WithoutPassword(to))
 	}
 	contract, err := loadContract()
 	if err != nil {

@@ -3,9 +3,11 @@ package conformance
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -110,6 +112,43 @@ func TestAReportHoldsNoSecretAndACommandThatRepeatsTheRequest(t *testing.T) {
 	out, err := exec.Command(bash, "-c", `A=x; curl() { printf '%s' "${@: -1}"; }; `+form).Output()
 	if err != nil || !strings.Contains(string(out), "name=\"name\"\r\n\r\nit's\r\n--") {
 		t.Errorf("the command %s sends %q: %v", form, out, err)
+	}
+}
+
+func TestAPasswordInTheAddressIsShownNowhere(t *testing.T) {
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = fmt.Fprintf(w, "you sent %s", r.Header.Get("Authorization"))
+	}))
+	defer backend.Close()
+	host := strings.TrimPrefix(backend.URL, "http://")
+	tell := func(address string) (Report, error) {
+		return tellTo(t.Context(), Target{URL: address, A: "a", B: "b"}, []story{{"TEST-SECRET-01", "", "list", func(s *session) {
+			s.anonymous.get("/servers").fail("at %s", s.suite.url)
+			s.fail("with %s", "p%40ss word")
+		}}})
+	}
+	report, err := tell("http://vera:p%2540ss%20word@" + host + "/community")
+	if err != nil {
+		t.Fatal(err)
+	}
+	basic := base64.StdEncoding.EncodeToString([]byte("vera:p%40ss word"))
+	for _, name := range []string{"x.json", "x.xml", "x.html"} {
+		text := written(t, report, name)
+		for _, secret := range []string{"vera", "p%40ss", "p%2540ss", basic} {
+			if strings.Contains(text, secret) {
+				t.Errorf("%s shows %q", name, secret)
+			}
+		}
+		if !strings.Contains(text, host+"/community") {
+			t.Errorf("%s does not show the rest of the address", name)
+		}
+	}
+	for _, address := range []string{"ftp://vera:password@" + host, "http://vera:pass/word@" + host, "http://vera:password@", "http://vera:pass%zzword@" + host} {
+		_, err := tell(address)
+		_, ofProxy := NewProxy(address, io.Discard)
+		if err == nil || ofProxy == nil || strings.Contains(err.Error()+ofProxy.Error(), "pass") {
+			t.Errorf("%v, %v", err, ofProxy)
+		}
 	}
 }
 

@@ -7,9 +7,11 @@ import (
 	"io"
 	"maps"
 	"os"
+	"os/signal"
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/api/conformance"
@@ -17,7 +19,7 @@ import (
 
 type conformCommand struct {
 	URL   string   `name:"url" required:"" help:"Where the paths of the contract begin." placeholder:"URL"`
-	Token []string `required:"" sep:"none" help:"Session tokens of two different accounts; give the flag twice." placeholder:"TOKEN"`
+	Token []string `required:"" help:"Session tokens of two different accounts; give the flag twice, or the variable with a comma between them." placeholder:"TOKEN"`
 	Mail  string   `help:"Directory in which the backend's mail arrives as .eml files, for what needs a code from a mail." placeholder:"DIR"`
 
 	Tag   []string       `help:"Only what needs no other tags than these; may be given more than once." placeholder:"TAG"`
@@ -29,12 +31,20 @@ type conformCommand struct {
 	Report  []string `sep:"none" help:"Write a report: .json, .xml (JUnit) or .html; may be given more than once." placeholder:"FILE"`
 
 	Seed     uint64 `help:"Of the values that are drawn." default:"1" placeholder:"N"`
-	Parallel int    `help:"How many requirements may be under way at once." default:"4" placeholder:"N"`
+	Parallel int    `help:"How many requirements may be under way at once, 1 to 64." default:"4" placeholder:"N"`
+}
+
+// Help is for who asks about `rejoin conform`, which is the suite when no other command is named.
+func (conformCommands) Help() string {
+	return "`rejoin conform --url URL --token TOKEN --token TOKEN` is short for `rejoin conform suite ...`; `rejoin conform suite --help` lists its flags."
 }
 
 func (c conformCommand) Validate() error {
 	if len(c.Token) != 2 {
 		return fmt.Errorf("--token must be given twice, for two different accounts")
+	}
+	if c.Parallel < 1 || c.Parallel > 64 {
+		return fmt.Errorf("--parallel must be 1 to 64, and is %d", c.Parallel)
 	}
 	for _, name := range c.Report {
 		if err := conformance.ReportName(name); err != nil {
@@ -67,14 +77,25 @@ func (c conformCommand) Run(ctx context.Context, t terminal) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(t.out, "contract %s\nbackend  %s\n\n", api.Digest, c.URL)
-	lines := progress{out: t.out, live: isTerminal(t.out)}
+	for _, name := range c.Report { // a run is too long for its report to be lost
+		if err := writable(name); err != nil {
+			return err
+		}
+	}
+	// Who reads what is printed may leave (`| head`). That ends the run, and must not end the process before everything is
+	// taken away that the run has made.
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	out := &stopper{out: t.out, stop: stop}
+	fmt.Fprintf(out, "contract %s\nbackend  %s\n\n", api.Digest, conformance.WithoutPassword(c.URL))
+	lines := progress{out: out, live: isTerminal(t.out)}
 	report, err := conformance.Verify(ctx, target, lines.show)
 	lines.clear()
 	if report.Requirements.All == 0 {
 		return err // nothing was begun
 	}
-	summarize(t.out, report)
+	summarize(out, report)
 	for _, name := range c.Report {
 		err = errors.Join(err, writeReport(report, name))
 	}
@@ -82,6 +103,29 @@ func (c conformCommand) Run(ctx context.Context, t terminal) error {
 		return errFailed
 	}
 	return err
+}
+
+// stopper stops the run when what it prints cannot be written.
+type stopper struct {
+	out  io.Writer
+	stop context.CancelCauseFunc
+}
+
+func (s *stopper) Write(p []byte) (int, error) {
+	n, err := s.out.Write(p)
+	if err != nil {
+		s.stop(err)
+	}
+	return n, err
+}
+
+// writable tells why a file cannot be written. What is in it stays.
+func writable(name string) error {
+	file, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY, 0o666)
+	if err != nil {
+		return err
+	}
+	return file.Close()
 }
 
 func writeReport(report conformance.Report, name string) error {

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
+	"io"
+	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -86,6 +90,10 @@ func TestConformFailsWhenItMust(t *testing.T) {
 		"a tag that is none":          {"--tag=nope", `no tag "nope"`, 1},
 		"a level that is none":        {"--level=MAY", "--level", 2},
 		"a report of no known format": {"--report=r.txt", "--report", 2},
+		"a report with no place":      {"--report=" + filepath.Join(t.TempDir(), "no", "r.xml"), "no such file", 1},
+		"no requirement at once":      {"--parallel=0", "--parallel must be 1 to 64", 2},
+		"too many at once":            {"--parallel=65", "--parallel must be 1 to 64", 2},
+		"nothing that passes":         {"--skip=" + write(t, "all.yaml", skipOf("SERVERS-VISIT-01", "2999-01-01")), "nothing passed", 1},
 	} {
 		t.Run(promise, func(t *testing.T) {
 			code, stdout, stderr := rejoin(append(args, test.arg)...)
@@ -101,6 +109,74 @@ func TestABackendThatIsNotThereIsReportedToo(t *testing.T) {
 	code, _, stderr := rejoin("conform", "--url=http://127.0.0.1:1", "--token=a", "--token=b", "--report="+file)
 	if text, err := os.ReadFile(file); code != 1 || !strings.Contains(stderr, "cannot be reached") || err != nil || !strings.Contains(string(text), "<error ") {
 		t.Errorf("%d %s (%v)", code, stderr, err)
+	}
+}
+
+func TestWhoReadsWhatIsPrintedMayLeave(t *testing.T) {
+	if args := os.Getenv("REJOIN_TEST_COMMAND"); args != "" {
+		os.Exit(run(t.Context(), strings.Split(args, "\n"), os.Stdout, os.Stderr))
+	}
+	args := conforming(t)
+	file := filepath.Join(t.TempDir(), "r.json")
+	command := exec.Command(os.Args[0], "-test.run=^TestWhoReadsWhatIsPrintedMayLeave$")
+	command.Env = append(os.Environ(), "REJOIN_TEST_COMMAND="+strings.Join(append(args, "--report="+file), "\n"))
+	var stderr strings.Builder
+	command.Stderr = &stderr
+	out, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || !strings.HasPrefix(line, "contract ") {
+		t.Errorf("got %q (%v)", line, err)
+	}
+	out.Close()
+	if err := command.Wait(); command.ProcessState.ExitCode() != 1 || !strings.Contains(stderr.String(), "broken pipe") {
+		t.Errorf("%v: %s", err, &stderr)
+	}
+	var report conformance.Report
+	data, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(data, &report)
+	}
+	if err != nil || report.Requirements.Untold == 0 || report.Conforms() {
+		t.Errorf("the report says %+v (%v)", report.Requirements, err)
+	}
+	for _, arg := range args {
+		if token, is := strings.CutPrefix(arg, "--token="); is {
+			r, err := http.NewRequest("GET", strings.TrimPrefix(args[1], "--url=")+"/servers", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Authorization", "Bearer "+token)
+			answer, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			left, err := io.ReadAll(answer.Body)
+			answer.Body.Close()
+			if err != nil || !strings.Contains(string(left), `"body":[]`) {
+				t.Errorf("servers were left behind: %s (%v)", left, err)
+			}
+		}
+	}
+}
+
+func TestTheTokensMayBeInTheEnvironmentAndAPasswordInTheAddress(t *testing.T) {
+	args := conforming(t)
+	address := strings.Replace(args[1], "http://", "http://vera:password@", 1)
+	t.Setenv("REJOIN_TOKEN", strings.TrimPrefix(args[2], "--token=")+","+strings.TrimPrefix(args[3], "--token="))
+	code, stdout, stderr := rejoin("conform", address, "--run=^SERVERS-VISIT-01$")
+	if code != 0 || !strings.Contains(stdout, " 1 passed, ") || strings.Contains(stdout+stderr, "password") {
+		t.Errorf("%d: %s%s", code, stdout, stderr)
+	}
+}
+
+func TestTheHelpAboutConformLeadsToItsFlags(t *testing.T) {
+	if code, stdout, stderr := rejoin("conform", "--help"); code != 0 || !strings.Contains(stdout, "suite --help") {
+		t.Errorf("%d: %s%s", code, stdout, stderr)
 	}
 }
 

@@ -34,7 +34,7 @@ func (c proxyCommand) Run(ctx context.Context, t terminal) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(t.out, "http://%s passes on to %s\nfindings go to %s; end with Ctrl-C\n\n", listener.Addr(), c.To, c.Findings)
+	fmt.Fprintf(t.out, "http://%s passes on to %s\nfindings go to %s; end with Ctrl-C\n\n", listener.Addr(), conformance.WithoutPassword(c.To), c.Findings)
 	if err := serveUntil(ctx, listener, proxy); err != nil {
 		return err
 	}
