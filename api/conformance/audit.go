@@ -123,4 +123,75 @@ var audit = []story{
 		s.a.delete(club.path("")).expect(200)
 		s.a.get(club.path("/audit")).expect(404)
 	}},
+
+	{"AUDIT-LIST-04", "listAudit channels roles badges keys", "every kind of change leaves one entry, about what was changed", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		number := s.b.joins(club)
+		channel, role, badge := s.a.makesChannel(club, "open", nil), s.a.makesRole(club, nil), s.a.makesBadge(club, nil)
+		key := s.a.makesKey(club, "badges")
+		s.a.put("/channels/"+channel, object{"topic": "endgames", "channelType": "text"}).expect(200)
+		s.a.put("/badges/"+badge, aBadge.and(object{"title": "Magpie"})).expect(200)
+		s.a.put(club.keysPath("/"+key.id), object{"name": "till"}).expect(200)
+		s.a.gives(role, number).expect(200)
+		s.a.awards(badge, number).expect(200)
+		for range 2 { // the second time changes nothing
+			s.a.takes(role, number).expect(200)
+			s.a.post("/badges/"+badge+"/remove", object{"userId": number}).expect(200)
+		}
+		s.a.delete("/roles/" + role).expect(200)
+		s.a.delete("/badges/" + badge).expect(200)
+		s.a.delete(club.keysPath("/" + key.id)).expect(200)
+
+		trail := s.a.get(club.path("/audit?limit=100")).expect(200)
+		entries := map[string][]string{}
+		for i, action := range trail.each("/body", "action") {
+			entries[action] = append(entries[action], trail.text("/body/"+strconv.Itoa(i)+"/target"))
+		}
+		for action, target := range map[string]string{
+			"channel.update": channel, "role.remove": role, "role.delete": role, "badge.update": badge, "badge.remove": badge,
+			"badge.delete": badge, "key.update": key.id, "key.delete": key.id,
+		} {
+			if got := entries[action]; !slices.Equal(got, []string{target}) {
+				trail.fail("has the entries %s about %q, want one about %s", action, got, target)
+			}
+		}
+		if strings.Contains(string(trail.raw), key.whole) {
+			trail.fail("shows the key")
+		}
+	}},
+
+	{"AUDIT-LIST-05", "listAudit roles badges", "where a role or a badge was given or taken, the entry names it and the user", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		number := s.b.joins(club)
+		role, badge := s.a.makesRole(club, nil), s.a.makesBadge(club, nil)
+		s.a.gives(role, number).expect(200)
+		s.a.takes(role, number).expect(200)
+		s.a.awards(badge, number).expect(200)
+		s.a.post("/badges/"+badge+"/remove", object{"userId": number}).expect(200)
+		trail := s.a.get(club.path("/audit")).expect(200)
+		for action, want := range map[string]struct{ target, user string }{
+			"role.add": {role, "/after/userId"}, "role.remove": {role, "/before/userId"},
+			"badge.award": {badge, "/after/userId"}, "badge.remove": {badge, "/before/userId"},
+		} {
+			entry := trail.find("/body", "action", action)
+			trail.is(entry+"/target", want.target).is(entry+want.user, number)
+		}
+	}},
+
+	{"AUDIT-LIST-06", "listAudit channels", "of a direct channel the audit trail tells neither topic nor description", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		secret := object{"topic": "about ben", "description": "what nobody else may read"}
+		channel := s.a.makesChannel(club, "direct", secret)
+		s.a.put("/channels/"+channel, secret.and(object{"channelType": "direct", "topic": "about anna"})).expect(200)
+		s.a.delete("/channels/" + channel).expect(200)
+		trail := s.a.get(club.path("/audit")).expect(200)
+		for _, action := range []string{"channel.create", "channel.update", "channel.delete"} {
+			trail.is(trail.find("/body", "action", action)+"/target", channel)
+		}
+		for _, told := range []string{"about ben", "about anna", "what nobody else may read"} {
+			if strings.Contains(string(trail.raw), told) {
+				trail.fail("tells %q, which stands in a direct channel", told)
+			}
+		}
+	}},
 }

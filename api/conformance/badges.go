@@ -236,6 +236,17 @@ var badges = []story{
 		s.a.post("/badges", aBadge.and(object{"serverId": unknownID()})).expect(404)
 	}},
 
+	{"BADGES-SERVER-02", "updateBadge", "an update that names another server is refused, and changes nothing", func(s *session) {
+		club, other := s.a.makesServer("Chess club"), s.a.makesServer("Go club")
+		badge := s.a.makesBadge(club, nil)
+		before := at(s.a.get("/badges?serverId="+club.id).expect(200), "id", badge)
+		change := aBadge.and(object{"title": "Magpie"})
+		s.a.put("/badges/"+badge, change.and(object{"serverId": other.id})).refuses("/serverId", "")
+		s.a.get("/badges?serverId="+club.id).expect(200).is("/body", []any{before})
+		s.a.get("/badges?serverId="+other.id).expect(200).is("/body", []any{})
+		s.a.put("/badges/"+badge, change.and(object{"serverId": club.id})).expect(200).is("/body/title", "Magpie")
+	}},
+
 	{"BADGES-KEY-01", "createBadge updateBadge deleteBadge awardBadge removeBadge keys", "an API key with the permission manages the badges of its community", func(s *session) {
 		club, other := s.a.makesServer("Chess club"), s.a.makesServer("Go club")
 		number := s.b.joins(club)

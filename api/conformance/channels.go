@@ -221,6 +221,20 @@ var channels = []story{
 		s.b.sees(club, ofOwner, false, true)
 	}},
 
+	{"CHANNELS-LEAVE-01", "listChannels createChannel", "who left a server and comes back is no longer admitted to private and direct channels", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		named := object{"members": []string{s.b.joins(club)}}
+		channels := []string{s.a.makesChannel(club, "private", named), s.a.makesChannel(club, "direct", named)}
+		for _, channel := range channels {
+			s.b.sees(club, channel, true, false)
+		}
+		s.b.post(club.path("/leave")).expect(200)
+		s.b.joins(club)
+		for _, channel := range channels {
+			s.b.sees(club, channel, false, false)
+		}
+	}},
+
 	{"CHANNELS-ADMITS-01", "createChannel updateChannel roles", "a channel admits only roles and members of its own server", func(s *session) {
 		club, other := s.a.makesServer("Chess club"), s.a.makesServer("Go club")
 		number := s.b.joins(other)
@@ -230,9 +244,13 @@ var channels = []story{
 			{"permissions": []string{foreign}}, {"permissions": []string{unknownID()}},
 			{"members": []string{number}}, {"members": []string{unknownNumber}},
 		} {
+			pointer := "/permissions/0"
+			if more["members"] != nil {
+				pointer = "/members/0"
+			}
 			channel := object{"topic": "openings", "channelType": "private"}.and(more)
-			s.a.post("/channels", channel.and(object{"serverId": club.id})).anyOf(400, 404)
-			s.a.put(path, channel).anyOf(400, 404)
+			s.a.post("/channels", channel.and(object{"serverId": club.id})).refuses(pointer, "not_allowed")
+			s.a.put(path, channel).refuses(pointer, "not_allowed")
 		}
 	}},
 
@@ -291,6 +309,18 @@ var channels = []story{
 			key.delete("/channels/"+elsewhere).anyOf(403, 404)
 		}
 		s.a.get(other.path("/channels")).expect(200).is("/body/0/topic", "a open channel")
+	}},
+
+	{"CHANNELS-KEY-02", "createChannel listChannels roles keys", "a private channel that an API key has made is not shown to who made the key, unless that is more than a plain member", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		number := s.b.joins(club)
+		role := s.a.appoints(club, number, 10, "server_administrator")
+		key := s.b.makesKey(club, "channels")
+		made := key.post("/channels", object{"topic": "secrets", "channelType": "private"}).expect(200).text("/body/_id")
+		s.b.sees(club, made, true, true)
+		s.a.takes(role, number).expect(200)
+		s.b.sees(club, made, false, false)
+		s.a.sees(club, made, true, true)
 	}},
 
 	{"CHANNELS-REPEAT-01", "createChannel roles keys", "making a channel can be repeated safely", func(s *session) {

@@ -53,6 +53,14 @@ var common = []story{
 		s.anonymous.send("POST", "/servers", "application/json", []byte(`{`)).expect(401)
 	}},
 
+	{"COMMON-CREDENTIAL-05", "auth channels roles badges keys audit", "a session token in the header of an API key answers 401", func(s *session) {
+		for _, op := range s.suite.contract.operations {
+			if len(op.admits) > 0 {
+				s.anonymous.with("x-api-key", s.suite.target.A).sendExample(op).expect(401)
+			}
+		}
+	}},
+
 	{"COMMON-PATHS-01", "", "the System API answers under /api/v1 as it does at the root", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		for _, path := range []string{club.path(""), club.path("/members"), club.path("/roles")} {
@@ -125,6 +133,29 @@ var common = []story{
 			s.a.get("/servers/"+id+"/members").refuses("path/serverId", "")
 			s.anonymous.get("/images/"+id).refuses("path/imageId", "")
 		}
+	}},
+
+	{"COMMON-REPEAT-01", "createServer createChannel createRole channels roles", "an Idempotency-Key belongs to one operation: under the same one, each makes its own thing", func(s *session) {
+		who := s.a.with(idempotencyKey, unknownID())
+		server := func() *answer { return who.submit("POST", "/servers", field("name", "Chess club")) }
+		made := server().expect(201)
+		in := object{"serverId": made.text("/body/_id")}
+		channel := func() *answer {
+			return who.post("/channels", object{"topic": "openings", "channelType": "open"}.and(in))
+		}
+		role := func() *answer { return who.post("/roles", aRole.and(in)) }
+		inChannel, inRole := channel().expect(200), role().expect(201)
+		made.isRepeated(server())
+		inChannel.isRepeated(channel())
+		inRole.isRepeated(role())
+	}},
+
+	{"COMMON-REPEAT-02", "createServer createApiKey keys", "under an Idempotency-Key an operation is the same at both of its paths", func(s *session) {
+		who := s.a.with(idempotencyKey, unknownID())
+		made := who.submit("POST", "/servers", field("name", "Chess club")).expect(201)
+		made.isRepeated(who.submit("POST", "/api/v1/servers", field("name", "Chess club")))
+		path, key := club{id: made.text("/body/_id")}.keysPath(""), object{"name": "shop", "permissions": []string{"badges"}}
+		who.post(path, key).expect(201).isRepeated(who.post(strings.TrimPrefix(path, "/apis"), key))
 	}},
 
 	{"COMMON-REFUSALS-01", "", "a refusal never repeats what was sent", func(s *session) {

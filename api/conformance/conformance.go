@@ -32,7 +32,7 @@
 // The stories make servers and take them away again, also when they fail. They need no clock and no order, and may be
 // told against one backend at the same time by several people. What cannot be taken away is accounts: each run registers
 // a few, under random addresses at example.com. Backends limit how often one address may sign up and in, so the stories
-// ask for that fewer than thirty times, and of the derived requests to those operations the seed draws a few; a run that
+// ask for that fewer than sixty times, and of the derived requests to those operations the seed draws a few; a run that
 // certifies sends them all. Where there is a limit, it waits.
 package conformance
 

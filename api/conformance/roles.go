@@ -402,6 +402,17 @@ var roles = []story{
 		s.a.get("/roles/"+number).refuses("query/serverId", "")
 	}},
 
+	{"ROLES-SERVER-02", "updateRole", "an update that names another server is refused, and changes nothing", func(s *session) {
+		club, other := s.a.makesServer("Chess club"), s.a.makesServer("Go club")
+		role := s.a.makesRole(club, nil)
+		before := at(s.a.get(club.path("/roles")).expect(200), "_id", role)
+		change := aRole.and(object{"title": "helpers"})
+		s.a.put("/roles/"+role, change.and(object{"serverId": other.id})).refuses("/serverId", "")
+		after := s.a.get(club.path("/roles")).expect(200)
+		after.is(after.find("/body", "_id", role), before)
+		s.a.put("/roles/"+role, change.and(object{"serverId": club.id})).expect(200).is("/body/title", "helpers").is("/body/serverId", club.id)
+	}},
+
 	{"ROLES-KEY-01", "createRole updateRole deleteRole keys", "an API key with the permission manages the roles of its community", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		number := s.b.joins(club)
@@ -414,6 +425,22 @@ var roles = []story{
 		key.get("/roles/"+number+"?serverId="+club.id).expect(200).find("/body", "_id", role)
 		key.takes(role, number).expect(200)
 		key.delete("/roles/" + role).expect(200)
+	}},
+
+	{"ROLES-KEY-02", "createRole updateRole addRoleToUser keys", "an API key makes nobody an administrator", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		number := s.b.joins(club)
+		key := s.a.makesKey(club, "roles").caller
+		mighty := s.a.makesRole(club, object{"title": "mighty", "serverPermissions": flags("server_administrator")})
+		plain := key.post("/roles", aRole).expect(201).text("/body/_id")
+		for _, spelling := range []string{"serverPermissions", "server_permissions"} {
+			role := aRole.and(object{spelling: flags("server_administrator")})
+			key.post("/roles", role).expect(403)
+			key.put("/roles/"+plain, role).expect(403)
+		}
+		key.gives(mighty, number).expect(403)
+		key.gives(plain, number).expect(200)
+		s.b.submit("PUT", club.path(""), field("name", "Go club")).expect(403)
 	}},
 
 	{"ROLES-REPEAT-01", "createRole", "making a role can be repeated safely", func(s *session) {

@@ -305,6 +305,14 @@ var servers = []story{
 		s.a.get(other.path("")).expect(200)
 	}},
 
+	{"SERVERS-DELETE-02", "deleteServer roles", "not even an administrator deletes a server", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		s.a.appoints(club, s.b.joins(club), 1, "server_administrator")
+		s.b.submit("PUT", club.path(""), field("name", "Go club")).expect(200)
+		s.b.delete(club.path("")).expect(403)
+		s.a.get(club.path("")).expect(200)
+	}},
+
 	// ------------------------------------------------------------------------------------------------- membership
 
 	{"SERVERS-JOIN-01", "joinServer", "who knows a server's id may join it, once", func(s *session) {

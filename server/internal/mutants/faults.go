@@ -2,7 +2,10 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -10,6 +13,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
+
+	"github.com/rejoin-dev/rejoin/api/conformance"
 )
 
 // A mutant is the reference server with one fault.
@@ -164,6 +170,60 @@ var mutants = []mutant{
 			a.Code = 200
 		}
 	}))},
+	{"mailed codes may be guessed without limit", on("POST", `/auth/(verify-email|reset-password)`, patientCodes)},
+	{"the code of a registration resets a password", on("POST", `/auth/reset-password`, codesForAnything)},
+	{"who was never verified gets no code for a new password", everywhere(unverified(func(path string, r *http.Request) {
+		if path == "/auth/forgot-password" {
+			replace(r, object{"email": "nobody@example.com"})
+		}
+	}, nil))},
+	{"a new password verifies no address", everywhere(unverified(nil, func(path string, body object) {
+		if path == "/auth/reset-password" {
+			body.at("body").at("account")["verified"] = false
+		}
+	}))},
+	{"a session token is taken for an API key", everywhere(tokensAsKeys)},
+	{"an administrator deletes a server", everywhere(deletingAdministrators)},
+	{"the audit trail knows only of half of the changes", on("GET", `/servers/\w+/audit`, answer(func(a *httptest.ResponseRecorder, body object) {
+		untold := regexp.MustCompile(`^((role|badge)\.remove|(role|badge|key)\.delete|(channel|badge|key)\.update)$`)
+		list, _ := body["body"].([]any)
+		total, _ := body.at("meta")["total"].(float64)
+		told := slices.DeleteFunc(slices.Clone(list), func(e any) bool {
+			entry, _ := e.(map[string]any)
+			return untold.MatchString(fmt.Sprint(entry["action"]))
+		})
+		if a.Code == http.StatusOK {
+			body["body"], body.at("meta")["total"] = told, total-float64(len(list)-len(told))
+		}
+	}))},
+	{"the audit trail does not tell who was given what", on("GET", `/servers/\w+/audit`, answer(func(a *httptest.ResponseRecorder, body object) {
+		for _, entry := range body.list("body") {
+			if regexp.MustCompile(`^(role|badge)\.(add|remove|award)$`).MatchString(fmt.Sprint(entry["action"])) {
+				entry["before"], entry["after"] = object{}, object{}
+			}
+		}
+	}))},
+	{"the audit trail tells what a direct channel is about", everywhere(talkativeTrail())},
+	{"an idempotency key is shared by all operations", everywhere(sharedKeys)},
+	{"an idempotency key is another one at the other path", everywhere(request(func(r *http.Request) {
+		key := r.Header.Get("Idempotency-Key")
+		if key != "" && len(key) < 200 && (strings.HasPrefix(r.URL.Path, "/api/v1/") || strings.HasPrefix(r.URL.Path, "/v1/")) {
+			r.Header.Set("Idempotency-Key", "v1-"+key)
+		}
+	}))},
+	{"an update of a role may name any server", on("PUT", `/roles/\w+`, request(withoutServer))},
+	{"an update of a badge may name any server", on("PUT", `/badges/[\w-]+`, request(withoutServer))},
+	{"a role or member that a channel cannot admit is not found", on("POST PUT", `/channels(/\w+)?`, answer(func(a *httptest.ResponseRecorder, body object) {
+		problem := body.at("body")
+		for _, field := range problem.list("fields") {
+			if regexp.MustCompile(`^/(permissions|members)/\d+$`).MatchString(fmt.Sprint(field["pointer"])) && field["code"] == "not_allowed" {
+				a.Code, problem["code"], problem["fields"] = 404, "not_found", []any{}
+			}
+		}
+	}))},
+	{"an API key makes administrators", everywhere(mightyKeys)},
+	{"who left a server and comes back is admitted as before", everywhere(stillAdmitted)},
+	{"who made a key sees the private channels that the key made", everywhere(transparentKeys)},
 }
 
 // ---- how a fault gets onto the wire
@@ -192,13 +252,13 @@ type mutation = func(good http.Handler) http.Handler
 
 func everywhere(m mutation) mutation { return m }
 
-// on applies a mutation to the requests of one method and path, and leaves the others alone.
-func on(method, path string, m mutation) mutation {
+// on applies a mutation to the requests of some methods and a path, and leaves the others alone.
+func on(methods, path string, m mutation) mutation {
 	whole := regexp.MustCompile(`^(/api/v1)?` + path + `$`)
 	return func(good http.Handler) http.Handler {
 		bad := m(good)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.Method == method && whole.MatchString(r.URL.Path) {
+			if slices.Contains(strings.Fields(methods), r.Method) && whole.MatchString(r.URL.Path) {
 				bad.ServeHTTP(w, r)
 				return
 			}
@@ -380,4 +440,310 @@ func echoPath() mutation {
 			}
 		})
 	})
+}
+
+// ---- faults that need more than one request
+
+// reference is the good server, for mutants that also read its mails.
+type reference struct {
+	http.Handler
+	mail string
+}
+
+// peek is the body of a request, which stays readable.
+func peek(r *http.Request) []byte {
+	body, _ := io.ReadAll(r.Body)
+	put(r, body)
+	return body
+}
+
+func put(r *http.Request, body []byte) {
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+}
+
+// objectOf is the JSON object in the body of a request; empty if there is none.
+func objectOf(r *http.Request) object {
+	body := object{}
+	_ = json.Unmarshal(peek(r), &body)
+	return body
+}
+
+func replace(r *http.Request, body object) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		panic(err)
+	}
+	put(r, text)
+}
+
+// ask sends a request of the mutant's own, as somebody.
+func ask(good http.Handler, method, path, authorization string, body object) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, path, nil)
+	if body != nil {
+		replace(r, body)
+		r.Header.Set("Content-Type", "application/json")
+	}
+	if authorization != "" {
+		r.Header.Set("Authorization", authorization)
+	}
+	a := httptest.NewRecorder()
+	good.ServeHTTP(a, r)
+	return a
+}
+
+// memory is what a mutant remembers, from one text to another.
+type memory struct{ sync.Map }
+
+func (m *memory) get(key string) string {
+	value, _ := m.Load(key)
+	text, _ := value.(string)
+	return text
+}
+
+// patientCodes does not count the tries of a mailed code: it does not even pass wrong ones on.
+func patientCodes(good http.Handler) http.Handler {
+	newest := conformance.MailDir(good.(reference).mail)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), time.Second)
+		defer cancel()
+		given := objectOf(r)
+		code, err := newest(ctx, fmt.Sprint(given["email"]))
+		if text, _ := given["code"].(string); err == nil && len(text) == 6 && text != code {
+			given["email"] = "nobody@example.com" // has as little of a code
+			replace(r, given)
+		}
+		good.ServeHTTP(w, r)
+	})
+}
+
+// codesForAnything lets a code that would verify an address set a password.
+func codesForAnything(good http.Handler) http.Handler {
+	newest := conformance.MailDir(good.(reference).mail)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		given := objectOf(r)
+		who := object{"email": given["email"]}
+		if ask(good, "POST", "/auth/verify-email", "", object{"email": given["email"], "code": given["code"]}).Code == http.StatusOK {
+			ask(good, "POST", "/auth/forgot-password", "", who)
+			for range 100 {
+				if code, err := newest(r.Context(), fmt.Sprint(given["email"])); err == nil && code != given["code"] {
+					given["code"] = code
+					break
+				}
+				time.Sleep(50 * time.Millisecond)
+			}
+			replace(r, given)
+		}
+		good.ServeHTTP(w, r)
+	})
+}
+
+// unverified changes the requests of and the good answers to those who have never verified an address.
+func unverified(request func(path string, r *http.Request), answer func(path string, body object)) mutation {
+	var verified memory
+	return func(good http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if !strings.HasPrefix(r.URL.Path, "/auth/") || r.Method != http.MethodPost {
+				good.ServeHTTP(w, r)
+				return
+			}
+			email := strings.ToLower(fmt.Sprint(objectOf(r)["email"]))
+			known := verified.get(email) != ""
+			if request != nil && !known {
+				request(r.URL.Path, r)
+			}
+			exchange(func(r *http.Request, a *httptest.ResponseRecorder) {
+				if a.Code == http.StatusOK && r.URL.Path == "/auth/verify-email" {
+					verified.Store(email, "yes")
+				}
+				if a.Code == http.StatusOK && answer != nil && !known {
+					rewrite(a, func(body object) { answer(r.URL.Path, body) })
+				}
+			})(good).ServeHTTP(w, r)
+		})
+	}
+}
+
+// tokensAsKeys takes a session token in the header of an API key.
+func tokensAsKeys(good http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		key := r.Header.Get("X-Api-Key")
+		if key != "" && r.Header.Get("Authorization") == "" && ask(good, "GET", "/auth/me", "Bearer "+key, nil).Code == http.StatusOK {
+			r.Header.Del("X-Api-Key")
+			r.Header.Set("Authorization", "Bearer "+key)
+		}
+		good.ServeHTTP(w, r)
+	})
+}
+
+// deletingAdministrators lets whoever may read the audit trail delete a server.
+func deletingAdministrators(good http.Handler) http.Handler {
+	var owners memory
+	noting := exchange(func(r *http.Request, a *httptest.ResponseRecorder) {
+		if r.Method == http.MethodPost && r.URL.Path == "/servers" && a.Code == http.StatusCreated {
+			rewrite(a, func(body object) {
+				owners.LoadOrStore(fmt.Sprint("/servers/", body.at("body")["_id"]), r.Header.Get("Authorization"))
+			})
+		}
+	})(good)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		owner := owners.get(r.URL.Path)
+		if owner != "" && r.Method == http.MethodDelete && ask(good, "GET", r.URL.Path+"/audit", r.Header.Get("Authorization"), nil).Code == http.StatusOK {
+			r.Header.Set("Authorization", owner)
+		}
+		noting.ServeHTTP(w, r)
+	})
+}
+
+// talkativeTrail shows the topic of each channel that was ever direct.
+func talkativeTrail() mutation {
+	var topics memory
+	return exchange(func(r *http.Request, a *httptest.ResponseRecorder) {
+		if a.Code != http.StatusOK || !strings.Contains(r.URL.Path, "/channels") && !strings.HasSuffix(r.URL.Path, "/audit") {
+			return
+		}
+		rewrite(a, func(body object) {
+			if channel := body.at("body"); channel["channelType"] == "direct" {
+				topics.Store(fmt.Sprint(channel["_id"]), channel["topic"])
+			}
+			for _, entry := range body.list("body") {
+				for _, state := range []string{"before", "after"} {
+					if topic := topics.get(fmt.Sprint(entry["target"])); topic != "" && entry[state] != nil {
+						entry.at(state)["topic"] = topic
+					}
+				}
+			}
+		})
+	})
+}
+
+// sharedKeys knows of no operations: what has once been sent under an idempotency key is another request to all others.
+func sharedKeys(good http.Handler) http.Handler {
+	var first memory
+	ids := regexp.MustCompile(`[0-9a-f]{24}`)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		key := r.Header.Get("Idempotency-Key")
+		if key == "" {
+			good.ServeHTTP(w, r)
+			return
+		}
+		key = r.Header.Get("Authorization") + r.Header.Get("X-Api-Key") + " " + key
+		operation := ids.ReplaceAllString(strings.TrimPrefix(r.URL.Path, "/api/v1"), "*")
+		known := first.get(key)
+		exchange(func(_ *http.Request, a *httptest.ResponseRecorder) {
+			switch {
+			case a.Code/100 == 2 && known == "":
+				first.Store(key, operation)
+			case a.Code/100 == 2 && known != operation:
+				a.Code = http.StatusConflict
+				rewrite(a, func(body object) {
+					clear(body)
+					body["meta"] = object{"success": false, "message": "No", "devMessage": "no"}
+					body["body"] = object{"code": "conflict", "requestId": a.Header().Get("X-Request-Id"), "fields": []any{}}
+				})
+			}
+		})(good).ServeHTTP(w, r)
+	})
+}
+
+func withoutServer(r *http.Request) {
+	body := objectOf(r)
+	delete(body, "serverId")
+	replace(r, body)
+}
+
+// makers notes who makes which API key, and returns who has made the key of a request; empty if there is none.
+func makers(good http.Handler) (noting http.Handler, maker func(*http.Request) string) {
+	var known memory
+	noting = exchange(func(r *http.Request, a *httptest.ResponseRecorder) {
+		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/api-keys") && a.Code == http.StatusCreated {
+			rewrite(a, func(body object) {
+				known.Store(fmt.Sprint(body.at("data")["key"]), r.Header.Get("Authorization"))
+			})
+		}
+	})(good)
+	return noting, func(r *http.Request) string {
+		if key := r.Header.Get("X-Api-Key"); key != "" {
+			return known.get(key)
+		}
+		return known.get(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
+	}
+}
+
+// mightyKeys lets a key do to the roles of administrators what its maker may do.
+func mightyKeys(good http.Handler) http.Handler {
+	noting, maker := makers(good)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if who := maker(r); who != "" && strings.HasPrefix(r.URL.Path, "/roles") && bytes.Contains(peek(r), []byte(`"server_administrator":true`)) {
+			r.Header.Del("X-Api-Key")
+			r.Header.Set("Authorization", who)
+		}
+		noting.ServeHTTP(w, r)
+	})
+}
+
+// moreChannels shows channels in the lists of somebody in a server who would not see them.
+type moreChannels struct {
+	mu    sync.Mutex
+	shown map[string][]object // by who and the server's id
+}
+
+func (m *moreChannels) add(who, server string, channels ...object) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.shown == nil {
+		m.shown = map[string][]object{}
+	}
+	m.shown[who+server] = append(m.shown[who+server], channels...)
+}
+
+func (m *moreChannels) show(r *http.Request, a *httptest.ResponseRecorder) {
+	server := r.URL.Query().Get("serverId")
+	if rest, is := strings.CutSuffix(r.URL.Path, "/channels"); is && server == "" {
+		server = strings.TrimPrefix(rest, "/servers/")
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	more := m.shown[r.Header.Get("Authorization")+server]
+	if r.Method != http.MethodGet || !strings.HasSuffix(r.URL.Path, "/channels") || a.Code != http.StatusOK || len(more) == 0 {
+		return
+	}
+	rewrite(a, func(body object) {
+		list, _ := body["body"].([]any)
+		for _, channel := range more {
+			if !slices.ContainsFunc(body.list("body"), func(o object) bool { return o["_id"] == channel["_id"] }) {
+				list = append(list, channel)
+			}
+		}
+		body["body"] = list
+	})
+}
+
+// stillAdmitted shows to who comes back what they were shown when they left.
+func stillAdmitted(good http.Handler) http.Handler {
+	var more moreChannels
+	showing := exchange(more.show)(good)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if rest, is := strings.CutSuffix(r.URL.Path, "/leave"); is {
+			var before object
+			_ = json.Unmarshal(ask(good, "GET", rest+"/channels", r.Header.Get("Authorization"), nil).Body.Bytes(), &before)
+			for _, channel := range before.list("body") {
+				if kind := channel["channelType"]; kind == "private" || kind == "direct" {
+					more.add(r.Header.Get("Authorization"), strings.TrimPrefix(rest, "/servers/"), channel)
+				}
+			}
+		}
+		showing.ServeHTTP(w, r)
+	})
+}
+
+// transparentKeys shows what a key has made to who has made the key.
+func transparentKeys(good http.Handler) http.Handler {
+	var more moreChannels
+	noting, maker := makers(good)
+	return exchange(func(r *http.Request, a *httptest.ResponseRecorder) {
+		if who := maker(r); who != "" && r.Method == http.MethodPost && r.URL.Path == "/channels" && a.Code == http.StatusOK {
+			rewrite(a, func(body object) { more.add(who, fmt.Sprint(body.at("body")["serverId"]), body.at("body")) })
+		}
+		more.show(r, a)
+	})(noting)
 }

@@ -5,6 +5,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -23,6 +25,11 @@ func main() {
 	type verdict struct {
 		by  string
 		err error
+	}
+	// What kills a server without a fault would kill every mutant.
+	if by, err := run(mutant{"none", func(good http.Handler) http.Handler { return good }}); by != "" || err != nil {
+		fmt.Fprintln(os.Stderr, "the suite notices a fault where there is none:", by, err)
+		os.Exit(1)
 	}
 	verdicts := make([]verdict, len(mutants))
 	slots := make(chan struct{}, atOnce)
@@ -56,6 +63,20 @@ func main() {
 	}
 }
 
+// fromEverywhere lets each request come from another address: how often one of them may sign up and in is limited, and to
+// wait for that in every mutant would take long. What has an idempotency key comes from the same one, because there the
+// address is what anonymous callers are told apart by.
+func fromEverywhere(good http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Idempotency-Key") != "" {
+			good.ServeHTTP(w, r)
+			return
+		}
+		r.RemoteAddr = fmt.Sprintf("10.%d.%d.%d:1", rand.N(256), rand.N(256), rand.N(256))
+		good.ServeHTTP(w, r)
+	})
+}
+
 // run tells the suite against one mutant until the first story fails, and returns which one; empty if none did.
 func run(m mutant) (killedBy string, err error) {
 	data, err := os.MkdirTemp("", "rejoin-mutant")
@@ -70,9 +91,10 @@ func run(m mutant) (killedBy string, err error) {
 		return "", err
 	}
 	defer s.Close()
-	web := httptest.NewServer(m.mutate(s.Handler()))
+	mail := filepath.Join(data, "mail")
+	web := httptest.NewServer(m.mutate(reference{fromEverywhere(s.Handler()), mail}))
 	defer web.Close()
-	target := conformance.Target{URL: web.URL, Code: conformance.MailDir(filepath.Join(data, "mail"))}
+	target := conformance.Target{URL: web.URL, Code: conformance.MailDir(mail)}
 	if target.A, err = s.Token(ctx, "anna@example.com"); err != nil {
 		return "", err
 	}
