@@ -7,7 +7,9 @@ import (
 )
 
 // verify is the suite, stopped at the first requirement that is not met.
-func verify(ctx context.Context, stop func(), target conformance.Target) (killedBy string, err error) {
+func verify(ctx context.Context, target conformance.Target) (killedBy string, err error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	report, err := conformance.Verify(ctx, target, func(r conformance.Result) {
 		if r.Outcome == conformance.Fail && killedBy == "" {
 			killedBy = r.ID + " " + r.Text
