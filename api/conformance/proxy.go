@@ -8,10 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"maps"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -20,8 +22,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 )
 
-// A Proxy passes requests on to a backend and answers back, both unchanged, and holds both directions against the
-// contract. Put it between a client and a backend that are in use to see which of them breaks it, and where. It is safe
+// A Proxy passes requests on to a backend and answers back, both unchanged and while they come, and holds both directions
+// against the contract. Only the headers that are for one connection alone are its own. Put it between a client and a backend that are in use to see which of them breaks it, and where. It is safe
 // for concurrent use.
 type Proxy struct {
 	contract *contract
@@ -50,7 +52,9 @@ type Finding struct {
 // ProxySummary is what has passed through so far.
 type ProxySummary struct {
 	Exchanges  int            // requests that were answered
-	Unchecked  int            // of those, too long to be looked at
+	Unknown    int            // of those, none of the contract's business, such as probes and pages
+	Unchecked  int            // of those, of no form to be looked at: too long, cut off, or no HTTP any more
+	Unanswered int            // requests that the backend gave no answer to
 	Findings   map[string]int // how many, by direction and operation, such as "answer listMyServers"
 	Operations Reach          // of the contract, that gave an answer without a finding
 }
@@ -72,9 +76,21 @@ func NewProxy(to string, findings io.Writer) (*Proxy, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.DisableCompression = true // what the client did not ask for must not be asked for
 	p.forward = &httputil.ReverseProxy{
-		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(target)
+			// What httputil takes out or puts right goes on as it came.
+			r.Out.Host, r.Out.URL.RawQuery = r.In.Host, r.In.URL.RawQuery
+			for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
+				if values, sent := r.In.Header[name]; sent {
+					r.Out.Header[name] = values
+				}
+			}
+		},
 		Transport:      transport,
+		FlushInterval:  -1, // somebody may wait for each event of a stream
 		ModifyResponse: p.look,
+		ErrorHandler:   p.unanswered,
+		ErrorLog:       log.New(io.Discard, "", 0), // it would quote what passes through
 	}
 	return p, nil
 }
@@ -82,12 +98,19 @@ func NewProxy(to string, findings io.Writer) (*Proxy, error) {
 // ServeHTTP passes one request through.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	seen := &seenRequest{method: r.Method, path: r.URL.EscapedPath(), header: r.Header.Clone(), url: *r.URL}
-	var err error
-	if seen.body, r.Body, seen.whole, err = peek(r.Body); err != nil {
-		http.Error(w, "the request broke off", http.StatusBadRequest)
-		return
+	seen.body = &copied{from: r.Body, length: r.ContentLength, most: maxAnswer}
+	if r.Body != nil && r.Body != http.NoBody {
+		r.Body = seen.body
 	}
 	p.forward.ServeHTTP(w, r.WithContext(withSeen(r.Context(), seen)))
+}
+
+// unanswered is for requests that the backend gave no answer to.
+func (p *Proxy) unanswered(w http.ResponseWriter, _ *http.Request, _ error) {
+	p.mu.Lock()
+	p.summary.Unanswered++
+	p.mu.Unlock()
+	http.Error(w, "the backend gave no answer", http.StatusBadGateway)
 }
 
 // Summary returns what has passed through so far, and an error if a finding could not be written.
@@ -99,64 +122,135 @@ func (p *Proxy) Summary() (ProxySummary, error) {
 	return s, p.failed
 }
 
-// peek reads a body that is no longer than one may be, and returns one that reads the same. A longer one is not whole.
-func peek(body io.ReadCloser) (begin []byte, same io.ReadCloser, whole bool, err error) {
-	if body == nil || body == http.NoBody {
-		return nil, body, true, nil
-	}
-	begin, err = io.ReadAll(io.LimitReader(body, maxAnswer+1))
-	if err != nil {
-		return nil, body, false, err
-	}
-	same = struct {
-		io.Reader
-		io.Closer
-	}{io.MultiReader(bytes.NewReader(begin), body), body}
-	return begin, same, len(begin) <= maxAnswer, nil
+// copied is a body that is copied while it is read, as far as it is wanted.
+type copied struct {
+	from   io.ReadCloser
+	length int64 // as it was announced; -1: it was not
+	most   int   // that is kept
+	done   func()
+
+	mu    sync.Mutex // a request is still being sent when its answer may be there
+	begin []byte
+	size  int64
+	ended bool
 }
 
-// look holds an exchange against the contract once its answer is there.
+func (c *copied) Read(p []byte) (int, error) {
+	n, err := c.from.Read(p)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.begin = append(c.begin, p[:min(n, c.most-len(c.begin))]...)
+	c.size += int64(n)
+	c.ended = c.ended || err == io.EOF || c.size == c.length
+	return n, err
+}
+
+func (c *copied) Close() error {
+	err := c.from.Close()
+	if c.done != nil {
+		c.done()
+		c.done = nil
+	}
+	return err
+}
+
+// all is the body, and whether it is whole: it was read to its end, and is no longer than what is kept.
+func (c *copied) all() (body []byte, whole bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.begin), (c.ended || c.length == 0) && c.size <= int64(c.most)
+}
+
+// look holds an exchange against the contract once its answer has passed. Nothing waits for that: neither a stream, which
+// may never end, nor a body that is long.
 func (p *Proxy) look(resp *http.Response) error {
 	seen := seenOf(resp.Request.Context())
-	body, same, whole, err := peek(resp.Body)
-	if err != nil {
-		return err
-	}
-	resp.Body = same
-	if body, err = decoded(resp.Header, body); err != nil || !whole || !seen.whole {
-		p.note(resp, seen, nil, nil, nil, false)
+	if resp.StatusCode == http.StatusSwitchingProtocols { // what follows is no HTTP
+		p.note(resp, seen, exchanged{})
 		return nil
 	}
-	op := p.contract.find(seen.method, seen.path)
-	request := seen.request(resp.Request)
-	answer := checkRequestID(request, resp)
-	if op == nil {
-		p.note(resp, seen, op, nil, append(answer, p.contract.checkUnmatched(request, resp, body, familyOf(seen.path))...), true)
-		return nil
+	body := &copied{from: resp.Body, length: resp.ContentLength, most: 1} // enough to tell whether there is any
+	if isJSON(resp.Header) {
+		body.most = maxAnswer
 	}
-	p.note(resp, seen, op, checkRequest(request, seen, op), append(answer, p.contract.checkOperation(request, resp, body, op)...), true)
+	// The answer is changed for the client on its way: hop-by-hop headers are taken out.
+	answer := *resp
+	answer.Header = resp.Header.Clone()
+	body.done = func() { p.note(&answer, seen, p.compare(&answer, seen, body)) }
+	resp.Body = body
 	return nil
 }
 
-func (p *Proxy) note(resp *http.Response, seen *seenRequest, op *operation, request, answer []finding, checked bool) {
+// exchanged is what came out of an exchange.
+type exchanged struct {
+	op                            *operation // nil: the contract has none for the method and path
+	unknown                       bool       // it is none of the contract's business
+	requestChecked, answerChecked bool
+	request, answer               []finding
+}
+
+func (p *Proxy) compare(resp *http.Response, seen *seenRequest, answer *copied) (x exchanged) {
+	x.op = p.contract.find(seen.method, seen.path)
+	if x.unknown = x.op == nil && !p.contract.covers(seen.method, seen.path); x.unknown {
+		return x
+	}
+	sent, sentWhole := seen.body.all()
+	request := seen.request(resp.Request, sent)
+	if x.requestChecked = sentWhole; sentWhole && x.op != nil {
+		x.request = checkRequest(request, seen, sent, x.op)
+	}
+	body, whole := answer.all()
+	if isJSON(resp.Header) {
+		var err error
+		if body, err = decoded(resp.Header, body); err != nil || !whole {
+			return x
+		}
+	}
+	x.answerChecked, x.answer = true, checkRequestID(request, resp)
+	if x.op != nil {
+		x.answer = append(x.answer, p.contract.checkOperation(request, resp, body, x.op)...)
+	} else {
+		x.answer = append(x.answer, p.contract.checkUnmatched(request, resp, body, familyOf(seen.path))...)
+	}
+	return x
+}
+
+// covers tells whether the contract has something to say about a request that is for none of its operations: below the
+// prefixes of its paths, and where one of its paths is asked for by another method. The rest of an address may have other
+// uses, such as pages and probes, and browsers ask by OPTIONS before they ask for anything.
+func (c *contract) covers(method, path string) bool {
+	if method == http.MethodOptions || method == http.MethodHead {
+		return false
+	}
+	for _, prefix := range []string{"/api/v1/", "/apis/v1/", "/v1/"} {
+		if strings.HasPrefix(path, prefix) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(c.operations, func(op *operation) bool { return c.find(op.method, path) == op })
+}
+
+func (p *Proxy) note(resp *http.Response, seen *seenRequest, x exchanged) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.summary.Exchanges++
-	if !checked {
+	switch {
+	case x.unknown:
+		p.summary.Unknown++
+	case !x.requestChecked || !x.answerChecked:
 		p.summary.Unchecked++
-		return
 	}
 	f := Finding{
 		At: time.Now().UTC(), Method: seen.method, Path: seen.path,
 		Status: resp.StatusCode, RequestID: resp.Header.Get("X-Request-Id"),
 	}
-	if op != nil {
-		f.Operation, f.Path = op.id, op.path
-		if len(answer) == 0 {
-			p.reached[op.id] = true
+	if x.op != nil {
+		f.Operation, f.Path = x.op.id, x.op.path
+		if x.answerChecked && len(x.answer) == 0 {
+			p.reached[x.op.id] = true
 		}
 	}
-	for direction, found := range map[string][]finding{"request": request, "answer": answer} {
+	for direction, found := range map[string][]finding{"request": x.request, "answer": x.answer} {
 		for _, one := range found {
 			f.Direction, f.Pointer, f.Text = direction, one.pointer, one.text
 			p.summary.Findings[strings.TrimSpace(direction+" "+f.Operation)]++
@@ -166,7 +260,7 @@ func (p *Proxy) note(resp *http.Response, seen *seenRequest, op *operation, requ
 }
 
 // checkRequest holds a request against the contract, but for who sends it.
-func checkRequest(r *http.Request, seen *seenRequest, op *operation) []finding {
+func checkRequest(r *http.Request, seen *seenRequest, body []byte, op *operation) []finding {
 	route, params := *op.route, map[string]string{}
 	declared := *op.declared
 	declared.Security = &openapi3.SecurityRequirements{}
@@ -180,8 +274,8 @@ func checkRequest(r *http.Request, seen *seenRequest, op *operation) []finding {
 	}
 	multipart := strings.HasPrefix(seen.header.Get("Content-Type"), "multipart/")
 	var findings []finding
-	if !multipart && len(seen.body) > 0 && isJSON(seen.header) {
-		if err := oneValue(seen.body); err != nil {
+	if !multipart && len(body) > 0 && isJSON(seen.header) {
+		if err := oneValue(body); err != nil {
 			return found("", "the body must be one JSON value without duplicate names")
 		}
 	}
@@ -223,8 +317,11 @@ func each(err error) []error {
 
 // decoded undoes the one encoding that clients ask for by themselves, to look at what is in it.
 func decoded(header http.Header, body []byte) ([]byte, error) {
-	if !strings.EqualFold(header.Get("Content-Encoding"), "gzip") || len(body) == 0 {
+	switch encoding := header.Get("Content-Encoding"); {
+	case encoding == "" || strings.EqualFold(encoding, "identity") || len(body) == 0:
 		return body, nil
+	case !strings.EqualFold(encoding, "gzip"):
+		return nil, fmt.Errorf("this proxy does not know the encoding %q", encoding)
 	}
 	r, err := gzip.NewReader(bytes.NewReader(body))
 	if err != nil {
@@ -238,15 +335,14 @@ type seenRequest struct {
 	method, path string
 	url          url.URL
 	header       http.Header
-	body         []byte
-	whole        bool
+	body         *copied
 }
 
 // request is the same request once more, for the validator to read.
-func (s *seenRequest) request(passed *http.Request) *http.Request {
+func (s *seenRequest) request(passed *http.Request, body []byte) *http.Request {
 	r := passed.Clone(passed.Context())
 	r.URL, r.Header = &s.url, s.header.Clone()
-	r.Body = io.NopCloser(bytes.NewReader(s.body))
+	r.Body = io.NopCloser(bytes.NewReader(body))
 	return r
 }
 

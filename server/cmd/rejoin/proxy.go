@@ -39,8 +39,12 @@ func (c proxyCommand) Run(ctx context.Context, t terminal) (err error) {
 		return err
 	}
 	summary, err := proxy.Summary()
-	fmt.Fprintf(t.out, "%d exchanges, %d of them too long to look at\noperations that gave an answer without a finding: %d of %d\n",
-		summary.Exchanges, summary.Unchecked, summary.Operations.Reached, summary.Operations.All)
+	fmt.Fprintf(t.out, "%d exchanges; %d of them the contract says nothing about, and %d could not be looked at\n",
+		summary.Exchanges, summary.Unknown, summary.Unchecked)
+	if summary.Unanswered > 0 {
+		fmt.Fprintf(t.out, "%d requests to which the backend gave no answer\n", summary.Unanswered)
+	}
+	fmt.Fprintf(t.out, "operations that gave an answer without a finding: %d of %d\n", summary.Operations.Reached, summary.Operations.All)
 	if len(summary.Findings) == 0 {
 		fmt.Fprintln(t.out, "nothing broke the contract")
 	}
