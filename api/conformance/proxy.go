@@ -265,11 +265,14 @@ func checkRequest(r *http.Request, seen *seenRequest, body []byte, op *operation
 	declared := *op.declared
 	declared.Security = &openapi3.SecurityRequirements{}
 	route.Operation = &declared
-	given := strings.Split(strings.Trim(seen.path, "/"), "/")
-	given = given[max(0, len(given)-len(op.words)):]
+	// The two names of a route differ in how they begin.
+	given := strings.Split(seen.path, "/")
 	for i, word := range op.words {
-		if name, ok := strings.CutPrefix(word, "{"); ok && i < len(given) {
-			params[strings.TrimSuffix(name, "}")] = given[i]
+		if name, is := strings.CutPrefix(word, "{"); is {
+			value, err := url.PathUnescape(given[len(given)-len(op.words)+i])
+			if err == nil {
+				params[strings.TrimSuffix(name, "}")] = value
+			}
 		}
 	}
 	multipart := strings.HasPrefix(seen.header.Get("Content-Type"), "multipart/")
