@@ -232,7 +232,8 @@ func hold(authenticate func(context.Context, string, bool) (Caller, error), inne
 			if err := h.findCaller(r.Context()); err != nil {
 				return err
 			}
-			if _, err := url.ParseQuery(r.URL.RawQuery); err != nil { // Echo would leave out what it cannot read
+			query, err := url.ParseQuery(r.URL.RawQuery)
+			if err != nil { // Echo would leave out what it cannot read
 				return Invalid(Field("query", gen.FieldCodeMalformed, "cannot be read"))
 			}
 			h.idempotency = idempotencyOf(r, op)
@@ -244,7 +245,7 @@ func hold(authenticate func(context.Context, string, bool) (Caller, error), inne
 					return err
 				}
 			}
-			input := openapi3filter.RequestValidationInput{Request: r, PathParams: pathParams(c), Route: op.route, Options: op.options}
+			input := openapi3filter.RequestValidationInput{Request: r, PathParams: pathParams(c), QueryParams: query, Route: op.route, Options: op.options}
 			if err := openapi3filter.ValidateRequest(r.Context(), &input); err != nil {
 				return errorOfValidation(err)
 			}
