@@ -453,6 +453,16 @@ func (a *answer) time(pointer string) time.Time {
 	return at
 }
 
+// aMoment is so long that a time on the wire, which has milliseconds, must be another one after it.
+const aMoment = 5 * time.Millisecond
+
+// moves wants a time to be another one than in an earlier answer. Not a later one: replicas may have their own clocks.
+func (a *answer) moves(pointer string, since *answer) {
+	if a.time(pointer).Equal(since.time(pointer)) {
+		a.fail("%s is what it was before the change", pointer)
+	}
+}
+
 // find returns the pointer of the item of a list whose member has a value; without one the story ends.
 func (a *answer) find(list, name, value string) string {
 	for i, item := range a.list(list) {
