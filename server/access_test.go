@@ -137,6 +137,41 @@ func TestTheAuditTrailKeepsDirectChannelsToThemselves(t *testing.T) {
 	})
 }
 
+func TestWhateverIsListedWholeHasItsLimit(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := open(t, config)
+		c := newClub(t, s, "allow_dm")
+		other := createServer(t, c.h, c.ben, "Go club")
+		s.maxListed = 2
+		for name, r := range map[string]func() *http.Request{
+			"channels": func() *http.Request {
+				return jsonRequest("/channels", c.owner, map[string]any{"topic": "x", "channelType": "open", "serverId": c.id})
+			},
+			"badges": func() *http.Request {
+				return jsonRequest("/badges", c.owner, map[string]any{"title": "x", "action": "custom", "serverId": c.id})
+			},
+			"keys": func() *http.Request {
+				return jsonRequest("/apis/v1/communities/"+c.id+"/api-keys", c.owner, map[string]any{"name": "x", "permissions": []string{"badges"}})
+			},
+			"servers": func() *http.Request { return createRequest("/servers", c.owner, "x") }, // who has one already
+		} {
+			made := 0
+			for w := send(c.h, r()); w.Code < 300 && made < 5; w = send(c.h, r()) {
+				made++
+			}
+			if want := map[bool]int{true: 1, false: 2}[name == "servers"]; made != want {
+				t.Errorf("%s: %d were made, want %d", name, made, want)
+			}
+			if w := send(c.h, r()); w.Code != http.StatusConflict {
+				t.Errorf("%s: got %d %s, want 409", name, w.Code, w.Body)
+			}
+		}
+		if w := send(c.h, request("POST", "/servers/"+other+"/join", c.owner)); w.Code != http.StatusConflict {
+			t.Errorf("joining: got %d %s, want 409", w.Code, w.Body)
+		}
+	})
+}
+
 func TestWhatIsListedWholeHasALimit(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, config Config) {
 		s := open(t, config)

@@ -36,7 +36,7 @@ func (h channels) CreateChannel(ctx context.Context, r stub.CreateChannelRequest
 		if err := mayDirect(who, r.Body.ChannelType); err != nil {
 			return body, err
 		}
-		if err := hasRoom(ctx, tx.Channels.Count, s.ID, maxListed, "channels in this server"); err != nil {
+		if err := hasRoom(ctx, tx.Channels.Count, s.ID, h.maxListed, "channels in this server"); err != nil {
 			return body, err
 		}
 		channel := gen.Channel{

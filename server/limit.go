@@ -22,8 +22,8 @@ const (
 	limitedMember = "email"
 )
 
-// limits are how often its operations may be called, by the address that a request comes from and by
-// the account that it is about. They are kept in memory: every replica has its own.
+// limits are how often its operations may be called, by the address that a request comes from and by the account that it
+// is about. They are kept in memory: every replica has its own.
 type limits struct {
 	now       func() time.Time
 	anonymous limitPair // who is calling is what they find out
@@ -62,7 +62,7 @@ func (l *limits) of(op *contract.Operation) (pair limitPair, limited bool) {
 func (l *limits) checkAddress(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if pair, limited := l.of(contract.OperationFrom(c.Request().Context())); limited {
-			if err := l.check(pair.address, networkOf(c.RealIP())); err != nil {
+			if err := l.check(pair.address, networkOf(contract.AddressFrom(c.Request().Context()))); err != nil {
 				return err
 			}
 		}

@@ -39,7 +39,7 @@ func (h servers) CreateServer(ctx context.Context, r stub.CreateServerRequestObj
 	}
 	id, name, now := h.newID(), *form.Text("name"), h.now()
 	body, again, err := once(ctx, h.core, func(tx *store.Tx) (body gen.CreatedServerResponse, err error) {
-		if err := hasRoom(ctx, tx.Servers.CountOf, who.account, maxListed, "servers of yours"); err != nil {
+		if err := hasRoom(ctx, tx.Servers.CountOf, who.account, h.maxListed, "servers of yours"); err != nil {
 			return body, err
 		}
 		if err := tx.Servers.Insert(ctx, id, name, imageID, who.account, now); err != nil {
@@ -141,7 +141,7 @@ func (h servers) JoinServer(ctx context.Context, r stub.JoinServerRequestObject)
 			}
 			return err
 		}
-		if err := hasRoom(ctx, tx.Servers.CountOf, who.account, maxListed, "servers of yours"); err != nil {
+		if err := hasRoom(ctx, tx.Servers.CountOf, who.account, h.maxListed, "servers of yours"); err != nil {
 			return err
 		}
 		err = tx.Servers.InsertMember(ctx, server.ID, who.account, h.now())

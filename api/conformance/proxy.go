@@ -23,7 +23,8 @@ import (
 )
 
 // A Proxy passes requests on to a backend and answers back, both unchanged and while they come, and holds both directions
-// against the contract. Only the headers that are for one connection alone are its own. Put it between a client and a backend that are in use to see which of them breaks it, and where. It is safe
+// against the contract. Only the headers that are for one connection alone are its own. Put it between a client and a
+// backend that are in use to see which of them breaks it, and where. It is safe
 // for concurrent use.
 type Proxy struct {
 	contract *contract

@@ -46,6 +46,7 @@ paths:
                 id: { type: string, maxLength: 24, format: objectid }
                 tags: { type: array, maxItems: 2, uniqueItems: true, items: { type: string, maxLength: 3 } }
                 note: { type: string, maxLength: 10, default: none }
+                text: { type: string, maxLength: 5000 }
                 inner: { type: object, additionalProperties: false, properties: { "a/b": { type: string, maxLength: 1 } } }
       responses:
         default: { $ref: "#/components/responses/SystemError" }
@@ -214,6 +215,14 @@ func TestABodyOverItsLimitIsRefusedWhetherOrNotItsLengthIsDeclared(t *testing.T)
 		if w := send(things, r); w.Code != http.StatusRequestEntityTooLarge || problemOf(t, w).Body.Code != gen.ProblemCodePayloadTooLarge {
 			t.Errorf("declared %v: got %d, want 413: %s", declared, w.Code, w.Body)
 		}
+	}
+}
+
+func TestTheLargestBodyThatTheContractAdmitsIsTaken(t *testing.T) {
+	escaped := func(characters int) string { return strings.Repeat(`\ud83d\ude00`, characters) }
+	body := `{ "\u006e\u0061\u006d\u0065" : "` + escaped(5) + `" , "tags": ["` + escaped(3) + `", "` + escaped(2) + `"], "text": "` + escaped(5000) + `" }`
+	if w := send(newThings(t, "false"), postThing("/things/1", body)); w.Code != http.StatusOK {
+		t.Errorf("%d bytes: got %d, want 200: %s", len(body), w.Code, w.Body)
 	}
 }
 
