@@ -26,6 +26,7 @@ import (
 	"github.com/alexedwards/argon2id"
 	"github.com/google/go-cmp/cmp"
 	"github.com/rejoin-dev/rejoin/gen"
+	"github.com/rejoin-dev/rejoin/server/internal/ratelimit"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
@@ -51,9 +52,9 @@ func jsonRequest(target, token string, body map[string]any) *http.Request {
 
 // unlimited lets a test ask as often as it likes.
 func unlimited(s *Server) *Server {
-	for _, m := range []*meter{s.limits.anonymous.address, s.limits.anonymous.account, s.limits.session.address, s.limits.session.account} {
-		m.burst = 1_000_000
-	}
+	generous := ratelimit.New(1_000_000, time.Nanosecond)
+	s.limits.anonymous = limitPair{generous, generous}
+	s.limits.session = s.limits.anonymous
 	return s
 }
 

@@ -6,74 +6,13 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
-	"strconv"
 	"testing"
 	"time"
 
 	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/gen"
+	"github.com/rejoin-dev/rejoin/server/internal/ratelimit"
 )
-
-func TestAMeterGivesItsBurstAndThenWhatComesBack(t *testing.T) {
-	m := newMeter(10, 10*time.Second)
-	now := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
-	for i := range 10 {
-		if wait := m.take("a", now); wait != 0 {
-			t.Fatalf("take %d: wait %v", i+1, wait)
-		}
-	}
-	now = now.Add(3 * time.Second)
-	wait := m.take("a", now)
-	if wait != 7*time.Second || m.take("a", now) != wait {
-		t.Errorf("wait %v, want 7s, however often one asks", wait)
-	}
-	if m.take("b", now) != 0 {
-		t.Error("another key must have a bucket of its own")
-	}
-	if m.take("a", now.Add(wait-time.Millisecond)) == 0 {
-		t.Error("a token has come before it was said to")
-	}
-	if m.take("a", now.Add(wait)) != 0 {
-		t.Error("no token has come when it was said to")
-	}
-	if m.take("c", now.Add(time.Hour)); len(m.byKey) != 1 || len(m.byFull) != 1 {
-		t.Errorf("%d keys are remembered, want only the one whose bucket is not full", len(m.byKey))
-	}
-}
-
-func TestAMeterStaysBoundedAndDoesNotForgetAnEmptiedBucketForNewOnes(t *testing.T) {
-	m := newMeter(10, 10*time.Second)
-	m.size = 100
-	now := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
-	for m.take("hot", now) == 0 {
-	}
-	for i := range 10_000 {
-		m.take(strconv.Itoa(i), now)
-	}
-	if len(m.byKey) != m.size || len(m.byFull) != m.size {
-		t.Errorf("%d keys are remembered, want %d", len(m.byKey), m.size)
-	}
-	if m.take("hot", now) == 0 {
-		t.Error("ten thousand other keys have filled the bucket again")
-	}
-}
-
-func TestAnIPv6ClientIsItsNetwork(t *testing.T) {
-	for address, want := range map[string]string{
-		"192.0.2.1":                "192.0.2.1",
-		"::ffff:192.0.2.1":         "192.0.2.1",
-		"2001:db8:1:2:3:4:5:6":     "2001:db8:1:2::/64",
-		"2001:db8:1:2:ffff::":      "2001:db8:1:2::/64",
-		"2001:db8:1:3::1":          "2001:db8:1:3::/64",
-		"fe80::1%eth0":             "fe80::/64",
-		"":                         "",
-		"something from a socket?": "something from a socket?",
-	} {
-		if got := networkOf(address); got != want {
-			t.Errorf("%q: got %q, want %q", address, got, want)
-		}
-	}
-}
 
 // unread fails the test when it is read.
 type unread struct{ t *testing.T }
@@ -201,9 +140,8 @@ func TestASessionIsLimitedByAddressAndByAccount(t *testing.T) {
 func TestEveryOperationOfTheTagIsLimited(t *testing.T) {
 	s := open(t, Config{Data: t.TempDir()})
 	token := tokenOf(t, s, "a@example.com")
-	for _, pair := range []limitPair{s.limits.anonymous, s.limits.session} {
-		pair.address.burst = 0
-	}
+	never := ratelimit.New(0, time.Second)
+	s.limits.anonymous.address, s.limits.session.address = never, never
 	for target, method := range map[string]string{
 		"/auth/register": "POST", "/auth/verify-email": "POST", "/auth/login": "POST", "/auth/resend-code": "POST",
 		"/auth/forgot-password": "POST", "/auth/reset-password": "POST", "/auth/logout": "POST", "/auth/me": "GET",
