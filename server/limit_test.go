@@ -82,7 +82,7 @@ func TestAnAccountIsLimitedWhereverTheRequestsComeFrom(t *testing.T) {
 	s := open(t, Config{Data: t.TempDir()})
 	now := time.Now()
 	s.now = func() time.Time { return now }
-	s.passwords.compare = func(string, string) (bool, error) { return false, nil }
+	s.passwords.Compare = func(string, string) (bool, error) { return false, nil }
 	from := func(i int, email string) (status int, retryAfter string) {
 		r := jsonRequest("/auth/login", "", map[string]any{"email": email, "password": passphrase})
 		r.RemoteAddr = fmt.Sprintf("198.51.100.%d:1234", i)

@@ -26,6 +26,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen/stub"
+	"github.com/rejoin-dev/rejoin/server/internal/password"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
@@ -72,7 +73,7 @@ type core struct {
 	store     *store.Store
 	images    images
 	post      post
-	passwords *passwords
+	passwords *password.Hasher
 	publicURL string
 	log       *slog.Logger
 	now       func() time.Time // the only clock
@@ -153,7 +154,7 @@ func newCore(ctx context.Context, config Config) (*core, error) {
 		store:     opened,
 		images:    images,
 		post:      post,
-		passwords: newPasswords(),
+		passwords: password.New(),
 		publicURL: strings.TrimSuffix(config.PublicURL, "/"),
 		log:       log,
 		now:       now,
