@@ -139,60 +139,42 @@ func (e *Error) Error() string {
 	}, b.String())
 }
 
+var kinds = map[Code]error{
+	CodeInvalidRequest:       ErrInvalidRequest,
+	CodeUnauthenticated:      ErrUnauthenticated,
+	CodePermissionDenied:     ErrPermissionDenied,
+	CodeEmailUnverified:      ErrEmailUnverified,
+	CodeNotFound:             ErrNotFound,
+	CodeMethodNotAllowed:     ErrMethodNotAllowed,
+	CodeConflict:             ErrConflict,
+	CodePayloadTooLarge:      ErrPayloadTooLarge,
+	CodeUnsupportedMediaType: ErrUnsupportedMediaType,
+	CodeRateLimited:          ErrRateLimited,
+	CodeInternal:             ErrInternal,
+	CodeUnavailable:          ErrUnavailable,
+}
+
 // Unwrap returns the kind of the failure, such as [ErrNotFound], or nil if it is of none.
 func (e *Error) Unwrap() error {
-	switch e.Code {
-	case CodeInvalidRequest:
-		return ErrInvalidRequest
-	case CodeUnauthenticated:
-		return ErrUnauthenticated
-	case CodePermissionDenied:
-		return ErrPermissionDenied
-	case CodeEmailUnverified:
-		return ErrEmailUnverified
-	case CodeNotFound:
-		return ErrNotFound
-	case CodeMethodNotAllowed:
-		return ErrMethodNotAllowed
-	case CodeConflict:
-		return ErrConflict
-	case CodePayloadTooLarge:
-		return ErrPayloadTooLarge
-	case CodeUnsupportedMediaType:
-		return ErrUnsupportedMediaType
-	case CodeRateLimited:
-		return ErrRateLimited
-	case CodeInternal:
-		return ErrInternal
-	case CodeUnavailable:
-		return ErrUnavailable
+	if kind := kinds[e.Code]; kind != nil {
+		return kind
 	}
-	switch e.Status {
-	case http.StatusBadRequest, http.StatusUnprocessableEntity:
-		return ErrInvalidRequest
-	case http.StatusUnauthorized:
-		return ErrUnauthenticated
-	case http.StatusForbidden:
-		return ErrPermissionDenied
-	case http.StatusNotFound, http.StatusGone:
-		return ErrNotFound
-	case http.StatusMethodNotAllowed:
-		return ErrMethodNotAllowed
-	case http.StatusConflict:
-		return ErrConflict
-	case http.StatusRequestEntityTooLarge:
-		return ErrPayloadTooLarge
-	case http.StatusUnsupportedMediaType:
-		return ErrUnsupportedMediaType
-	case http.StatusTooManyRequests:
-		return ErrRateLimited
-	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return ErrUnavailable
+	return kinds[gen.ProblemCodeOf(e.statusOfTheAPI())]
+}
+
+// statusOfTheAPI is the status that the API has for what Status means: others tell more apart.
+func (e *Error) statusOfTheAPI() int {
+	switch {
+	case e.Status == http.StatusUnprocessableEntity:
+		return http.StatusBadRequest
+	case e.Status == http.StatusGone:
+		return http.StatusNotFound
+	case e.Status == http.StatusBadGateway, e.Status == http.StatusGatewayTimeout:
+		return http.StatusServiceUnavailable
+	case e.Status >= 500 && e.Status <= 599 && gen.ProblemCodeOf(e.Status) == "":
+		return http.StatusInternalServerError
 	}
-	if e.Status >= 500 && e.Status <= 599 {
-		return ErrInternal
-	}
-	return nil
+	return e.Status
 }
 
 // newError reads what it can of an answer that is not a success. Whatever is wrong with its body, the status counts.

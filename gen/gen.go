@@ -8,6 +8,7 @@ package gen
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"time"
 )
 
@@ -38,4 +39,43 @@ func (t *Time) UnmarshalJSON(data []byte) error {
 	}
 	t.Time = parsed.UTC()
 	return nil
+}
+
+// statuses are the HTTP statuses of the codes. Where a status has several codes, the most general one is the first.
+var statuses = []struct {
+	code   ProblemCode
+	status int
+}{
+	{ProblemCodeInvalidRequest, http.StatusBadRequest},
+	{ProblemCodeUnauthenticated, http.StatusUnauthorized},
+	{ProblemCodePermissionDenied, http.StatusForbidden},
+	{ProblemCodeEmailUnverified, http.StatusForbidden},
+	{ProblemCodeNotFound, http.StatusNotFound},
+	{ProblemCodeMethodNotAllowed, http.StatusMethodNotAllowed},
+	{ProblemCodeConflict, http.StatusConflict},
+	{ProblemCodePayloadTooLarge, http.StatusRequestEntityTooLarge},
+	{ProblemCodeUnsupportedMediaType, http.StatusUnsupportedMediaType},
+	{ProblemCodeRateLimited, http.StatusTooManyRequests},
+	{ProblemCodeInternal, http.StatusInternalServerError},
+	{ProblemCodeUnavailable, http.StatusServiceUnavailable},
+}
+
+// Status returns the HTTP status of an answer with this code; 0 if the code is not in this version of the contract.
+func (c ProblemCode) Status() int {
+	for _, known := range statuses {
+		if known.code == c {
+			return known.status
+		}
+	}
+	return 0
+}
+
+// ProblemCodeOf returns the code that says no more than an HTTP status does; an empty one if no code has this status.
+func ProblemCodeOf(status int) ProblemCode {
+	for _, known := range statuses {
+		if known.status == status {
+			return known.code
+		}
+	}
+	return ""
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/rejoin-dev/rejoin/api"
+	"github.com/rejoin-dev/rejoin/gen"
 )
 
 // maxAnswer is how much of one answer is read: the largest image, and then some.
@@ -360,13 +361,6 @@ func kinds(content openapi3.Content) string {
 	return strings.Join(names, ", ")
 }
 
-// codes are the statuses that each code of a Problem goes with. A code that is not here is new, and left alone.
-var codes = map[string]int{
-	"invalid_request": 400, "unauthenticated": 401, "permission_denied": 403, "email_unverified": 403, "not_found": 404,
-	"method_not_allowed": 405, "conflict": 409, "payload_too_large": 413, "unsupported_media_type": 415,
-	"rate_limited": 429, "internal": 500, "unavailable": 503,
-}
-
 // checkAgreement is about what an answer says twice: its status in the status line and in the envelope, the request's
 // id in a header and in the Problem.
 func checkAgreement(resp *http.Response, body []byte) []finding {
@@ -404,8 +398,9 @@ func checkAgreement(resp *http.Response, body []byte) []finding {
 			findings = append(findings, found(problem+"/requestId", "is not the X-Request-Id of the answer")...)
 		}
 		code, _ := lookup(answer, problem+"/code")
-		if text, _ := code.(string); codes[text] != 0 && codes[text] != resp.StatusCode {
-			findings = append(findings, found(problem+"/code", "%s goes with the status %d", text, codes[text])...)
+		text, _ := code.(string) // a code that has no status is new, and left alone
+		if want := gen.ProblemCode(text).Status(); want != 0 && want != resp.StatusCode {
+			findings = append(findings, found(problem+"/code", "%s goes with the status %d", text, want)...)
 		}
 	}
 	needs := map[int]string{405: "Allow", 429: "Retry-After", 503: "Retry-After"}

@@ -272,6 +272,26 @@ func TestAContractThatDiffersFromTheRoutesIsRefused(t *testing.T) {
 	}
 }
 
+func TestEveryCodeOfTheContractHasAStatus(t *testing.T) {
+	doc, err := Document()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, value := range doc.Components.Schemas["ProblemCode"].Value.Enum {
+		code := gen.ProblemCode(value.(string))
+		status := code.Status()
+		if general := gen.ProblemCodeOf(status); status < 400 || general.Status() != status {
+			t.Errorf("%s: got the status %d, which stands for %q", code, status, general)
+		}
+	}
+	if gen.ProblemCode("nonsense").Status() != 0 || gen.ProblemCodeOf(418) != "" {
+		t.Error("what is not in the contract has a status or a code")
+	}
+	if got := gen.ProblemCodeOf(http.StatusForbidden); got != gen.ProblemCodePermissionDenied {
+		t.Errorf("got %s for a 403 that says no more", got)
+	}
+}
+
 // BenchmarkValidation measures what holding one small JSON request against the contract costs, in a contract with few
 // operations and with many: the figures must not differ.
 func BenchmarkValidation(b *testing.B) {

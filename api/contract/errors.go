@@ -37,22 +37,6 @@ func (e *Error) Error() string {
 // Unwrap returns Cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// The only map from codes to statuses.
-var statusOf = map[gen.ProblemCode]int{
-	gen.ProblemCodeInvalidRequest:       http.StatusBadRequest,
-	gen.ProblemCodeUnauthenticated:      http.StatusUnauthorized,
-	gen.ProblemCodePermissionDenied:     http.StatusForbidden,
-	gen.ProblemCodeEmailUnverified:      http.StatusForbidden,
-	gen.ProblemCodeNotFound:             http.StatusNotFound,
-	gen.ProblemCodeMethodNotAllowed:     http.StatusMethodNotAllowed,
-	gen.ProblemCodeConflict:             http.StatusConflict,
-	gen.ProblemCodePayloadTooLarge:      http.StatusRequestEntityTooLarge,
-	gen.ProblemCodeUnsupportedMediaType: http.StatusUnsupportedMediaType,
-	gen.ProblemCodeRateLimited:          http.StatusTooManyRequests,
-	gen.ProblemCodeInternal:             http.StatusInternalServerError,
-	gen.ProblemCodeUnavailable:          http.StatusServiceUnavailable,
-}
-
 // Invalid is for a request in which something is wrong: see Field. Of many fields it tells the first 100.
 func Invalid(fields ...gen.ProblemField) *Error {
 	fields = fields[:min(len(fields), maxFields)]
@@ -173,7 +157,7 @@ func (e *Error) envelope(in family, requestID string) any {
 	case integrationFamily:
 		return gen.IntegrationErrorResponse{Status: "error", Message: e.Message, Data: problem}
 	case applicationFamily:
-		meta := gen.ApplicationMeta{Status: "error", StatusCode: int32(statusOf[e.Code])}
+		meta := gen.ApplicationMeta{Status: "error", StatusCode: int32(e.Code.Status())}
 		return gen.ApplicationErrorResponse{Meta: meta, Message: e.Message, Data: problem}
 	}
 	meta := gen.SystemMeta{Success: false, Message: e.Message, DevMessage: e.DevMessage}
@@ -186,7 +170,7 @@ func errorHandler(log *slog.Logger) echo.HTTPErrorHandler {
 	return func(err error, c echo.Context) {
 		ctx, header := c.Request().Context(), c.Response().Header()
 		e, op, requestID := errorOf(err), OperationFrom(ctx), header.Get(echo.HeaderXRequestID)
-		if e.Cause != nil && statusOf[e.Code] >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) {
+		if e.Cause != nil && e.Code.Status() >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) {
 			log.LogAttrs(ctx, slog.LevelError, string(e.Code)+" error",
 				slog.String("request_id", requestID), slog.String("operation", op.Name()), slog.Any("error", err))
 		}
@@ -206,7 +190,7 @@ func errorHandler(log *slog.Logger) echo.HTTPErrorHandler {
 		if e.RetryAfter > 0 {
 			header.Set(echo.HeaderRetryAfter, strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
 		}
-		if err := c.JSON(statusOf[e.Code], e.envelope(in, requestID)); err != nil {
+		if err := c.JSON(e.Code.Status(), e.envelope(in, requestID)); err != nil {
 			log.LogAttrs(ctx, slog.LevelDebug, "the answer was not delivered",
 				slog.String("request_id", requestID), slog.Any("error", err))
 		}

@@ -168,24 +168,10 @@ func (h *faults) due(f fault, text string, r *http.Request) bool {
 	return n >= f.after && (f.times < 0 || n < f.after+f.times)
 }
 
-var codeOf = map[int]gen.ProblemCode{
-	http.StatusBadRequest:            gen.ProblemCodeInvalidRequest,
-	http.StatusUnauthorized:          gen.ProblemCodeUnauthenticated,
-	http.StatusForbidden:             gen.ProblemCodePermissionDenied,
-	http.StatusNotFound:              gen.ProblemCodeNotFound,
-	http.StatusMethodNotAllowed:      gen.ProblemCodeMethodNotAllowed,
-	http.StatusConflict:              gen.ProblemCodeConflict,
-	http.StatusRequestEntityTooLarge: gen.ProblemCodePayloadTooLarge,
-	http.StatusUnsupportedMediaType:  gen.ProblemCodeUnsupportedMediaType,
-	http.StatusTooManyRequests:       gen.ProblemCodeRateLimited,
-	http.StatusInternalServerError:   gen.ProblemCodeInternal,
-	http.StatusServiceUnavailable:    gen.ProblemCodeUnavailable,
-}
-
 // fail answers as the API would, or a proxy before it.
 func (h *faults) fail(w http.ResponseWriter, r *http.Request, status int, message string, fields ...gen.ProblemField) {
-	code, ofTheAPI := codeOf[status]
-	if !ofTheAPI {
+	code := gen.ProblemCodeOf(status)
+	if code == "" {
 		http.Error(w, http.StatusText(status), status)
 		return
 	}
