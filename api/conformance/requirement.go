@@ -1,9 +1,6 @@
 package conformance
 
 import (
-	"cmp"
-	"fmt"
-	"maps"
 	"slices"
 	"strings"
 )
@@ -39,6 +36,37 @@ type requirement struct {
 
 	queue string // those of one queue are told one after another; empty: at any time
 	dear  bool   // it asks for what backends limit; told always only where everything must be
+}
+
+// story is a promise in words, and how to find out whether it is kept.
+type story struct {
+	id string
+
+	// about names the operations that the promise is about, and any of these: the tags without which it cannot be told
+	// (besides its own and servers), `mail` if it needs a code from one, and SHOULD.
+	about string
+
+	promise string
+	tell    func(*session)
+}
+
+// section is all the stories of one tag.
+type section struct {
+	tag     string
+	stories []story
+}
+
+// sections are in the order in which an implementer would work: first what holds everywhere, then the tags as the
+// contract has them.
+var sections = []section{
+	{"common", common},
+	{"auth", slices.Concat(auth, mailedAuth)},
+	{"servers", servers},
+	{"channels", channels},
+	{"roles", roles},
+	{"badges", badges},
+	{"keys", keys},
+	{"audit", audit},
 }
 
 // Requirements are all that this kit tells, in order.
@@ -110,74 +138,3 @@ func (c *contract) sourceOf(operations []string) string {
 	}
 	return sources[source]
 }
-
-// Document is CONFORMANCE.md: every requirement with its id, for people.
-func Document() string {
-	var b strings.Builder
-	count := map[string]int{}
-	all := Requirements()
-	negatives := map[string][]Requirement{}
-	for _, r := range all {
-		count[r.Section]++
-		if strings.HasPrefix(r.ID, "NEGATIVE-") {
-			negatives[r.Operations[0]] = append(negatives[r.Operations[0]], r)
-		}
-	}
-	fmt.Fprintf(&b, documentHead, len(all))
-	for _, section := range sections {
-		fmt.Fprintf(&b, "\n## %s (%d)\n\n| id | level | source | operations | requirement |\n|---|---|---|---|---|\n", section.tag, count[section.tag])
-		for _, r := range all {
-			if r.Section != section.tag || strings.HasPrefix(r.ID, "NEGATIVE-") {
-				continue
-			}
-			text := strings.ReplaceAll(r.Text, "|", "\\|")
-			if len(r.With) > 0 {
-				text += " *(with " + strings.Join(r.With, ", ") + ")*"
-			}
-			if r.Mail {
-				text += " *(needs mail)*"
-			}
-			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", r.ID, r.Level, r.Source, cmp.Or(strings.Join(r.Operations, ", "), "several"), text)
-		}
-		var refused []string
-		for id, list := range negatives {
-			if list[0].Section == section.tag {
-				refused = append(refused, id)
-			}
-		}
-		slices.Sort(refused)
-		if len(refused) == 0 {
-			continue
-		}
-		fmt.Fprintf(&b, "\nRefused, each by itself, with the status, pointer and code that follow from the contract:\n\n")
-		for _, id := range refused {
-			keywords := map[string][]string{}
-			for _, r := range negatives[id] {
-				where, keyword, _ := strings.Cut(strings.TrimPrefix(r.ID, "NEGATIVE-"+id+"-"), "-")
-				keywords[where] = append(keywords[where], keyword)
-			}
-			fmt.Fprintf(&b, "- `NEGATIVE-%s-` (%s, %d):", id, negatives[id][0].Source, len(negatives[id]))
-			for i, where := range slices.Sorted(maps.Keys(keywords)) {
-				if i > 0 {
-					b.WriteString(";")
-				}
-				fmt.Fprintf(&b, " `%s-` %s", where, strings.Join(keywords[where], " "))
-			}
-			b.WriteString("\n")
-		}
-	}
-	return b.String()
-}
-
-const documentHead = `# What a backend must do to conform
-
-Generated from the stories in this directory and from ` + "`api/openapi.yaml`" + `; to write it anew:
-` + "`go test ./api/conformance -run Document -update`" + `.
-
-%d requirements. Their ids are stable: they may be quoted, and a list of known gaps (` + "`rejoin conform --skip`" + `) names them.
-Ids that begin with NEGATIVE are derived from the contract: one request for each constraint of each operation, which breaks
-that and nothing else. The rest of such an id is the operation, where in the request, and the keyword that is broken.
-
-*Source* says where a promise comes from: *documented* in the public documentation of the Returning.AI API, only *named* there,
-or *rejoin*: ours.
-`

@@ -1,0 +1,27 @@
+package conformance
+
+import "time"
+
+// Outcome is one of five ways in which a requirement ends.
+type Outcome string
+
+// The outcomes. Only a failure is the backend's, and only a pass proves anything.
+const (
+	Pass     Outcome = "pass"
+	Fail     Outcome = "fail"
+	Skipped  Outcome = "skip"     // the backend does not offer it, and says so
+	Disabled Outcome = "disabled" // it was not told: not chosen, or no mail
+	Broken   Outcome = "error"    // this kit could not find out, which is its own fault or the network's
+)
+
+// Result is how one requirement went.
+type Result struct {
+	Requirement
+	Outcome  Outcome       `json:"outcome"`        // empty: the run was stopped before
+	Note     string        `json:"note,omitempty"` // why it was skipped or disabled
+	Failures []Failure     `json:"failures"`       // of a skip, too: it was told all the same
+	Duration time.Duration `json:"nanoseconds"`
+}
+
+// Passed tells whether nothing went wrong that the backend does not own up to.
+func (r Result) Passed() bool { return r.Outcome == Pass || r.Outcome == Skipped }

@@ -1,0 +1,176 @@
+package conformance
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+)
+
+// run is one telling of the kit.
+type run struct {
+	suite        *suite
+	options      Options
+	requirements []requirement
+	results      []Result // as they come; those of no outcome were never told
+	started      time.Time
+	unreachable  string
+}
+
+func newRun(target Target) (*run, error) {
+	options := &target.Options
+	options.Seed = cmp.Or(options.Seed, defaultSeed)
+	all, err := kit(options.Seed)
+	if err != nil {
+		return nil, err
+	}
+	if err := options.check(all, target); err != nil {
+		return nil, err
+	}
+	return runOf(target, all)
+}
+
+func runOf(target Target, requirements []requirement) (*run, error) {
+	suite, err := newSuite(target)
+	if err != nil {
+		return nil, err
+	}
+	x := &run{
+		suite: suite, options: target.Options, requirements: requirements, started: time.Now(),
+		results: make([]Result, len(requirements)),
+	}
+	for i, r := range requirements {
+		x.results[i] = Result{Requirement: r.Requirement, Failures: []Failure{}, Note: target.Options.disables(r, target.Code != nil)}
+		if x.results[i].Note != "" {
+			x.results[i].Outcome = Disabled
+		}
+	}
+	if !target.Options.Certify {
+		x.draw()
+	}
+	return x, nil
+}
+
+// fewDear is how many are told of those that ask for what backends limit.
+const fewDear = 8
+
+// draw disables most of them.
+func (x *run) draw() {
+	var dear []int
+	for i, r := range x.requirements {
+		if r.dear && x.results[i].Outcome == "" {
+			dear = append(dear, i)
+		}
+	}
+	chance := rand.New(rand.NewPCG(x.options.Seed, 0))
+	chance.Shuffle(len(dear), func(i, j int) { dear[i], dear[j] = dear[j], dear[i] })
+	for _, i := range dear[min(fewDear, len(dear)):] {
+		x.results[i].Outcome, x.results[i].Note = Disabled, "the seed has not drawn it: backends limit how often it may be asked for"
+	}
+}
+
+func (x *run) verify(ctx context.Context, observe func(Result)) (Report, error) {
+	defer x.suite.close(context.WithoutCancel(ctx))
+	x.unreachable = x.suite.unreachable(ctx)
+	ended := make([]chan struct{}, len(x.requirements))
+	queues := map[string]int{}
+	var lines [][]int // the requirements that are told one after another
+	for i, r := range x.requirements {
+		ended[i] = make(chan struct{})
+		if at, waiting := queues[r.queue]; r.queue != "" && waiting {
+			lines[at] = append(lines[at], i)
+			continue
+		}
+		queues[r.queue] = len(lines)
+		lines = append(lines, []int{i})
+	}
+	next := make(chan []int)
+	go func() {
+		defer close(next)
+		for _, line := range lines {
+			next <- line
+		}
+	}()
+	var workers sync.WaitGroup
+	for range cmp.Or(max(x.options.Parallel, 0), 4) {
+		workers.Go(func() {
+			for line := range next {
+				for _, i := range line {
+					if ctx.Err() == nil {
+						x.tell(ctx, i)
+					}
+					close(ended[i])
+				}
+			}
+		})
+	}
+	told := 0
+	for i := range x.requirements {
+		<-ended[i]
+		if ctx.Err() != nil {
+			break
+		}
+		told++
+		if observe != nil && x.unreachable == "" && x.results[i].Outcome != Disabled {
+			observe(x.results[i])
+		}
+	}
+	workers.Wait()
+	report := x.report()
+	if ctx.Err() != nil {
+		return report, fmt.Errorf("stopped after %d of %d requirements: %w", told, len(x.requirements), context.Cause(ctx))
+	}
+	if x.unreachable != "" {
+		return report, errors.New(x.unreachable)
+	}
+	return report, nil
+}
+
+// tell finds out how one requirement goes. Nothing that happens in it ends the run.
+func (x *run) tell(ctx context.Context, i int) Result {
+	r, result := x.requirements[i], &x.results[i]
+	switch {
+	case result.Outcome == Disabled:
+		return *result
+	case x.unreachable != "":
+		result.Outcome, result.Failures = Broken, []Failure{{Text: x.unreachable}}
+		return *result
+	}
+	started := time.Now()
+	s := x.suite.newSession(ctx)
+	s.guard(func() { r.tell(s) })
+	// Cleaning up must also happen when the run was broken off.
+	s.ctx = context.WithoutCancel(ctx)
+	for _, undo := range slices.Backward(s.undo) {
+		s.guard(undo)
+	}
+	s.tags.Range(func(tag, _ any) bool {
+		if tag := tag.(string); tag != r.Section && tag != "servers" && !slices.Contains(r.With, tag) {
+			s.broken.Store(true)
+			s.fail("the story calls operations of %s and does not say that it needs them", tag)
+		}
+		return true
+	})
+	if ctx.Err() != nil {
+		return *result // what failed did so because the run was broken off
+	}
+	result.Duration, result.Failures = time.Since(started), s.told()
+	switch {
+	case s.broken.Load():
+		result.Outcome = Broken
+	case len(result.Failures) > 0:
+		result.Outcome = Fail
+	default:
+		result.Outcome = Pass
+	}
+	for _, skip := range x.options.Skips {
+		if skip.ID == r.ID {
+			skip.apply(result, time.Now())
+		}
+	}
+	return *result
+}
