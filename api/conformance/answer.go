@@ -32,8 +32,8 @@ func (a *answer) stop(format string, args ...any) {
 	panic(stopped{})
 }
 
-// told is the answer in short.
-func (a *answer) told() string {
+// summary is the answer in short.
+func (a *answer) summary() string {
 	text := strings.TrimSpace(string(a.raw))
 	if !utf8.ValidString(text) {
 		text = fmt.Sprintf("and %d bytes of %s", len(a.raw), a.header.Get("Content-Type"))
@@ -44,10 +44,10 @@ func (a *answer) told() string {
 	return fmt.Sprintf("%d %s", a.status, text)
 }
 
-// expect ends the story unless the answer has this status.
+// expect ends the test case unless the answer has this status.
 func (a *answer) expect(status int) *answer {
 	if a.status != status {
-		a.stop("%s: want %d, got %s", a.what, status, a.told())
+		a.stop("%s: want %d, got %s", a.what, status, a.summary())
 	}
 	return a
 }
@@ -66,23 +66,23 @@ func (a *answer) refuses(pointer, code string) *answer {
 			}
 		}
 	}
-	a.fail("want a field with the pointer %q and the code %q, got %s", pointer, code, a.told())
+	a.fail("want a field with the pointer %q and the code %q, got %s", pointer, code, a.summary())
 	return a
 }
 
 // anyOf is expect where the contract leaves it open which status it is.
 func (a *answer) anyOf(statuses ...int) *answer {
 	if !slices.Contains(statuses, a.status) {
-		a.stop("%s: want one of %v, got %s", a.what, statuses, a.told())
+		a.stop("%s: want one of %v, got %s", a.what, statuses, a.summary())
 	}
 	return a
 }
 
-// at is the value a pointer leads to; the story ends if there is none.
+// at is the value a pointer leads to; the test case ends if there is none.
 func (a *answer) at(pointer string) any {
 	value, ok := lookup(a.value, pointer)
 	if !ok {
-		a.stop("%s: nothing at %s in %s", a.what, pointer, a.told())
+		a.stop("%s: nothing at %s in %s", a.what, pointer, a.summary())
 	}
 	return value
 }
@@ -93,7 +93,7 @@ func (a *answer) list(pointer string) []any  { return typed[[]any](a, pointer, "
 func typed[T any](a *answer, pointer, name string) T {
 	value, ok := a.at(pointer).(T)
 	if !ok {
-		a.stop("%s: %s must be %s, got %s", a.what, pointer, name, a.told())
+		a.stop("%s: %s must be %s, got %s", a.what, pointer, name, a.summary())
 	}
 	return value
 }
@@ -144,7 +144,7 @@ func (a *answer) number(pointer string) int { return int(typed[float64](a, point
 func (a *answer) time(pointer string) time.Time {
 	at, err := time.Parse(time.RFC3339, a.text(pointer))
 	if err != nil {
-		a.stop("%s: %s is not a time: %s", a.what, pointer, a.told())
+		a.stop("%s: %s is not a time: %s", a.what, pointer, a.summary())
 	}
 	return at
 }
@@ -159,7 +159,7 @@ func (a *answer) moves(pointer string, since *answer) {
 	}
 }
 
-// find returns the pointer of the item of a list whose member has a value; without one the story ends.
+// find returns the pointer of the item of a list whose member has a value; without one the test case ends.
 func (a *answer) find(list, name, value string) string {
 	for i, item := range a.list(list) {
 		if got, _ := lookup(item, "/"+name); got == value {

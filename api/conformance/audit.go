@@ -8,8 +8,8 @@ import (
 
 var auditKeys = []string{"_id", "actor", "action", "target", "before", "after", "at"}
 
-// audit are the stories of the tag audit.
-var audit = []story{
+// audit are the test cases of the tag audit.
+var audit = []testCase{
 	{"AUDIT-LIST-01", "listAudit channels roles badges keys", "the audit trail tells who changed what, the latest first", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		number := s.b.joins(club)
@@ -111,7 +111,7 @@ var audit = []story{
 		all := s.b.get(club.path("/audit")).expect(200).is("/meta/page", 1).is("/meta/limit", 20)
 		entries := all.list("/body")
 		if len(entries) < 6 {
-			all.stop("%s: want an entry for each of six changes, got %s", all.what, all.told())
+			all.stop("%s: want an entry for each of six changes, got %s", all.what, all.summary())
 		}
 		for i, entry := range entries {
 			one := s.a.get(club.path("/audit?limit=1&page=" + strconv.Itoa(i+1))).expect(200)
@@ -188,9 +188,9 @@ var audit = []story{
 		for _, action := range []string{"channel.create", "channel.update", "channel.delete"} {
 			trail.is(trail.find("/body", "action", action)+"/target", channel)
 		}
-		for _, told := range []string{"about ben", "about anna", "what nobody else may read"} {
-			if strings.Contains(string(trail.raw), told) {
-				trail.fail("tells %q, which stands in a direct channel", told)
+		for _, text := range []string{"about ben", "about anna", "what nobody else may read"} {
+			if strings.Contains(string(trail.raw), text) {
+				trail.fail("tells %q, which stands in a direct channel", text)
 			}
 		}
 	}},

@@ -46,7 +46,7 @@ func (s *session) code(email string) string {
 	}
 }
 
-// newcomer is an account that is made once in a run, verified and logged in. Stories may change it and put it back.
+// newcomer is an account that is made once in a run, verified and logged in. Test cases may change it and put it back.
 func (s *session) newcomer() account {
 	s.suite.mu.Lock()
 	known := s.suite.newcomer
@@ -61,7 +61,7 @@ func (s *session) newcomer() account {
 	return known
 }
 
-// keep changes the newcomer for the stories that follow.
+// keep changes the newcomer for the test cases that follow.
 func (s *session) keep(newcomer account) {
 	s.suite.mu.Lock()
 	defer s.suite.mu.Unlock()
@@ -87,9 +87,9 @@ func (a *answer) opensSession(message string, of account) (token string) {
 	return a.text("/body/token")
 }
 
-// auth are the stories of the tag auth that need no mail. Backends limit how often one address may ask for these things:
-// all stories together, of every tag, ask fewer than sixty times.
-var auth = []story{
+// auth are the test cases of the tag auth that need no mail. Backends limit how often one address may ask for these things:
+// all test cases together, of every tag, ask fewer than sixty times.
+var auth = []testCase{
 	{"AUTH-REGISTER-01", "registerAccount", "an account is made under the documented names, once, and cannot sign in before its address is verified", func(s *session) {
 		email, username := freshEmail(), "c."+unknownID()
 		wanted := object{
@@ -115,7 +115,7 @@ var auth = []story{
 		wrong := s.anonymous.post("/auth/login", object{"email": email, "password": "not the password"}).expect(401)
 		nobody := s.anonymous.post("/auth/login", object{"email": freshEmail(), "password": "not the password"}).expect(401)
 		if asJSON(wrong.at("/meta")) != asJSON(nobody.at("/meta")) || wrong.text("/body/code") != nobody.text("/body/code") {
-			nobody.fail("tells who has an account: %s, and with a wrong password %s", nobody.told(), wrong.told())
+			nobody.fail("tells who has an account: %s, and with a wrong password %s", nobody.summary(), wrong.summary())
 		}
 	}},
 
@@ -143,8 +143,8 @@ var auth = []story{
 	}},
 }
 
-// mailedAuth are the stories of the tag auth that need a code.
-var mailedAuth = []story{
+// mailedAuth are the test cases of the tag auth that need a code.
+var mailedAuth = []testCase{
 	{"AUTH-VERIFY-01", "mail verifyEmail", "the mailed code verifies an address and signs in, once; what is left out of a registration has a default", func(s *session) {
 		email := freshEmail()
 		one := account{email: email, password: "12345678"}

@@ -25,8 +25,8 @@ func (s *session) owns(club club, user string, xp, coins int) {
 	s.a.get(club.path("/members/"+user+"/balance")).expect(200).is("/body", object{"xp": xp, "coins": coins})
 }
 
-// badges are the stories of the tag badges.
-var badges = []story{
+// badges are the test cases of the tag badges.
+var badges = []testCase{
 	{"BADGES-CREATE-01", "createBadge", "a badge is made under the documented names, and everything in it is a string", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		made := s.a.post("/badges", object{

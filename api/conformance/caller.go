@@ -117,7 +117,7 @@ func (c caller) send(method, path, kind string, body []byte) *answer {
 		address = c.suite.url + path
 	}
 	// Whoever waits for a limit to end must not be overtaken by others of this run.
-	if op := c.suite.contract.find(method, strings.SplitN(path, "?", 2)[0]); op != nil && op.limited() {
+	if op := c.suite.contract.find(method, strings.SplitN(path, "?", 2)[0]); op != nil && op.rateLimited() {
 		c.suite.limited.Lock()
 		defer c.suite.limited.Unlock()
 	}
@@ -149,7 +149,7 @@ func (c caller) send(method, path, kind string, body []byte) *answer {
 		if pause := retryAfter(resp); pause > 0 {
 			if waited += pause; attempt == maxAttempts || waited > limitPatience {
 				c.broken.Store(true)
-				a.stop("%s: the backend limits how often it may be asked, and this kit waits no longer: %s", what, a.told())
+				a.stop("%s: the backend limits how often it may be asked, and the suite waits no longer: %s", what, a.summary())
 			}
 			select {
 			case <-time.After(pause + mathrand.N(time.Duration(attempt)*time.Second)):
@@ -202,12 +202,12 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// creations are the operations that make what a story must take away again, and where that is.
+// creations are the operations that make what a test case must take away again, and where that is.
 var creations = map[string]string{
 	"createServer": "/servers/",
 }
 
-// remember notes what a request has made, whether or not the story expected it to.
+// remember notes what a request has made, whether or not the test case expected it to.
 func (c caller) remember(req *http.Request, a *answer) {
 	op := c.suite.contract.find(req.Method, strings.TrimPrefix(req.URL.EscapedPath(), c.suite.base))
 	if op == nil || creations[op.id] == "" || a.status/100 != 2 {
@@ -220,7 +220,7 @@ func (c caller) remember(req *http.Request, a *answer) {
 		c.undo = append(c.undo, func() {
 			gone := c.delete(creations[op.id] + url.PathEscape(id))
 			if gone.status != http.StatusOK && gone.status != http.StatusNotFound {
-				c.fail("could not clean up: %s: %s", gone.what, gone.told())
+				c.fail("could not clean up: %s: %s", gone.what, gone.summary())
 			}
 		})
 	}

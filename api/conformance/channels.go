@@ -39,8 +39,8 @@ func (c caller) sees(club club, channel string, want, changes bool) {
 	}
 }
 
-// channels are the stories of the tag channels.
-var channels = []story{
+// channels are the test cases of the tag channels.
+var channels = []testCase{
 	{"CHANNELS-CREATE-01", "createChannel", "a channel is made under the documented names", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		made := s.a.post("/channels", object{

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// common are the promises about every request, told with the operations of whichever tag is at hand.
-var common = []story{
+// common are the promises about every request, tested with the operations of whichever tag is at hand.
+var common = []testCase{
 	{"COMMON-ACCOUNTS-01", "", "the two credentials belong to two accounts", func(s *session) {
 		a, b := s.a.makesServer("Chess club"), s.b.makesServer("Go club")
 		if a.owner == b.owner {
@@ -66,7 +66,7 @@ var common = []story{
 		for _, path := range []string{club.path(""), club.path("/members"), club.path("/roles")} {
 			one, other := s.a.get(path).expect(200), s.a.get("/api/v1"+path).expect(200)
 			if asJSON(one.value) != asJSON(other.value) {
-				other.fail("is %s, and at the root %s", other.told(), one.told())
+				other.fail("is %s, and at the root %s", other.summary(), one.summary())
 			}
 		}
 		s.a.get("/api/v1/servers").expect(200).says("My servers").find("/body", "_id", club.id)
@@ -77,7 +77,7 @@ var common = []story{
 		s.a.get("/servers/" + made).expect(404)
 	}},
 
-	// That the envelope is of the right family is held by the wire.
+	// That the envelope is of the right family is checked by the wire.
 	{"COMMON-PATHS-02", "", "an unknown route answers 404, in the envelope of the family it would belong to", func(s *session) {
 		for _, who := range []caller{s.anonymous, s.a} {
 			for _, path := range []string{
@@ -172,7 +172,7 @@ var common = []story{
 			s.a.get("/" + sent).expect(404),
 		} {
 			if strings.Contains(string(a.raw), sent) {
-				a.fail("the answer repeats what was sent: %s", a.told())
+				a.fail("the answer repeats what was sent: %s", a.summary())
 			}
 		}
 	}},

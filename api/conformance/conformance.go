@@ -13,27 +13,26 @@
 //		})
 //	}
 //
-// Each promise is a requirement with a stable id, listed in CONFORMANCE.md, and a subtest, so that
-// `go test -run 'TestConformance/servers/SERVERS-VISIT-01'` tells only that one. Elsewhere, `rejoin conform --url ...` does
+// Each requirement has a stable id, listed in CONFORMANCE.md, and is a subtest:
+// `go test -run 'TestConformance/servers/SERVERS-VISIT-01'` runs only that one. Elsewhere, `rejoin conform --url ...` does
 // the same without Go; it is built on Verify.
 //
-// Most requirements are stories, told by hand. The rest are derived from the contract: for each constraint of each
+// Most requirements are test cases, written by hand. The rest are derived from the contract: for each constraint of each
 // operation, one request that breaks it and nothing else, with the status, pointer and code that must come back.
 //
-// When a story fails, read its first failure: it says which caller sent what, and what came back. A failure that begins
-// with the name of an operation and a status is not about the story at all. It comes from the wire, where every answer
-// is held against the contract: its status, content type and headers, each property, and nothing besides those. The
-// pointer in it leads to the place in the body.
+// When a requirement fails, read its first failure. It says which caller sent what, and what came back. A failure that
+// begins with the name of an operation and a status comes from the validator: every answer is validated against the
+// contract, its status, content type, headers and each property. The pointer in the failure leads to the place in the body.
 //
 // At the end the suite lists the operations that never gave a good answer. An implementation in progress begins with one
 // tag (Options.Tags), lists what it does not offer yet (Options.Skips), and works it off. testdata/mapserver is such a
 // beginning, in one file.
 //
-// The stories make servers and take them away again, also when they fail. They need no clock and no order, and may be
-// told against one backend at the same time by several people. What cannot be taken away is accounts: each run registers
-// a few, under random addresses at example.com. Backends limit how often one address may sign up and in, so the stories
-// ask for that fewer than sixty times, and of the derived requests to those operations the seed draws a few; a run that
-// certifies sends them all. Where there is a limit, it waits.
+// The test cases make servers and delete them again, also when they fail. They need no clock and no order, and several
+// people may run them against one backend at the same time. What cannot be deleted is accounts: each run registers a few,
+// under random addresses at example.com. Backends limit how often one address may sign up and in. So the test cases do
+// that fewer than sixty times, and only a sample of the derived requests to those operations is sent; a run that
+// certifies sends them all. Where there is a limit, the suite waits.
 package conformance
 
 import (
@@ -43,7 +42,7 @@ import (
 	"testing"
 )
 
-// Target is the backend to hold against the contract.
+// Target is the backend to test.
 type Target struct {
 	// URL is where the contract's paths begin: for /servers at https://example.org/community/servers it is
 	// https://example.org/community.
@@ -53,8 +52,8 @@ type Target struct {
 	A, B string
 
 	// Code returns the newest code of six digits that was mailed to an address, waiting a little for it if need be.
-	// MailDir makes one for a backend that writes its mail into files. Without it the stories that need a mailed code are
-	// not told.
+	// MailDir makes one for a backend that writes its mail into files. Without it, what needs a mailed code is not
+	// run.
 	Code func(ctx context.Context, email string) (string, error)
 
 	// Client sends the requests if it is given. Its redirects and cookies are not used, and a request that takes longer
@@ -65,7 +64,7 @@ type Target struct {
 	Options Options
 }
 
-// Run tells every requirement as a subtest of t. How many are told at once is for `go test -parallel` to say.
+// Run runs every requirement as a subtest of t. `go test -parallel` sets how many run at once.
 func Run(t *testing.T, target Target) {
 	run, err := newRun(target)
 	if err != nil {
@@ -85,7 +84,7 @@ func Run(t *testing.T, target Target) {
 					if r.queue == "" {
 						t.Parallel()
 					}
-					result := run.tell(t.Context(), i)
+					result := run.one(t.Context(), i)
 					excused := result.Outcome == Skipped || result.Outcome == Fail && r.Level == Should
 					for _, failure := range result.Failures {
 						if excused {
@@ -103,8 +102,8 @@ func Run(t *testing.T, target Target) {
 	}
 	t.Run("every operation is exercised", func(t *testing.T) {
 		report := run.report()
-		if report.Requirements.Untold > 0 {
-			t.Skip("only some of the requirements were told: go test -run chose them")
+		if report.Requirements.NotRun > 0 {
+			t.Skip("only some of the requirements were run: go test -run chose them")
 		}
 		for _, problem := range report.Problems {
 			t.Error(problem)
@@ -112,9 +111,9 @@ func Run(t *testing.T, target Target) {
 	})
 }
 
-// Verify tells every requirement without a test around it, and each result that is not disabled to observe, if there is
-// one, in the order of the kit. Where nobody can be reached there is nothing to observe. An error means that the kit could not be told to its end; requirements that fail are no error, see
-// Report.Conforms. There is a report also with an error, unless the options or the target make no sense.
+// Verify runs every requirement without a test around it. It passes each result that is not disabled to observe, if there
+// is one, in the order of the suite. An error means that the suite could not be run to its end; requirements that fail are
+// no error, see Report.Conforms. There is a report also with an error, unless the options or the target make no sense.
 func Verify(ctx context.Context, target Target, observe func(Result)) (Report, error) {
 	run, err := newRun(target)
 	if err != nil {

@@ -57,7 +57,7 @@ func integrationError(code string) string {
 	return `{"status":"error","message":"No","data":{"code":"` + code + `","requestId":"r1","fields":[]}}`
 }
 
-func TestTheWireHoldsEveryAnswerAgainstTheContract(t *testing.T) {
+func TestTheWireValidatesEveryAnswer(t *testing.T) {
 	instead := func(old, new string) string {
 		if !strings.Contains(listed, old) {
 			t.Fatalf("%s is not in the answer", old)
@@ -170,7 +170,7 @@ func TestTheWireHoldsEveryAnswerAgainstTheContract(t *testing.T) {
 		{"a wrong method", "DELETE /servers",
 			reply{405, map[string]string{"Allow": "GET, POST"}, systemError("method_not_allowed")},
 			""},
-		{"a wrong method that is not told the right ones", "DELETE /servers", reply{405, nil, systemError("method_not_allowed")},
+		{"a wrong method without the right ones", "DELETE /servers", reply{405, nil, systemError("method_not_allowed")},
 			"DELETE /servers 405: the header Allow is missing"},
 	}
 	for _, test := range cases {
@@ -224,7 +224,7 @@ func TestABackendThatIsNotThereIsAnErrorAndNoFailure(t *testing.T) {
 	}
 }
 
-func TestABackendThatAnswersRubbishFailsEveryStoryAndBreaksNone(t *testing.T) {
+func TestABackendThatAnswersRubbishFailsEveryTestCaseAndBreaksNone(t *testing.T) {
 	for name, backend := range map[string]http.Handler{
 		"a list for everything":   reply{200, nil, listed},
 		"null":                    reply{200, nil, `null`},
@@ -234,7 +234,7 @@ func TestABackendThatAnswersRubbishFailsEveryStoryAndBreaksNone(t *testing.T) {
 		"nothing":                 reply{204, nil, ``},
 		"not found":               reply{404, nil, systemError("not_found")},
 		"a connection that is cut": http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-			if r.Method != http.MethodHead { // the kit asks first whether anybody is there
+			if r.Method != http.MethodHead { // the suite asks first whether anybody is there
 				panic(http.ErrAbortHandler)
 			}
 		}),
@@ -270,59 +270,59 @@ func texts(r Result) []string {
 	return all
 }
 
-// tell runs stories of a test's own, one after another.
-func tell(t *testing.T, backend http.Handler, stories ...story) (Report, []Result) {
+// runCases runs test cases of a test's own, one after another.
+func runCases(t *testing.T, backend http.Handler, cases ...testCase) (Report, []Result) {
 	t.Helper()
 	server := httptest.NewServer(backend)
 	defer server.Close()
-	report, err := tellTo(t.Context(), Target{URL: server.URL, A: "a", B: "b", Options: Options{Parallel: 1}}, stories)
+	report, err := runAgainst(t.Context(), Target{URL: server.URL, A: "a", B: "b", Options: Options{Parallel: 1}}, cases)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return report, report.Results
 }
 
-func tellTo(ctx context.Context, target Target, stories []story) (Report, error) {
+func runAgainst(ctx context.Context, target Target, cases []testCase) (Report, error) {
 	contract, err := loadContract()
 	if err != nil {
 		return Report{}, err
 	}
-	run, err := runOf(target, contract.requirements(section{"servers", stories}))
+	run, err := runOf(target, contract.requirements(section{"servers", cases}))
 	if err != nil {
 		return Report{}, err
 	}
 	return run.verify(ctx, nil)
 }
 
-func TestAStoryThatPanicsIsAnErrorAndTheNextIsTold(t *testing.T) {
-	report, results := tell(t, reply{200, nil, listed},
-		story{"TEST-STORY-01", "", "broken", func(*session) { panic("oh no") }},
-		story{"TEST-STORY-01", "", "whole", func(s *session) { s.a.get("/servers").expect(200) }},
+func TestATestCaseThatPanicsIsAnErrorAndTheNextRuns(t *testing.T) {
+	report, results := runCases(t, reply{200, nil, listed},
+		testCase{"TEST-CASE-01", "", "broken", func(*session) { panic("oh no") }},
+		testCase{"TEST-CASE-01", "", "whole", func(s *session) { s.a.get("/servers").expect(200) }},
 	)
 	if n := report.Requirements; n.Passed != 1 || n.Errors != 1 || n.Failed != 0 || report.Conforms() {
 		t.Errorf("%+v, want one passed and one error", n)
 	}
-	if text := textOfAll(results[0]); !strings.Contains(text, "the story itself broke: oh no") {
+	if text := textOfAll(results[0]); !strings.Contains(text, "the test case itself broke: oh no") {
 		t.Errorf("the failure is %q", text)
 	}
 }
 
-func TestWhatStopsInOneOfManyStopsTheStory(t *testing.T) {
-	_, results := tell(t, reply{200, nil, listed},
-		story{"TEST-STORY-01", "", "one of many", func(s *session) {
+func TestWhatStopsInOneOfManyStopsTheTestCase(t *testing.T) {
+	_, results := runCases(t, reply{200, nil, listed},
+		testCase{"TEST-CASE-01", "", "one of many", func(s *session) {
 			s.atOnce(10, func(i int) { s.a.get("/servers").expect(200 + i/9) })
 			s.fail("never reached")
 		}},
-		story{"TEST-STORY-01", "", "a panic in one of many", func(s *session) {
+		testCase{"TEST-CASE-01", "", "a panic in one of many", func(s *session) {
 			s.atOnce(2, func(i int) { _ = []int{0}[i] })
 			s.fail("never reached")
 		}},
-		story{"TEST-STORY-01", "", "all well", func(s *session) {
+		testCase{"TEST-CASE-01", "", "all well", func(s *session) {
 			s.atOnce(10, func(int) { s.a.get("/servers").expect(200) })
 			s.fail("reached")
 		}},
 	)
-	for i, want := range []string{"a: GET /servers: want 201, got 200", "the story itself broke: ", "reached"} {
+	for i, want := range []string{"a: GET /servers: want 201, got 200", "the test case itself broke: ", "reached"} {
 		if got := texts(results[i]); len(got) != 1 || !strings.HasPrefix(got[0], want) {
 			t.Errorf("%s: %q, want %q", results[i].Text, got, want)
 		}
@@ -346,16 +346,16 @@ func TestARepeatedAnswerIsTheFirstAgainAndSaysSo(t *testing.T) {
 	} {
 		t.Run(promise, func(t *testing.T) {
 			asked := 0
-			_, results := tell(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, results := runCases(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.Method == http.MethodHead {
-					return // whoever tells the kit sees first whether anybody is there
+					return // the suite sees first whether anybody is there
 				}
 				if asked++; asked == 1 {
 					test.first.ServeHTTP(w, r)
 					return
 				}
 				test.second.ServeHTTP(w, r)
-			}), story{"TEST-STORY-01", "", promise, func(s *session) { s.a.get("/servers").isRepeated(s.a.get("/servers")) }})
+			}), testCase{"TEST-CASE-01", "", promise, func(s *session) { s.a.get("/servers").isRepeated(s.a.get("/servers")) }})
 			text := textOfAll(results[0])
 			if test.want == "" && text != "" || !strings.Contains(text, test.want) {
 				t.Errorf("the failures are %q, want %q", text, test.want)
@@ -364,8 +364,8 @@ func TestARepeatedAnswerIsTheFirstAgainAndSaysSo(t *testing.T) {
 	}
 }
 
-func TestAWrongStatusEndsAStoryAndAWrongValueDoesNot(t *testing.T) {
-	_, results := tell(t, reply{200, nil, listed}, story{"TEST-STORY-01", "", "all wrong", func(s *session) {
+func TestAWrongStatusEndsATestCaseAndAWrongValueDoesNot(t *testing.T) {
+	_, results := runCases(t, reply{200, nil, listed}, testCase{"TEST-CASE-01", "", "all wrong", func(s *session) {
 		list := s.a.get("/servers").expect(200)
 		list.says("My servers").keys("/body/0/owner", "id", "name").is("/body/0/__v", 1)
 		list.refuses("/name", "required")
@@ -384,7 +384,7 @@ func TestAWrongStatusEndsAStoryAndAWrongValueDoesNot(t *testing.T) {
 }
 
 func TestAnOperationIsExercisedByAGoodAnswerOnly(t *testing.T) {
-	list := story{"TEST-STORY-01", "", "list", func(s *session) { s.a.get("/servers") }}
+	list := testCase{"TEST-CASE-01", "", "list", func(s *session) { s.a.get("/servers") }}
 	for promise, test := range map[string]struct {
 		reply reply
 		want  bool
@@ -394,7 +394,7 @@ func TestAnOperationIsExercisedByAGoodAnswerOnly(t *testing.T) {
 		"nor does an answer gone wrong": {reply{200, nil, `{` + done + `,"body":null}`}, false},
 	} {
 		t.Run(promise, func(t *testing.T) {
-			report, _ := tell(t, test.reply, list)
+			report, _ := runCases(t, test.reply, list)
 			if exercised := !slices.Contains(report.Operations.Missing, "listMyServers"); exercised != test.want {
 				t.Errorf("exercised is %v, want %v", exercised, test.want)
 			}
@@ -410,18 +410,18 @@ func TestWhatNeedsMailIsDisabledWithoutItAndWhatOnlyThatReachesIsLeftOpen(t *tes
 	defer server.Close()
 	for promise, code := range map[string]func(context.Context, string) (string, error){"without": nil, "with": anyCode} {
 		t.Run(promise, func(t *testing.T) {
-			told := 0
-			stories := []story{
+			ran := 0
+			cases := []testCase{
 				{"TEST-PLAIN-01", "logOut auth", "plain", func(s *session) { s.a.post("/auth/logout").expect(200) }},
-				{"TEST-MAIL-01", "mail logIn verifyEmail", "mailed", func(*session) { told++ }},
+				{"TEST-MAIL-01", "mail logIn verifyEmail", "mailed", func(*session) { ran++ }},
 			}
-			report, err := tellTo(t.Context(), Target{URL: server.URL, A: "a", B: "b", Code: code}, stories)
+			report, err := runAgainst(t.Context(), Target{URL: server.URL, A: "a", B: "b", Code: code}, cases)
 			if err != nil {
 				t.Fatal(err)
 			}
 			without := code == nil
-			if disabled := report.Results[1].Outcome == Disabled; disabled != without || (told == 0) != without {
-				t.Errorf("told %d times: %+v", told, report.Results[1])
+			if disabled := report.Results[1].Outcome == Disabled; disabled != without || (ran == 0) != without {
+				t.Errorf("ran %d times: %+v", ran, report.Results[1])
 			}
 			for _, id := range []string{"logIn", "verifyEmail"} {
 				if problem := slices.Contains(report.Problems, id+" never gave a good answer"); problem == without {
@@ -471,10 +471,10 @@ func (m *maker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	reply{200, nil, `{` + done + `,"body":{}}`}.ServeHTTP(w, r)
 }
 
-func TestAStoryCleansUpBehindItself(t *testing.T) {
+func TestATestCaseCleansUpBehindItself(t *testing.T) {
 	for promise, test := range map[string]struct {
 		status int
-		tell   func(*session)
+		run    func(*session)
 	}{
 		"when it passes": {201, func(s *session) { s.b.makesServer("x") }},
 		"when it fails":  {201, func(s *session) { s.b.makesServer("x"); s.stop("enough") }},
@@ -484,7 +484,7 @@ func TestAStoryCleansUpBehindItself(t *testing.T) {
 	} {
 		t.Run(promise, func(t *testing.T) {
 			backend := &maker{status: test.status}
-			tell(t, backend, story{"TEST-STORY-01", "", promise, test.tell})
+			runCases(t, backend, testCase{"TEST-CASE-01", "", promise, test.run})
 			if want := []string{"Bearer b /servers/66a282dab13eee0013cbb4d8"}; !cmp.Equal(backend.deleted, want) {
 				t.Error(cmp.Diff(want, backend.deleted))
 			}
@@ -497,11 +497,11 @@ func TestARunThatIsBrokenOffCleansUpAndSaysSo(t *testing.T) {
 	server := httptest.NewServer(backend)
 	defer server.Close()
 	ctx, cancel := context.WithCancel(t.Context())
-	stories := []story{
-		{"TEST-STORY-01", "", "first", func(s *session) { s.a.makesServer("x"); cancel() }},
-		{"TEST-STORY-01", "", "second", func(*session) { t.Error("the run was broken off, and went on") }},
+	cases := []testCase{
+		{"TEST-CASE-01", "", "first", func(s *session) { s.a.makesServer("x"); cancel() }},
+		{"TEST-CASE-01", "", "second", func(*session) { t.Error("the run was broken off, and went on") }},
 	}
-	_, err := tellTo(ctx, Target{URL: server.URL, A: "a", B: "b", Options: Options{Parallel: 1}}, stories)
+	_, err := runAgainst(ctx, Target{URL: server.URL, A: "a", B: "b", Options: Options{Parallel: 1}}, cases)
 	if err == nil || !strings.Contains(err.Error(), "of 2 requirements") {
 		t.Errorf("the error is %v", err)
 	}
@@ -521,15 +521,15 @@ func TestWhatIsUnderWayWhenARunIsBrokenOffIsTakenAwayToo(t *testing.T) {
 		backend.ServeHTTP(w, r)
 	}))
 	defer server.Close()
-	_, err := tellTo(ctx, Target{URL: server.URL, A: "a", B: "b", Options: Options{Parallel: 1}}, []story{
-		{"TEST-STORY-01", "", "two", func(s *session) { s.a.makesServer("x"); s.a.makesServer("y"); t.Error("the story went on") }},
+	_, err := runAgainst(ctx, Target{URL: server.URL, A: "a", B: "b", Options: Options{Parallel: 1}}, []testCase{
+		{"TEST-CASE-01", "", "two", func(s *session) { s.a.makesServer("x"); s.a.makesServer("y"); t.Error("the test case went on") }},
 	})
 	if err == nil || len(backend.deleted) != 1 {
 		t.Errorf("deleted were %v, want the one server that was made (%v)", backend.deleted, err)
 	}
 }
 
-func TestABackendThatTakesTooLongFailsTheStory(t *testing.T) {
+func TestABackendThatTakesTooLongFailsTheTestCase(t *testing.T) {
 	release := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodHead {
@@ -543,7 +543,7 @@ func TestABackendThatTakesTooLongFailsTheStory(t *testing.T) {
 	defer server.Close()
 	defer close(release)
 	target := Target{URL: server.URL, A: "a", B: "b", Client: &http.Client{Timeout: 50 * time.Millisecond}}
-	report, err := tellTo(t.Context(), target, []story{
+	report, err := runAgainst(t.Context(), target, []testCase{
 		{"TEST-SLOW-01", "", "slow", func(s *session) { s.a.get("/servers") }},
 	})
 	if err != nil {
@@ -583,7 +583,7 @@ func TestARequestMayTakeTenSecondsUnlessTheClientSaysOtherwise(t *testing.T) {
 
 func TestARateLimitIsWaitedOut(t *testing.T) {
 	asked := 0
-	_, results := tell(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	_, results := runCases(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodHead {
 			return
 		}
@@ -592,7 +592,7 @@ func TestARateLimitIsWaitedOut(t *testing.T) {
 			return
 		}
 		reply{200, nil, listed}.ServeHTTP(w, r)
-	}), story{"TEST-STORY-01", "", "list", func(s *session) { s.a.get("/servers").expect(200) }})
+	}), testCase{"TEST-CASE-01", "", "list", func(s *session) { s.a.get("/servers").expect(200) }})
 	if results[0].Outcome != Pass || asked != 2 {
 		t.Errorf("asked %d times: %v", asked, texts(results[0]))
 	}
@@ -637,8 +637,8 @@ func TestALimitIsWaitedForAMinuteAndAHalfAndIsNeverAFailure(t *testing.T) {
 					return reply{200, nil, listed}
 				})
 				started := time.Now()
-				report, err := tellTo(t.Context(), Target{URL: "http://backend.example", A: "a", B: "b", Client: &http.Client{Transport: backend}}, []story{
-					{"TEST-STORY-01", "", "list", func(s *session) { s.a.get("/servers").expect(200) }},
+				report, err := runAgainst(t.Context(), Target{URL: "http://backend.example", A: "a", B: "b", Client: &http.Client{Transport: backend}}, []testCase{
+					{"TEST-CASE-01", "", "list", func(s *session) { s.a.get("/servers").expect(200) }},
 				})
 				if err != nil {
 					t.Fatal(err)
@@ -668,7 +668,7 @@ func TestATargetThatCannotBeIsRefused(t *testing.T) {
 	}
 }
 
-// TestEveryOperationHasAnExampleThatTheContractAdmits: the stories about credentials ask for every operation there is, and
+// TestEveryOperationHasAnExampleThatTheContractAdmits: the test cases about credentials ask for every operation there is, and
 // what they learn must not depend on a malformed request.
 func TestEveryOperationHasAnExampleThatTheContractAdmits(t *testing.T) {
 	c, err := loadContract()
@@ -755,20 +755,20 @@ func TestAPointerLeadsToItsValue(t *testing.T) {
 	}
 }
 
-func TestResultsComeInTheOrderOfTheKitHoweverManyAreUnderWay(t *testing.T) {
+func TestResultsComeInTheOrderOfTheSuiteHoweverManyAreUnderWay(t *testing.T) {
 	server := httptest.NewServer(reply{200, nil, listed})
 	defer server.Close()
 	contract, err := loadContract()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var stories []story
+	var cases []testCase
 	var want, got []string
 	both := make(chan struct{})
 	for i := range 8 {
 		id := fmt.Sprintf("TEST-ORDER-%02d", i)
 		want = append(want, id)
-		stories = append(stories, story{id, "", id, func(*session) {
+		cases = append(cases, testCase{id, "", id, func(*session) {
 			switch i { // the first ends only when the second has begun
 			case 0:
 				<-both
@@ -777,7 +777,7 @@ func TestResultsComeInTheOrderOfTheKitHoweverManyAreUnderWay(t *testing.T) {
 			}
 		}})
 	}
-	run, err := runOf(Target{URL: server.URL, A: "a", B: "b", Options: Options{Parallel: 2}}, contract.requirements(section{"servers", stories}))
+	run, err := runOf(Target{URL: server.URL, A: "a", B: "b", Options: Options{Parallel: 2}}, contract.requirements(section{"servers", cases}))
 	if err != nil {
 		t.Fatal(err)
 	}

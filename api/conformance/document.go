@@ -68,7 +68,7 @@ func Document() string {
 
 const documentHead = `# What a backend must do to conform
 
-Generated from the stories in this directory and from ` + "`api/openapi.yaml`" + `; to write it anew:
+Generated from the test cases in this directory and from ` + "`api/openapi.yaml`" + `; to write it anew:
 ` + "`go test ./api/conformance -run Document -update`" + `.
 
 %d requirements. Their ids are stable: they may be quoted, and a list of known gaps (` + "`rejoin conform --skip`" + `) names them.

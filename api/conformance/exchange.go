@@ -59,30 +59,30 @@ func (x *exchange) answer(resp *http.Response, body []byte) {
 	}
 }
 
-// told are the failures of a session, for people.
-func (s *session) told() []Failure {
+// reported are the failures of a session, for people.
+func (s *session) reported() []Failure {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := []Failure{}
 	for _, f := range s.failures {
-		told := Failure{Text: s.suite.redact(f.text)}
+		one := Failure{Text: s.suite.redact(f.text)}
 		if f.exchange != nil {
-			told.Exchange = f.exchange.told(s.suite.redact)
+			one.Exchange = f.exchange.reported(s.suite.redact)
 		}
-		all = append(all, told)
+		all = append(all, one)
 	}
 	return all
 }
 
-func (x *exchange) told(redact func(string) string) *Exchange {
-	told := &Exchange{
+func (x *exchange) reported(redact func(string) string) *Exchange {
+	text := &Exchange{
 		Request: redact(fmt.Sprintf("%s %s\n%s\n%s", x.method, x.url, headerText(x.header), bodyText(x.body))),
 		Curl:    x.curl(redact),
 	}
 	if x.status != 0 {
-		told.Response = redact(fmt.Sprintf("%d %s\n%s\n%s", x.status, http.StatusText(x.status), headerText(x.answered), bodyText(x.got)))
+		text.Response = redact(fmt.Sprintf("%d %s\n%s\n%s", x.status, http.StatusText(x.status), headerText(x.answered), bodyText(x.got)))
 	}
-	return told
+	return text
 }
 
 func headerText(header http.Header) string {
@@ -163,7 +163,7 @@ func quoted(text string) string {
 }
 
 var (
-	// credentials are told from ids by their length.
+	// credentials differ from ids in their length.
 	credentials = regexp.MustCompile(`[0-9a-fA-F]{64,}`)
 
 	secretMembers = regexp.MustCompile(`("(?:password|token|key|secret|authorization)"\s*:\s*)"(?:[^"\\]|\\.)*(?:"|$)`)

@@ -22,7 +22,7 @@ func (a *answer) isRepeated(again *answer) {
 		again.fail("the header %s is %q, want true: this was sent before under its %s", replayed, again.header.Get(replayed), idempotencyKey)
 	}
 	if asJSON(again.value) != asJSON(a.value) {
-		again.fail("is %s, and the first answer was %s", again.told(), a.told())
+		again.fail("is %s, and the first answer was %s", again.summary(), a.summary())
 	}
 }
 
@@ -93,7 +93,7 @@ func (s *session) repeatsSafely(one, other caller, c creation) {
 	originals := 0
 	for _, a := range answers {
 		if asJSON(a.value) != asJSON(answers[0].value) {
-			a.fail("of requests sent at once under one %s, one got %s and another %s", idempotencyKey, a.told(), answers[0].told())
+			a.fail("of requests sent at once under one %s, one got %s and another %s", idempotencyKey, a.summary(), answers[0].summary())
 		}
 		if a.header.Get(replayed) == "" {
 			originals++

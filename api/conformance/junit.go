@@ -63,7 +63,7 @@ func (r Report) writeJUnit(w io.Writer) error {
 		}
 		message := &junitMessage{Message: result.Note}
 		if result.Outcome == "" {
-			message.Message = "the run was stopped before this was told"
+			message.Message = "not run, because the run was stopped"
 		}
 		for i, failure := range result.Failures {
 			if i == 0 && message.Message == "" {

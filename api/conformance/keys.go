@@ -17,7 +17,7 @@ var (
 
 const keyInfo = "/apis/v1/api-keys/info"
 
-// key is an API key that a story has made, and a caller with it.
+// key is an API key that a test case has made, and a caller with it.
 type key struct {
 	caller
 	id, whole string
@@ -70,8 +70,8 @@ func (op *operation) admitsKeys() bool {
 	return slices.Contains(op.admits, "keyAuth") || slices.Contains(op.admits, "apiKeyAuth")
 }
 
-// keys are the stories of the tag keys.
-var keys = []story{
+// keys are the test cases of the tag keys.
+var keys = []testCase{
 	{"KEYS-CREATE-01", "createApiKey listApiKeys updateApiKey deleteApiKey", "a key is shown whole in the answer that makes it, and masked ever after", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		made := s.a.post(club.keysPath(""), object{"name": "shop", "permissions": []string{"badges", "channels"}, "expirePeriod": 30})

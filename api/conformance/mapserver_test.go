@@ -10,7 +10,7 @@ import (
 	"github.com/rejoin-dev/rejoin/api/conformance"
 )
 
-// TestAForeignBackendConforms: the kit asks for nothing that only the server of this repository has.
+// TestAForeignBackendConforms: the suite asks for nothing that only the server of this repository has.
 func TestAForeignBackendConforms(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "mapserver")
 	if out, err := exec.Command("go", "build", "-race", "-o", binary, "./testdata/mapserver").CombinedOutput(); err != nil {

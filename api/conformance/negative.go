@@ -18,7 +18,7 @@ import (
 
 // A negative is a request that breaks one constraint of the contract and is right in all else.
 //
-// None is guessed. A value is drawn from a pool and held against the very schema it is for; it is taken if that finds
+// None is guessed. A value is sampled from a pool and validated against the very schema it is for; it is taken if that finds
 // fault with it once, and with the keyword at hand. A constraint that nothing in the pool breaks alone has no negative:
 // the length of an id cannot be wrong without its format being wrong, too.
 type negative struct {
@@ -61,12 +61,12 @@ func (c *contract) negatives(tag string, seed uint64) []requirement {
 			with = append(with, tag)
 		}
 		for _, n := range op.negatives(seed) {
-			r := requirement{tell: n.tell, Requirement: Requirement{
+			r := requirement{run: n.run, Requirement: Requirement{
 				ID: n.id(), Section: tag, Level: Must, Source: c.sourceOf([]string{op.id}), Operations: []string{op.id}, With: with,
 				Text: n.text(),
 			}}
-			if op.limited() {
-				r.dear, r.queue = true, "dear"
+			if op.rateLimited() {
+				r.rateLimited, r.queue = true, "rate-limited"
 			}
 			all = append(all, r)
 		}
@@ -94,7 +94,7 @@ func (n negative) text() string {
 	return fmt.Sprintf("%s: %s (%s) answers %d with %s", n.op.id, where, n.keyword, n.status, n.code)
 }
 
-func (n negative) tell(s *session) {
+func (n negative) run(s *session) {
 	f := s.shared()
 	who := s.a
 	switch {
@@ -119,7 +119,7 @@ func (op *operation) negatives(seed uint64) []negative {
 	add := func(pointer, keyword string, status int, code string, request func(*session, *draft)) {
 		all = append(all, negative{op, pointer, keyword, status, code, request})
 	}
-	drawn := func(pointer string) *pool {
+	poolFor := func(pointer string) *pool {
 		h := fnv.New64a()
 		_, _ = h.Write([]byte(op.id + pointer))
 		return &pool{rand.New(rand.NewPCG(seed, h.Sum64()))}
@@ -130,7 +130,7 @@ func (op *operation) negatives(seed uint64) []negative {
 			in, name, schema := p.Value.In, p.Value.Name, p.Value.Schema.Value
 			pointer := in + "/" + name
 			for _, keyword := range keywords {
-				value, ok := drawn(pointer).breaking(schema, keyword, func(v any) bool { return sendable(in, schema, v) })
+				value, ok := poolFor(pointer).breaking(schema, keyword, func(v any) bool { return sendable(in, schema, v) })
 				if !ok {
 					continue
 				}
@@ -165,7 +165,7 @@ func (op *operation) negatives(seed uint64) []negative {
 		add("", "malformed", bad, "", func(_ *session, d *draft) {
 			d.kind, d.raw = "multipart/form-data; boundary=xx", []byte("--xx\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\nGo cl")
 		})
-		op.formNegatives(form.Schema.Value, drawn, add)
+		op.formNegatives(form.Schema.Value, poolFor, add)
 		return all
 	}
 	body := content["application/json"].Schema.Value
@@ -188,7 +188,7 @@ func (op *operation) negatives(seed uint64) []negative {
 	op.schemaNegatives("", body, place{
 		valid: func(body any) any { return body },
 		set:   func(_, value any) any { return value },
-	}, drawn, add)
+	}, poolFor, add)
 	return all
 }
 
@@ -200,7 +200,7 @@ type place struct {
 	set   func(body, value any) any
 }
 
-func (op *operation) schemaNegatives(pointer string, schema *openapi3.Schema, at place, drawn func(string) *pool, add adder) {
+func (op *operation) schemaNegatives(pointer string, schema *openapi3.Schema, at place, poolFor func(string) *pool, add adder) {
 	breaks := func(pointer, keyword string, value func(body any) any) {
 		add(pointer, keyword, http.StatusBadRequest, fieldCodes[keyword], func(_ *session, d *draft) { d.body = value(d.body) })
 	}
@@ -208,7 +208,7 @@ func (op *operation) schemaNegatives(pointer string, schema *openapi3.Schema, at
 		if keyword == "nullable" && schema.Default != nil {
 			continue // validators that fill in defaults do so for null, too, before they look
 		}
-		if value, ok := drawn(pointer).breaking(schema, keyword, func(any) bool { return true }); ok {
+		if value, ok := poolFor(pointer).breaking(schema, keyword, func(any) bool { return true }); ok {
 			breaks(pointer, keyword, func(body any) any { return at.set(body, value) })
 		}
 	}
@@ -240,19 +240,19 @@ func (op *operation) schemaNegatives(pointer string, schema *openapi3.Schema, at
 			set: func(body, value any) any {
 				return at.set(body, map[string]any(members(body).and(object{name: value})))
 			},
-		}, drawn, add)
+		}, poolFor, add)
 	}
 	if schema.Items != nil {
 		op.schemaNegatives(pointer+"/0", schema.Items.Value, place{
 			valid: func(any) any { return nil },
 			set:   func(body, value any) any { return at.set(body, []any{value}) },
-		}, drawn, add)
+		}, poolFor, add)
 	}
 }
 
 const unknownMember = "notInTheContract"
 
-func (op *operation) formNegatives(form *openapi3.Schema, drawn func(string) *pool, add adder) {
+func (op *operation) formNegatives(form *openapi3.Schema, poolFor func(string) *pool, add adder) {
 	bad := http.StatusBadRequest
 	if form.MinProps > 0 {
 		add("", "minProperties", bad, "", func(_ *session, d *draft) { d.body = map[string]any{} })
@@ -280,7 +280,7 @@ func (op *operation) formNegatives(form *openapi3.Schema, drawn func(string) *po
 			d.parts = append(d.parts, field(name, "Go club"), field(name, "Go club"))
 		})
 		for _, keyword := range keywords {
-			value, ok := drawn("/"+name).breaking(schema, keyword, func(v any) bool { _, is := v.(string); return is })
+			value, ok := poolFor("/"+name).breaking(schema, keyword, func(v any) bool { _, is := v.(string); return is })
 			if ok {
 				add("/"+name, keyword, bad, fieldCodes[keyword], func(_ *session, d *draft) { d.body = map[string]any{name: value} })
 			}
@@ -298,7 +298,7 @@ var keywords = []string{
 
 type pool struct{ chance *rand.Rand }
 
-// breaking draws a value that breaks a keyword of a schema and nothing else.
+// breaking samples a value that breaks a keyword of a schema and nothing else.
 func (p *pool) breaking(schema *openapi3.Schema, keyword string, fits func(any) bool) (any, bool) {
 	var fitting []any
 	for _, value := range breakers(schema)[keyword] {

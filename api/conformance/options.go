@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// Options choose what is told, and how. The zero value tells everything.
+// Options choose what is run, and how. The zero value runs everything.
 type Options struct {
 	Tags  []string       // only what needs no other tags than these; `common` is what holds everywhere
 	Level Level          // Must leaves out what a backend only SHOULD do
@@ -15,16 +15,16 @@ type Options struct {
 
 	Skips []Skip // what the backend does not offer; see ReadSkips
 
-	// Certify allows no choice and no skip, and wants every requirement of this kit told.
+	// Certify runs every requirement; it allows no choice and no skip.
 	Certify bool
 
-	Seed     uint64 // of the values that are drawn; 0 stands for 1
+	Seed     uint64 // of the samples; 0 stands for 1
 	Parallel int    // how many requirements may be under way at once; 0 stands for 4
 }
 
 func (o Options) selects() bool { return len(o.Tags) > 0 || o.Level != "" || o.Match != nil }
 
-// check refuses options that make no sense for a kit.
+// check refuses options that make no sense.
 func (o Options) check(all []requirement, target Target) error {
 	for _, tag := range o.Tags {
 		if !slices.ContainsFunc(sections, func(x section) bool { return x.tag == tag }) {
@@ -50,7 +50,7 @@ func (o Options) check(all []requirement, target Target) error {
 	return nil
 }
 
-// disables tells why a requirement is not told; empty if it is.
+// disables tells why a requirement is not run; empty if it is.
 func (o Options) disables(r requirement, mail bool) string {
 	outside := func(tag string) bool { return len(o.Tags) > 0 && !slices.Contains(o.Tags, tag) }
 	switch {
@@ -61,7 +61,7 @@ func (o Options) disables(r requirement, mail bool) string {
 	case o.Match != nil && !o.Match.MatchString(r.ID):
 		return "not among the chosen ids"
 	case r.Mail && !mail:
-		return "it needs a code from a mail"
+		return "it needs a code from a mail, and no mail can be read"
 	}
 	return ""
 }

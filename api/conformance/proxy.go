@@ -22,8 +22,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 )
 
-// A Proxy passes requests on to a backend and answers back, both unchanged and while they come, and holds both directions
-// against the contract. Only the headers that are for one connection alone are its own. Put it between a client and a
+// A Proxy passes requests on to a backend and answers back, both unchanged and while they come, and validates both
+// directions against the contract. Only the headers that are for one connection alone are its own. Put it between a client and a
 // backend that are in use to see which of them breaks it, and where. It is safe
 // for concurrent use.
 type Proxy struct {
@@ -162,7 +162,7 @@ func (c *copied) all() (body []byte, whole bool) {
 	return slices.Clone(c.begin), (c.ended || c.length == 0) && c.size <= int64(c.most)
 }
 
-// look holds an exchange against the contract once its answer has passed. Nothing waits for that: neither a stream, which
+// look validates an exchange against the contract once its answer has passed. Nothing waits for that: neither a stream, which
 // may never end, nor a body that is long.
 func (p *Proxy) look(resp *http.Response) error {
 	seen := seenOf(resp.Request.Context())
@@ -170,7 +170,7 @@ func (p *Proxy) look(resp *http.Response) error {
 		p.note(resp, seen, exchanged{})
 		return nil
 	}
-	body := &copied{from: resp.Body, length: resp.ContentLength, most: 1} // enough to tell whether there is any
+	body := &copied{from: resp.Body, length: resp.ContentLength, most: 1} // enough to see whether there is any
 	if isJSON(resp.Header) {
 		body.most = maxAnswer
 	}
@@ -260,7 +260,7 @@ func (p *Proxy) note(resp *http.Response, seen *seenRequest, x exchanged) {
 	}
 }
 
-// checkRequest holds a request against the contract, but for who sends it.
+// checkRequest validates a request against the contract, but for who sends it.
 func checkRequest(r *http.Request, seen *seenRequest, body []byte, op *operation) []finding {
 	route, params := *op.route, map[string]string{}
 	declared := *op.declared

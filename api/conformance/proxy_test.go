@@ -74,21 +74,21 @@ func TestAProxyPassesEverythingThroughUnchangedAndNamesWhatBreaksTheContract(t *
 			if w.Code != test.status || w.Body.String() != test.answer {
 				t.Errorf("the client got %d %s", w.Code, w.Body)
 			}
-			var told []string
+			var reported []string
 			for lines := json.NewDecoder(bytes.NewReader(findings.Bytes())); lines.More(); {
 				var f Finding
 				if err := lines.Decode(&f); err != nil {
 					t.Fatal(err)
 				}
-				told = append(told, f.Direction+" "+f.Operation+" "+f.Pointer)
+				reported = append(reported, f.Direction+" "+f.Operation+" "+f.Pointer)
 			}
 			for _, want := range test.want {
-				if !slices.Contains(told, want) {
-					t.Errorf("%q is not among the findings %q", want, told)
+				if !slices.Contains(reported, want) {
+					t.Errorf("%q is not among the findings %q", want, reported)
 				}
 			}
-			if len(test.want) == 0 && len(told) > 0 {
-				t.Errorf("found %q in an exchange in which all is well", told)
+			if len(test.want) == 0 && len(reported) > 0 {
+				t.Errorf("found %q in an exchange in which all is well", reported)
 			}
 			if strings.Contains(findings.String(), secret) {
 				t.Errorf("the findings hold a credential or a password: %s", &findings)

@@ -40,7 +40,7 @@ type Figures struct {
 	Skipped  int `json:"skipped"`
 	Disabled int `json:"disabled"`
 	Errors   int `json:"errors"`
-	Untold   int `json:"untold"`  // the run was stopped before them
+	NotRun   int `json:"notRun"`  // not run, because the run was stopped
 	Advised  int `json:"advised"` // how many of the failed only SHOULD have passed
 }
 
@@ -61,12 +61,12 @@ func (f *Figures) add(r Result) {
 	case Disabled:
 		f.Disabled++
 	default:
-		f.Untold++
+		f.NotRun++
 	}
 }
 
-// Told is how many the backend was really asked about.
-func (f Figures) Told() int { return f.Passed + f.Failed + f.Skipped }
+// Run is how many were run and have a result.
+func (f Figures) Run() int { return f.Passed + f.Failed + f.Skipped }
 
 // Reach is how many of something the run has reached, and what is left.
 type Reach struct {
@@ -75,7 +75,7 @@ type Reach struct {
 	Missing []string `json:"missing"`
 }
 
-// Conforms tells whether the backend keeps the contract, as far as it was asked: with skips and without what is disabled,
+// Conforms tells whether the backend keeps the contract, as far as it was tested: with skips and without what is disabled,
 // that is not all of it. Where nothing passed, nothing is proved.
 func (r Report) Conforms() bool {
 	return r.Requirements.Failed == r.Requirements.Advised && r.Requirements.Errors == 0 && len(r.Problems) == 0 && r.Requirements.Passed > 0
@@ -111,11 +111,11 @@ func (x *run) report() Report {
 			}
 		}
 	}
-	if told := r.Requirements.Passed + r.Requirements.Failed; x.options.Certify && told != r.Requirements.All {
-		r.Problems = append(r.Problems, fmt.Sprintf("%d of %d requirements were told, and a run that certifies tells all", told, r.Requirements.All))
+	if run := r.Requirements.Passed + r.Requirements.Failed; x.options.Certify && run != r.Requirements.All {
+		r.Problems = append(r.Problems, fmt.Sprintf("%d of %d requirements were run, and --certify needs all of them", run, r.Requirements.All))
 	}
-	if n := r.Requirements; n.Untold > 0 {
-		r.Problems = append(r.Problems, fmt.Sprintf("stopped: %d requirements were never told", n.Untold))
+	if n := r.Requirements; n.NotRun > 0 {
+		r.Problems = append(r.Problems, fmt.Sprintf("stopped: %d requirements were not run", n.NotRun))
 	} else if n.Passed+n.Errors == 0 {
 		r.Problems = append(r.Problems, "nothing passed, so nothing is proved")
 	}

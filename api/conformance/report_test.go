@@ -31,11 +31,11 @@ func written(t *testing.T, report Report, name string) string {
 
 func TestAReportIsSafeToOpenWhateverTheBackendAnswers(t *testing.T) {
 	const attack = `</pre></style><script>alert(1)</script><img src=x onerror=alert(2)>]]>"'&` + "\x00\x1b"
-	report, _ := tell(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	report, _ := runCases(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Odd", strings.Trim(attack, "\x00\x1b"))
 		w.Header().Set("Content-Type", "text/html")
 		_, _ = fmt.Fprint(w, attack)
-	}), story{"TEST-ATTACK-01", "", attack, func(s *session) { s.a.get("/servers").expect(201) }})
+	}), testCase{"TEST-ATTACK-01", "", attack, func(s *session) { s.a.get("/servers").expect(201) }})
 
 	page := written(t, report, "x.html")
 	for _, raw := range []string{"<script", "<img", "onerror=alert(2)>"} {
@@ -76,7 +76,7 @@ func TestAReportHoldsNoSecretAndACommandThatRepeatsTheRequest(t *testing.T) {
 		_, _ = fmt.Fprintf(w, `{"token":%q,"key":"abc","password":"let me in","code":"493027","echo":"%s"}`, token, r.Header)
 	}))
 	defer backend.Close()
-	report, err := tellTo(t.Context(), Target{URL: backend.URL, A: a, B: b}, []story{{"TEST-SECRET-01", "auth", "secrets", func(s *session) {
+	report, err := runAgainst(t.Context(), Target{URL: backend.URL, A: a, B: b}, []testCase{{"TEST-SECRET-01", "auth", "secrets", func(s *session) {
 		body := object{"password": "let me in, it's me", "code": "493027"}
 		s.b.with("Cookie", "crumbs").post("/auth/login", body).fail("of b")
 		s.anonymous.with("x-api-key", key).post("/auth/login", body).fail("by key %s", key)
@@ -121,13 +121,13 @@ func TestAPasswordInTheAddressIsShownNowhere(t *testing.T) {
 	}))
 	defer backend.Close()
 	host := strings.TrimPrefix(backend.URL, "http://")
-	tell := func(address string) (Report, error) {
-		return tellTo(t.Context(), Target{URL: address, A: "a", B: "b"}, []story{{"TEST-SECRET-01", "", "list", func(s *session) {
+	run := func(address string) (Report, error) {
+		return runAgainst(t.Context(), Target{URL: address, A: "a", B: "b"}, []testCase{{"TEST-SECRET-01", "", "list", func(s *session) {
 			s.anonymous.get("/servers").fail("at %s", s.suite.url)
 			s.fail("with %s", "p%40ss word")
 		}}})
 	}
-	report, err := tell("http://vera:p%2540ss%20word@" + host + "/community")
+	report, err := run("http://vera:p%2540ss%20word@" + host + "/community")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestAPasswordInTheAddressIsShownNowhere(t *testing.T) {
 		}
 	}
 	for _, address := range []string{"ftp://vera:password@" + host, "http://vera:pass/word@" + host, "http://vera:password@", "http://vera:pass%zzword@" + host} {
-		_, err := tell(address)
+		_, err := run(address)
 		_, ofProxy := NewProxy(address, io.Discard)
 		if err == nil || ofProxy == nil || strings.Contains(err.Error()+ofProxy.Error(), "pass") {
 			t.Errorf("%v, %v", err, ofProxy)
@@ -162,7 +162,7 @@ func TestASkip(t *testing.T) {
 		note   string
 	}{
 		"excuses a failure":              {Skip{Expiry: "2026-03-01", Reason: "later", Link: "l"}, failed(), Skipped, "later (l, until 2026-03-01)"},
-		"that passes is told":            {Skip{Expiry: "2026-03-02"}, Result{Outcome: Pass}, Skipped, PassesAlthoughSkipped},
+		"that passes is reported":        {Skip{Expiry: "2026-03-02"}, Result{Outcome: Pass}, Skipped, PassesAlthoughSkipped},
 		"that expired fails":             {Skip{Expiry: "2026-02-28"}, failed(), Fail, ""},
 		"that expired fails with a pass": {Skip{Expiry: "2026-02-28"}, Result{Outcome: Pass}, Fail, ""},
 		"excuses no error":               {Skip{Expiry: "2026-03-02"}, Result{Outcome: Broken}, Broken, ""},
@@ -199,12 +199,12 @@ func TestOptionsThatMakeNoSenseAreRefused(t *testing.T) {
 	code := func(context.Context, string) (string, error) { return "", nil }
 	target := Target{URL: "http://127.0.0.1", A: "a", B: "b", Code: code}
 	for promise, options := range map[string]Options{
-		"a tag that is none":           {Tags: []string{"nope"}},
-		"a level that is none":         {Level: "MAY"},
-		"a skip of nothing":            {Skips: []Skip{{ID: "SERVERS-NOPE-01"}}},
-		"certify with a choice":        {Certify: true, Level: Must},
-		"certify with a skip":          {Certify: true, Skips: []Skip{{ID: "SERVERS-VISIT-01"}}},
-		"certify with a part of a kit": {Certify: true, Match: regexp.MustCompile("x")},
+		"a tag that is none":               {Tags: []string{"nope"}},
+		"a level that is none":             {Level: "MAY"},
+		"a skip of nothing":                {Skips: []Skip{{ID: "SERVERS-NOPE-01"}}},
+		"certify with a choice":            {Certify: true, Level: Must},
+		"certify with a skip":              {Certify: true, Skips: []Skip{{ID: "SERVERS-VISIT-01"}}},
+		"certify with a part of the suite": {Certify: true, Match: regexp.MustCompile("x")},
 	} {
 		target.Options = options
 		if _, err := newRun(target); err == nil {
@@ -218,7 +218,7 @@ func TestOptionsThatMakeNoSenseAreRefused(t *testing.T) {
 }
 
 func TestWhatIsNotChosenIsDisabled(t *testing.T) {
-	told := func(options Options) (ids []string) {
+	chosen := func(options Options) (ids []string) {
 		run, err := newRun(Target{URL: "http://127.0.0.1", A: "a", B: "b", Options: options})
 		if err != nil {
 			t.Fatal(err)
@@ -230,36 +230,36 @@ func TestWhatIsNotChosenIsDisabled(t *testing.T) {
 		}
 		return ids
 	}
-	servers := told(Options{Tags: []string{"servers"}})
+	servers := chosen(Options{Tags: []string{"servers"}})
 	for id, want := range map[string]bool{"SERVERS-CREATE-01": true, "SERVERS-AUDIT-01": false, "ROLES-CREATE-01": false, "COMMON-IDS-01": false} {
 		if slices.Contains(servers, id) != want {
-			t.Errorf("with the tag servers, %s is told: %v", id, !want)
+			t.Errorf("with the tag servers, %s is chosen: %v", id, !want)
 		}
 	}
-	if slices.Contains(told(Options{Level: Must}), "SERVERS-FORM-02") || !slices.Contains(told(Options{}), "SERVERS-FORM-02") {
+	if slices.Contains(chosen(Options{Level: Must}), "SERVERS-FORM-02") || !slices.Contains(chosen(Options{}), "SERVERS-FORM-02") {
 		t.Error("the level does not choose")
 	}
-	if got := told(Options{Match: regexp.MustCompile("^SERVERS-(VISIT|JOIN)")}); !slices.Equal(got, []string{"SERVERS-JOIN-01", "SERVERS-VISIT-01"}) {
-		t.Errorf("told are %v", got)
+	if got := chosen(Options{Match: regexp.MustCompile("^SERVERS-(VISIT|JOIN)")}); !slices.Equal(got, []string{"SERVERS-JOIN-01", "SERVERS-VISIT-01"}) {
+		t.Errorf("chosen are %v", got)
 	}
-	if one, other := told(Options{Seed: 1}), told(Options{Seed: 2}); len(one) != len(other) || slices.Equal(one, other) {
-		t.Error("the seed does not draw which of those that backends limit are told, or not how many")
+	if one, other := chosen(Options{Seed: 1}), chosen(Options{Seed: 2}); len(one) != len(other) || slices.Equal(one, other) {
+		t.Error("the seed does not sample the rate-limited requirements, or not always as many")
 	}
-	all, mailed := told(Options{}), 0
+	all, mailed := chosen(Options{}), 0
 	for _, r := range Requirements() {
 		if r.Mail {
 			mailed++
 		}
 	}
-	dear := 0
-	kit, _ := kit(1)
-	for _, r := range kit {
-		if r.dear {
-			dear++
+	rateLimited := 0
+	suite, _ := allRequirements(1)
+	for _, r := range suite {
+		if r.rateLimited {
+			rateLimited++
 		}
 	}
-	if len(all) != len(kit)-mailed-dear+fewDear {
-		t.Errorf("%d are told, of %d with %d that need mail and %d that are limited", len(all), len(kit), mailed, dear)
+	if len(all) != len(suite)-mailed-rateLimited+sampleSize {
+		t.Errorf("%d are run, of %d with %d that need mail and %d that are limited", len(all), len(suite), mailed, rateLimited)
 	}
 }
 
@@ -273,10 +273,10 @@ func TestARunThatWasStoppedDoesNotConformAndItsReportsSaySo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	run, err := runOf(target, contract.requirements(section{"servers", []story{
-		{"TEST-STORY-01", "", "told", list},
-		{"TEST-STORY-02", "", "stopped", func(*session) { cancel() }},
-		{"TEST-STORY-03", "", "never told", list},
+	run, err := runOf(target, contract.requirements(section{"servers", []testCase{
+		{"TEST-CASE-01", "", "runs", list},
+		{"TEST-CASE-02", "", "stopped", func(*session) { cancel() }},
+		{"TEST-CASE-03", "", "not run", list},
 	}}))
 	if err != nil {
 		t.Fatal(err)
@@ -288,11 +288,11 @@ func TestARunThatWasStoppedDoesNotConformAndItsReportsSaySo(t *testing.T) {
 	if err == nil {
 		t.Error("a run that was stopped is no error")
 	}
-	const problem = "stopped: 2 requirements were never told"
-	if n := report.Requirements; n.Passed != 1 || n.Untold != 2 || n.Disabled != 0 || !slices.Equal(report.Problems, []string{problem}) || report.Conforms() {
+	const problem = "stopped: 2 requirements were not run"
+	if n := report.Requirements; n.Passed != 1 || n.NotRun != 2 || n.Disabled != 0 || !slices.Equal(report.Problems, []string{problem}) || report.Conforms() {
 		t.Errorf("%+v %q, conforms: %v", n, report.Problems, report.Conforms())
 	}
-	for name, want := range map[string]string{"x.html": "Does not conform", "x.xml": `<failure message="` + problem, "x.json": `"untold": 2`} {
+	for name, want := range map[string]string{"x.html": "Does not conform", "x.xml": `<failure message="` + problem, "x.json": `"notRun": 2`} {
 		if text := written(t, report, name); !strings.Contains(text, want) || !strings.Contains(text, problem) {
 			t.Errorf("%s does not say that the run was stopped", name)
 		}
@@ -300,15 +300,15 @@ func TestARunThatWasStoppedDoesNotConformAndItsReportsSaySo(t *testing.T) {
 }
 
 func TestWhereNothingPassedNothingConforms(t *testing.T) {
-	skip := Skip{ID: "TEST-STORY-01", Reason: "later", Link: "l", Expiry: "2999-12-31"}
+	skip := Skip{ID: "TEST-CASE-01", Reason: "later", Link: "l", Expiry: "2999-12-31"}
 	for promise, test := range map[string]struct {
 		about string
 		skips []Skip
 	}{
-		"all that is told is skipped":    {"", []Skip{skip}},
-		"all that is told only SHOULD":   {"SHOULD", nil},
-		"all that is told needs a mail":  {"mail", nil},
-		"nothing is told, with no skips": {"mail SHOULD", nil},
+		"all that runs is skipped":    {"", []Skip{skip}},
+		"all that runs only SHOULD":   {"SHOULD", nil},
+		"all that runs needs a mail":  {"mail", nil},
+		"nothing runs, with no skips": {"mail SHOULD", nil},
 	} {
 		t.Run(promise, func(t *testing.T) {
 			server := httptest.NewServer(reply{200, nil, listed})
@@ -317,8 +317,8 @@ func TestWhereNothingPassedNothingConforms(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			run, err := runOf(Target{URL: server.URL, A: "a", B: "b", Options: Options{Skips: test.skips}}, contract.requirements(section{"servers", []story{
-				{"TEST-STORY-01", test.about, promise, func(s *session) { s.a.get("/servers").expect(404) }},
+			run, err := runOf(Target{URL: server.URL, A: "a", B: "b", Options: Options{Skips: test.skips}}, contract.requirements(section{"servers", []testCase{
+				{"TEST-CASE-01", test.about, promise, func(s *session) { s.a.get("/servers").expect(404) }},
 			}}))
 			if err != nil {
 				t.Fatal(err)
@@ -337,8 +337,8 @@ func TestWhereNothingPassedNothingConforms(t *testing.T) {
 	}
 }
 
-// TestAnInnerRunThatTellsNothing is not for itself: see the next one.
-func TestAnInnerRunThatTellsNothing(t *testing.T) {
+// TestAnInnerRunThatRunsNothing is not for itself: see the next one.
+func TestAnInnerRunThatRunsNothing(t *testing.T) {
 	match := os.Getenv("CONFORMANCE_TEST_MATCH")
 	if match == "" {
 		t.Skip("it is for another test to run")
@@ -348,17 +348,17 @@ func TestAnInnerRunThatTellsNothing(t *testing.T) {
 	Run(t, Target{URL: server.URL, A: "a", B: "b", Options: Options{Match: regexp.MustCompile(match), Tags: []string{"servers"}}})
 }
 
-func TestARunInGoThatTellsNothingFailsUnlessGoTestChose(t *testing.T) {
+func TestARunInGoThatRunsNothingFailsUnlessGoTestChose(t *testing.T) {
 	for promise, test := range map[string]struct {
 		match, run string
 		fails      bool
 	}{
 		"nothing matches": {"NOTHING", "/", true},
-		"go test -run leaves all out that would be told": {"^SERVERS-IMAGE-04$", "/every", false},
-		"a requirement is told":                          {"^SERVERS-IMAGE-04$", "/servers/SERVERS-IMAGE-04", false},
+		"go test -run leaves all out that would run": {"^SERVERS-IMAGE-04$", "/every", false},
+		"a requirement is run":                       {"^SERVERS-IMAGE-04$", "/servers/SERVERS-IMAGE-04", false},
 	} {
 		t.Run(promise, func(t *testing.T) {
-			inner := exec.Command(os.Args[0], "-test.run=^TestAnInnerRunThatTellsNothing$"+test.run)
+			inner := exec.Command(os.Args[0], "-test.run=^TestAnInnerRunThatRunsNothing$"+test.run)
 			inner.Env = append(os.Environ(), "CONFORMANCE_TEST_MATCH="+test.match)
 			if out, err := inner.CombinedOutput(); (err != nil) != test.fails || test.fails && !strings.Contains(string(out), "nothing passed") {
 				t.Errorf("%v:\n%s", err, out)

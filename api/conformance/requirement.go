@@ -8,7 +8,7 @@ import (
 // Level is how binding a requirement is, in the words of RFC 2119.
 type Level string
 
-// The levels. A backend that misses what it SHOULD do conforms, and is told.
+// The levels. A backend that misses what it SHOULD do still conforms; the report says it.
 const (
 	Must   Level = "MUST"
 	Should Level = "SHOULD"
@@ -24,36 +24,36 @@ type Requirement struct {
 	// weakest, where it is about several operations. What is about none in particular is Rejoin's own.
 	Source     string   `json:"source"`
 	Operations []string `json:"operations"` // that it is about
-	With       []string `json:"with"`       // the other tags without which it cannot be told, besides servers
+	With       []string `json:"with"`       // the other tags that it needs, besides servers
 	Mail       bool     `json:"mail"`       // it needs Target.Code
 	Text       string   `json:"text"`
 }
 
-// requirement is one and how to find out whether it is kept.
+// requirement is a Requirement and the test of it.
 type requirement struct {
 	Requirement
-	tell func(*session)
+	run func(*session)
 
-	queue string // those of one queue are told one after another; empty: at any time
-	dear  bool   // it asks for what backends limit; told always only where everything must be
+	queue       string // those of one queue run one after another; empty: at any time
+	rateLimited bool   // it calls an operation with a rate limit; unless everything must run, only a sample of these does
 }
 
-// story is a promise in words, and how to find out whether it is kept.
-type story struct {
+// testCase is a promise in words, and the test of it.
+type testCase struct {
 	id string
 
-	// about names the operations that the promise is about, and any of these: the tags without which it cannot be told
-	// (besides its own and servers), `mail` if it needs a code from one, and SHOULD.
+	// about names the operations that the promise is about, and any of these: the tags that it needs (besides its own and
+	// servers), `mail` if it needs a code from one, and SHOULD.
 	about string
 
 	promise string
-	tell    func(*session)
+	run     func(*session)
 }
 
-// section is all the stories of one tag.
+// section is all the test cases of one tag.
 type section struct {
-	tag     string
-	stories []story
+	tag   string
+	cases []testCase
 }
 
 // sections are in the order in which an implementer would work: first what holds everywhere, then the tags as the
@@ -69,9 +69,9 @@ var sections = []section{
 	{"audit", audit},
 }
 
-// Requirements are all that this kit tells, in order.
+// Requirements are all requirements of the suite, in order.
 func Requirements() []Requirement {
-	all, err := kit(defaultSeed)
+	all, err := allRequirements(defaultSeed)
 	if err != nil {
 		panic(err) // the contract of this very binary cannot be read
 	}
@@ -84,8 +84,8 @@ func Requirements() []Requirement {
 
 const defaultSeed = 1
 
-// kit is every story, and what is derived from the contract. The seed chooses values, never requirements.
-func kit(seed uint64) ([]requirement, error) {
+// allRequirements are the test cases, and what is derived from the contract. The seed chooses values, never requirements.
+func allRequirements(seed uint64) ([]requirement, error) {
 	contract, err := loadContract()
 	if err != nil {
 		return nil, err
@@ -100,14 +100,14 @@ func kit(seed uint64) ([]requirement, error) {
 
 var sources = []string{"rejoin", "named", "documented"} // the weakest first
 
-// requirements are the stories of a section.
+// requirements are the test cases of a section.
 func (c *contract) requirements(of section) []requirement {
 	var all []requirement
-	for _, story := range of.stories {
-		r := requirement{tell: story.tell, Requirement: Requirement{
-			ID: story.id, Section: of.tag, Level: Must, Text: story.promise, Operations: []string{}, With: []string{},
+	for _, one := range of.cases {
+		r := requirement{run: one.run, Requirement: Requirement{
+			ID: one.id, Section: of.tag, Level: Must, Text: one.promise, Operations: []string{}, With: []string{},
 		}}
-		for _, word := range strings.Fields(story.about) {
+		for _, word := range strings.Fields(one.about) {
 			switch {
 			case word == "mail":
 				r.Mail, r.queue = true, of.tag // these share an account

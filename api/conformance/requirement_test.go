@@ -38,8 +38,8 @@ func TestEveryRequirementHasAnIDOfItsOwnAndSaysWhatItIsAbout(t *testing.T) {
 			t.Errorf("%s is there twice, by its id or in its words: %s", r.ID, r.Text)
 		}
 		ids[r.ID], texts[r.Section+r.Text] = true, true
-		switch story, negative := byHand.FindStringSubmatch(r.ID), derived.FindStringSubmatch(r.ID); {
-		case story != nil && story[1] == strings.ToUpper(r.Section):
+		switch written, negative := byHand.FindStringSubmatch(r.ID), derived.FindStringSubmatch(r.ID); {
+		case written != nil && written[1] == strings.ToUpper(r.Section):
 		case negative != nil && contract.operation(negative[1]).tag == r.Section:
 		default:
 			t.Errorf("%s is not the id of a requirement of %s", r.ID, r.Section)
@@ -68,20 +68,20 @@ func TestEveryOperationIsWhatSomeRequirementIsAbout(t *testing.T) {
 	}
 	for _, op := range contract.operations {
 		if !about[op.id] {
-			t.Errorf("no story is about %s", op.id)
+			t.Errorf("no test case is about %s", op.id)
 		}
 	}
 }
 
 func TestTheSeedChoosesValuesAndNeverRequirements(t *testing.T) {
-	one, err := kit(1)
+	one, err := allRequirements(1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for seed := range uint64(5) {
-		other, _ := kit(seed)
+		other, _ := allRequirements(seed)
 		if !slices.EqualFunc(one, other, func(a, b requirement) bool { return a.ID == b.ID && a.Text == b.Text }) {
-			t.Errorf("the seed %d makes another kit", seed)
+			t.Errorf("the seed %d makes another suite", seed)
 		}
 	}
 }

@@ -9,9 +9,9 @@ type Outcome string
 const (
 	Pass     Outcome = "pass"
 	Fail     Outcome = "fail"
-	Skipped  Outcome = "skip"     // the backend does not offer it, and says so
-	Disabled Outcome = "disabled" // it was not told: not chosen, or no mail
-	Broken   Outcome = "error"    // this kit could not find out, which is its own fault or the network's
+	Skipped  Outcome = "skip"     // it is on the list of skips
+	Disabled Outcome = "disabled" // it was not run: not chosen, not in the sample, or no mail
+	Broken   Outcome = "error"    // the suite could not find out: its own fault, or the network's
 )
 
 // Result is how one requirement went.
@@ -19,9 +19,9 @@ type Result struct {
 	Requirement
 	Outcome  Outcome       `json:"outcome"`        // empty: the run was stopped before
 	Note     string        `json:"note,omitempty"` // why it was skipped or disabled
-	Failures []Failure     `json:"failures"`       // of a skip, too: it was told all the same
+	Failures []Failure     `json:"failures"`       // of a skip, too: it runs all the same
 	Duration time.Duration `json:"nanoseconds"`
 }
 
-// Passed tells whether nothing went wrong that the backend does not own up to.
+// Passed tells whether the requirement passed or is skipped.
 func (r Result) Passed() bool { return r.Outcome == Pass || r.Outcome == Skipped }

@@ -71,8 +71,8 @@ func (c caller) appoints(club club, user string, order int, permissions ...strin
 	return role
 }
 
-// roles are the stories of the tag roles.
-var roles = []story{
+// roles are the test cases of the tag roles.
+var roles = []testCase{
 	{"ROLES-CREATE-01", "createRole", "a role is made under the documented names, and shows every flag", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		made := s.a.post("/roles", object{

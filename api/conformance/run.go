@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// run is one telling of the kit.
+// run is one run of the suite.
 type run struct {
 	suite        *suite
 	options      Options
 	requirements []requirement
-	results      []Result // as they come; those of no outcome were never told
+	results      []Result // as they come; those without an outcome have not run
 	started      time.Time
 	unreachable  string
 }
@@ -24,7 +24,7 @@ type run struct {
 func newRun(target Target) (*run, error) {
 	options := &target.Options
 	options.Seed = cmp.Or(options.Seed, defaultSeed)
-	all, err := kit(options.Seed)
+	all, err := allRequirements(options.Seed)
 	if err != nil {
 		return nil, err
 	}
@@ -50,26 +50,26 @@ func runOf(target Target, requirements []requirement) (*run, error) {
 		}
 	}
 	if !target.Options.Certify {
-		x.draw()
+		x.sample()
 	}
 	return x, nil
 }
 
-// fewDear is how many are told of those that ask for what backends limit.
-const fewDear = 8
+// sampleSize is how many of the rate-limited requirements are run.
+const sampleSize = 8
 
-// draw disables most of them.
-func (x *run) draw() {
-	var dear []int
+// sample disables all rate-limited requirements but a few.
+func (x *run) sample() {
+	var rateLimited []int
 	for i, r := range x.requirements {
-		if r.dear && x.results[i].Outcome == "" {
-			dear = append(dear, i)
+		if r.rateLimited && x.results[i].Outcome == "" {
+			rateLimited = append(rateLimited, i)
 		}
 	}
 	chance := rand.New(rand.NewPCG(x.options.Seed, 0))
-	chance.Shuffle(len(dear), func(i, j int) { dear[i], dear[j] = dear[j], dear[i] })
-	for _, i := range dear[min(fewDear, len(dear)):] {
-		x.results[i].Outcome, x.results[i].Note = Disabled, "the seed has not drawn it: backends limit how often it may be asked for"
+	chance.Shuffle(len(rateLimited), func(i, j int) { rateLimited[i], rateLimited[j] = rateLimited[j], rateLimited[i] })
+	for _, i := range rateLimited[min(sampleSize, len(rateLimited)):] {
+		x.results[i].Outcome, x.results[i].Note = Disabled, "not in the sample of the rate-limited requirements"
 	}
 }
 
@@ -78,7 +78,7 @@ func (x *run) verify(ctx context.Context, observe func(Result)) (Report, error) 
 	x.unreachable = x.suite.unreachable(ctx)
 	ended := make([]chan struct{}, len(x.requirements))
 	queues := map[string]int{}
-	var lines [][]int // the requirements that are told one after another
+	var lines [][]int // the requirements that run one after another
 	for i, r := range x.requirements {
 		ended[i] = make(chan struct{})
 		if at, waiting := queues[r.queue]; r.queue != "" && waiting {
@@ -101,20 +101,20 @@ func (x *run) verify(ctx context.Context, observe func(Result)) (Report, error) 
 			for line := range next {
 				for _, i := range line {
 					if ctx.Err() == nil {
-						x.tell(ctx, i)
+						x.one(ctx, i)
 					}
 					close(ended[i])
 				}
 			}
 		})
 	}
-	told := 0
+	reported := 0
 	for i := range x.requirements {
 		<-ended[i]
 		if ctx.Err() != nil {
 			break
 		}
-		told++
+		reported++
 		if observe != nil && x.unreachable == "" && x.results[i].Outcome != Disabled {
 			observe(x.results[i])
 		}
@@ -122,7 +122,7 @@ func (x *run) verify(ctx context.Context, observe func(Result)) (Report, error) 
 	workers.Wait()
 	report := x.report()
 	if ctx.Err() != nil {
-		return report, fmt.Errorf("stopped after %d of %d requirements: %w", told, len(x.requirements), context.Cause(ctx))
+		return report, fmt.Errorf("stopped after %d of %d requirements: %w", reported, len(x.requirements), context.Cause(ctx))
 	}
 	if x.unreachable != "" {
 		return report, errors.New(x.unreachable)
@@ -130,8 +130,8 @@ func (x *run) verify(ctx context.Context, observe func(Result)) (Report, error) 
 	return report, nil
 }
 
-// tell finds out how one requirement goes. Nothing that happens in it ends the run.
-func (x *run) tell(ctx context.Context, i int) Result {
+// one runs one requirement. Nothing that happens in it ends the run.
+func (x *run) one(ctx context.Context, i int) Result {
 	r, result := x.requirements[i], &x.results[i]
 	switch {
 	case result.Outcome == Disabled:
@@ -142,7 +142,7 @@ func (x *run) tell(ctx context.Context, i int) Result {
 	}
 	started := time.Now()
 	s := x.suite.newSession(ctx)
-	s.guard(func() { r.tell(s) })
+	s.guard(func() { r.run(s) })
 	// Cleaning up must also happen when the run was broken off.
 	s.ctx = context.WithoutCancel(ctx)
 	for _, undo := range slices.Backward(s.undo) {
@@ -151,14 +151,14 @@ func (x *run) tell(ctx context.Context, i int) Result {
 	s.tags.Range(func(tag, _ any) bool {
 		if tag := tag.(string); tag != r.Section && tag != "servers" && !slices.Contains(r.With, tag) {
 			s.broken.Store(true)
-			s.fail("the story calls operations of %s and does not say that it needs them", tag)
+			s.fail("the test case calls operations of the tag %s and does not declare it", tag)
 		}
 		return true
 	})
 	if ctx.Err() != nil {
 		return *result // what failed did so because the run was broken off
 	}
-	result.Duration, result.Failures = time.Since(started), s.told()
+	result.Duration, result.Failures = time.Since(started), s.reported()
 	switch {
 	case s.broken.Load():
 		result.Outcome = Broken

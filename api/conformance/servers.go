@@ -22,14 +22,14 @@ var (
 
 const maxImage = 5 << 20
 
-// club is a server that a story has made.
+// club is a server that a test case has made.
 type club struct {
 	id    string
 	owner string // the number of the account that made it
 	image string // empty for none
 }
 
-// makesServer makes a server that is taken away again when the story ends.
+// makesServer makes a server that is taken away again when the test case ends.
 func (c caller) makesServer(name string, more ...part) club {
 	made := c.submit("POST", "/servers", append([]part{field("name", name)}, more...)...).expect(201)
 	image, _ := made.at("/body/image").(string)
@@ -38,8 +38,8 @@ func (c caller) makesServer(name string, more ...part) club {
 
 func (c club) path(more string) string { return "/servers/" + c.id + more }
 
-// servers are the stories of the tag servers.
-var servers = []story{
+// servers are the test cases of the tag servers.
+var servers = []testCase{
 	// ------------------------------------------------------------------------------------------ the documented two
 
 	{"SERVERS-CREATE-01", "createServer", "a server is made under the documented names, without an image unless one is given", func(s *session) {
@@ -134,7 +134,7 @@ var servers = []story{
 		s.a.get(club.path("")).expect(200).is("/body/name", "Chess club").is("/body/image", nil)
 	}},
 
-	{"SERVERS-FORM-02", "SHOULD createServer", "several mistakes in one form are told at once", func(s *session) {
+	{"SERVERS-FORM-02", "SHOULD createServer", "several mistakes in one form are reported at once", func(s *session) {
 		a := s.a.submit("POST", "/servers", field("name", ""), field("colour", "red"))
 		a.refuses("/name", "too_short").refuses("/colour", "unknown")
 	}},
@@ -284,7 +284,7 @@ var servers = []story{
 		both.expect(200).is("/body/name", "Shogi club")
 		s.anonymous.get(repainted.text("/body/image")).expect(404)
 		if now := s.a.get(club.path("")).expect(200); asJSON(now.at("/body")) != asJSON(both.at("/body")) {
-			now.fail("shows %s, and the change answered %s", now.told(), both.told())
+			now.fail("shows %s, and the change answered %s", now.summary(), both.summary())
 		}
 	}},
 
@@ -363,7 +363,7 @@ var servers = []story{
 		all := s.a.get(club.path("/members")).expect(200).is("/meta/page", 1).is("/meta/limit", 20).is("/meta/total", 2)
 		all.keys("/meta", "success", "message", "devMessage", "page", "limit", "total")
 		if len(all.list("/body")) != 2 {
-			all.stop("%s: want 2 members, got %s", all.what, all.told())
+			all.stop("%s: want 2 members, got %s", all.what, all.summary())
 		}
 		all.keys("/body/0", memberKeys...).is("/body/0/id", club.owner)
 		if joined := all.each("/body", "joinedAt"); joined[0] > joined[1] {

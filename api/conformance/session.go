@@ -13,12 +13,12 @@ import (
 	"sync/atomic"
 )
 
-// session is what a story is told with: three callers, and a memory of what went wrong and what is to be undone.
+// session is what a test case runs with: three callers, and a memory of what went wrong and what is to be undone.
 //
-// A check that fails is noted and the story goes on, so that one run shows all that differs. Only where the rest would
+// A check that fails is noted and the test case goes on, so that one run shows all that differs. Only where the rest would
 // make no sense (no answer, another status than expected) does it end.
 type session struct {
-	// a and b are two accounts that have nothing to do with each other until a story brings them together; anonymous
+	// a and b are two accounts that have nothing to do with each other until a test case brings them together; anonymous
 	// sends no credential.
 	a, b, anonymous caller
 
@@ -29,12 +29,12 @@ type session struct {
 	mu       sync.Mutex // several requests may be under way at once
 	failures []failure
 	undo     []func()
-	broken   atomic.Bool // the story, not the backend
+	broken   atomic.Bool // the test case, not the backend
 	tags     sync.Map    // of the operations that were called
 	silent   atomic.Bool // a request got no answer
 }
 
-// stopped ends a story whose failure has been noted.
+// stopped ends a test case whose failure has been noted.
 type stopped struct{}
 
 // failure is what went wrong, and in which exchange, if it was one.
@@ -58,7 +58,7 @@ func (s *session) stop(format string, args ...any) {
 	panic(stopped{})
 }
 
-// atOnce does something several times at the same time. If any of them stops, the story does.
+// atOnce does something several times at the same time. If any of them stops, the test case does.
 func (s *session) atOnce(times int, do func(i int)) {
 	var group sync.WaitGroup
 	var broken atomic.Bool
@@ -77,14 +77,14 @@ func (s *session) atOnce(times int, do func(i int)) {
 	}
 }
 
-// guard turns a panic into an error: it is the kit that broke.
+// guard turns a panic into an error: it is the suite that broke.
 func (s *session) guard(do func()) {
 	defer func() {
 		switch cause := recover().(type) {
 		case nil, stopped:
 		default:
 			s.broken.Store(true)
-			s.fail("the story itself broke: %v\n%s", cause, debug.Stack())
+			s.fail("the test case itself broke: %v\n%s", cause, debug.Stack())
 		}
 	}()
 	do()

@@ -10,7 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Skip is one requirement that a backend does not meet, knowingly and for a while. It is told all the same, so that the
+// Skip is one requirement that a backend does not meet, knowingly and for a while. It runs all the same, so that the
 // day on which it passes is noticed.
 type Skip struct {
 	ID     string `yaml:"id"`
@@ -53,7 +53,7 @@ func ReadSkips(data []byte) ([]Skip, error) {
 // PassesAlthoughSkipped is the note of a result whose skip can go.
 const PassesAlthoughSkipped = "passes although skipped"
 
-// apply turns what was found out into a skip, unless that has expired. What the kit could not find out stays so.
+// apply turns what was found out into a skip, unless that has expired. What the suite could not find out stays so.
 func (s Skip) apply(result *Result, now time.Time) {
 	last, err := time.Parse(time.DateOnly, s.Expiry)
 	switch {

@@ -63,7 +63,7 @@ func newSuite(target Target) (*suite, error) {
 func (x *suite) unreachable(ctx context.Context) string {
 	s := x.newSession(ctx)
 	s.guard(func() { s.anonymous.send("HEAD", "/", "", nil) })
-	if failures := s.told(); s.silent.Load() {
+	if failures := s.reported(); s.silent.Load() {
 		return "the backend cannot be reached: " + failures[len(failures)-1].Text
 	}
 	return ""

@@ -28,8 +28,7 @@ import (
 // maxAnswer is how much of one answer is read: the largest image, and then some.
 const maxAnswer = 16 << 20
 
-// wire carries requests to the backend and holds every answer against the contract, whatever the story that asked
-// thinks of it. What it finds it reports; the answer goes on to the story unchanged.
+// wire carries requests to the backend and validates every answer against the contract, whatever the test case expects. What it finds it reports; the answer goes on to the test case unchanged.
 type wire struct {
 	contract *contract
 	base     string // the path that all addresses of the backend begin with
@@ -94,7 +93,7 @@ func found(pointer, format string, args ...any) []finding {
 type contract struct {
 	version    string
 	operations []*operation
-	families   map[string]*openapi3.MediaType // how each envelope family tells a failure
+	families   map[string]*openapi3.MediaType // how each envelope family reports a failure
 }
 
 type operation struct {
@@ -108,8 +107,8 @@ type operation struct {
 	route            *routers.Route
 }
 
-// limited tells whether backends limit how often one address may ask for it.
-func (op *operation) limited() bool { return op.tag == "auth" && len(op.admits) == 0 }
+// rateLimited tells whether backends limit how often one address may call it.
+func (op *operation) rateLimited() bool { return op.tag == "auth" && len(op.admits) == 0 }
 
 // parameter is the schema of a path parameter.
 func (op *operation) parameter(name string) *openapi3.Schema {
@@ -281,7 +280,7 @@ func (c *contract) checkUnmatched(req *http.Request, resp *http.Response, body [
 var timestamp = openapi3.WithStringFormatValidator("date-time", openapi3.NewRegexpFormatValidator(
 	`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$`))
 
-// validate holds status, headers and body against the route. No body means that it is not JSON.
+// validate validates status, headers and body against the route. No body means that it is not JSON.
 func validate(req *http.Request, resp *http.Response, body []byte, route *routers.Route) []finding {
 	if body != nil {
 		if err := oneValue(body); err != nil {
@@ -425,7 +424,7 @@ func checkRequestID(req *http.Request, resp *http.Response) []finding {
 	return nil
 }
 
-// isJSON tells a body worth decoding from an image.
+// isJSON tells whether a body is JSON, and not an image.
 func isJSON(header http.Header) bool {
 	kind, _, err := mime.ParseMediaType(header.Get("Content-Type"))
 	return err == nil && kind == "application/json"

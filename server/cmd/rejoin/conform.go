@@ -140,8 +140,8 @@ func summarize(out io.Writer, report conformance.Report) {
 	n := report.Requirements
 	fmt.Fprintf(out, "\n%d requirements: %d passed, %d failed, %d skipped, %d disabled, %d errors (seed %d, %.1fs)\n",
 		n.All, n.Passed, n.Failed, n.Skipped, n.Disabled, n.Errors, report.Seed, report.Seconds)
-	if n.Untold > 0 {
-		fmt.Fprintf(out, "%d never told: the run was stopped before\n", n.Untold)
+	if n.NotRun > 0 {
+		fmt.Fprintf(out, "%d not run: the run was stopped\n", n.NotRun)
 	}
 	why := map[string]int{}
 	for _, r := range report.Results {
@@ -195,7 +195,7 @@ func (p *progress) show(r conformance.Result) {
 		}
 	}
 	if p.live {
-		fmt.Fprintf(p.out, "\r%d told, %d wrong: %.60s", p.told, p.wrong, r.ID)
+		fmt.Fprintf(p.out, "\r%d run, %d wrong: %.60s", p.told, p.wrong, r.ID)
 	}
 }
 

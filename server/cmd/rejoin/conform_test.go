@@ -141,7 +141,7 @@ func TestWhoReadsWhatIsPrintedMayLeave(t *testing.T) {
 	if err == nil {
 		err = json.Unmarshal(data, &report)
 	}
-	if err != nil || report.Requirements.Untold == 0 || report.Conforms() {
+	if err != nil || report.Requirements.NotRun == 0 || report.Conforms() {
 		t.Errorf("the report says %+v (%v)", report.Requirements, err)
 	}
 	for _, arg := range args {
@@ -190,8 +190,8 @@ func TestOnATerminalOneLineChangesAndOnlyWhatIsWrongStays(t *testing.T) {
 	})
 	p.clear()
 	const gone = "\r\x1b[K"
-	want := gone + "\r1 told, 0 wrong: SERVERS-VISIT-01" + gone + "FAIL  SERVERS-JOIN-01: joins (0.00s)\n      no\n" +
-		"\r2 told, 1 wrong: SERVERS-JOIN-01" + gone
+	want := gone + "\r1 run, 0 wrong: SERVERS-VISIT-01" + gone + "FAIL  SERVERS-JOIN-01: joins (0.00s)\n      no\n" +
+		"\r2 run, 1 wrong: SERVERS-JOIN-01" + gone
 	if got := out.String(); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
