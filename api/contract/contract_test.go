@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -99,11 +100,11 @@ var optionsForTests = Options{
 	Log:          slog.New(slog.DiscardHandler),
 }
 
-const credential = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+const goodCredential = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 func postThing(path, body string) *http.Request {
 	r := httptest.NewRequest("POST", path, strings.NewReader(body))
-	r.Header.Set("Authorization", "Bearer "+credential)
+	r.Header.Set("Authorization", "Bearer "+goodCredential)
 	r.Header.Set("Content-Type", "application/json; charset=utf-8")
 	return r
 }
@@ -197,6 +198,25 @@ func TestNothingIsReadOfABodyBeforeTheCallerIsKnown(t *testing.T) {
 	}))
 	if w := send(newThings(t, "false"), r); w.Code != http.StatusUnauthorized {
 		t.Errorf("got %d, want 401", w.Code)
+	}
+}
+
+func TestAKeyInBothHeadersCameAsTheOperationTakesIt(t *testing.T) {
+	for _, schemes := range [][]string{{KeyAuth}, {APIKeyAuth}, {SessionAuth, KeyAuth, APIKeyAuth}} {
+		h := held{
+			operation: &Operation{Schemes: schemes, Permission: AnyPermission},
+			request:   postThing("/things/1", ""),
+			authenticate: func(_ context.Context, _ string, inKeyHeader bool) (Caller, error) {
+				if inKeyHeader {
+					return Caller{Scheme: APIKeyAuth}, nil
+				}
+				return Caller{Scheme: KeyAuth}, nil
+			},
+		}
+		h.request.Header.Set("X-Api-Key", goodCredential)
+		if err := h.findCaller(t.Context()); err != nil || !slices.Contains(schemes, h.caller.Scheme) {
+			t.Errorf("%v: got %s, %v", schemes, h.caller.Scheme, err)
+		}
 	}
 }
 

@@ -22,7 +22,7 @@ import (
 // Options are what a backend adds to its operations. Authenticate is required.
 type Options struct {
 	// Authenticate finds who is calling. The credential has the form that the contract gives it, 64 lower-case hexadecimal
-	// characters; inKeyHeader tells that it came in x-api-key, where only an API key counts. Nothing of a body has been
+	// characters; inKeyHeader tells that it came in x-api-key alone, where only an API key counts. Nothing of a body has been
 	// read; when one has arrived, it is asked again. The error for a credential that nobody has, or no longer, is Unauthenticated.
 	Authenticate func(ctx context.Context, credential string, inKeyHeader bool) (Caller, error)
 	// Outer are the middlewares that see each request, before it is held against the contract, and each error. They know its
@@ -268,38 +268,55 @@ func (h *held) findCaller(ctx context.Context) error {
 	if len(h.operation.Schemes) == 0 {
 		return nil
 	}
-	credential, inKeyHeader, err := credentialFrom(h.request.Header)
+	shown, err := credentialFrom(h.request.Header)
 	if err != nil {
 		return err
 	}
-	if h.caller, err = h.authenticate(ctx, credential, inKeyHeader); err != nil {
+	if h.caller, err = h.authenticate(ctx, shown.text, !shown.asBearer); err != nil {
 		return err
+	}
+	if shown.asKey && h.caller.Scheme == KeyAuth && !slices.Contains(h.operation.Schemes, KeyAuth) {
+		h.caller.Scheme = APIKeyAuth // it came in both headers, and so also as the operation takes it
 	}
 	return h.operation.admit(h.caller)
 }
 
-// credentialFrom reads the credential from the headers of a request, and whether it stands in the one for API keys. The
-// error is for a request whose credential is missing, not in the form of one, or one of several.
-func credentialFrom(header http.Header) (credential string, keyHeader bool, err error) {
-	authorization, keys := header.Values("Authorization"), header.Values("X-Api-Key")
-	switch {
-	case len(authorization)+len(keys) == 0:
-		return "", false, Unauthenticated("the request has no credential: send Authorization: Bearer, or x-api-key")
-	case len(authorization)+len(keys) > 1:
-		return "", false, Unauthenticated("the request has more than one credential: send one")
-	case len(keys) == 1:
-		credential, keyHeader = keys[0], true
-	default:
-		kind, rest, _ := strings.Cut(authorization[0], " ")
-		if !strings.EqualFold(kind, "Bearer") {
-			return "", false, Unauthenticated("the Authorization header must have the form: Bearer <credential>")
+// A credential is what the headers of a request say of who is calling. It may stand in both.
+type credential struct {
+	text            string
+	asBearer, asKey bool
+}
+
+// credentialFrom reads the credential from the headers of a request. An empty header says nothing, and one that repeats
+// another says nothing new: clients and proxies send both. The error is for a request whose credential is missing, not in
+// the form of one, or one of several.
+func credentialFrom(header http.Header) (credential, error) {
+	var shown credential
+	var texts []string
+	for _, value := range header.Values("Authorization") {
+		kind, text, _ := strings.Cut(strings.TrimSpace(value), " ")
+		if kind != "" && !strings.EqualFold(kind, "Bearer") {
+			return shown, Unauthenticated("the Authorization header must have the form: Bearer <credential>")
 		}
-		credential = strings.TrimSpace(rest)
+		if text = strings.TrimSpace(text); text != "" {
+			texts, shown.asBearer = append(texts, text), true
+		}
 	}
-	if !isCredential(credential) {
-		return "", false, Unauthenticated("a credential is 64 lower-case hexadecimal characters")
+	for _, value := range header.Values("X-Api-Key") {
+		if text := strings.TrimSpace(value); text != "" {
+			texts, shown.asKey = append(texts, text), true
+		}
 	}
-	return credential, keyHeader, nil
+	switch texts = slices.Compact(texts); {
+	case len(texts) == 0:
+		return shown, Unauthenticated("the request has no credential: send Authorization: Bearer, or x-api-key")
+	case len(texts) > 1:
+		return shown, Unauthenticated("the request has several different credentials: send one")
+	case !isCredential(texts[0]):
+		return shown, Unauthenticated("a credential is 64 lower-case hexadecimal characters")
+	}
+	shown.text = texts[0]
+	return shown, nil
 }
 
 func isCredential(text string) bool {
