@@ -9,14 +9,13 @@ import (
 )
 
 // Audit holds who changed what. There is no way to change or remove a line of it.
-type Audit struct{ conn }
+type Audit struct{ *conn }
 
 // Insert adds an entry about a server. A state is a model of the contract, or nil.
 func (q Audit) Insert(ctx context.Context, serverID string, e gen.AuditEntry, before, after any) error {
-	_, err := q.exec(ctx, `INSERT INTO audit (id, server_id, actor_type, actor_id, action, target, before, after, at)
+	return q.exec(ctx, `INSERT INTO audit (id, server_id, actor_type, actor_id, action, target, before, after, at)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
 		e.ObjectID, serverID, e.Actor.Type, e.Actor.ID, e.Action, e.Target, stateOf(before), stateOf(after), e.At.UnixMicro())
-	return err
 }
 
 func stateOf(model any) sql.NullString {

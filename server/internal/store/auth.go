@@ -9,7 +9,7 @@ import (
 )
 
 // Auth holds accounts, their sessions, and the codes that were mailed to them.
-type Auth struct{ conn }
+type Auth struct{ *conn }
 
 // An Account is somebody who can sign in.
 type Account struct {
@@ -91,49 +91,43 @@ func (a Auth) InsertAccount(ctx context.Context, account *Account) error {
 		return err
 	}
 	account.Number = number
-	_, err = a.exec(ctx, `INSERT INTO accounts (number, id, email, username, display_name, first_name, last_name, verified, password_hash, created_at)
+	return a.exec(ctx, `INSERT INTO accounts (number, id, email, username, display_name, first_name, last_name, verified, password_hash, created_at)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
 		account.Number, account.ID, account.Email, orNull(account.Username),
 		account.DisplayName, account.FirstName, account.LastName, account.Verified,
 		orNull(account.PasswordHash), account.CreatedAt.UnixMicro())
-	return err
 }
 
 // UpdateVerified marks the address of an account as verified.
 func (a Auth) UpdateVerified(ctx context.Context, account int64) error {
-	n, err := a.exec(ctx, `UPDATE accounts SET verified = TRUE WHERE number = $1`, account)
-	return affected(n, err, ErrNotFound)
+	return a.change(ctx, `UPDATE accounts SET verified = TRUE WHERE number = $1`, account)
 }
 
 // UpdatePassword sets the password of an account.
 func (a Auth) UpdatePassword(ctx context.Context, account int64, passwordHash string) error {
-	n, err := a.exec(ctx, `UPDATE accounts SET password_hash = $2 WHERE number = $1`, account, passwordHash)
-	return affected(n, err, ErrNotFound)
+	return a.change(ctx, `UPDATE accounts SET password_hash = $2 WHERE number = $1`, account, passwordHash)
 }
 
 // InsertSession adds a session.
 func (a Auth) InsertSession(ctx context.Context, s Session) error {
-	_, err := a.exec(ctx, `INSERT INTO sessions (token_hash, account, created_at, expires_at) VALUES ($1, $2, $3, $4)`,
+	return a.exec(ctx, `INSERT INTO sessions (token_hash, account, created_at, expires_at) VALUES ($1, $2, $3, $4)`,
 		s.TokenHash, s.Account, s.CreatedAt.UnixMicro(), s.ExpiresAt.UnixMicro())
-	return err
 }
 
 // DeleteSession ends a session. That it has ended already is no error.
 func (a Auth) DeleteSession(ctx context.Context, tokenHash string) error {
-	_, err := a.exec(ctx, `DELETE FROM sessions WHERE token_hash = $1`, tokenHash)
-	return err
+	return a.exec(ctx, `DELETE FROM sessions WHERE token_hash = $1`, tokenHash)
 }
 
 // DeleteSessionsOf ends every session of an account.
 func (a Auth) DeleteSessionsOf(ctx context.Context, account int64) error {
-	_, err := a.exec(ctx, `DELETE FROM sessions WHERE account = $1`, account)
-	return err
+	return a.exec(ctx, `DELETE FROM sessions WHERE account = $1`, account)
 }
 
 // InsertCode adds a code, instead of an earlier one of its account and purpose, and counts it as so many codes of the
 // day. If that would make more than most, InsertCode changes nothing. A day begins with its first code.
 func (a Auth) InsertCode(ctx context.Context, c Code, counted, most int64) (made bool, err error) {
-	n, err := a.exec(ctx, `INSERT INTO codes (account, purpose, salt, hash, tries, expires_at, made, made_since)
+	return a.changed(ctx, `INSERT INTO codes (account, purpose, salt, hash, tries, expires_at, made, made_since)
 	VALUES ($1, $2, $3, $4, 0, $5, $6, $7)
 	ON CONFLICT (account, purpose) DO UPDATE
 	SET salt = excluded.salt, hash = excluded.hash, tries = 0, expires_at = excluded.expires_at,
@@ -141,7 +135,6 @@ func (a Auth) InsertCode(ctx context.Context, c Code, counted, most int64) (made
 	    made_since = CASE WHEN codes.made_since > $8 THEN codes.made_since ELSE excluded.made_since END
 	WHERE codes.made_since <= $8 OR codes.made + excluded.made <= $9`,
 		c.Account, c.Purpose, c.Salt, c.Hash, c.ExpiresAt.UnixMicro(), counted, c.CreatedAt.UnixMicro(), dayBefore(c.CreatedAt), most)
-	return n == 1, err
 }
 
 func dayBefore(at time.Time) int64 { return at.Add(-24 * time.Hour).UnixMicro() }
@@ -160,16 +153,14 @@ func (a Auth) TryCode(ctx context.Context, account int64, purpose string, mayTry
 
 // EndCode ends the code that the account with an address has for a purpose. That there is none is no error.
 func (a Auth) EndCode(ctx context.Context, email, purpose string) error {
-	_, err := a.exec(ctx, `UPDATE codes SET expires_at = 0, hash = ''
+	return a.exec(ctx, `UPDATE codes SET expires_at = 0, hash = ''
 	 WHERE purpose = $2 AND account = (SELECT number FROM accounts WHERE email = $1)`, email, purpose)
-	return err
 }
 
 // DeleteExpired removes the sessions that have expired at now, and the codes of earlier days.
 func (a Auth) DeleteExpired(ctx context.Context, now time.Time) error {
-	if _, err := a.exec(ctx, `DELETE FROM sessions WHERE expires_at <= $1`, now.UnixMicro()); err != nil {
+	if err := a.exec(ctx, `DELETE FROM sessions WHERE expires_at <= $1`, now.UnixMicro()); err != nil {
 		return err
 	}
-	_, err := a.exec(ctx, `DELETE FROM codes WHERE made_since <= $1 AND expires_at <= $2`, dayBefore(now), now.UnixMicro())
-	return err
+	return a.exec(ctx, `DELETE FROM codes WHERE made_since <= $1 AND expires_at <= $2`, dayBefore(now), now.UnixMicro())
 }

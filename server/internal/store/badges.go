@@ -9,7 +9,7 @@ import (
 )
 
 // Badges holds the badges of servers and who was awarded them.
-type Badges struct{ conn }
+type Badges struct{ *conn }
 
 // A Badge is all that is known of a badge, of which the wire shows a part.
 type Badge struct {
@@ -48,33 +48,28 @@ func (q Badges) Get(ctx context.Context, id string) (Badge, error) {
 
 // Insert adds a badge.
 func (q Badges) Insert(ctx context.Context, b Badge) error {
-	_, err := q.exec(ctx, `INSERT INTO badges (id, server_id, definition, created_at) VALUES ($1, $2, $3, $4)`,
+	return q.exec(ctx, `INSERT INTO badges (id, server_id, definition, created_at) VALUES ($1, $2, $3, $4)`,
 		b.ID, b.ServerID, written(b.Definition), b.CreatedAt.UnixMicro())
-	return err
 }
 
 // Update replaces what a badge is.
 func (q Badges) Update(ctx context.Context, b Badge) error {
-	n, err := q.exec(ctx, `UPDATE badges SET definition = $2 WHERE id = $1`, b.ID, written(b.Definition))
-	return affected(n, err, ErrNotFound)
+	return q.change(ctx, `UPDATE badges SET definition = $2 WHERE id = $1`, b.ID, written(b.Definition))
 }
 
 // Delete removes a badge and takes it from everybody.
 func (q Badges) Delete(ctx context.Context, id string) error {
-	n, err := q.exec(ctx, `DELETE FROM badges WHERE id = $1`, id)
-	return affected(n, err, ErrNotFound)
+	return q.change(ctx, `DELETE FROM badges WHERE id = $1`, id)
 }
 
 // InsertOf awards a badge to a member and tells whether the member did not have it.
 func (q Badges) InsertOf(ctx context.Context, b Badge, account int64, at time.Time) (changed bool, err error) {
-	n, err := q.exec(ctx, `INSERT INTO member_badges (server_id, account, badge_id, awarded_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
+	return q.changed(ctx, `INSERT INTO member_badges (server_id, account, badge_id, awarded_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
 		b.ServerID, account, b.ID, at.UnixMicro())
-	return n == 1, err
 }
 
 // DeleteOf takes a badge from a member and tells whether the member had it.
 func (q Badges) DeleteOf(ctx context.Context, b Badge, account int64) (changed bool, err error) {
-	n, err := q.exec(ctx, `DELETE FROM member_badges WHERE server_id = $1 AND account = $2 AND badge_id = $3`,
+	return q.changed(ctx, `DELETE FROM member_badges WHERE server_id = $1 AND account = $2 AND badge_id = $3`,
 		b.ServerID, account, b.ID)
-	return n == 1, err
 }

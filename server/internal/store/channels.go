@@ -9,7 +9,7 @@ import (
 )
 
 // Channels holds the channels of servers and whom they admit.
-type Channels struct{ conn }
+type Channels struct{ *conn }
 
 // A Viewer is somebody who looks at the channels of a server.
 type Viewer struct {
@@ -60,10 +60,9 @@ func (q Channels) Get(ctx context.Context, id string, viewer Viewer) (gen.Channe
 
 // Insert adds a channel that an account has made, or an API key in its name.
 func (q Channels) Insert(ctx context.Context, c gen.Channel, account int64, byKey bool) error {
-	_, err := q.exec(ctx, `INSERT INTO channels (id, server_id, account, by_key, topic, description, channel_type, created_at, updated_at)
+	return q.exec(ctx, `INSERT INTO channels (id, server_id, account, by_key, topic, description, channel_type, created_at, updated_at)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
 		c.ObjectID, c.ServerID, account, byKey, c.Topic, c.Description, c.ChannelType, c.CreatedAt.UnixMicro(), c.UpdatedAt.UnixMicro())
-	return err
 }
 
 // Count tells how many channels a server has.
@@ -73,27 +72,28 @@ func (q Channels) Count(ctx context.Context, serverID string) (int64, error) {
 
 // Update replaces what may change of a channel.
 func (q Channels) Update(ctx context.Context, c gen.Channel) error {
-	n, err := q.exec(ctx, `UPDATE channels SET topic = $2, description = $3, channel_type = $4, updated_at = $5 WHERE id = $1`,
+	return q.change(ctx, `UPDATE channels SET topic = $2, description = $3, channel_type = $4, updated_at = $5 WHERE id = $1`,
 		c.ObjectID, c.Topic, c.Description, c.ChannelType, c.UpdatedAt.UnixMicro())
-	return affected(n, err, ErrNotFound)
 }
 
 // Delete removes a channel.
 func (q Channels) Delete(ctx context.Context, id string) error {
-	n, err := q.exec(ctx, `DELETE FROM channels WHERE id = $1`, id)
-	return affected(n, err, ErrNotFound)
+	return q.change(ctx, `DELETE FROM channels WHERE id = $1`, id)
 }
 
 // AdmitRoles sets the roles that a channel admits. They must be roles of its server: a foreign one is ForeignError.
 func (q Channels) AdmitRoles(ctx context.Context, channelID, serverID string, roleIDs []string) error {
-	if _, err := q.exec(ctx, `DELETE FROM channel_roles WHERE channel_id = $1`, channelID); err != nil {
+	if err := q.exec(ctx, `DELETE FROM channel_roles WHERE channel_id = $1`, channelID); err != nil {
 		return err
 	}
 	for i, id := range roleIDs {
-		n, err := q.exec(ctx, `INSERT INTO channel_roles (channel_id, role_id)
+		added, err := q.changed(ctx, `INSERT INTO channel_roles (channel_id, role_id)
 		SELECT $1, id FROM roles WHERE id = $2 AND server_id = $3`, channelID, id, serverID)
-		if err := affected(n, err, &ForeignError{Index: i}); err != nil {
+		if err != nil {
 			return err
+		}
+		if !added {
+			return &ForeignError{Index: i}
 		}
 	}
 	return nil
@@ -101,14 +101,17 @@ func (q Channels) AdmitRoles(ctx context.Context, channelID, serverID string, ro
 
 // AdmitMembers sets the members that a channel admits by name. They must be members of its server: a stranger is ForeignError.
 func (q Channels) AdmitMembers(ctx context.Context, channelID, serverID string, accounts []int64) error {
-	if _, err := q.exec(ctx, `DELETE FROM channel_members WHERE channel_id = $1`, channelID); err != nil {
+	if err := q.exec(ctx, `DELETE FROM channel_members WHERE channel_id = $1`, channelID); err != nil {
 		return err
 	}
 	for i, account := range accounts {
-		n, err := q.exec(ctx, `INSERT INTO channel_members (channel_id, account)
+		added, err := q.changed(ctx, `INSERT INTO channel_members (channel_id, account)
 		SELECT $1, account FROM members WHERE account = $2 AND server_id = $3`, channelID, account, serverID)
-		if err := affected(n, err, &ForeignError{Index: i}); err != nil {
+		if err != nil {
 			return err
+		}
+		if !added {
+			return &ForeignError{Index: i}
 		}
 	}
 	return nil

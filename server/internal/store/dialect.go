@@ -38,15 +38,15 @@ type dialect struct {
 	unavailable func(error) bool // the database is away or too busy, and may be back
 }
 
-func dialectOf(url string) dialect {
+func dialectOf(url string) *dialect {
 	if strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://") {
-		return postgreSQL
+		return &postgreSQL
 	}
-	return sqliteFile
+	return &sqliteFile
 }
 
 // errorOf gives a driver's error the name that the rest of the program knows it by.
-func (d dialect) errorOf(err error) error {
+func (d *dialect) errorOf(err error) error {
 	switch {
 	case err == nil:
 		return nil

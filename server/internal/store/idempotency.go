@@ -7,7 +7,7 @@ import (
 )
 
 // Idempotency holds the answers that are given again to the same request.
-type Idempotency struct{ conn }
+type Idempotency struct{ *conn }
 
 // A Claim is what is kept under an idempotency key.
 type Claim struct {
@@ -20,12 +20,12 @@ type Claim struct {
 // Claim takes an idempotency key, for the transaction to answer under. If it is taken already, Claim returns what is
 // kept under it; if another transaction is about to take it, Claim waits for that one.
 func (q Idempotency) Claim(ctx context.Context, c Claim, now time.Time) (kept *Claim, err error) {
-	if _, err := q.exec(ctx, `DELETE FROM idempotency WHERE id = $1 AND expires_at <= $2`, c.ID, now.UnixMicro()); err != nil {
+	if err := q.exec(ctx, `DELETE FROM idempotency WHERE id = $1 AND expires_at <= $2`, c.ID, now.UnixMicro()); err != nil {
 		return nil, err
 	}
-	n, err := q.exec(ctx, `INSERT INTO idempotency (id, fingerprint, answer, expires_at) VALUES ($1, $2, '', $3) ON CONFLICT DO NOTHING`,
+	claimed, err := q.changed(ctx, `INSERT INTO idempotency (id, fingerprint, answer, expires_at) VALUES ($1, $2, '', $3) ON CONFLICT DO NOTHING`,
 		c.ID, c.Fingerprint, c.ExpiresAt.UnixMicro())
-	if err != nil || n == 1 {
+	if err != nil || claimed {
 		return nil, err
 	}
 	found, err := get(ctx, q.conn, func(rows *sql.Rows) (found Claim, err error) {
@@ -36,12 +36,10 @@ func (q Idempotency) Claim(ctx context.Context, c Claim, now time.Time) (kept *C
 
 // Keep puts the sealed answer under a claimed key.
 func (q Idempotency) Keep(ctx context.Context, id, answer string) error {
-	n, err := q.exec(ctx, `UPDATE idempotency SET answer = $2 WHERE id = $1`, id, answer)
-	return affected(n, err, ErrNotFound)
+	return q.change(ctx, `UPDATE idempotency SET answer = $2 WHERE id = $1`, id, answer)
 }
 
 // DeleteExpired removes what has expired at now.
 func (q Idempotency) DeleteExpired(ctx context.Context, now time.Time) error {
-	_, err := q.exec(ctx, `DELETE FROM idempotency WHERE expires_at <= $1`, now.UnixMicro())
-	return err
+	return q.exec(ctx, `DELETE FROM idempotency WHERE expires_at <= $1`, now.UnixMicro())
 }

@@ -37,7 +37,7 @@ func (j Jobs) Insert(ctx context.Context, args river.JobArgs) error {
 // Work runs jobs until stop is called. That lets the running ones finish for as long as its context allows; then it calls
 // them off, and they run again another time. Nothing runs any more when stop returns, unless a job does not heed that.
 func (s *Store) Work(workers *river.Workers, periodic []*river.PeriodicJob, log *slog.Logger) (stop func(context.Context), err error) {
-	client, err := river.NewClient(s.dialect.jobs(s.write.db), &river.Config{
+	client, err := river.NewClient(s.write.jobs(s.write.db), &river.Config{
 		Workers:                     workers,
 		Queues:                      map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: jobsAtOnce}},
 		PeriodicJobs:                periodic,
@@ -53,7 +53,7 @@ func (s *Store) Work(workers *river.Workers, periodic []*river.PeriodicJob, log 
 		return nil, fmt.Errorf("background work cannot be prepared: %w", err)
 	}
 	if err := client.Start(context.Background()); err != nil {
-		return nil, fmt.Errorf("background work cannot be started: %w", s.dialect.errorOf(err))
+		return nil, fmt.Errorf("background work cannot be started: %w", s.write.errorOf(err))
 	}
 	return func(ctx context.Context) {
 		if client.Stop(ctx) != nil {

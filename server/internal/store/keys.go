@@ -9,7 +9,7 @@ import (
 )
 
 // Keys holds the API keys of servers.
-type Keys struct{ conn }
+type Keys struct{ *conn }
 
 // A Key is an API key without the secret itself, and who made it.
 type Key struct {
@@ -52,23 +52,20 @@ func (q Keys) Get(ctx context.Context, serverID, id string) (Key, error) {
 
 // Insert adds a key by its hash.
 func (q Keys) Insert(ctx context.Context, k Key, hash string) error {
-	_, err := q.exec(ctx, `INSERT INTO api_keys (id, server_id, key_hash, masked, name, permissions, expire_period, expires_at, active,
+	return q.exec(ctx, `INSERT INTO api_keys (id, server_id, key_hash, masked, name, permissions, expire_period, expires_at, active,
 	       account, created_at, updated_at)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
 		k.ObjectID, k.CommunityID, hash, k.Key, k.Name, written(k.Permissions), k.ExpirePeriod, microsOrNull(k.ExpireDate),
 		k.IsActive, k.Account, k.CreatedAt.UnixMicro(), k.UpdatedAt.UnixMicro())
-	return err
 }
 
 // Update replaces what may change of a key.
 func (q Keys) Update(ctx context.Context, k Key) error {
-	n, err := q.exec(ctx, `UPDATE api_keys SET name = $2, permissions = $3, expire_period = $4, expires_at = $5, active = $6, updated_at = $7
+	return q.change(ctx, `UPDATE api_keys SET name = $2, permissions = $3, expire_period = $4, expires_at = $5, active = $6, updated_at = $7
 	 WHERE id = $1`, k.ObjectID, k.Name, written(k.Permissions), k.ExpirePeriod, microsOrNull(k.ExpireDate), k.IsActive, k.UpdatedAt.UnixMicro())
-	return affected(n, err, ErrNotFound)
 }
 
 // Delete ends a key.
 func (q Keys) Delete(ctx context.Context, id string) error {
-	n, err := q.exec(ctx, `DELETE FROM api_keys WHERE id = $1`, id)
-	return affected(n, err, ErrNotFound)
+	return q.change(ctx, `DELETE FROM api_keys WHERE id = $1`, id)
 }

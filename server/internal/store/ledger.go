@@ -9,7 +9,7 @@ import (
 )
 
 // Ledger holds what members were credited and have spent. There is no way to change or remove a line of it.
-type Ledger struct{ conn }
+type Ledger struct{ *conn }
 
 // The kinds of credit.
 const (
@@ -30,10 +30,9 @@ type LedgerLine struct {
 
 // Insert adds a line, unless its reason has counted already.
 func (q Ledger) Insert(ctx context.Context, l LedgerLine) error {
-	_, err := q.exec(ctx, `INSERT INTO ledger (id, server_id, account, kind, amount, reason, at)
+	return q.exec(ctx, `INSERT INTO ledger (id, server_id, account, kind, amount, reason, at)
 	VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
 		l.ID, l.ServerID, l.Account, l.Kind, l.Amount, l.Reason, l.At.UnixMicro())
-	return err
 }
 
 // Balance returns the sums of an account's lines in a server.

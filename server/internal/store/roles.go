@@ -8,7 +8,7 @@ import (
 )
 
 // Roles holds the roles of servers and who has them.
-type Roles struct{ conn }
+type Roles struct{ *conn }
 
 // A Role is a role, and whether it is the one that every member has without being given it.
 type Role struct {
@@ -67,39 +67,34 @@ func (q Roles) Get(ctx context.Context, id string) (Role, error) {
 
 // Insert adds a role.
 func (q Roles) Insert(ctx context.Context, r Role) error {
-	_, err := q.exec(ctx, `INSERT INTO roles (id, server_id, everyone, title, description, class, position, billable,
+	return q.exec(ctx, `INSERT INTO roles (id, server_id, everyone, title, description, class, position, billable,
 	       server_permissions, channel_permissions, created_at, updated_at)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
 		r.ObjectID, r.ServerID, r.Everyone, r.Title, r.Description, r.Class, r.Order, r.Billable,
 		written(r.ServerPermissions), written(r.ChannelPermissions), r.CreatedAt.UnixMicro(), r.UpdatedAt.UnixMicro())
-	return err
 }
 
 // Update replaces what may change of a role.
 func (q Roles) Update(ctx context.Context, r Role) error {
-	n, err := q.exec(ctx, `UPDATE roles SET title = $2, description = $3, class = $4, position = $5, billable = $6,
+	return q.change(ctx, `UPDATE roles SET title = $2, description = $3, class = $4, position = $5, billable = $6,
 	       server_permissions = $7, channel_permissions = $8, updated_at = $9 WHERE id = $1`,
 		r.ObjectID, r.Title, r.Description, r.Class, r.Order, r.Billable,
 		written(r.ServerPermissions), written(r.ChannelPermissions), r.UpdatedAt.UnixMicro())
-	return affected(n, err, ErrNotFound)
 }
 
 // Delete removes a role and takes it from everybody.
 func (q Roles) Delete(ctx context.Context, id string) error {
-	n, err := q.exec(ctx, `DELETE FROM roles WHERE id = $1`, id)
-	return affected(n, err, ErrNotFound)
+	return q.change(ctx, `DELETE FROM roles WHERE id = $1`, id)
 }
 
 // InsertOf gives a role to a member and tells whether the member did not have it.
 func (q Roles) InsertOf(ctx context.Context, serverID string, account int64, roleID string) (changed bool, err error) {
-	n, err := q.exec(ctx, `INSERT INTO member_roles (server_id, account, role_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+	return q.changed(ctx, `INSERT INTO member_roles (server_id, account, role_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
 		serverID, account, roleID)
-	return n == 1, err
 }
 
 // DeleteOf takes a role from a member and tells whether the member had it.
 func (q Roles) DeleteOf(ctx context.Context, serverID string, account int64, roleID string) (changed bool, err error) {
-	n, err := q.exec(ctx, `DELETE FROM member_roles WHERE server_id = $1 AND account = $2 AND role_id = $3`,
+	return q.changed(ctx, `DELETE FROM member_roles WHERE server_id = $1 AND account = $2 AND role_id = $3`,
 		serverID, account, roleID)
-	return n == 1, err
 }

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"database/sql"
 	"encoding/json"
 	"fmt"
@@ -10,54 +9,6 @@ import (
 	"github.com/oapi-codegen/nullable"
 	"github.com/rejoin-dev/rejoin/gen"
 )
-
-// list runs a query and scans every row. It never returns nil, because a nil slice is `null` on the wire.
-func list[T any](ctx context.Context, c conn, scan func(*sql.Rows) (T, error), text string, args ...any) ([]T, error) {
-	rows, err := c.query(ctx, text, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []T{}
-	for rows.Next() {
-		item, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		items = append(items, item)
-	}
-	return items, c.dialect.errorOf(rows.Err())
-}
-
-// get runs a query and scans its first row; without one it is ErrNotFound.
-func get[T any](ctx context.Context, c conn, scan func(*sql.Rows) (T, error), text string, args ...any) (T, error) {
-	var item T
-	rows, err := c.query(ctx, text, args...)
-	if err != nil {
-		return item, err
-	}
-	defer rows.Close()
-	if !rows.Next() {
-		if err := rows.Err(); err != nil {
-			return item, c.dialect.errorOf(err)
-		}
-		return item, ErrNotFound
-	}
-	return scan(rows)
-}
-
-// scanOne is the scan of a query with one column.
-func scanOne[T any](rows *sql.Rows) (value T, err error) {
-	return value, rows.Scan(&value)
-}
-
-// affected turns "no row was changed" into an error.
-func affected(n int64, err, none error) error {
-	if err == nil && n == 0 {
-		return none
-	}
-	return err
-}
 
 // micros reads a moment from its column.
 type micros struct{ at *gen.Time }

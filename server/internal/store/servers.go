@@ -14,7 +14,7 @@ import (
 )
 
 // Servers holds servers, who is a member of them, and when members visited.
-type Servers struct{ conn }
+type Servers struct{ *conn }
 
 // A Server is a community, and the id of its image, which has no place on the wire.
 type Server struct {
@@ -89,21 +89,18 @@ func (q Servers) GetAsMember(ctx context.Context, id string, account int64) (Ser
 
 // Insert adds a server.
 func (q Servers) Insert(ctx context.Context, id, name, imageID string, owner int64, at time.Time) error {
-	_, err := q.exec(ctx, `INSERT INTO servers (id, name, image_id, owner, created_at) VALUES ($1, $2, $3, $4, $5)`,
+	return q.exec(ctx, `INSERT INTO servers (id, name, image_id, owner, created_at) VALUES ($1, $2, $3, $4, $5)`,
 		id, name, orNull(imageID), owner, at.UnixMicro())
-	return err
 }
 
 // Update changes a server's name and image.
 func (q Servers) Update(ctx context.Context, id, name, imageID string) error {
-	n, err := q.exec(ctx, `UPDATE servers SET name = $2, image_id = $3 WHERE id = $1`, id, name, orNull(imageID))
-	return affected(n, err, ErrNotFound)
+	return q.change(ctx, `UPDATE servers SET name = $2, image_id = $3 WHERE id = $1`, id, name, orNull(imageID))
 }
 
 // Delete removes a server and everything in it.
 func (q Servers) Delete(ctx context.Context, id string) error {
-	n, err := q.exec(ctx, `DELETE FROM servers WHERE id = $1`, id)
-	return affected(n, err, ErrNotFound)
+	return q.change(ctx, `DELETE FROM servers WHERE id = $1`, id)
 }
 
 // IsMember tells whether an account is a member of a server.
@@ -114,9 +111,8 @@ func (q Servers) IsMember(ctx context.Context, serverID string, account int64) (
 
 // InsertMember makes an account a member.
 func (q Servers) InsertMember(ctx context.Context, serverID string, account int64, at time.Time) error {
-	_, err := q.exec(ctx, `INSERT INTO members (server_id, account, joined_at) VALUES ($1, $2, $3)`,
+	return q.exec(ctx, `INSERT INTO members (server_id, account, joined_at) VALUES ($1, $2, $3)`,
 		serverID, account, at.UnixMicro())
-	return err
 }
 
 // CountOf tells how many servers an account is a member of.
@@ -126,12 +122,11 @@ func (q Servers) CountOf(ctx context.Context, account int64) (int64, error) {
 
 // DeleteMember ends a membership and takes what came with it: roles, badges, and to be admitted to channels by name.
 func (q Servers) DeleteMember(ctx context.Context, serverID string, account int64) error {
-	if _, err := q.exec(ctx, `DELETE FROM channel_members WHERE account = $2 AND channel_id IN (
+	if err := q.exec(ctx, `DELETE FROM channel_members WHERE account = $2 AND channel_id IN (
 	       SELECT id FROM channels WHERE server_id = $1)`, serverID, account); err != nil {
 		return err
 	}
-	n, err := q.exec(ctx, `DELETE FROM members WHERE server_id = $1 AND account = $2`, serverID, account)
-	return affected(n, err, ErrNotFound)
+	return q.change(ctx, `DELETE FROM members WHERE server_id = $1 AND account = $2`, serverID, account)
 }
 
 // ListMembers returns the members, those who joined first first, skipping some, and at most limit of them.
@@ -168,9 +163,8 @@ func (q Servers) CountMembers(ctx context.Context, serverID string) (int64, erro
 
 // InsertVisit records a visit on a day and tells whether it is the first of that day.
 func (q Servers) InsertVisit(ctx context.Context, serverID string, account int64, day string) (first bool, err error) {
-	n, err := q.exec(ctx, `INSERT INTO visits (server_id, account, day) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+	return q.changed(ctx, `INSERT INTO visits (server_id, account, day) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
 		serverID, account, day)
-	return n == 1, err
 }
 
 // CountVisits tells on how many days an account visited a server.

@@ -35,7 +35,6 @@ var migrations embed.FS
 // A Store is a database with the schema that this version needs. It is safe for concurrent use.
 type Store struct {
 	Queries
-	dialect     dialect
 	write, read *pool
 	jobs        *river.Client[*sql.Tx] // enqueues only
 }
@@ -55,7 +54,7 @@ type Queries struct {
 	Ledger      Ledger
 }
 
-func queriesOn(c conn) Queries {
+func queriesOn(c *conn) Queries {
 	return Queries{
 		Auth: Auth{c}, Servers: Servers{c}, Channels: Channels{c}, Roles: Roles{c}, Badges: Badges{c}, Keys: Keys{c}, Audit: Audit{c},
 		Idempotency: Idempotency{c}, Ledger: Ledger{c},
@@ -76,8 +75,8 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the database cannot be opened: %w", err)
 	}
-	s := &Store{dialect: d, write: newPool(write, d), read: newPool(read, d)}
-	s.Queries = queriesOn(conn{pool: s.read, dialect: d})
+	s := &Store{write: &pool{dialect: d, db: write}, read: &pool{dialect: d, db: read}}
+	s.Queries = queriesOn(&conn{pool: s.read})
 	if err := s.migrate(ctx, url); err != nil {
 		s.Close()
 		return nil, err
@@ -94,7 +93,7 @@ func (s *Store) migrate(ctx context.Context, url string) error {
 	if err != nil {
 		return fmt.Errorf("the migrations are missing from this binary: %w", err)
 	}
-	unlock, err := s.dialect.lockMigrations(ctx, s.write.db, url)
+	unlock, err := s.write.lockMigrations(ctx, s.write.db, url)
 	if err != nil {
 		return fmt.Errorf("the database cannot be reached: %w", err)
 	}
@@ -103,14 +102,14 @@ func (s *Store) migrate(ctx context.Context, url string) error {
 	if err := s.write.db.PingContext(ctx); err != nil {
 		return fmt.Errorf("the database cannot be reached: %w", err)
 	}
-	provider, err := goose.NewProvider(s.dialect.goose, s.write.db, files)
+	provider, err := goose.NewProvider(s.write.goose, s.write.db, files)
 	if err != nil {
 		return fmt.Errorf("the database cannot be prepared to migrate it: %w", err)
 	}
 	if _, err := provider.Up(ctx); err != nil {
 		return fmt.Errorf("the database cannot be migrated: %w", err)
 	}
-	if err := migrateJobs(ctx, s.dialect.jobs(s.write.db)); err != nil {
+	if err := migrateJobs(ctx, s.write.jobs(s.write.db)); err != nil {
 		return fmt.Errorf("the database cannot be migrated for background work: %w", err)
 	}
 	return nil
@@ -139,8 +138,8 @@ const txAttempts = 20
 func (s *Store) Tx(ctx context.Context, fn func(*Tx) error) error {
 	var err error
 	for attempt := range txAttempts {
-		if err = s.tryTx(ctx, fn); !s.dialect.mayRetry(err) {
-			return s.dialect.errorOf(err)
+		if err = s.tryTx(ctx, fn); !s.write.mayRetry(err) {
+			return s.write.errorOf(err)
 		}
 		pause := time.Duration(rand.Int64N(int64(time.Millisecond) << min(attempt, 6)))
 		select {
@@ -153,12 +152,12 @@ func (s *Store) Tx(ctx context.Context, fn func(*Tx) error) error {
 }
 
 func (s *Store) tryTx(ctx context.Context, fn func(*Tx) error) error {
-	tx, err := s.write.db.BeginTx(ctx, &sql.TxOptions{Isolation: s.dialect.isolation})
+	tx, err := s.write.db.BeginTx(ctx, &sql.TxOptions{Isolation: s.write.isolation})
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback() // does nothing after a commit
-	queries := queriesOn(conn{pool: s.write, tx: tx, dialect: s.dialect})
+	queries := queriesOn(&conn{pool: s.write, tx: tx})
 	if err := fn(&Tx{Queries: queries, Jobs: Jobs{client: s.jobs, tx: tx}}); err != nil {
 		return err
 	}
@@ -167,12 +166,10 @@ func (s *Store) tryTx(ctx context.Context, fn func(*Tx) error) error {
 
 // A pool is a set of connections with the statements that were prepared on them.
 type pool struct {
-	db       *sql.DB
-	prepares bool
-	stmts    sync.Map // SQL text -> *sql.Stmt
+	*dialect
+	db    *sql.DB
+	stmts sync.Map // SQL text -> *sql.Stmt
 }
-
-func newPool(db *sql.DB, d dialect) *pool { return &pool{db: db, prepares: d.prepares} }
 
 func (p *pool) prepared(ctx context.Context, text string) (*sql.Stmt, error) {
 	if stmt, ok := p.stmts.Load(text); ok {
@@ -187,45 +184,4 @@ func (p *pool) prepared(ctx context.Context, text string) (*sql.Stmt, error) {
 		return other.(*sql.Stmt), nil
 	}
 	return stmt, nil
-}
-
-// A conn is where statements run: a pool, or a transaction on it.
-type conn struct {
-	pool    *pool
-	tx      *sql.Tx
-	dialect dialect
-}
-
-func (c conn) query(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
-	rows, err := c.run(ctx, text, args)
-	return rows, c.dialect.errorOf(err)
-}
-
-func (c conn) run(ctx context.Context, text string, args []any) (*sql.Rows, error) {
-	switch {
-	case c.tx != nil:
-		return c.tx.QueryContext(ctx, text, args...)
-	case !c.pool.prepares:
-		return c.pool.db.QueryContext(ctx, text, args...)
-	}
-	// A read of SQLite ends before it could be called off; watching for that would cost more than the read.
-	ctx = context.WithoutCancel(ctx)
-	stmt, err := c.pool.prepared(ctx, text)
-	if err != nil {
-		return nil, err
-	}
-	return stmt.QueryContext(ctx, args...)
-}
-
-// exec runs a statement that returns no rows and tells how many it changed.
-func (c conn) exec(ctx context.Context, text string, args ...any) (int64, error) {
-	run := c.pool.db.ExecContext
-	if c.tx != nil {
-		run = c.tx.ExecContext
-	}
-	result, err := run(ctx, text, args...)
-	if err != nil {
-		return 0, c.dialect.errorOf(err)
-	}
-	return result.RowsAffected()
 }

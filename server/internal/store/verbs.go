@@ -1,0 +1,99 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+)
+
+// A conn is where statements run: a pool, or a transaction on it.
+type conn struct {
+	pool *pool
+	tx   *sql.Tx
+}
+
+// The verbs of statements that return rows are functions, because a method cannot have a type parameter of its own.
+
+// list runs a query and scans every row. It never returns nil, because a nil slice is `null` on the wire.
+func list[T any](ctx context.Context, c *conn, scan func(*sql.Rows) (T, error), text string, args ...any) ([]T, error) {
+	rows, err := c.query(ctx, text, args)
+	if err != nil {
+		return nil, c.pool.errorOf(err)
+	}
+	defer rows.Close()
+	items := []T{}
+	for rows.Next() {
+		item, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, item)
+	}
+	return items, c.pool.errorOf(rows.Err())
+}
+
+// get runs a query and scans its first row; without one it is ErrNotFound.
+func get[T any](ctx context.Context, c *conn, scan func(*sql.Rows) (T, error), text string, args ...any) (T, error) {
+	var item T
+	rows, err := c.query(ctx, text, args)
+	if err != nil {
+		return item, c.pool.errorOf(err)
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		if err := rows.Err(); err != nil {
+			return item, c.pool.errorOf(err)
+		}
+		return item, ErrNotFound
+	}
+	return scan(rows)
+}
+
+// scanOne is the scan of a query with one column.
+func scanOne[T any](rows *sql.Rows) (value T, err error) {
+	return value, rows.Scan(&value)
+}
+
+func (c *conn) query(ctx context.Context, text string, args []any) (*sql.Rows, error) {
+	switch {
+	case c.tx != nil:
+		return c.tx.QueryContext(ctx, text, args...)
+	case !c.pool.prepares:
+		return c.pool.db.QueryContext(ctx, text, args...)
+	}
+	// A read of SQLite ends before it could be called off; watching for that would cost more than the read.
+	ctx = context.WithoutCancel(ctx)
+	stmt, err := c.pool.prepared(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	return stmt.QueryContext(ctx, args...)
+}
+
+// exec runs a statement, however many rows it changes.
+func (c *conn) exec(ctx context.Context, text string, args ...any) error {
+	_, err := c.changed(ctx, text, args...)
+	return err
+}
+
+// change runs a statement that must change a row: without one it is ErrNotFound.
+func (c *conn) change(ctx context.Context, text string, args ...any) error {
+	changed, err := c.changed(ctx, text, args...)
+	if err == nil && !changed {
+		err = ErrNotFound
+	}
+	return err
+}
+
+// changed runs a statement and tells whether it changed a row.
+func (c *conn) changed(ctx context.Context, text string, args ...any) (bool, error) {
+	run := c.pool.db.ExecContext
+	if c.tx != nil {
+		run = c.tx.ExecContext
+	}
+	result, err := run(ctx, text, args...)
+	if err != nil {
+		return false, c.pool.errorOf(err)
+	}
+	n, err := result.RowsAffected()
+	return n > 0, err
+}
