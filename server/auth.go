@@ -53,7 +53,8 @@ func (s *Server) FirstToken(ctx context.Context) (token string, err error) {
 func (k *core) signIn(ctx context.Context, tx *store.Tx, email string) (token string, err error) {
 	account, err := tx.Auth.GetAccountByEmail(ctx, email)
 	if errors.Is(err, store.ErrNotFound) {
-		account = store.Account{ID: k.newID(), Email: email, DisplayName: localPart(email), Verified: true, CreatedAt: k.now()}
+		account = k.newAccount(email, "", "")
+		account.Verified = true
 		err = tx.Auth.InsertAccount(ctx, &account)
 	}
 	if err != nil {
@@ -71,16 +72,17 @@ func (k *core) openSession(ctx context.Context, tx *store.Tx, account store.Acco
 	}
 	now := k.now()
 	session := store.Session{TokenHash: hashOf(token), Account: account.Number, CreatedAt: now, ExpiresAt: now.Add(sessionLife)}
-	return gen.Session{Token: token, ExpiresAt: gen.Time{Time: session.ExpiresAt}, Account: shownAccount(account)},
+	return gen.Session{Token: token, ExpiresAt: gen.Time{Time: session.ExpiresAt}, Account: account.Account},
 		tx.Auth.InsertSession(ctx, session)
 }
 
-// shownAccount is an account as the wire shows it.
-func shownAccount(a store.Account) gen.Account {
-	return gen.Account{
-		ObjectID: a.ID, ID: store.Number(a.Number), Email: a.Email, Username: nullIfEmpty(a.Username), DisplayName: a.DisplayName,
-		FirstName: a.FirstName, LastName: a.LastName, Avatar: nullIfEmpty(a.Avatar), Verified: a.Verified, CreatedAt: gen.Time{Time: a.CreatedAt},
-	}
+// newAccount is an account that is about to be made. It shows its user name, unless it was given another name to show, and
+// without one what stands before the @ of its address.
+func (k *core) newAccount(email, username, displayName string) store.Account {
+	return store.Account{Account: gen.Account{
+		ObjectID: k.newID(), Email: email, Username: nullIfEmpty(username), DisplayName: cmp.Or(displayName, username, localPart(email)),
+		Avatar: nullIfEmpty(""), CreatedAt: gen.Time{Time: k.now()},
+	}}
 }
 
 func nullIfEmpty(text string) nullable.Nullable[string] {
@@ -109,11 +111,8 @@ func (h auth) RegisterAccount(ctx context.Context, r stub.RegisterAccountRequest
 		return nil, err
 	}
 	email := strings.ToLower(r.Body.Email)
-	account := store.Account{
-		ID: h.newID(), Email: email, Username: valueOf(r.Body.Username), FirstName: valueOf(r.Body.FirstName), LastName: valueOf(r.Body.LastName),
-		PasswordHash: hash, CreatedAt: h.now(),
-	}
-	account.DisplayName = cmp.Or(valueOf(r.Body.DisplayName), account.Username, localPart(email))
+	account := h.newAccount(email, valueOf(r.Body.Username), valueOf(r.Body.DisplayName))
+	account.FirstName, account.LastName, account.PasswordHash = valueOf(r.Body.FirstName), valueOf(r.Body.LastName), hash
 	body, again, err := once(ctx, h.core, func(tx *store.Tx) (body gen.AccountResponse, err error) {
 		if err := insertNew(ctx, tx, &account); err != nil {
 			return body, err
@@ -121,7 +120,7 @@ func (h auth) RegisterAccount(ctx context.Context, r stub.RegisterAccountRequest
 		if err := mailCode(ctx, tx, email, verifyPurpose); err != nil {
 			return body, err
 		}
-		return gen.AccountResponse{Meta: done("Account has been registered successfully"), Body: shownAccount(account)}, nil
+		return gen.AccountResponse{Meta: done("Account has been registered successfully"), Body: account.Account}, nil
 	})
 	if err != nil {
 		return nil, err
@@ -137,8 +136,8 @@ func insertNew(ctx context.Context, tx *store.Tx, account *store.Account) error 
 	case !errors.Is(err, store.ErrNotFound):
 		return err
 	}
-	if account.Username != "" {
-		taken, err := tx.Auth.AnyAccountNamed(ctx, account.Username)
+	if username, none := account.Username.Get(); none == nil {
+		taken, err := tx.Auth.AnyAccountNamed(ctx, username)
 		if err != nil {
 			return err
 		}
@@ -295,5 +294,5 @@ func (h auth) GetMe(ctx context.Context, _ stub.GetMeRequestObject) (stub.GetMeR
 	if err != nil {
 		return nil, err
 	}
-	return stub.GetMe200JSONResponse{Meta: done("Account"), Body: shownAccount(account)}, nil
+	return stub.GetMe200JSONResponse{Meta: done("Account"), Body: account.Account}, nil
 }

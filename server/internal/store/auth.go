@@ -11,19 +11,11 @@ import (
 // Auth holds accounts, their sessions, and the codes that were mailed to them.
 type Auth struct{ *conn }
 
-// An Account is somebody who can sign in.
+// An Account is somebody who can sign in, with what the wire never shows.
 type Account struct {
+	gen.Account
 	Number       int64  // what everything refers to it by; set by InsertAccount: from 1, never given twice
-	ID           string // `_id` on the wire
-	Email        string // in lower case
-	Username     string // empty: none
-	DisplayName  string
-	FirstName    string
-	LastName     string
-	Avatar       string // empty: none
-	Verified     bool   // the address is
 	PasswordHash string // empty: nobody can log in with a password
-	CreatedAt    time.Time
 }
 
 // A Session lets the holder of a token act for an account.
@@ -58,14 +50,13 @@ func (a Auth) AnyAccount(ctx context.Context) (bool, error) {
 const accountColumns = `number, id, email, username, display_name, first_name, last_name, avatar, verified, password_hash, created_at
 	  FROM accounts`
 
-func scanAccount(rows *sql.Rows) (account Account, err error) {
+func scanAccount(rows *sql.Rows) (a Account, err error) {
 	var username, avatar, passwordHash sql.NullString
-	var createdAt gen.Time
-	err = rows.Scan(&account.Number, &account.ID, &account.Email, &username, &account.DisplayName, &account.FirstName,
-		&account.LastName, &avatar, &account.Verified, &passwordHash, micros{&createdAt})
-	account.Username, account.Avatar, account.PasswordHash = username.String, avatar.String, passwordHash.String
-	account.CreatedAt = createdAt.Time
-	return account, err
+	err = rows.Scan(&a.Number, &a.ObjectID, &a.Email, &username, &a.DisplayName, &a.FirstName,
+		&a.LastName, &avatar, &a.Verified, &passwordHash, micros{&a.CreatedAt})
+	a.ID = Number(a.Number)
+	a.Username, a.Avatar, a.PasswordHash = nullableOf(username), nullableOf(avatar), passwordHash.String
+	return a, err
 }
 
 // GetAccount returns an account by its number.
@@ -83,17 +74,17 @@ func (a Auth) AnyAccountNamed(ctx context.Context, username string) (bool, error
 	return get(ctx, a.conn, scanOne[bool], `SELECT EXISTS (SELECT 1 FROM accounts WHERE username = $1)`, username)
 }
 
-// InsertAccount adds an account and gives it its number.
+// InsertAccount adds an account and gives it its numbers.
 func (a Auth) InsertAccount(ctx context.Context, account *Account) error {
 	number, err := get(ctx, a.conn, scanOne[int64],
 		`UPDATE counters SET value = value + 1 WHERE name = 'account' RETURNING value`)
 	if err != nil {
 		return err
 	}
-	account.Number = number
+	account.Number, account.ID = number, Number(number)
 	return a.exec(ctx, `INSERT INTO accounts (number, id, email, username, display_name, first_name, last_name, verified, password_hash, created_at)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-		account.Number, account.ID, account.Email, orNull(account.Username),
+		account.Number, account.ObjectID, account.Email, textOf(account.Username),
 		account.DisplayName, account.FirstName, account.LastName, account.Verified,
 		orNull(account.PasswordHash), account.CreatedAt.UnixMicro())
 }

@@ -175,6 +175,12 @@ func (q Servers) CountVisits(ctx context.Context, serverID string, account int64
 
 func orNull(text string) sql.NullString { return sql.NullString{String: text, Valid: text != ""} }
 
+// textOf is a text that may be missing, as its column holds it.
+func textOf(text nullable.Nullable[string]) sql.NullString {
+	value, err := text.Get()
+	return sql.NullString{String: value, Valid: err == nil}
+}
+
 func nullableOf(text sql.NullString) nullable.Nullable[string] {
 	if !text.Valid {
 		return nullable.NewNullNullable[string]()
