@@ -19,12 +19,11 @@ func (sweep) Kind() string { return "sweep" }
 
 type sweeper struct {
 	river.WorkerDefaults[sweep]
-	store *store.Store
-	now   func() time.Time
+	*core
 }
 
 // Work removes the sessions, codes and kept answers that have expired.
-func (w *sweeper) Work(ctx context.Context, _ *river.Job[sweep]) error {
+func (w sweeper) Work(ctx context.Context, _ *river.Job[sweep]) error {
 	return w.store.Tx(ctx, func(tx *store.Tx) error {
 		if err := tx.Auth.DeleteExpired(ctx, w.now()); err != nil {
 			return err
@@ -35,9 +34,10 @@ func (w *sweeper) Work(ctx context.Context, _ *river.Job[sweep]) error {
 
 // startJobs begins the background work of the server.
 func (k *core) startJobs() (stop func(context.Context), err error) {
+	own := *k // a test that changes the clock of the requests must not do so under a running job
 	workers := river.NewWorkers()
-	river.AddWorker(workers, &mailer{store: k.store, post: k.post, now: k.now, newID: k.newID, random: k.random})
-	river.AddWorker(workers, &sweeper{store: k.store, now: k.now})
+	river.AddWorker(workers, codeMailWorker{core: &own})
+	river.AddWorker(workers, sweeper{core: &own})
 	return k.store.Work(workers, []*river.PeriodicJob{
 		river.NewPeriodicJob(river.PeriodicInterval(sweepEvery), func() (river.JobArgs, *river.InsertOpts) { return sweep{}, nil },
 			&river.PeriodicJobOpts{RunOnStart: true}),

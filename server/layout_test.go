@@ -90,13 +90,15 @@ func TestImportsRunOneWay(t *testing.T) {
 		"client/clienttest":         "api client gen server",
 		"gen":                       "",
 		"gen/stub":                  "echo gen",
-		"server":                    "echo api api/contract gen gen/stub server/internal/password server/internal/perm server/internal/ratelimit server/internal/store",
+		"server":                    "echo api api/contract gen gen/stub server/internal/mailer server/internal/password server/internal/perm server/internal/ratelimit server/internal/store",
 		"server/cmd/rejoin":         "api api/conformance server",
+		"server/internal/mailer":    "",
 		"server/internal/mutants":   "api/conformance server",
 		"server/internal/password":  "",
 		"server/internal/perm":      "gen",
 		"server/internal/pgtest":    "sql",
 		"server/internal/ratelimit": "",
+		"server/internal/smtptest":  "",
 		"server/internal/store":     "sql gen",
 	}
 	list := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "./...")

@@ -26,6 +26,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen/stub"
+	"github.com/rejoin-dev/rejoin/server/internal/mailer"
 	"github.com/rejoin-dev/rejoin/server/internal/password"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
@@ -72,7 +73,7 @@ type Server struct {
 type core struct {
 	store     *store.Store
 	images    images
-	post      post
+	mailer    mailer.Mailer
 	passwords *password.Hasher
 	publicURL string
 	log       *slog.Logger
@@ -134,7 +135,7 @@ func newCore(ctx context.Context, config Config) (*core, error) {
 	if newID == nil {
 		newID = contract.NewID
 	}
-	post, err := openPost(config, log, newID)
+	mails, err := mailer.Open(config.SMTP, filepath.Join(config.Data, "mail"), log)
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +154,7 @@ func newCore(ctx context.Context, config Config) (*core, error) {
 	return &core{
 		store:     opened,
 		images:    images,
-		post:      post,
+		mailer:    mails,
 		passwords: password.New(),
 		publicURL: strings.TrimSuffix(config.PublicURL, "/"),
 		log:       log,
