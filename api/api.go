@@ -8,12 +8,7 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"net/mail"
-	"net/url"
-	"regexp"
-	"sync"
 
 	"github.com/getkin/kin-openapi/openapi3"
 )
@@ -42,42 +37,4 @@ func Load() (*openapi3.T, error) {
 		return nil, fmt.Errorf("the contract is not valid: %w", err)
 	}
 	return doc, nil
-}
-
-// defineFormats teaches the validator the formats that the contract uses and that it does not check by itself. The
-// validator keeps them for the whole process, so they are defined once, before any document is read.
-var defineFormats = sync.OnceFunc(func() {
-	define := func(name string, check func(string) bool) {
-		err := errors.New("not in the format " + name)
-		openapi3.DefineStringFormatValidator(name, openapi3.NewCallbackValidator(func(value string) error {
-			if !check(value) {
-				return err
-			}
-			return nil
-		}))
-	}
-	define("objectid", isObjectID)
-	define("uuid", regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`).MatchString)
-	define("hexcolor", regexp.MustCompile(`^#[0-9a-fA-F]{6}$`).MatchString)
-	define("email", func(value string) bool {
-		address, err := mail.ParseAddress(value)
-		return err == nil && address.Address == value
-	})
-	define("uri", func(value string) bool {
-		parsed, err := url.Parse(value)
-		return err == nil && parsed.IsAbs() && parsed.Host != ""
-	})
-})
-
-// isObjectID is checked on every path that holds an id, so it is a loop and not a pattern.
-func isObjectID(value string) bool {
-	if len(value) != 24 {
-		return false
-	}
-	for _, c := range []byte(value) {
-		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return false
-		}
-	}
-	return true
 }

@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"net/mail"
 	"strings"
 	"time"
 
 	"github.com/oapi-codegen/nullable"
+	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/gen/stub"
@@ -23,8 +23,7 @@ const (
 // Token returns a new session token of the account with an e-mail address, and makes the account if need be. It is what
 // `rejoin token` prints: who may run it may act for anybody.
 func (s *Server) Token(ctx context.Context, email string) (token string, err error) {
-	address, err := mail.ParseAddress(email)
-	if err != nil || address.Address != email {
+	if !api.IsEmail(email) {
 		return "", errors.New("this is not an e-mail address")
 	}
 	err = s.store.Tx(ctx, func(tx *store.Tx) error {

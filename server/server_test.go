@@ -537,6 +537,20 @@ func TestParallelAwardsCreditOnce(t *testing.T) {
 	})
 }
 
+func TestABadgeIsKnownByItsLowerCaseIdOnly(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := open(t, config)
+		token := tokenOf(t, s, "owner@example.com")
+		createServer(t, s.Handler(), token, "Chess club")
+		badge := do[gen.BadgeResponse](t, s.Handler(), "POST", "/badges", token, map[string]any{"title": "Host", "action": "custom"}).Body.ID
+		for id, want := range map[string]int{strings.ToUpper(badge): 404, "urn:uuid:" + badge: 400, badge: 200} {
+			if w := send(s.Handler(), request("DELETE", "/badges/"+id, token)); w.Code != want {
+				t.Errorf("%s: got %d, want %d", id, w.Code, want)
+			}
+		}
+	})
+}
+
 func TestParallelCreatesUnderOneIdempotencyKeyMakeOneThing(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, config Config) {
 		s := open(t, config)

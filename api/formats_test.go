@@ -1,0 +1,48 @@
+package api
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+// formatValues are the values of one format in testdata/formats.json. .ci/formats.mjs asks ajv-formats about the same
+// ones; BadHereOnly are those that it takes.
+type formatValues struct{ Good, Bad, BadHereOnly []string }
+
+func TestFormatsAreWhatTheirNamesSay(t *testing.T) {
+	text, err := os.ReadFile("testdata/formats.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var table map[string]formatValues
+	if err := json.Unmarshal(text, &table); err != nil {
+		t.Fatal(err)
+	}
+	if want, got := slices.Sorted(maps.Keys(formats)), slices.Sorted(maps.Keys(table)); !slices.Equal(want, got) {
+		t.Errorf("the table has values for the formats %v, and the contract may use %v", got, want)
+	}
+	defineFormats()
+	for name, values := range table {
+		t.Run(name, func(t *testing.T) {
+			schema := openapi3.NewStringSchema().WithFormat(name)
+			for _, value := range values.Good {
+				if err := schema.VisitJSON(value); err != nil {
+					t.Errorf("%q is refused", value)
+				}
+			}
+			for _, value := range slices.Concat(values.Bad, values.BadHereOnly) {
+				if err := schema.VisitJSON(value); err == nil {
+					t.Errorf("%q is taken", value)
+				}
+			}
+			if len(values.Good) == 0 || len(values.Bad) == 0 {
+				t.Error("a format needs good values and bad ones")
+			}
+		})
+	}
+}
