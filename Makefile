@@ -1,4 +1,4 @@
-.PHONY: run test generate check bench diff mutants
+.PHONY: run test generate check lint bench diff mutants
 
 # Packages that ./... leaves out.
 EXAMPLES = ./api/conformance/testdata/mapserver
@@ -21,6 +21,9 @@ check: generate ## what is committed is what the contract generates, formatted, 
 	go vet ./... $(EXAMPLES)
 	go run honnef.co/go/tools/cmd/staticcheck ./... $(EXAMPLES)
 	go test ./api ./api/conformance -run 'Contract|Document'
+
+lint: ## the contract by the rules of Redocly and Spectral, and its formats against ajv-formats (needs Node.js)
+	@.ci/lint
 
 bench: ## speed, side by side with what it is compared to
 	go test ./server ./api/contract -run '^$$' -bench .
