@@ -41,6 +41,10 @@ type Config struct {
 	// PublicURL is the origin under which the server is reached from outside, such as https://community.example. The
 	// addresses of images begin with it. Empty: with the origin that each request was sent to.
 	PublicURL string
+	// CORSOrigins are the origins whose pages may call, from a browser, what stands below /apis/v1, /api/secureAuth and
+	// /widgets, such as https://app.example: scheme, host and perhaps a port. Browsers send them what they know of the user,
+	// too. "*" alone: every origin, without that. Empty: none.
+	CORSOrigins []string
 	// TrustProxy are the networks of reverse proxies whose X-Forwarded-For is believed. Empty: nobody's is.
 	TrustProxy []netip.Prefix
 	// SMTP is the URL of the server that sends mails, such as smtp://user:password@mail.example:587 or smtps://. What
@@ -181,9 +185,13 @@ const (
 )
 
 func (s *Server) newHandler(config Config) (http.Handler, error) {
+	cors, err := allowOrigins(config.CORSOrigins)
+	if err != nil {
+		return nil, err
+	}
 	e, err := contract.NewEcho(handlersOf(s.core), contract.Options{
 		Authenticate: s.authenticate,
-		Outer:        []echo.MiddlewareFunc{s.observe, s.limits.checkAddress},
+		Outer:        []echo.MiddlewareFunc{s.observe, cors, s.limits.checkAddress},
 		Timeout:      requestTimeout,
 		Inner:        []echo.MiddlewareFunc{s.limits.checkAccount},
 		CheckAnswers: config.CheckAnswers,
