@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -28,16 +29,18 @@ type terminal struct{ out, err io.Writer }
 
 // commands is the whole command line. Every flag is also an environment variable, REJOIN_ and its name in capitals.
 type commands struct {
+	ShowVersion kong.VersionFlag `name:"version" env:"-" help:"Print the version and the digest of the contract."`
+
 	Serve   serveCommand    `cmd:"" help:"Run the backend."`
-	Token   tokenCommand    `cmd:"" help:"Print a new session token of an account, made if need be. Works while the server runs."`
+	Token   tokenCommand    `cmd:"" help:"Print a new session token of an account. The account is made if there is none. Works while the server runs."`
 	Conform conformCommands `cmd:"" help:"Prove that a backend keeps the contract, from the outside."`
 	Version versionCommand  `cmd:"" help:"Print the version and the digest of the contract."`
 }
 
 // conformCommands are `rejoin conform` itself and what else there is to say about a backend.
 type conformCommands struct {
-	Suite conformCommand `cmd:"" default:"withargs" help:"Tell every requirement of the contract against a backend."`
-	Proxy proxyCommand   `cmd:"" help:"Pass traffic through to a backend, and hold it against the contract."`
+	Suite conformCommand `cmd:"" default:"withargs" help:"Run every requirement of the contract against a backend."`
+	Proxy proxyCommand   `cmd:"" help:"Pass traffic through to a backend, and validate it against the contract."`
 }
 
 // errFailed ends a command that has said itself what is wrong.
@@ -45,25 +48,30 @@ var errFailed = errors.New("failed")
 
 // run is the program: 0 is success, 1 a failure, 2 a command line that makes no sense.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int) {
+	if len(args) > 0 && args[0] == "help" { // as other programs have it, beside --help
+		args = append(slices.Clone(args[1:]), "--help")
+	}
 	var cli commands
 	exited := false
 	parser, err := kong.New(&cli,
 		kong.Name("rejoin"),
 		kong.Description("An open community and loyalty backend, wire-compatible with the public Returning.AI API."),
 		kong.DefaultEnvars("REJOIN"),
+		kong.Vars{"version": versions()},
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(status int) { exited, code = true, status }),
+		kong.ValueFormatter(describe),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
 	if err != nil {
 		fmt.Fprintln(stderr, "rejoin:", err)
 		return 1
 	}
 	command, err := parser.Parse(args)
-	if exited { // help was asked for and printed
+	if exited { // the help or the version was asked for and printed
 		return code
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "rejoin: %v (rejoin --help lists what there is)\n", err)
+		fmt.Fprintf(stderr, "rejoin: %s (rejoin --help lists what there is)\n", usage(err))
 		return 2
 	}
 	command.BindTo(ctx, (*context.Context)(nil))
@@ -71,15 +79,25 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 	case errors.Is(err, errFailed):
 		return 1
 	case err != nil:
-		fmt.Fprintln(stderr, "rejoin:", oneLine(err))
+		fmt.Fprintln(stderr, "rejoin:", say(err))
 		return 1
 	}
 	return 0
 }
 
-// oneLine keeps an error that was joined of several, or that quotes somebody's text, on the line it is printed on.
-func oneLine(err error) string {
-	return strings.Join(strings.Fields(err.Error()), " ")
+// describe is the help of a flag, with its default and its environment variable.
+func describe(value *kong.Value) string {
+	var notes []string
+	if value.Default != "" {
+		notes = append(notes, "default "+value.Default)
+	}
+	for _, name := range value.Tag.Envs {
+		notes = append(notes, "$"+name)
+	}
+	if len(notes) == 0 {
+		return value.Help
+	}
+	return value.Help + " (" + strings.Join(notes, ", ") + ")"
 }
 
 // logger is what --log chooses between.
@@ -93,9 +111,11 @@ func logger(format string, to io.Writer) *slog.Logger {
 type versionCommand struct{}
 
 func (versionCommand) Run(t terminal) error {
-	fmt.Fprintf(t.out, "rejoin %s\ncontract %s\n", version(), api.Digest)
+	fmt.Fprintln(t.out, versions())
 	return nil
 }
+
+func versions() string { return fmt.Sprintf("rejoin %s\ncontract %s", version(), api.Digest) }
 
 // version is the module's version where the binary was installed by version, and the revision where it was built from a checkout.
 func version() string {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"net"
 	"net/http"
@@ -156,42 +157,115 @@ func TestWhatCannotWorkIsOneClearLineAndANonZeroExit(t *testing.T) {
 		code int
 		want string
 	}{
-		"unknown flag":        {[]string{"serve", "--nonsense"}, 2, "--nonsense"},
-		"unknown command":     {[]string{"nonsense"}, 2, "nonsense"},
-		"no command":          {nil, 2, "expected"},
-		"busy port":           {[]string{"serve", "--data", t.TempDir(), "--addr", busy.Addr().String()}, 1, "in use"},
-		"bad address":         {[]string{"serve", "--data", t.TempDir(), "--addr", "nonsense"}, 1, "nonsense"},
-		"data is a file":      {[]string{"serve", "--data", file, "--addr", "127.0.0.1:0"}, 1, "data directory"},
-		"not a database":      {[]string{"serve", "--data", garbage, "--addr", "127.0.0.1:0"}, 1, "database"},
-		"no database server":  {[]string{"serve", "--data", t.TempDir(), "--addr", "127.0.0.1:0", "--db", nowhere}, 1, "cannot be reached"},
-		"not a database URL":  {[]string{"serve", "--db", "mysql://x"}, 2, "postgres://"},
-		"bad public URL":      {[]string{"serve", "--public-url", "community.example"}, 2, "--public-url"},
-		"not an SMTP URL":     {[]string{"serve", "--smtp", "mail.example:587"}, 2, "--smtp"},
-		"bad SMTP URL":        {[]string{"serve", "--smtp", "smtp://someone:pass-word@mail example"}, 2, "--smtp"},
-		"bad SMTP sender":     {[]string{"serve", "--data", t.TempDir(), "--addr", "127.0.0.1:0", "--smtp", "smtp://someone:pass-word@mail.example?from=me"}, 1, "from="},
-		"bad network":         {[]string{"serve", "--trust-proxy", "nonsense"}, 2, "--trust-proxy"},
-		"bad log":             {[]string{"serve", "--log", "xml"}, 2, "--log"},
-		"token without email": {[]string{"token"}, 2, "--email"},
-		"token for nobody":    {[]string{"token", "--data", t.TempDir(), "--email", "nobody"}, 1, "e-mail address"},
+		"unknown flag":           {[]string{"serve", "--nonsense"}, 2, "--nonsense"},
+		"unknown command":        {[]string{"nonsense"}, 2, "nonsense"},
+		"help on nothing":        {[]string{"help", "nonsense"}, 2, "nonsense"},
+		"no command":             {nil, 2, "expected"},
+		"busy port":              {[]string{"serve", "--data", t.TempDir(), "--addr", busy.Addr().String()}, 1, "in use"},
+		"bad address":            {[]string{"serve", "--addr", "nonsense"}, 2, "--addr must be HOST:PORT"},
+		"bad port":               {[]string{"serve", "--addr", "127.0.0.1:65536"}, 2, "--addr must be HOST:PORT"},
+		"somebody else's":        {[]string{"serve", "--data", t.TempDir(), "--addr", "192.0.2.1:0"}, 1, "--addr 192.0.2.1:0 cannot be listened on"},
+		"no data directory":      {[]string{"serve", "--data", ""}, 2, "--data must be a directory"},
+		"data is a file":         {[]string{"serve", "--data", file, "--addr", "127.0.0.1:0"}, 1, "data directory"},
+		"not a database":         {[]string{"serve", "--data", garbage, "--addr", "127.0.0.1:0"}, 1, "database"},
+		"no database server":     {[]string{"serve", "--data", t.TempDir(), "--addr", "127.0.0.1:0", "--db", nowhere}, 1, "cannot be reached: 127.0.0.1:1: connection refused"},
+		"no database host":       {[]string{"serve", "--data", t.TempDir(), "--addr", "127.0.0.1:0", "--db", "postgres://someone:pass-word@no.invalid/db"}, 1, "cannot be reached: no.invalid: "},
+		"not a database URL":     {[]string{"serve", "--db", "mysql://x"}, 2, "--db must be a URL such as postgres://"},
+		"bad database port":      {[]string{"serve", "--data", t.TempDir(), "--addr", "127.0.0.1:0", "--db", "postgres://someone:pass-word@127.0.0.1:99999/db"}, 1, "not a valid postgres:// URL"},
+		"bad public URL":         {[]string{"serve", "--public-url", "community.example"}, 2, "--public-url must be an origin"},
+		"public URL, path":       {[]string{"serve", "--public-url", "https://community.example/api"}, 2, "--public-url must be an origin, such as https://community.example, without a path"},
+		"public URL, query":      {[]string{"serve", "--public-url", "https://community.example?a=b"}, 2, "without a query"},
+		"public URL, user":       {[]string{"serve", "--public-url", "https://me:pass-word@community.example"}, 2, "without a user"},
+		"public URL, fragment":   {[]string{"serve", "--public-url", "https://community.example#top"}, 2, "without a fragment"},
+		"public URL, no web":     {[]string{"serve", "--public-url", "ftp://community.example"}, 2, "--public-url must begin with http"},
+		"bad CORS origin":        {[]string{"serve", "--cors-origin", "https://app.example,null"}, 2, "--cors-origin must be an origin"},
+		"CORS origin, path":      {[]string{"serve", "--cors-origin", "https://app.example/"}, 2, "--cors-origin must be an origin, such as https://community.example, without a path"},
+		"all origins and one":    {[]string{"serve", "--cors-origin", "*", "--cors-origin", "https://app.example"}, 2, "--cors-origin must be * alone"},
+		"not an SMTP URL":        {[]string{"serve", "--smtp", "mail.example:587"}, 2, "--smtp must be a URL"},
+		"bad SMTP URL":           {[]string{"serve", "--smtp", "smtp://someone:pass-word@mail example"}, 2, "--smtp must be a URL"},
+		"bad SMTP sender":        {[]string{"serve", "--data", t.TempDir(), "--addr", "127.0.0.1:0", "--smtp", "smtp://someone:pass-word@mail.example?from=me"}, 1, "from="},
+		"bad network":            {[]string{"serve", "--trust-proxy", "10.0.0.0/8,nonsense"}, 2, `--trust-proxy must be a network, such as 10.0.0.0/8 or 192.0.2.7/32, and is "nonsense"`},
+		"bad log":                {[]string{"serve", "--log", "xml"}, 2, "--log must be one of"},
+		"bad check":              {[]string{"serve", "--check-answers", "perhaps"}, 2, "--check-answers must be one of"},
+		"token without email":    {[]string{"token"}, 2, "--email"},
+		"token for nobody":       {[]string{"token", "--email", "nobody"}, 2, "--email must be an e-mail address"},
+		"token from no database": {[]string{"token", "--db", "nonsense", "--email", "you@example.com"}, 2, "--db must be a URL"},
 	} {
 		code, _, stderr := rejoin(test.args...)
 		if code != test.code || !strings.Contains(stderr, test.want) {
 			t.Errorf("%s: got %d %q, want %d with %q", name, code, stderr, test.code, test.want)
 		}
-		if strings.Count(strings.TrimSpace(stderr), "\n") > 0 || strings.Contains(stderr, "goroutine") || strings.Contains(stderr, "pass-word") {
-			t.Errorf("%s: not one line, a stack trace, or the password: %s", name, stderr)
+		if strings.Count(strings.TrimSpace(stderr), "\n") > 0 || strings.Contains(stderr, "pass-word") {
+			t.Errorf("%s: not one line, or the password: %s", name, stderr)
+		}
+		for _, raw := range []string{"goroutine", "netip.", "listen tcp", "dial ", "mkdir ", "open ", "parse "} {
+			if strings.Contains(stderr, raw) {
+				t.Errorf("%s: says %q, which means nothing to an operator: %s", name, raw, stderr)
+			}
+		}
+		for _, cause := range []string{"refused", "no.invalid", "not a"} {
+			if strings.Count(stderr, cause) > 1 {
+				t.Errorf("%s: says %q more than once: %s", name, cause, stderr)
+			}
 		}
 	}
 }
 
 func TestVersionNamesTheContract(t *testing.T) {
-	if code, stdout, _ := rejoin("version"); code != 0 || !strings.Contains(stdout, api.Digest) {
-		t.Errorf("got %d %q", code, stdout)
+	for _, spelling := range []string{"version", "--version"} {
+		if code, stdout, _ := rejoin(spelling); code != 0 || !strings.Contains(stdout, api.Digest) {
+			t.Errorf("%s: got %d %q", spelling, code, stdout)
+		}
 	}
 }
 
-func TestHelpIsASuccess(t *testing.T) {
-	if code, stdout, _ := rejoin("--help"); code != 0 || !strings.Contains(stdout, "serve") || !strings.Contains(stdout, "token") {
-		t.Errorf("got %d %q", code, stdout)
+func TestHelpIsASuccessHoweverItIsAskedFor(t *testing.T) {
+	for _, spelling := range []string{"help", "--help", "-h"} {
+		if code, stdout, _ := rejoin(spelling); code != 0 || !strings.Contains(stdout, "serve") || !strings.Contains(stdout, "token") {
+			t.Errorf("%s: got %d %q", spelling, code, stdout)
+		}
+	}
+	_, want, _ := rejoin("serve", "--help")
+	if code, stdout, _ := rejoin("help", "serve"); code != 0 || stdout != want {
+		t.Errorf("help serve: got %d %q, want what serve --help says", code, stdout)
+	}
+}
+
+func TestHelpNamesDefaultsAndVariables(t *testing.T) {
+	_, stdout, _ := rejoin("serve", "--help")
+	help := strings.Join(strings.Fields(stdout), " ")
+	for _, want := range []string{
+		"(default 127.0.0.1:8080, $REJOIN_ADDR)", "(default ./rejoin-data, $REJOIN_DATA)", "(default text, $REJOIN_LOG)",
+		"(default off, $REJOIN_CHECK_ANSWERS)", "($REJOIN_CORS_ORIGIN)",
+	} {
+		if !strings.Contains(help, want) {
+			t.Errorf("the help does not say %s: %s", want, stdout)
+		}
+	}
+}
+
+func TestTheLogSaysWhenTheServerHasStartedAndStopped(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var stdout, stderr output
+	done := make(chan int, 1)
+	go func() {
+		done <- run(ctx, []string{"serve", "--addr=127.0.0.1:0", "--log=json", "--data", t.TempDir()}, &stdout, &stderr)
+	}()
+	for end := time.Now().Add(20 * time.Second); !strings.Contains(stderr.String(), `"started"`) && time.Now().Before(end); {
+		time.Sleep(5 * time.Millisecond)
+	}
+	stop()
+	if code := <-done; code != 0 {
+		t.Fatalf("serve ended with %d: %s", code, &stderr)
+	}
+	first, _, _ := strings.Cut(stderr.String(), "\n")
+	var started struct{ Msg, Address, Database, Version, Contract string }
+	if err := json.Unmarshal([]byte(first), &started); err != nil || started.Msg != "started" || started.Database != "SQLite" ||
+		!strings.Contains(stdout.String(), started.Address) || started.Version == "" || started.Contract != api.Digest {
+		t.Errorf("the log begins with %s (%v)", first, err)
+	}
+	if !strings.HasSuffix(stderr.String(), `"msg":"stopped"}`+"\n") {
+		t.Errorf("the log does not end with the stop: %s", &stderr)
 	}
 }

@@ -8,14 +8,19 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 
+	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/server"
+	"github.com/rejoin-dev/rejoin/server/internal/origin"
 )
 
 // storage says where the data is; every subcommand that opens it has these flags.
 type storage struct {
-	Data string `default:"./rejoin-data" help:"Directory of the SQLite database, the images and unsent mails." placeholder:"DIR"`
+	Data string `default:"./rejoin-data" help:"Directory of the SQLite database, the images, and mails that are not sent." placeholder:"DIR"`
 	DB   string `name:"db" help:"PostgreSQL database to use instead of SQLite." placeholder:"postgres://..."`
 }
 
@@ -23,49 +28,114 @@ func (s storage) config() server.Config {
 	return server.Config{Data: s.Data, Database: s.DB}
 }
 
-// Validate refuses what would otherwise be taken for the path of a file.
+// database is the kind of database, for people.
+func (s storage) database() string {
+	if s.DB != "" {
+		return "PostgreSQL"
+	}
+	return "SQLite"
+}
+
+// Validate refuses what would otherwise be taken for the path of a file. It does not repeat a URL that may hold a password.
 func (s storage) Validate() error {
+	if s.Data == "" {
+		return errors.New("--data must be a directory, and is empty")
+	}
 	if s.DB == "" {
 		return nil
 	}
 	if u, err := url.Parse(s.DB); err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") {
-		return errors.New("--db must be a URL that begins with postgres://")
+		return errors.New("--db must be a URL such as postgres://user:password@host:5432/database, with special characters in the password written as %40 and the like")
 	}
 	return nil
 }
 
 type serveCommand struct {
 	storage
-	Addr       string         `default:"127.0.0.1:8080" help:"Address to listen on." placeholder:"HOST:PORT"`
-	PublicURL  string         `name:"public-url" help:"Origin under which clients reach the server, if not the one they send requests to." placeholder:"URL"`
-	Log        string         `default:"text" enum:"text,json" help:"Form of the log on standard error: text or json."`
-	SMTP       string         `name:"smtp" help:"Server that sends mails, as smtp:// or smtps:// URL; ?from= sets their sender. Without it, mails are files in the data directory." placeholder:"URL"`
-	Check      string         `name:"check-answers" default:"off" enum:"off,log,enforce" help:"Hold answers against the contract too: off, log, or enforce, which answers 500 instead."`
-	TrustProxy []netip.Prefix `name:"trust-proxy" help:"Networks of reverse proxies whose X-Forwarded-For is believed." placeholder:"CIDR"`
+	Addr       string   `default:"127.0.0.1:8080" help:"Address to listen on." placeholder:"HOST:PORT"`
+	PublicURL  string   `name:"public-url" help:"Origin under which clients reach the server. Without it, the one that each request is sent to." placeholder:"URL"`
+	CORSOrigin []string `name:"cors-origin" help:"Origins whose pages may call the paths below /apis/v1, /api/secureAuth and /widgets from a browser, or * for all. Without it, none." placeholder:"URL"`
+	Log        string   `default:"text" enum:"text,json" help:"Form of the log on standard error: text or json." placeholder:"FORM"`
+	SMTP       string   `name:"smtp" help:"Server that sends mails, as a URL that begins with smtp:// or smtps://; ?from= sets the sender. Without it, mails are files in the data directory." placeholder:"URL"`
+	Check      string   `name:"check-answers" default:"off" enum:"off,log,enforce" help:"Validate answers against the contract too: off, log (the wrong ones), or enforce (answer 500 instead)." placeholder:"HOW"`
+	TrustProxy []string `name:"trust-proxy" help:"Networks of reverse proxies whose X-Forwarded-For is believed. Without it, nobody's is." placeholder:"CIDR"`
 }
 
 func (c serveCommand) Validate() error {
 	if err := c.storage.Validate(); err != nil {
 		return err
 	}
-	if u, err := url.Parse(c.PublicURL); c.PublicURL != "" && (err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "") {
-		return errors.New("--public-url must be an absolute http:// or https:// URL")
+	if err := checkAddress("--addr", c.Addr); err != nil {
+		return err
+	}
+	if c.PublicURL != "" {
+		parsed, err := origin.Parse(strings.TrimSuffix(c.PublicURL, "/"))
+		if err != nil {
+			return fmt.Errorf("--public-url %w", err)
+		}
+		if scheme, _, _ := strings.Cut(parsed, ":"); scheme != "http" && scheme != "https" {
+			return errors.New("--public-url must begin with http:// or https://")
+		}
+	}
+	for _, text := range c.CORSOrigin {
+		if _, err := origin.Parse(text); err != nil && text != "*" {
+			return fmt.Errorf("--cors-origin %w", err)
+		}
+	}
+	if len(c.CORSOrigin) > 1 && slices.Contains(c.CORSOrigin, "*") {
+		return errors.New("--cors-origin must be * alone, or origins without it")
 	}
 	if u, err := url.Parse(c.SMTP); c.SMTP != "" && (err != nil || (u.Scheme != "smtp" && u.Scheme != "smtps") || u.Host == "") {
-		return errors.New("--smtp must be a URL such as smtp://user:password@host:587, with what is special in the password written as %40 and the like")
+		return errors.New("--smtp must be a URL such as smtp://user:password@host:587, with special characters in the password written as %40 and the like")
+	}
+	_, err := c.trusted()
+	return err
+}
+
+// checkAddress refuses what cannot be listened on by its form.
+func checkAddress(flag, address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if n, wrong := strconv.Atoi(port); err != nil || wrong != nil || n < 0 || n > 65535 {
+		return fmt.Errorf("%s must be HOST:PORT, such as 127.0.0.1:8080, and is %q", flag, address)
 	}
 	return nil
 }
 
+// trusted reads the networks.
+func (c serveCommand) trusted() ([]netip.Prefix, error) {
+	networks := make([]netip.Prefix, 0, len(c.TrustProxy))
+	for _, text := range c.TrustProxy {
+		network, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("--trust-proxy must be a network, such as 10.0.0.0/8 or 192.0.2.7/32, and is %q", text)
+		}
+		networks = append(networks, network)
+	}
+	return networks, nil
+}
+
+// listen listens on the address that a flag gives.
+func listen(flag, address string) (net.Listener, error) {
+	listener, err := net.Listen("tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("%s is in use already; choose another address with %s", address, flag)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s %s cannot be listened on: %w", flag, address, causeOf(err))
+	}
+	return listener, nil
+}
+
 func (c serveCommand) Run(ctx context.Context, t terminal) (err error) {
+	log := logger(c.Log, t.err)
 	config := c.config()
-	config.CheckAnswers, config.PublicURL, config.SMTP, config.TrustProxy, config.Log = c.Check, c.PublicURL, c.SMTP, c.TrustProxy, logger(c.Log, t.err)
+	config.CheckAnswers, config.PublicURL, config.CORSOrigins, config.SMTP, config.Log = c.Check, c.PublicURL, c.CORSOrigin, c.SMTP, log
+	if config.TrustProxy, err = c.trusted(); err != nil {
+		return err
+	}
 
 	// The port first: whoever starts a second server by mistake must not touch the data of the first.
-	listener, err := net.Listen("tcp", c.Addr)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%s is in use already; choose another address with --addr", c.Addr)
-	}
+	listener, err := listen("--addr", c.Addr)
 	if err != nil {
 		return err
 	}
@@ -74,12 +144,16 @@ func (c serveCommand) Run(ctx context.Context, t terminal) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.Close()) }()
+	defer func() {
+		err = errors.Join(err, s.Close())
+		log.Info("stopped")
+	}()
 	token, err := s.FirstToken(ctx)
 	if err != nil {
 		return err
 	}
 	c.greet(t, listener.Addr(), token)
+	log.Info("started", "address", listener.Addr().String(), "database", c.database(), "version", version(), "contract", api.Digest)
 	return s.Serve(ctx, listener)
 }
 
@@ -93,13 +167,17 @@ func (c serveCommand) greet(t terminal, addr net.Addr, token string) {
 	if err != nil {
 		data = c.Data
 	}
-	fmt.Fprintf(t.out, "Rejoin answers at %s\n  reference  %s/docs\n  data       %s\n", at, at, data)
+	fmt.Fprintf(t.out, "Rejoin answers at %s\n  reference  %s/docs\n  data       %s\n  database   %s\n", at, at, data, c.database())
 	if token == "" {
-		fmt.Fprintf(t.out, "  token      rejoin token --email you@example.com\n\n")
+		where := "--data '" + data + "'"
+		if c.DB != "" {
+			where = "--db ..." // it may hold a password
+		}
+		fmt.Fprintf(t.out, "  new token  rejoin token %s --email you@example.com\n\n", where)
 		return
 	}
 	fmt.Fprintf(t.out, `
-This is a new database. It has one account, owner@rejoin.local, and this is its token; it is not shown again:
+This is a new database. It has one account, owner@rejoin.local, and this is its session token. It is not shown again:
 
   %[2]s
 
@@ -107,6 +185,8 @@ Paste these into another terminal:
 
   curl -H 'Authorization: Bearer %[2]s' %[1]s/servers
   curl -H 'Authorization: Bearer %[2]s' -F 'name=Chess club' %[1]s/servers
+
+Or open %[1]s/docs, choose Authorize, and paste the token under sessionAuth.
 
 `, at, token)
 }

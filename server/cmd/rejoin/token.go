@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/mail"
 
 	"github.com/rejoin-dev/rejoin/server"
 )
@@ -11,6 +12,13 @@ import (
 type tokenCommand struct {
 	storage
 	Email string `required:"" help:"Address of the account." placeholder:"you@example.com"`
+}
+
+func (c tokenCommand) Validate() error {
+	if address, err := mail.ParseAddress(c.Email); err != nil || address.Address != c.Email {
+		return fmt.Errorf("--email must be an e-mail address, and is %q", c.Email)
+	}
+	return c.storage.Validate()
 }
 
 func (c tokenCommand) Run(ctx context.Context, t terminal) (err error) {

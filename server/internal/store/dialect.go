@@ -104,7 +104,7 @@ var postgreSQL = dialect{
 	open: func(url string) (write, read *sql.DB, err error) {
 		db, err := sql.Open("pgx", url)
 		if err != nil {
-			return nil, nil, withoutPassword(err)
+			return nil, nil, causeOf(err)
 		}
 		db.SetMaxOpenConns(20)
 		db.SetMaxIdleConns(20)
@@ -159,13 +159,4 @@ func sqlState(err error) string {
 		return e.Code
 	}
 	return ""
-}
-
-// withoutPassword keeps the parser of addresses from repeating one with a password in it.
-func withoutPassword(err error) error {
-	var parse *pgconn.ParseConfigError
-	if errors.As(err, &parse) {
-		return errors.New("its address is not a valid postgres:// URL")
-	}
-	return err
 }

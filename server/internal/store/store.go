@@ -95,12 +95,12 @@ func (s *Store) migrate(ctx context.Context, url string) error {
 	}
 	unlock, err := s.write.lockMigrations(ctx, s.write.db, url)
 	if err != nil {
-		return fmt.Errorf("the database cannot be reached: %w", err)
+		return fmt.Errorf("the database cannot be reached: %w", causeOf(err))
 	}
 	defer unlock()
 	// Not before: who opens a new SQLite file while another process turns WAL on is not kept waiting, but refused.
 	if err := s.write.db.PingContext(ctx); err != nil {
-		return fmt.Errorf("the database cannot be reached: %w", err)
+		return fmt.Errorf("the database cannot be reached: %w", causeOf(err))
 	}
 	provider, err := goose.NewProvider(s.write.goose, s.write.db, files)
 	if err != nil {
