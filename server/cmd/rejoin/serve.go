@@ -15,6 +15,7 @@ import (
 
 	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/server"
+	"github.com/rejoin-dev/rejoin/server/internal/mailer"
 	"github.com/rejoin-dev/rejoin/server/internal/origin"
 )
 
@@ -85,8 +86,10 @@ func (c serveCommand) Validate() error {
 	if len(c.CORSOrigin) > 1 && slices.Contains(c.CORSOrigin, "*") {
 		return errors.New("--cors-origin must be * alone, or origins without it")
 	}
-	if u, err := url.Parse(c.SMTP); c.SMTP != "" && (err != nil || (u.Scheme != "smtp" && u.Scheme != "smtps") || u.Host == "") {
-		return errors.New("--smtp must be a URL such as smtp://user:password@host:587, with special characters in the password written as %40 and the like")
+	if c.SMTP != "" {
+		if _, err := mailer.Open(c.SMTP, "", nil); err != nil {
+			return fmt.Errorf("--smtp: %w", err)
+		}
 	}
 	_, err := c.trusted()
 	return err
