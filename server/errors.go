@@ -5,6 +5,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/rejoin-dev/rejoin/api/contract"
+	"github.com/rejoin-dev/rejoin/server/internal/images"
 	"github.com/rejoin-dev/rejoin/server/internal/password"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
@@ -16,6 +17,8 @@ func writeErrors(write echo.HTTPErrorHandler) echo.HTTPErrorHandler {
 		case errors.As(err, &told): // whoever knew what it means to the caller has said so
 		case errors.Is(err, store.ErrUnavailable), errors.Is(err, password.ErrBusy):
 			err = contract.Unavailable(err)
+		case errors.Is(err, images.ErrNotFound):
+			err = contract.NotFound("image")
 		case errors.Is(err, store.ErrNotFound):
 			err = contract.NotFound("thing")
 		case errors.Is(err, store.ErrDuplicate):

@@ -26,6 +26,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen/stub"
+	"github.com/rejoin-dev/rejoin/server/internal/images"
 	"github.com/rejoin-dev/rejoin/server/internal/mailer"
 	"github.com/rejoin-dev/rejoin/server/internal/password"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
@@ -76,7 +77,7 @@ type Server struct {
 // core is what all operations share.
 type core struct {
 	store     *store.Store
-	images    images
+	images    *images.Store
 	mailer    mailer.Mailer
 	passwords *password.Hasher
 	publicURL string
@@ -143,7 +144,7 @@ func newCore(ctx context.Context, config Config) (*core, error) {
 	if err != nil {
 		return nil, err
 	}
-	images, err := openImages(filepath.Join(config.Data, "images"), newID, log)
+	kept, err := images.Open(filepath.Join(config.Data, "images"), newID, log)
 	if err != nil {
 		return nil, fmt.Errorf("the images cannot be kept in the data directory: %w", err)
 	}
@@ -153,11 +154,11 @@ func newCore(ctx context.Context, config Config) (*core, error) {
 	}
 	opened, err := store.Open(ctx, database)
 	if err != nil {
-		return nil, errors.Join(err, images.bucket.Close())
+		return nil, errors.Join(err, kept.Close())
 	}
 	return &core{
 		store:     opened,
-		images:    images,
+		images:    kept,
 		mailer:    mails,
 		passwords: password.New(),
 		publicURL: strings.TrimSuffix(config.PublicURL, "/"),
@@ -263,5 +264,5 @@ func (s *Server) Close() error {
 		defer cancel()
 		s.stopJobs(ctx)
 	}
-	return errors.Join(s.store.Close(), s.images.bucket.Close())
+	return errors.Join(s.store.Close(), s.images.Close())
 }

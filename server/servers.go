@@ -59,7 +59,7 @@ func (h servers) CreateServer(ctx context.Context, r stub.CreateServerRequestObj
 		return nil, h.giveUp(ctx, imageID, err)
 	}
 	if again.IdempotentReplayed != nil {
-		h.images.remove(ctx, imageID) // the first answer shows its own
+		h.images.Remove(ctx, imageID) // the first answer shows its own
 	}
 	return stub.CreateServer201JSONResponse{Body: body, Headers: stub.CreateServer201ResponseHeaders(again)}, nil
 }
@@ -106,7 +106,7 @@ func (h servers) UpdateServer(ctx context.Context, r stub.UpdateServerRequestObj
 	if err != nil {
 		return nil, h.giveUp(ctx, imageID, err)
 	}
-	h.images.remove(ctx, unused)
+	h.images.Remove(ctx, unused)
 	return stub.UpdateServer200JSONResponse{Meta: done("Server has been updated successfully"), Body: h.shown(ctx, server)}, nil
 }
 
@@ -127,7 +127,7 @@ func (h servers) DeleteServer(ctx context.Context, r stub.DeleteServerRequestObj
 	if err != nil {
 		return nil, err
 	}
-	h.images.remove(ctx, server.ImageID)
+	h.images.Remove(ctx, server.ImageID)
 	return stub.DeleteServer200JSONResponse{Meta: done("Server has been deleted successfully"), Body: gen.Nothing{}}, nil
 }
 
@@ -245,7 +245,7 @@ func (h servers) ListServerChannels(ctx context.Context, r stub.ListServerChanne
 func (h servers) GetImage(ctx context.Context, r stub.GetImageRequestObject) (stub.GetImageResponseObject, error) {
 	// The bytes under an id never change, so the id is the tag.
 	tag, forEver := `"`+r.ImageID+`"`, "public, max-age=31536000, immutable"
-	image, err := h.images.open(ctx, r.ImageID)
+	image, err := h.images.Get(r.ImageID)
 	if err != nil {
 		return nil, err
 	}
@@ -254,7 +254,7 @@ func (h servers) GetImage(ctx context.Context, r stub.GetImageRequestObject) (st
 		return stub.GetImage304Response{Headers: headers}, image.Close()
 	}
 	return stub.GetImage200ImageResponse{
-		Body: image, ContentType: image.ContentType(), ContentLength: image.Size(),
+		Body: image, ContentType: image.Type, ContentLength: image.Size,
 		Headers: stub.GetImage200ResponseHeaders{ETag: &tag, CacheControl: &forEver},
 	}, nil
 }
@@ -277,7 +277,7 @@ func matchesTag(header *string, tag string) bool {
 // does less harm than a server whose image is gone, where only the answer to a commit was lost.
 func (h servers) giveUp(ctx context.Context, imageID string, failure error) error {
 	if refused := (*contract.Error)(nil); errors.As(failure, &refused) {
-		h.images.remove(ctx, imageID)
+		h.images.Remove(ctx, imageID)
 	}
 	return failure
 }
@@ -285,12 +285,12 @@ func (h servers) giveUp(ctx context.Context, imageID string, failure error) erro
 // readServerForm reads the parts that make or change a server. The image, if there was one, is stored already; it is
 // removed again if the rest of the form is not valid.
 func (h servers) readServerForm(ctx context.Context, body *multipart.Reader) (form contract.Form, imageID string, err error) {
-	form, err = contract.ReadForm(ctx, body, func(_, kind string, content io.Reader) (err error) {
-		imageID, err = h.images.put(ctx, kind, content)
+	form, err = contract.ReadForm(ctx, body, func(_, _ string, content io.Reader) (err error) {
+		imageID, err = h.images.Put(content)
 		return err
 	})
 	if err != nil {
-		h.images.remove(ctx, imageID)
+		h.images.Remove(ctx, imageID)
 	}
 	return form, imageID, err
 }
