@@ -54,12 +54,13 @@ type Caller struct {
 // NewEcho serves the operations of a backend. It refuses, by name, a contract that cannot be held in full, and one that
 // differs from the routes of gen/stub: the program was then built from another contract than the one it carries.
 //
-// A request takes this way: its other prefix (/api/v1, /v1) is taken off; it gets its X-Request-Id; Echo matches its
+// A request takes this way: its other prefix (/api/v1, /v1) and a slash at its end are taken off; it gets its X-Request-Id; Echo matches its
 // operation; the Outer middlewares; who is calling, from the headers alone; the kind and the size of
 // the body; what is in it, and the parameters; the Inner middlewares; the operation. An error or a panic at any
 // step comes back to Echo's HTTPErrorHandler, which writes every one. Bodies of forms are left for ReadForm.
 //
-// Routes beside the contract may be added to the Echo, and its other fields be set, before it serves.
+// Routes beside the contract may be added to the Echo, and its other fields be set, before it serves. Where GET is
+// answered, HEAD is too.
 func NewEcho(backend stub.StrictServerInterface, options Options) (*echo.Echo, error) {
 	k, err := own()
 	if err != nil {
@@ -83,15 +84,16 @@ func (k *contract) newEcho(o Options, register func(*echo.Echo)) (*echo.Echo, er
 	e := echo.New()
 	e.IPExtractor = echo.ExtractIPDirect() // headers could say anything
 	e.HTTPErrorHandler = errorHandler(o.Log)
+	answerHead(e)
 	register(e)
-	if err := k.matches(e.Routes()); err != nil {
+	if err := k.matches(withoutHead(e.Routes())); err != nil {
 		return nil, err
 	}
 	// Twice: the Outer middlewares see a panic as an error, and may themselves panic.
 	recovered := middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: func(_ echo.Context, err error, stack []byte) error {
 		return fmt.Errorf("panic: %w\n%s", err, stack)
 	}})
-	e.Pre(acceptOtherPrefixes)
+	e.Pre(acceptOtherPaths(e))
 	e.Use(identify(o.NewID), recovered, k.match(o.Timeout))
 	e.Use(o.Outer...)
 	switch o.CheckAnswers {
@@ -113,25 +115,6 @@ func neverNil(next stub.StrictHandlerFunc, operationID string) stub.StrictHandle
 			return nil, fmt.Errorf("%s has returned neither an answer nor an error", operationID)
 		}
 		return response, err
-	}
-}
-
-// acceptOtherPrefixes answers each family under its other base URL too: the System API under /api/v1, the Integration
-// API under /v1. The contract has each path once.
-func acceptOtherPrefixes(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		url := c.Request().URL
-		rewrite := func(path string) string {
-			if rest, ok := strings.CutPrefix(path, "/api/v1/"); ok {
-				return "/" + rest
-			}
-			if rest, ok := strings.CutPrefix(path, "/v1/"); ok {
-				return integrationPrefix + "/" + rest
-			}
-			return path
-		}
-		url.Path, url.RawPath = rewrite(url.Path), rewrite(url.RawPath)
-		return next(c)
 	}
 }
 
@@ -201,7 +184,7 @@ func (k *contract) match(timeout time.Duration) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			r := c.Request()
-			op := k.operations[routeKey{r.Method, c.Path()}]
+			op := k.operations[routeKey{asGet(r.Method), c.Path()}]
 			if op == nil {
 				return next(c)
 			}
