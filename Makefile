@@ -12,7 +12,7 @@ test: ## every test, on SQLite and, where it is installed, on PostgreSQL
 	go test -race ./...
 
 generate: ## models, client and stub from the contract
-	go generate ./gen
+	go generate ./gen ./api/conformance
 
 check: generate ## what is committed is what the contract generates, formatted, vetted and linted
 	@git diff --exit-code HEAD -- gen || { echo "gen/ is not what api/openapi.yaml generates: commit what 'make generate' wrote."; exit 1; }

@@ -71,7 +71,7 @@ func Run(t *testing.T, target Target) {
 		t.Fatal(err)
 	}
 	defer run.suite.close(context.WithoutCancel(t.Context()))
-	if why := run.suite.unreachable(t.Context()); why != "" {
+	if why := run.suite.preflight(t.Context()); why != "" {
 		t.Fatal(why)
 	}
 	for _, section := range sections {
@@ -85,7 +85,7 @@ func Run(t *testing.T, target Target) {
 						t.Parallel()
 					}
 					result := run.one(t.Context(), i)
-					excused := result.Outcome == Skipped || result.Outcome == Fail && r.Level == Should
+					excused := result.Outcome == Skipped || result.Advised()
 					for _, failure := range result.Failures {
 						if excused {
 							t.Log(failure.Text)
@@ -112,12 +112,13 @@ func Run(t *testing.T, target Target) {
 }
 
 // Verify runs every requirement without a test around it. It passes each result that is not disabled to observe, if there
-// is one, in the order of the suite. An error means that the suite could not be run to its end; requirements that fail are
-// no error, see Report.Conforms. There is a report also with an error, unless the options or the target make no sense.
+// is one, in the order of the suite. An error means that the suite could not be run to its end: it was stopped, a token is
+// refused, or there is no JSON API. Requirements that fail are no error, see Report.Conforms. There is a report also with an error, unless the options or the target make no sense.
 func Verify(ctx context.Context, target Target, observe func(Result)) (Report, error) {
 	run, err := newRun(target)
 	if err != nil {
 		return Report{}, err
 	}
+	run.pointless = run.suite.preflight(ctx)
 	return run.verify(ctx, observe)
 }

@@ -219,8 +219,53 @@ func TestABackendThatIsNotThereIsAnErrorAndNoFailure(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "cannot be reached") || !strings.Contains(err.Error(), "refused") {
 		t.Errorf("the error is %v", err)
 	}
-	if n := report.Requirements; n.Errors == 0 || n.Passed+n.Failed+n.Skipped > 0 || n.Errors+n.Disabled != n.All || report.Conforms() {
-		t.Errorf("%+v; want nothing but errors and what was not chosen", n)
+	if n := report.Requirements; n.NotRun == 0 || n.NotRun+n.Disabled != n.All || len(report.Problems) != 1 || report.Conforms() {
+		t.Errorf("%+v %q; want nothing run, and one problem", n, report.Problems)
+	}
+}
+
+func TestARunThatMakesNoSenseEndsBeforeItBeginsAndSaysWhyInOneLine(t *testing.T) {
+	html := reply{200, map[string]string{"Content-Type": "text/html"}, "<h1>Hello</h1>"}
+	refused := reply{401, nil, systemError("unauthenticated")}
+	for promise, test := range map[string]struct {
+		a, b  reply // to the two tokens
+		asked int64
+		want  string // empty: it makes sense
+	}{
+		"the first token is refused":    {refused, reply{200, nil, listed}, 1, "the first token is refused: GET /servers answers 401"},
+		"the second token is refused":   {reply{200, nil, listed}, refused, 2, "the second token is refused: GET /servers answers 401"},
+		"an address is not verified":    {reply{403, nil, systemError("email_unverified")}, refused, 1, "the first token is refused: GET /servers answers 403"},
+		"a page":                        {html, html, 1, `answers 200 with the Content-Type "text/html"`},
+		"another status":                {reply{404, nil, systemError("not_found")}, reply{501, nil, `{}`}, 2, ""},
+		"JSON that is not as it should": {reply{200, nil, `null`}, reply{200, nil, ``}, 2, ""},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			asked := atomic.Int64{}
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				asked.Add(1)
+				if r.Header.Get("Authorization") == "Bearer a" {
+					test.a.ServeHTTP(w, r)
+				} else {
+					test.b.ServeHTTP(w, r)
+				}
+			}))
+			defer server.Close()
+			// Nothing matches, so that all requests are those before the run.
+			none := Options{Match: regexp.MustCompile("NOTHING")}
+			report, err := Verify(t.Context(), Target{URL: server.URL, A: "a", B: "b", Options: none}, nil)
+			if asked.Load() != test.asked || report.Conforms() {
+				t.Errorf("%d requests, want %d", asked.Load(), test.asked)
+			}
+			if test.want == "" {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") || !slices.Equal(report.Problems, []string{err.Error()}) {
+				t.Errorf("got %v and the problems %q, want %q", err, report.Problems, test.want)
+			}
+		})
 	}
 }
 
@@ -233,10 +278,8 @@ func TestABackendThatAnswersRubbishFailsEveryTestCaseAndBreaksNone(t *testing.T)
 		"an address that is none": reply{201, nil, `{"body":{"_id":"1","owner":{"id":"2"},"image":"http://%zz"}}`},
 		"nothing":                 reply{204, nil, ``},
 		"not found":               reply{404, nil, systemError("not_found")},
-		"a connection that is cut": http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-			if r.Method != http.MethodHead { // the suite asks first whether anybody is there
-				panic(http.ErrAbortHandler)
-			}
+		"a connection that is cut": http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+			panic(http.ErrAbortHandler)
 		}),
 		"less than was announced": reply{200, map[string]string{"Content-Length": "999"}, listed},
 	} {
@@ -244,7 +287,11 @@ func TestABackendThatAnswersRubbishFailsEveryTestCaseAndBreaksNone(t *testing.T)
 			server := httptest.NewServer(backend)
 			defer server.Close()
 			some := Options{Match: regexp.MustCompile("^[A-MO-Z]|^NEGATIVE-(create|get|list)")} // the rest is much alike
-			_, err := Verify(t.Context(), Target{URL: server.URL, A: "a", B: "b", Code: anyCode, Options: some}, func(r Result) {
+			run, err := newRun(Target{URL: server.URL, A: "a", B: "b", Code: anyCode, Options: some})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = run.verify(t.Context(), func(r Result) {
 				if r.Outcome != Fail {
 					t.Errorf("%s is a %s: %s", r.ID, r.Outcome, textOfAll(r))
 				}
@@ -347,9 +394,6 @@ func TestARepeatedAnswerIsTheFirstAgainAndSaysSo(t *testing.T) {
 		t.Run(promise, func(t *testing.T) {
 			asked := 0
 			_, results := runCases(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if r.Method == http.MethodHead {
-					return // the suite sees first whether anybody is there
-				}
 				if asked++; asked == 1 {
 					test.first.ServeHTTP(w, r)
 					return
@@ -532,9 +576,6 @@ func TestWhatIsUnderWayWhenARunIsBrokenOffIsTakenAwayToo(t *testing.T) {
 func TestABackendThatTakesTooLongFailsTheTestCase(t *testing.T) {
 	release := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodHead {
-			return // somebody is there
-		}
 		select {
 		case <-release:
 		case <-r.Context().Done():
@@ -570,7 +611,7 @@ func TestABackendThatTakesARequestAndNeverAnswersCannotBeReached(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "cannot be reached") || !strings.Contains(err.Error(), "too long") {
 		t.Errorf("the error is %v", err)
 	}
-	if asked.Load() != 1 || report.Requirements.Errors == 0 || report.Requirements.Failed > 0 {
+	if asked.Load() != 1 || report.Requirements.NotRun == 0 || report.Requirements.Failed > 0 {
 		t.Errorf("asked %d times: %+v", asked.Load(), report.Requirements)
 	}
 }
@@ -584,9 +625,6 @@ func TestARequestMayTakeTenSecondsUnlessTheClientSaysOtherwise(t *testing.T) {
 func TestARateLimitIsWaitedOut(t *testing.T) {
 	asked := 0
 	_, results := runCases(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodHead {
-			return
-		}
 		if asked++; asked == 1 {
 			reply{429, map[string]string{"Retry-After": "1"}, systemError("rate_limited")}.ServeHTTP(w, r)
 			return
@@ -628,9 +666,7 @@ func TestALimitIsWaitedForAMinuteAndAHalfAndIsNeverAFailure(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				asked := 0
 				backend := tripper(func(r *http.Request) reply {
-					if r.Method != http.MethodHead {
-						asked++
-					}
+					asked++
 					if asked >= 1 && asked <= test.times {
 						return reply{429, map[string]string{"Retry-After": test.after()}, systemError("rate_limited")}
 					}

@@ -8,8 +8,10 @@ import (
 	"strings"
 )
 
-// Document is CONFORMANCE.md: every requirement with its id, for people.
-func Document() string {
+//go:generate go test . -run ^TestDocumentIsCurrent$ -update
+
+// document is CONFORMANCE.md: every requirement with its id, for people.
+func document() string {
 	var b strings.Builder
 	count := map[string]int{}
 	all := Requirements()
@@ -69,7 +71,7 @@ func Document() string {
 const documentHead = `# What a backend must do to conform
 
 Generated from the test cases in this directory and from ` + "`api/openapi.yaml`" + `; to write it anew:
-` + "`go test ./api/conformance -run Document -update`" + `.
+` + "`make generate`" + `.
 
 %d requirements. Their ids are stable: they may be quoted, and a list of known gaps (` + "`rejoin conform --skip`" + `) names them.
 Ids that begin with NEGATIVE are derived from the contract: one request for each constraint of each operation, which breaks

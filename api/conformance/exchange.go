@@ -174,8 +174,8 @@ var (
 // userInfo is what stands before the host in an address.
 var userInfo = regexp.MustCompile(`//.*@`)
 
-// WithoutPassword is an address as it may be shown: without the user name and password that may be in it.
-func WithoutPassword(address string) string {
+// withoutPassword is an address as it may be shown: without the user name and password that may be in it.
+func withoutPassword(address string) string {
 	parsed, err := url.Parse(address)
 	if err != nil || parsed.Host == "" {
 		return userInfo.ReplaceAllString(address, "//") // it is none, and better too short than too long

@@ -24,26 +24,5 @@ var page = template.Must(template.New("report").Funcs(template.FuncMap{
 		}
 		return some
 	},
-	"tags": tally,
 	"join": strings.Join,
 }).Parse(pageText))
-
-// tagFigures is the row of one tag.
-type tagFigures struct {
-	Tag     string
-	Figures Figures
-	Results []Result
-}
-
-func tally(results []Result) []tagFigures {
-	var rows []tagFigures
-	for _, r := range results {
-		if len(rows) == 0 || rows[len(rows)-1].Tag != r.Section {
-			rows = append(rows, tagFigures{Tag: r.Section})
-		}
-		row := &rows[len(rows)-1]
-		row.Results = append(row.Results, r)
-		row.Figures.add(r)
-	}
-	return rows
-}

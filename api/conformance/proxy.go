@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -30,11 +29,10 @@ type Proxy struct {
 	contract *contract
 	forward  *httputil.ReverseProxy
 
-	mu       sync.Mutex
-	findings *json.Encoder
-	summary  ProxySummary
-	reached  map[string]bool
-	failed   error
+	mu      sync.Mutex
+	report  func(Finding)
+	summary ProxySummary
+	reached map[string]bool
 }
 
 // A Finding is one thing in which a request or an answer breaks the contract. It holds neither credentials nor bodies.
@@ -53,6 +51,7 @@ type Finding struct {
 // ProxySummary is what has passed through so far.
 type ProxySummary struct {
 	Exchanges  int            // requests that were answered
+	Refused    map[int]int    // of those, how many the backend refused, by status from 400 on
 	Unknown    int            // of those, none of the contract's business, such as probes and pages
 	Unchecked  int            // of those, of no form to be looked at: too long, cut off, or no HTTP any more
 	Unanswered int            // requests that the backend gave no answer to
@@ -60,19 +59,19 @@ type ProxySummary struct {
 	Operations Reach          // of the contract, that gave an answer without a finding
 }
 
-// NewProxy makes a proxy to the backend at an address and writes each finding as a line of JSON.
-func NewProxy(to string, findings io.Writer) (*Proxy, error) {
+// NewProxy makes a proxy to the backend at an address. It calls report with each finding, one at a time, as it is found.
+func NewProxy(to string, report func(Finding)) (*Proxy, error) {
 	target, err := url.Parse(to)
 	if err != nil || target.Host == "" || target.Scheme != "http" && target.Scheme != "https" {
-		return nil, fmt.Errorf("%q is not the http or https address of a backend", WithoutPassword(to))
+		return nil, fmt.Errorf("%q is not the http or https address of a backend", withoutPassword(to))
 	}
 	contract, err := loadContract()
 	if err != nil {
 		return nil, err
 	}
 	p := &Proxy{
-		contract: contract, findings: json.NewEncoder(findings), reached: map[string]bool{},
-		summary: ProxySummary{Findings: map[string]int{}, Operations: Reach{All: len(contract.operations)}},
+		contract: contract, report: report, reached: map[string]bool{},
+		summary: ProxySummary{Refused: map[int]int{}, Findings: map[string]int{}, Operations: Reach{All: len(contract.operations)}},
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.DisableCompression = true // what the client did not ask for must not be asked for
@@ -114,13 +113,13 @@ func (p *Proxy) unanswered(w http.ResponseWriter, _ *http.Request, _ error) {
 	http.Error(w, "the backend gave no answer", http.StatusBadGateway)
 }
 
-// Summary returns what has passed through so far, and an error if a finding could not be written.
-func (p *Proxy) Summary() (ProxySummary, error) {
+// Summary returns what has passed through so far.
+func (p *Proxy) Summary() ProxySummary {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.summary
-	s.Findings, s.Operations.Reached = maps.Clone(s.Findings), len(p.reached)
-	return s, p.failed
+	s.Refused, s.Findings, s.Operations.Reached = maps.Clone(s.Refused), maps.Clone(s.Findings), len(p.reached)
+	return s
 }
 
 // copied is a body that is copied while it is read, as far as it is wanted.
@@ -235,6 +234,9 @@ func (p *Proxy) note(resp *http.Response, seen *seenRequest, x exchanged) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.summary.Exchanges++
+	if resp.StatusCode >= http.StatusBadRequest {
+		p.summary.Refused[resp.StatusCode]++
+	}
 	switch {
 	case x.unknown:
 		p.summary.Unknown++
@@ -251,11 +253,14 @@ func (p *Proxy) note(resp *http.Response, seen *seenRequest, x exchanged) {
 			p.reached[x.op.id] = true
 		}
 	}
-	for direction, found := range map[string][]finding{"request": x.request, "answer": x.answer} {
-		for _, one := range found {
-			f.Direction, f.Pointer, f.Text = direction, one.pointer, one.text
-			p.summary.Findings[strings.TrimSpace(direction+" "+f.Operation)]++
-			p.failed = errors.Join(p.failed, p.findings.Encode(f))
+	for _, side := range []struct {
+		direction string
+		findings  []finding
+	}{{"request", x.request}, {"answer", x.answer}} {
+		for _, one := range side.findings {
+			f.Direction, f.Pointer, f.Text = side.direction, one.pointer, one.text
+			p.summary.Findings[strings.TrimSpace(f.Direction+" "+f.Operation)]++
+			p.report(f)
 		}
 	}
 }

@@ -51,7 +51,7 @@ func (f *Figures) add(r Result) {
 		f.Passed++
 	case Fail:
 		f.Failed++
-		if r.Level == Should {
+		if r.Advised() {
 			f.Advised++
 		}
 	case Skipped:
@@ -81,48 +81,82 @@ func (r Report) Conforms() bool {
 	return r.Requirements.Failed == r.Requirements.Advised && r.Requirements.Errors == 0 && len(r.Problems) == 0 && r.Requirements.Passed > 0
 }
 
+// TagFigures are the figures of one tag, or of `common`.
+type TagFigures struct {
+	Tag     string
+	Figures Figures
+	Results []Result
+}
+
+// ByTag counts the results of each tag, in the order of the suite.
+func (r Report) ByTag() []TagFigures {
+	var rows []TagFigures
+	for _, result := range r.Results {
+		if len(rows) == 0 || rows[len(rows)-1].Tag != result.Section {
+			rows = append(rows, TagFigures{Tag: result.Section})
+		}
+		row := &rows[len(rows)-1]
+		row.Results = append(row.Results, result)
+		row.Figures.add(result)
+	}
+	return rows
+}
+
 func (x *run) report() Report {
 	r := Report{
 		Contract: api.Digest, Version: x.suite.contract.version, Target: x.suite.shown, Seed: x.options.Seed, Certify: x.options.Certify,
 		Started: x.started.UTC(), Seconds: time.Since(x.started).Seconds(), Problems: []string{}, Results: x.results,
 		Operations: Reach{Missing: []string{}}, Responses: Reach{Missing: []string{}},
 	}
-	open := map[string]bool{} // operations that were not asked for all that is promised of them
 	for _, result := range x.results {
 		r.Requirements.add(result)
-		for _, id := range result.Operations {
-			if !isNegative(result.ID) && (result.Outcome == Skipped || result.Outcome == Disabled || result.Outcome == "") {
-				open[id] = true
-			}
-		}
 	}
-
 	x.suite.mu.Lock()
 	defer x.suite.mu.Unlock()
-	chosen := func(op *operation) bool { return len(x.options.Tags) == 0 || slices.Contains(x.options.Tags, op.tag) }
 	for _, op := range x.suite.contract.operations {
 		r.Operations.count(op.id, x.suite.exercised[op.id])
-		if !x.suite.exercised[op.id] && !open[op.id] && chosen(op) && r.Requirements.Errors == 0 {
-			r.Problems = append(r.Problems, op.id+" never gave a good answer")
-		}
 		for status := range op.declared.Responses.Map() {
 			if status != "default" {
 				r.Responses.count(op.id+" "+status, x.suite.reached[op.id+" "+status])
 			}
 		}
 	}
-	if run := r.Requirements.Passed + r.Requirements.Failed; x.options.Certify && run != r.Requirements.All {
-		r.Problems = append(r.Problems, fmt.Sprintf("%d of %d requirements were run, and --certify needs all of them", run, r.Requirements.All))
-	}
-	if n := r.Requirements; n.NotRun > 0 {
-		r.Problems = append(r.Problems, fmt.Sprintf("stopped: %d requirements were not run", n.NotRun))
-	} else if n.Passed+n.Errors == 0 {
-		r.Problems = append(r.Problems, "nothing passed, so nothing is proved")
-	}
+	r.Problems = append(r.Problems, x.problems(r)...)
 	for _, list := range [][]string{r.Problems, r.Operations.Missing, r.Responses.Missing} {
 		slices.Sort(list)
 	}
 	return r
+}
+
+// problems are what is wrong besides requirements that failed.
+func (x *run) problems(r Report) (all []string) {
+	if x.pointless != "" {
+		return []string{x.pointless}
+	}
+	open := map[string]bool{} // operations of which not everything was tested
+	for _, result := range x.results {
+		for _, id := range result.Operations {
+			if !isNegative(result.ID) && (result.Outcome == Skipped || result.Outcome == Disabled || result.Outcome == "") {
+				open[id] = true
+			}
+		}
+	}
+	for _, op := range x.suite.contract.operations {
+		chosen := len(x.options.Tags) == 0 || slices.Contains(x.options.Tags, op.tag)
+		if !x.suite.exercised[op.id] && !open[op.id] && chosen && r.Requirements.Errors == 0 {
+			all = append(all, op.id+" never gave a good answer")
+		}
+	}
+	n := r.Requirements
+	if run := n.Passed + n.Failed; x.options.Certify && run != n.All {
+		all = append(all, fmt.Sprintf("%d of %d requirements were run, and --certify needs all of them", run, n.All))
+	}
+	if n.NotRun > 0 {
+		all = append(all, fmt.Sprintf("stopped: %d requirements were not run", n.NotRun))
+	} else if n.Passed+n.Errors == 0 {
+		all = append(all, "nothing passed, so nothing is proved")
+	}
+	return all
 }
 
 func (r *Reach) count(what string, reached bool) {
@@ -149,12 +183,4 @@ func (r Report) Write(w io.Writer, name string) error {
 		return page.Execute(w, r)
 	}
 	return fmt.Errorf("a report is .json, .xml or .html, and %q is none", name)
-}
-
-// ReportName refuses the name of a file that Write could not write.
-func ReportName(name string) error {
-	if !slices.Contains([]string{".json", ".xml", ".html"}, filepath.Ext(name)) {
-		return fmt.Errorf("a report is .json, .xml or .html, and %q is none", name)
-	}
-	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -62,7 +61,7 @@ func TestAReportIsSafeToOpenWhateverTheBackendAnswers(t *testing.T) {
 	if err := json.Unmarshal([]byte(written(t, report, "x.json")), &back); err != nil || back.Requirements != report.Requirements {
 		t.Errorf("the JSON report does not say what the report does: %v", err)
 	}
-	if err := report.Write(&bytes.Buffer{}, "x.txt"); err == nil || ReportName("x.txt") == nil || ReportName("x.html") != nil {
+	if err := report.Write(&bytes.Buffer{}, "x.txt"); err == nil {
 		t.Error("a report may be of any format")
 	}
 }
@@ -145,7 +144,7 @@ func TestAPasswordInTheAddressIsShownNowhere(t *testing.T) {
 	}
 	for _, address := range []string{"ftp://vera:password@" + host, "http://vera:pass/word@" + host, "http://vera:password@", "http://vera:pass%zzword@" + host} {
 		_, err := run(address)
-		_, ofProxy := NewProxy(address, io.Discard)
+		_, ofProxy := NewProxy(address, nil)
 		if err == nil || ofProxy == nil || strings.Contains(err.Error()+ofProxy.Error(), "pass") {
 			t.Errorf("%v, %v", err, ofProxy)
 		}
@@ -162,7 +161,7 @@ func TestASkip(t *testing.T) {
 		note   string
 	}{
 		"excuses a failure":              {Skip{Expiry: "2026-03-01", Reason: "later", Link: "l"}, failed(), Skipped, "later (l, until 2026-03-01)"},
-		"that passes is reported":        {Skip{Expiry: "2026-03-02"}, Result{Outcome: Pass}, Skipped, PassesAlthoughSkipped},
+		"that passes is reported":        {Skip{Expiry: "2026-03-02"}, Result{Outcome: Pass}, Skipped, passesAlthoughSkipped},
 		"that expired fails":             {Skip{Expiry: "2026-02-28"}, failed(), Fail, ""},
 		"that expired fails with a pass": {Skip{Expiry: "2026-02-28"}, Result{Outcome: Pass}, Fail, ""},
 		"excuses no error":               {Skip{Expiry: "2026-03-02"}, Result{Outcome: Broken}, Broken, ""},

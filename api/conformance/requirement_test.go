@@ -16,11 +16,11 @@ var update = flag.Bool("update", false, "write CONFORMANCE.md anew")
 func TestDocumentIsCurrent(t *testing.T) {
 	const name = "CONFORMANCE.md"
 	if *update {
-		if err := os.WriteFile(name, []byte(Document()), 0o644); err != nil {
+		if err := os.WriteFile(name, []byte(document()), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if committed, err := os.ReadFile(name); err != nil || string(committed) != Document() {
+	if committed, err := os.ReadFile(name); err != nil || string(committed) != document() {
 		t.Errorf("%s is not what the requirements are; write it anew with -update (%v)", name, err)
 	}
 }

@@ -23,5 +23,5 @@ type Result struct {
 	Duration time.Duration `json:"nanoseconds"`
 }
 
-// Passed tells whether the requirement passed or is skipped.
-func (r Result) Passed() bool { return r.Outcome == Pass || r.Outcome == Skipped }
+// Advised tells whether the requirement failed, and is only what a backend SHOULD do.
+func (r Result) Advised() bool { return r.Outcome == Fail && r.Level == Should }

@@ -18,7 +18,7 @@ type run struct {
 	requirements []requirement
 	results      []Result // as they come; those without an outcome have not run
 	started      time.Time
-	unreachable  string
+	pointless    string // why it makes no sense to run anything; empty if it does
 }
 
 func newRun(target Target) (*run, error) {
@@ -73,28 +73,45 @@ func (x *run) sample() {
 	}
 }
 
+// verify runs all of it, unless there is no point in that. Results are observed in the order of the suite.
 func (x *run) verify(ctx context.Context, observe func(Result)) (Report, error) {
 	defer x.suite.close(context.WithoutCancel(ctx))
-	x.unreachable = x.suite.unreachable(ctx)
-	ended := make([]chan struct{}, len(x.requirements))
-	queues := map[string]int{}
-	var lines [][]int // the requirements that run one after another
-	for i, r := range x.requirements {
-		ended[i] = make(chan struct{})
-		if at, waiting := queues[r.queue]; r.queue != "" && waiting {
-			lines[at] = append(lines[at], i)
-			continue
-		}
-		queues[r.queue] = len(lines)
-		lines = append(lines, []int{i})
+	if x.pointless != "" {
+		return x.report(), errors.New(x.pointless)
 	}
+	ended, wait := x.start(ctx)
+	observed := 0
+	for i := range x.requirements {
+		<-ended[i]
+		if ctx.Err() != nil {
+			break
+		}
+		observed++
+		if observe != nil && x.results[i].Outcome != Disabled {
+			observe(x.results[i])
+		}
+	}
+	wait()
+	report := x.report()
+	if ctx.Err() != nil {
+		return report, fmt.Errorf("stopped after %d of %d requirements: %w", observed, len(x.requirements), context.Cause(ctx))
+	}
+	return report, nil
+}
+
+// start runs the requirements, several at once. Each channel is closed when its requirement has ended.
+func (x *run) start(ctx context.Context) (ended []chan struct{}, wait func()) {
 	next := make(chan []int)
 	go func() {
 		defer close(next)
-		for _, line := range lines {
+		for _, line := range x.lines() {
 			next <- line
 		}
 	}()
+	ended = make([]chan struct{}, len(x.requirements))
+	for i := range ended {
+		ended[i] = make(chan struct{})
+	}
 	var workers sync.WaitGroup
 	for range cmp.Or(max(x.options.Parallel, 0), 4) {
 		workers.Go(func() {
@@ -108,36 +125,28 @@ func (x *run) verify(ctx context.Context, observe func(Result)) (Report, error) 
 			}
 		})
 	}
-	reported := 0
-	for i := range x.requirements {
-		<-ended[i]
-		if ctx.Err() != nil {
-			break
+	return ended, workers.Wait
+}
+
+// lines are the requirements that run one after another: those of one queue, and each other one alone.
+func (x *run) lines() [][]int {
+	var lines [][]int
+	queues := map[string]int{}
+	for i, r := range x.requirements {
+		if at, waiting := queues[r.queue]; r.queue != "" && waiting {
+			lines[at] = append(lines[at], i)
+			continue
 		}
-		reported++
-		if observe != nil && x.unreachable == "" && x.results[i].Outcome != Disabled {
-			observe(x.results[i])
-		}
+		queues[r.queue] = len(lines)
+		lines = append(lines, []int{i})
 	}
-	workers.Wait()
-	report := x.report()
-	if ctx.Err() != nil {
-		return report, fmt.Errorf("stopped after %d of %d requirements: %w", reported, len(x.requirements), context.Cause(ctx))
-	}
-	if x.unreachable != "" {
-		return report, errors.New(x.unreachable)
-	}
-	return report, nil
+	return lines
 }
 
 // one runs one requirement. Nothing that happens in it ends the run.
 func (x *run) one(ctx context.Context, i int) Result {
 	r, result := x.requirements[i], &x.results[i]
-	switch {
-	case result.Outcome == Disabled:
-		return *result
-	case x.unreachable != "":
-		result.Outcome, result.Failures = Broken, []Failure{{Text: x.unreachable}}
+	if result.Outcome == Disabled {
 		return *result
 	}
 	started := time.Now()

@@ -50,8 +50,8 @@ func ReadSkips(data []byte) ([]Skip, error) {
 	return skips, nil
 }
 
-// PassesAlthoughSkipped is the note of a result whose skip can go.
-const PassesAlthoughSkipped = "passes although skipped"
+// passesAlthoughSkipped is the note of a result whose skip can go.
+const passesAlthoughSkipped = "passes although skipped"
 
 // apply turns what was found out into a skip, unless that has expired. What the suite could not find out stays so.
 func (s Skip) apply(result *Result, now time.Time) {
@@ -62,7 +62,7 @@ func (s Skip) apply(result *Result, now time.Time) {
 		result.Outcome = Fail
 		result.Failures = append(result.Failures, Failure{Text: fmt.Sprintf("the skip expired on %s: %s (%s)", s.Expiry, s.Reason, s.Link)})
 	case result.Outcome == Pass:
-		result.Outcome, result.Note = Skipped, PassesAlthoughSkipped
+		result.Outcome, result.Note = Skipped, passesAlthoughSkipped
 	default:
 		result.Outcome, result.Note = Skipped, fmt.Sprintf("%s (%s, until %s)", s.Reason, s.Link, s.Expiry)
 	}

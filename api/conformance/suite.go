@@ -35,7 +35,7 @@ type suite struct {
 func newSuite(target Target) (*suite, error) {
 	address, err := url.Parse(target.URL)
 	if err != nil || address.Host == "" || address.Scheme != "http" && address.Scheme != "https" {
-		return nil, fmt.Errorf("%q is not the http or https address of a backend", WithoutPassword(target.URL))
+		return nil, fmt.Errorf("%q is not the http or https address of a backend", withoutPassword(target.URL))
 	}
 	if target.A == "" || target.B == "" || target.A == target.B {
 		return nil, errors.New("the session tokens of two different accounts are needed")
@@ -49,7 +49,7 @@ func newSuite(target Target) (*suite, error) {
 		contract:  contract,
 		target:    target,
 		url:       strings.TrimRight(address.String(), "/"),
-		shown:     WithoutPassword(address.String()),
+		shown:     withoutPassword(address.String()),
 		base:      strings.TrimRight(address.EscapedPath(), "/"),
 		redact:    redactor(target, address.User),
 		exercised: map[string]bool{},
@@ -58,13 +58,27 @@ func newSuite(target Target) (*suite, error) {
 	}, nil
 }
 
-// unreachable tells why no answer comes at all; empty if one does. What is asked is of no matter: a backend that does not
-// even refuse it would leave every requirement without an answer, one after another.
-func (x *suite) unreachable(ctx context.Context) string {
+// preflight sends one request with each token. It returns why a run would make no sense, in one line; empty if it does.
+// Without it, every requirement would fail for the same reason.
+func (x *suite) preflight(ctx context.Context) string {
 	s := x.newSession(ctx)
-	s.guard(func() { s.anonymous.send("HEAD", "/", "", nil) })
-	if failures := s.reported(); s.silent.Load() {
-		return "the backend cannot be reached: " + failures[len(failures)-1].Text
+	path := x.contract.operation("listMyServers").path
+	for i, who := range []caller{s.a, s.b} {
+		var got *answer
+		s.guard(func() { got = who.get(path) })
+		switch {
+		case ctx.Err() != nil:
+			return "" // the run was stopped, and will say so
+		case s.silent.Load():
+			failures := s.reported()
+			return fmt.Sprintf("the backend cannot be reached at %s: %s", x.shown, failures[len(failures)-1].Text)
+		case got == nil:
+			return s.reported()[0].Text
+		case got.status == http.StatusUnauthorized || got.status == http.StatusForbidden:
+			return fmt.Sprintf("the %s token is refused: GET %s answers %d", []string{"first", "second"}[i], path, got.status)
+		case !isJSON(got.header):
+			return fmt.Sprintf("there is no JSON API at %s: GET %s answers %d with the Content-Type %q", x.shown, path, got.status, got.header.Get("Content-Type"))
+		}
 	}
 	return ""
 }

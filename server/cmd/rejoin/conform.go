@@ -1,42 +1,59 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"net/url"
 	"os"
 	"os/signal"
 	"regexp"
 	"slices"
 	"strings"
 	"syscall"
+	"unicode"
 
 	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/api/conformance"
 )
 
 type conformCommand struct {
-	URL   string   `name:"url" required:"" help:"Where the paths of the contract begin." placeholder:"URL"`
-	Token []string `required:"" help:"Session tokens of two different accounts; give the flag twice, or the variable with a comma between them." placeholder:"TOKEN"`
-	Mail  string   `help:"Directory in which the backend's mail arrives as .eml files, for what needs a code from a mail." placeholder:"DIR"`
+	URL   string   `name:"url" required:"" help:"Address where the paths of the contract begin." placeholder:"URL"`
+	Token []string `required:"" help:"Session tokens of two different accounts: give the flag twice, or set the variable to both with a comma between them." placeholder:"TOKEN"`
+	Mail  string   `help:"Directory where the backend puts its mail as .eml files. Requirements that need a code from a mail are disabled without it." placeholder:"DIR"`
 
-	Tag   []string       `help:"Only what needs no other tags than these; may be given more than once." placeholder:"TAG"`
-	Level string         `help:"MUST leaves out what a backend only SHOULD do." enum:",MUST,SHOULD" default:"" placeholder:"LEVEL"`
-	Match *regexp.Regexp `name:"run" help:"Only the requirements whose ids match." placeholder:"REGEXP"`
+	Tag   []string       `help:"Run only what needs no other tags than these; may be given more than once." placeholder:"TAG"`
+	Level string         `help:"With MUST, leave out what a backend only SHOULD do." enum:",MUST,SHOULD" default:"" placeholder:"LEVEL"`
+	Match *regexp.Regexp `name:"run" help:"Run only the requirements whose id matches." placeholder:"REGEXP"`
 
-	Skip    string   `help:"File that lists what the backend does not offer yet: id, reason, link and expiry of each." placeholder:"FILE"`
-	Certify bool     `help:"Choose nothing, skip nothing, and want every requirement told."`
+	Skip    string   `help:"File that lists what the backend does not offer yet; see above for its format." placeholder:"FILE"`
+	Certify bool     `help:"Run every requirement; nothing may be chosen or skipped."`
 	Report  []string `sep:"none" help:"Write a report: .json, .xml (JUnit) or .html; may be given more than once." placeholder:"FILE"`
+	Verbose bool     `short:"v" help:"Print a line for every requirement, and the whole requests and answers of those that fail."`
 
-	Seed     uint64 `help:"Of the values that are drawn." default:"1" placeholder:"N"`
-	Parallel int    `help:"How many requirements may be under way at once, 1 to 64." default:"4" placeholder:"N"`
+	Seed     uint64 `help:"Seed of the samples." default:"1" placeholder:"N"`
+	Parallel int    `help:"How many requirements run at once, 1 to 64." default:"4" placeholder:"N"`
+}
+
+// Help is the format of the file that --skip takes.
+func (conformCommand) Help() string {
+	return `The file of --skip is a list in YAML or JSON. All four members are needed:
+
+    # skips.yaml
+    - id: SERVERS-VISIT-01
+      reason: visits are not counted yet
+      link: https://tracker.example/77
+      expiry: 2027-03-31
+
+A skipped requirement runs all the same. The summary says when it passes. After its expiry it counts as a failure.`
 }
 
 // Help is for who asks about `rejoin conform`, which is the suite when no other command is named.
 func (conformCommands) Help() string {
-	return "`rejoin conform --url URL --token TOKEN --token TOKEN` is short for `rejoin conform suite ...`; `rejoin conform suite --help` lists its flags."
+	return "`rejoin conform --url URL --token TOKEN --token TOKEN` runs the suite. `rejoin conform suite --help` lists its flags."
 }
 
 func (c conformCommand) Validate() error {
@@ -47,7 +64,7 @@ func (c conformCommand) Validate() error {
 		return fmt.Errorf("--parallel must be 1 to 64, and is %d", c.Parallel)
 	}
 	for _, name := range c.Report {
-		if err := conformance.ReportName(name); err != nil {
+		if err := (conformance.Report{}).Write(io.Discard, name); err != nil {
 			return fmt.Errorf("--report: %w", err)
 		}
 	}
@@ -88,21 +105,34 @@ func (c conformCommand) Run(ctx context.Context, t terminal) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	out := &stopper{out: t.out, stop: stop}
-	fmt.Fprintf(out, "contract %s\nbackend  %s\n\n", api.Digest, conformance.WithoutPassword(c.URL))
-	lines := progress{out: out, live: isTerminal(t.out)}
+	fmt.Fprintf(out, "contract %s\nbackend  %s\n\n", api.Digest, withoutPassword(c.URL))
+	lines := progress{out: out, live: isTerminal(t.out), verbose: c.Verbose}
 	report, err := conformance.Verify(ctx, target, lines.show)
-	lines.clear()
+	lines.end()
 	if report.Requirements.All == 0 {
 		return err // nothing was begun
 	}
-	summarize(out, report)
 	for _, name := range c.Report {
 		err = errors.Join(err, writeReport(report, name))
 	}
-	if err == nil && !report.Conforms() {
+	if err != nil && !slices.Contains(report.Problems, err.Error()) {
+		fmt.Fprintln(t.err, "rejoin:", err)
+	}
+	summarize(out, report) // what was said stands above, so that this is the last
+	if err != nil || !report.Conforms() {
 		return errFailed
 	}
-	return err
+	return context.Cause(ctx) // perhaps nobody has read the summary
+}
+
+// withoutPassword is an address as it may be shown.
+func withoutPassword(address string) string {
+	parsed, err := url.Parse(address)
+	if err != nil || parsed.Host == "" {
+		return "(not an address)"
+	}
+	parsed.User = nil
+	return parsed.String()
 }
 
 // stopper stops the run when what it prints cannot be written.
@@ -138,65 +168,147 @@ func writeReport(report conformance.Report, name string) error {
 
 func summarize(out io.Writer, report conformance.Report) {
 	n := report.Requirements
-	fmt.Fprintf(out, "\n%d requirements: %d passed, %d failed, %d skipped, %d disabled, %d errors (seed %d, %.1fs)\n",
-		n.All, n.Passed, n.Failed, n.Skipped, n.Disabled, n.Errors, report.Seed, report.Seconds)
-	if n.NotRun > 0 {
-		fmt.Fprintf(out, "%d not run: the run was stopped\n", n.NotRun)
-	}
-	why := map[string]int{}
-	for _, r := range report.Results {
-		if r.Outcome == conformance.Disabled {
-			why[r.Note]++
+	began := n.NotRun+n.Disabled < n.All
+	if began {
+		tabulate(out, report)
+		fmt.Fprintf(out, "Operations that gave a good answer: %d of %d\n", report.Operations.Reached, report.Operations.All)
+		fmt.Fprintf(out, "Documented answers that came: %d of %d\n", report.Responses.Reached, report.Responses.All)
+		why := map[string]int{}
+		for _, r := range report.Results {
+			if r.Outcome == conformance.Disabled {
+				why[r.Note]++
+			}
+		}
+		for _, note := range slices.Sorted(maps.Keys(why)) {
+			fmt.Fprintf(out, "%d disabled: %s\n", why[note], note)
+		}
+		if n.Advised > 0 {
+			fmt.Fprintf(out, "%d of the failed are only what a backend SHOULD do\n", n.Advised)
 		}
 	}
-	for _, note := range slices.Sorted(maps.Keys(why)) {
-		fmt.Fprintf(out, "%d disabled: %s\n", why[note], note)
-	}
-	if n.Advised > 0 {
-		fmt.Fprintf(out, "%d of the failed are only what a backend SHOULD do\n", n.Advised)
-	}
-	fmt.Fprintf(out, "operations that gave a good answer: %d of %d\n", report.Operations.Reached, report.Operations.All)
-	fmt.Fprintf(out, "documented answers that came: %d of %d\n", report.Responses.Reached, report.Responses.All)
 	for _, problem := range report.Problems {
-		fmt.Fprintf(out, "but: %s\n", problem)
+		fmt.Fprintf(out, "Problem: %s\n", printable(problem))
+	}
+	if !began {
+		fmt.Fprintf(out, "0 of %d requirements were run.\n", n.All)
+		return
+	}
+	fmt.Fprintf(out, "%d requirements: %d passed, %d failed, %d errors, %d skipped, %d disabled, %d not run (seed %d, %.1fs)\n",
+		n.All, n.Passed, n.Failed, n.Errors, n.Skipped, n.Disabled, n.NotRun, report.Seed, report.Seconds)
+	switch {
+	case !report.Conforms():
+		fmt.Fprintln(out, "The backend does not conform.")
+	case report.Certify:
+		fmt.Fprintln(out, "The backend conforms.")
+	default:
+		fmt.Fprintln(out, "The backend conforms, as far as it was tested.")
 	}
 }
 
-// progress shows each requirement as a line of its own or, to a person who watches, the latest one on the last line and
-// above it only what wants attention.
+// tabulate shows the figures of every tag of which something was to run.
+func tabulate(out io.Writer, report conformance.Report) {
+	const row = "%-10s %8v %8v %8v %8v %8v %8v\n"
+	fmt.Fprintf(out, "\n"+row, "tag", "passed", "failed", "errors", "skipped", "disabled", "all")
+	for _, tag := range report.ByTag() {
+		if n := tag.Figures; n.Disabled < n.All {
+			fmt.Fprintf(out, row, tag.Tag, n.Passed, n.Failed, n.Errors, n.Skipped, n.Disabled, n.All)
+		}
+	}
+	fmt.Fprintln(out)
+}
+
+// progress shows what is wrong as it happens and what is excused at the end; if it is verbose, every requirement. To a
+// person who watches, it shows the latest requirement on the last line.
 type progress struct {
-	out   io.Writer
-	live  bool
-	told  int
-	wrong int
+	out           io.Writer
+	live, verbose bool
+	run, failed   int
+	excused       []conformance.Result // skipped, or only SHOULD have passed
+}
+
+func (p *progress) show(r conformance.Result) {
+	p.run++
+	p.clear()
+	excused := r.Outcome == conformance.Skipped || r.Advised()
+	switch {
+	case !excused && r.Outcome != conformance.Pass:
+		p.failed++
+		p.print(r)
+	case p.verbose:
+		p.print(r)
+	case excused:
+		p.excused = append(p.excused, r)
+	}
+	if p.live {
+		fmt.Fprintf(p.out, "\r%d run, %d failed: %.60s", p.run, p.failed, r.ID)
+	}
+}
+
+// end shows what was left for the end.
+func (p *progress) end() {
+	p.clear()
+	for _, r := range p.excused {
+		p.print(r)
+	}
 }
 
 var verdicts = map[conformance.Outcome]string{
 	conformance.Pass: "ok   ", conformance.Fail: "FAIL ", conformance.Skipped: "skip ", conformance.Broken: "ERROR",
 }
 
-func (p *progress) show(r conformance.Result) {
-	p.told++
-	if !r.Passed() {
-		p.wrong++
+// mostFailures is how many failures of one requirement are shown.
+const mostFailures = 3
+
+func (p *progress) print(r conformance.Result) {
+	verdict := verdicts[r.Outcome]
+	if r.Advised() {
+		verdict = "warn "
 	}
-	p.clear()
-	if !p.live || r.Outcome != conformance.Pass {
-		verdict := verdicts[r.Outcome]
-		if r.Outcome == conformance.Fail && r.Level == conformance.Should {
-			verdict = "warn "
-		}
-		fmt.Fprintf(p.out, "%s %s: %s (%.2fs)\n", verdict, r.ID, r.Text, r.Duration.Seconds())
-		if r.Note != "" {
-			fmt.Fprintf(p.out, "      %s\n", r.Note)
-		}
-		for _, failure := range r.Failures {
-			fmt.Fprintf(p.out, "      %s\n", strings.ReplaceAll(failure.Text, "\n", "\n      "))
-		}
+	fmt.Fprintf(p.out, "%s %s: %s (%.2fs)\n", verdict, r.ID, r.Text, r.Duration.Seconds())
+	if r.Note != "" {
+		p.indented(r.Note)
 	}
-	if p.live {
-		fmt.Fprintf(p.out, "\r%d run, %d wrong: %.60s", p.told, p.wrong, r.ID)
+	for i, failure := range r.Failures {
+		if p.verbose {
+			p.indented(failure.Text)
+			if x := failure.Exchange; x != nil {
+				p.indented("sent:\n" + x.Request + "\nreceived:\n" + cmp.Or(x.Response, "(no answer)") + "\nto repeat it:\n" + x.Curl + "\n")
+			}
+			continue
+		}
+		if i == mostFailures {
+			p.indented(fmt.Sprintf("... and %d more; --verbose and --report show all", len(r.Failures)-i))
+			break
+		}
+		p.indented(short(failure.Text))
 	}
+}
+
+func (p *progress) indented(text string) {
+	fmt.Fprintf(p.out, "      %s\n", strings.ReplaceAll(printable(text), "\n", "\n      "))
+}
+
+// short is the beginning of a text, on one line.
+func short(text string) string {
+	const most = 200
+	line, rest, _ := strings.Cut(text, "\n")
+	if runes := []rune(line); len(runes) > most {
+		return string(runes[:most]) + " ..."
+	}
+	if rest != "" {
+		return line + " ..."
+	}
+	return line
+}
+
+// printable keeps what a backend answers from steering the terminal.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && r != '\t' && unicode.IsControl(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
 }
 
 // clear takes the changing line away.

@@ -14,7 +14,7 @@ import (
 	"github.com/rejoin-dev/rejoin/api/conformance"
 )
 
-// conforming is a running backend, and the command line that holds it against the contract.
+// conforming is a running backend, and the command line that tests it.
 func conforming(t *testing.T) (args []string) {
 	t.Helper()
 	data := t.TempDir()
@@ -43,7 +43,7 @@ func skipOf(id, expiry string) string {
 	return `[{"id": "` + id + `", "reason": "later", "link": "https://tracker.example/7", "expiry": "` + expiry + `"}]`
 }
 
-func TestConformTellsWhatIsChosenAndReportsIt(t *testing.T) {
+func TestConformRunsWhatIsChosenAndReportsIt(t *testing.T) {
 	args := append(conforming(t), "--run=^SERVERS-(VISIT|JOIN)-01$", "--skip="+write(t, "skips.json", skipOf("SERVERS-JOIN-01", "2999-12-31")))
 	dir := t.TempDir()
 	for _, name := range []string{"r.json", "r.xml", "r.html"} {
@@ -54,11 +54,15 @@ func TestConformTellsWhatIsChosenAndReportsIt(t *testing.T) {
 		t.Fatalf("%d: %s%s", code, stdout, stderr)
 	}
 	for _, want := range []string{
-		"skip  SERVERS-JOIN-01: ", conformance.PassesAlthoughSkipped, "ok    SERVERS-VISIT-01: ", " 1 passed, 0 failed, 1 skipped, ",
+		"skip  SERVERS-JOIN-01: ", "passes although skipped", " 1 passed, 0 failed, 0 errors, 1 skipped, ",
+		"\nservers           1        0        0        1 ",
 	} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("%q is not in:\n%s", want, stdout)
 		}
+	}
+	if !strings.HasSuffix(stdout, "\nThe backend conforms, as far as it was tested.\n") || strings.Contains(stdout, "SERVERS-VISIT-01") {
+		t.Errorf("want the verdict last, and nothing of what passed:\n%s", stdout)
 	}
 	if strings.ContainsAny(stdout, "\r\x1b") {
 		t.Errorf("what is piped has a line that changes: %q", stdout)
@@ -104,11 +108,60 @@ func TestConformFailsWhenItMust(t *testing.T) {
 	}
 }
 
-func TestABackendThatIsNotThereIsReportedToo(t *testing.T) {
+func TestABackendThatIsNotThereIsReportedTooAndTheSummaryIsLast(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "r.xml")
-	code, _, stderr := rejoin("conform", "--url=http://127.0.0.1:1", "--token=a", "--token=b", "--report="+file)
-	if text, err := os.ReadFile(file); code != 1 || !strings.Contains(stderr, "cannot be reached") || err != nil || !strings.Contains(string(text), "<error ") {
-		t.Errorf("%d %s (%v)", code, stderr, err)
+	code, stdout, stderr := rejoin("conform", "--url=http://127.0.0.1:1", "--token=a", "--token=b", "--report="+file)
+	if code != 1 || stderr != "" || !strings.HasSuffix(stdout, " requirements were run.\n") || strings.Count(stdout, "cannot be reached") != 1 {
+		t.Errorf("%d %s%s", code, stdout, stderr)
+	}
+	if text, err := os.ReadFile(file); err != nil || !strings.Contains(string(text), `<failure message="the backend cannot be reached`) {
+		t.Errorf("%s (%v)", text, err)
+	}
+}
+
+func TestATokenThatIsRefusedEndsTheRunInOneLine(t *testing.T) {
+	args := conforming(t)
+	args[3] = "--token=" + strings.Repeat("0123456789abcdef", 4)
+	code, stdout, stderr := rejoin(args...)
+	const want = "Problem: the second token is refused: GET /servers answers 401\n0 of "
+	if code != 1 || stderr != "" || !strings.Contains(stdout, want) || strings.Count(stdout, "\n") > 5 {
+		t.Errorf("%d, want %q:\n%s%s", code, want, stdout, stderr)
+	}
+}
+
+func TestWhatFailsIsShownInShortAndWholeIfVerbose(t *testing.T) {
+	long := "a: GET /servers: want 200, got 500 " + strings.Repeat("x", 300)
+	r := conformance.Result{
+		Requirement: conformance.Requirement{ID: "SERVERS-JOIN-01", Text: "joins", Level: conformance.Must}, Outcome: conformance.Fail,
+		Failures: []conformance.Failure{
+			{Text: long, Exchange: &conformance.Exchange{Request: "GET /servers", Response: "500\x1b[2J"}}, {Text: "two\nlines"}, {Text: "3"}, {Text: "4"}, {Text: "5"},
+		},
+	}
+	passed := conformance.Result{Requirement: conformance.Requirement{ID: "SERVERS-VISIT-01", Text: "visits"}, Outcome: conformance.Pass}
+	advice := r
+	advice.ID, advice.Level, advice.Failures = "SERVERS-FORM-02", conformance.Should, nil
+
+	var out output
+	p := progress{out: &out}
+	for _, r := range []conformance.Result{advice, passed, r} {
+		p.show(r)
+	}
+	p.end()
+	want := "FAIL  SERVERS-JOIN-01: joins (0.00s)\n      " + long[:200] + " ...\n      two ...\n      3\n" +
+		"      ... and 2 more; --verbose and --report show all\nwarn  SERVERS-FORM-02: joins (0.00s)\n"
+	if got := out.String(); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+
+	var all output
+	p = progress{out: &all, verbose: true}
+	p.show(passed)
+	p.show(r)
+	p.end()
+	for _, want := range []string{"ok    SERVERS-VISIT-01", long, "GET /servers", "500\ufffd[2J", "      two\n      lines\n", "      5\n"} {
+		if !strings.Contains(all.String(), want) {
+			t.Errorf("%q is not in %s", want, &all)
+		}
 	}
 }
 
@@ -119,7 +172,7 @@ func TestWhoReadsWhatIsPrintedMayLeave(t *testing.T) {
 	args := conforming(t)
 	file := filepath.Join(t.TempDir(), "r.json")
 	command := exec.Command(os.Args[0], "-test.run=^TestWhoReadsWhatIsPrintedMayLeave$")
-	command.Env = append(os.Environ(), "REJOIN_TEST_COMMAND="+strings.Join(append(args, "--report="+file), "\n"))
+	command.Env = append(os.Environ(), "REJOIN_TEST_COMMAND="+strings.Join(append(args, "--verbose", "--report="+file), "\n"))
 	var stderr strings.Builder
 	command.Stderr = &stderr
 	out, err := command.StdoutPipe()
@@ -174,6 +227,12 @@ func TestTheTokensMayBeInTheEnvironmentAndAPasswordInTheAddress(t *testing.T) {
 	}
 }
 
+func TestTheHelpShowsTheFormatOfASkip(t *testing.T) {
+	if code, stdout, stderr := rejoin("conform", "suite", "--help"); code != 0 || !strings.Contains(stdout, "    - id: SERVERS-VISIT-01\n      reason: ") {
+		t.Errorf("%d: %s%s", code, stdout, stderr)
+	}
+}
+
 func TestTheHelpAboutConformLeadsToItsFlags(t *testing.T) {
 	if code, stdout, stderr := rejoin("conform", "--help"); code != 0 || !strings.Contains(stdout, "suite --help") {
 		t.Errorf("%d: %s%s", code, stdout, stderr)
@@ -188,10 +247,10 @@ func TestOnATerminalOneLineChangesAndOnlyWhatIsWrongStays(t *testing.T) {
 		Requirement: conformance.Requirement{ID: "SERVERS-JOIN-01", Text: "joins"}, Outcome: conformance.Fail,
 		Failures: []conformance.Failure{{Text: "no"}},
 	})
-	p.clear()
+	p.end()
 	const gone = "\r\x1b[K"
-	want := gone + "\r1 run, 0 wrong: SERVERS-VISIT-01" + gone + "FAIL  SERVERS-JOIN-01: joins (0.00s)\n      no\n" +
-		"\r2 run, 1 wrong: SERVERS-JOIN-01" + gone
+	want := gone + "\r1 run, 0 failed: SERVERS-VISIT-01" + gone + "FAIL  SERVERS-JOIN-01: joins (0.00s)\n      no\n" +
+		"\r2 run, 1 failed: SERVERS-JOIN-01" + gone
 	if got := out.String(); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"net/http"
@@ -16,7 +18,7 @@ import (
 
 type proxyCommand struct {
 	Listen   string `default:"127.0.0.1:8081" help:"Address to listen on." placeholder:"HOST:PORT"`
-	To       string `required:"" help:"The backend." placeholder:"URL"`
+	To       string `required:"" help:"Address of the backend." placeholder:"URL"`
 	Findings string `default:"findings.jsonl" help:"File that gets a line of JSON for each finding." placeholder:"FILE"`
 }
 
@@ -26,7 +28,13 @@ func (c proxyCommand) Run(ctx context.Context, t terminal) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	proxy, err := conformance.NewProxy(c.To, file)
+	lines, unwritten := json.NewEncoder(file), error(nil)
+	proxy, err := conformance.NewProxy(c.To, func(f conformance.Finding) {
+		fmt.Fprintf(t.out, "%s %s %s %d, %s%s: %s\n", f.At.Format(time.TimeOnly), f.Method, f.Path, f.Status, f.Direction, spaced(f.Pointer), printable(f.Text))
+		if err := lines.Encode(f); err != nil {
+			unwritten = err
+		}
+	})
 	if err != nil {
 		return err
 	}
@@ -34,24 +42,55 @@ func (c proxyCommand) Run(ctx context.Context, t terminal) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(t.out, "http://%s passes on to %s\nfindings go to %s; end with Ctrl-C\n\n", listener.Addr(), conformance.WithoutPassword(c.To), c.Findings)
+	fmt.Fprintf(t.out, "http://%s passes on to %s\nFindings are shown here and written to %s. End with Ctrl-C.\n\n", listener.Addr(), withoutPassword(c.To), c.Findings)
 	if err := serveUntil(ctx, listener, proxy); err != nil {
 		return err
 	}
-	summary, err := proxy.Summary()
-	fmt.Fprintf(t.out, "%d exchanges; %d of them the contract says nothing about, and %d could not be looked at\n",
-		summary.Exchanges, summary.Unknown, summary.Unchecked)
-	if summary.Unanswered > 0 {
-		fmt.Fprintf(t.out, "%d requests to which the backend gave no answer\n", summary.Unanswered)
+	seen(t.out, proxy.Summary())
+	return unwritten
+}
+
+func spaced(pointer string) string {
+	if pointer == "" {
+		return ""
 	}
-	fmt.Fprintf(t.out, "operations that gave an answer without a finding: %d of %d\n", summary.Operations.Reached, summary.Operations.All)
-	if len(summary.Findings) == 0 {
-		fmt.Fprintln(t.out, "nothing broke the contract")
+	return " " + pointer
+}
+
+// seen sums up what has passed through a proxy.
+func seen(out io.Writer, s conformance.ProxySummary) {
+	fmt.Fprintln(out)
+	if s.Exchanges+s.Unanswered == 0 {
+		fmt.Fprintln(out, "Nothing was seen: no request came.")
+		return
 	}
-	for _, where := range slices.Sorted(maps.Keys(summary.Findings)) {
-		fmt.Fprintf(t.out, "%6d  %s\n", summary.Findings[where], where)
+	fmt.Fprintf(out, "Requests that were answered: %d\n", s.Exchanges)
+	for _, status := range slices.Sorted(maps.Keys(s.Refused)) {
+		fmt.Fprintf(out, "  refused with %d: %d\n", status, s.Refused[status])
 	}
-	return err
+	for _, some := range []struct {
+		what string
+		n    int
+	}{
+		{"  not in the contract", s.Unknown}, {"  too long or cut off, so not validated", s.Unchecked},
+		{"Requests without an answer", s.Unanswered},
+	} {
+		if some.n > 0 {
+			fmt.Fprintf(out, "%s: %d\n", some.what, some.n)
+		}
+	}
+	fmt.Fprintf(out, "Operations that gave an answer without a finding: %d of %d\n", s.Operations.Reached, s.Operations.All)
+	switch {
+	case len(s.Findings) > 0:
+		fmt.Fprintln(out, "Findings:")
+	case s.Exchanges == s.Unknown+s.Unchecked:
+		fmt.Fprintln(out, "Nothing was validated.")
+	default:
+		fmt.Fprintln(out, "No findings.")
+	}
+	for _, where := range slices.Sorted(maps.Keys(s.Findings)) {
+		fmt.Fprintf(out, "%6d  %s\n", s.Findings[where], where)
+	}
 }
 
 // serveUntil answers until ctx ends, and then lets what is running finish for a while.
