@@ -468,11 +468,11 @@ func TestWhatNeedsMailIsDisabledWithoutItAndWhatOnlyThatReachesIsLeftOpen(t *tes
 				t.Errorf("ran %d times: %+v", ran, report.Results[1])
 			}
 			for _, id := range []string{"logIn", "verifyEmail"} {
-				if problem := slices.Contains(report.Problems, id+" never gave a good answer"); problem == without {
+				if problem := regexp.MustCompile(`never gave .*\b` + id + `\b`).MatchString(strings.Join(report.Problems, "\n")); problem == without {
 					t.Errorf("that %s was not reached is a problem: %v", id, problem)
 				}
 			}
-			if !slices.Contains(report.Problems, "getMe never gave a good answer") || slices.Contains(report.Operations.Missing, "logOut") {
+			if len(report.Problems) != 1 || !strings.Contains(report.Problems[0], "getMe") || slices.Contains(report.Operations.Missing, "logOut") {
 				t.Errorf("%v", report.Problems)
 			}
 		})

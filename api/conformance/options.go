@@ -61,7 +61,7 @@ func (o Options) disables(r requirement, mail bool) string {
 	case o.Match != nil && !o.Match.MatchString(r.ID):
 		return "not among the chosen ids"
 	case r.Mail && !mail:
-		return "it needs a code from a mail, and no mail can be read"
+		return "needs a code from a mail"
 	}
 	return ""
 }

@@ -141,11 +141,15 @@ func (x *run) problems(r Report) (all []string) {
 			}
 		}
 	}
+	var missing []string
 	for _, op := range x.suite.contract.operations {
 		chosen := len(x.options.Tags) == 0 || slices.Contains(x.options.Tags, op.tag)
 		if !x.suite.exercised[op.id] && !open[op.id] && chosen && r.Requirements.Errors == 0 {
-			all = append(all, op.id+" never gave a good answer")
+			missing = append(missing, op.id)
 		}
+	}
+	if len(missing) > 0 {
+		all = append(all, "these operations never gave a good answer: "+strings.Join(missing, ", "))
 	}
 	n := r.Requirements
 	if run := n.Passed + n.Failed; x.options.Certify && run != n.All {

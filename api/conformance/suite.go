@@ -71,13 +71,14 @@ func (x *suite) preflight(ctx context.Context) string {
 			return "" // the run was stopped, and will say so
 		case s.silent.Load():
 			failures := s.reported()
-			return fmt.Sprintf("the backend cannot be reached at %s: %s", x.shown, failures[len(failures)-1].Text)
+			return fmt.Sprintf("the backend cannot be reached: %s", strings.TrimPrefix(failures[len(failures)-1].Text, who.name+": "))
 		case got == nil:
 			return s.reported()[0].Text
 		case got.status == http.StatusUnauthorized || got.status == http.StatusForbidden:
 			return fmt.Sprintf("the %s token is refused: GET %s answers %d", []string{"first", "second"}[i], path, got.status)
 		case !isJSON(got.header):
-			return fmt.Sprintf("there is no JSON API at %s: GET %s answers %d with the Content-Type %q", x.shown, path, got.status, got.header.Get("Content-Type"))
+			return fmt.Sprintf("this is no JSON API: GET %s answers %d with the Content-Type %q; the paths of the contract must begin at %s",
+				path, got.status, got.header.Get("Content-Type"), x.shown)
 		}
 	}
 	return ""

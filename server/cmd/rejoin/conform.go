@@ -106,7 +106,7 @@ func (c conformCommand) Run(ctx context.Context, t terminal) error {
 	defer stop(nil)
 	out := &stopper{out: t.out, stop: stop}
 	fmt.Fprintf(out, "contract %s\nbackend  %s\n\n", api.Digest, withoutPassword(c.URL))
-	lines := progress{out: out, live: isTerminal(t.out), verbose: c.Verbose}
+	lines := newProgress(out, isTerminal(t.out), c.Verbose)
 	report, err := conformance.Verify(ctx, target, lines.show)
 	lines.end()
 	if report.Requirements.All == 0 {
@@ -208,7 +208,7 @@ func summarize(out io.Writer, report conformance.Report) {
 // tabulate shows the figures of every tag of which something was to run.
 func tabulate(out io.Writer, report conformance.Report) {
 	const row = "%-10s %8v %8v %8v %8v %8v %8v\n"
-	fmt.Fprintf(out, "\n"+row, "tag", "passed", "failed", "errors", "skipped", "disabled", "all")
+	fmt.Fprintf(out, row, "tag", "passed", "failed", "errors", "skipped", "disabled", "all")
 	for _, tag := range report.ByTag() {
 		if n := tag.Figures; n.Disabled < n.All {
 			fmt.Fprintf(out, row, tag.Tag, n.Passed, n.Failed, n.Errors, n.Skipped, n.Disabled, n.All)
@@ -223,7 +223,12 @@ type progress struct {
 	out           io.Writer
 	live, verbose bool
 	run, failed   int
+	shown         map[string]int       // failures, by tag
 	excused       []conformance.Result // skipped, or only SHOULD have passed
+}
+
+func newProgress(out io.Writer, live, verbose bool) *progress {
+	return &progress{out: out, live: live, verbose: verbose, shown: map[string]int{}}
 }
 
 func (p *progress) show(r conformance.Result) {
@@ -233,7 +238,9 @@ func (p *progress) show(r conformance.Result) {
 	switch {
 	case !excused && r.Outcome != conformance.Pass:
 		p.failed++
-		p.print(r)
+		if p.shown[r.Section]++; p.verbose || p.shown[r.Section] <= mostShown {
+			p.print(r)
+		}
 	case p.verbose:
 		p.print(r)
 	case excused:
@@ -247,8 +254,16 @@ func (p *progress) show(r conformance.Result) {
 // end shows what was left for the end.
 func (p *progress) end() {
 	p.clear()
+	for _, tag := range slices.Sorted(maps.Keys(p.shown)) {
+		if more := p.shown[tag] - mostShown; more > 0 && !p.verbose {
+			fmt.Fprintf(p.out, "... and %d more of %s; --verbose and --report show all\n", more, tag)
+		}
+	}
 	for _, r := range p.excused {
 		p.print(r)
+	}
+	if p.failed+len(p.excused) > 0 || p.verbose {
+		fmt.Fprintln(p.out)
 	}
 }
 
@@ -256,8 +271,10 @@ var verdicts = map[conformance.Outcome]string{
 	conformance.Pass: "ok   ", conformance.Fail: "FAIL ", conformance.Skipped: "skip ", conformance.Broken: "ERROR",
 }
 
-// mostFailures is how many failures of one requirement are shown.
-const mostFailures = 3
+const (
+	mostShown    = 10 // failed requirements of one tag, unless all are wanted
+	mostFailures = 3  // failures of one requirement
+)
 
 func (p *progress) print(r conformance.Result) {
 	verdict := verdicts[r.Outcome]
@@ -290,7 +307,7 @@ func (p *progress) indented(text string) {
 
 // short is the beginning of a text, on one line.
 func short(text string) string {
-	const most = 200
+	const most = 160
 	line, rest, _ := strings.Cut(text, "\n")
 	if runes := []rune(line); len(runes) > most {
 		return string(runes[:most]) + " ..."

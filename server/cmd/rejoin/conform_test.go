@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -142,19 +143,19 @@ func TestWhatFailsIsShownInShortAndWholeIfVerbose(t *testing.T) {
 	advice.ID, advice.Level, advice.Failures = "SERVERS-FORM-02", conformance.Should, nil
 
 	var out output
-	p := progress{out: &out}
+	p := newProgress(&out, false, false)
 	for _, r := range []conformance.Result{advice, passed, r} {
 		p.show(r)
 	}
 	p.end()
-	want := "FAIL  SERVERS-JOIN-01: joins (0.00s)\n      " + long[:200] + " ...\n      two ...\n      3\n" +
-		"      ... and 2 more; --verbose and --report show all\nwarn  SERVERS-FORM-02: joins (0.00s)\n"
+	want := "FAIL  SERVERS-JOIN-01: joins (0.00s)\n      " + long[:160] + " ...\n      two ...\n      3\n" +
+		"      ... and 2 more; --verbose and --report show all\nwarn  SERVERS-FORM-02: joins (0.00s)\n\n"
 	if got := out.String(); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 
 	var all output
-	p = progress{out: &all, verbose: true}
+	p = newProgress(&all, false, true)
 	p.show(passed)
 	p.show(r)
 	p.end()
@@ -227,6 +228,19 @@ func TestTheTokensMayBeInTheEnvironmentAndAPasswordInTheAddress(t *testing.T) {
 	}
 }
 
+func TestOfATagWithManyFailuresTheFirstAreShown(t *testing.T) {
+	var out output
+	p := newProgress(&out, false, false)
+	for i := range mostShown + 7 {
+		id := fmt.Sprintf("ROLES-TEST-%02d", i)
+		p.show(conformance.Result{Requirement: conformance.Requirement{ID: id, Section: "roles", Level: conformance.Must}, Outcome: conformance.Fail})
+	}
+	p.end()
+	if got := out.String(); strings.Count(got, "FAIL") != mostShown || !strings.Contains(got, "\n... and 7 more of roles; --verbose and --report show all\n") {
+		t.Errorf("got %s", got)
+	}
+}
+
 func TestTheHelpShowsTheFormatOfASkip(t *testing.T) {
 	if code, stdout, stderr := rejoin("conform", "suite", "--help"); code != 0 || !strings.Contains(stdout, "    - id: SERVERS-VISIT-01\n      reason: ") {
 		t.Errorf("%d: %s%s", code, stdout, stderr)
@@ -241,7 +255,7 @@ func TestTheHelpAboutConformLeadsToItsFlags(t *testing.T) {
 
 func TestOnATerminalOneLineChangesAndOnlyWhatIsWrongStays(t *testing.T) {
 	var out output
-	p := progress{out: &out, live: true}
+	p := newProgress(&out, true, false)
 	p.show(conformance.Result{Requirement: conformance.Requirement{ID: "SERVERS-VISIT-01"}, Outcome: conformance.Pass})
 	p.show(conformance.Result{
 		Requirement: conformance.Requirement{ID: "SERVERS-JOIN-01", Text: "joins"}, Outcome: conformance.Fail,
@@ -250,7 +264,7 @@ func TestOnATerminalOneLineChangesAndOnlyWhatIsWrongStays(t *testing.T) {
 	p.end()
 	const gone = "\r\x1b[K"
 	want := gone + "\r1 run, 0 failed: SERVERS-VISIT-01" + gone + "FAIL  SERVERS-JOIN-01: joins (0.00s)\n      no\n" +
-		"\r2 run, 1 failed: SERVERS-JOIN-01" + gone
+		"\r2 run, 1 failed: SERVERS-JOIN-01" + gone + "\n"
 	if got := out.String(); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
