@@ -1,10 +1,10 @@
 package server
 
 import (
-	"context"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
@@ -142,59 +142,66 @@ func TestWhateverIsListedWholeHasItsLimit(t *testing.T) {
 		s := open(t, config)
 		c := newClub(t, s, "allow_dm")
 		other := createServer(t, c.h, c.ben, "Go club")
-		s.maxListed = 2
-		for name, r := range map[string]func() *http.Request{
-			"channels": func() *http.Request {
+		for name, list := range map[string]struct {
+			most, made int // made: before this test makes any
+			insert     func(tx *store.Tx, id string) error
+			again      func() *http.Request
+			listed     string
+		}{
+			"channels": {store.MaxChannels, 0, func(tx *store.Tx, id string) error {
+				return tx.Channels.Insert(t.Context(), gen.Channel{ObjectID: id, ServerID: c.id, ChannelType: "open"}, 1, false)
+			}, func() *http.Request {
 				return jsonRequest("/channels", c.owner, map[string]any{"topic": "x", "channelType": "open", "serverId": c.id})
-			},
-			"badges": func() *http.Request {
+			}, "/channels?serverId=" + c.id},
+			"roles": {store.MaxRoles, 2, func(tx *store.Tx, id string) error { // @all and Ben's are there
+				return tx.Roles.Insert(t.Context(), store.Role{Role: gen.Role{ObjectID: id, ServerID: c.id, Title: "x", Class: "blue"}})
+			}, func() *http.Request { return jsonRequest("/roles", c.owner, roleWith(c.id, "allow_dm")) }, "/servers/" + c.id + "/roles"},
+			"badges": {store.MaxBadges, 0, func(tx *store.Tx, id string) error {
+				return tx.Badges.Insert(t.Context(), store.Badge{ID: id, ServerID: c.id, Definition: gen.BadgeUpdate{Title: "x"}})
+			}, func() *http.Request {
 				return jsonRequest("/badges", c.owner, map[string]any{"title": "x", "action": "custom", "serverId": c.id})
-			},
-			"keys": func() *http.Request {
+			}, "/badges?serverId=" + c.id},
+			"keys": {store.MaxKeys, 0, func(tx *store.Tx, id string) error {
+				return tx.Keys.Insert(t.Context(), store.Key{Account: 1, APIKey: gen.APIKey{ObjectID: id, CommunityID: c.id}}, id)
+			}, func() *http.Request {
 				return jsonRequest("/apis/v1/communities/"+c.id+"/api-keys", c.owner, map[string]any{"name": "x", "permissions": []string{"badges"}})
-			},
-			"servers": func() *http.Request { return createRequest("/servers", c.owner, "x") }, // who has one already
-		} {
-			made := 0
-			for w := send(c.h, r()); w.Code < 300 && made < 5; w = send(c.h, r()) {
-				made++
-			}
-			if want := map[bool]int{true: 1, false: 2}[name == "servers"]; made != want {
-				t.Errorf("%s: %d were made, want %d", name, made, want)
-			}
-			if w := send(c.h, r()); w.Code != http.StatusConflict {
-				t.Errorf("%s: got %d %s, want 409", name, w.Code, w.Body)
-			}
-		}
-		if w := send(c.h, request("POST", "/servers/"+other+"/join", c.owner)); w.Code != http.StatusConflict {
-			t.Errorf("joining: got %d %s, want 409", w.Code, w.Body)
-		}
-	})
-}
-
-func TestWhatIsListedWholeHasALimit(t *testing.T) {
-	onEachDatabase(t, func(t *testing.T, config Config) {
-		s := open(t, config)
-		c := newClub(t, s, "manage_roles")
-		ctx := context.Background()
-		if err := s.store.Tx(ctx, func(tx *store.Tx) error {
-			for range maxRoles - 3 { // @all and Ben's are there
-				if err := tx.Roles.Insert(ctx, store.Role{Role: gen.Role{ObjectID: s.newID(), ServerID: c.id, Title: "x", Class: "blue"}}); err != nil {
+			}, ""},
+			"servers": {store.MaxMemberships, 1, func(tx *store.Tx, id string) error {
+				if err := tx.Servers.Insert(t.Context(), id, "x", "", 1, time.Now()); err != nil {
 					return err
 				}
+				return tx.Servers.InsertMember(t.Context(), id, 1, time.Now())
+			}, func() *http.Request { return createRequest("/servers", c.owner, "x") }, "/servers"},
+		} {
+			if err := s.store.Tx(t.Context(), func(tx *store.Tx) error {
+				for range list.most - list.made - 10 {
+					if err := list.insert(tx, s.newID()); err != nil {
+						return err
+					}
+				}
+				return nil
+			}); err != nil {
+				t.Fatalf("%s: %v", name, err)
 			}
-			return nil
-		}); err != nil {
-			t.Fatal(err)
-		}
-		if w := postJSON(c.h, "/roles", c.owner, roleWith(c.id, "allow_dm")); w.Code != http.StatusCreated {
-			t.Fatalf("the last one: got %d %s", w.Code, w.Body)
-		}
-		if w := postJSON(c.h, "/roles", c.owner, roleWith(c.id, "allow_dm")); w.Code != http.StatusConflict {
-			t.Errorf("one more: got %d %s, want 409", w.Code, w.Body)
-		}
-		if n := len(do[gen.RoleListResponse](t, c.h, "GET", "/servers/"+c.id+"/roles", c.owner, nil).Body); n != maxRoles {
-			t.Errorf("%d are listed, want %d", n, maxRoles)
+			// Ten have room, however many come at once.
+			answers := inParallel(30, func(int) int { return min(send(c.h, list.again()).Code, 300) })
+			if name == "servers" { // as many as may be joined, after which none may be made
+				if w := send(c.h, request("POST", "/servers/"+other+"/join", c.owner)); w.Code != http.StatusConflict {
+					t.Errorf("joining: got %d %s, want 409", w.Code, w.Body)
+				}
+			}
+			if made := 30 - answers[300]; made != 10 {
+				t.Errorf("%s: %d were made where there was room for 10: %v", name, made, answers)
+			}
+			if w := send(c.h, list.again()); w.Code != http.StatusConflict || !strings.Contains(w.Body.String(), "no room") {
+				t.Errorf("%s: got %d %s, want 409", name, w.Code, w.Body)
+			}
+			if list.listed == "" {
+				continue
+			}
+			if n := len(do[struct{ Body []struct{} }](t, c.h, "GET", list.listed, c.owner, nil).Body); n != list.most {
+				t.Errorf("%s: %d are listed, want %d", name, n, list.most)
+			}
 		}
 	})
 }

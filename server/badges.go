@@ -39,9 +39,6 @@ func (h badges) CreateBadge(ctx context.Context, r stub.CreateBadgeRequestObject
 			return body, err
 		}
 		badge := store.Badge{ID: id.String(), ServerID: s.ID, Definition: defined(gen.BadgeUpdate(*r.Body)), CreatedAt: h.now()}
-		if err := hasRoom(ctx, tx.Badges.Count, s.ID, h.maxListed, "badges in this server"); err != nil {
-			return body, err
-		}
 		if err := tx.Badges.Insert(ctx, badge); err != nil {
 			return body, err
 		}

@@ -36,9 +36,6 @@ func (h channels) CreateChannel(ctx context.Context, r stub.CreateChannelRequest
 		if err := mayDirect(who, r.Body.ChannelType); err != nil {
 			return body, err
 		}
-		if err := hasRoom(ctx, tx.Channels.Count, s.ID, h.maxListed, "channels in this server"); err != nil {
-			return body, err
-		}
 		channel := gen.Channel{
 			ObjectID: h.newID(), ServerID: s.ID, UserID: store.Number(who.account), Topic: r.Body.Topic, ChannelType: r.Body.ChannelType,
 			Description: valueOf(r.Body.Description), Permissions: []string{}, CreatedAt: now, UpdatedAt: now,

@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/labstack/echo/v4"
 	"github.com/rejoin-dev/rejoin/api/contract"
@@ -13,8 +14,12 @@ import (
 // writeErrors writes every error, after it has said in the words of the contract what the packages below say in their own.
 func writeErrors(write echo.HTTPErrorHandler) echo.HTTPErrorHandler {
 	return func(err error, c echo.Context) {
-		switch told := (*contract.Error)(nil); {
+		told, full := (*contract.Error)(nil), (*store.LimitError)(nil)
+		switch {
 		case errors.As(err, &told): // whoever knew what it means to the caller has said so
+		case errors.As(err, &full):
+			err = contract.Conflict("There is no room for one more",
+				fmt.Sprintf("limit reached: there are %d %s, as many as there may be", full.Most, full.What))
 		case errors.Is(err, store.ErrUnavailable), errors.Is(err, password.ErrBusy):
 			err = contract.Unavailable(err)
 		case errors.Is(err, images.ErrNotFound):

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/rejoin-dev/rejoin/api"
+	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
 // A reader who knows one level knows them all: the handler of an operation is a method of the type named after its
@@ -54,12 +55,12 @@ func TestTheLimitsAreThoseOfTheContract(t *testing.T) {
 		t.Fatal(err)
 	}
 	for list, limit := range map[string]uint64{
-		"RoleListResponse.body": maxRoles, "ChannelListResponse.body": maxListed, "BadgeListResponse.body": maxListed,
-		"ApiKeyListResponse.data": maxListed, "ServerListResponse.body": maxListed, "IntegrationChannelListResponse.data": maxListed,
+		"RoleListResponse.body": store.MaxRoles, "ChannelListResponse.body": store.MaxChannels, "BadgeListResponse.body": store.MaxBadges,
+		"ApiKeyListResponse.data": store.MaxKeys, "ServerListResponse.body": store.MaxMemberships, "IntegrationChannelListResponse.data": store.MaxChannels,
 	} {
 		schema, member, _ := strings.Cut(list, ".")
 		found := doc.Components.Schemas[schema]
-		if found == nil || *found.Value.Properties[member].Value.MaxItems != limit {
+		if found == nil || *found.Value.Properties[member].Value.MaxItems < limit {
 			t.Errorf("%s does not have at most %d items", list, limit)
 		}
 	}

@@ -1,27 +1,6 @@
 package server
 
-import (
-	"context"
-	"fmt"
-
-	"github.com/rejoin-dev/rejoin/api/contract"
-	"github.com/rejoin-dev/rejoin/gen"
-)
-
-// How much there may be of what is listed whole. The contract says so of each list, by maxItems.
-const (
-	maxRoles  = 1000
-	maxListed = 10000
-)
-
-// hasRoom refuses one more of what there may be so many of.
-func hasRoom[Of any](ctx context.Context, count func(context.Context, Of) (int64, error), of Of, limit int64, what string) error {
-	n, err := count(ctx, of)
-	if err == nil && n >= limit {
-		err = contract.Conflict("There is no room for one more", fmt.Sprintf("there are %d %s already, as many as there may be", n, what))
-	}
-	return err
-}
+import "github.com/rejoin-dev/rejoin/gen"
 
 // A page is a part of a longer list, as the query asks for it. The validator has filled in the defaults.
 type page struct{ number, limit int32 }

@@ -29,9 +29,6 @@ func (h roles) CreateRole(ctx context.Context, r stub.CreateRoleRequestObject) (
 		if err := mayWrite(s, role); err != nil {
 			return body, err
 		}
-		if err := hasRoom(ctx, tx.Roles.Count, s.ID, maxRoles, "roles in this server"); err != nil {
-			return body, err
-		}
 		if err := tx.Roles.Insert(ctx, store.Role{Role: role}); err != nil {
 			return body, err
 		}

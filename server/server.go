@@ -85,7 +85,6 @@ type core struct {
 	now       func() time.Time // the only clock
 	newID     func() string    // the only maker of ids
 	random    io.Reader        // the only source of secrets
-	maxListed int64            // of what is listed whole; less in tests
 }
 
 // handlers are the operations of the contract, a type for each tag. An operation that no tag has does not compile.
@@ -166,7 +165,6 @@ func newCore(ctx context.Context, config Config) (*core, error) {
 		now:       now,
 		newID:     newID,
 		random:    rand.Reader,
-		maxListed: maxListed,
 	}, nil
 }
 

@@ -39,9 +39,6 @@ func (h servers) CreateServer(ctx context.Context, r stub.CreateServerRequestObj
 	}
 	id, name, now := h.newID(), *form.Text("name"), h.now()
 	body, again, err := once(ctx, h.core, func(tx *store.Tx) (body gen.CreatedServerResponse, err error) {
-		if err := hasRoom(ctx, tx.Servers.CountOf, who.account, h.maxListed, "servers of yours"); err != nil {
-			return body, err
-		}
 		if err := tx.Servers.Insert(ctx, id, name, imageID, who.account, now); err != nil {
 			return body, err
 		}
@@ -122,6 +119,9 @@ func (h servers) DeleteServer(ctx context.Context, r stub.DeleteServerRequestObj
 		if err := tx.Servers.Delete(ctx, server.ID); err != nil {
 			return err
 		}
+		if err := tx.Jobs.Insert(ctx, removal{ServerID: server.ID}); err != nil {
+			return err
+		}
 		return h.record(ctx, tx, server.ID, gen.AuditActionServerDelete, server.ID, h.shown(ctx, server), nil)
 	})
 	if err != nil {
@@ -139,9 +139,6 @@ func (h servers) JoinServer(ctx context.Context, r stub.JoinServerRequestObject)
 			if errors.Is(err, store.ErrNotFound) {
 				return contract.NotFound("server")
 			}
-			return err
-		}
-		if err := hasRoom(ctx, tx.Servers.CountOf, who.account, h.maxListed, "servers of yours"); err != nil {
 			return err
 		}
 		err = tx.Servers.InsertMember(ctx, server.ID, who.account, h.now())
@@ -276,7 +273,8 @@ func matchesTag(header *string, tag string) bool {
 // giveUp removes an image that was stored for what then was refused. Any other failure leaves it: a file that nothing shows
 // does less harm than a server whose image is gone, where only the answer to a commit was lost.
 func (h servers) giveUp(ctx context.Context, imageID string, failure error) error {
-	if refused := (*contract.Error)(nil); errors.As(failure, &refused) {
+	refused, full := (*contract.Error)(nil), (*store.LimitError)(nil)
+	if errors.As(failure, &refused) || errors.As(failure, &full) {
 		h.images.Remove(ctx, imageID)
 	}
 	return failure

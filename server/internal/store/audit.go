@@ -13,9 +13,12 @@ type Audit struct{ *conn }
 
 // Insert adds an entry about a server. A state is a model of the contract, or nil.
 func (q Audit) Insert(ctx context.Context, serverID string, e gen.AuditEntry, before, after any) error {
-	return q.exec(ctx, `INSERT INTO audit (id, server_id, actor_type, actor_id, action, target, before, after, at)
+	if err := q.exec(ctx, `INSERT INTO audit (id, server_id, actor_type, actor_id, action, target, before, after, at)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		e.ObjectID, serverID, e.Actor.Type, e.Actor.ID, e.Action, e.Target, stateOf(before), stateOf(after), e.At.UnixMicro())
+		e.ObjectID, serverID, e.Actor.Type, e.Actor.ID, e.Action, e.Target, stateOf(before), stateOf(after), e.At.UnixMicro()); err != nil {
+		return err
+	}
+	return q.countIn(ctx, auditTally, serverID)
 }
 
 func stateOf(model any) sql.NullString {
@@ -35,7 +38,7 @@ func (q Audit) List(ctx context.Context, serverID string, limit, skip int) ([]ge
 
 // Count tells how many entries there are about a server.
 func (q Audit) Count(ctx context.Context, serverID string) (int64, error) {
-	return get(ctx, q.conn, scanOne[int64], `SELECT COUNT(*) FROM audit WHERE server_id = $1`, serverID)
+	return q.total(ctx, auditTally, serverID)
 }
 
 // state reads a state from its column.

@@ -36,20 +36,18 @@ func (q Badges) ListOf(ctx context.Context, serverID string, account int64) ([]B
 	 WHERE mb.server_id = $1 AND mb.account = $2 ORDER BY mb.awarded_at, b.id`, serverID, account)
 }
 
-// Count tells how many badges a server has.
-func (q Badges) Count(ctx context.Context, serverID string) (int64, error) {
-	return get(ctx, q.conn, scanOne[int64], `SELECT COUNT(*) FROM badges WHERE server_id = $1`, serverID)
-}
-
 // Get returns a badge.
 func (q Badges) Get(ctx context.Context, id string) (Badge, error) {
 	return get(ctx, q.conn, scanBadge, selectBadge+`WHERE b.id = $1`, id)
 }
 
-// Insert adds a badge.
+// Insert adds a badge. Beyond MaxBadges it is a LimitError.
 func (q Badges) Insert(ctx context.Context, b Badge) error {
-	return q.exec(ctx, `INSERT INTO badges (id, server_id, definition, created_at) VALUES ($1, $2, $3, $4)`,
-		b.ID, b.ServerID, written(b.Definition), b.CreatedAt.UnixMicro())
+	if err := q.exec(ctx, `INSERT INTO badges (id, server_id, definition, created_at) VALUES ($1, $2, $3, $4)`,
+		b.ID, b.ServerID, written(b.Definition), b.CreatedAt.UnixMicro()); err != nil {
+		return err
+	}
+	return q.countIn(ctx, badgesTally, b.ServerID)
 }
 
 // Update replaces what a badge is.
@@ -59,7 +57,7 @@ func (q Badges) Update(ctx context.Context, b Badge) error {
 
 // Delete removes a badge and takes it from everybody.
 func (q Badges) Delete(ctx context.Context, id string) error {
-	return q.change(ctx, `DELETE FROM badges WHERE id = $1`, id)
+	return q.deleteCounted(ctx, badgesTally, `DELETE FROM badges WHERE id = $1 RETURNING server_id`, id)
 }
 
 // InsertOf awards a badge to a member and tells whether the member did not have it.

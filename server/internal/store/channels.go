@@ -25,7 +25,7 @@ const visible = `(c.channel_type NOT IN ('private', 'direct')
 	    OR EXISTS (SELECT 1 FROM channel_members cm WHERE cm.channel_id = c.id AND cm.account = $2)
 	    OR (c.channel_type = 'private' AND EXISTS (
 	        SELECT 1 FROM channel_roles cr JOIN roles r ON r.id = cr.role_id
-	          LEFT JOIN member_roles mr ON mr.role_id = r.id AND mr.account = $2
+	          LEFT JOIN member_roles mr ON mr.role_id = r.id AND mr.server_id = r.server_id AND mr.account = $2
 	         WHERE cr.channel_id = c.id AND (r.everyone OR mr.account IS NOT NULL)) AND $2 > 0))`
 
 const selectChannel = `SELECT c.id, c.server_id, c.account, c.topic, c.description, c.channel_type, c.created_at, c.updated_at,
@@ -58,16 +58,14 @@ func (q Channels) Get(ctx context.Context, id string, viewer Viewer) (gen.Channe
 	return get(ctx, q.conn, scanChannel, selectChannel+`WHERE c.id = $1 AND `+visible, id, viewer.Account, viewer.Full)
 }
 
-// Insert adds a channel that an account has made, or an API key in its name.
+// Insert adds a channel that an account has made, or an API key in its name. Beyond MaxChannels it is a LimitError.
 func (q Channels) Insert(ctx context.Context, c gen.Channel, account int64, byKey bool) error {
-	return q.exec(ctx, `INSERT INTO channels (id, server_id, account, by_key, topic, description, channel_type, created_at, updated_at)
+	if err := q.exec(ctx, `INSERT INTO channels (id, server_id, account, by_key, topic, description, channel_type, created_at, updated_at)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		c.ObjectID, c.ServerID, account, byKey, c.Topic, c.Description, c.ChannelType, c.CreatedAt.UnixMicro(), c.UpdatedAt.UnixMicro())
-}
-
-// Count tells how many channels a server has.
-func (q Channels) Count(ctx context.Context, serverID string) (int64, error) {
-	return get(ctx, q.conn, scanOne[int64], `SELECT COUNT(*) FROM channels WHERE server_id = $1`, serverID)
+		c.ObjectID, c.ServerID, account, byKey, c.Topic, c.Description, c.ChannelType, c.CreatedAt.UnixMicro(), c.UpdatedAt.UnixMicro()); err != nil {
+		return err
+	}
+	return q.countIn(ctx, channelsTally, c.ServerID)
 }
 
 // Update replaces what may change of a channel.
@@ -78,7 +76,7 @@ func (q Channels) Update(ctx context.Context, c gen.Channel) error {
 
 // Delete removes a channel.
 func (q Channels) Delete(ctx context.Context, id string) error {
-	return q.change(ctx, `DELETE FROM channels WHERE id = $1`, id)
+	return q.deleteCounted(ctx, channelsTally, `DELETE FROM channels WHERE id = $1 RETURNING server_id`, id)
 }
 
 // AdmitRoles sets the roles that a channel admits. They must be roles of its server: a foreign one is ForeignError.

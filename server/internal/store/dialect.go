@@ -27,7 +27,8 @@ import (
 type dialect struct {
 	goose     goose.Dialect
 	isolation sql.IsolationLevel
-	prepares  bool // whether statements must be kept prepared by us; pgx does so by itself
+	shards    int64 // of tallies, over which transactions at once are spread
+	prepares  bool  // whether statements must be kept prepared by us; pgx does so by itself
 
 	open           func(url string) (write, read *sql.DB, err error)
 	lockMigrations func(ctx context.Context, db *sql.DB, url string) (unlock func(), err error)
@@ -62,6 +63,7 @@ func (d *dialect) errorOf(err error) error {
 // and a pool of readers, which WAL lets run beside it.
 var sqliteFile = dialect{
 	goose:    goose.DialectSQLite3,
+	shards:   1,
 	prepares: true,
 	open: func(path string) (write, read *sql.DB, err error) {
 		dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + url.Values{"_pragma": {
@@ -101,6 +103,7 @@ var sqliteFile = dialect{
 var postgreSQL = dialect{
 	goose:     goose.DialectPostgres,
 	isolation: sql.LevelSerializable,
+	shards:    tallyShards,
 	open: func(url string) (write, read *sql.DB, err error) {
 		db, err := sql.Open("pgx", url)
 		if err != nil {

@@ -40,23 +40,21 @@ func (q Keys) List(ctx context.Context, serverID string) ([]gen.APIKey, error) {
 	}, selectKey+`WHERE k.server_id = $1 ORDER BY k.created_at, k.id`, serverID)
 }
 
-// Count tells how many API keys a server has.
-func (q Keys) Count(ctx context.Context, serverID string) (int64, error) {
-	return get(ctx, q.conn, scanOne[int64], `SELECT COUNT(*) FROM api_keys WHERE server_id = $1`, serverID)
-}
-
 // Get returns a key of a server.
 func (q Keys) Get(ctx context.Context, serverID, id string) (Key, error) {
 	return get(ctx, q.conn, scanKey, selectKey+`WHERE k.server_id = $1 AND k.id = $2`, serverID, id)
 }
 
-// Insert adds a key by its hash.
+// Insert adds a key by its hash. Beyond MaxKeys it is a LimitError.
 func (q Keys) Insert(ctx context.Context, k Key, hash string) error {
-	return q.exec(ctx, `INSERT INTO api_keys (id, server_id, key_hash, masked, name, permissions, expire_period, expires_at, active,
+	if err := q.exec(ctx, `INSERT INTO api_keys (id, server_id, key_hash, masked, name, permissions, expire_period, expires_at, active,
 	       account, created_at, updated_at)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
 		k.ObjectID, k.CommunityID, hash, k.Key, k.Name, written(k.Permissions), k.ExpirePeriod, microsOrNull(k.ExpireDate),
-		k.IsActive, k.Account, k.CreatedAt.UnixMicro(), k.UpdatedAt.UnixMicro())
+		k.IsActive, k.Account, k.CreatedAt.UnixMicro(), k.UpdatedAt.UnixMicro()); err != nil {
+		return err
+	}
+	return q.countIn(ctx, keysTally, k.CommunityID)
 }
 
 // Update replaces what may change of a key.
@@ -67,5 +65,5 @@ func (q Keys) Update(ctx context.Context, k Key) error {
 
 // Delete ends a key.
 func (q Keys) Delete(ctx context.Context, id string) error {
-	return q.change(ctx, `DELETE FROM api_keys WHERE id = $1`, id)
+	return q.deleteCounted(ctx, keysTally, `DELETE FROM api_keys WHERE id = $1 RETURNING server_id`, id)
 }

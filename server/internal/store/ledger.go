@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"time"
 
 	"github.com/rejoin-dev/rejoin/gen"
@@ -30,16 +31,47 @@ type LedgerLine struct {
 
 // Insert adds a line, unless its reason has counted already.
 func (q Ledger) Insert(ctx context.Context, l LedgerLine) error {
-	return q.exec(ctx, `INSERT INTO ledger (id, server_id, account, kind, amount, reason, at)
+	added, err := q.changed(ctx, `INSERT INTO ledger (id, server_id, account, kind, amount, reason, at)
 	VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
 		l.ID, l.ServerID, l.Account, l.Kind, l.Amount, l.Reason, l.At.UnixMicro())
+	if err != nil || !added {
+		return err
+	}
+	var more totals
+	switch l.Kind {
+	case XP:
+		more.Xp = l.Amount
+	case Coins:
+		more.Coins = l.Amount
+	}
+	return q.addToTotals(ctx, l.ServerID, l.Account, more)
 }
 
 // Balance returns the sums of an account's lines in a server.
 func (q Ledger) Balance(ctx context.Context, serverID string, account int64) (gen.Balance, error) {
-	return get(ctx, q.conn, func(rows *sql.Rows) (b gen.Balance, err error) {
-		return b, rows.Scan(&b.Xp, &b.Coins)
-	}, `SELECT CAST(COALESCE(SUM(CASE WHEN kind = 'xp' THEN amount END), 0) AS BIGINT),
-	       CAST(COALESCE(SUM(CASE WHEN kind = 'coins' THEN amount END), 0) AS BIGINT)
-	  FROM ledger WHERE server_id = $1 AND account = $2`, serverID, account)
+	found, err := q.totalsOf(ctx, serverID, account)
+	return found.Balance, err
+}
+
+// totals are what an account has and has done in a server, kept in the transactions in which that changes.
+type totals struct {
+	gen.Balance
+	visits int64
+}
+
+func (c *conn) addToTotals(ctx context.Context, serverID string, account int64, more totals) error {
+	return c.exec(ctx, `INSERT INTO totals (server_id, account, xp, coins, visits) VALUES ($1, $2, $3, $4, $5)
+	ON CONFLICT (server_id, account) DO UPDATE
+	SET xp = totals.xp + excluded.xp, coins = totals.coins + excluded.coins, visits = totals.visits + excluded.visits`,
+		serverID, account, more.Xp, more.Coins, more.visits)
+}
+
+func (c *conn) totalsOf(ctx context.Context, serverID string, account int64) (totals, error) {
+	found, err := get(ctx, c, func(rows *sql.Rows) (t totals, err error) {
+		return t, rows.Scan(&t.Xp, &t.Coins, &t.visits)
+	}, `SELECT xp, coins, visits FROM totals WHERE server_id = $1 AND account = $2`, serverID, account)
+	if errors.Is(err, ErrNotFound) {
+		err = nil
+	}
+	return found, err
 }

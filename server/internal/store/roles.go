@@ -39,14 +39,14 @@ func (q Roles) List(ctx context.Context, serverID string) ([]gen.Role, error) {
 // ListOf returns the roles of a member, the highest first; the role that everyone has is among them.
 func (q Roles) ListOf(ctx context.Context, serverID string, account int64) ([]gen.Role, error) {
 	return list(ctx, q.conn, scanWireRole, selectRole+`WHERE r.server_id = $1 AND (r.everyone OR EXISTS (
-	       SELECT 1 FROM member_roles mr WHERE mr.role_id = r.id AND mr.account = $2))
+	       SELECT 1 FROM member_roles mr WHERE mr.role_id = r.id AND mr.server_id = r.server_id AND mr.account = $2))
 	 ORDER BY r.position, r.id`, serverID, account)
 }
 
 // ListOfAccount returns what ListOf does for every server that an account is a member of, by the id of the server.
 func (q Roles) ListOfAccount(ctx context.Context, account int64) (map[string][]gen.Role, error) {
 	all, err := list(ctx, q.conn, scanWireRole, selectRole+`JOIN members m ON m.server_id = r.server_id AND m.account = $1
-	 WHERE r.everyone OR EXISTS (SELECT 1 FROM member_roles mr WHERE mr.role_id = r.id AND mr.account = $1)
+	 WHERE r.everyone OR EXISTS (SELECT 1 FROM member_roles mr WHERE mr.role_id = r.id AND mr.server_id = r.server_id AND mr.account = $1)
 	 ORDER BY r.position, r.id`, account)
 	byServer := map[string][]gen.Role{}
 	for _, role := range all {
@@ -55,23 +55,21 @@ func (q Roles) ListOfAccount(ctx context.Context, account int64) (map[string][]g
 	return byServer, err
 }
 
-// Count tells how many roles a server has.
-func (q Roles) Count(ctx context.Context, serverID string) (int64, error) {
-	return get(ctx, q.conn, scanOne[int64], `SELECT COUNT(*) FROM roles WHERE server_id = $1`, serverID)
-}
-
 // Get returns a role.
 func (q Roles) Get(ctx context.Context, id string) (Role, error) {
 	return get(ctx, q.conn, scanRole, selectRole+`WHERE r.id = $1`, id)
 }
 
-// Insert adds a role.
+// Insert adds a role. Beyond MaxRoles it is a LimitError.
 func (q Roles) Insert(ctx context.Context, r Role) error {
-	return q.exec(ctx, `INSERT INTO roles (id, server_id, everyone, title, description, class, position, billable,
+	if err := q.exec(ctx, `INSERT INTO roles (id, server_id, everyone, title, description, class, position, billable,
 	       server_permissions, channel_permissions, created_at, updated_at)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
 		r.ObjectID, r.ServerID, r.Everyone, r.Title, r.Description, r.Class, r.Order, r.Billable,
-		written(r.ServerPermissions), written(r.ChannelPermissions), r.CreatedAt.UnixMicro(), r.UpdatedAt.UnixMicro())
+		written(r.ServerPermissions), written(r.ChannelPermissions), r.CreatedAt.UnixMicro(), r.UpdatedAt.UnixMicro()); err != nil {
+		return err
+	}
+	return q.countIn(ctx, rolesTally, r.ServerID)
 }
 
 // Update replaces what may change of a role.
@@ -84,7 +82,7 @@ func (q Roles) Update(ctx context.Context, r Role) error {
 
 // Delete removes a role and takes it from everybody.
 func (q Roles) Delete(ctx context.Context, id string) error {
-	return q.change(ctx, `DELETE FROM roles WHERE id = $1`, id)
+	return q.deleteCounted(ctx, rolesTally, `DELETE FROM roles WHERE id = $1 RETURNING server_id`, id)
 }
 
 // InsertOf gives a role to a member and tells whether the member did not have it.

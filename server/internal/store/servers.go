@@ -71,20 +71,20 @@ func (q Servers) get(ctx context.Context, text string, args ...any) (Server, err
 // ListOf returns the servers that an account is a member of, oldest first.
 func (q Servers) ListOf(ctx context.Context, account int64) ([]Server, error) {
 	servers, err := q.list(ctx, serverColumns+`FROM members m JOIN servers s ON s.id = m.server_id`+rolesOfServer+
-		`WHERE m.account = $1 ORDER BY m.server_id, r.position, r.id`, account)
+		`WHERE m.account = $1 AND NOT s.deleted ORDER BY m.server_id, r.position, r.id`, account)
 	slices.SortStableFunc(servers, func(a, b Server) int { return cmp.Compare(a.createdAt, b.createdAt) })
 	return servers, err
 }
 
 // Get returns a server.
 func (q Servers) Get(ctx context.Context, id string) (Server, error) {
-	return q.get(ctx, serverColumns+`FROM servers s`+rolesOfServer+`WHERE s.id = $1 ORDER BY r.position, r.id`, id)
+	return q.get(ctx, serverColumns+`FROM servers s`+rolesOfServer+`WHERE s.id = $1 AND NOT s.deleted ORDER BY r.position, r.id`, id)
 }
 
 // GetAsMember returns a server, for a member of it only: to everybody else it is ErrNotFound.
 func (q Servers) GetAsMember(ctx context.Context, id string, account int64) (Server, error) {
 	return q.get(ctx, serverColumns+`FROM members m JOIN servers s ON s.id = m.server_id`+rolesOfServer+
-		`WHERE m.server_id = $1 AND m.account = $2 ORDER BY r.position, r.id`, id, account)
+		`WHERE m.server_id = $1 AND m.account = $2 AND NOT s.deleted ORDER BY r.position, r.id`, id, account)
 }
 
 // Insert adds a server.
@@ -98,9 +98,60 @@ func (q Servers) Update(ctx context.Context, id, name, imageID string) error {
 	return q.change(ctx, `UPDATE servers SET name = $2, image_id = $3 WHERE id = $1`, id, name, orNull(imageID))
 }
 
-// Delete removes a server and everything in it.
+// Delete ends a server: nobody finds it any more, nor what is in it. That is removed by DeleteRest, because there may be
+// any amount of it.
 func (q Servers) Delete(ctx context.Context, id string) error {
-	return q.change(ctx, `DELETE FROM servers WHERE id = $1`, id)
+	owner, err := get(ctx, q.conn, scanOne[int64], `UPDATE servers SET deleted = TRUE WHERE id = $1 AND NOT deleted RETURNING owner`, id)
+	if err != nil {
+		return err
+	}
+	// Who deletes one server may make another at once; and API keys are asked for by themselves.
+	if err := q.DeleteMember(ctx, id, owner); err != nil {
+		return err
+	}
+	return q.exec(ctx, `DELETE FROM api_keys WHERE server_id = $1`, id)
+}
+
+// What a server may have any amount of, but for its members. The rest goes with the server itself.
+var deleteSome = []string{
+	`DELETE FROM ledger WHERE id IN (SELECT id FROM ledger WHERE server_id = $1 LIMIT $2)`,
+	`DELETE FROM visits WHERE (server_id, account, day) IN (SELECT server_id, account, day FROM visits WHERE server_id = $1 LIMIT $2)`,
+	`DELETE FROM totals WHERE (server_id, account) IN (SELECT server_id, account FROM totals WHERE server_id = $1 LIMIT $2)`,
+	`DELETE FROM member_roles WHERE (account, server_id, role_id) IN (
+	       SELECT mr.account, mr.server_id, mr.role_id FROM roles r JOIN member_roles mr ON mr.role_id = r.id WHERE r.server_id = $1 LIMIT $2)`,
+	`DELETE FROM member_badges WHERE (account, server_id, badge_id) IN (
+	       SELECT mb.account, mb.server_id, mb.badge_id FROM badges b JOIN member_badges mb ON mb.badge_id = b.id WHERE b.server_id = $1 LIMIT $2)`,
+	`DELETE FROM channel_members WHERE (channel_id, account) IN (
+	       SELECT cm.channel_id, cm.account FROM channels c JOIN channel_members cm ON cm.channel_id = c.id WHERE c.server_id = $1 LIMIT $2)`,
+	`DELETE FROM channel_roles WHERE (channel_id, role_id) IN (
+	       SELECT cr.channel_id, cr.role_id FROM channels c JOIN channel_roles cr ON cr.channel_id = c.id WHERE c.server_id = $1 LIMIT $2)`,
+}
+
+// DeleteRest removes some rows of what a deleted server has left, and in the end its own, and tells whether there are more.
+func (q Servers) DeleteRest(ctx context.Context, id string, some int) (more bool, err error) {
+	for _, text := range deleteSome {
+		if deleted, err := q.changed(ctx, text, id, some); err != nil || deleted {
+			return true, err
+		}
+	}
+	left, err := list(ctx, q.conn, scanOne[int64], `DELETE FROM members WHERE (account, server_id) IN (
+	       SELECT account, server_id FROM members WHERE server_id = $1 LIMIT $2) RETURNING account`, id, some)
+	if err != nil {
+		return true, err
+	}
+	for _, account := range left {
+		if err := q.countOut(ctx, membershipsTally, Number(account)); err != nil {
+			return true, err
+		}
+	}
+	if len(left) > 0 {
+		return true, nil
+	}
+	if err := q.exec(ctx, `DELETE FROM servers WHERE id = $1 AND deleted`, id); err != nil {
+		return true, err
+	}
+	// The audit trail outlives its server, and so does its tally.
+	return false, q.exec(ctx, `DELETE FROM tallies WHERE whose = $1 AND kind <> $2`, id, auditTally.kind)
 }
 
 // IsMember tells whether an account is a member of a server.
@@ -109,15 +160,16 @@ func (q Servers) IsMember(ctx context.Context, serverID string, account int64) (
 		`SELECT EXISTS (SELECT 1 FROM members WHERE server_id = $1 AND account = $2)`, serverID, account)
 }
 
-// InsertMember makes an account a member.
+// InsertMember makes an account a member. Beyond MaxMemberships of the account it is a LimitError.
 func (q Servers) InsertMember(ctx context.Context, serverID string, account int64, at time.Time) error {
-	return q.exec(ctx, `INSERT INTO members (server_id, account, joined_at) VALUES ($1, $2, $3)`,
-		serverID, account, at.UnixMicro())
-}
-
-// CountOf tells how many servers an account is a member of.
-func (q Servers) CountOf(ctx context.Context, account int64) (int64, error) {
-	return get(ctx, q.conn, scanOne[int64], `SELECT COUNT(*) FROM members WHERE account = $1`, account)
+	if err := q.exec(ctx, `INSERT INTO members (server_id, account, joined_at) VALUES ($1, $2, $3)`,
+		serverID, account, at.UnixMicro()); err != nil {
+		return err
+	}
+	if err := q.countIn(ctx, membershipsTally, Number(account)); err != nil {
+		return err
+	}
+	return q.countIn(ctx, membersTally, serverID)
 }
 
 // DeleteMember ends a membership and takes what came with it: roles, badges, and to be admitted to channels by name.
@@ -126,7 +178,13 @@ func (q Servers) DeleteMember(ctx context.Context, serverID string, account int6
 	       SELECT id FROM channels WHERE server_id = $1)`, serverID, account); err != nil {
 		return err
 	}
-	return q.change(ctx, `DELETE FROM members WHERE server_id = $1 AND account = $2`, serverID, account)
+	if err := q.change(ctx, `DELETE FROM members WHERE server_id = $1 AND account = $2`, serverID, account); err != nil {
+		return err
+	}
+	if err := q.countOut(ctx, membershipsTally, Number(account)); err != nil {
+		return err
+	}
+	return q.countOut(ctx, membersTally, serverID)
 }
 
 // ListMembers returns the members, those who joined first first, skipping some, and at most limit of them.
@@ -135,7 +193,7 @@ func (q Servers) ListMembers(ctx context.Context, serverID string, limit, skip i
 	SELECT a.id, a.number, a.username, a.display_name, a.avatar, m.joined_at,
 	       (SELECT string_agg(r.title, $4 ORDER BY r.position, r.id) FROM roles r
 	         WHERE r.server_id = m.server_id AND (r.everyone OR EXISTS (
-	               SELECT 1 FROM member_roles mr WHERE mr.role_id = r.id AND mr.account = m.account)))
+	               SELECT 1 FROM member_roles mr WHERE mr.role_id = r.id AND mr.server_id = r.server_id AND mr.account = m.account)))
 	  FROM members m JOIN accounts a ON a.number = m.account
 	 WHERE m.server_id = $1 ORDER BY m.joined_at, m.account LIMIT $2 OFFSET $3`, serverID, limit, skip, titleSeparator)
 }
@@ -158,19 +216,23 @@ func scanMember(rows *sql.Rows) (m gen.Member, err error) {
 
 // CountMembers tells how many members a server has.
 func (q Servers) CountMembers(ctx context.Context, serverID string) (int64, error) {
-	return get(ctx, q.conn, scanOne[int64], `SELECT COUNT(*) FROM members WHERE server_id = $1`, serverID)
+	return q.total(ctx, membersTally, serverID)
 }
 
 // InsertVisit records a visit on a day and tells whether it is the first of that day.
 func (q Servers) InsertVisit(ctx context.Context, serverID string, account int64, day string) (first bool, err error) {
-	return q.changed(ctx, `INSERT INTO visits (server_id, account, day) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+	first, err = q.changed(ctx, `INSERT INTO visits (server_id, account, day) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
 		serverID, account, day)
+	if err != nil || !first {
+		return first, err
+	}
+	return true, q.addToTotals(ctx, serverID, account, totals{visits: 1})
 }
 
 // CountVisits tells on how many days an account visited a server.
 func (q Servers) CountVisits(ctx context.Context, serverID string, account int64) (int64, error) {
-	return get(ctx, q.conn, scanOne[int64],
-		`SELECT COUNT(*) FROM visits WHERE server_id = $1 AND account = $2`, serverID, account)
+	found, err := q.totalsOf(ctx, serverID, account)
+	return found.visits, err
 }
 
 func orNull(text string) sql.NullString { return sql.NullString{String: text, Valid: text != ""} }

@@ -16,6 +16,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -36,6 +37,7 @@ var migrations embed.FS
 type Store struct {
 	Queries
 	write, read *pool
+	turn        atomic.Int64           // of transactions, to spread them over the shards of tallies
 	jobs        *river.Client[*sql.Tx] // enqueues only
 }
 
@@ -157,7 +159,7 @@ func (s *Store) tryTx(ctx context.Context, fn func(*Tx) error) error {
 		return err
 	}
 	defer tx.Rollback() // does nothing after a commit
-	queries := queriesOn(&conn{pool: s.write, tx: tx})
+	queries := queriesOn(&conn{pool: s.write, tx: tx, shard: s.turn.Add(1) % s.write.shards})
 	if err := fn(&Tx{Queries: queries, Jobs: Jobs{client: s.jobs, tx: tx}}); err != nil {
 		return err
 	}

@@ -7,8 +7,9 @@ import (
 
 // A conn is where statements run: a pool, or a transaction on it.
 type conn struct {
-	pool *pool
-	tx   *sql.Tx
+	pool  *pool
+	tx    *sql.Tx
+	shard int64 // of tallies, which this transaction changes
 }
 
 // The verbs of statements that return rows are functions, because a method cannot have a type parameter of its own.
