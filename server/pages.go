@@ -11,11 +11,17 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/api/contract"
+	"github.com/swaggest/swgui"
 	"github.com/swaggest/swgui/v5emb"
 )
 
 // readyTimeout is how long the database may take to answer before this replica gets no more requests.
 const readyTimeout = 2 * time.Second
+
+// whichCredential says at the head of the reference what to do with the token that an operator has.
+const whichCredential = `<p style="max-width: 1460px; margin: 0 auto; padding: 20px 20px 0; font: 16px sans-serif; color: #3b4151">
+To send requests from this page, choose <b>Authorize</b>. The token that <code>rejoin serve</code> or
+<code>rejoin token</code> has printed is a session token: paste it under <b>sessionAuth</b>. The other two are for API keys.</p>`
 
 // addPages registers what stands beside the API and is not in the contract: the contract itself, its reference page,
 // and what operators look at.
@@ -27,7 +33,12 @@ func (s *Server) addPages(e *echo.Echo) error {
 	e.GET("/openapi.yaml", document("application/yaml", func() ([]byte, error) { return api.Spec, nil }))
 	e.GET("/openapi.json", document("application/json", sync.OnceValues(doc.MarshalJSON)))
 
-	reference := v5emb.New(doc.Info.Title, "/openapi.yaml", "/docs/") // in YAML the operations keep their order
+	reference := v5emb.NewHandlerWithConfig(swgui.Config{
+		Title:       doc.Info.Title,
+		SwaggerJSON: "/openapi.yaml", // in YAML the operations keep their order
+		BasePath:    "/docs/",
+		PrependHTML: whichCredential,
+	})
 	page := func(c echo.Context) error {
 		// The page runs scripts and styles of its own, and nothing from anywhere else.
 		c.Response().Header().Set(echo.HeaderContentSecurityPolicy,
@@ -35,6 +46,10 @@ func (s *Server) addPages(e *echo.Echo) error {
 		reference.ServeHTTP(c.Response(), c.Request())
 		return nil
 	}
+	e.GET("/", func(c echo.Context) error {
+		c.Response().Header().Set(echo.HeaderCacheControl, "no-store") // what stands here may change
+		return c.Redirect(http.StatusFound, "/docs")
+	})
 	e.GET("/docs", page)
 	e.GET("/docs/*", page)
 

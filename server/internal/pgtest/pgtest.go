@@ -59,7 +59,10 @@ const templateName = "filled"
 func create(t testing.TB, name, template string) string {
 	t.Helper()
 	c, err := start()
-	if errors.Is(err, exec.ErrNotFound) && os.Getenv("REJOIN_TEST_POSTGRES") != "require" {
+	if errors.Is(err, exec.ErrNotFound) {
+		if os.Getenv("REJOIN_TEST_POSTGRES") == "require" {
+			t.Fatal("PostgreSQL is not installed, and REJOIN_TEST_POSTGRES=require wants it: install its server (initdb and postgres)")
+		}
 		t.Skip("PostgreSQL is not installed: this runs on SQLite only")
 	}
 	if err != nil {
