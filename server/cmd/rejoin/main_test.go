@@ -244,6 +244,32 @@ func TestHelpNamesDefaultsAndVariables(t *testing.T) {
 	}
 }
 
+func TestTheReadmeListsTheFlagsOfServe(t *testing.T) {
+	readme, err := os.ReadFile("../../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, stdout, _ := rejoin("serve", "--help")
+	help := strings.Join(strings.Fields(stdout), " ")
+	row := regexp.MustCompile("(?m)^\\| `--([a-z-]+)` \\| `([A-Z_]+)` \\| (.*?) \\|")
+	listed := map[string]bool{}
+	for _, cells := range row.FindAllStringSubmatch(string(readme), -1) {
+		listed[cells[1]] = true
+		want := "$" + cells[2] + ")"
+		if value, ok := strings.CutPrefix(cells[3], "`"); ok {
+			want = "(default " + strings.TrimSuffix(value, "`") + ", " + want
+		}
+		if !strings.Contains(help, "--"+cells[1]+"=") || !strings.Contains(help, want) {
+			t.Errorf("README has --%s with %s, and the help has not: %s", cells[1], want, stdout)
+		}
+	}
+	for _, flag := range regexp.MustCompile(`(?m)^ +--([a-z-]+)=`).FindAllStringSubmatch(stdout, -1) {
+		if !listed[flag[1]] {
+			t.Errorf("README does not list --%s", flag[1])
+		}
+	}
+}
+
 func TestTheLogSaysWhenTheServerHasStartedAndStopped(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
