@@ -1,9 +1,7 @@
 package server
 
 import (
-	"bytes"
 	"fmt"
-	"log/slog"
 	"regexp"
 	"strings"
 	"testing"
@@ -48,16 +46,5 @@ func TestNoRequestAddsSeriesToTheMetrics(t *testing.T) {
 	}
 	if after := count(); after != before {
 		t.Errorf("there were %d series and now are %d: %s", before, after, metricsOf(s))
-	}
-}
-
-func TestTheLogSaysTheUnitOfDurations(t *testing.T) {
-	var log bytes.Buffer
-	config := onSQLite(t)
-	config.Log = slog.New(slog.NewJSONHandler(&log, nil))
-	s := open(t, config)
-	send(s.Handler(), request("GET", "/livez", ""))
-	if !regexp.MustCompile(`"duration_ms":[0-9.]+`).MatchString(log.String()) {
-		t.Errorf("got %s", &log)
 	}
 }

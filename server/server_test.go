@@ -418,16 +418,16 @@ func TestTheLogHasOneLineARequestAndNoCredential(t *testing.T) {
 	r.Header.Set("X-Request-Id", "my-request")
 	send(s.Handler(), r)
 	var line struct {
-		RequestID string `json:"request_id"`
-		Operation string
-		Status    int
-		Duration  int64
-		Account   int64
+		RequestID  string `json:"request_id"`
+		Operation  string
+		Status     int
+		DurationMS float64 `json:"duration_ms"`
+		Account    int64
 	}
 	if err := json.Unmarshal(log.Bytes(), &line); err != nil {
 		t.Fatalf("not one line of JSON: %v: %s", err, &log)
 	}
-	if line.RequestID != "my-request" || line.Operation != "listMyServers" || line.Status != 200 || line.Duration <= 0 || line.Account != 1 {
+	if line.RequestID != "my-request" || line.Operation != "listMyServers" || line.Status != 200 || line.DurationMS <= 0 || line.Account != 1 {
 		t.Errorf("got %+v", line)
 	}
 	if strings.Contains(log.String(), token) {
