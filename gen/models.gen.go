@@ -871,7 +871,7 @@ type ExpirePeriod = int32
 
 // FieldCode What is wrong with a part of the request: `required` is missing, `unknown` is not in the contract, `duplicate`
 // stands there twice, `malformed` cannot be read at all, `wrong_type` and `wrong_format` (also `pattern`), `not_allowed`
-// is not in the list of values, `too_short` and `too_long` for text, `too_small` and `too_large` for numbers, `too_few`
+// is not in the list of values, `too_short` and `too_long` for text and files, `too_small` and `too_large` for numbers, `too_few`
 // and `too_many` for arrays and objects. This list only grows.
 type FieldCode string
 
@@ -1011,7 +1011,7 @@ type ProblemField struct {
 
 	// Code What is wrong with a part of the request: `required` is missing, `unknown` is not in the contract, `duplicate`
 	// stands there twice, `malformed` cannot be read at all, `wrong_type` and `wrong_format` (also `pattern`), `not_allowed`
-	// is not in the list of values, `too_short` and `too_long` for text, `too_small` and `too_large` for numbers, `too_few`
+	// is not in the list of values, `too_short` and `too_long` for text and files, `too_small` and `too_large` for numbers, `too_few`
 	// and `too_many` for arrays and objects. This list only grows.
 	Code FieldCode `json:"code"`
 

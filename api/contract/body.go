@@ -32,7 +32,8 @@ func (o *Operation) prepareBody(content openapi3.Content) error {
 	switch {
 	case len(content) == 1 && content[jsonType] != nil:
 		o.bodyType = jsonType
-		o.bodyLimit = min(max(minJSONLimit, 2*jsonSize(content[jsonType].Schema.Value)), maxJSONLimit)
+		const kib = 1 << 10 // it is told in KiB
+		o.bodyLimit = min(max(minJSONLimit, (2*jsonSize(content[jsonType].Schema.Value)+kib-1)/kib*kib), maxJSONLimit)
 	case len(content) == 1 && content[multipartType] != nil:
 		o.bodyType, o.form = multipartType, content[multipartType]
 		o.options.ExcludeRequestBody = true // it would be read into memory whole, several times
@@ -82,7 +83,7 @@ func (o *Operation) takeBody(w http.ResponseWriter, r *http.Request, wish *idemp
 		r.Header.Set(echo.HeaderContentType, jsonType) // as everybody behind here spells it
 	}
 	if r.ContentLength > o.bodyLimit {
-		return tooLarge(o.bodyLimit)
+		return o.bodyTooLarge()
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, o.bodyLimit)
 	if o.bodyType != jsonType {
@@ -90,7 +91,7 @@ func (o *Operation) takeBody(w http.ResponseWriter, r *http.Request, wish *idemp
 	}
 	data, err := io.ReadAll(r.Body)
 	if err != nil {
-		return unreadable(err)
+		return o.unreadable(err)
 	}
 	if err := unambiguous(data); err != nil {
 		return err
@@ -98,6 +99,22 @@ func (o *Operation) takeBody(w http.ResponseWriter, r *http.Request, wish *idemp
 	wish.add("body", data)
 	r.Body = io.NopCloser(bytes.NewReader(data))
 	return nil
+}
+
+// bodyTooLarge is for a body over the limit. Where a form has one file, it is that: all else in it is small.
+func (o *Operation) bodyTooLarge() *Error {
+	if o.form != nil {
+		var files []string
+		for name, part := range o.form.Schema.Value.Properties {
+			if part.Value.Format == "binary" {
+				files = append(files, name)
+			}
+		}
+		if len(files) == 1 {
+			return tooLarge("/"+files[0], partLimit(o.form.Schema.Value.Properties[files[0]].Value))
+		}
+	}
+	return tooLarge("", o.bodyLimit)
 }
 
 // writeWhole writes every integer of a validated body as such: 1.0 and 1e1 are integers in JSON, and not in Go.

@@ -84,6 +84,7 @@ func (k *contract) newEcho(o Options, register func(*echo.Echo)) (*echo.Echo, er
 	e := echo.New()
 	e.IPExtractor = echo.ExtractIPDirect() // headers could say anything
 	e.HTTPErrorHandler = errorHandler(o.Log)
+	e.Pre(takeRest)
 	answerHead(e)
 	register(e)
 	if err := k.matches(withoutHead(e.Routes())); err != nil {

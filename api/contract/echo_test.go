@@ -412,7 +412,8 @@ func TestAFormIsHeldPartByPart(t *testing.T) {
 		{"an empty file", []part{{"name", "a"}, {"image", "@"}}, "/image wrong_format", 400},
 		{"a hundred and one", slices.Repeat([]part{{"nome", "a"}}, 100), strings.TrimPrefix(strings.Repeat(", /nome unknown", 100), ", "), 400},
 		{"much at once", []part{{"nome", "a"}, {"image", "@no"}}, "/nome unknown, /image wrong_format, /name required", 400},
-		{"a large file", []part{{"name", "a"}, {"image", "@" + png + strings.Repeat("0", 5<<20-len(png)+1)}}, "", 413},
+		{"a large file", []part{{"name", "a"}, {"image", "@" + png + strings.Repeat("0", 5<<20-len(png)+1)}}, "/image too_long", 413},
+		{"a far too large file", []part{{"name", "a"}, {"image", "@" + png + strings.Repeat("0", 6<<20)}}, "/image too_long", 413},
 		{"the largest file", []part{{"name", "a"}, {"image", "@" + png + strings.Repeat("0", 5<<20-len(png))}}, "", 201},
 	} {
 		w := post(e, "/servers", "b", "", test.parts...)

@@ -2,6 +2,7 @@ package contract
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -64,10 +65,19 @@ func Conflict(message, why string) *Error {
 	return &Error{Code: gen.ProblemCodeConflict, Message: message, DevMessage: why}
 }
 
-// tooLarge is for a body, or a part of it, that has more bytes than its limit.
-func tooLarge(limit int64) *Error {
-	return &Error{Code: gen.ProblemCodePayloadTooLarge, Message: "The request is too large",
-		DevMessage: fmt.Sprintf("the limit is %d bytes", limit)}
+// tooLarge is for a body, or the part of it to which the pointer leads, that has more bytes than its limit.
+func tooLarge(pointer string, limit int64) *Error {
+	most := sizeText(limit)
+	return &Error{Code: gen.ProblemCodePayloadTooLarge, Message: "The request is too large: the limit is " + most, DevMessage: "see fields",
+		Fields: []gen.ProblemField{Field(pointer, gen.FieldCodeTooLong, "must have at most "+most)}}
+}
+
+// sizeText is a limit as people say it. Limits below a MiB are whole KiB.
+func sizeText(bytes int64) string {
+	if bytes%(1<<20) == 0 {
+		return fmt.Sprintf("%d MiB", bytes>>20)
+	}
+	return fmt.Sprintf("%d KiB", bytes>>10)
 }
 
 // RateLimited is for a caller who has to wait.
@@ -88,11 +98,11 @@ func Unavailable(cause error) *Error {
 		DevMessage: "the server is overloaded or has lost its database", Cause: cause, RetryAfter: time.Second}
 }
 
-// unreadable is for a body that broke off, or that is too large, as the reader's error says.
-func unreadable(cause error) *Error {
+// unreadable is for a body of the operation that broke off, or that is too large, as the reader's error says.
+func (o *Operation) unreadable(cause error) *Error {
 	var size *http.MaxBytesError
 	if errors.As(cause, &size) {
-		return tooLarge(size.Limit)
+		return o.bodyTooLarge()
 	}
 	e := Invalid(Field("", gen.FieldCodeMalformed, "could not be read to its end"))
 	e.Cause = cause
@@ -113,7 +123,7 @@ func errorOf(err error) *Error {
 	case errors.As(err, &e):
 		return e
 	case errors.As(err, &body):
-		return tooLarge(body.Limit)
+		return tooLarge("", body.Limit)
 	case errors.Is(err, context.DeadlineExceeded):
 		return Unavailable(err)
 	case errors.As(err, &routing) && routing.Code == http.StatusNotFound:
@@ -181,16 +191,19 @@ func errorHandler(log *slog.Logger) echo.HTTPErrorHandler {
 		if op != nil {
 			in = op.family
 		}
-		switch e.Code {
-		case gen.ProblemCodeUnauthenticated:
+		if e.Code == gen.ProblemCodeUnauthenticated {
 			header.Set(echo.HeaderWWWAuthenticate, `Bearer realm="rejoin"`)
-		case gen.ProblemCodePayloadTooLarge:
-			header.Set(echo.HeaderConnection, "close") // what is left of the body is not read
 		}
 		if e.RetryAfter > 0 {
 			header.Set(echo.HeaderRetryAfter, strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
 		}
-		if err := c.JSON(e.Code.Status(), e.envelope(in, requestID)); err != nil {
+		answer, err := json.Marshal(e.envelope(in, requestID))
+		if err == nil {
+			answer = append(answer, '\n')
+			header.Set(echo.HeaderContentLength, strconv.Itoa(len(answer))) // it may have to be whole long before the request is
+			err = c.JSONBlob(e.Code.Status(), answer)
+		}
+		if err != nil {
 			log.LogAttrs(ctx, slog.LevelDebug, "the answer was not delivered",
 				slog.String("request_id", requestID), slog.Any("error", err))
 		}

@@ -69,7 +69,7 @@ func ReadForm(ctx context.Context, body *multipart.Reader, onFile func(name, kin
 			break
 		}
 		if err != nil {
-			return Form{}, unreadable(err)
+			return Form{}, held.operation.unreadable(err)
 		}
 		name := part.FormName()
 		pointer := "/" + pointerToken.Replace(name)
@@ -95,9 +95,9 @@ func ReadForm(ctx context.Context, body *multipart.Reader, onFile func(name, kin
 		var e *Error
 		switch {
 		case content.broken != nil:
-			return Form{}, unreadable(content.broken)
+			return Form{}, held.operation.unreadable(content.broken)
 		case content.spent && property.Value.Format == "binary":
-			return Form{}, tooLarge(partLimit(property.Value))
+			return Form{}, tooLarge(pointer, partLimit(property.Value))
 		case errors.As(err, &e) && e.Code == gen.ProblemCodeInvalidRequest:
 			fields = append(fields, e.Fields...)
 		case err != nil:

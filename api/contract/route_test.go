@@ -67,7 +67,9 @@ func TestAHeadIsAnsweredAsAGetWithoutItsBody(t *testing.T) {
 	for _, path := range []string{"/servers", "/servers/", "/servers/nonsense", "/apis/v1/channels", "/nope", "/large", "/none"} {
 		get, head := ask(e, "GET", path, bearer(token)...), ask(e, "HEAD", path, bearer(token)...)
 		length := head.Header().Get("Content-Length")
-		head.Header().Del("Content-Length")
+		if get.Header().Get("Content-Length") == "" {
+			head.Header().Del("Content-Length")
+		}
 		if head.Code != get.Code || head.Body.Len() > 0 || !cmp.Equal(head.Header(), get.Header()) {
 			t.Errorf("%s: got %d %v and %d bytes, want %d %v and none", path, head.Code, head.Header(), head.Body.Len(), get.Code, get.Header())
 		}
