@@ -40,7 +40,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 // metrics are what /metrics shows. They have a registry of their own, so that several servers fit into one process.
 //
 // Their labels come from the contract and from the classes of statuses, never from a request: there are no more series
-// than operations allow. Durations are not told apart by status, which would cost a histogram for each.
+// than operations allow. Durations are not split by status: that would cost a histogram for each.
 type metrics struct {
 	registry  *prometheus.Registry
 	requests  *prometheus.CounterVec

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -207,6 +210,20 @@ func TestWhatCannotWorkIsOneClearLineAndANonZeroExit(t *testing.T) {
 			if strings.Count(stderr, cause) > 1 {
 				t.Errorf("%s: says %q more than once: %s", name, cause, stderr)
 			}
+		}
+	}
+}
+
+func TestACauseIsSaidOnce(t *testing.T) {
+	missing := &fs.PathError{Op: "open", Path: "/nowhere", Err: fs.ErrNotExist}
+	for want, err := range map[string]error{
+		"it broke":                                errors.Join(errors.New("it broke"), errors.New("it broke")),
+		"cannot start: it broke":                  errors.Join(errors.New("cannot start: it broke"), errors.New("it broke")),
+		"it broke; and could not close":           errors.Join(errors.New("it broke"), errors.New("and could not close")),
+		"no skips: /nowhere: file does not exist": fmt.Errorf("no skips: %w", missing),
+	} {
+		if got := say(err); got != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }
