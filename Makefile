@@ -7,6 +7,7 @@ run: ## run the backend on SQLite in ./rejoin-data
 	go run ./server/cmd/rejoin serve
 
 test: ## every test, on SQLite and, where it is installed, on PostgreSQL
+	@echo "The first run also compiles everything with the race detector: about five minutes on two cores. Later runs take about half of that."
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
 		echo "PostgreSQL is not installed: the tests run on SQLite only."
 	go test -race ./...
@@ -15,7 +16,8 @@ generate: ## models, client and stub from the contract
 	go generate ./gen ./api/conformance
 
 check: generate ## what is committed is what the contract generates, formatted, vetted and linted
-	@git diff --exit-code HEAD -- gen || { echo "gen/ is not what api/openapi.yaml generates: commit what 'make generate' wrote."; exit 1; }
+	@git diff --exit-code HEAD -- gen || \
+		{ echo "What is committed in gen/ is not what api/openapi.yaml generates: commit what 'make generate' wrote."; exit 1; }
 	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
 	go mod tidy -diff
 	go vet ./... $(EXAMPLES)
