@@ -82,39 +82,48 @@ func require(ctx context.Context, q store.Queries, who actor, serverID, what str
 }
 
 // resolve is require where the request may leave the server out. Then it is the API key's, or the only one in which the
-// account meets the need; pointer is where the request could have named it.
-func resolve(ctx context.Context, q store.Queries, who actor, serverID *string, pointer string, needed need) (standing, error) {
-	switch {
-	case serverID != nil:
-		return require(ctx, q, who, *serverID, "server", needed)
-	case who.key != nil:
-		return require(ctx, q, who, who.key.CommunityID, "server", needed)
+// account meets the need.
+func resolve(ctx context.Context, q store.Queries, who actor, serverID *string, needed need) (standing, error) {
+	community := ""
+	if who.key != nil {
+		community = who.key.CommunityID
 	}
+	var able []standing
+	id, err := contract.ServerOf(ctx, serverID, community, func() (ids []string, err error) {
+		able, err = standings(ctx, q, who, needed)
+		for _, s := range able {
+			ids = append(ids, s.ID)
+		}
+		return ids, err
+	})
+	switch {
+	case err != nil:
+		return standing{}, err
+	case len(able) == 1:
+		return able[0], nil
+	}
+	return require(ctx, q, who, id, "server", needed)
+}
+
+// standings are those of an account in the servers in which it meets a need.
+func standings(ctx context.Context, q store.Queries, who actor, needed need) (able []standing, err error) {
 	servers, err := q.Servers.ListOf(ctx, who.account)
 	if err != nil {
-		return standing{}, err
+		return nil, err
 	}
 	var roles map[string][]gen.Role
 	if needed.met != nil {
 		if roles, err = q.Roles.ListOfAccount(ctx, who.account); err != nil {
-			return standing{}, err
+			return nil, err
 		}
 	}
-	var only *standing
 	for _, server := range servers {
 		s := standing{Standing: perm.Of(who.rules(server), roles[server.ID]), Server: server, actor: who}
-		if !needed.meets(s) {
-			continue
+		if needed.meets(s) {
+			able = append(able, s)
 		}
-		if only != nil {
-			return standing{}, contract.Invalid(contract.Field(pointer, gen.FieldCodeRequired, "is required: there are several servers in which you may do this"))
-		}
-		only = &s
 	}
-	if only == nil {
-		return standing{}, contract.Invalid(contract.Field(pointer, gen.FieldCodeRequired, "is required: there is no server in which you may do this"))
-	}
-	return *only, nil
+	return able, nil
 }
 
 // memberOf finds a member of a server by the number that a request gives.

@@ -16,7 +16,7 @@ import (
 type badges struct{ *core }
 
 func (h badges) ListBadges(ctx context.Context, r stub.ListBadgesRequestObject) (stub.ListBadgesResponseObject, error) {
-	s, err := resolve(ctx, h.store.Queries, actorFrom(ctx), r.Params.ServerID, "query/serverId", asMember)
+	s, err := resolve(ctx, h.store.Queries, actorFrom(ctx), r.Params.ServerID, asMember)
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +34,7 @@ func (h badges) CreateBadge(ctx context.Context, r stub.CreateBadgeRequestObject
 		return nil, err
 	}
 	body, again, err := once(ctx, h.core, func(tx *store.Tx) (body gen.BadgeResponse, err error) {
-		s, err := resolve(ctx, tx.Queries, who, r.Body.ServerID, "/serverId", asAdministrator)
+		s, err := resolve(ctx, tx.Queries, who, r.Body.ServerID, asAdministrator)
 		if err != nil {
 			return body, err
 		}

@@ -15,7 +15,7 @@ import (
 type channels struct{ *core }
 
 func (h channels) ListChannels(ctx context.Context, r stub.ListChannelsRequestObject) (stub.ListChannelsResponseObject, error) {
-	s, err := resolve(ctx, h.store.Queries, actorFrom(ctx), r.Params.ServerID, "query/serverId", asViewer)
+	s, err := resolve(ctx, h.store.Queries, actorFrom(ctx), r.Params.ServerID, asViewer)
 	if err != nil {
 		return nil, err
 	}
@@ -29,7 +29,7 @@ func (h channels) ListChannels(ctx context.Context, r stub.ListChannelsRequestOb
 func (h channels) CreateChannel(ctx context.Context, r stub.CreateChannelRequestObject) (stub.CreateChannelResponseObject, error) {
 	who, now := actorFrom(ctx), gen.Time{Time: h.now()}
 	body, again, err := once(ctx, h.core, func(tx *store.Tx) (body gen.ChannelResponse, err error) {
-		s, err := resolve(ctx, tx.Queries, who, r.Body.ServerID, "/serverId", asChannelsManager)
+		s, err := resolve(ctx, tx.Queries, who, r.Body.ServerID, asChannelsManager)
 		if err != nil {
 			return body, err
 		}
@@ -102,7 +102,7 @@ func (h channels) DeleteChannel(ctx context.Context, r stub.DeleteChannelRequest
 }
 
 func (h channels) ListIntegrationChannels(ctx context.Context, _ stub.ListIntegrationChannelsRequestObject) (stub.ListIntegrationChannelsResponseObject, error) {
-	s, err := resolve(ctx, h.store.Queries, actorFrom(ctx), nil, "", asViewer)
+	s, err := resolve(ctx, h.store.Queries, actorFrom(ctx), nil, asViewer)
 	if err != nil {
 		return nil, err
 	}

@@ -21,7 +21,7 @@ func (h roles) CreateRole(ctx context.Context, r stub.CreateRoleRequestObject) (
 		return nil, err
 	}
 	body, again, err := once(ctx, h.core, func(tx *store.Tx) (body gen.RoleResponse, err error) {
-		s, err := resolve(ctx, tx.Queries, who, r.Body.ServerID, "/serverId", asRoleManager)
+		s, err := resolve(ctx, tx.Queries, who, r.Body.ServerID, asRoleManager)
 		if err != nil {
 			return body, err
 		}
@@ -97,7 +97,7 @@ func (h roles) DeleteRole(ctx context.Context, r stub.DeleteRoleRequestObject) (
 }
 
 func (h roles) ListUserRoles(ctx context.Context, r stub.ListUserRolesRequestObject) (stub.ListUserRolesResponseObject, error) {
-	s, err := resolve(ctx, h.store.Queries, actorFrom(ctx), r.Params.ServerID, "query/serverId", asMember)
+	s, err := resolve(ctx, h.store.Queries, actorFrom(ctx), r.Params.ServerID, asMember)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,43 @@
+package contract
+
+import (
+	"context"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/rejoin-dev/rejoin/gen"
+)
+
+// serverIDName is the parameter, or the member of a body, that names the server that a request is about.
+const serverIDName = "serverId"
+
+// ServerOf returns the id of the server that a request is about, of an operation where the request may leave it out: the
+// one that it names; else the community of an API key; else the only one in which the account may do this. Whether the
+// caller has business in that server is still to be asked.
+//
+// A nil named is a request that names none, and an empty community a caller who is no API key. The function servers returns
+// the ids of the servers in which the account may do this. It is called only where they count, and needs to return no
+// more than two. The error, where there are several or none, is Invalid, and leads to where the request could have named
+// one.
+func ServerOf(ctx context.Context, named *string, community string, servers func() ([]string, error)) (id string, err error) {
+	switch {
+	case named != nil:
+		return *named, nil
+	case community != "":
+		return community, nil
+	}
+	found, err := servers()
+	if err != nil {
+		return "", err
+	}
+	pointer := "/" + serverIDName
+	if op := OperationFrom(ctx); op != nil && op.Spec.Parameters.GetByInAndName(openapi3.ParameterInQuery, serverIDName) != nil {
+		pointer = "query/" + serverIDName
+	}
+	switch len(found) {
+	case 0:
+		return "", Invalid(Field(pointer, gen.FieldCodeRequired, "is required: there is no server in which you may do this"))
+	case 1:
+		return found[0], nil
+	}
+	return "", Invalid(Field(pointer, gen.FieldCodeRequired, "is required: there are several servers in which you may do this"))
+}
