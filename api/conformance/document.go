@@ -70,13 +70,12 @@ func document() string {
 
 const documentHead = `# What a backend must do to conform
 
-Generated from the test cases in this directory and from ` + "`api/openapi.yaml`" + `; to write it anew:
-` + "`make generate`" + `.
+` + "`make generate`" + ` writes this file from the test cases in this directory and from ` + "`api/openapi.yaml`" + `. Do not edit it.
 
-%d requirements. Their ids are stable: they may be quoted, and a list of known gaps (` + "`rejoin conform --skip`" + `) names them.
-Ids that begin with NEGATIVE are derived from the contract: one request for each constraint of each operation, which breaks
-that and nothing else. The rest of such an id is the operation, where in the request, and the keyword that is broken.
+%d requirements. Their ids are stable: they may be quoted, and the file of ` + "`rejoin conform --skip`" + ` names them.
+Ids that begin with NEGATIVE are derived from the contract: for each constraint of each operation, one request that breaks
+only this. The rest of such an id is the operation, the place in the request, and the keyword that is broken.
 
-*Source* says where a promise comes from: *documented* in the public documentation of the Returning.AI API, only *named* there,
-or *rejoin*: ours.
+*Source* says where a requirement comes from: *documented* is in the public documentation of the Returning.AI API, *named* is
+only named there, and *rejoin* is our own.
 `
