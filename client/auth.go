@@ -8,7 +8,7 @@ import (
 
 // The nouns of this section of the contract.
 type (
-	// Account is somebody who can sign in, as they see themselves. Its ID is a number, its ObjectID an id. Its
+	// Account is somebody who can sign in, as they see themselves. Its ID is a number, its ID an id. Its
 	// fields are listed at [gen.Account].
 	Account = gen.Account
 	// Session is an account and the Token with which it acts until ExpiresAt: give it to [Client.WithToken]. The Token

@@ -9,7 +9,7 @@ import (
 // The nouns of this section of the contract.
 type (
 	// Channel is a place in a server where its members talk. Its Permissions are the ids of the roles that a private one
-	// admits, its UserID is the number of the account that made it. The methods take its ObjectID. Its fields are listed at
+	// admits, its UserID is the number of the account that made it. The methods take its ID. Its fields are listed at
 	// [gen.Channel].
 	Channel = gen.Channel
 	// IntegrationChannel is a channel as ListForKey shows it, which is less than a [Channel]. Its fields are listed at

@@ -19,7 +19,7 @@
 // A program that acts for a community, and not for an account, calls with an API key: [WithAPIKey].
 //
 // Things are named by their ids, and accounts by their numbers, which are strings too: the ID of an [Account] or of a
-// [Member], such as "2". The id of a thing is the ID of a [Server] or a [Badge], and the ObjectID of a [Channel], a
+// [Member], such as "2". The id of a thing is the ID of a [Server] or a [Badge], and the ID of a [Channel], a
 // [Role] or an [APIKey]. These are types of package gen, where their fields are listed: follow the link at each, or call
 // go doc github.com/rejoin-dev/rejoin/gen.Role.
 //
@@ -80,7 +80,6 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/oapi-codegen/nullable"
 	"github.com/oapi-codegen/runtime/types"
 
 	"github.com/rejoin-dev/rejoin/gen"
@@ -94,9 +93,9 @@ type (
 	// Date is a day of the calendar in UTC. It embeds a [time.Time] at midnight.
 	Date = types.Date
 
-	// Nullable is a value that may be null: if address, err := server.Image.Get(); err == nil { ... }. Get returns the
-	// value, or an error if there is none; IsNull tells.
-	Nullable[T any] = nullable.Nullable[T]
+	// Nullable is a value that may be null: if address, ok := server.Image.Get(); ok { ... }. Get tells whether
+	// there is one.
+	Nullable[T any] = gen.Nullable[T]
 )
 
 // Client calls one API, as one caller. Make it with [New]. It is safe for concurrent use.

@@ -63,9 +63,9 @@ func ExampleServersService_Create() {
 	}
 	fmt.Println("created", created.Name)
 
-	address, err := created.Image.Get() // Fails if there is none.
-	if err != nil {
-		log.Fatal(err)
+	address, ok := created.Image.Get()
+	if !ok {
+		log.Fatal("there is no image")
 	}
 	stored, err := c.Servers.Image(ctx, address)
 	if err != nil {
@@ -99,8 +99,8 @@ func ExampleServersService_Image() {
 		log.Fatal(err)
 	}
 	for _, server := range servers {
-		address, err := server.Image.Get()
-		if err != nil {
+		address, ok := server.Image.Get()
+		if !ok {
 			fmt.Println(server.Name, "has no image")
 			continue
 		}
@@ -153,7 +153,7 @@ func ExampleServersService_Members() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Println(member.ID == created.Owner.ID, member.Roles)
+		fmt.Println(member.Number == created.Owner.Number, member.Roles)
 	}
 	// Output: true [@all]
 }
@@ -258,7 +258,7 @@ func ExampleChannelsService() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	_, err = c.Channels.Update(ctx, channel.ObjectID, client.ChannelUpdate{
+	_, err = c.Channels.Update(ctx, channel.ID, client.ChannelUpdate{
 		Topic: "openings", ChannelType: client.ChannelForum,
 		Description: new("What to play after 1. e4"),
 	})
@@ -295,7 +295,7 @@ func ExampleRolesService() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	roles, err := c.Roles.Add(ctx, role.ObjectID, server.Owner.ID)
+	roles, err := c.Roles.Add(ctx, role.ID, server.Owner.Number)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -328,7 +328,7 @@ func ExampleRoleUpdateFrom() {
 
 	in := client.RoleUpdateFrom(*role)
 	in.ServerPermissions.KickMembers = true
-	updated, err := c.Roles.Update(ctx, role.ObjectID, in)
+	updated, err := c.Roles.Update(ctx, role.ID, in)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -357,11 +357,11 @@ func ExampleBadgesService() {
 		log.Fatal(err)
 	}
 	for range 2 { // The second time changes nothing.
-		if _, err := c.Badges.Award(ctx, badge.ID, server.Owner.ID); err != nil {
+		if _, err := c.Badges.Award(ctx, badge.ID, server.Owner.Number); err != nil {
 			log.Fatal(err)
 		}
 	}
-	balance, err := c.Badges.Balance(ctx, server.ID, server.Owner.ID)
+	balance, err := c.Badges.Balance(ctx, server.ID, server.Owner.Number)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -401,7 +401,7 @@ func ExampleKeysService() {
 	}
 	fmt.Println(info.Name, info.Permissions)
 
-	if _, err := c.Keys.Delete(ctx, server.ID, key.ObjectID); err != nil {
+	if _, err := c.Keys.Delete(ctx, server.ID, key.ID); err != nil {
 		log.Fatal(err)
 	}
 	_, err = program.Keys.Info(ctx)
@@ -433,7 +433,8 @@ func ExampleAuditService() {
 			log.Fatal(err)
 		}
 		if entry.Action == client.AuditServerUpdate {
-			before, after := entry.Before.MustGet(), entry.After.MustGet()
+			before, _ := entry.Before.Get()
+			after, _ := entry.After.Get()
 			fmt.Println("account", entry.Actor.ID, "renamed", before["name"], "to", after["name"])
 		}
 	}

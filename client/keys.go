@@ -9,7 +9,7 @@ import (
 // The nouns of this section of the contract.
 type (
 	// APIKey is a key with which programs act for a community. Its Key is masked to its first and last four characters,
-	// except in what [KeysService.Create] returns. The methods take its ObjectID; the Key itself is for [WithAPIKey]. Its
+	// except in what [KeysService.Create] returns. The methods take its ID; the Key itself is for [WithAPIKey]. Its
 	// fields are listed at [gen.APIKey].
 	APIKey = gen.APIKey
 	// KeyPermission is what an API key may do. The list grows with the contract.

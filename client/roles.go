@@ -8,7 +8,7 @@ import (
 
 // The nouns of this section of the contract.
 type (
-	// Role is a set of permissions that members are given. A lower Order is a higher role. The methods take its ObjectID.
+	// Role is a set of permissions that members are given. A lower Order is a higher role. The methods take its ID.
 	// Its fields are listed at [gen.Role].
 	Role = gen.Role
 	// ServerPermissions is what a role lets a member do in the whole server. Its fields are listed at
@@ -61,7 +61,7 @@ type RoleUpdate struct {
 //
 //	in := client.RoleUpdateFrom(role)
 //	in.ServerPermissions.KickMembers = true
-//	_, err := c.Roles.Update(ctx, role.ObjectID, in)
+//	_, err := c.Roles.Update(ctx, role.ID, in)
 func RoleUpdateFrom(role Role) RoleUpdate {
 	return RoleUpdate{
 		Title: role.Title, Class: role.Class, Order: role.Order, Billable: role.Billable, Description: role.Description,

@@ -11,9 +11,9 @@ import (
 	"github.com/rejoin-dev/rejoin/gen"
 )
 
-// The nouns of this section of the contract. A field ObjectID is the `_id` of the wire, V its `__v`, which is always 0.
+// The nouns of this section of the contract. A field ID is the `_id` of the wire, V its `__v`, which is always 0.
 type (
-	// Server is a community. The methods take its ID, which its ObjectID is too. Its Image is an address or null; see
+	// Server is a community. The methods take its ID, which its ID is too. Its Image is an address or null; see
 	// [ServersService.Image]. Its fields are listed at [gen.Server].
 	Server = gen.Server
 	// CreatedServer is a server as the answer to its creation shows it, which is less than a [Server]. Its fields are
@@ -24,7 +24,7 @@ type (
 	// Visit is a member's visit to a server.
 	Visit = gen.Visit
 	// Member is an account as the members of a server see it. The methods take its ID, which is the number of the
-	// account, and none takes its ObjectID. Its fields are listed at [gen.Member].
+	// account, and none takes its ID. Its fields are listed at [gen.Member].
 	Member = gen.Member
 )
 
@@ -165,7 +165,7 @@ func (s *ServersService) Channels(ctx context.Context, id string) ([]Channel, er
 //
 // A server may have none; then the address is null:
 //
-//	if address, err := server.Image.Get(); err == nil {
+//	if address, ok := server.Image.Get(); ok {
 //		image, err := c.Servers.Image(ctx, address)
 //		...
 //	}

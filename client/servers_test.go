@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rejoin-dev/rejoin/client"
+	"github.com/rejoin-dev/rejoin/gen"
 )
 
 const (
@@ -40,16 +41,16 @@ func envelope(body string) string {
 	return `{"meta":{"success":true,"message":"Done","devMessage":""},"body":` + body + `}`
 }
 
-func null[T any]() (n client.Nullable[T]) { n.SetNull(); return n }
+func null[T any]() client.Nullable[T] { return gen.Null[T]() }
 
 func TestEveryMethodMakesItsRequestAndReturnsItsValue(t *testing.T) {
 	moment := client.Time{Time: time.Date(2026, 3, 1, 16, 50, 17, 610e6, time.UTC)}
 	server := client.Server{
-		ObjectID: id, ID: id, Name: "Chess club", Image: null[string](), Owner: client.ServerOwner{ID: "2"},
+		ID: id, RepeatedID: id, Name: "Chess club", Image: null[string](), Owner: client.ServerOwner{Number: "2"},
 		Roles: []string{"66a282dab13eee0013cbb4da"}, Categories: []string{}, Leaderboards: []string{}, LanguageSettings: []string{},
 	}
-	created := client.CreatedServer{ObjectID: id, ID: id, Name: "Chess club", Owner: client.ServerOwner{ID: "2"}}
-	created.Image.Set("http://a.test/images/66a282dab13eee0013cbb4d9")
+	created := client.CreatedServer{ID: id, RepeatedID: id, Name: "Chess club", Owner: client.ServerOwner{Number: "2"}}
+	created.Image = gen.NullableOf("http://a.test/images/66a282dab13eee0013cbb4d9")
 
 	type services = *client.ServersService
 	for _, tt := range []struct {
@@ -105,7 +106,7 @@ func TestEveryMethodMakesItsRequestAndReturnsItsValue(t *testing.T) {
 			"Roles", func(ctx context.Context, s services) (any, error) { return s.Roles(ctx, id) },
 			"GET /servers/" + id + "/roles", 200, "[" + roleJSON + "]",
 			[]client.Role{{
-				ObjectID: "66a282dab13eee0013cbb4da", Order: 10000, Title: "@all", Description: "Every member", Class: "gray",
+				ID: "66a282dab13eee0013cbb4da", Order: 10000, Title: "@all", Description: "Every member", Class: "gray",
 				ServerPermissions:  client.ServerPermissions{AllowDm: true},
 				ChannelPermissions: client.ChannelPermissions{ShareAttachments: true},
 				ServerID:           id, CreatedAt: moment, UpdatedAt: moment,
@@ -115,7 +116,7 @@ func TestEveryMethodMakesItsRequestAndReturnsItsValue(t *testing.T) {
 			"Channels", func(ctx context.Context, s services) (any, error) { return s.Channels(ctx, id) },
 			"GET /servers/" + id + "/channels", 200, "[" + channelJSON + "]",
 			[]client.Channel{{
-				ObjectID: "66a282dab13eee0013cbb4db", Topic: "openings", Permissions: []string{}, UserID: "2", ServerID: id,
+				ID: "66a282dab13eee0013cbb4db", Topic: "openings", Permissions: []string{}, UserID: "2", ServerID: id,
 				ChannelType: client.ChannelOpen, CreatedAt: moment, UpdatedAt: moment,
 			}},
 		},
@@ -631,8 +632,8 @@ func TestMembersComeInPagesUntilOneIsNotFull(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if count++; member.ID != strconv.Itoa(count) {
-						t.Fatalf("member %d is %s", count, member.ID)
+					if count++; member.Number != strconv.Itoa(count) {
+						t.Fatalf("member %d is %s", count, member.Number)
 					}
 				}
 				if count != tt.n || len(requests) != tt.requests {
@@ -755,8 +756,8 @@ func TestAnErrorAmongTheMembersComesOnceAndEndsTheLoop(t *testing.T) {
 					count++
 					continue
 				}
-				if failures++; !tt.want(err) || member.ID != "" {
-					t.Errorf("got %v with member %q", err, member.ID)
+				if failures++; !tt.want(err) || member.Number != "" {
+					t.Errorf("got %v with member %q", err, member.Number)
 				}
 			}
 			if count != 200 || failures != 1 || len(requests) != 3 {

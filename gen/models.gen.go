@@ -4,7 +4,6 @@
 package gen
 
 import (
-	"github.com/oapi-codegen/nullable"
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
@@ -316,50 +315,50 @@ func (e ProblemCode) Valid() bool {
 
 // Account Somebody who can sign in.
 type Account struct {
-	// ObjectID An id. Ids of one kind sort in the order in which they were made, to the second.
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
 	//
 	// Example: 66a282dab13eee0013cbb4d8
-	ObjectID ObjectID `json:"_id"`
+	ID ObjectID `json:"_id"`
+
+	// Number An account's number, as a string.
+	//
+	// Example: 2
+	Number      UserNumber       `json:"id"`
+	Email       string           `json:"email"`
+	Username    Nullable[string] `json:"username"`
+	DisplayName string           `json:"displayName"`
+	FirstName   string           `json:"firstName"`
+	LastName    string           `json:"lastName"`
 
 	// Avatar The absolute address of an image, or null.
-	Avatar nullable.Nullable[ImageURL] `json:"avatar"`
+	Avatar ImageURL `json:"avatar"`
+
+	// Verified Whether the e-mail address was verified.
+	Verified bool `json:"verified"`
 
 	// CreatedAt RFC 3339 in UTC with milliseconds.
 	//
 	// Example: 2026-03-01T16:50:17.610Z
-	CreatedAt   Timestamp `json:"createdAt"`
-	DisplayName string    `json:"displayName"`
-	Email       string    `json:"email"`
-	FirstName   string    `json:"firstName"`
-
-	// ID An account's number, as a string.
-	//
-	// Example: 2
-	ID       UserNumber                `json:"id"`
-	LastName string                    `json:"lastName"`
-	Username nullable.Nullable[string] `json:"username"`
-
-	// Verified Whether the e-mail address was verified.
-	Verified bool `json:"verified"`
+	CreatedAt Timestamp `json:"createdAt"`
 }
 
 // AccountCreate What a new account is made from. Without a display name, it is the user name or the part of the address before the `@`.
 type AccountCreate struct {
-	// DisplayName One line of text, without control characters.
-	DisplayName *Title `json:"displayName,omitempty"`
-
 	// Email An e-mail address. Upper and lower case are the same.
 	Email EmailAddress `json:"email"`
 
-	// FirstName One line of text, without control characters.
-	FirstName *Title `json:"firstName,omitempty"`
-
-	// LastName One line of text, without control characters.
-	LastName *Title `json:"lastName,omitempty"`
-
 	// Password 8 to 128 characters, of any kind.
 	Password NewPassword `json:"password"`
-	Username *string     `json:"username,omitempty"`
+	Username string      `json:"username,omitempty,omitzero"`
+
+	// FirstName One line of text, without control characters.
+	FirstName Title `json:"firstName,omitempty,omitzero"`
+
+	// LastName One line of text, without control characters.
+	LastName Title `json:"lastName,omitempty,omitzero"`
+
+	// DisplayName One line of text, without control characters.
+	DisplayName Title `json:"displayName,omitempty,omitzero"`
 }
 
 // AccountResponse defines model for AccountResponse.
@@ -373,10 +372,22 @@ type AccountResponse struct {
 
 // APIKey A key with which programs act for a community.
 type APIKey struct {
-	// ObjectID An id. Ids of one kind sort in the order in which they were made, to the second.
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
 	//
 	// Example: 66a282dab13eee0013cbb4d8
-	ObjectID ObjectID `json:"_id"`
+	ID ObjectID `json:"_id"`
+
+	// Name One line of text, without control characters.
+	Name Title `json:"name"`
+
+	// Key Masked to its first and last four characters, except in the answer to its creation.
+	Key         string         `json:"key"`
+	Permissions KeyPermissions `json:"permissions"`
+
+	// ExpirePeriod For how many days a key is good; 0 is for ever.
+	ExpirePeriod ExpirePeriod   `json:"expirePeriod"`
+	ExpireDate   Nullable[Time] `json:"expireDate"`
+	IsActive     bool           `json:"isActive"`
 
 	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
 	//
@@ -386,19 +397,7 @@ type APIKey struct {
 	// CreatedAt RFC 3339 in UTC with milliseconds.
 	//
 	// Example: 2026-03-01T16:50:17.610Z
-	CreatedAt  Timestamp               `json:"createdAt"`
-	ExpireDate nullable.Nullable[Time] `json:"expireDate"`
-
-	// ExpirePeriod For how many days a key is good; 0 is for ever.
-	ExpirePeriod ExpirePeriod `json:"expirePeriod"`
-	IsActive     bool         `json:"isActive"`
-
-	// Key Masked to its first and last four characters, except in the answer to its creation.
-	Key string `json:"key"`
-
-	// Name One line of text, without control characters.
-	Name        Title          `json:"name"`
-	Permissions KeyPermissions `json:"permissions"`
+	CreatedAt Timestamp `json:"createdAt"`
 
 	// UpdatedAt RFC 3339 in UTC with milliseconds.
 	//
@@ -408,12 +407,12 @@ type APIKey struct {
 
 // APIKeyCreate What a new key is made from.
 type APIKeyCreate struct {
-	// ExpirePeriod For how many days a key is good; 0 is for ever.
-	ExpirePeriod *ExpirePeriod `json:"expirePeriod,omitempty"`
-
 	// Name One line of text, without control characters.
 	Name        Title          `json:"name"`
 	Permissions KeyPermissions `json:"permissions"`
+
+	// ExpirePeriod For how many days a key is good; 0 is for ever.
+	ExpirePeriod ExpirePeriod `json:"expirePeriod,omitempty,omitzero"`
 }
 
 // APIKeyListResponse defines model for ApiKeyListResponse.
@@ -436,13 +435,13 @@ type APIKeyResponse struct {
 
 // APIKeyUpdate What changes; at least one part.
 type APIKeyUpdate struct {
-	// ExpirePeriod For how many days a key is good; 0 is for ever.
-	ExpirePeriod *ExpirePeriod `json:"expirePeriod,omitempty"`
-	IsActive     *bool         `json:"isActive,omitempty"`
-
 	// Name One line of text, without control characters.
 	Name        *Title          `json:"name,omitempty"`
 	Permissions *KeyPermissions `json:"permissions,omitempty"`
+
+	// ExpirePeriod For how many days a key is good; 0 is for ever.
+	ExpirePeriod *ExpirePeriod `json:"expirePeriod,omitempty"`
+	IsActive     *bool         `json:"isActive,omitempty"`
 }
 
 // ApplicationErrorResponse A failure in the Application API.
@@ -470,36 +469,36 @@ type AuditAction string
 
 // AuditActor An account by its number, or an API key by its id.
 type AuditActor struct {
-	ID   string `json:"id"`
 	Type string `json:"type"`
+	ID   string `json:"id"`
 }
 
 // AuditEntry One change, by whom, and what it changed.
 type AuditEntry struct {
-	// ObjectID An id. Ids of one kind sort in the order in which they were made, to the second.
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
 	//
 	// Example: 66a282dab13eee0013cbb4d8
-	ObjectID ObjectID `json:"_id"`
-
-	// Action What was done. This list only grows.
-	Action AuditAction `json:"action"`
+	ID ObjectID `json:"_id"`
 
 	// Actor An account by its number, or an API key by its id.
 	Actor AuditActor `json:"actor"`
 
+	// Action What was done. This list only grows.
+	Action AuditAction `json:"action"`
+
+	// Target The id of what was changed: where a role or a badge was given or taken, of that, with the user in `after` or `before`; for a membership, the number of the account.
+	Target string `json:"target"`
+
+	// Before The thing as it was or became, without secrets; null if there was or is none.
+	Before AuditState `json:"before"`
+
 	// After The thing as it was or became, without secrets; null if there was or is none.
-	After nullable.Nullable[AuditState] `json:"after"`
+	After AuditState `json:"after"`
 
 	// At RFC 3339 in UTC with milliseconds.
 	//
 	// Example: 2026-03-01T16:50:17.610Z
 	At Timestamp `json:"at"`
-
-	// Before The thing as it was or became, without secrets; null if there was or is none.
-	Before nullable.Nullable[AuditState] `json:"before"`
-
-	// Target The id of what was changed: where a role or a badge was given or taken, of that, with the user in `after` or `before`; for a membership, the number of the account.
-	Target string `json:"target"`
 }
 
 // AuditListResponse defines model for AuditListResponse.
@@ -510,23 +509,23 @@ type AuditListResponse struct {
 }
 
 // AuditState The thing as it was or became, without secrets; null if there was or is none.
-type AuditState map[string]interface{}
+type AuditState = Nullable[map[string]any]
 
 // Badge What members can be awarded. Everything in it is a string.
 type Badge struct {
+	// Title One line of text, without control characters.
+	Title Title `json:"title"`
+
 	// Action What a badge is awarded for.
 	Action         BadgeAction `json:"action"`
+	Quantity       string      `json:"quantity"`
+	Description    string      `json:"description"`
 	AttachRequired BooleanText `json:"attachRequired"`
 	Awarded        BooleanText `json:"awarded"`
-	Description    string      `json:"description"`
 	ID             string      `json:"id"`
 
 	// Image An address, or an empty string.
-	Image    string `json:"image"`
-	Quantity string `json:"quantity"`
-
-	// Title One line of text, without control characters.
-	Title Title `json:"title"`
+	Image string `json:"image"`
 }
 
 // BadgeAction What a badge is awarded for.
@@ -534,48 +533,48 @@ type BadgeAction string
 
 // BadgeCreate What a new badge is made from. What is left out is empty, false or 0.
 type BadgeCreate struct {
+	// Title One line of text, without control characters.
+	Title Title `json:"title"`
+
 	// Action What a badge is awarded for.
 	Action BadgeAction `json:"action"`
-
-	// Applied Kept for clients that know what they mean by it.
-	Applied *bool `json:"applied,omitempty"`
-
-	// AttachRequired Kept and shown as it was given.
-	AttachRequired *bool `json:"attachRequired,omitempty"`
-
-	// Award Whether the badge is worth XP.
-	Award *bool `json:"award,omitempty"`
-
-	// AwardCurrency Whether the badge is worth coins.
-	AwardCurrency         *bool  `json:"awardCurrency,omitempty"`
-	AwardCurrencyQuantity *int32 `json:"awardCurrencyQuantity,omitempty"`
-	AwardXpQuantity       *int32 `json:"awardXpQuantity,omitempty"`
-
-	// Awarded Kept and shown as it was given.
-	Awarded *bool `json:"awarded,omitempty"`
-
-	// DarkImage The address of an image.
-	DarkImage *BadgeImage `json:"darkImage,omitempty"`
-
-	// Description Text of any number of lines.
-	Description         *Text `json:"description,omitempty"`
-	EnabledDarkAndLight *bool `json:"enabledDarkAndLight,omitempty"`
-
-	// Image The address of an image.
-	Image *BadgeImage `json:"image,omitempty"`
-
-	// LightImage The address of an image.
-	LightImage *BadgeImage `json:"lightImage,omitempty"`
 
 	// Quantity How often the action must happen; 1 if it is left out.
 	Quantity *int32 `json:"quantity,omitempty"`
 
+	// Description Text of any number of lines.
+	Description Text `json:"description,omitempty,omitzero"`
+
+	// Image The address of an image.
+	Image BadgeImage `json:"image,omitempty,omitzero"`
+
+	// DarkImage The address of an image.
+	DarkImage BadgeImage `json:"darkImage,omitempty,omitzero"`
+
+	// LightImage The address of an image.
+	LightImage          BadgeImage `json:"lightImage,omitempty,omitzero"`
+	EnabledDarkAndLight bool       `json:"enabledDarkAndLight,omitempty,omitzero"`
+
+	// Applied Kept for clients that know what they mean by it.
+	Applied bool `json:"applied,omitempty,omitzero"`
+
+	// Awarded Kept and shown as it was given.
+	Awarded bool `json:"awarded,omitempty,omitzero"`
+
+	// AttachRequired Kept and shown as it was given.
+	AttachRequired bool `json:"attachRequired,omitempty,omitzero"`
+
+	// Award Whether the badge is worth XP.
+	Award           bool  `json:"award,omitempty,omitzero"`
+	AwardXpQuantity int32 `json:"awardXpQuantity,omitempty,omitzero"`
+
+	// AwardCurrency Whether the badge is worth coins.
+	AwardCurrency         bool  `json:"awardCurrency,omitempty,omitzero"`
+	AwardCurrencyQuantity int32 `json:"awardCurrencyQuantity,omitempty,omitzero"`
+
 	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
 	// one server in which the account may do this.
-	ServerID *ServerReference `json:"serverId,omitempty"`
-
-	// Title One line of text, without control characters.
-	Title Title `json:"title"`
+	ServerID ServerReference `json:"serverId,omitempty,omitzero"`
 }
 
 // BadgeImage The address of an image.
@@ -599,54 +598,54 @@ type BadgeResponse struct {
 
 // BadgeUpdate What a badge becomes. What is left out becomes empty, false or 0, and the quantity 1, whatever it was.
 type BadgeUpdate struct {
+	// Title One line of text, without control characters.
+	Title Title `json:"title"`
+
 	// Action What a badge is awarded for.
 	Action BadgeAction `json:"action"`
-
-	// Applied Kept for clients that know what they mean by it.
-	Applied *bool `json:"applied,omitempty"`
-
-	// AttachRequired Kept and shown as it was given.
-	AttachRequired *bool `json:"attachRequired,omitempty"`
-
-	// Award Whether the badge is worth XP.
-	Award *bool `json:"award,omitempty"`
-
-	// AwardCurrency Whether the badge is worth coins.
-	AwardCurrency         *bool  `json:"awardCurrency,omitempty"`
-	AwardCurrencyQuantity *int32 `json:"awardCurrencyQuantity,omitempty"`
-	AwardXpQuantity       *int32 `json:"awardXpQuantity,omitempty"`
-
-	// Awarded Kept and shown as it was given.
-	Awarded *bool `json:"awarded,omitempty"`
-
-	// DarkImage The address of an image.
-	DarkImage *BadgeImage `json:"darkImage,omitempty"`
-
-	// Description Text of any number of lines.
-	Description         *Text `json:"description,omitempty"`
-	EnabledDarkAndLight *bool `json:"enabledDarkAndLight,omitempty"`
-
-	// Image The address of an image.
-	Image *BadgeImage `json:"image,omitempty"`
-
-	// LightImage The address of an image.
-	LightImage *BadgeImage `json:"lightImage,omitempty"`
 
 	// Quantity How often the action must happen; 1 if it is left out.
 	Quantity *int32 `json:"quantity,omitempty"`
 
+	// Description Text of any number of lines.
+	Description Text `json:"description,omitempty,omitzero"`
+
+	// Image The address of an image.
+	Image BadgeImage `json:"image,omitempty,omitzero"`
+
+	// DarkImage The address of an image.
+	DarkImage BadgeImage `json:"darkImage,omitempty,omitzero"`
+
+	// LightImage The address of an image.
+	LightImage          BadgeImage `json:"lightImage,omitempty,omitzero"`
+	EnabledDarkAndLight bool       `json:"enabledDarkAndLight,omitempty,omitzero"`
+
+	// Applied Kept for clients that know what they mean by it.
+	Applied bool `json:"applied,omitempty,omitzero"`
+
+	// Awarded Kept and shown as it was given.
+	Awarded bool `json:"awarded,omitempty,omitzero"`
+
+	// AttachRequired Kept and shown as it was given.
+	AttachRequired bool `json:"attachRequired,omitempty,omitzero"`
+
+	// Award Whether the badge is worth XP.
+	Award           bool  `json:"award,omitempty,omitzero"`
+	AwardXpQuantity int32 `json:"awardXpQuantity,omitempty,omitzero"`
+
+	// AwardCurrency Whether the badge is worth coins.
+	AwardCurrency         bool  `json:"awardCurrency,omitempty,omitzero"`
+	AwardCurrencyQuantity int32 `json:"awardCurrencyQuantity,omitempty,omitzero"`
+
 	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
 	// one server in which the account may do this.
-	ServerID *ServerReference `json:"serverId,omitempty"`
-
-	// Title One line of text, without control characters.
-	Title Title `json:"title"`
+	ServerID ServerReference `json:"serverId,omitempty,omitzero"`
 }
 
 // Balance What a member has been credited and has not spent.
 type Balance struct {
-	Coins int64 `json:"coins"`
 	Xp    int64 `json:"xp"`
+	Coins int64 `json:"coins"`
 }
 
 // BalanceResponse defines model for BalanceResponse.
@@ -663,63 +662,63 @@ type BooleanText = string
 
 // Channel A place in a server where its members talk.
 type Channel struct {
-	// V Always 0; older clients expect it.
-	V Revision `json:"__v"`
+	// Topic One line of text, without control characters.
+	Topic       Title    `json:"topic"`
+	Description string   `json:"description"`
+	Permissions []string `json:"permissions"`
 
-	// ObjectID An id. Ids of one kind sort in the order in which they were made, to the second.
+	// UserID An account's number, as a string.
 	//
-	// Example: 66a282dab13eee0013cbb4d8
-	ObjectID ObjectID `json:"_id"`
-
-	// ChannelType `private` and `direct` channels are seen only by those whom a role or a membership admits.
-	ChannelType ChannelType `json:"channelType"`
-
-	// CreatedAt RFC 3339 in UTC with milliseconds.
-	//
-	// Example: 2026-03-01T16:50:17.610Z
-	CreatedAt   Timestamp `json:"createdAt"`
-	Description string    `json:"description"`
-	Permissions []string  `json:"permissions"`
+	// Example: 2
+	UserID UserNumber `json:"userId"`
 
 	// ServerID An id. Ids of one kind sort in the order in which they were made, to the second.
 	//
 	// Example: 66a282dab13eee0013cbb4d8
 	ServerID ObjectID `json:"serverId"`
 
-	// Topic One line of text, without control characters.
-	Topic Title `json:"topic"`
+	// ChannelType `private` and `direct` channels are seen only by those whom a role or a membership admits.
+	ChannelType ChannelType `json:"channelType"`
+
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt Timestamp `json:"createdAt"`
 
 	// UpdatedAt RFC 3339 in UTC with milliseconds.
 	//
 	// Example: 2026-03-01T16:50:17.610Z
 	UpdatedAt Timestamp `json:"updatedAt"`
 
-	// UserID An account's number, as a string.
-	//
-	// Example: 2
-	UserID UserNumber `json:"userId"`
+	// V Always 0; older clients expect it.
+	V Revision `json:"__v"`
 }
 
 // ChannelCreate What a new channel is made from.
 type ChannelCreate struct {
+	// Topic One line of text, without control characters.
+	Topic Title `json:"topic"`
+
 	// ChannelType `private` and `direct` channels are seen only by those whom a role or a membership admits.
 	ChannelType ChannelType `json:"channelType"`
 
 	// Description Text of any number of lines.
-	Description *Text `json:"description,omitempty"`
-
-	// Members The numbers of the members that a private or direct channel admits.
-	Members *ChannelMembers `json:"members,omitempty"`
+	Description Text `json:"description,omitempty,omitzero"`
 
 	// Permissions The ids of the roles that a private channel admits.
-	Permissions *ChannelRoles `json:"permissions,omitempty"`
+	Permissions ChannelRoles `json:"permissions,omitempty,omitzero"`
+
+	// Members The numbers of the members that a private or direct channel admits.
+	Members ChannelMembers `json:"members,omitempty,omitzero"`
 
 	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
 	// one server in which the account may do this.
-	ServerID *ServerReference `json:"serverId,omitempty"`
-
-	// Topic One line of text, without control characters.
-	Topic Title `json:"topic"`
+	ServerID ServerReference `json:"serverId,omitempty,omitzero"`
 }
 
 // ChannelListResponse defines model for ChannelListResponse.
@@ -734,31 +733,20 @@ type ChannelMembers = []UserNumber
 
 // ChannelPermissions What a role lets a member do in a channel.
 type ChannelPermissions struct {
-	AllowMentions      bool `json:"allow_mentions"`
-	AttachFiles        bool `json:"attach_files"`
+	ViewMessageHistory bool `json:"view_message_history"`
+	PostMessages       bool `json:"post_messages"`
 	DeleteMessages     bool `json:"delete_messages"`
 	ManageMessages     bool `json:"manage_messages"`
-	Pinable            bool `json:"pinable"`
+	AllowMentions      bool `json:"allow_mentions"`
+	AttachFiles        bool `json:"attach_files"`
 	PostAnalysis       bool `json:"post_analysis"`
-	PostMessages       bool `json:"post_messages"`
-	ShareAttachments   bool `json:"share_Attachments"`
+	Pinable            bool `json:"pinable"`
 	ShareLinks         bool `json:"share_links"`
-	ViewMessageHistory bool `json:"view_message_history"`
+	ShareAttachments   bool `json:"share_Attachments"`
 }
 
 // ChannelPermissionsWrite The flags of ChannelPermissions that are set.
-type ChannelPermissionsWrite struct {
-	AllowMentions      *bool `json:"allow_mentions,omitempty"`
-	AttachFiles        *bool `json:"attach_files,omitempty"`
-	DeleteMessages     *bool `json:"delete_messages,omitempty"`
-	ManageMessages     *bool `json:"manage_messages,omitempty"`
-	Pinable            *bool `json:"pinable,omitempty"`
-	PostAnalysis       *bool `json:"post_analysis,omitempty"`
-	PostMessages       *bool `json:"post_messages,omitempty"`
-	ShareAttachments   *bool `json:"share_Attachments,omitempty"`
-	ShareLinks         *bool `json:"share_links,omitempty"`
-	ViewMessageHistory *bool `json:"view_message_history,omitempty"`
-}
+type ChannelPermissionsWrite = ChannelPermissions
 
 // ChannelResponse defines model for ChannelResponse.
 type ChannelResponse struct {
@@ -777,20 +765,20 @@ type ChannelType string
 
 // ChannelUpdate What a channel becomes. What is optional and left out stays as it is.
 type ChannelUpdate struct {
+	// Topic One line of text, without control characters.
+	Topic Title `json:"topic"`
+
 	// ChannelType `private` and `direct` channels are seen only by those whom a role or a membership admits.
 	ChannelType ChannelType `json:"channelType"`
 
 	// Description Text of any number of lines.
 	Description *Text `json:"description,omitempty"`
 
-	// Members The numbers of the members that a private or direct channel admits.
-	Members *ChannelMembers `json:"members,omitempty"`
-
 	// Permissions The ids of the roles that a private channel admits.
 	Permissions *ChannelRoles `json:"permissions,omitempty"`
 
-	// Topic One line of text, without control characters.
-	Topic Title `json:"topic"`
+	// Members The numbers of the members that a private or direct channel admits.
+	Members *ChannelMembers `json:"members,omitempty"`
 }
 
 // Colour The name of a colour, or `#RRGGBB`.
@@ -802,23 +790,23 @@ type CreatedServer struct {
 	Name Title `json:"name"`
 
 	// Image The absolute address of an image, or null.
-	Image nullable.Nullable[ImageURL] `json:"image"`
+	Image ImageURL `json:"image"`
 
 	// Owner Who owns a server.
 	Owner ServerOwner `json:"owner"`
 
-	// ObjectID An id. Ids of one kind sort in the order in which they were made, to the second.
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
 	//
 	// Example: 66a282dab13eee0013cbb4d8
-	ObjectID ObjectID `json:"_id"`
+	ID ObjectID `json:"_id"`
 
 	// V Always 0; older clients expect it.
 	V Revision `json:"__v"`
 
-	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	// RepeatedID An id. Ids of one kind sort in the order in which they were made, to the second.
 	//
 	// Example: 66a282dab13eee0013cbb4d8
-	ID ObjectID `json:"id"`
+	RepeatedID ObjectID `json:"id"`
 }
 
 // CreatedServerResponse defines model for CreatedServerResponse.
@@ -851,10 +839,9 @@ type EmailOnly struct {
 
 // EmailVerification An address, and the code that was mailed to it.
 type EmailVerification struct {
-	Code EmailCode `json:"code"`
-
 	// Email An e-mail address. Upper and lower case are the same.
 	Email EmailAddress `json:"email"`
+	Code  EmailCode    `json:"code"`
 }
 
 // EmptyResponse Done, and nothing to show.
@@ -875,22 +862,25 @@ type ExpirePeriod = int32
 // and `too_many` for arrays and objects. This list only grows.
 type FieldCode string
 
+// ImageFile An image: PNG, JPEG, GIF or WebP. Its content tells which, whatever its file name or declared type says.
+type ImageFile = openapi_types.File
+
 // ImageURL The absolute address of an image, or null.
-type ImageURL = string
+type ImageURL = Nullable[string]
 
 // IntegrationChannel A channel as programs see it.
 type IntegrationChannel struct {
-	// ObjectID An id. Ids of one kind sort in the order in which they were made, to the second.
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
 	//
 	// Example: 66a282dab13eee0013cbb4d8
-	ObjectID ObjectID `json:"_id"`
+	ID ObjectID `json:"_id"`
+
+	// Topic One line of text, without control characters.
+	Topic Title `json:"topic"`
 
 	// ChannelType `private` and `direct` channels are seen only by those whom a role or a membership admits.
 	ChannelType ChannelType `json:"channelType"`
 	Description string      `json:"description"`
-
-	// Topic One line of text, without control characters.
-	Topic Title `json:"topic"`
 }
 
 // IntegrationChannelListResponse defines model for IntegrationChannelListResponse.
@@ -918,28 +908,28 @@ type KeyPermissions = []KeyPermission
 
 // Member An account as the members of a server see it.
 type Member struct {
-	// ObjectID An id. Ids of one kind sort in the order in which they were made, to the second.
-	//
-	// Example: 66a282dab13eee0013cbb4d8
-	ObjectID ObjectID `json:"_id"`
-
-	// Avatar The absolute address of an image, or null.
-	Avatar      nullable.Nullable[ImageURL] `json:"avatar"`
-	DisplayName string                      `json:"displayName"`
-
-	// ID An account's number, as a string.
+	// Number An account's number, as a string.
 	//
 	// Example: 2
-	ID UserNumber `json:"id"`
+	Number UserNumber `json:"id"`
+
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID          ObjectID         `json:"_id"`
+	Username    Nullable[string] `json:"username"`
+	DisplayName string           `json:"displayName"`
+
+	// Avatar The absolute address of an image, or null.
+	Avatar ImageURL `json:"avatar"`
+
+	// Roles The titles of the member's roles, the highest first; `@all` is always among them.
+	Roles []string `json:"roles"`
 
 	// JoinedAt RFC 3339 in UTC with milliseconds.
 	//
 	// Example: 2026-03-01T16:50:17.610Z
 	JoinedAt Timestamp `json:"joinedAt"`
-
-	// Roles The titles of the member's roles, the highest first; `@all` is always among them.
-	Roles    []string                  `json:"roles"`
-	Username nullable.Nullable[string] `json:"username"`
 }
 
 // MemberListResponse defines model for MemberListResponse.
@@ -965,25 +955,24 @@ type ObjectIDList = []ObjectID
 
 // OldServerPermissionsWrite The older spelling of ServerPermissionsWrite.
 type OldServerPermissionsWrite struct {
-	AllowDm             *bool `json:"allow_dm,omitempty"`
-	BanMembers          *bool `json:"ban_members,omitempty"`
-	BroadcastMessages   *bool `json:"broadcast_messages,omitempty"`
-	CreateInvite        *bool `json:"create_invite,omitempty"`
-	KickMembers         *bool `json:"kick_members,omitempty"`
-	ManageChannels      *bool `json:"manage_channels,omitempty"`
-	ManageRoles         *bool `json:"manage_roles,omitempty"`
-	OverwriteLanguage   *bool `json:"overwrite_language,omitempty"`
-	ServerAdministrator *bool `json:"server_administrator,omitempty"`
-	SuspendMembers      *bool `json:"suspend_members,omitempty"`
-	WarnMembers         *bool `json:"warn_members,omitempty"`
+	AllowDm             bool `json:"allow_dm,omitempty,omitzero"`
+	CreateInvite        bool `json:"create_invite,omitempty,omitzero"`
+	KickMembers         bool `json:"kick_members,omitempty,omitzero"`
+	WarnMembers         bool `json:"warn_members,omitempty,omitzero"`
+	SuspendMembers      bool `json:"suspend_members,omitempty,omitzero"`
+	BanMembers          bool `json:"ban_members,omitempty,omitzero"`
+	ManageRoles         bool `json:"manage_roles,omitempty,omitzero"`
+	ManageChannels      bool `json:"manage_channels,omitempty,omitzero"`
+	BroadcastMessages   bool `json:"broadcast_messages,omitempty,omitzero"`
+	OverwriteLanguage   bool `json:"overwrite_language,omitempty,omitzero"`
+	ServerAdministrator bool `json:"server_administrator,omitempty,omitzero"`
 }
 
 // PasswordReset An address, the code that was mailed to it, and the new password.
 type PasswordReset struct {
-	Code EmailCode `json:"code"`
-
 	// Email An e-mail address. Upper and lower case are the same.
 	Email EmailAddress `json:"email"`
+	Code  EmailCode    `json:"code"`
 
 	// Password 8 to 128 characters, of any kind.
 	Password NewPassword `json:"password"`
@@ -1024,14 +1013,21 @@ type Revision = int32
 
 // Role A set of permissions that members are given.
 type Role struct {
-	// V Always 0; older clients expect it.
-	V Revision `json:"__v"`
-
-	// ObjectID An id. Ids of one kind sort in the order in which they were made, to the second.
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
 	//
 	// Example: 66a282dab13eee0013cbb4d8
-	ObjectID ObjectID `json:"_id"`
-	Billable bool     `json:"billable"`
+	ID ObjectID `json:"_id"`
+
+	// Order A lower number is a higher role.
+	Order    int32 `json:"order"`
+	Billable bool  `json:"billable"`
+
+	// Title One line of text, without control characters.
+	Title       Title  `json:"title"`
+	Description string `json:"description"`
+
+	// ServerPermissions What a role lets a member do in the whole server.
+	ServerPermissions ServerPermissions `json:"serverPermissions"`
 
 	// ChannelPermissions What a role lets a member do in a channel.
 	ChannelPermissions ChannelPermissions `json:"channelPermissions"`
@@ -1039,52 +1035,37 @@ type Role struct {
 	// Class A colour: its name, or `#RRGGBB`.
 	Class string `json:"class"`
 
-	// CreatedAt RFC 3339 in UTC with milliseconds.
-	//
-	// Example: 2026-03-01T16:50:17.610Z
-	CreatedAt   Timestamp `json:"createdAt"`
-	Description string    `json:"description"`
-
-	// Order A lower number is a higher role.
-	Order int32 `json:"order"`
-
 	// ServerID An id. Ids of one kind sort in the order in which they were made, to the second.
 	//
 	// Example: 66a282dab13eee0013cbb4d8
 	ServerID ObjectID `json:"serverId"`
 
-	// ServerPermissions What a role lets a member do in the whole server.
-	ServerPermissions ServerPermissions `json:"serverPermissions"`
-
-	// Title One line of text, without control characters.
-	Title Title `json:"title"`
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt Timestamp `json:"createdAt"`
 
 	// UpdatedAt RFC 3339 in UTC with milliseconds.
 	//
 	// Example: 2026-03-01T16:50:17.610Z
 	UpdatedAt Timestamp `json:"updatedAt"`
+
+	// V Always 0; older clients expect it.
+	V Revision `json:"__v"`
 }
 
 // RoleCreate What a new role is made from.
 type RoleCreate struct {
-	Billable bool `json:"billable"`
-
-	// ChannelPermissions The flags of ChannelPermissions that are set.
-	ChannelPermissions *ChannelPermissionsWrite `json:"channelPermissions,omitempty"`
-
-	// OldChannelPermissions The flags of ChannelPermissions that are set.
-	OldChannelPermissions *ChannelPermissionsWrite `json:"channel_permissions,omitempty"`
+	// Title One line of text, without control characters.
+	Title Title `json:"title"`
 
 	// Class The name of a colour, or `#RRGGBB`.
-	Class Colour `json:"class"`
+	Class    Colour `json:"class"`
+	Order    int32  `json:"order"`
+	Billable bool   `json:"billable"`
 
 	// Description Text of any number of lines.
-	Description *Text `json:"description,omitempty"`
-	Order       int32 `json:"order"`
-
-	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
-	// one server in which the account may do this.
-	ServerID *ServerReference `json:"serverId,omitempty"`
+	Description Text `json:"description,omitempty,omitzero"`
 
 	// ServerPermissions The flags of ServerPermissions that are set.
 	ServerPermissions *ServerPermissionsWrite `json:"serverPermissions,omitempty"`
@@ -1092,8 +1073,15 @@ type RoleCreate struct {
 	// OldServerPermissions The older spelling of ServerPermissionsWrite.
 	OldServerPermissions *OldServerPermissionsWrite `json:"server_permissions,omitempty"`
 
-	// Title One line of text, without control characters.
-	Title Title `json:"title"`
+	// ChannelPermissions The flags of ChannelPermissions that are set.
+	ChannelPermissions *ChannelPermissionsWrite `json:"channelPermissions,omitempty"`
+
+	// OldChannelPermissions The flags of ChannelPermissions that are set.
+	OldChannelPermissions *ChannelPermissionsWrite `json:"channel_permissions,omitempty"`
+
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID ServerReference `json:"serverId,omitempty,omitzero"`
 }
 
 // RoleListResponse defines model for RoleListResponse.
@@ -1114,24 +1102,16 @@ type RoleResponse struct {
 
 // RoleUpdate What a role becomes.
 type RoleUpdate struct {
-	Billable bool `json:"billable"`
-
-	// ChannelPermissions The flags of ChannelPermissions that are set.
-	ChannelPermissions *ChannelPermissionsWrite `json:"channelPermissions,omitempty"`
-
-	// OldChannelPermissions The flags of ChannelPermissions that are set.
-	OldChannelPermissions *ChannelPermissionsWrite `json:"channel_permissions,omitempty"`
+	// Title One line of text, without control characters.
+	Title Title `json:"title"`
 
 	// Class The name of a colour, or `#RRGGBB`.
-	Class Colour `json:"class"`
+	Class    Colour `json:"class"`
+	Order    int32  `json:"order"`
+	Billable bool   `json:"billable"`
 
 	// Description Text of any number of lines.
-	Description *Text `json:"description,omitempty"`
-	Order       int32 `json:"order"`
-
-	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
-	// one server in which the account may do this.
-	ServerID *ServerReference `json:"serverId,omitempty"`
+	Description Text `json:"description,omitempty,omitzero"`
 
 	// ServerPermissions The flags of ServerPermissions that are set.
 	ServerPermissions *ServerPermissionsWrite `json:"serverPermissions,omitempty"`
@@ -1139,22 +1119,29 @@ type RoleUpdate struct {
 	// OldServerPermissions The older spelling of ServerPermissionsWrite.
 	OldServerPermissions *OldServerPermissionsWrite `json:"server_permissions,omitempty"`
 
-	// Title One line of text, without control characters.
-	Title Title `json:"title"`
+	// ChannelPermissions The flags of ChannelPermissions that are set.
+	ChannelPermissions *ChannelPermissionsWrite `json:"channelPermissions,omitempty"`
+
+	// OldChannelPermissions The flags of ChannelPermissions that are set.
+	OldChannelPermissions *ChannelPermissionsWrite `json:"channel_permissions,omitempty"`
+
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID ServerReference `json:"serverId,omitempty,omitzero"`
 }
 
 // Server A community. Every array holds ids, in order.
 type Server struct {
-	// ObjectID An id. Ids of one kind sort in the order in which they were made, to the second.
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
 	//
 	// Example: 66a282dab13eee0013cbb4d8
-	ObjectID ObjectID `json:"_id"`
+	ID ObjectID `json:"_id"`
 
 	// Name One line of text, without control characters.
 	Name Title `json:"name"`
 
 	// Image The absolute address of an image, or null.
-	Image nullable.Nullable[ImageURL] `json:"image"`
+	Image ImageURL `json:"image"`
 
 	// Owner Who owns a server.
 	Owner ServerOwner `json:"owner"`
@@ -1166,19 +1153,19 @@ type Server struct {
 	Leaderboards     ObjectIDList `json:"leaderboards"`
 	LanguageSettings ObjectIDList `json:"languageSettings"`
 
-	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	// RepeatedID An id. Ids of one kind sort in the order in which they were made, to the second.
 	//
 	// Example: 66a282dab13eee0013cbb4d8
-	ID ObjectID `json:"id"`
+	RepeatedID ObjectID `json:"id"`
 }
 
 // ServerCreate What a new server is made from.
 type ServerCreate struct {
-	// Image PNG, JPEG, GIF or WebP.
-	Image *openapi_types.File `json:"image,omitempty"`
-
 	// Name One line of text, without control characters.
 	Name Title `json:"name"`
+
+	// Image An image: PNG, JPEG, GIF or WebP. Its content tells which, whatever its file name or declared type says.
+	Image ImageFile `json:"image,omitempty,omitzero"`
 }
 
 // ServerListResponse defines model for ServerListResponse.
@@ -1190,43 +1177,31 @@ type ServerListResponse struct {
 
 // ServerOwner Who owns a server.
 type ServerOwner struct {
-	// ID An account's number, as a string.
+	// Number An account's number, as a string.
 	//
 	// Example: 2
-	ID UserNumber `json:"id"`
+	Number UserNumber `json:"id"`
 }
 
 // ServerPermissions What a role lets a member do in the whole server.
 type ServerPermissions struct {
 	AllowDm                   bool `json:"allow_dm"`
-	BanMembers                bool `json:"ban_members"`
-	BroadcastMessages         bool `json:"broadcast_messages"`
 	CreateInvite              bool `json:"create_invite"`
 	KickMembers               bool `json:"kick_members"`
-	ManageChannels            bool `json:"manage_channels"`
+	WarnMembers               bool `json:"warn_members"`
+	SuspendMembers            bool `json:"suspend_members"`
+	BanMembers                bool `json:"ban_members"`
 	ManageRoles               bool `json:"manage_roles"`
+	ManageChannels            bool `json:"manage_channels"`
+	BroadcastMessages         bool `json:"broadcast_messages"`
 	OverwriteLanguageSettings bool `json:"overwrite_language_settings"`
 
 	// ServerAdministrator Everything the owner may do but delete the server.
 	ServerAdministrator bool `json:"server_administrator"`
-	SuspendMembers      bool `json:"suspend_members"`
-	WarnMembers         bool `json:"warn_members"`
 }
 
 // ServerPermissionsWrite The flags of ServerPermissions that are set.
-type ServerPermissionsWrite struct {
-	AllowDm                   *bool `json:"allow_dm,omitempty"`
-	BanMembers                *bool `json:"ban_members,omitempty"`
-	BroadcastMessages         *bool `json:"broadcast_messages,omitempty"`
-	CreateInvite              *bool `json:"create_invite,omitempty"`
-	KickMembers               *bool `json:"kick_members,omitempty"`
-	ManageChannels            *bool `json:"manage_channels,omitempty"`
-	ManageRoles               *bool `json:"manage_roles,omitempty"`
-	OverwriteLanguageSettings *bool `json:"overwrite_language_settings,omitempty"`
-	ServerAdministrator       *bool `json:"server_administrator,omitempty"`
-	SuspendMembers            *bool `json:"suspend_members,omitempty"`
-	WarnMembers               *bool `json:"warn_members,omitempty"`
-}
+type ServerPermissionsWrite = ServerPermissions
 
 // ServerReference The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
 // one server in which the account may do this.
@@ -1243,23 +1218,24 @@ type ServerResponse struct {
 
 // ServerUpdate What changes; at least one part.
 type ServerUpdate struct {
-	// Image PNG, JPEG, GIF or WebP.
-	Image *openapi_types.File `json:"image,omitempty"`
-
 	// Name One line of text, without control characters.
 	Name *Title `json:"name,omitempty"`
+
+	// Image An image: PNG, JPEG, GIF or WebP. Its content tells which, whatever its file name or declared type says.
+	Image *ImageFile `json:"image,omitempty"`
 }
 
 // Session An account, and the token with which it acts until it expires or is logged out.
 type Session struct {
-	// Account Somebody who can sign in.
-	Account Account `json:"account"`
+	Token string `json:"token"`
 
 	// ExpiresAt RFC 3339 in UTC with milliseconds.
 	//
 	// Example: 2026-03-01T16:50:17.610Z
 	ExpiresAt Timestamp `json:"expiresAt"`
-	Token     string    `json:"token"`
+
+	// Account Somebody who can sign in.
+	Account Account `json:"account"`
 }
 
 // SessionResponse defines model for SessionResponse.
@@ -1287,7 +1263,7 @@ type SystemMeta struct {
 	// Message For a person.
 	Message string `json:"message"`
 
-	// DevMessage For a developer: the cause of a failure; empty on success.
+	// DevMessage For a developer: the cause of a failure. On success it repeats `message`.
 	DevMessage string `json:"devMessage"`
 }
 
@@ -1298,7 +1274,7 @@ type SystemPageMeta struct {
 	// Message For a person.
 	Message string `json:"message"`
 
-	// DevMessage For a developer: the cause of a failure; empty on success.
+	// DevMessage For a developer: the cause of a failure. On success it repeats `message`.
 	DevMessage string `json:"devMessage"`
 
 	// Page This page, from 1.
@@ -1337,11 +1313,11 @@ type UserReference struct {
 
 // Visit A member's visit.
 type Visit struct {
-	// Counted Whether this was the first visit of the day.
-	Counted bool `json:"counted"`
-
 	// Day Today in UTC.
 	Day openapi_types.Date `json:"day"`
+
+	// Counted Whether this was the first visit of the day.
+	Counted bool `json:"counted"`
 
 	// Visits Days visited.
 	Visits int64 `json:"visits"`

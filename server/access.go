@@ -83,7 +83,7 @@ func require(ctx context.Context, q store.Queries, who actor, serverID, what str
 
 // resolve is require where the request may leave the server out. Then it is the API key's, or the only one in which the
 // account meets the need.
-func resolve(ctx context.Context, q store.Queries, who actor, serverID *string, needed need) (standing, error) {
+func resolve(ctx context.Context, q store.Queries, who actor, serverID string, needed need) (standing, error) {
 	community := ""
 	if who.key != nil {
 		community = who.key.CommunityID

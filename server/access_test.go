@@ -23,8 +23,8 @@ func newClub(t *testing.T, s *Server, permission string) club {
 	c := club{h: s.Handler(), owner: tokenOf(t, s, "owner@example.com"), ben: tokenOf(t, s, "ben@example.com")}
 	c.id = createServer(t, c.h, c.owner, "Chess club")
 	do[gen.ServerResponse](t, c.h, "POST", "/servers/"+c.id+"/join", c.ben, nil)
-	c.number = do[gen.AccountResponse](t, c.h, "GET", "/auth/me", c.ben, nil).Body.ID
-	c.role = do[gen.RoleResponse](t, c.h, "POST", "/roles", c.owner, roleWith(c.id, permission)).Body.ObjectID
+	c.number = do[gen.AccountResponse](t, c.h, "GET", "/auth/me", c.ben, nil).Body.Number
+	c.role = do[gen.RoleResponse](t, c.h, "POST", "/roles", c.owner, roleWith(c.id, permission)).Body.ID
 	c.gives(t)
 	return c
 }
@@ -90,7 +90,7 @@ func TestAnAPIKeyMakesNobodyAnAdministrator(t *testing.T) {
 		c := newClub(t, open(t, config), "server_administrator")
 		key := c.keyOf(t, c.ben, "roles")
 		c.takes(t)
-		plain := do[gen.RoleResponse](t, c.h, "POST", "/roles", key, roleWith(c.id, "kick_members")).Body.ObjectID
+		plain := do[gen.RoleResponse](t, c.h, "POST", "/roles", key, roleWith(c.id, "kick_members")).Body.ID
 		for name, r := range map[string]*http.Request{
 			"giving":   jsonRequest("/roles/"+c.role+"/add", key, map[string]any{"userId": c.number}),
 			"making":   jsonRequest("/roles", key, roleWith(c.id, "server_administrator")),
@@ -122,7 +122,7 @@ func TestTheAuditTrailKeepsDirectChannelsToThemselves(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, config Config) {
 		c := newClub(t, open(t, config), "manage_channels")
 		direct := map[string]any{"topic": "SECRET", "description": "SECRET", "channelType": "direct", "serverId": c.id}
-		id := do[gen.ChannelResponse](t, c.h, "POST", "/channels", c.ben, direct).Body.ObjectID
+		id := do[gen.ChannelResponse](t, c.h, "POST", "/channels", c.ben, direct).Body.ID
 		delete(direct, "serverId")
 		if w := send(c.h, put("/channels/"+id, c.ben, direct)); w.Code != http.StatusOK {
 			t.Fatalf("got %d: %s", w.Code, w.Body)
@@ -149,12 +149,12 @@ func TestWhateverIsListedWholeHasItsLimit(t *testing.T) {
 			listed     string
 		}{
 			"channels": {store.MaxChannels, 0, func(tx *store.Tx, id string) error {
-				return tx.Channels.Insert(t.Context(), gen.Channel{ObjectID: id, ServerID: c.id, ChannelType: "open"}, 1, false)
+				return tx.Channels.Insert(t.Context(), gen.Channel{ID: id, ServerID: c.id, ChannelType: "open"}, 1, false)
 			}, func() *http.Request {
 				return jsonRequest("/channels", c.owner, map[string]any{"topic": "x", "channelType": "open", "serverId": c.id})
 			}, "/channels?serverId=" + c.id},
 			"roles": {store.MaxRoles, 2, func(tx *store.Tx, id string) error { // @all and Ben's are there
-				return tx.Roles.Insert(t.Context(), store.Role{Role: gen.Role{ObjectID: id, ServerID: c.id, Title: "x", Class: "blue"}})
+				return tx.Roles.Insert(t.Context(), store.Role{Role: gen.Role{ID: id, ServerID: c.id, Title: "x", Class: "blue"}})
 			}, func() *http.Request { return jsonRequest("/roles", c.owner, roleWith(c.id, "allow_dm")) }, "/servers/" + c.id + "/roles"},
 			"badges": {store.MaxBadges, 0, func(tx *store.Tx, id string) error {
 				return tx.Badges.Insert(t.Context(), store.Badge{ID: id, ServerID: c.id, Definition: gen.BadgeUpdate{Title: "x"}})
@@ -162,7 +162,7 @@ func TestWhateverIsListedWholeHasItsLimit(t *testing.T) {
 				return jsonRequest("/badges", c.owner, map[string]any{"title": "x", "action": "custom", "serverId": c.id})
 			}, "/badges?serverId=" + c.id},
 			"keys": {store.MaxKeys, 0, func(tx *store.Tx, id string) error {
-				return tx.Keys.Insert(t.Context(), store.Key{Account: 1, APIKey: gen.APIKey{ObjectID: id, CommunityID: c.id}}, id)
+				return tx.Keys.Insert(t.Context(), store.Key{Account: 1, APIKey: gen.APIKey{ID: id, CommunityID: c.id}}, id)
 			}, func() *http.Request {
 				return jsonRequest("/apis/v1/communities/"+c.id+"/api-keys", c.owner, map[string]any{"name": "x", "permissions": []string{"badges"}})
 			}, ""},

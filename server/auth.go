@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/oapi-codegen/nullable"
 	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
@@ -79,16 +78,16 @@ func (k *core) openSession(ctx context.Context, tx *store.Tx, account store.Acco
 // without one what stands before the @ of its address.
 func (k *core) newAccount(email, username, displayName string) store.Account {
 	return store.Account{Account: gen.Account{
-		ObjectID: k.newID(), Email: email, Username: nullIfEmpty(username), DisplayName: cmp.Or(displayName, username, localPart(email)),
+		ID: k.newID(), Email: email, Username: nullIfEmpty(username), DisplayName: cmp.Or(displayName, username, localPart(email)),
 		Avatar: nullIfEmpty(""), CreatedAt: gen.Time{Time: k.now()},
 	}}
 }
 
-func nullIfEmpty(text string) nullable.Nullable[string] {
+func nullIfEmpty(text string) gen.Nullable[string] {
 	if text == "" {
-		return nullable.NewNullNullable[string]()
+		return gen.Null[string]()
 	}
-	return nullable.NewNullableWithValue(text)
+	return gen.NullableOf(text)
 }
 
 // maxDisplayName is the contract's bound of a display name.
@@ -110,8 +109,8 @@ func (h auth) RegisterAccount(ctx context.Context, r stub.RegisterAccountRequest
 		return nil, err
 	}
 	email := strings.ToLower(r.Body.Email)
-	account := h.newAccount(email, valueOf(r.Body.Username), valueOf(r.Body.DisplayName))
-	account.FirstName, account.LastName, account.PasswordHash = valueOf(r.Body.FirstName), valueOf(r.Body.LastName), hash
+	account := h.newAccount(email, r.Body.Username, r.Body.DisplayName)
+	account.FirstName, account.LastName, account.PasswordHash = r.Body.FirstName, r.Body.LastName, hash
 	body, again, err := once(ctx, h.core, func(tx *store.Tx) (body gen.AccountResponse, err error) {
 		if err := insertNew(ctx, tx, &account); err != nil {
 			return body, err
@@ -135,7 +134,7 @@ func insertNew(ctx context.Context, tx *store.Tx, account *store.Account) error 
 	case !errors.Is(err, store.ErrNotFound):
 		return err
 	}
-	if username, none := account.Username.Get(); none == nil {
+	if username, given := account.Username.Get(); given {
 		taken, err := tx.Auth.AnyAccountNamed(ctx, username)
 		if err != nil {
 			return err

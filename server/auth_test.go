@@ -181,7 +181,7 @@ func TestAnAccountIsRegisteredVerifiedAndLogsIn(t *testing.T) {
 			t.Fatalf("register answered %d: %s", w.Code, w.Body)
 		}
 		want := gen.Account{
-			ObjectID: made.Body.ObjectID, ID: "1", Email: "vera@example.com", Username: nullIfEmpty("vera"), DisplayName: "vera",
+			ID: made.Body.ID, Number: "1", Email: "vera@example.com", Username: nullIfEmpty("vera"), DisplayName: "vera",
 			FirstName: "Vera", LastName: "Menchik", Avatar: nullIfEmpty(""), CreatedAt: made.Body.CreatedAt,
 		}
 		if diff := cmp.Diff(want, made.Body); diff != "" {
@@ -212,7 +212,7 @@ func TestAnAccountIsRegisteredVerifiedAndLogsIn(t *testing.T) {
 			if left := time.Until(session.ExpiresAt.Time); left < sessionLife-time.Minute || left > sessionLife {
 				t.Errorf("the session of %s lasts %v, want 30 days", name, left)
 			}
-			if me := read[gen.AccountResponse](t, send(h, request("GET", "/auth/me", session.Token))); me.Body.ID != "1" {
+			if me := read[gen.AccountResponse](t, send(h, request("GET", "/auth/me", session.Token))); me.Body.Number != "1" {
 				t.Errorf("the session of %s is of %+v", name, me.Body)
 			}
 		}

@@ -16,7 +16,7 @@ import (
 type badges struct{ *core }
 
 func (h badges) ListBadges(ctx context.Context, r stub.ListBadgesRequestObject) (stub.ListBadgesResponseObject, error) {
-	s, err := resolve(ctx, h.store.Queries, actorFrom(ctx), r.Params.ServerID, asMember)
+	s, err := resolve(ctx, h.store.Queries, actorFrom(ctx), valueOf(r.Params.ServerID), asMember)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func (h badges) UpdateBadge(ctx context.Context, r stub.UpdateBadgeRequestObject
 		if badge, err = h.manageable(ctx, tx, r.BadgeID); err != nil {
 			return err
 		}
-		if r.Body.ServerID != nil && *r.Body.ServerID != badge.ServerID {
+		if r.Body.ServerID != "" && r.Body.ServerID != badge.ServerID {
 			return contract.Invalid(contract.Field("/serverId", gen.FieldCodeNotAllowed, "must be the server of the badge, or be left out"))
 		}
 		before := badge.Definition
@@ -186,10 +186,10 @@ func defined(d gen.BadgeUpdate) gen.BadgeUpdate {
 func shownBadge(b store.Badge) gen.Badge {
 	d := b.Definition
 	return gen.Badge{
-		ID: b.ID, Title: d.Title, Action: d.Action, Description: valueOf(d.Description), Image: valueOf(d.Image),
+		ID: b.ID, Title: d.Title, Action: d.Action, Description: d.Description, Image: d.Image,
 		Quantity:       strconv.FormatInt(int64(valueOf(d.Quantity)), 10),
-		AttachRequired: strconv.FormatBool(valueOf(d.AttachRequired)),
-		Awarded:        strconv.FormatBool(valueOf(d.Awarded)),
+		AttachRequired: strconv.FormatBool(d.AttachRequired),
+		Awarded:        strconv.FormatBool(d.Awarded),
 	}
 }
 

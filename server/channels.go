@@ -15,7 +15,7 @@ import (
 type channels struct{ *core }
 
 func (h channels) ListChannels(ctx context.Context, r stub.ListChannelsRequestObject) (stub.ListChannelsResponseObject, error) {
-	s, err := resolve(ctx, h.store.Queries, actorFrom(ctx), r.Params.ServerID, asViewer)
+	s, err := resolve(ctx, h.store.Queries, actorFrom(ctx), valueOf(r.Params.ServerID), asViewer)
 	if err != nil {
 		return nil, err
 	}
@@ -37,17 +37,17 @@ func (h channels) CreateChannel(ctx context.Context, r stub.CreateChannelRequest
 			return body, err
 		}
 		channel := gen.Channel{
-			ObjectID: h.newID(), ServerID: s.ID, UserID: store.Number(who.account), Topic: r.Body.Topic, ChannelType: r.Body.ChannelType,
-			Description: valueOf(r.Body.Description), Permissions: []string{}, CreatedAt: now, UpdatedAt: now,
+			ID: h.newID(), ServerID: s.ID, UserID: store.Number(who.account), Topic: r.Body.Topic, ChannelType: r.Body.ChannelType,
+			Description: r.Body.Description, Permissions: []string{}, CreatedAt: now, UpdatedAt: now,
 		}
 		if err := tx.Channels.Insert(ctx, channel, who.account, who.key != nil); err != nil {
 			return body, err
 		}
-		if err := admit(ctx, tx, &channel, r.Body.Permissions, r.Body.Members); err != nil {
+		if err := admit(ctx, tx, &channel, &r.Body.Permissions, &r.Body.Members); err != nil {
 			return body, err
 		}
 		body = gen.ChannelResponse{Meta: done("Channel has been created successfully"), Body: channel}
-		return body, h.record(ctx, tx, s.ID, gen.AuditActionChannelCreate, channel.ObjectID, nil, audited(channel))
+		return body, h.record(ctx, tx, s.ID, gen.AuditActionChannelCreate, channel.ID, nil, audited(channel))
 	})
 	if err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func (h channels) UpdateChannel(ctx context.Context, r stub.UpdateChannelRequest
 		if err := admit(ctx, tx, &channel, r.Body.Permissions, r.Body.Members); err != nil {
 			return err
 		}
-		return h.record(ctx, tx, channel.ServerID, gen.AuditActionChannelUpdate, channel.ObjectID, audited(before), audited(channel))
+		return h.record(ctx, tx, channel.ServerID, gen.AuditActionChannelUpdate, channel.ID, audited(before), audited(channel))
 	})
 	if err != nil {
 		return nil, err
@@ -90,10 +90,10 @@ func (h channels) DeleteChannel(ctx context.Context, r stub.DeleteChannelRequest
 		if err != nil {
 			return err
 		}
-		if err := tx.Channels.Delete(ctx, channel.ObjectID); err != nil {
+		if err := tx.Channels.Delete(ctx, channel.ID); err != nil {
 			return err
 		}
-		return h.record(ctx, tx, channel.ServerID, gen.AuditActionChannelDelete, channel.ObjectID, audited(channel), nil)
+		return h.record(ctx, tx, channel.ServerID, gen.AuditActionChannelDelete, channel.ID, audited(channel), nil)
 	})
 	if err != nil {
 		return nil, err
@@ -102,7 +102,7 @@ func (h channels) DeleteChannel(ctx context.Context, r stub.DeleteChannelRequest
 }
 
 func (h channels) ListIntegrationChannels(ctx context.Context, _ stub.ListIntegrationChannelsRequestObject) (stub.ListIntegrationChannelsResponseObject, error) {
-	s, err := resolve(ctx, h.store.Queries, actorFrom(ctx), nil, asViewer)
+	s, err := resolve(ctx, h.store.Queries, actorFrom(ctx), "", asViewer)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func (h channels) ListIntegrationChannels(ctx context.Context, _ stub.ListIntegr
 	}
 	data := make([]gen.IntegrationChannel, len(found))
 	for i, c := range found {
-		data[i] = gen.IntegrationChannel{ObjectID: c.ObjectID, Topic: c.Topic, ChannelType: c.ChannelType, Description: c.Description}
+		data[i] = gen.IntegrationChannel{ID: c.ID, Topic: c.Topic, ChannelType: c.ChannelType, Description: c.Description}
 	}
 	return stub.ListIntegrationChannels200JSONResponse{Status: "success", Data: data}, nil
 }
@@ -161,14 +161,14 @@ func admit(ctx context.Context, tx *store.Tx, channel *gen.Channel, roleIDs, num
 		}
 		return err
 	}
-	if roleIDs != nil {
-		if err := tx.Channels.AdmitRoles(ctx, channel.ObjectID, channel.ServerID, *roleIDs); err != nil {
+	if roleIDs != nil && *roleIDs != nil {
+		if err := tx.Channels.AdmitRoles(ctx, channel.ID, channel.ServerID, *roleIDs); err != nil {
 			return outside(err, "/permissions", "must be a role of the server")
 		}
 		channel.Permissions = *roleIDs
 	}
-	if numbers != nil {
-		if err := tx.Channels.AdmitMembers(ctx, channel.ObjectID, channel.ServerID, numbersOf(*numbers)); err != nil {
+	if numbers != nil && *numbers != nil {
+		if err := tx.Channels.AdmitMembers(ctx, channel.ID, channel.ServerID, numbersOf(*numbers)); err != nil {
 			return outside(err, "/members", "must be a member of the server")
 		}
 	}

@@ -4,7 +4,7 @@ import "github.com/rejoin-dev/rejoin/gen"
 
 // done is the envelope of a success in the System API.
 func done(message string) gen.SystemMeta {
-	return gen.SystemMeta{Success: true, Message: message}
+	return gen.SystemMeta{Success: true, Message: message, DevMessage: message}
 }
 
 // succeeded is the envelope of a success in the Application API.

@@ -14,21 +14,21 @@ func (k *core) record(ctx context.Context, tx *store.Tx, serverID string, action
 	who := actorFrom(ctx)
 	by := gen.AuditActor{Type: "account", ID: store.Number(who.account)}
 	if who.key != nil {
-		by = gen.AuditActor{Type: "key", ID: who.key.ObjectID}
+		by = gen.AuditActor{Type: "key", ID: who.key.ID}
 	}
 	return tx.Audit.Insert(ctx, serverID, gen.AuditEntry{
-		ObjectID: k.newID(), Actor: by, Action: action, Target: target, At: gen.Time{Time: k.now()},
+		ID: k.newID(), Actor: by, Action: action, Target: target, At: gen.Time{Time: k.now()},
 	}, before, after)
 }
 
 // badgeAwarded credits what a badge is worth. The ledger takes each badge once for a member.
 func (k *core) badgeAwarded(ctx context.Context, tx *store.Tx, badge store.Badge, account int64) error {
 	worth := map[string]int64{}
-	if d := badge.Definition; valueOf(d.Award) {
-		worth[store.XP] = int64(valueOf(d.AwardXpQuantity))
+	if d := badge.Definition; d.Award {
+		worth[store.XP] = int64(d.AwardXpQuantity)
 	}
-	if d := badge.Definition; valueOf(d.AwardCurrency) {
-		worth[store.Coins] = int64(valueOf(d.AwardCurrencyQuantity))
+	if d := badge.Definition; d.AwardCurrency {
+		worth[store.Coins] = int64(d.AwardCurrencyQuantity)
 	}
 	for kind, amount := range worth {
 		if amount == 0 {
@@ -45,7 +45,7 @@ func (k *core) badgeAwarded(ctx context.Context, tx *store.Tx, badge store.Badge
 	return nil
 }
 
-// valueOf is what a member of a request that may be left out holds, or the zero value.
+// valueOf is what a parameter that may be left out holds, or the zero value.
 func valueOf[T any](member *T) (value T) {
 	if member != nil {
 		value = *member

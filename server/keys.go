@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/oapi-codegen/nullable"
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/gen/stub"
@@ -41,14 +40,14 @@ func (h keys) CreateAPIKey(ctx context.Context, r stub.CreateAPIKeyRequestObject
 			return body, err
 		}
 		key := store.Key{Account: who.account, APIKey: gen.APIKey{
-			ObjectID: h.newID(), CommunityID: s.ID, Key: masked(secret), Name: r.Body.Name, Permissions: r.Body.Permissions, IsActive: true,
-			ExpirePeriod: valueOf(r.Body.ExpirePeriod), ExpireDate: expiry(now, valueOf(r.Body.ExpirePeriod)),
+			ID: h.newID(), CommunityID: s.ID, Key: masked(secret), Name: r.Body.Name, Permissions: r.Body.Permissions, IsActive: true,
+			ExpirePeriod: r.Body.ExpirePeriod, ExpireDate: expiry(now, r.Body.ExpirePeriod),
 			CreatedAt: gen.Time{Time: now}, UpdatedAt: gen.Time{Time: now},
 		}}
 		if err := tx.Keys.Insert(ctx, key, hashOf(secret)); err != nil {
 			return body, err
 		}
-		if err := h.record(ctx, tx, s.ID, gen.AuditActionKeyCreate, key.ObjectID, nil, key.APIKey); err != nil {
+		if err := h.record(ctx, tx, s.ID, gen.AuditActionKeyCreate, key.ID, nil, key.APIKey); err != nil {
 			return body, err
 		}
 		key.Key = secret // here, and never again
@@ -83,7 +82,7 @@ func (h keys) UpdateAPIKey(ctx context.Context, r stub.UpdateAPIKeyRequestObject
 		if err := tx.Keys.Update(ctx, key); err != nil {
 			return err
 		}
-		return h.record(ctx, tx, key.CommunityID, gen.AuditActionKeyUpdate, key.ObjectID, before, key.APIKey)
+		return h.record(ctx, tx, key.CommunityID, gen.AuditActionKeyUpdate, key.ID, before, key.APIKey)
 	})
 	if err != nil {
 		return nil, err
@@ -97,10 +96,10 @@ func (h keys) DeleteAPIKey(ctx context.Context, r stub.DeleteAPIKeyRequestObject
 		if key, err = h.manageable(ctx, tx, r.CommunityID, r.APIKeyID); err != nil {
 			return err
 		}
-		if err := tx.Keys.Delete(ctx, key.ObjectID); err != nil {
+		if err := tx.Keys.Delete(ctx, key.ID); err != nil {
 			return err
 		}
-		return h.record(ctx, tx, key.CommunityID, gen.AuditActionKeyDelete, key.ObjectID, key.APIKey, nil)
+		return h.record(ctx, tx, key.CommunityID, gen.AuditActionKeyDelete, key.ID, key.APIKey, nil)
 	})
 	if err != nil {
 		return nil, err
@@ -133,9 +132,9 @@ func masked(key string) string {
 }
 
 // expiry is when a key ends that is good for some days from now; for ever, if for none.
-func expiry(now time.Time, days int32) nullable.Nullable[gen.Time] {
+func expiry(now time.Time, days int32) gen.Nullable[gen.Time] {
 	if days == 0 {
-		return nullable.NewNullNullable[gen.Time]()
+		return gen.Null[gen.Time]()
 	}
-	return nullable.NewNullableWithValue(gen.Time{Time: now.UTC().AddDate(0, 0, int(days))})
+	return gen.NullableOf(gen.Time{Time: now.UTC().AddDate(0, 0, int(days))})
 }

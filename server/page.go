@@ -11,5 +11,5 @@ func (p page) skip() int { return int(p.number-1) * int(p.limit) }
 
 // listed is the envelope of one page of a list in the System API.
 func (p page) listed(message string, total int64) gen.SystemPageMeta {
-	return gen.SystemPageMeta{Success: true, Message: message, Page: p.number, Limit: p.limit, Total: total}
+	return gen.SystemPageMeta{Success: true, Message: message, DevMessage: message, Page: p.number, Limit: p.limit, Total: total}
 }

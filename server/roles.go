@@ -25,7 +25,7 @@ func (h roles) CreateRole(ctx context.Context, r stub.CreateRoleRequestObject) (
 		if err != nil {
 			return body, err
 		}
-		role.ObjectID, role.ServerID, role.CreatedAt, role.UpdatedAt = h.newID(), s.ID, now, now
+		role.ID, role.ServerID, role.CreatedAt, role.UpdatedAt = h.newID(), s.ID, now, now
 		if err := mayWrite(s, role); err != nil {
 			return body, err
 		}
@@ -33,7 +33,7 @@ func (h roles) CreateRole(ctx context.Context, r stub.CreateRoleRequestObject) (
 			return body, err
 		}
 		body = gen.RoleResponse{Meta: done("Role has been created successfully"), Body: role}
-		return body, h.record(ctx, tx, s.ID, gen.AuditActionRoleCreate, role.ObjectID, nil, role)
+		return body, h.record(ctx, tx, s.ID, gen.AuditActionRoleCreate, role.ID, nil, role)
 	})
 	if err != nil {
 		return nil, err
@@ -51,7 +51,7 @@ func (h roles) UpdateRole(ctx context.Context, r stub.UpdateRoleRequestObject) (
 		if err != nil {
 			return err
 		}
-		if r.Body.ServerID != nil && *r.Body.ServerID != before.ServerID {
+		if r.Body.ServerID != "" && r.Body.ServerID != before.ServerID {
 			return contract.Invalid(contract.Field("/serverId", gen.FieldCodeNotAllowed, "must be the server of the role, or be left out"))
 		}
 		if before.Everyone && (role.Title != before.Title || role.Order != before.Order) {
@@ -60,7 +60,7 @@ func (h roles) UpdateRole(ctx context.Context, r stub.UpdateRoleRequestObject) (
 		if err := mayWrite(s, before.Role); err != nil {
 			return err
 		}
-		role.ObjectID, role.ServerID, role.CreatedAt = before.ObjectID, before.ServerID, before.CreatedAt
+		role.ID, role.ServerID, role.CreatedAt = before.ID, before.ServerID, before.CreatedAt
 		role.UpdatedAt = gen.Time{Time: h.now()}
 		if err := mayWrite(s, role); err != nil {
 			return err
@@ -68,7 +68,7 @@ func (h roles) UpdateRole(ctx context.Context, r stub.UpdateRoleRequestObject) (
 		if err := tx.Roles.Update(ctx, store.Role{Role: role}); err != nil {
 			return err
 		}
-		return h.record(ctx, tx, s.ID, gen.AuditActionRoleUpdate, role.ObjectID, before.Role, role)
+		return h.record(ctx, tx, s.ID, gen.AuditActionRoleUpdate, role.ID, before.Role, role)
 	})
 	if err != nil {
 		return nil, err
@@ -85,10 +85,10 @@ func (h roles) DeleteRole(ctx context.Context, r stub.DeleteRoleRequestObject) (
 		if role.Everyone {
 			return contract.Conflict("This role stays", "every member has the role @all, and it cannot be deleted")
 		}
-		if err := tx.Roles.Delete(ctx, role.ObjectID); err != nil {
+		if err := tx.Roles.Delete(ctx, role.ID); err != nil {
 			return err
 		}
-		return h.record(ctx, tx, s.ID, gen.AuditActionRoleDelete, role.ObjectID, role.Role, nil)
+		return h.record(ctx, tx, s.ID, gen.AuditActionRoleDelete, role.ID, role.Role, nil)
 	})
 	if err != nil {
 		return nil, err
@@ -97,7 +97,7 @@ func (h roles) DeleteRole(ctx context.Context, r stub.DeleteRoleRequestObject) (
 }
 
 func (h roles) ListUserRoles(ctx context.Context, r stub.ListUserRolesRequestObject) (stub.ListUserRolesResponseObject, error) {
-	s, err := resolve(ctx, h.store.Queries, actorFrom(ctx), r.Params.ServerID, asMember)
+	s, err := resolve(ctx, h.store.Queries, actorFrom(ctx), valueOf(r.Params.ServerID), asMember)
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +153,7 @@ func (h roles) giveOrTake(ctx context.Context, roleID, userID string, action gen
 		case action == gen.AuditActionRoleRemove:
 			change = tx.Roles.DeleteOf
 		}
-		changed, err := change(ctx, s.ID, account, role.ObjectID)
+		changed, err := change(ctx, s.ID, account, role.ID)
 		if err != nil {
 			return err
 		}
@@ -162,9 +162,9 @@ func (h roles) giveOrTake(ctx context.Context, roleID, userID string, action gen
 		}
 		user := gen.UserReference{UserID: userID}
 		if action == gen.AuditActionRoleRemove {
-			return h.record(ctx, tx, s.ID, action, role.ObjectID, user, nil)
+			return h.record(ctx, tx, s.ID, action, role.ID, user, nil)
 		}
-		return h.record(ctx, tx, s.ID, action, role.ObjectID, nil, user)
+		return h.record(ctx, tx, s.ID, action, role.ID, nil, user)
 	})
 	return found, err
 }
@@ -213,7 +213,7 @@ func roleFrom(w gen.RoleCreate) (gen.Role, error) {
 		return gen.Role{}, contract.Invalid(fields...)
 	}
 	return gen.Role{
-		Title: w.Title, Class: w.Class, Order: w.Order, Billable: w.Billable, Description: valueOf(w.Description),
+		Title: w.Title, Class: w.Class, Order: w.Order, Billable: w.Billable, Description: w.Description,
 		ServerPermissions:  perm.ServerFlags(w.ServerPermissions, w.OldServerPermissions),
 		ChannelPermissions: perm.ChannelFlags(w.ChannelPermissions, w.OldChannelPermissions),
 	}, nil

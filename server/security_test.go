@@ -112,12 +112,12 @@ func newWorld(t *testing.T, s *Server) *world {
 	w.server = createServer(t, h, w.owner, "Chess club")
 	w.foreignServer = createServer(t, h, w.stranger, "Go club")
 	do[gen.ServerResponse](t, h, "POST", "/servers/"+w.server+"/join", w.member, nil)
-	w.memberNumber = do[gen.AccountResponse](t, h, "GET", "/auth/me", w.member, nil).Body.ID
+	w.memberNumber = do[gen.AccountResponse](t, h, "GET", "/auth/me", w.member, nil).Body.Number
 
 	w.role = do[gen.RoleResponse](t, h, "POST", "/roles", w.owner,
-		map[string]any{"title": "moderators", "class": "blue", "order": 10, "billable": false, "serverId": w.server}).Body.ObjectID
+		map[string]any{"title": "moderators", "class": "blue", "order": 10, "billable": false, "serverId": w.server}).Body.ID
 	channel := do[gen.ChannelResponse](t, h, "POST", "/channels", w.owner,
-		map[string]any{"topic": "openings", "channelType": "open", "serverId": w.server}).Body.ObjectID
+		map[string]any{"topic": "openings", "channelType": "open", "serverId": w.server}).Body.ID
 	badge := do[gen.BadgeResponse](t, h, "POST", "/badges", w.owner,
 		map[string]any{"title": "Chatterbox", "action": "custom", "serverId": w.server}).Body.ID
 	keyWith := func(token, server string, permissions []gen.KeyPermission) gen.APIKey {
@@ -133,13 +133,13 @@ func newWorld(t *testing.T, s *Server) *world {
 	keys := "/apis/v1/communities/" + w.server + "/api-keys/"
 	idle := keyWith(w.owner, w.server, all)
 	w.idleKey = idle.Key
-	do[gen.APIKeyResponse](t, h, "PUT", keys+idle.ObjectID, w.owner, map[string]any{"isActive": false})
+	do[gen.APIKeyResponse](t, h, "PUT", keys+idle.ID, w.owner, map[string]any{"isActive": false})
 	deleted := keyWith(w.owner, w.server, all)
 	w.deletedKey = deleted.Key
-	do[gen.APIKeyResponse](t, h, "DELETE", keys+deleted.ObjectID, w.owner, nil)
+	do[gen.APIKeyResponse](t, h, "DELETE", keys+deleted.ID, w.owner, nil)
 
 	w.ids = map[string]string{
-		"serverId": w.server, "communityId": w.server, "channelId": channel, "badgeId": badge, "apiKeyId": idle.ObjectID,
+		"serverId": w.server, "communityId": w.server, "channelId": channel, "badgeId": badge, "apiKeyId": idle.ID,
 		"userId": w.memberNumber, "imageId": "66a282dab13eee0013cbb4d8",
 	}
 	return w

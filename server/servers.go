@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/oapi-codegen/nullable"
 	"github.com/oapi-codegen/runtime/types"
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
@@ -49,7 +48,7 @@ func (h servers) CreateServer(ctx context.Context, r stub.CreateServerRequestObj
 			return body, err
 		}
 		body.Meta = done("Server has been created successfully")
-		body.Body = gen.CreatedServer{ObjectID: id, ID: id, Name: name, Image: h.imageURL(ctx, imageID), Owner: gen.ServerOwner{ID: store.Number(who.account)}}
+		body.Body = gen.CreatedServer{ID: id, RepeatedID: id, Name: name, Image: h.imageURL(ctx, imageID), Owner: gen.ServerOwner{Number: store.Number(who.account)}}
 		return body, h.record(ctx, tx, id, gen.AuditActionServerCreate, id, nil, body.Body)
 	})
 	if err != nil {
@@ -305,17 +304,17 @@ func (h servers) shown(ctx context.Context, server store.Server) gen.Server {
 }
 
 // imageURL is the absolute address of an image, null if there is none.
-func (k *core) imageURL(ctx context.Context, imageID string) nullable.Nullable[string] {
+func (k *core) imageURL(ctx context.Context, imageID string) gen.Nullable[string] {
 	if imageID == "" {
-		return nullable.NewNullNullable[string]()
+		return gen.Null[string]()
 	}
-	return nullable.NewNullableWithValue(k.origin(ctx) + "/images/" + imageID)
+	return gen.NullableOf(k.origin(ctx) + "/images/" + imageID)
 }
 
 // everyone is the role that every member of a server has, the lowest there is.
 func everyone(id, serverID string, at time.Time) store.Role {
 	return store.Role{Everyone: true, Role: gen.Role{
-		ObjectID: id, ServerID: serverID, Title: "@all", Description: "Every member", Class: "gray", Order: 10000,
+		ID: id, ServerID: serverID, Title: "@all", Description: "Every member", Class: "gray", Order: 10000,
 		ServerPermissions: gen.ServerPermissions{AllowDm: true, CreateInvite: true},
 		ChannelPermissions: gen.ChannelPermissions{
 			ViewMessageHistory: true, PostMessages: true, AllowMentions: true, AttachFiles: true, ShareLinks: true, ShareAttachments: true,

@@ -28,7 +28,7 @@ func tellStory(t *testing.T, config Config) {
 
 	// Vera registers and proves that the address is hers.
 	vera, veraAccount := enrol(t, visitor, codeOf, "vera@example.com")
-	if me := must(vera.Auth.Me(ctx)); me.ID != veraAccount.ID || !me.Verified {
+	if me := must(vera.Auth.Me(ctx)); me.Number != veraAccount.Number || !me.Verified {
 		t.Errorf("got %+v, want Vera, verified", me)
 	}
 	if _, err := visitor.Auth.LogIn(ctx, "vera@example.com", "a guess"); !errors.Is(err, client.ErrUnauthenticated) {
@@ -62,19 +62,19 @@ func tellStory(t *testing.T, config Config) {
 		ServerPermissions: client.ServerPermissions{WarnMembers: true},
 	}))
 	disputes := must(vera.Channels.Create(ctx, client.ChannelCreate{
-		ServerID: club.ID, Topic: "disputes", ChannelType: client.ChannelPrivate, Permissions: []string{arbiters.ObjectID},
+		ServerID: club.ID, Topic: "disputes", ChannelType: client.ChannelPrivate, Permissions: []string{arbiters.ID},
 	}))
 	if channels := must(ben.Channels.List(ctx, club.ID)); len(channels) != 0 {
 		t.Errorf("Ben sees %v before he has the role", channels)
 	}
-	if _, err := ben.Roles.Add(ctx, arbiters.ObjectID, benAccount.ID); !errors.Is(err, client.ErrPermissionDenied) {
+	if _, err := ben.Roles.Add(ctx, arbiters.ID, benAccount.Number); !errors.Is(err, client.ErrPermissionDenied) {
 		t.Errorf("Ben gives himself the role: got %v, want ErrPermissionDenied", err)
 	}
-	roles := must(vera.Roles.Add(ctx, arbiters.ObjectID, benAccount.ID))
+	roles := must(vera.Roles.Add(ctx, arbiters.ID, benAccount.Number))
 	if len(roles) != 2 || roles[0].Title != "arbiters" || roles[1].Title != "@all" {
 		t.Errorf("Ben has %v, want arbiters and @all", roles)
 	}
-	if channels := must(ben.Channels.List(ctx, "")); len(channels) != 1 || channels[0].ObjectID != disputes.ObjectID {
+	if channels := must(ben.Channels.List(ctx, "")); len(channels) != 1 || channels[0].ID != disputes.ID {
 		t.Errorf("Ben sees %v, want disputes", channels)
 	}
 
@@ -86,14 +86,14 @@ func tellStory(t *testing.T, config Config) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			badges, err := vera.Badges.Award(ctx, badge.ID, benAccount.ID)
+			badges, err := vera.Badges.Award(ctx, badge.ID, benAccount.Number)
 			if err != nil || len(badges) != 1 || badges[0] != *badge {
 				t.Errorf("Ben has %v (%v), want one badge", badges, err)
 			}
 		})
 	}
 	wg.Wait()
-	if balance := must(ben.Badges.Balance(ctx, club.ID, benAccount.ID)); *balance != (client.Balance{Xp: 50, Coins: 5}) {
+	if balance := must(ben.Badges.Balance(ctx, club.ID, benAccount.Number)); *balance != (client.Balance{Xp: 50, Coins: 5}) {
 		t.Errorf("got %+v, want 50 XP and 5 coins", balance)
 	}
 
@@ -102,7 +102,7 @@ func tellStory(t *testing.T, config Config) {
 		Name: "pairings", Permissions: []client.KeyPermission{client.PermissionChannels}, ExpirePeriod: 30,
 	}))
 	program := must(visitor.WithAPIKey(key.Key))
-	if info := must(program.Keys.Info(ctx)); info.ObjectID != key.ObjectID || info.Key == key.Key {
+	if info := must(program.Keys.Info(ctx)); info.ID != key.ID || info.Key == key.Key {
 		t.Errorf("got %+v, want the key, masked", info)
 	}
 	round := must(program.Channels.Create(ctx, client.ChannelCreate{Topic: "round 1", ChannelType: client.ChannelText}))
@@ -116,9 +116,9 @@ func tellStory(t *testing.T, config Config) {
 	if _, err := program.Badges.List(ctx, ""); !errors.Is(err, client.ErrPermissionDenied) {
 		t.Errorf("the program asks for badges: got %v, want ErrPermissionDenied", err)
 	}
-	must(vera.Keys.Delete(ctx, club.ID, key.ObjectID))
+	must(vera.Keys.Delete(ctx, club.ID, key.ID))
 	for _, err := range []error{
-		program.Channels.Delete(ctx, round.ObjectID),
+		program.Channels.Delete(ctx, round.ID),
 		second(program.Channels.ListForKey(ctx)),
 		second(program.Keys.Info(ctx)),
 	} {
@@ -136,18 +136,18 @@ func tellStory(t *testing.T, config Config) {
 		told = append(told, fmt.Sprint(entry.Actor.Type, " ", entry.Actor.ID, " ", entry.Action, " ", entry.Target))
 	}
 	slices.Reverse(told)
-	byVera, byBen, byKey := "account "+veraAccount.ID+" ", "account "+benAccount.ID+" ", "key "+key.ObjectID+" "
+	byVera, byBen, byKey := "account "+veraAccount.Number+" ", "account "+benAccount.Number+" ", "key "+key.ID+" "
 	want := []string{
 		byVera + "server.create " + club.ID,
-		byBen + "member.join " + benAccount.ID,
-		byVera + "role.create " + arbiters.ObjectID,
-		byVera + "channel.create " + disputes.ObjectID,
-		byVera + "role.add " + arbiters.ObjectID,
+		byBen + "member.join " + benAccount.Number,
+		byVera + "role.create " + arbiters.ID,
+		byVera + "channel.create " + disputes.ID,
+		byVera + "role.add " + arbiters.ID,
 		byVera + "badge.create " + badge.ID,
 		byVera + "badge.award " + badge.ID,
-		byVera + "key.create " + key.ObjectID,
-		byKey + "channel.create " + round.ObjectID,
-		byVera + "key.delete " + key.ObjectID,
+		byVera + "key.create " + key.ID,
+		byKey + "channel.create " + round.ID,
+		byVera + "key.delete " + key.ID,
 	}
 	if diff := cmp.Diff(want, told); diff != "" {
 		t.Error("the audit trail: ", diff)
@@ -172,7 +172,7 @@ func tellStory(t *testing.T, config Config) {
 		t.Errorf("with the old session: got %v, want ErrUnauthenticated", err)
 	}
 	ben = must(visitor.WithToken(session.Token))
-	if roles := must(ben.Roles.OfUser(ctx, "", benAccount.ID)); len(roles) != 2 {
+	if roles := must(ben.Roles.OfUser(ctx, "", benAccount.Number)); len(roles) != 2 {
 		t.Errorf("Ben has %v, want arbiters and @all", roles)
 	}
 	if err := ben.Auth.LogOut(ctx); err != nil {

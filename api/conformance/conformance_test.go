@@ -43,7 +43,7 @@ func (r reply) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 }
 
 const (
-	done  = `"meta":{"success":true,"message":"Done","devMessage":""}`
+	done  = `"meta":{"success":true,"message":"Done","devMessage":"Done"}`
 	club1 = `{"_id":"66a282dab13eee0013cbb4d8","name":"Chess club","image":null,"owner":{"id":"2"},"__v":0,` +
 		`"roles":[],"categories":[],"leaderboards":[],"languageSettings":[],"id":"66a282dab13eee0013cbb4d8"}`
 	listed = `{` + done + `,"body":[` + club1 + `]}`
@@ -65,7 +65,7 @@ func TestTheWireValidatesEveryAnswer(t *testing.T) {
 		return strings.Replace(listed, old, new, 1)
 	}
 	members := func(joined string) string {
-		return `{"meta":{"success":true,"message":"Members","devMessage":"","page":1,"limit":20,"total":1},"body":[{"id":"2",` +
+		return `{"meta":{"success":true,"message":"Members","devMessage":"Members","page":1,"limit":20,"total":1},"body":[{"id":"2",` +
 			`"_id":"66a282dab13eee0013cbb4d1","username":null,"displayName":"Vera","avatar":null,"roles":["@all"],"joinedAt":"` + joined + `"}]}`
 	}
 	const listMembers = "/servers/66a282dab13eee0013cbb4d8/members"
@@ -86,7 +86,7 @@ func TestTheWireValidatesEveryAnswer(t *testing.T) {
 
 		{"an undeclared property", "", reply{200, nil, instead(`"__v":0`, `"__v":0,"colour":"red"`)},
 			"listMyServers 200 /body/0/colour: this property is not in the contract"},
-		{"an undeclared property in the envelope", "", reply{200, nil, instead(`"devMessage":""`, `"devMessage":"","took":1`)},
+		{"an undeclared property in the envelope", "", reply{200, nil, instead(`"devMessage":"Done"`, `"devMessage":"Done","took":1`)},
 			"listMyServers 200 /meta/took: this property is not in the contract"},
 		{"an undeclared property inside a nested object", "", reply{200, nil, instead(`{"id":"2"}`, `{"id":"2","email":"a@b.c"}`)},
 			"listMyServers 200 /body/0/owner/email: this property is not in the contract"},
@@ -138,7 +138,7 @@ func TestTheWireValidatesEveryAnswer(t *testing.T) {
 			"listMyServers 200 /meta/success: "},
 		{"a failure that says it is none", "", reply{401, nil, strings.Replace(systemError("unauthenticated"), "false", "true", 1)},
 			"listMyServers 401 /meta/success: "},
-		{"a success with the cause of a failure", "", reply{200, nil, instead(`"devMessage":""`, `"devMessage":"hm"`)},
+		{"a success with the cause of a failure", "", reply{200, nil, instead(`"devMessage":"Done"`, `"devMessage":"hm"`)},
 			"listMyServers 200 /meta/devMessage: "},
 		{"the code of another status", "", reply{401, nil, systemError("permission_denied")},
 			"listMyServers 401 /body/code: "},

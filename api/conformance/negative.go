@@ -267,7 +267,7 @@ func (op *operation) formNegatives(form *openapi3.Schema, poolFor func(string) *
 		schema := form.Properties[name].Value
 		if schema.Format == "binary" {
 			add("/"+name, "maxLength", http.StatusRequestEntityTooLarge, "", func(_ *session, d *draft) {
-				d.parts = append(d.parts, upload(name, "large.png", "image/png", sized(int(*schema.MaxLength)+1)))
+				d.parts = append(d.parts, upload(name, "large.png", "image/png", sized(fileLimit(schema)+1)))
 			})
 			add("/"+name, "duplicateKey", bad, "duplicate", func(_ *session, d *draft) {
 				picture := upload(name, "a.png", "image/png", pngImage())
@@ -563,4 +563,10 @@ func (o object) without(name string) object {
 	rest := maps.Clone(o)
 	delete(rest, name)
 	return rest
+}
+
+// fileLimit is how many bytes a file may have.
+func fileLimit(schema *openapi3.Schema) int {
+	limit, _ := schema.Extensions["x-max-bytes"].(float64)
+	return int(limit)
 }

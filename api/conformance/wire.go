@@ -386,8 +386,9 @@ func checkAgreement(resp *http.Response, body []byte) []finding {
 		}
 	}
 	if success {
-		if got, ok := lookup(answer, "/meta/devMessage"); ok && got != "" {
-			disagree("/meta/devMessage", got, "")
+		message, _ := lookup(answer, "/meta/message")
+		if got, ok := lookup(answer, "/meta/devMessage"); ok && got != message {
+			disagree("/meta/devMessage", got, message)
 		}
 		return findings
 	}

@@ -38,8 +38,8 @@ func (o *Operation) prepareBody(content openapi3.Content) error {
 		o.bodyType, o.form = multipartType, content[multipartType]
 		o.options.ExcludeRequestBody = true // it would be read into memory whole, several times
 		for name, part := range o.form.Schema.Value.Properties {
-			if part.Value.MaxLength == nil {
-				return fmt.Errorf("its part %q has no maxLength", name)
+			if partLimit(part.Value) == 0 {
+				return fmt.Errorf("its part %q has no maxLength or x-max-bytes", name)
 			}
 			o.bodyLimit += partLimit(part.Value) + maxPartOverhead
 		}

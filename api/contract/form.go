@@ -17,12 +17,26 @@ import (
 	"github.com/rejoin-dev/rejoin/gen"
 )
 
-// partLimit is how many bytes a part may have: as many as its schema says for a file, and four for each character of a text.
+// partLimit is how many bytes a part may have: as many as its schema says for a file, and four for each character of a
+// text. 0: its schema does not say.
 func partLimit(part *openapi3.Schema) int64 {
-	if part.Format == "binary" {
-		return int64(*part.MaxLength)
+	switch {
+	case part.Format == "binary":
+		limit, _ := part.Extensions["x-max-bytes"].(float64)
+		return int64(limit)
+	case part.MaxLength != nil:
+		return int64(*part.MaxLength) * utf8.UTFMax
 	}
-	return int64(*part.MaxLength) * utf8.UTFMax
+	return 0
+}
+
+// mediaTypes are the kinds of files that a part takes. None: any.
+func mediaTypes(part *openapi3.Schema) (kinds []string) {
+	taken, _ := part.Extensions["x-media-types"].([]any)
+	for _, kind := range taken {
+		kinds = append(kinds, fmt.Sprint(kind))
+	}
+	return kinds
 }
 
 // A Form is what a multipart body said. The zero Form said nothing.
@@ -133,13 +147,12 @@ func (o *Operation) readFile(name string, content io.Reader, onFile func(name, k
 	}
 	head = head[:n]
 	kind := mimetype.Detect(head)
-	if encoding := o.form.Encoding[name]; encoding != nil {
-		taken := strings.Split(encoding.ContentType, ", ")
+	if taken := mediaTypes(o.form.Schema.Value.Properties[name].Value); taken != nil {
 		for kind != nil && !slices.Contains(taken, kind.String()) {
 			kind = kind.Parent()
 		}
 		if kind == nil {
-			return Invalid(Field("/"+name, gen.FieldCodeWrongFormat, "must be one of: "+encoding.ContentType))
+			return Invalid(Field("/"+name, gen.FieldCodeWrongFormat, "must be one of: "+strings.Join(taken, ", ")))
 		}
 	}
 	return onFile(name, kind.String(), io.MultiReader(bytes.NewReader(head), content))

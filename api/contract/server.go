@@ -14,14 +14,14 @@ const serverIDName = "serverId"
 // one that it names; else the community of an API key; else the only one in which the account may do this. Whether the
 // caller has business in that server is still to be asked.
 //
-// A nil named is a request that names none, and an empty community a caller who is no API key. The function servers returns
+// Named is empty where the request names none, community where the caller is no API key. The function servers returns
 // the ids of the servers in which the account may do this. It is called only where they count, and needs to return no
 // more than two. The error, where there are several or none, is Invalid, and leads to where the request could have named
 // one.
-func ServerOf(ctx context.Context, named *string, community string, servers func() ([]string, error)) (id string, err error) {
+func ServerOf(ctx context.Context, named, community string, servers func() ([]string, error)) (id string, err error) {
 	switch {
-	case named != nil:
-		return *named, nil
+	case named != "":
+		return named, nil
 	case community != "":
 		return community, nil
 	}

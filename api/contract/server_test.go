@@ -18,7 +18,7 @@ type hosting struct {
 	about   string
 }
 
-func (b *hosting) find(ctx context.Context, named *string) (err error) {
+func (b *hosting) find(ctx context.Context, named string) (err error) {
 	community := ""
 	if contract.CallerFrom(ctx).Scheme != contract.SessionAuth {
 		community = keys
@@ -28,7 +28,11 @@ func (b *hosting) find(ctx context.Context, named *string) (err error) {
 }
 
 func (b *hosting) ListChannels(ctx context.Context, r stub.ListChannelsRequestObject) (stub.ListChannelsResponseObject, error) {
-	return stub.ListChannels200JSONResponse{Body: []gen.Channel{}}, b.find(ctx, r.Params.ServerID)
+	serverID := ""
+	if r.Params.ServerID != nil {
+		serverID = *r.Params.ServerID
+	}
+	return stub.ListChannels200JSONResponse{Body: []gen.Channel{}}, b.find(ctx, serverID)
 }
 
 func (b *hosting) CreateChannel(ctx context.Context, r stub.CreateChannelRequestObject) (stub.CreateChannelResponseObject, error) {

@@ -27,7 +27,7 @@ func must[T any](value T, err error) T {
 func TestAClientIsSignedInOnAnEmptyServerOfItsOwn(t *testing.T) {
 	for range 2 {
 		c := clienttest.New(t)
-		if me := must(c.Auth.Me(t.Context())); me.Email != "user@example.com" || !me.Verified || me.ID != "1" {
+		if me := must(c.Auth.Me(t.Context())); me.Email != "user@example.com" || !me.Verified || me.Number != "1" {
 			t.Errorf("got %+v, want a fresh account", me)
 		}
 		if servers := must(c.Servers.List(t.Context())); len(servers) != 0 {
@@ -56,7 +56,7 @@ func TestServersOfManyTestsAtOnce(t *testing.T) {
 func TestASecondClientOfAnAccountIsOfTheSameAccount(t *testing.T) {
 	s := clienttest.Start(t)
 	first, again, other := s.Client("vera@example.com"), s.Client("vera@example.com"), s.Client("ben@example.com")
-	ids := []string{must(first.Auth.Me(t.Context())).ID, must(again.Auth.Me(t.Context())).ID, must(other.Auth.Me(t.Context())).ID}
+	ids := []string{must(first.Auth.Me(t.Context())).Number, must(again.Auth.Me(t.Context())).Number, must(other.Auth.Me(t.Context())).Number}
 	if diff := cmp.Diff([]string{"1", "1", "2"}, ids); diff != "" {
 		t.Error(diff)
 	}

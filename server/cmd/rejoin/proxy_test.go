@@ -60,7 +60,7 @@ func TestAProxyReportsWhatPassesThroughAsItHappensAndInAll(t *testing.T) {
 			io.WriteString(w, `{"meta":{"success":false,"message":"No","devMessage":"no"},"body":{"code":"unauthenticated","requestId":"one","fields":[]}}`)
 			return
 		}
-		io.WriteString(w, `{"meta":{"success":true,"message":"My servers","devMessage":""},"body":null}`)
+		io.WriteString(w, `{"meta":{"success":true,"message":"My servers","devMessage":"My servers"},"body":null}`)
 	})
 	for _, credential := range []string{"", "Bearer x"} {
 		r, err := http.NewRequest("GET", base+"/servers", nil)

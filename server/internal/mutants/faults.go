@@ -29,7 +29,7 @@ var mutants = []mutant{
 		if a.Code == http.StatusUnauthorized {
 			a.Code = http.StatusOK
 			rewrite(a, func(body object) {
-				body["meta"], body["body"] = object{"success": true, "message": "My servers", "devMessage": ""}, []any{}
+				body["meta"], body["body"] = object{"success": true, "message": "My servers", "devMessage": "My servers"}, []any{}
 			})
 		}
 	}))},
@@ -387,7 +387,7 @@ func undeletable() mutation {
 			}
 			w.Header().Set("Content-Type", "application/json")
 			w.Header().Set("X-Request-Id", a.Header().Get("X-Request-Id"))
-			w.Write([]byte(`{"meta":{"success":true,"message":"Server has been deleted successfully","devMessage":""},"body":{}}`))
+			w.Write([]byte(`{"meta":{"success":true,"message":"Server has been deleted successfully","devMessage":"Server has been deleted successfully"},"body":{}}`))
 		})
 	}
 }

@@ -47,21 +47,26 @@ func (s Standing) MayGrant(server gen.ServerPermissions, channel gen.ChannelPerm
 }
 
 // ServerFlags are the flags that a role is written with, in either spelling; what is left out is false.
-func ServerFlags(flags *gen.ServerPermissionsWrite, old *gen.OldServerPermissionsWrite) gen.ServerPermissions {
-	p := set[gen.ServerPermissions](flags)
-	if old != nil {
-		p = set[gen.ServerPermissions](old)
-		p.OverwriteLanguageSettings = old.OverwriteLanguage != nil && *old.OverwriteLanguage
+func ServerFlags(flags *gen.ServerPermissions, old *gen.OldServerPermissionsWrite) (p gen.ServerPermissions) {
+	switch {
+	case old != nil:
+		p = named[gen.ServerPermissions](*old)
+		p.OverwriteLanguageSettings = old.OverwriteLanguage
+	case flags != nil:
+		p = *flags
 	}
 	return p
 }
 
 // ChannelFlags are the flags that a role is written with, in either spelling; what is left out is false.
-func ChannelFlags(flags, old *gen.ChannelPermissionsWrite) gen.ChannelPermissions {
-	if old != nil {
-		flags = old
+func ChannelFlags(flags, old *gen.ChannelPermissions) (p gen.ChannelPermissions) {
+	switch {
+	case old != nil:
+		p = *old
+	case flags != nil:
+		p = *flags
 	}
-	return set[gen.ChannelPermissions](flags)
+	return p
 }
 
 // The functions below work on structs of flags, field by field, so that a flag which the contract gains counts everywhere.
@@ -92,15 +97,12 @@ func within[T any](a, b T) bool {
 	return true
 }
 
-// set turns the optional flags of a request into flags, by name.
-func set[T, W any](written *W) (flags T) {
-	if written == nil {
-		return flags
-	}
-	v, w := reflect.ValueOf(&flags).Elem(), reflect.ValueOf(*written)
+// named takes over the flags of the same name.
+func named[T, W any](written W) (flags T) {
+	v, w := reflect.ValueOf(&flags).Elem(), reflect.ValueOf(written)
 	for i := range w.NumField() {
-		if to := v.FieldByName(w.Type().Field(i).Name); to.IsValid() && !w.Field(i).IsNil() {
-			to.SetBool(w.Field(i).Elem().Bool())
+		if to := v.FieldByName(w.Type().Field(i).Name); to.IsValid() {
+			to.SetBool(w.Field(i).Bool())
 		}
 	}
 	return flags

@@ -85,17 +85,16 @@ func TestMayGrantOnlyWhatOneHas(t *testing.T) {
 }
 
 func TestFlagsAreReadInBothSpellings(t *testing.T) {
-	yes, no := true, false
 	want := gen.ServerPermissions{BanMembers: true, OverwriteLanguageSettings: true}
 	for name, got := range map[string]gen.ServerPermissions{
-		"new": perm.ServerFlags(&gen.ServerPermissionsWrite{BanMembers: &yes, KickMembers: &no, OverwriteLanguageSettings: &yes}, nil),
-		"old": perm.ServerFlags(nil, &gen.OldServerPermissionsWrite{BanMembers: &yes, KickMembers: &no, OverwriteLanguage: &yes}),
+		"new": perm.ServerFlags(&gen.ServerPermissionsWrite{BanMembers: true, OverwriteLanguageSettings: true}, nil),
+		"old": perm.ServerFlags(nil, &gen.OldServerPermissionsWrite{BanMembers: true, OverwriteLanguage: true}),
 	} {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: (-want +got)\n%s", name, diff)
 		}
 	}
-	channel := &gen.ChannelPermissionsWrite{PostMessages: &yes, ShareAttachments: &yes, Pinable: &no}
+	channel := &gen.ChannelPermissionsWrite{PostMessages: true, ShareAttachments: true}
 	for name, got := range map[string]gen.ChannelPermissions{
 		"new": perm.ChannelFlags(channel, nil), "old": perm.ChannelFlags(nil, channel),
 	} {

@@ -52,9 +52,9 @@ const accountColumns = `number, id, email, username, display_name, first_name, l
 
 func scanAccount(rows *sql.Rows) (a Account, err error) {
 	var username, avatar, passwordHash sql.NullString
-	err = rows.Scan(&a.Number, &a.ObjectID, &a.Email, &username, &a.DisplayName, &a.FirstName,
+	err = rows.Scan(&a.Number, &a.ID, &a.Email, &username, &a.DisplayName, &a.FirstName,
 		&a.LastName, &avatar, &a.Verified, &passwordHash, micros{&a.CreatedAt})
-	a.ID = Number(a.Number)
+	a.Account.Number = Number(a.Number)
 	a.Username, a.Avatar, a.PasswordHash = nullableOf(username), nullableOf(avatar), passwordHash.String
 	return a, err
 }
@@ -81,10 +81,10 @@ func (a Auth) InsertAccount(ctx context.Context, account *Account) error {
 	if err != nil {
 		return err
 	}
-	account.Number, account.ID = number, Number(number)
+	account.Number, account.Account.Number = number, Number(number)
 	return a.exec(ctx, `INSERT INTO accounts (number, id, email, username, display_name, first_name, last_name, verified, password_hash, created_at)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-		account.Number, account.ObjectID, account.Email, textOf(account.Username),
+		account.Number, account.ID, account.Email, textOf(account.Username),
 		account.DisplayName, account.FirstName, account.LastName, account.Verified,
 		orNull(account.PasswordHash), account.CreatedAt.UnixMicro())
 }

@@ -35,7 +35,7 @@ const selectChannel = `SELECT c.id, c.server_id, c.account, c.topic, c.descripti
 func scanChannel(rows *sql.Rows) (c gen.Channel, err error) {
 	var account int64
 	var roles sql.NullString
-	err = rows.Scan(&c.ObjectID, &c.ServerID, &account, &c.Topic, &c.Description, &c.ChannelType,
+	err = rows.Scan(&c.ID, &c.ServerID, &account, &c.Topic, &c.Description, &c.ChannelType,
 		micros{&c.CreatedAt}, micros{&c.UpdatedAt}, &roles)
 	c.UserID = Number(account)
 	c.Permissions = splitIDs(roles)
@@ -62,7 +62,7 @@ func (q Channels) Get(ctx context.Context, id string, viewer Viewer) (gen.Channe
 func (q Channels) Insert(ctx context.Context, c gen.Channel, account int64, byKey bool) error {
 	if err := q.exec(ctx, `INSERT INTO channels (id, server_id, account, by_key, topic, description, channel_type, created_at, updated_at)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		c.ObjectID, c.ServerID, account, byKey, c.Topic, c.Description, c.ChannelType, c.CreatedAt.UnixMicro(), c.UpdatedAt.UnixMicro()); err != nil {
+		c.ID, c.ServerID, account, byKey, c.Topic, c.Description, c.ChannelType, c.CreatedAt.UnixMicro(), c.UpdatedAt.UnixMicro()); err != nil {
 		return err
 	}
 	return q.countIn(ctx, channelsTally, c.ServerID)
@@ -71,7 +71,7 @@ func (q Channels) Insert(ctx context.Context, c gen.Channel, account int64, byKe
 // Update replaces what may change of a channel.
 func (q Channels) Update(ctx context.Context, c gen.Channel) error {
 	return q.change(ctx, `UPDATE channels SET topic = $2, description = $3, channel_type = $4, updated_at = $5 WHERE id = $1`,
-		c.ObjectID, c.Topic, c.Description, c.ChannelType, c.UpdatedAt.UnixMicro())
+		c.ID, c.Topic, c.Description, c.ChannelType, c.UpdatedAt.UnixMicro())
 }
 
 // Delete removes a channel.

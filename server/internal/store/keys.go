@@ -22,7 +22,7 @@ const selectKey = `SELECT k.id, k.server_id, k.masked, k.name, k.permissions, k.
 	  FROM api_keys k `
 
 func scanKey(rows *sql.Rows) (k Key, err error) {
-	return k, rows.Scan(&k.ObjectID, &k.CommunityID, &k.Key, &k.Name, document{&k.Permissions}, &k.ExpirePeriod,
+	return k, rows.Scan(&k.ID, &k.CommunityID, &k.Key, &k.Name, document{&k.Permissions}, &k.ExpirePeriod,
 		nullableMicros{&k.ExpireDate}, &k.IsActive, &k.Account, micros{&k.CreatedAt}, micros{&k.UpdatedAt})
 }
 
@@ -50,7 +50,7 @@ func (q Keys) Insert(ctx context.Context, k Key, hash string) error {
 	if err := q.exec(ctx, `INSERT INTO api_keys (id, server_id, key_hash, masked, name, permissions, expire_period, expires_at, active,
 	       account, created_at, updated_at)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-		k.ObjectID, k.CommunityID, hash, k.Key, k.Name, written(k.Permissions), k.ExpirePeriod, microsOrNull(k.ExpireDate),
+		k.ID, k.CommunityID, hash, k.Key, k.Name, written(k.Permissions), k.ExpirePeriod, microsOrNull(k.ExpireDate),
 		k.IsActive, k.Account, k.CreatedAt.UnixMicro(), k.UpdatedAt.UnixMicro()); err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (q Keys) Insert(ctx context.Context, k Key, hash string) error {
 // Update replaces what may change of a key.
 func (q Keys) Update(ctx context.Context, k Key) error {
 	return q.change(ctx, `UPDATE api_keys SET name = $2, permissions = $3, expire_period = $4, expires_at = $5, active = $6, updated_at = $7
-	 WHERE id = $1`, k.ObjectID, k.Name, written(k.Permissions), k.ExpirePeriod, microsOrNull(k.ExpireDate), k.IsActive, k.UpdatedAt.UnixMicro())
+	 WHERE id = $1`, k.ID, k.Name, written(k.Permissions), k.ExpirePeriod, microsOrNull(k.ExpireDate), k.IsActive, k.UpdatedAt.UnixMicro())
 }
 
 // Delete ends a key.

@@ -21,7 +21,7 @@ const selectRole = `SELECT r.id, r.server_id, r.everyone, r.title, r.description
 	  FROM roles r `
 
 func scanRole(rows *sql.Rows) (r Role, err error) {
-	return r, rows.Scan(&r.ObjectID, &r.ServerID, &r.Everyone, &r.Title, &r.Description, &r.Class, &r.Order, &r.Billable,
+	return r, rows.Scan(&r.ID, &r.ServerID, &r.Everyone, &r.Title, &r.Description, &r.Class, &r.Order, &r.Billable,
 		document{&r.ServerPermissions}, document{&r.ChannelPermissions}, micros{&r.CreatedAt}, micros{&r.UpdatedAt})
 }
 
@@ -65,7 +65,7 @@ func (q Roles) Insert(ctx context.Context, r Role) error {
 	if err := q.exec(ctx, `INSERT INTO roles (id, server_id, everyone, title, description, class, position, billable,
 	       server_permissions, channel_permissions, created_at, updated_at)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-		r.ObjectID, r.ServerID, r.Everyone, r.Title, r.Description, r.Class, r.Order, r.Billable,
+		r.ID, r.ServerID, r.Everyone, r.Title, r.Description, r.Class, r.Order, r.Billable,
 		written(r.ServerPermissions), written(r.ChannelPermissions), r.CreatedAt.UnixMicro(), r.UpdatedAt.UnixMicro()); err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (q Roles) Insert(ctx context.Context, r Role) error {
 func (q Roles) Update(ctx context.Context, r Role) error {
 	return q.change(ctx, `UPDATE roles SET title = $2, description = $3, class = $4, position = $5, billable = $6,
 	       server_permissions = $7, channel_permissions = $8, updated_at = $9 WHERE id = $1`,
-		r.ObjectID, r.Title, r.Description, r.Class, r.Order, r.Billable,
+		r.ID, r.Title, r.Description, r.Class, r.Order, r.Billable,
 		written(r.ServerPermissions), written(r.ChannelPermissions), r.UpdatedAt.UnixMicro())
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/oapi-codegen/nullable"
 	"github.com/rejoin-dev/rejoin/gen"
 )
 
@@ -23,25 +22,25 @@ func (m micros) Scan(value any) error {
 }
 
 // nullableMicros reads a moment that may be missing.
-type nullableMicros struct{ at *nullable.Nullable[gen.Time] }
+type nullableMicros struct{ at *gen.Nullable[gen.Time] }
 
 func (m nullableMicros) Scan(value any) error {
 	if value == nil {
-		m.at.SetNull()
+		*m.at = gen.Null[gen.Time]()
 		return nil
 	}
 	var at gen.Time
 	if err := (micros{&at}).Scan(value); err != nil {
 		return err
 	}
-	m.at.Set(at)
+	*m.at = gen.NullableOf(at)
 	return nil
 }
 
 // microsOrNull is a moment that may be missing, as its column holds it.
-func microsOrNull(at nullable.Nullable[gen.Time]) sql.NullInt64 {
-	value, err := at.Get()
-	return sql.NullInt64{Int64: value.UnixMicro(), Valid: err == nil}
+func microsOrNull(at gen.Nullable[gen.Time]) sql.NullInt64 {
+	value, ok := at.Get()
+	return sql.NullInt64{Int64: value.UnixMicro(), Valid: ok}
 }
 
 // document reads a JSON document from its column.

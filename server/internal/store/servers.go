@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/oapi-codegen/nullable"
 	"github.com/rejoin-dev/rejoin/gen"
 )
 
@@ -41,9 +40,9 @@ func (q Servers) list(ctx context.Context, text string, args ...any) ([]Server, 
 			return none, err
 		}
 		if n := len(servers); n == 0 || servers[n-1].ID != s.ID {
-			s.ObjectID = s.ID
+			s.RepeatedID = s.ID
 			s.ImageID = image.String
-			s.Owner.ID = Number(s.OwnerNumber)
+			s.Owner.Number = Number(s.OwnerNumber)
 			s.Roles, s.Categories, s.Leaderboards, s.LanguageSettings = noIDs, noIDs, noIDs, noIDs
 			servers = append(servers, s)
 		}
@@ -205,11 +204,11 @@ func scanMember(rows *sql.Rows) (m gen.Member, err error) {
 	var number int64
 	var username, avatar sql.NullString
 	var titles string
-	if err := rows.Scan(&m.ObjectID, &number, &username, &m.DisplayName, &avatar, micros{&m.JoinedAt}, &titles); err != nil {
+	if err := rows.Scan(&m.ID, &number, &username, &m.DisplayName, &avatar, micros{&m.JoinedAt}, &titles); err != nil {
 		return m, err
 	}
 	m.Roles = strings.Split(titles, titleSeparator)
-	m.ID = Number(number)
+	m.Number = Number(number)
 	m.Username, m.Avatar = nullableOf(username), nullableOf(avatar)
 	return m, nil
 }
@@ -238,16 +237,16 @@ func (q Servers) CountVisits(ctx context.Context, serverID string, account int64
 func orNull(text string) sql.NullString { return sql.NullString{String: text, Valid: text != ""} }
 
 // textOf is a text that may be missing, as its column holds it.
-func textOf(text nullable.Nullable[string]) sql.NullString {
-	value, err := text.Get()
-	return sql.NullString{String: value, Valid: err == nil}
+func textOf(text gen.Nullable[string]) sql.NullString {
+	value, ok := text.Get()
+	return sql.NullString{String: value, Valid: ok}
 }
 
-func nullableOf(text sql.NullString) nullable.Nullable[string] {
+func nullableOf(text sql.NullString) gen.Nullable[string] {
 	if !text.Valid {
-		return nullable.NewNullNullable[string]()
+		return gen.Null[string]()
 	}
-	return nullable.NewNullableWithValue(text.String)
+	return gen.NullableOf(text.String)
 }
 
 // Number is an account's number as the System API shows it: as text.

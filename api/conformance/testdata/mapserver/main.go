@@ -20,7 +20,6 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
-	"github.com/oapi-codegen/nullable"
 	"github.com/oapi-codegen/runtime/types"
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
@@ -77,7 +76,7 @@ func (b *backend) enter(next echo.HandlerFunc) echo.HandlerFunc {
 		case id == "" || k != nil && role == "anyone":
 		case k == nil || !k.has(caller(ctx)):
 			return contract.NotFound("server")
-		case role != "member" && k.Owner.ID != caller(ctx):
+		case role != "member" && k.Owner.Number != caller(ctx):
 			return contract.PermissionDenied("this needs the owner")
 		}
 		return next(c)
@@ -93,23 +92,25 @@ func (b *backend) take(ctx context.Context, body *multipart.Reader, k *club) err
 		k.Name = *name
 	}
 	if image := form.File("image"); image != nil {
-		k.image, k.Image = image, nullable.NewNullableWithValue(contract.OriginFrom(ctx)+"/images/"+contract.NewID())
+		k.image, k.Image = image, gen.NullableOf(contract.OriginFrom(ctx)+"/images/"+contract.NewID())
 	}
 	return err
 }
 
 func (k *club) has(account string) bool {
-	return slices.ContainsFunc(k.members, func(m gen.Member) bool { return m.ID == account })
+	return slices.ContainsFunc(k.members, func(m gen.Member) bool { return m.Number == account })
 }
 
 func (k *club) add(account string) {
 	k.members = append(k.members, gen.Member{
-		ID: account, ObjectID: strings.Repeat("0", 23) + account, DisplayName: "Account " + account, Roles: []string{"@all"},
-		Username: nullable.NewNullNullable[string](), Avatar: nullable.NewNullNullable[string](), JoinedAt: gen.Time{Time: time.Now()},
+		Number: account, ID: strings.Repeat("0", 23) + account, DisplayName: "Account " + account, Roles: []string{"@all"},
+		Username: gen.Null[string](), Avatar: gen.Null[string](), JoinedAt: gen.Time{Time: time.Now()},
 	})
 }
 
-func ok(message string) gen.SystemMeta { return gen.SystemMeta{Success: true, Message: message} }
+func ok(message string) gen.SystemMeta {
+	return gen.SystemMeta{Success: true, Message: message, DevMessage: message}
+}
 
 func (b *backend) ListMyServers(ctx context.Context, _ stub.ListMyServersRequestObject) (stub.ListMyServersResponseObject, error) {
 	mine := []gen.Server{}
@@ -124,7 +125,7 @@ func (b *backend) ListMyServers(ctx context.Context, _ stub.ListMyServersRequest
 func (b *backend) CreateServer(ctx context.Context, r stub.CreateServerRequestObject) (stub.CreateServerResponseObject, error) {
 	id := contract.NewID()
 	k := &club{visits: map[string]gen.Visit{}, Server: gen.Server{
-		ID: id, ObjectID: id, Owner: gen.ServerOwner{ID: caller(ctx)}, Image: nullable.NewNullNullable[string](),
+		ID: id, RepeatedID: id, Owner: gen.ServerOwner{Number: caller(ctx)},
 		Roles: []string{contract.NewID()}, Categories: []string{}, Leaderboards: []string{}, LanguageSettings: []string{},
 	}}
 	if err := b.take(ctx, r.Body, k); err != nil {
@@ -132,7 +133,7 @@ func (b *backend) CreateServer(ctx context.Context, r stub.CreateServerRequestOb
 	}
 	k.add(caller(ctx))
 	k.answer.Meta = ok("Server has been created successfully")
-	k.answer.Body = gen.CreatedServer{ID: id, ObjectID: id, Name: k.Name, Image: k.Image, Owner: k.Owner}
+	k.answer.Body = gen.CreatedServer{ID: id, RepeatedID: id, Name: k.Name, Image: k.Image, Owner: k.Owner}
 	if key, request := contract.IdempotencyFrom(ctx); key != "" {
 		key, k.request = caller(ctx)+" "+key, request
 		if first := b.made[key]; first != nil && bytes.Equal(first.request, request) {
@@ -172,10 +173,10 @@ func (b *backend) JoinServer(ctx context.Context, r stub.JoinServerRequestObject
 
 func (b *backend) LeaveServer(ctx context.Context, r stub.LeaveServerRequestObject) (stub.LeaveServerResponseObject, error) {
 	k := b.clubs[r.ServerID]
-	if k.Owner.ID == caller(ctx) {
+	if k.Owner.Number == caller(ctx) {
 		return nil, contract.Conflict("The owner cannot leave", "the caller owns this server")
 	}
-	k.members = slices.DeleteFunc(k.members, func(m gen.Member) bool { return m.ID == caller(ctx) })
+	k.members = slices.DeleteFunc(k.members, func(m gen.Member) bool { return m.Number == caller(ctx) })
 	return stub.LeaveServer200JSONResponse{Meta: ok("Server has been left successfully"), Body: gen.Nothing{}}, nil
 }
 
@@ -191,13 +192,13 @@ func (b *backend) VisitServer(ctx context.Context, r stub.VisitServerRequestObje
 
 func (b *backend) ListMembers(_ context.Context, r stub.ListMembersRequestObject) (stub.ListMembersResponseObject, error) {
 	all, page, limit := b.clubs[r.ServerID].members, int(*r.Params.Page), int(*r.Params.Limit)
-	meta := gen.SystemPageMeta{Success: true, Message: "Members", Page: *r.Params.Page, Limit: *r.Params.Limit, Total: int64(len(all))}
+	meta := gen.SystemPageMeta{Success: true, Message: "Members", DevMessage: "Members", Page: *r.Params.Page, Limit: *r.Params.Limit, Total: int64(len(all))}
 	return stub.ListMembers200JSONResponse{Meta: meta, Body: all[min((page-1)*limit, len(all)):min(page*limit, len(all))]}, nil
 }
 
 func (b *backend) ListServerRoles(_ context.Context, r stub.ListServerRolesRequestObject) (stub.ListServerRolesResponseObject, error) {
 	k, made := b.clubs[r.ServerID], b.clubs[r.ServerID].members[0].JoinedAt
-	all := gen.Role{ObjectID: k.Roles[0], Title: "@all", Order: 10000, Class: "gray", ServerID: k.ID, CreatedAt: made, UpdatedAt: made}
+	all := gen.Role{ID: k.Roles[0], Title: "@all", Order: 10000, Class: "gray", ServerID: k.ID, CreatedAt: made, UpdatedAt: made}
 	return stub.ListServerRoles200JSONResponse{Meta: ok("Server roles"), Body: []gen.Role{all}}, nil
 }
 

@@ -1,0 +1,269 @@
+package api
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+// An Operation is what the contract says of one operation. Treat it as read-only.
+type Operation struct {
+	ID     string // the operationId
+	Method string // GET, POST, ...
+	Path   string // as the contract has it, such as /servers/{serverId}
+	Tag    string
+	Source string // where its shape comes from: documented, named or rejoin
+	Family Family // the form of its errors
+
+	// Schemes are the security schemes by which a caller may come, such as SessionAuth. None: it is for everybody.
+	Schemes []string
+	// Permission is what an API key must have to call it; AnyPermission: every key may; empty: none may.
+	Permission string
+	// Role is what an account must be in the server that a request is about: "anyone", "member", "owner" or the role
+	// permission that it needs. Empty: it is about no server.
+	Role string
+	// Audit is the action that its success adds to the audit trail. Empty: it adds none.
+	Audit string
+	// RateLimit is the class of requests among which it is counted. Empty: it is not limited.
+	RateLimit string
+	// Creates tells whether it takes an Idempotency-Key.
+	Creates bool
+
+	// BodyType is the media type of its body, and Body what the contract says of it. Empty and nil: it takes none.
+	BodyType string
+	Body     *openapi3.MediaType
+
+	Spec     *openapi3.Operation
+	Item     *openapi3.PathItem // the path it belongs to
+	Document *openapi3.T        // the contract it stands in
+}
+
+// The security schemes of the contract.
+const (
+	SessionAuth = "sessionAuth" // a session token, as bearer
+	KeyAuth     = "keyAuth"     // an API key, as bearer
+	APIKeyAuth  = "apiKeyAuth"  // an API key in the header x-api-key
+)
+
+// AnyPermission is what an operation names that every API key may call.
+const AnyPermission = "any"
+
+// A Family is a form that answers come in.
+type Family string
+
+// The families whose errors x-envelope-families in the contract describes.
+const (
+	System      Family = "system"
+	Integration Family = "integration"
+	Application Family = "application"
+)
+
+// integrationPrefix is what the paths of the Integration API begin with.
+const integrationPrefix = "/apis/v1"
+
+// FamilyOf is the family of a path that belongs to no operation.
+func FamilyOf(path string) Family {
+	path = CanonicalPath(path)
+	if path == integrationPrefix || strings.HasPrefix(path, integrationPrefix+"/") {
+		return Integration
+	}
+	return System
+}
+
+// CanonicalPath is a path as the contract has it: the System API is also answered under /api/v1, the Integration API
+// under /v1.
+func CanonicalPath(path string) string {
+	if rest, ok := strings.CutPrefix(path, "/api/v1/"); ok {
+		return "/" + rest
+	}
+	if rest, ok := strings.CutPrefix(path, "/v1/"); ok {
+		return integrationPrefix + "/" + rest
+	}
+	return path
+}
+
+// A List is the operations of a contract, in an order in which the first that fits a path is the right one: a word comes
+// before a parameter in the same place.
+type List []*Operation
+
+// Operations are those of the contract. They are read once. An error means that the build is broken.
+var Operations = sync.OnceValues(func() (List, error) {
+	doc, err := Load()
+	if err != nil {
+		return nil, err
+	}
+	return OperationsOf(doc)
+})
+
+// OperationsOf are the operations of a document that keeps the rules of the contract. The error names an operation that
+// says too little of itself.
+func OperationsOf(doc *openapi3.T) (List, error) {
+	families, err := familiesOf(doc)
+	if err != nil {
+		return nil, err
+	}
+	var all List
+	for path, item := range doc.Paths.Map() {
+		for method, spec := range item.Operations() {
+			op := &Operation{ID: spec.OperationID, Method: method, Path: path, Spec: spec, Item: item, Document: doc}
+			if err := op.read(families); err != nil {
+				return nil, fmt.Errorf("contract: %s: %w", spec.OperationID, err)
+			}
+			all = append(all, op)
+		}
+	}
+	// A brace sorts behind every letter and digit.
+	slices.SortFunc(all, func(a, b *Operation) int {
+		return cmp.Or(slices.Compare(strings.Split(a.Path, "/"), strings.Split(b.Path, "/")), strings.Compare(a.Method, b.Method))
+	})
+	return all, nil
+}
+
+// familiesOf are the families by the schema of their errors.
+func familiesOf(doc *openapi3.T) (map[string]Family, error) {
+	named, _ := doc.Extensions["x-envelope-families"].(map[string]any)
+	families := map[string]Family{}
+	for name, schema := range named {
+		schema, _ := schema.(map[string]any)
+		ref, _ := schema["$ref"].(string)
+		if doc.Components.Schemas[strings.TrimPrefix(ref, "#/components/schemas/")] == nil {
+			return nil, fmt.Errorf("contract: there is no schema of the envelope family %s", name)
+		}
+		families[ref] = Family(name)
+	}
+	return families, nil
+}
+
+// ErrorSchema is the schema of a family's errors.
+func ErrorSchema(doc *openapi3.T, family Family) *openapi3.SchemaRef {
+	named, _ := doc.Extensions["x-envelope-families"].(map[string]any)
+	schema, _ := named[string(family)].(map[string]any)
+	ref, _ := schema["$ref"].(string)
+	return doc.Components.Schemas[strings.TrimPrefix(ref, "#/components/schemas/")]
+}
+
+func (o *Operation) read(families map[string]Family) error {
+	spec := o.Spec
+	if len(spec.Tags) != 1 {
+		return errors.New("it must have one tag")
+	}
+	o.Tag = spec.Tags[0]
+	o.Source, o.Permission, o.Role = o.extension("x-source"), o.extension("x-required-permission"), o.extension("x-required-role")
+	o.Audit, o.RateLimit = o.extension("x-audit"), o.extension("x-rate-limit")
+	o.Creates = o.Parameter(openapi3.ParameterInHeader, "Idempotency-Key") != nil
+	if spec.Security == nil {
+		return errors.New("it does not say who may call it; an operation for everybody must have `security: []`")
+	}
+	for _, requirement := range *spec.Security {
+		if len(requirement) != 1 {
+			return errors.New("each of its security requirements must name one scheme")
+		}
+		o.Schemes = slices.AppendSeq(o.Schemes, maps.Keys(requirement))
+	}
+	if takesKeys := o.Takes(KeyAuth) || o.Takes(APIKeyAuth); takesKeys != (o.Permission != "") {
+		return errors.New("it must name an x-required-permission if, and only if, it admits API keys")
+	}
+	fallback := spec.Responses.Default()
+	if fallback == nil || fallback.Value.Content.Get("application/json") == nil {
+		return errors.New("it has no default response, which tells its envelope family")
+	}
+	ref := fallback.Value.Content.Get("application/json").Schema.Ref
+	if o.Family = families[ref]; o.Family == "" {
+		return fmt.Errorf("its default response is of no envelope family: %q", ref)
+	}
+	if spec.RequestBody == nil {
+		return nil
+	}
+	content := spec.RequestBody.Value.Content
+	if len(content) != 1 {
+		return errors.New("its body must have one media type")
+	}
+	for o.BodyType, o.Body = range content {
+	}
+	return nil
+}
+
+func (o *Operation) extension(name string) string {
+	text, _ := o.Spec.Extensions[name].(string)
+	return text
+}
+
+// Takes tells whether a caller may come by a security scheme.
+func (o *Operation) Takes(scheme string) bool { return slices.Contains(o.Schemes, scheme) }
+
+// Parameters are those of the operation and of its path.
+func (o *Operation) Parameters() []*openapi3.Parameter {
+	var all []*openapi3.Parameter
+	for _, list := range []openapi3.Parameters{o.Spec.Parameters, o.Item.Parameters} {
+		for _, p := range list {
+			if !slices.ContainsFunc(all, func(q *openapi3.Parameter) bool { return p.Value.In == q.In && p.Value.Name == q.Name }) {
+				all = append(all, p.Value)
+			}
+		}
+	}
+	return all
+}
+
+// Parameter is the one of a place (path, query, header) and a name, or nil.
+func (o *Operation) Parameter(in, name string) *openapi3.Parameter {
+	for _, p := range o.Parameters() {
+		if p.In == in && p.Name == name {
+			return p
+		}
+	}
+	return nil
+}
+
+// ServerPointer is where a request may name the server that it is about, if the path does not: query/serverId or
+// /serverId. Empty: it may not.
+func (o *Operation) ServerPointer() string {
+	const name = "serverId"
+	if o.Parameter(openapi3.ParameterInQuery, name) != nil {
+		return "query/" + name
+	}
+	if o.Body != nil && o.Body.Schema.Value.Properties[name] != nil {
+		return "/" + name
+	}
+	return ""
+}
+
+// Name is the ID, or "none" where no operation was matched.
+func (o *Operation) Name() string {
+	if o == nil {
+		return "none"
+	}
+	return o.ID
+}
+
+// ByID returns the operation of an operationId, or nil.
+func (l List) ByID(id string) *Operation {
+	for _, op := range l {
+		if op.ID == id {
+			return op
+		}
+	}
+	return nil
+}
+
+// Match returns the operation that a request is for, or nil. The path is one of either route prefix, still escaped and
+// without a query.
+func (l List) Match(method, path string) *Operation {
+	words := strings.Split(CanonicalPath(path), "/")
+	for _, op := range l {
+		if op.Method == method && slices.EqualFunc(strings.Split(op.Path, "/"), words, fits) {
+			return op
+		}
+	}
+	return nil
+}
+
+// fits tells whether a word of a path is what the contract has there.
+func fits(want, given string) bool {
+	return want == given || strings.HasPrefix(want, "{") && given != ""
+}
