@@ -156,7 +156,7 @@ func (x *run) problems(r Report) (all []string) {
 		all = append(all, fmt.Sprintf("%d of %d requirements were run, and --certify needs all of them", run, n.All))
 	}
 	if n.NotRun > 0 {
-		all = append(all, fmt.Sprintf("stopped: %d requirements were not run", n.NotRun))
+		all = append(all, fmt.Sprintf("the run was stopped, and %d requirements were not run", n.NotRun))
 	} else if n.Passed+n.Errors == 0 {
 		all = append(all, "nothing passed, so nothing is proved")
 	}

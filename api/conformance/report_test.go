@@ -287,7 +287,7 @@ func TestARunThatWasStoppedDoesNotConformAndItsReportsSaySo(t *testing.T) {
 	if err == nil {
 		t.Error("a run that was stopped is no error")
 	}
-	const problem = "stopped: 2 requirements were not run"
+	const problem = "the run was stopped, and 2 requirements were not run"
 	if n := report.Requirements; n.Passed != 1 || n.NotRun != 2 || n.Disabled != 0 || !slices.Equal(report.Problems, []string{problem}) || report.Conforms() {
 		t.Errorf("%+v %q, conforms: %v", n, report.Problems, report.Conforms())
 	}

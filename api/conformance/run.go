@@ -69,7 +69,7 @@ func (x *run) sample() {
 	chance := rand.New(rand.NewPCG(x.options.Seed, 0))
 	chance.Shuffle(len(rateLimited), func(i, j int) { rateLimited[i], rateLimited[j] = rateLimited[j], rateLimited[i] })
 	for _, i := range rateLimited[min(sampleSize, len(rateLimited)):] {
-		x.results[i].Outcome, x.results[i].Note = Disabled, "not in the sample of the rate-limited requirements; a run that certifies runs all"
+		x.results[i].Outcome, x.results[i].Note = Disabled, "not in the sample of the rate-limited requirements (--certify runs all)"
 	}
 }
 

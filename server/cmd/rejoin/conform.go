@@ -48,7 +48,7 @@ func (conformCommand) Help() string {
       link: https://tracker.example/77
       expiry: 2027-03-31
 
-A skipped requirement runs all the same. The summary says when it passes. After its expiry it counts as a failure.`
+A skipped requirement runs all the same. The run says when it passes. After its expiry it counts as a failure.`
 }
 
 // Help is for who asks about `rejoin conform`, which is the suite when no other command is named.
@@ -99,8 +99,8 @@ func (c conformCommand) Run(ctx context.Context, t terminal) error {
 			return err
 		}
 	}
-	// Who reads what is printed may leave (`| head`). That ends the run, and must not end the process before everything is
-	// taken away that the run has made.
+	// Whoever reads the output may leave (`| head`). That ends the run, but not the process: what the run has made is
+	// deleted first.
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -149,7 +149,7 @@ func (s *stopper) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// writable tells why a file cannot be written. What is in it stays.
+// writable returns why a file cannot be written. It does not change what is in it.
 func writable(name string) error {
 	file, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY, 0o666)
 	if err != nil {
@@ -335,7 +335,7 @@ func (p *progress) clear() {
 	}
 }
 
-// isTerminal tells a person's screen from a file or a pipe.
+// isTerminal tells whether out is a screen, and not a file or a pipe.
 func isTerminal(out io.Writer) bool {
 	file, ok := out.(*os.File)
 	if !ok {

@@ -42,7 +42,7 @@ func (c proxyCommand) Run(ctx context.Context, t terminal) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(t.out, "http://%s passes on to %s\nFindings are shown here and written to %s. End with Ctrl-C.\n\n", listener.Addr(), withoutPassword(c.To), c.Findings)
+	fmt.Fprintf(t.out, "http://%s passes on to %s\nFindings are shown here and written to %s. End with Ctrl-C.\n", listener.Addr(), withoutPassword(c.To), c.Findings)
 	if err := serveUntil(ctx, listener, proxy); err != nil {
 		return err
 	}
