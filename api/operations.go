@@ -92,9 +92,12 @@ func CanonicalPath(path string) string {
 // before a parameter in the same place.
 type List []*Operation
 
-// Operations are those of the contract. They are read once. An error means that the build is broken.
+// Document is the contract, parsed once. Treat it as read-only. An error means that the build is broken.
+var Document = sync.OnceValues(Load)
+
+// Operations are those of the Document. An error means that the build is broken.
 var Operations = sync.OnceValues(func() (List, error) {
-	doc, err := Load()
+	doc, err := Document()
 	if err != nil {
 		return nil, err
 	}
@@ -231,14 +234,6 @@ func (o *Operation) ServerPointer() string {
 		return "/" + name
 	}
 	return ""
-}
-
-// Name is the ID, or "none" where no operation was matched.
-func (o *Operation) Name() string {
-	if o == nil {
-		return "none"
-	}
-	return o.ID
 }
 
 // ByID returns the operation of an operationId, or nil.

@@ -1,57 +1,56 @@
 package server
 
 import (
+	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/server/internal/ratelimit"
 )
 
-// The operations of this tag may be called so often only. Those that are for everybody name the account in this member
-// of their body.
-const (
-	limitedTag    = "auth"
-	limitedMember = "email"
-)
+// limitedMember names the account in the body of an operation that is for everybody.
+const limitedMember = "email"
 
-// limits are how often its operations may be called, by the address that a request comes from and by the account that it
-// is about. They are kept in memory: every replica has its own.
+// limits are how often operations may be called, by the class that they name in x-rate-limit: by the address that a request
+// comes from and by the account that it is about. They are kept in memory: every replica has its own.
 type limits struct {
-	now       func() time.Time
-	anonymous limitPair // who is calling is what they find out
-	session   limitPair
+	now     func() time.Time
+	classes map[string]limitPair
 }
 
 type limitPair struct{ address, account *ratelimit.Limiter }
 
-func newLimits(now func() time.Time) *limits {
-	return &limits{
-		now: now,
-		anonymous: limitPair{
+// newLimits refuses, by name, an operation of a class that is none.
+func newLimits(operations api.List, now func() time.Time) (*limits, error) {
+	l := &limits{now: now, classes: map[string]limitPair{
+		"sign-in": { // who is calling is what they find out
 			address: ratelimit.New(30, time.Second),
 			account: ratelimit.New(10, 10*time.Second),
 		},
-		session: limitPair{
+		"session": {
 			address: ratelimit.New(120, 50*time.Millisecond),
 			account: ratelimit.New(120, 50*time.Millisecond),
 		},
+	}}
+	for _, op := range operations {
+		if _, known := l.classes[op.RateLimit]; !known && op.RateLimit != "" {
+			return nil, fmt.Errorf("%s: there is no x-rate-limit %q", op.ID, op.RateLimit)
+		}
 	}
+	return l, nil
 }
 
 // of tells how often an operation may be called, if it is limited.
 func (l *limits) of(op *contract.Operation) (pair limitPair, limited bool) {
-	if op == nil || !slices.Contains(op.Spec.Tags, limitedTag) {
+	if op == nil || op.RateLimit == "" {
 		return pair, false
 	}
-	if len(op.Schemes) == 0 {
-		return l.anonymous, true
-	}
-	return l.session, true
+	return l.classes[op.RateLimit], true
 }
 
 // checkAddress is the middleware that counts a request by where it comes from. It needs nothing but the connection and the

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -137,37 +138,48 @@ func TestASessionIsLimitedByAddressAndByAccount(t *testing.T) {
 	}
 }
 
-func TestEveryOperationOfTheTagIsLimited(t *testing.T) {
+func TestEveryOperationIsLimitedAsTheContractSays(t *testing.T) {
 	s := open(t, Config{Data: t.TempDir()})
 	token := tokenOf(t, s, "a@example.com")
 	never := ratelimit.New(0, time.Second)
-	s.limits.anonymous.address, s.limits.session.address = never, never
-	for target, method := range map[string]string{
-		"/auth/register": "POST", "/auth/verify-email": "POST", "/auth/login": "POST", "/auth/resend-code": "POST",
-		"/auth/forgot-password": "POST", "/auth/reset-password": "POST", "/auth/logout": "POST", "/auth/me": "GET",
-		"/api/v1/auth/login": "POST",
-	} {
-		if w := send(s.Handler(), request(method, target, token)); w.Code != http.StatusTooManyRequests {
-			t.Errorf("%s: got %d, want 429", target, w.Code)
+	for class, pair := range s.limits.classes {
+		s.limits.classes[class] = limitPair{never, pair.account}
+	}
+	operations, err := api.Operations()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, op := range operations {
+		limited := send(s.Handler(), request(op.Method, op.Path, token)).Code == http.StatusTooManyRequests
+		if want := op.RateLimit != ""; limited != want {
+			t.Errorf("%s: limited is %v, want %v", op.ID, limited, want)
 		}
+	}
+	if w := send(s.Handler(), request("POST", "/api/v1/auth/login", "")); w.Code != http.StatusTooManyRequests {
+		t.Errorf("at its other path: got %d, want 429", w.Code)
+	}
+}
+
+func TestAClassOfRequestsThatIsNoneStopsTheStart(t *testing.T) {
+	_, err := newLimits(api.List{{ID: "createThing", RateLimit: "nonsense"}}, time.Now)
+	if err == nil || !strings.Contains(err.Error(), `createThing: there is no x-rate-limit "nonsense"`) {
+		t.Errorf("got %v", err)
 	}
 }
 
 func TestALimitedOperationForEverybodyRequiresTheMemberThatNamesItsAccount(t *testing.T) {
-	doc, err := api.Load()
+	operations, err := api.Operations()
 	if err != nil {
 		t.Fatal(err)
 	}
 	checked := 0
-	for path, item := range doc.Paths.Map() {
-		for _, op := range item.Operations() {
-			if !slices.Contains(op.Tags, limitedTag) || len(*op.Security) > 0 {
-				continue
-			}
-			checked++
-			if op.RequestBody == nil || !slices.Contains(op.RequestBody.Value.Content.Get("application/json").Schema.Value.Required, limitedMember) {
-				t.Errorf("%s: its body does not require %q, by which its calls are limited", path, limitedMember)
-			}
+	for _, op := range operations {
+		if op.RateLimit == "" || len(op.Schemes) > 0 {
+			continue
+		}
+		checked++
+		if op.Body == nil || !slices.Contains(op.Body.Schema.Value.Required, limitedMember) {
+			t.Errorf("%s: its body does not require %q, by which its calls are limited", op.ID, limitedMember)
 		}
 	}
 	if checked == 0 {

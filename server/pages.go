@@ -10,7 +10,6 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/rejoin-dev/rejoin/api"
-	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/swaggest/swgui"
 	"github.com/swaggest/swgui/v5emb"
 )
@@ -26,7 +25,7 @@ To send requests from this page, choose <b>Authorize</b>. The token that <code>r
 // addPages registers what stands beside the API and is not in the contract: the contract itself, its reference page,
 // and what operators look at.
 func (s *Server) addPages(e *echo.Echo) error {
-	doc, err := contract.Document()
+	doc, err := api.Document()
 	if err != nil {
 		return err
 	}

@@ -293,7 +293,7 @@ func (w *world) cases(t *testing.T, o operationUnderTest) []securityCase {
 			if !about {
 				foreign = securityCase{who: foreign.who, header: foreign.header, may: true, mayNotSee: w.server}
 			}
-			if needs == contract.AnyPermission {
+			if needs == api.AnyPermission {
 				lacking.may = true
 			} else if key, ok := w.keys[needs]; ok {
 				lacking.header = scheme.header(key)

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen/stub"
 	"github.com/rejoin-dev/rejoin/server/internal/images"
@@ -112,7 +113,6 @@ func New(ctx context.Context, config Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{core: k, metrics: newMetrics()}
-	s.limits = newLimits(func() time.Time { return s.now() })
 	if s.handler, err = s.newHandler(config); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -184,6 +184,13 @@ const (
 )
 
 func (s *Server) newHandler(config Config) (http.Handler, error) {
+	operations, err := api.Operations()
+	if err != nil {
+		return nil, err
+	}
+	if s.limits, err = newLimits(operations, func() time.Time { return s.now() }); err != nil {
+		return nil, err
+	}
 	cors, err := allowOrigins(config.CORSOrigins)
 	if err != nil {
 		return nil, err

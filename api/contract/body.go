@@ -27,17 +27,16 @@ const (
 	maxPartOverhead = 4 << 10 // the boundary and the headers of one part
 )
 
-// prepareBody works out what a body is held against.
-func (o *Operation) prepareBody(content openapi3.Content) error {
-	switch {
-	case len(content) == 1 && content[jsonType] != nil:
-		o.bodyType = jsonType
+// prepareBody works out what a body is validated by.
+func (o *Operation) prepareBody() error {
+	switch o.BodyType {
+	case "":
+	case jsonType:
 		const kib = 1 << 10 // it is told in KiB
-		o.bodyLimit = min(max(minJSONLimit, (2*jsonSize(content[jsonType].Schema.Value)+kib-1)/kib*kib), maxJSONLimit)
-	case len(content) == 1 && content[multipartType] != nil:
-		o.bodyType, o.form = multipartType, content[multipartType]
+		o.bodyLimit = min(max(minJSONLimit, (2*jsonSize(o.Body.Schema.Value)+kib-1)/kib*kib), maxJSONLimit)
+	case multipartType:
 		o.options.ExcludeRequestBody = true // it would be read into memory whole, several times
-		for name, part := range o.form.Schema.Value.Properties {
+		for name, part := range o.Body.Schema.Value.Properties {
 			if partLimit(part.Value) == 0 {
 				return fmt.Errorf("its part %q has no maxLength or x-max-bytes", name)
 			}
@@ -72,21 +71,21 @@ func jsonSize(schema *openapi3.Schema) int64 {
 
 // takeBody refuses a body of the wrong kind or size and, where it is JSON, one that readers could disagree about.
 func (o *Operation) takeBody(w http.ResponseWriter, r *http.Request, wish *idempotency) error {
-	if o.bodyType == "" {
+	if o.BodyType == "" {
 		return nil // whatever was sent along is never read
 	}
 	kind, params, err := mime.ParseMediaType(r.Header.Get(echo.HeaderContentType))
-	if err != nil || kind != o.bodyType || (kind == multipartType && params["boundary"] == "") {
-		return unsupportedMediaType(o.bodyType)
+	if err != nil || kind != o.BodyType || (kind == multipartType && params["boundary"] == "") {
+		return unsupportedMediaType(o.BodyType)
 	}
-	if o.bodyType == jsonType {
+	if o.BodyType == jsonType {
 		r.Header.Set(echo.HeaderContentType, jsonType) // as everybody behind here spells it
 	}
 	if r.ContentLength > o.bodyLimit {
 		return o.bodyTooLarge()
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, o.bodyLimit)
-	if o.bodyType != jsonType {
+	if o.BodyType != jsonType {
 		return nil
 	}
 	data, err := io.ReadAll(r.Body)
@@ -103,15 +102,15 @@ func (o *Operation) takeBody(w http.ResponseWriter, r *http.Request, wish *idemp
 
 // bodyTooLarge is for a body over the limit. Where a form has one file, it is that: all else in it is small.
 func (o *Operation) bodyTooLarge() *Error {
-	if o.form != nil {
+	if o.BodyType == multipartType {
 		var files []string
-		for name, part := range o.form.Schema.Value.Properties {
+		for name, part := range o.Body.Schema.Value.Properties {
 			if part.Value.Format == "binary" {
 				files = append(files, name)
 			}
 		}
 		if len(files) == 1 {
-			return tooLarge("/"+files[0], partLimit(o.form.Schema.Value.Properties[files[0]].Value))
+			return tooLarge("/"+files[0], partLimit(o.Body.Schema.Value.Properties[files[0]].Value))
 		}
 	}
 	return tooLarge("", o.bodyLimit)

@@ -27,6 +27,7 @@ info: { title: Things, version: "1" }
 paths:
   /things/{id}:
     post:
+      tags: [things]
       operationId: createThing
       security: [{ sessionAuth: [] }]
       parameters:
@@ -51,11 +52,15 @@ paths:
                 inner: { type: object, additionalProperties: false, properties: { "a/b": { type: string, maxLength: 1 } } }
       responses:
         default: { $ref: "#/components/responses/SystemError" }
+x-envelope-families:
+  system: { $ref: "#/components/schemas/SystemErrorResponse" }
 components:
   securitySchemes:
     sessionAuth: { type: http, scheme: bearer }
   responses:
-    SystemError: { description: "" }
+    SystemError: { description: "", content: { application/json: { schema: { $ref: "#/components/schemas/SystemErrorResponse" } } } }
+  schemas:
+    SystemErrorResponse: { type: object }
 `
 
 func parse(t testing.TB, contract string) *openapi3.T {
@@ -70,10 +75,19 @@ func parse(t testing.TB, contract string) *openapi3.T {
 	return doc
 }
 
+func operationsOf(t testing.TB, contract string) api.List {
+	t.Helper()
+	operations, err := api.OperationsOf(parse(t, contract))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return operations
+}
+
 // newThings serves thingsContract; the operation answers with the body as the generated stub binds it.
 func newThings(t testing.TB, additional string) http.Handler {
 	t.Helper()
-	k, err := newContract(parse(t, strings.ReplaceAll(thingsContract, "OPEN", additional)))
+	k, err := newContract(operationsOf(t, strings.ReplaceAll(thingsContract, "OPEN", additional)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +218,7 @@ func TestNothingIsReadOfABodyBeforeTheCallerIsKnown(t *testing.T) {
 func TestAKeyInBothHeadersCameAsTheOperationTakesIt(t *testing.T) {
 	for _, schemes := range [][]string{{KeyAuth}, {APIKeyAuth}, {SessionAuth, KeyAuth, APIKeyAuth}} {
 		h := held{
-			operation: &Operation{Schemes: schemes, Permission: AnyPermission},
+			operation: &Operation{Operation: &api.Operation{Schemes: schemes, Permission: api.AnyPermission}},
 			request:   postThing("/things/1", ""),
 			authenticate: func(_ context.Context, _ string, inKeyHeader bool) (Caller, error) {
 				if inKeyHeader {
@@ -273,14 +287,18 @@ func TestAContractThatCannotBeHeldIsRefusedByName(t *testing.T) {
 		if broken == things {
 			t.Fatalf("%s: nothing was changed", name)
 		}
-		if _, err := newContract(parse(t, broken)); err == nil || !strings.Contains(err.Error(), "createThing") {
+		operations, err := api.OperationsOf(parse(t, broken))
+		if err == nil {
+			_, err = newContract(operations)
+		}
+		if err == nil || !strings.Contains(err.Error(), "createThing") {
 			t.Errorf("%s: got %v, want an error that names createThing", name, err)
 		}
 	}
 }
 
 func TestAContractThatDiffersFromTheRoutesIsRefused(t *testing.T) {
-	k, err := newContract(parse(t, strings.ReplaceAll(thingsContract, "OPEN", "false")))
+	k, err := newContract(operationsOf(t, strings.ReplaceAll(thingsContract, "OPEN", "false")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -293,7 +311,7 @@ func TestAContractThatDiffersFromTheRoutesIsRefused(t *testing.T) {
 }
 
 func TestEveryCodeOfTheContractHasAStatus(t *testing.T) {
-	doc, err := Document()
+	doc, err := api.Document()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -322,7 +340,11 @@ func BenchmarkValidation(b *testing.B) {
 			for i := range operations - 1 {
 				doc.Paths.Set(fmt.Sprintf("/others%d/{id}", i), item)
 			}
-			k, err := newContract(doc)
+			all, err := api.OperationsOf(doc)
+			if err != nil {
+				b.Fatal(err)
+			}
+			k, err := newContract(all)
 			if err != nil {
 				b.Fatal(err)
 			}

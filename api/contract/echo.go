@@ -15,6 +15,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
+	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/gen/stub"
 )
@@ -224,7 +225,7 @@ func hold(authenticate func(context.Context, string, bool) (Caller, error), inne
 			if err := op.takeBody(c.Response(), r, h.idempotency); err != nil {
 				return err
 			}
-			if op.bodyType == jsonType {
+			if op.BodyType == jsonType {
 				if err := h.findCaller(r.Context()); err != nil {
 					return err
 				}
@@ -320,8 +321,8 @@ func (o *Operation) admit(who Caller) error {
 	if !slices.Contains(o.Schemes, who.Scheme) {
 		return PermissionDenied("this operation does not take such a credential")
 	}
-	if who.Scheme != SessionAuth && o.Permission != AnyPermission && !slices.Contains(who.Permissions, o.Permission) {
-		return PermissionDenied("the API key lacks the permission " + string(o.Permission))
+	if who.Scheme != SessionAuth && o.Permission != api.AnyPermission && !slices.Contains(who.Permissions, gen.KeyPermission(o.Permission)) {
+		return PermissionDenied("the API key lacks the permission " + o.Permission)
 	}
 	return nil
 }

@@ -8,10 +8,10 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/gen"
 )
 
@@ -137,36 +137,16 @@ func errorOf(err error) *Error {
 	return internal(err)
 }
 
-// A family is a form that answers come in.
-type family string
-
-const (
-	systemFamily      family = "System"
-	integrationFamily family = "Integration"
-	applicationFamily family = "Application"
-)
-
-// integrationPrefix is what the paths of the Integration API begin with.
-const integrationPrefix = "/apis/v1"
-
-// familyOfPath is for requests that match no operation.
-func familyOfPath(path string) family {
-	if path == integrationPrefix || strings.HasPrefix(path, integrationPrefix+"/") {
-		return integrationFamily
-	}
-	return systemFamily
-}
-
 // envelope puts an error into the form of a family.
-func (e *Error) envelope(in family, requestID string) any {
+func (e *Error) envelope(in api.Family, requestID string) any {
 	problem := gen.Problem{Code: e.Code, RequestID: requestID, Fields: e.Fields}
 	if problem.Fields == nil {
 		problem.Fields = []gen.ProblemField{}
 	}
 	switch in {
-	case integrationFamily:
+	case api.Integration:
 		return gen.IntegrationErrorResponse{Status: "error", Message: e.Message, Data: problem}
-	case applicationFamily:
+	case api.Application:
 		meta := gen.ApplicationMeta{Status: "error", StatusCode: int32(e.Code.Status())}
 		return gen.ApplicationErrorResponse{Meta: meta, Message: e.Message, Data: problem}
 	}
@@ -187,9 +167,9 @@ func errorHandler(log *slog.Logger) echo.HTTPErrorHandler {
 		if c.Response().Committed {
 			return
 		}
-		in := familyOfPath(c.Request().URL.Path)
+		in := api.FamilyOf(c.Request().URL.Path)
 		if op != nil {
-			in = op.family
+			in = op.Family
 		}
 		if e.Code == gen.ProblemCodeUnauthenticated {
 			header.Set(echo.HeaderWWWAuthenticate, `Bearer realm="rejoin"`)

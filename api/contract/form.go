@@ -74,7 +74,7 @@ func ReadForm(ctx context.Context, body *multipart.Reader, onFile func(name, kin
 		}
 	}
 	held := heldFrom(ctx)
-	schema := held.operation.form.Schema.Value
+	schema := held.operation.Body.Schema.Value
 	seen := map[string]bool{}
 	var fields []gen.ProblemField
 	for {
@@ -147,7 +147,7 @@ func (o *Operation) readFile(name string, content io.Reader, onFile func(name, k
 	}
 	head = head[:n]
 	kind := mimetype.Detect(head)
-	if taken := mediaTypes(o.form.Schema.Value.Properties[name].Value); taken != nil {
+	if taken := mediaTypes(o.Body.Schema.Value.Properties[name].Value); taken != nil {
 		for kind != nil && !slices.Contains(taken, kind.String()) {
 			kind = kind.Parent()
 		}

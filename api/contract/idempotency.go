@@ -19,7 +19,7 @@ type idempotency struct {
 // idempotencyOf returns nil for a request that does not ask for it.
 func idempotencyOf(r *http.Request, op *Operation) *idempotency {
 	key := r.Header.Get(idempotencyHeader)
-	if key == "" || !op.creates {
+	if key == "" || !op.Creates {
 		return nil
 	}
 	i := &idempotency{key: key, request: sha256.New()}

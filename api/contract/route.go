@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
+	"github.com/rejoin-dev/rejoin/api"
 )
 
 // acceptOtherPaths answers each family under its other base URL too: the System API under /api/v1, the Integration API
@@ -18,7 +19,7 @@ func acceptOtherPaths(e *echo.Echo) echo.MiddlewareFunc {
 		return func(c echo.Context) error {
 			r := c.Request()
 			path := r.URL.EscapedPath()
-			canonical := withoutOtherPrefix(path)
+			canonical := api.CanonicalPath(path)
 			if strings.HasSuffix(canonical, "/") && !servesBelow(e, r.Method, canonical) {
 				canonical = cmp.Or(strings.TrimRight(canonical, "/"), "/")
 			}
@@ -32,16 +33,6 @@ func acceptOtherPaths(e *echo.Echo) echo.MiddlewareFunc {
 			return next(c)
 		}
 	}
-}
-
-func withoutOtherPrefix(path string) string {
-	if rest, ok := strings.CutPrefix(path, "/api/v1/"); ok {
-		return "/" + rest
-	}
-	if rest, ok := strings.CutPrefix(path, "/v1/"); ok {
-		return integrationPrefix + "/" + rest
-	}
-	return path
 }
 
 // servesBelow tells whether a path with a slash at its end is that of a directory, as /docs/ is.

@@ -3,12 +3,8 @@ package contract
 import (
 	"context"
 
-	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/rejoin-dev/rejoin/gen"
 )
-
-// serverIDName is the parameter, or the member of a body, that names the server that a request is about.
-const serverIDName = "serverId"
 
 // ServerOf returns the id of the server that a request is about, of an operation where the request may leave it out: the
 // one that it names; else the community of an API key; else the only one in which the account may do this. Whether the
@@ -29,9 +25,9 @@ func ServerOf(ctx context.Context, named, community string, servers func() ([]st
 	if err != nil {
 		return "", err
 	}
-	pointer := "/" + serverIDName
-	if op := OperationFrom(ctx); op != nil && op.Spec.Parameters.GetByInAndName(openapi3.ParameterInQuery, serverIDName) != nil {
-		pointer = "query/" + serverIDName
+	pointer := ""
+	if op := OperationFrom(ctx); op != nil {
+		pointer = op.ServerPointer()
 	}
 	switch len(found) {
 	case 0:
