@@ -43,11 +43,11 @@ type RoleCreate struct {
 	ChannelPermissions ChannelPermissions `json:"channelPermissions"`
 }
 
-// RoleUpdate is what a role becomes. It replaces the whole role: what is left out is empty or not permitted then. To
+// RoleUpdate is what a role becomes. It replaces the whole role but for a Title that is left out: what else is left out is empty or not permitted then. To
 // change one thing, begin with [RoleUpdateFrom].
 type RoleUpdate struct {
-	// All fields are as in [RoleCreate].
-	Title       string `json:"title"`
+	// All fields are as in [RoleCreate], but that a Title that is left out stays.
+	Title       string `json:"title,omitzero"`
 	Class       string `json:"class"`
 	Order       int32  `json:"order"`
 	Billable    bool   `json:"billable"`

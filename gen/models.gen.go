@@ -545,13 +545,13 @@ type BadgeCreate struct {
 	// Description Text of any number of lines.
 	Description Text `json:"description,omitempty,omitzero"`
 
-	// Image The address of an image.
+	// Image The address of an image, a URI; empty for none.
 	Image BadgeImage `json:"image,omitempty,omitzero"`
 
-	// DarkImage The address of an image.
+	// DarkImage The address of an image, a URI; empty for none.
 	DarkImage BadgeImage `json:"darkImage,omitempty,omitzero"`
 
-	// LightImage The address of an image.
+	// LightImage The address of an image, a URI; empty for none.
 	LightImage          BadgeImage `json:"lightImage,omitempty,omitzero"`
 	EnabledDarkAndLight bool       `json:"enabledDarkAndLight,omitempty,omitzero"`
 
@@ -577,7 +577,7 @@ type BadgeCreate struct {
 	ServerID ServerReference `json:"serverId,omitempty,omitzero"`
 }
 
-// BadgeImage The address of an image.
+// BadgeImage The address of an image, a URI; empty for none.
 type BadgeImage = string
 
 // BadgeListResponse defines model for BadgeListResponse.
@@ -610,13 +610,13 @@ type BadgeUpdate struct {
 	// Description Text of any number of lines.
 	Description Text `json:"description,omitempty,omitzero"`
 
-	// Image The address of an image.
+	// Image The address of an image, a URI; empty for none.
 	Image BadgeImage `json:"image,omitempty,omitzero"`
 
-	// DarkImage The address of an image.
+	// DarkImage The address of an image, a URI; empty for none.
 	DarkImage BadgeImage `json:"darkImage,omitempty,omitzero"`
 
-	// LightImage The address of an image.
+	// LightImage The address of an image, a URI; empty for none.
 	LightImage          BadgeImage `json:"lightImage,omitempty,omitzero"`
 	EnabledDarkAndLight bool       `json:"enabledDarkAndLight,omitempty,omitzero"`
 
@@ -1100,10 +1100,10 @@ type RoleResponse struct {
 	Body Role `json:"body"`
 }
 
-// RoleUpdate What a role becomes.
+// RoleUpdate What a role becomes. What is left out becomes empty or is not permitted, but a title that is left out stays.
 type RoleUpdate struct {
 	// Title One line of text, without control characters.
-	Title Title `json:"title"`
+	Title Title `json:"title,omitempty,omitzero"`
 
 	// Class The name of a colour, or `#RRGGBB`.
 	Class    Colour `json:"class"`

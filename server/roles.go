@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -54,6 +55,7 @@ func (h roles) UpdateRole(ctx context.Context, r stub.UpdateRoleRequestObject) (
 		if r.Body.ServerID != "" && r.Body.ServerID != before.ServerID {
 			return contract.Invalid(contract.Field("/serverId", gen.FieldCodeNotAllowed, "must be the server of the role, or be left out"))
 		}
+		role.Title = cmp.Or(r.Body.Title, before.Title)
 		if before.Everyone && (role.Title != before.Title || role.Order != before.Order) {
 			return contract.Conflict("This role keeps its title and its place", "the title and the order of @all cannot change")
 		}

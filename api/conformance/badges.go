@@ -56,6 +56,16 @@ var badges = []testCase{
 		}
 	}},
 
+	{"BADGES-IMAGE-01", "createBadge updateBadge", "an empty image means none, so that what is read can be written", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		none := aBadge.and(object{"image": "", "darkImage": "", "lightImage": ""})
+		pictured := none.and(object{"image": "https://example.com/badge.png"})
+		made := s.a.post("/badges", none.and(object{"serverId": club.id})).expect(200).is("/body/image", "")
+		path := "/badges/" + made.text("/body/id")
+		s.a.put(path, pictured).expect(200).is("/body/image", "https://example.com/badge.png")
+		s.a.put(path, none).expect(200).is("/body/image", "")
+	}},
+
 	{"BADGES-UPDATE-01", "updateBadge", "an update replaces a badge", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		id := s.a.makesBadge(club, object{"quantity": 3, "description": "Three messages in a day", "awarded": true})

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -137,8 +138,7 @@ var roles = []testCase{
 			func(role object) *answer { return s.a.post("/roles", role.and(object{"serverId": club.id})) },
 			func(role object) *answer { return s.a.put(path, role) },
 		} {
-			to(object{}).refuses("/title", "required").refuses("/class", "required").
-				refuses("/order", "required").refuses("/billable", "required")
+			to(object{}).refuses("/class", "required").refuses("/order", "required").refuses("/billable", "required")
 			to(aRole.and(object{"title": ""})).refuses("/title", "too_short")
 			to(aRole.and(object{"title": strings.Repeat("x", 101)})).refuses("/title", "too_long")
 			to(aRole.and(object{"class": "dark blue"})).refuses("/class", "wrong_format")
@@ -152,6 +152,7 @@ var roles = []testCase{
 			to(aRole.and(object{"channelPermissions": object{"pinable": 1}})).refuses("/channelPermissions/pinable", "wrong_type")
 			to(aRole.and(object{"class": "#12aBcF"})).anyOf(200, 201).is("/body/class", "#12aBcF")
 		}
+		s.a.post("/roles", object{"serverId": club.id}).refuses("/title", "required")
 	}},
 
 	{"ROLES-UPDATE-01", "updateRole", "an update replaces a role: flags that are left out are false", func(s *session) {
@@ -173,6 +174,19 @@ var roles = []testCase{
 		updated.moves("/body/updatedAt", made)
 		listed := s.a.get(club.path("/roles")).expect(200)
 		listed.is(listed.find("/body", "_id", made.text("/body/_id")), updated.at("/body"))
+	}},
+
+	{"ROLES-TITLE-01", "updateRole", "an update that leaves the title out keeps it, also that of @all", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		update := object{"class": "blue", "order": 2, "billable": false, "serverPermissions": flags("kick_members")}
+		updated := s.a.put("/roles/"+s.a.makesRole(club, object{"title": "Manager 2"}), update).expect(200)
+		updated.has("/body", object{"title": "Manager 2", "class": "blue", "order": 2})
+
+		listed := s.a.get(club.path("/roles")).expect(200)
+		everyone, _ := lookup(listed.value, listed.find("/body", "title", "@all"))
+		all, _ := everyone.(map[string]any)
+		update = object{"class": "blue", "order": all["order"], "billable": false}
+		s.a.put(fmt.Sprint("/roles/", all["_id"]), update).expect(200).has("/body", object{"title": "@all", "class": "blue"})
 	}},
 
 	{"ROLES-ORDER-01", "listServerRoles", "roles are listed the highest first, and a server shows them in that order", func(s *session) {
