@@ -22,7 +22,7 @@ const (
 	jsonType      = "application/json"
 	multipartType = "multipart/form-data"
 
-	minJSONLimit    = 16 << 10 // so that a body that is somewhat too long is told where
+	minJSONLimit    = 16 << 10 // so that somebody whose body is somewhat too long learns where
 	maxJSONLimit    = 1 << 20
 	maxPartOverhead = 4 << 10 // the boundary and the headers of one part
 )
@@ -32,7 +32,7 @@ func (o *Operation) prepareBody() error {
 	switch o.BodyType {
 	case "":
 	case jsonType:
-		const kib = 1 << 10 // it is told in KiB
+		const kib = 1 << 10 // errors name it in KiB
 		o.bodyLimit = min(max(minJSONLimit, (2*jsonSize(o.Body.Schema.Value)+kib-1)/kib*kib), maxJSONLimit)
 	case multipartType:
 		o.options.ExcludeRequestBody = true // it would be read into memory whole, several times
@@ -149,7 +149,7 @@ func unambiguous(data []byte) error {
 	var syntax *jsontext.SyntacticError
 	switch {
 	case errors.Is(err, jsontext.ErrDuplicateName) && errors.As(err, &syntax):
-		return Invalid(Field(string(syntax.JSONPointer), gen.FieldCodeDuplicate, "stands here twice"))
+		return Invalid(Field(string(syntax.JSONPointer), gen.FieldCodeDuplicate, "is a duplicate"))
 	case err != nil:
 		return Invalid(Field("", gen.FieldCodeMalformed, "is not JSON"))
 	}

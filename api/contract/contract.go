@@ -1,4 +1,4 @@
-// Package contract serves a backend under api/openapi.yaml: it holds requests against the contract, finds out who may
+// Package contract serves a backend under api/openapi.yaml: it validates requests by the contract, finds out who may
 // call what, and puts errors into envelopes. It is what every backend in Go needs between Echo and gen/stub, and what no
 // two backends should do differently.
 //
@@ -9,9 +9,10 @@
 // Its methods then get only what the contract admits: callers whose kind of credential the operation takes, with the
 // permission that it needs; parameters in their ranges, with defaults filled in; validated bodies. They find the caller by
 // [CallerFrom], the body of a form by [ReadForm], and what the caller wants repeated safely by [IdempotencyFrom]. They
-// return an [Error] where the caller is to be told what is wrong; whatever else they return is logged and told as nothing.
+// return an [Error] where the caller should know what is wrong; whatever else they return goes to the log only.
 //
-// What an account may do in a server, Operation.Role, is the backend's to know.
+// What an account may do in a server, Operation.Role, is the backend's to know. Where a request may leave out the server
+// that it is about, [ServerOf] finds it.
 //
 // Prove the backend with `rejoin conform`, which knows nothing of this package.
 package contract

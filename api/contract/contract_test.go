@@ -188,7 +188,7 @@ func TestEveryBrokenConstraintIsNamedByPointerAndCode(t *testing.T) {
 		}
 		for _, leak := range []string{secret, "openapi3", "schema", "regexp", "goroutine"} {
 			if strings.Contains(w.Body.String(), leak) {
-				t.Errorf("%s %s: the answer holds %q: %s", test.path, test.body, leak, w.Body)
+				t.Errorf("%s %s: the answer contains %q: %s", test.path, test.body, leak, w.Body)
 			}
 		}
 	}
@@ -217,7 +217,7 @@ func TestNothingIsReadOfABodyBeforeTheCallerIsKnown(t *testing.T) {
 
 func TestAKeyInBothHeadersCameAsTheOperationTakesIt(t *testing.T) {
 	for _, schemes := range [][]string{{KeyAuth}, {APIKeyAuth}, {SessionAuth, KeyAuth, APIKeyAuth}} {
-		h := held{
+		state := requestState{
 			operation: &Operation{Operation: &api.Operation{Schemes: schemes, Permission: api.AnyPermission}},
 			request:   postThing("/things/1", ""),
 			authenticate: func(_ context.Context, _ string, inKeyHeader bool) (Caller, error) {
@@ -227,9 +227,9 @@ func TestAKeyInBothHeadersCameAsTheOperationTakesIt(t *testing.T) {
 				return Caller{Scheme: KeyAuth}, nil
 			},
 		}
-		h.request.Header.Set("X-Api-Key", goodCredential)
-		if err := h.findCaller(t.Context()); err != nil || !slices.Contains(schemes, h.caller.Scheme) {
-			t.Errorf("%v: got %s, %v", schemes, h.caller.Scheme, err)
+		state.request.Header.Set("X-Api-Key", goodCredential)
+		if err := state.findCaller(t.Context()); err != nil || !slices.Contains(schemes, state.caller.Scheme) {
+			t.Errorf("%v: got %s, %v", schemes, state.caller.Scheme, err)
 		}
 	}
 }
@@ -271,7 +271,7 @@ func TestABodyOfAnotherMediaTypeIsRefused(t *testing.T) {
 	}
 }
 
-func TestAContractThatCannotBeHeldIsRefusedByName(t *testing.T) {
+func TestAContractThatCannotBeEnforcedIsRefusedByName(t *testing.T) {
 	things := strings.ReplaceAll(thingsContract, "OPEN", "false")
 	for name, change := range map[string][2]string{
 		"no security":      {"      security: [{ sessionAuth: [] }]\n", ""},
@@ -330,7 +330,7 @@ func TestEveryCodeOfTheContractHasAStatus(t *testing.T) {
 	}
 }
 
-// BenchmarkValidation measures what holding one small JSON request against the contract costs, in a contract with few
+// BenchmarkValidation measures what validating one small JSON request costs, in a contract with few
 // operations and with many: the figures must not differ.
 func BenchmarkValidation(b *testing.B) {
 	for _, operations := range []int{1, 500} {
@@ -348,7 +348,7 @@ func BenchmarkValidation(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			held := k.match(0)(hold(optionsForTests.Authenticate, nil)(func(echo.Context) error { return nil }))
+			validated := k.match(0)(validate(optionsForTests.Authenticate, nil)(func(echo.Context) error { return nil }))
 			e := echo.New()
 			body := `{"name":"chess","kind":"a","count":3,"tags":["x","y"]}`
 			request := postThing("/things/1", body)
@@ -360,7 +360,7 @@ func BenchmarkValidation(b *testing.B) {
 				c.SetPath("/things/:id")
 				c.SetParamNames("id")
 				c.SetParamValues("1")
-				if err := held(c); err != nil {
+				if err := validated(c); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -26,12 +26,12 @@ type Options struct {
 	// characters; inKeyHeader tells that it came in x-api-key alone, where only an API key counts. Nothing of a body has been
 	// read; when one has arrived, it is asked again. The error for a credential that nobody has, or no longer, is Unauthenticated.
 	Authenticate func(ctx context.Context, credential string, inKeyHeader bool) (Caller, error)
-	// Outer are the middlewares that see each request, before it is held against the contract, and each error. They know its
+	// Outer are the middlewares that see each request, before it is validated, and each error. They know its
 	// operation, OperationFrom.
 	Outer []echo.MiddlewareFunc
 	// Inner are those that see only what the contract has admitted, before its operation does. They know who is calling, too.
 	Inner []echo.MiddlewareFunc
-	// CheckAnswers holds answers against the contract too: "log" says in the log which break it, "enforce" also answers with
+	// CheckAnswers validates answers too: "log" says in the log which break the contract, "enforce" also answers with
 	// an internal error instead. It costs about as much as checking requests does. Empty or "off": it is not done.
 	CheckAnswers string
 	// Timeout is when the context of a request ends that is still being answered. 0: never.
@@ -52,7 +52,7 @@ type Caller struct {
 	Who any
 }
 
-// NewEcho serves the operations of a backend. It refuses, by name, a contract that cannot be held in full, and one that
+// NewEcho serves the operations of a backend. It refuses, by name, a contract that cannot be enforced in full, and one that
 // differs from the routes of gen/stub: the program was then built from another contract than the one it carries.
 //
 // A request takes this way: its other prefix (/api/v1, /v1) and a slash at its end are taken off; it gets its X-Request-Id; Echo matches its
@@ -105,7 +105,7 @@ func (k *contract) newEcho(o Options, register func(*echo.Echo)) (*echo.Echo, er
 	default:
 		return nil, fmt.Errorf("answers can be checked by log or enforce, not by %q", o.CheckAnswers)
 	}
-	e.Use(recovered, hold(o.Authenticate, o.Inner))
+	e.Use(recovered, validate(o.Authenticate, o.Inner))
 	return e, nil
 }
 
@@ -137,8 +137,8 @@ func identify(newID func() string) echo.MiddlewareFunc {
 	}
 }
 
-// held is what is known of a request while it is held.
-type held struct {
+// A requestState is what is known so far of a request to an operation.
+type requestState struct {
 	operation   *Operation
 	request     *http.Request
 	address     string
@@ -148,30 +148,30 @@ type held struct {
 	authenticate func(ctx context.Context, credential string, inKeyHeader bool) (Caller, error)
 }
 
-type heldKey struct{}
+type stateKey struct{}
 
-// heldFrom returns an empty one for a request that matched no operation.
-func heldFrom(ctx context.Context) *held {
-	if h, ok := ctx.Value(heldKey{}).(*held); ok {
-		return h
+// stateFrom returns an empty one for a request that matched no operation.
+func stateFrom(ctx context.Context) *requestState {
+	if state, ok := ctx.Value(stateKey{}).(*requestState); ok {
+		return state
 	}
-	return &held{}
+	return &requestState{}
 }
 
 // OperationFrom returns the operation that a request matched; nil: none, which is Echo's own 404 and 405, and routes beside
 // the contract.
-func OperationFrom(ctx context.Context) *Operation { return heldFrom(ctx).operation }
+func OperationFrom(ctx context.Context) *Operation { return stateFrom(ctx).operation }
 
 // CallerFrom returns who is calling. Of an operation that is for everybody nothing is known.
-func CallerFrom(ctx context.Context) Caller { return heldFrom(ctx).caller }
+func CallerFrom(ctx context.Context) Caller { return stateFrom(ctx).caller }
 
 // AddressFrom returns where a request to an operation came from, as Echo's IPExtractor has it.
-func AddressFrom(ctx context.Context) string { return heldFrom(ctx).address }
+func AddressFrom(ctx context.Context) string { return stateFrom(ctx).address }
 
 // OriginFrom returns the scheme and the host that a request to an operation was sent to, such as http://127.0.0.1:8080.
 // Behind a proxy that ends TLS it is not what the caller knows.
 func OriginFrom(ctx context.Context) string {
-	r := heldFrom(ctx).request
+	r := stateFrom(ctx).request
 	switch {
 	case r == nil:
 		return ""
@@ -190,7 +190,7 @@ func (k *contract) match(timeout time.Duration) echo.MiddlewareFunc {
 			if op == nil {
 				return next(c)
 			}
-			ctx := context.WithValue(r.Context(), heldKey{}, &held{operation: op, request: r, address: c.RealIP()})
+			ctx := context.WithValue(r.Context(), stateKey{}, &requestState{operation: op, request: r, address: c.RealIP()})
 			if timeout > 0 {
 				var cancel context.CancelFunc
 				ctx, cancel = context.WithTimeout(ctx, timeout)
@@ -202,31 +202,31 @@ func (k *contract) match(timeout time.Duration) echo.MiddlewareFunc {
 	}
 }
 
-// hold lets a request through to its operation only if the contract admits it. The order matters: who is calling is found
+// validate lets a request through to its operation only if the contract admits it. The order matters: who is calling is found
 // before any of the body is read, and the body is limited before it is read.
-func hold(authenticate func(context.Context, string, bool) (Caller, error), inner []echo.MiddlewareFunc) echo.MiddlewareFunc {
+func validate(authenticate func(context.Context, string, bool) (Caller, error), inner []echo.MiddlewareFunc) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			r := c.Request()
-			h := heldFrom(r.Context())
-			op := h.operation
+			state := stateFrom(r.Context())
+			op := state.operation
 			if op == nil {
 				return next(c)
 			}
-			h.authenticate = authenticate
-			if err := h.findCaller(r.Context()); err != nil {
+			state.authenticate = authenticate
+			if err := state.findCaller(r.Context()); err != nil {
 				return err
 			}
 			query, err := url.ParseQuery(r.URL.RawQuery)
 			if err != nil { // Echo would leave out what it cannot read
 				return Invalid(Field("query", gen.FieldCodeMalformed, "cannot be read"))
 			}
-			h.idempotency = idempotencyOf(r, op)
-			if err := op.takeBody(c.Response(), r, h.idempotency); err != nil {
+			state.idempotency = idempotencyOf(r, op)
+			if err := op.takeBody(c.Response(), r, state.idempotency); err != nil {
 				return err
 			}
 			if op.BodyType == jsonType {
-				if err := h.findCaller(r.Context()); err != nil {
+				if err := state.findCaller(r.Context()); err != nil {
 					return err
 				}
 			}
@@ -249,21 +249,21 @@ func hold(authenticate func(context.Context, string, bool) (Caller, error), inne
 // findCaller finds who is calling, and refuses whom the operation does not take. It is done before a body is read, so that
 // nobody unknown makes the backend read one, and again when a body has arrived: it may take its time, and a credential that
 // has ended meanwhile must not have its effect.
-func (h *held) findCaller(ctx context.Context) error {
-	if len(h.operation.Schemes) == 0 {
+func (state *requestState) findCaller(ctx context.Context) error {
+	if len(state.operation.Schemes) == 0 {
 		return nil
 	}
-	shown, err := credentialFrom(h.request.Header)
+	shown, err := credentialFrom(state.request.Header)
 	if err != nil {
 		return err
 	}
-	if h.caller, err = h.authenticate(ctx, shown.text, !shown.asBearer); err != nil {
+	if state.caller, err = state.authenticate(ctx, shown.text, !shown.asBearer); err != nil {
 		return err
 	}
-	if shown.asKey && h.caller.Scheme == KeyAuth && !slices.Contains(h.operation.Schemes, KeyAuth) {
-		h.caller.Scheme = APIKeyAuth // it came in both headers, and so also as the operation takes it
+	if shown.asKey && state.caller.Scheme == KeyAuth && !slices.Contains(state.operation.Schemes, KeyAuth) {
+		state.caller.Scheme = APIKeyAuth // it came in both headers, and so also as the operation takes it
 	}
-	return h.operation.admit(h.caller)
+	return state.operation.admit(state.caller)
 }
 
 // A credential is what the headers of a request say of who is calling. It may stand in both.

@@ -202,9 +202,9 @@ func TestWhatGoesWrongInsideIsLoggedWholeAndToldAsNothing(t *testing.T) {
 		err     error
 		options contract.Options
 	}{
-		"an error of the operation": {err: fmt.Errorf("reading: %w", secret)},
-		"a panic before it is held": {options: contract.Options{Outer: []echo.MiddlewareFunc{panics}}},
-		"a panic after it was held": {options: contract.Options{Inner: []echo.MiddlewareFunc{panics}}},
+		"an error of the operation":      {err: fmt.Errorf("reading: %w", secret)},
+		"a panic before it is validated": {options: contract.Options{Outer: []echo.MiddlewareFunc{panics}}},
+		"a panic after it was validated": {options: contract.Options{Inner: []echo.MiddlewareFunc{panics}}},
 		"an error of the authenticator": {options: contract.Options{Authenticate: func(context.Context, string, bool) (contract.Caller, error) {
 			return contract.Caller{}, secret
 		}}},
@@ -390,7 +390,7 @@ func post(e http.Handler, target, boundary, key string, parts ...part) *httptest
 
 const png, gif = "\x89PNG\r\n\x1a\n", "GIF89a"
 
-func TestAFormIsHeldPartByPart(t *testing.T) {
+func TestAFormIsValidatedPartByPart(t *testing.T) {
 	b := &backend{}
 	e := serve(t, b, contract.Options{})
 	for _, test := range []struct {

@@ -15,7 +15,7 @@ import (
 	"github.com/rejoin-dev/rejoin/gen"
 )
 
-// An Error is what the caller is told. Everything else that goes wrong is internal: logged whole, told as nothing.
+// An Error is an answer to the caller. Everything else that goes wrong is internal: the log has it whole, the answer nothing of it.
 //
 // Neither of its texts may have a submitted value, SQL or Go in it.
 type Error struct {
@@ -38,7 +38,7 @@ func (e *Error) Error() string {
 // Unwrap returns Cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// Invalid is for a request in which something is wrong: see Field. Of many fields it tells the first 100.
+// Invalid is for a request in which something is wrong: see Field. Of many fields it keeps the first 100.
 func Invalid(fields ...gen.ProblemField) *Error {
 	fields = fields[:min(len(fields), maxFields)]
 	return &Error{Code: gen.ProblemCodeInvalidRequest, Message: "The request is not valid", DevMessage: "see fields", Fields: fields}
@@ -128,7 +128,7 @@ func errorOf(err error) *Error {
 		return Unavailable(err)
 	case errors.As(err, &routing) && routing.Code == http.StatusNotFound:
 		return &Error{Code: gen.ProblemCodeNotFound, Message: "Not found", DevMessage: "there is no such route"}
-	case errors.As(err, &routing) && routing.Code == http.StatusBadRequest: // from the stub: a header that stands there twice, say
+	case errors.As(err, &routing) && routing.Code == http.StatusBadRequest: // from the stub: a duplicate header, say
 		return Invalid(Field("", gen.FieldCodeMalformed, "could not be read"))
 	case errors.As(err, &routing) && routing.Code == http.StatusMethodNotAllowed:
 		return &Error{Code: gen.ProblemCodeMethodNotAllowed, Message: "This cannot be done here",
@@ -155,7 +155,7 @@ func (e *Error) envelope(in api.Family, requestID string) any {
 }
 
 // errorHandler is where every error becomes an answer, in the envelope of the operation that the request matched. What is
-// the backend's own fault goes to the log, whole, under the id that the caller is told.
+// the backend's own fault goes to the log, whole, under the request id of the answer.
 func errorHandler(log *slog.Logger) echo.HTTPErrorHandler {
 	return func(err error, c echo.Context) {
 		ctx, header := c.Request().Context(), c.Response().Header()

@@ -13,7 +13,7 @@ import (
 	"github.com/rejoin-dev/rejoin/gen"
 )
 
-// errorOfValidation builds the error of what the validator found. Its texts hold the schema and what was submitted and
+// errorOfValidation builds the error of what the validator found. Its texts contain the schema and what was submitted and
 // are never passed on.
 func errorOfValidation(err error) error {
 	var fields []gen.ProblemField
@@ -73,7 +73,7 @@ func fieldsOf(request *openapi3filter.RequestError) iter.Seq[gen.ProblemField] {
 				}
 				// Of each unknown member the validator says only that there are some.
 				for _, name := range unknownMembers(schema) {
-					if more = yield(Field(pointer+"/"+pointerToken.Replace(name), gen.FieldCodeUnknown, "is not known here")); !more {
+					if more = yield(Field(pointer+"/"+pointerToken.Replace(name), gen.FieldCodeUnknown, "is an unknown field")); !more {
 						break
 					}
 				}
@@ -89,7 +89,7 @@ func fieldsOf(request *openapi3filter.RequestError) iter.Seq[gen.ProblemField] {
 	}
 }
 
-// pointerOf is where a value stands, below a parameter or in the body.
+// pointerOf leads to a value, below a parameter or in the body.
 func pointerOf(err *openapi3.SchemaError, base string) string {
 	for _, token := range err.JSONPointer() {
 		base += "/" + pointerToken.Replace(token)

@@ -56,7 +56,7 @@ func (f Form) Text(name string) *string {
 // File returns the content of a file that ReadForm has kept in memory, or nil if it was left out.
 func (f Form) File(name string) []byte { return f.files[name] }
 
-// ReadForm reads a multipart body part by part and holds each against the schema of the form: its name, that it comes
+// ReadForm reads a multipart body part by part and validates each against the schema of the form: its name, that it comes
 // once, its size, for files the kinds that the contract takes, and for texts the rest of their schema. The operation of
 // ctx says what the form is.
 //
@@ -73,8 +73,8 @@ func ReadForm(ctx context.Context, body *multipart.Reader, onFile func(name, kin
 			return err
 		}
 	}
-	held := heldFrom(ctx)
-	schema := held.operation.Body.Schema.Value
+	state := stateFrom(ctx)
+	schema := state.operation.Body.Schema.Value
 	seen := map[string]bool{}
 	var fields []gen.ProblemField
 	for {
@@ -83,7 +83,7 @@ func ReadForm(ctx context.Context, body *multipart.Reader, onFile func(name, kin
 			break
 		}
 		if err != nil {
-			return Form{}, held.operation.unreadable(err)
+			return Form{}, state.operation.unreadable(err)
 		}
 		name := part.FormName()
 		pointer := "/" + pointerToken.Replace(name)
@@ -92,24 +92,24 @@ func ReadForm(ctx context.Context, body *multipart.Reader, onFile func(name, kin
 		case len(fields) >= maxFields:
 			return Form{}, Invalid(fields...)
 		case property == nil:
-			fields = append(fields, Field(pointer, gen.FieldCodeUnknown, "is not known here"))
+			fields = append(fields, Field(pointer, gen.FieldCodeUnknown, "is an unknown field"))
 			continue
 		case seen[name]:
-			fields = append(fields, Field(pointer, gen.FieldCodeDuplicate, "stands here twice"))
+			fields = append(fields, Field(pointer, gen.FieldCodeDuplicate, "is a duplicate"))
 			continue
 		}
 		seen[name] = true
 		digest := sha256.New()
 		content := &cappedReader{from: io.TeeReader(part, digest), left: partLimit(property.Value)}
 		if property.Value.Format == "binary" {
-			err = held.operation.readFile(name, content, onFile)
+			err = state.operation.readFile(name, content, onFile)
 		} else {
 			err = readText(form.texts, name, property.Value, content)
 		}
 		var e *Error
 		switch {
 		case content.broken != nil:
-			return Form{}, held.operation.unreadable(content.broken)
+			return Form{}, state.operation.unreadable(content.broken)
 		case content.spent && property.Value.Format == "binary":
 			return Form{}, tooLarge(pointer, partLimit(property.Value))
 		case errors.As(err, &e) && e.Code == gen.ProblemCodeInvalidRequest:
@@ -117,7 +117,7 @@ func ReadForm(ctx context.Context, body *multipart.Reader, onFile func(name, kin
 		case err != nil:
 			return Form{}, err
 		}
-		held.idempotency.add(name, digest.Sum(nil))
+		state.idempotency.add(name, digest.Sum(nil))
 	}
 	for _, name := range schema.Required {
 		if !seen[name] {
@@ -130,13 +130,13 @@ func ReadForm(ctx context.Context, body *multipart.Reader, onFile func(name, kin
 	if len(fields) > 0 {
 		return Form{}, Invalid(fields...)
 	}
-	if err := held.findCaller(ctx); err != nil {
+	if err := state.findCaller(ctx); err != nil {
 		return Form{}, err
 	}
 	return form, nil
 }
 
-// sniffLength is how much of a file its kind is told from.
+// sniffLength is how much of a file its kind is detected from.
 const sniffLength = 3072
 
 func (o *Operation) readFile(name string, content io.Reader, onFile func(name, kind string, content io.Reader) error) error {

@@ -43,7 +43,7 @@ func (i *idempotency) add(name string, content []byte) {
 // What belongs to a key is the backend's to keep, for each caller: the same fingerprint gets the first answer again, with
 // Idempotent-Replayed: true, another one a [Conflict].
 func IdempotencyFrom(ctx context.Context) (key string, fingerprint []byte) {
-	i := heldFrom(ctx).idempotency
+	i := stateFrom(ctx).idempotency
 	if i == nil {
 		return "", nil
 	}
