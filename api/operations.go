@@ -246,10 +246,10 @@ func (l List) ByID(id string) *Operation {
 	return nil
 }
 
-// Match returns the operation that a request is for, or nil. The path is one of either route prefix, still escaped and
-// without a query.
+// Match returns the operation that a request is for, or nil. The path is one of either route prefix, with or without
+// a slash at its end, still escaped and without a query.
 func (l List) Match(method, path string) *Operation {
-	words := strings.Split(CanonicalPath(path), "/")
+	words := strings.Split(strings.TrimSuffix(CanonicalPath(path), "/"), "/")
 	for _, op := range l {
 		if op.Method == method && slices.EqualFunc(strings.Split(op.Path, "/"), words, fits) {
 			return op

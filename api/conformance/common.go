@@ -110,6 +110,22 @@ var common = []testCase{
 		}
 	}},
 
+	{"COMMON-PATHS-04", "", "a path with a slash at its end is the same path", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		s.a.get("/servers/").expect(200).find("/body", "_id", club.id)
+		for _, path := range []string{club.path("/"), "/api/v1" + club.path("/")} {
+			s.a.get(path).expect(200).is("/body/_id", club.id)
+		}
+		s.anonymous.get("/servers/").expect(401)
+	}},
+
+	{"COMMON-PATHS-05", "", "HEAD is answered where GET is, and so", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		s.a.send("HEAD", club.path(""), "", nil).expect(200)
+		s.a.send("HEAD", "/servers/"+unknownID(), "", nil).expect(404)
+		s.anonymous.send("HEAD", club.path(""), "", nil).expect(401)
+	}},
+
 	{"COMMON-REQUESTID-01", "", "a caller's request id comes back if it is a good one, and is replaced if it is not", func(s *session) {
 		for _, who := range []caller{s.a, s.anonymous} {
 			for _, id := range []string{"a", "my.own_Request-7", strings.Repeat("x", 64)} {
