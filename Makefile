@@ -1,7 +1,7 @@
 .PHONY: run test generate check lint bench diff mutants
 
 # Packages that ./... leaves out.
-EXAMPLES = ./api/conformance/testdata/mapserver
+ASIDE = ./api/conformance/testdata/mapserver ./.ci/contract-diff
 
 run: ## run the backend on SQLite in ./rejoin-data
 	go run ./server/cmd/rejoin serve
@@ -16,12 +16,13 @@ generate: ## models, client and stub from the contract
 	go generate ./gen ./api/conformance
 
 check: generate ## what is committed is what the contract generates, formatted, vetted and linted
+	@echo "What is generated is compared with what is committed, not with what is in the work tree: commit first."
 	@git diff --exit-code HEAD -- gen client/operations.gen.go api/conformance/CONFORMANCE.md || \
 		{ echo "What is committed is not what api/openapi.yaml generates: commit what 'make generate' wrote."; exit 1; }
-	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted:" $$unformatted; exit 1; }
 	go mod tidy -diff
-	go vet ./... $(EXAMPLES)
-	go run honnef.co/go/tools/cmd/staticcheck ./... $(EXAMPLES)
+	go vet ./... $(ASIDE)
+	go run honnef.co/go/tools/cmd/staticcheck ./... $(ASIDE)
 	go test ./api ./api/conformance -run 'Contract|Document'
 
 lint: ## the contract by the rules of Redocly and Spectral, and its formats against ajv-formats (needs Node.js)
@@ -30,8 +31,9 @@ lint: ## the contract by the rules of Redocly and Spectral, and its formats agai
 bench: ## speed, side by side with what it is compared to
 	go test ./server ./api/contract -run '^$$' -bench .
 
-diff: ## whether the contract breaks callers of an earlier one: make diff BASE=<revision>
-	@.ci/contract-diff $(BASE)
+diff: ## whether the contract breaks callers of the last released one, or of another: make diff BASE=<revision>
+	go test ./.ci/contract-diff
+	@go run ./.ci/contract-diff $(BASE)
 
 mutants: ## whether the conformance suite notices each of many deliberate faults
 	go run ./server/internal/mutants
