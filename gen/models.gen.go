@@ -361,7 +361,7 @@ type AccountCreate struct {
 	DisplayName Title `json:"displayName,omitempty,omitzero"`
 }
 
-// AccountResponse defines model for AccountResponse.
+// AccountResponse An account.
 type AccountResponse struct {
 	// Meta How a request of the System API went.
 	Meta SystemMeta `json:"meta"`
@@ -381,7 +381,9 @@ type APIKey struct {
 	Name Title `json:"name"`
 
 	// Key Masked to its first and last four characters, except in the answer to its creation.
-	Key         string         `json:"key"`
+	Key string `json:"key"`
+
+	// Permissions All that a key may do.
 	Permissions KeyPermissions `json:"permissions"`
 
 	// ExpirePeriod For how many days a key is good; 0 is for ever.
@@ -408,14 +410,16 @@ type APIKey struct {
 // APIKeyCreate What a new key is made from.
 type APIKeyCreate struct {
 	// Name One line of text, without control characters.
-	Name        Title          `json:"name"`
+	Name Title `json:"name"`
+
+	// Permissions All that a key may do.
 	Permissions KeyPermissions `json:"permissions"`
 
 	// ExpirePeriod For how many days a key is good; 0 is for ever.
 	ExpirePeriod ExpirePeriod `json:"expirePeriod,omitempty,omitzero"`
 }
 
-// APIKeyListResponse defines model for ApiKeyListResponse.
+// APIKeyListResponse The API keys of a community.
 type APIKeyListResponse struct {
 	// Meta How a request of the Application API went.
 	Meta    ApplicationMeta `json:"meta"`
@@ -423,7 +427,7 @@ type APIKeyListResponse struct {
 	Data    []APIKey        `json:"data"`
 }
 
-// APIKeyResponse defines model for ApiKeyResponse.
+// APIKeyResponse An API key.
 type APIKeyResponse struct {
 	// Meta How a request of the Application API went.
 	Meta    ApplicationMeta `json:"meta"`
@@ -436,7 +440,9 @@ type APIKeyResponse struct {
 // APIKeyUpdate What changes; at least one part.
 type APIKeyUpdate struct {
 	// Name One line of text, without control characters.
-	Name        *Title          `json:"name,omitempty"`
+	Name *Title `json:"name,omitempty"`
+
+	// Permissions All that a key may do.
 	Permissions *KeyPermissions `json:"permissions,omitempty"`
 
 	// ExpirePeriod For how many days a key is good; 0 is for ever.
@@ -501,7 +507,7 @@ type AuditEntry struct {
 	At Timestamp `json:"at"`
 }
 
-// AuditListResponse defines model for AuditListResponse.
+// AuditListResponse A page of the audit trail.
 type AuditListResponse struct {
 	// Meta SystemMeta, and which part of a longer list this is.
 	Meta SystemPageMeta `json:"meta"`
@@ -517,12 +523,16 @@ type Badge struct {
 	Title Title `json:"title"`
 
 	// Action What a badge is awarded for.
-	Action         BadgeAction `json:"action"`
-	Quantity       string      `json:"quantity"`
-	Description    string      `json:"description"`
+	Action      BadgeAction `json:"action"`
+	Quantity    string      `json:"quantity"`
+	Description string      `json:"description"`
+
+	// AttachRequired A truth value, as text.
 	AttachRequired BooleanText `json:"attachRequired"`
-	Awarded        BooleanText `json:"awarded"`
-	ID             string      `json:"id"`
+
+	// Awarded A truth value, as text.
+	Awarded BooleanText `json:"awarded"`
+	ID      string      `json:"id"`
 
 	// Image An address, or an empty string.
 	Image string `json:"image"`
@@ -580,14 +590,14 @@ type BadgeCreate struct {
 // BadgeImage The address of an image, a URI; empty for none.
 type BadgeImage = string
 
-// BadgeListResponse defines model for BadgeListResponse.
+// BadgeListResponse Badges.
 type BadgeListResponse struct {
 	// Meta How a request of the System API went.
 	Meta SystemMeta `json:"meta"`
 	Body []Badge    `json:"body"`
 }
 
-// BadgeResponse defines model for BadgeResponse.
+// BadgeResponse A badge.
 type BadgeResponse struct {
 	// Meta How a request of the System API went.
 	Meta SystemMeta `json:"meta"`
@@ -648,7 +658,7 @@ type Balance struct {
 	Coins int64 `json:"coins"`
 }
 
-// BalanceResponse defines model for BalanceResponse.
+// BalanceResponse What a member has.
 type BalanceResponse struct {
 	// Meta How a request of the System API went.
 	Meta SystemMeta `json:"meta"`
@@ -657,7 +667,7 @@ type BalanceResponse struct {
 	Body Balance `json:"body"`
 }
 
-// BooleanText defines model for BooleanText.
+// BooleanText A truth value, as text.
 type BooleanText = string
 
 // Channel A place in a server where its members talk.
@@ -721,7 +731,7 @@ type ChannelCreate struct {
 	ServerID ServerReference `json:"serverId,omitempty,omitzero"`
 }
 
-// ChannelListResponse defines model for ChannelListResponse.
+// ChannelListResponse Channels.
 type ChannelListResponse struct {
 	// Meta How a request of the System API went.
 	Meta SystemMeta `json:"meta"`
@@ -748,7 +758,7 @@ type ChannelPermissions struct {
 // ChannelPermissionsWrite The flags of ChannelPermissions that are set.
 type ChannelPermissionsWrite = ChannelPermissions
 
-// ChannelResponse defines model for ChannelResponse.
+// ChannelResponse A channel.
 type ChannelResponse struct {
 	// Meta How a request of the System API went.
 	Meta SystemMeta `json:"meta"`
@@ -809,7 +819,7 @@ type CreatedServer struct {
 	RepeatedID ObjectID `json:"id"`
 }
 
-// CreatedServerResponse defines model for CreatedServerResponse.
+// CreatedServerResponse The server that was made.
 type CreatedServerResponse struct {
 	// Meta How a request of the System API went.
 	Meta SystemMeta `json:"meta"`
@@ -828,7 +838,7 @@ type Credentials struct {
 // EmailAddress An e-mail address. Upper and lower case are the same.
 type EmailAddress = string
 
-// EmailCode defines model for EmailCode.
+// EmailCode The code of six digits that was mailed.
 type EmailCode = string
 
 // EmailOnly An address that may belong to an account.
@@ -841,7 +851,9 @@ type EmailOnly struct {
 type EmailVerification struct {
 	// Email An e-mail address. Upper and lower case are the same.
 	Email EmailAddress `json:"email"`
-	Code  EmailCode    `json:"code"`
+
+	// Code The code of six digits that was mailed.
+	Code EmailCode `json:"code"`
 }
 
 // EmptyResponse Done, and nothing to show.
@@ -883,7 +895,7 @@ type IntegrationChannel struct {
 	Description string      `json:"description"`
 }
 
-// IntegrationChannelListResponse defines model for IntegrationChannelListResponse.
+// IntegrationChannelListResponse The channels that an API key sees.
 type IntegrationChannelListResponse struct {
 	Status string               `json:"status"`
 	Data   []IntegrationChannel `json:"data"`
@@ -900,10 +912,10 @@ type IntegrationErrorResponse struct {
 	Data Problem `json:"data"`
 }
 
-// KeyPermission What a key may do.
+// KeyPermission What a key may do. This list only grows.
 type KeyPermission string
 
-// KeyPermissions defines model for KeyPermissions.
+// KeyPermissions All that a key may do.
 type KeyPermissions = []KeyPermission
 
 // Member An account as the members of a server see it.
@@ -932,7 +944,7 @@ type Member struct {
 	JoinedAt Timestamp `json:"joinedAt"`
 }
 
-// MemberListResponse defines model for MemberListResponse.
+// MemberListResponse A page of members.
 type MemberListResponse struct {
 	// Meta SystemMeta, and which part of a longer list this is.
 	Meta SystemPageMeta `json:"meta"`
@@ -950,7 +962,7 @@ type Nothing = map[string]interface{}
 // Example: 66a282dab13eee0013cbb4d8
 type ObjectID = string
 
-// ObjectIDList defines model for ObjectIdList.
+// ObjectIDList Ids, in an order of their own.
 type ObjectIDList = []ObjectID
 
 // OldServerPermissionsWrite The older spelling of ServerPermissionsWrite.
@@ -972,7 +984,9 @@ type OldServerPermissionsWrite struct {
 type PasswordReset struct {
 	// Email An e-mail address. Upper and lower case are the same.
 	Email EmailAddress `json:"email"`
-	Code  EmailCode    `json:"code"`
+
+	// Code The code of six digits that was mailed.
+	Code EmailCode `json:"code"`
 
 	// Password 8 to 128 characters, of any kind.
 	Password NewPassword `json:"password"`
@@ -1084,14 +1098,14 @@ type RoleCreate struct {
 	ServerID ServerReference `json:"serverId,omitempty,omitzero"`
 }
 
-// RoleListResponse defines model for RoleListResponse.
+// RoleListResponse Roles.
 type RoleListResponse struct {
 	// Meta How a request of the System API went.
 	Meta SystemMeta `json:"meta"`
 	Body []Role     `json:"body"`
 }
 
-// RoleResponse defines model for RoleResponse.
+// RoleResponse A role.
 type RoleResponse struct {
 	// Meta How a request of the System API went.
 	Meta SystemMeta `json:"meta"`
@@ -1147,10 +1161,18 @@ type Server struct {
 	Owner ServerOwner `json:"owner"`
 
 	// V Always 0; older clients expect it.
-	V                Revision     `json:"__v"`
-	Roles            ObjectIDList `json:"roles"`
-	Categories       ObjectIDList `json:"categories"`
-	Leaderboards     ObjectIDList `json:"leaderboards"`
+	V Revision `json:"__v"`
+
+	// Roles Ids, in an order of their own.
+	Roles ObjectIDList `json:"roles"`
+
+	// Categories Ids, in an order of their own.
+	Categories ObjectIDList `json:"categories"`
+
+	// Leaderboards Ids, in an order of their own.
+	Leaderboards ObjectIDList `json:"leaderboards"`
+
+	// LanguageSettings Ids, in an order of their own.
 	LanguageSettings ObjectIDList `json:"languageSettings"`
 
 	// RepeatedID An id. Ids of one kind sort in the order in which they were made, to the second.
@@ -1168,7 +1190,7 @@ type ServerCreate struct {
 	Image ImageFile `json:"image,omitempty,omitzero"`
 }
 
-// ServerListResponse defines model for ServerListResponse.
+// ServerListResponse Servers, oldest first.
 type ServerListResponse struct {
 	// Meta How a request of the System API went.
 	Meta SystemMeta `json:"meta"`
@@ -1207,7 +1229,7 @@ type ServerPermissionsWrite = ServerPermissions
 // one server in which the account may do this.
 type ServerReference = string
 
-// ServerResponse defines model for ServerResponse.
+// ServerResponse A server.
 type ServerResponse struct {
 	// Meta How a request of the System API went.
 	Meta SystemMeta `json:"meta"`
@@ -1238,7 +1260,7 @@ type Session struct {
 	Account Account `json:"account"`
 }
 
-// SessionResponse defines model for SessionResponse.
+// SessionResponse A session that was opened.
 type SessionResponse struct {
 	// Meta How a request of the System API went.
 	Meta SystemMeta `json:"meta"`
@@ -1323,7 +1345,7 @@ type Visit struct {
 	Visits int64 `json:"visits"`
 }
 
-// VisitResponse defines model for VisitResponse.
+// VisitResponse Visits of an account to a server.
 type VisitResponse struct {
 	// Meta How a request of the System API went.
 	Meta SystemMeta `json:"meta"`
