@@ -312,7 +312,7 @@ func TestAnErrorIsOfTheKindOfItsCodeElseOfItsStatus(t *testing.T) {
 		{422, "", client.ErrInvalidRequest},
 		{429, "", client.ErrRateLimited},
 		{500, "", client.ErrInternal},
-		{501, "", client.ErrInternal},
+		{501, "", client.ErrNotImplemented},
 		{502, "", client.ErrUnavailable},
 		{503, "", client.ErrUnavailable},
 		{504, "", client.ErrUnavailable},

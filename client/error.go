@@ -41,6 +41,9 @@ var (
 	ErrInternal = errors.New("rejoin: internal error")
 	// ErrUnavailable: the API, or what stands before it, cannot answer for the time being.
 	ErrUnavailable = errors.New("rejoin: unavailable")
+
+	// ErrNotImplemented: the API does not offer the operation.
+	ErrNotImplemented = errors.New("rejoin: not implemented")
 )
 
 // Code is the kind of a failure on the wire. The list grows with the contract: let a switch over it have a default.
@@ -60,6 +63,7 @@ const (
 	CodeRateLimited          = gen.ProblemCodeRateLimited
 	CodeInternal             = gen.ProblemCodeInternal
 	CodeUnavailable          = gen.ProblemCodeUnavailable
+	CodeNotImplemented       = gen.ProblemCodeNotImplemented
 )
 
 // Field is one part of a request that is wrong: a Pointer to it (RFC 6901 into the body, or query/name, path/name,
@@ -152,6 +156,7 @@ var kinds = map[Code]error{
 	CodeRateLimited:          ErrRateLimited,
 	CodeInternal:             ErrInternal,
 	CodeUnavailable:          ErrUnavailable,
+	CodeNotImplemented:       ErrNotImplemented,
 }
 
 // Unwrap returns the kind of the failure, such as [ErrNotFound], or nil if it is of none.

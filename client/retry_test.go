@@ -209,7 +209,7 @@ func TestRetries(t *testing.T) {
 		{"to the end", list, nil, []string{"503"}, 4, waits{250 * ms, 500 * ms, 1000 * ms}, nil, client.ErrUnavailable, "503: No; after 4 attempts"},
 		{"another failure at the end", list, nil, []string{"503", "404"}, 2, waits{250 * ms}, nil, client.ErrNotFound, "404: No; after 2 attempts"},
 		{"a failure of its own", list, nil, []string{"500"}, 1, nil, nil, client.ErrInternal, ""},
-		{"not implemented", list, nil, []string{"501"}, 1, nil, nil, client.ErrInternal, ""},
+		{"not implemented", list, nil, []string{"501"}, 1, nil, nil, client.ErrNotImplemented, ""},
 		{"a wrong request", list, nil, []string{"400"}, 1, nil, nil, client.ErrInvalidRequest, ""},
 		{"no credential", list, nil, []string{"401"}, 1, nil, nil, client.ErrUnauthenticated, ""},
 		{"not found", list, nil, []string{"404; Retry-After=1"}, 1, nil, nil, client.ErrNotFound, ""},

@@ -61,6 +61,7 @@ var statuses = []struct {
 	{ProblemCodeRateLimited, http.StatusTooManyRequests},
 	{ProblemCodeInternal, http.StatusInternalServerError},
 	{ProblemCodeUnavailable, http.StatusServiceUnavailable},
+	{ProblemCodeNotImplemented, http.StatusNotImplemented},
 }
 
 // Status returns the HTTP status of an answer with this code; 0 if the code is not in this version of the contract.

@@ -273,6 +273,7 @@ const (
 	ProblemCodeInvalidRequest       ProblemCode = "invalid_request"
 	ProblemCodeMethodNotAllowed     ProblemCode = "method_not_allowed"
 	ProblemCodeNotFound             ProblemCode = "not_found"
+	ProblemCodeNotImplemented       ProblemCode = "not_implemented"
 	ProblemCodePayloadTooLarge      ProblemCode = "payload_too_large"
 	ProblemCodePermissionDenied     ProblemCode = "permission_denied"
 	ProblemCodeRateLimited          ProblemCode = "rate_limited"
@@ -295,6 +296,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeMethodNotAllowed:
 		return true
 	case ProblemCodeNotFound:
+		return true
+	case ProblemCodeNotImplemented:
 		return true
 	case ProblemCodePayloadTooLarge:
 		return true
@@ -955,7 +958,7 @@ type MemberListResponse struct {
 type NewPassword = string
 
 // Nothing An empty object.
-type Nothing = map[string]interface{}
+type Nothing = struct{}
 
 // ObjectID An id. Ids of one kind sort in the order in which they were made, to the second.
 //

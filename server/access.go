@@ -3,8 +3,10 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 
+	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/server/internal/perm"
@@ -13,47 +15,93 @@ import (
 
 // A standing is who is calling, in which server, and what they may do there.
 type standing struct {
-	perm.Standing
 	store.Server
 	actor actor
+	may   perm.Standing // what the roles allow, once they were read; see learn
+	roles bool          // whether they were
 }
 
-// viewer is how the channels of the server are looked at.
-func (s standing) viewer() store.Viewer {
-	if s.actor.key != nil {
-		return store.Viewer{Full: true}
-	}
-	return store.Viewer{Account: s.actor.account, Full: s.Full}
-}
-
-// A need is what somebody must be allowed to do an operation, with the words for who may.
-type need struct {
-	met func(standing) bool // nil: to be a member is enough, and the roles are not even read
-	who string
-}
-
-var (
-	asMember          = need{nil, "a member of the server"}
-	asViewer          = need{func(standing) bool { return true }, "a member of the server"} // whose roles decide what they see
-	asAdministrator   = need{func(s standing) bool { return s.Full }, "the owner of the server, or the role permission server_administrator"}
-	asOwner           = need{func(s standing) bool { return s.actor.key == nil && s.OwnerNumber == s.actor.account }, "the owner of the server"}
-	asRoleManager     = need{func(s standing) bool { return s.Standing.Server.ManageRoles }, "the role permission manage_roles"}
-	asChannelsManager = need{func(s standing) bool { return s.Standing.Server.ManageChannels }, "the role permission manage_channels"}
+// What x-required-role in the contract may say beside the name of a role permission.
+const (
+	roleAnyone = "anyone"
+	roleMember = "member"
+	roleOwner  = "owner"
 )
 
-// rules tells whether somebody may do everything in a server in which they have business, whatever their roles: an API
-// key may in its server whatever its permissions let it ask for.
-func (a actor) rules(server store.Server) bool {
-	return a.key != nil || server.OwnerNumber == a.account
+// checkRoles refuses, by name, an operation with an x-required-role that nothing here decides.
+func checkRoles(operations api.List) error {
+	for _, op := range operations {
+		if !byMembership(op.Role) && op.Role != roleOwner && !perm.Flag(op.Role) {
+			return fmt.Errorf("%s: there is no x-required-role %q", op.ID, op.Role)
+		}
+	}
+	return nil
 }
 
-// meets tells whether somebody who stands so may.
-func (n need) meets(s standing) bool { return n.met == nil || n.met(s) }
+// byMembership tells whether a role needs no more than to have business in the server.
+func byMembership(role string) bool { return role == "" || role == roleAnyone || role == roleMember }
 
-// require finds what the caller may do in a server. If the caller has no business there, what it was asked about does not
-// exist for them; members who do not meet the need are told so.
-func require(ctx context.Context, q store.Queries, who actor, serverID, what string, needed need) (s standing, err error) {
+// ruled tells whether the caller may do everything in the server, whatever their roles: an API key may, whatever its
+// permissions let it ask for.
+func (s standing) ruled() bool { return s.actor.key != nil || s.OwnerNumber == s.actor.account }
+
+// learn reads what the roles of the caller allow.
+func (s *standing) learn(ctx context.Context, q store.Queries) (err error) {
+	if s.roles {
+		return nil
+	}
+	var roles []gen.Role
+	if !s.ruled() {
+		roles, err = q.Roles.ListOf(ctx, s.ID, s.actor.account)
+	}
+	s.may, s.roles = perm.Of(s.ruled(), roles), err == nil
+	return err
+}
+
+// viewer is how the caller looks at the channels of the server.
+func (s *standing) viewer(ctx context.Context, q store.Queries) (store.Viewer, error) {
+	if s.actor.key != nil {
+		return store.Viewer{Full: true}, nil
+	}
+	err := s.learn(ctx, q)
+	return store.Viewer{Account: s.actor.account, Full: s.may.Full}, err
+}
+
+// allows tells whether the caller may do what an operation of this role does. The roles were read, if it asks for more
+// than a membership.
+func (s standing) allows(role string) bool {
+	switch {
+	case byMembership(role):
+		return true
+	case role == roleOwner:
+		return s.actor.key == nil && s.OwnerNumber == s.actor.account
+	}
+	return s.may.Allows(role)
+}
+
+// check refuses a caller who may not do the operation of the request, as its x-required-role says.
+func (s *standing) check(ctx context.Context, q store.Queries) error {
+	role := contract.OperationFrom(ctx).Role
+	if !byMembership(role) {
+		if err := s.learn(ctx, q); err != nil {
+			return err
+		}
+	}
+	switch {
+	case s.allows(role):
+		return nil
+	case role == roleOwner:
+		return contract.PermissionDenied("this is for the owner of the server")
+	}
+	return contract.PermissionDenied("this needs the role permission " + role)
+}
+
+// enter finds how the caller stands in a server. If they have no business there, what it was asked about does not exist
+// for them. What they may do there is still to be checked.
+func enter(ctx context.Context, q store.Queries, serverID, what string) (standing, error) {
+	who := actorFrom(ctx)
 	var server store.Server
+	var err error
 	switch {
 	case who.key == nil:
 		server, err = q.Servers.GetAsMember(ctx, serverID, who.account)
@@ -63,89 +111,77 @@ func require(ctx context.Context, q store.Queries, who actor, serverID, what str
 		err = store.ErrNotFound
 	}
 	if errors.Is(err, store.ErrNotFound) {
-		return s, contract.NotFound(what)
+		err = contract.NotFound(what)
 	}
-	if err != nil {
-		return s, err
+	return standing{Server: server, actor: who}, err
+}
+
+// require is enter for those who may do the operation of the request. To be told that one may not, one must be allowed to
+// know that there is something.
+func require(ctx context.Context, q store.Queries, serverID, what string) (standing, error) {
+	s, err := enter(ctx, q, serverID, what)
+	if err == nil {
+		err = s.check(ctx, q)
 	}
-	var roles []gen.Role
-	if needed.met != nil && !who.rules(server) {
-		if roles, err = q.Roles.ListOf(ctx, server.ID, who.account); err != nil {
-			return s, err
-		}
-	}
-	s = standing{Standing: perm.Of(who.rules(server), roles), Server: server, actor: who}
-	if !needed.meets(s) {
-		return s, contract.PermissionDenied("this needs " + needed.who)
-	}
-	return s, nil
+	return s, err
+}
+
+// requireOfKey is require for an operation that only API keys may call: it is about the key's community.
+func requireOfKey(ctx context.Context, q store.Queries) (standing, error) {
+	return require(ctx, q, actorFrom(ctx).key.CommunityID, "community")
 }
 
 // resolve is require where the request may leave the server out. Then it is the API key's, or the only one in which the
-// account meets the need.
-func resolve(ctx context.Context, q store.Queries, who actor, serverID string, needed need) (standing, error) {
+// account may do the operation.
+func resolve(ctx context.Context, q store.Queries, serverID string) (standing, error) {
 	community := ""
-	if who.key != nil {
-		community = who.key.CommunityID
+	if key := actorFrom(ctx).key; key != nil {
+		community = key.CommunityID
 	}
-	var able []standing
-	id, err := contract.ServerOf(ctx, serverID, community, func() (ids []string, err error) {
-		able, err = standings(ctx, q, who, needed)
-		for _, s := range able {
-			ids = append(ids, s.ID)
-		}
-		return ids, err
-	})
-	switch {
-	case err != nil:
+	id, err := contract.ServerOf(ctx, serverID, community, func() ([]string, error) { return serversFor(ctx, q) })
+	if err != nil {
 		return standing{}, err
-	case len(able) == 1:
-		return able[0], nil
 	}
-	return require(ctx, q, who, id, "server", needed)
+	return require(ctx, q, id, "server")
 }
 
-// standings are those of an account in the servers in which it meets a need.
-func standings(ctx context.Context, q store.Queries, who actor, needed need) (able []standing, err error) {
+// serversFor are the servers in which an account may do the operation of the request.
+func serversFor(ctx context.Context, q store.Queries) (ids []string, err error) {
+	who, role := actorFrom(ctx), contract.OperationFrom(ctx).Role
 	servers, err := q.Servers.ListOf(ctx, who.account)
 	if err != nil {
 		return nil, err
 	}
 	var roles map[string][]gen.Role
-	if needed.met != nil {
+	if !byMembership(role) {
 		if roles, err = q.Roles.ListOfAccount(ctx, who.account); err != nil {
 			return nil, err
 		}
 	}
 	for _, server := range servers {
-		s := standing{Standing: perm.Of(who.rules(server), roles[server.ID]), Server: server, actor: who}
-		if needed.meets(s) {
-			able = append(able, s)
+		s := standing{Server: server, actor: who}
+		if s.may = perm.Of(s.ruled(), roles[server.ID]); s.allows(role) {
+			ids = append(ids, server.ID)
 		}
 	}
-	return able, nil
+	return ids, nil
+}
+
+// accountOf reads the number of an account. What was never given to one becomes 0, which is nobody's.
+func accountOf(number string) int64 {
+	account, err := strconv.ParseInt(number, 10, 32)
+	if err != nil {
+		return 0
+	}
+	return account
 }
 
 // memberOf finds a member of a server by the number that a request gives.
 func memberOf(ctx context.Context, q store.Queries, serverID, number string) (account int64, err error) {
-	account, err = strconv.ParseInt(number, 10, 32) // what is larger was never given to an account
-	if err != nil {
-		return 0, contract.NotFound("member")
-	}
+	account = accountOf(number)
 	is, err := q.Servers.IsMember(ctx, serverID, account)
 	if err == nil && !is {
 		err = contract.NotFound("member")
 	}
 	return account, err
-}
-
-// numbersOf reads the numbers of accounts. One that was never given to an account becomes 0, which is nobody's.
-func numbersOf(numbers []string) []int64 {
-	accounts := make([]int64, len(numbers))
-	for i, number := range numbers {
-		if account, err := strconv.ParseInt(number, 10, 32); err == nil {
-			accounts[i] = account
-		}
-	}
-	return accounts
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
@@ -204,4 +205,16 @@ func TestWhateverIsListedWholeHasItsLimit(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestARoleThatNothingDecidesStopsTheStart(t *testing.T) {
+	if err := checkRoles(api.List{{ID: "archiveServer", Role: "manage_nonsense"}}); err == nil ||
+		err.Error() != `archiveServer: there is no x-required-role "manage_nonsense"` {
+		t.Errorf("got %v", err)
+	}
+	for _, role := range []string{"", "anyone", "member", "owner", "kick_members", "post_messages"} {
+		if err := checkRoles(api.List{{ID: "archiveServer", Role: role}}); err != nil {
+			t.Errorf("%q: got %v", role, err)
+		}
+	}
 }

@@ -25,26 +25,19 @@ func (s *Server) Token(ctx context.Context, email string) (token string, err err
 	if !api.IsEmail(email) {
 		return "", errors.New("this is not an e-mail address")
 	}
-	err = s.store.Tx(ctx, func(tx *store.Tx) error {
-		token, err = s.signIn(ctx, tx, strings.ToLower(email))
-		return err
-	})
-	return token, err
+	return inTx(ctx, s.core, func(tx *store.Tx) (string, error) { return s.signIn(ctx, tx, strings.ToLower(email)) })
 }
 
 // FirstToken makes the first account of an empty database and returns a session token of it. Where there is an account
 // already it returns an empty one.
 func (s *Server) FirstToken(ctx context.Context) (token string, err error) {
-	err = s.store.Tx(ctx, func(tx *store.Tx) error {
-		token = ""
+	return inTx(ctx, s.core, func(tx *store.Tx) (string, error) {
 		inUse, err := tx.Auth.AnyAccount(ctx)
 		if err != nil || inUse {
-			return err
+			return "", err
 		}
-		token, err = s.signIn(ctx, tx, firstOwner)
-		return err
+		return s.signIn(ctx, tx, firstOwner)
 	})
-	return token, err
 }
 
 // signIn is the step that opens a session for an account, which it makes if there is none.
@@ -112,13 +105,14 @@ func (h auth) RegisterAccount(ctx context.Context, r stub.RegisterAccountRequest
 	account := h.newAccount(email, r.Body.Username, r.Body.DisplayName)
 	account.FirstName, account.LastName, account.PasswordHash = r.Body.FirstName, r.Body.LastName, hash
 	body, again, err := once(ctx, h.core, func(tx *store.Tx) (body gen.AccountResponse, err error) {
-		if err := insertNew(ctx, tx, &account); err != nil {
+		made, err := insertNew(ctx, tx, account)
+		if err != nil {
 			return body, err
 		}
 		if err := mailCode(ctx, tx, email, verifyPurpose); err != nil {
 			return body, err
 		}
-		return gen.AccountResponse{Meta: done("Account has been registered successfully"), Body: account.Account}, nil
+		return gen.AccountResponse{Meta: system("Account has been registered successfully"), Body: made.Account}, nil
 	})
 	if err != nil {
 		return nil, err
@@ -126,24 +120,25 @@ func (h auth) RegisterAccount(ctx context.Context, r stub.RegisterAccountRequest
 	return stub.RegisterAccount201JSONResponse{Body: body, Headers: stub.RegisterAccount201ResponseHeaders(again)}, nil
 }
 
-// insertNew is the step that adds an account whose address and user name nobody has.
-func insertNew(ctx context.Context, tx *store.Tx, account *store.Account) error {
+// insertNew is the step that adds an account whose address and user name nobody has, and returns it with its number.
+func insertNew(ctx context.Context, tx *store.Tx, account store.Account) (store.Account, error) {
 	switch _, err := tx.Auth.GetAccountByEmail(ctx, account.Email); {
 	case err == nil:
-		return contract.Conflict("This e-mail address has an account already", "the email is taken")
+		return account, contract.Conflict("This e-mail address has an account already", "the email is taken")
 	case !errors.Is(err, store.ErrNotFound):
-		return err
+		return account, err
 	}
 	if username, given := account.Username.Get(); given {
 		taken, err := tx.Auth.AnyAccountNamed(ctx, username)
 		if err != nil {
-			return err
+			return account, err
 		}
 		if taken {
-			return contract.Conflict("This user name is taken", "the username is taken")
+			return account, contract.Conflict("This user name is taken", "the username is taken")
 		}
 	}
-	return tx.Auth.InsertAccount(ctx, account)
+	err := tx.Auth.InsertAccount(ctx, &account)
+	return account, err
 }
 
 func (h auth) VerifyEmail(ctx context.Context, r stub.VerifyEmailRequestObject) (stub.VerifyEmailResponseObject, error) {
@@ -157,26 +152,28 @@ func (h auth) VerifyEmail(ctx context.Context, r stub.VerifyEmailRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	return stub.VerifyEmail200JSONResponse{Meta: done("Email has been verified successfully"), Body: session}, nil
+	return stub.VerifyEmail200JSONResponse{Meta: system("Email has been verified successfully"), Body: session}, nil
 }
 
 // signInByCode opens a session for who has the code that was mailed to an address. A wrong code is committed like a right
 // one: it has counted.
 func (h auth) signInByCode(ctx context.Context, email string, of purpose, code string,
-	open func(*store.Tx, store.Account) (gen.Session, error)) (session gen.Session, err error) {
-	var right bool
-	err = h.store.Tx(ctx, func(tx *store.Tx) (err error) {
-		var account store.Account
-		if account, right, err = h.spendCode(ctx, tx, strings.ToLower(email), of, code); err != nil || !right {
-			return err
+	open func(*store.Tx, store.Account) (gen.Session, error)) (gen.Session, error) {
+	session, err := inTx(ctx, h.core, func(tx *store.Tx) (*gen.Session, error) {
+		account, right, err := h.spendCode(ctx, tx, strings.ToLower(email), of, code)
+		if err != nil || !right {
+			return nil, err
 		}
-		session, err = open(tx, account)
-		return err
+		session, err := open(tx, account)
+		return &session, err
 	})
-	if err == nil && !right {
-		err = wrongCode()
+	switch {
+	case err != nil:
+		return gen.Session{}, err
+	case session == nil:
+		return gen.Session{}, wrongCode()
 	}
-	return session, err
+	return *session, nil
 }
 
 func (h auth) LogIn(ctx context.Context, r stub.LogInRequestObject) (stub.LogInResponseObject, error) {
@@ -196,23 +193,18 @@ func (h auth) LogIn(ctx context.Context, r stub.LogInRequestObject) (stub.LogInR
 		return nil, &contract.Error{Code: gen.ProblemCodeEmailUnverified, Message: "Verify your e-mail address first",
 			DevMessage: "the address was not verified: use /auth/verify-email with the code that was mailed to it"}
 	}
-	var session gen.Session
-	err = h.store.Tx(ctx, func(tx *store.Tx) error {
+	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.LogIn200JSONResponse, err error) {
 		// A password that was replaced in the meantime must not open a session which that has not ended.
 		current, err := tx.Auth.GetAccount(ctx, account.Number)
 		if err != nil {
-			return err
+			return answer, err
 		}
 		if current.PasswordHash != account.PasswordHash {
-			return wrongPassword()
+			return answer, wrongPassword()
 		}
-		session, err = h.openSession(ctx, tx, current)
-		return err
+		session, err := h.openSession(ctx, tx, current)
+		return stub.LogIn200JSONResponse{Meta: system("Logged in successfully"), Body: session}, err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return stub.LogIn200JSONResponse{Meta: done("Logged in successfully"), Body: session}, nil
 }
 
 func wrongPassword() *contract.Error {
@@ -221,23 +213,15 @@ func wrongPassword() *contract.Error {
 }
 
 func (h auth) ResendCode(ctx context.Context, r stub.ResendCodeRequestObject) (stub.ResendCodeResponseObject, error) {
-	err := h.store.Tx(ctx, func(tx *store.Tx) error {
-		return mailCode(ctx, tx, strings.ToLower(r.Body.Email), verifyPurpose)
+	return inTx(ctx, h.core, func(tx *store.Tx) (stub.ResendCode200JSONResponse, error) {
+		return stub.ResendCode200JSONResponse{Meta: system(codeOnItsWay)}, mailCode(ctx, tx, strings.ToLower(r.Body.Email), verifyPurpose)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return stub.ResendCode200JSONResponse{Meta: done(codeOnItsWay), Body: gen.Nothing{}}, nil
 }
 
 func (h auth) ForgotPassword(ctx context.Context, r stub.ForgotPasswordRequestObject) (stub.ForgotPasswordResponseObject, error) {
-	err := h.store.Tx(ctx, func(tx *store.Tx) error {
-		return mailCode(ctx, tx, strings.ToLower(r.Body.Email), resetPurpose)
+	return inTx(ctx, h.core, func(tx *store.Tx) (stub.ForgotPassword200JSONResponse, error) {
+		return stub.ForgotPassword200JSONResponse{Meta: system(codeOnItsWay)}, mailCode(ctx, tx, strings.ToLower(r.Body.Email), resetPurpose)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return stub.ForgotPassword200JSONResponse{Meta: done(codeOnItsWay), Body: gen.Nothing{}}, nil
 }
 
 // codeOnItsWay is said whether or not there is such an account.
@@ -254,7 +238,7 @@ func (h auth) ResetPassword(ctx context.Context, r stub.ResetPasswordRequestObje
 	if err != nil {
 		return nil, err
 	}
-	return stub.ResetPassword200JSONResponse{Meta: done("Password has been reset successfully"), Body: session}, nil
+	return stub.ResetPassword200JSONResponse{Meta: system("Password has been reset successfully"), Body: session}, nil
 }
 
 // replacePassword is the step that sets the password of an account whose address has just been proved, ends all its
@@ -278,13 +262,9 @@ func (k *core) replacePassword(ctx context.Context, tx *store.Tx, account store.
 }
 
 func (h auth) LogOut(ctx context.Context, _ stub.LogOutRequestObject) (stub.LogOutResponseObject, error) {
-	err := h.store.Tx(ctx, func(tx *store.Tx) error {
-		return tx.Auth.DeleteSession(ctx, hashOf(actorFrom(ctx).credential))
+	return inTx(ctx, h.core, func(tx *store.Tx) (stub.LogOut200JSONResponse, error) {
+		return stub.LogOut200JSONResponse{Meta: system("Logged out successfully")}, tx.Auth.DeleteSession(ctx, hashOf(actorFrom(ctx).credential))
 	})
-	if err != nil {
-		return nil, err
-	}
-	return stub.LogOut200JSONResponse{Meta: done("Logged out successfully"), Body: gen.Nothing{}}, nil
 }
 
 func (h auth) GetMe(ctx context.Context, _ stub.GetMeRequestObject) (stub.GetMeResponseObject, error) {
@@ -292,5 +272,5 @@ func (h auth) GetMe(ctx context.Context, _ stub.GetMeRequestObject) (stub.GetMeR
 	if err != nil {
 		return nil, err
 	}
-	return stub.GetMe200JSONResponse{Meta: done("Account"), Body: account.Account}, nil
+	return stub.GetMe200JSONResponse{Meta: system("Account"), Body: account.Account}, nil
 }

@@ -16,7 +16,7 @@ import (
 type badges struct{ *core }
 
 func (h badges) ListBadges(ctx context.Context, r stub.ListBadgesRequestObject) (stub.ListBadgesResponseObject, error) {
-	s, err := resolve(ctx, h.store.Queries, actorFrom(ctx), valueOf(r.Params.ServerID), asMember)
+	s, err := resolve(ctx, h.store.Queries, valueOf(r.Params.ServerID))
 	if err != nil {
 		return nil, err
 	}
@@ -24,17 +24,16 @@ func (h badges) ListBadges(ctx context.Context, r stub.ListBadgesRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	return stub.ListBadges200JSONResponse{Meta: done("Badges"), Body: shownBadges(found)}, nil
+	return stub.ListBadges200JSONResponse{Meta: system("Badges"), Body: shownBadges(found)}, nil
 }
 
 func (h badges) CreateBadge(ctx context.Context, r stub.CreateBadgeRequestObject) (stub.CreateBadgeResponseObject, error) {
-	who := actorFrom(ctx)
-	id, err := uuid.NewRandomFromReader(h.random)
-	if err != nil {
-		return nil, err
-	}
 	body, again, err := once(ctx, h.core, func(tx *store.Tx) (body gen.BadgeResponse, err error) {
-		s, err := resolve(ctx, tx.Queries, who, r.Body.ServerID, asAdministrator)
+		s, err := resolve(ctx, tx.Queries, r.Body.ServerID)
+		if err != nil {
+			return body, err
+		}
+		id, err := uuid.NewRandomFromReader(h.random)
 		if err != nil {
 			return body, err
 		}
@@ -42,8 +41,8 @@ func (h badges) CreateBadge(ctx context.Context, r stub.CreateBadgeRequestObject
 		if err := tx.Badges.Insert(ctx, badge); err != nil {
 			return body, err
 		}
-		body = gen.BadgeResponse{Meta: done("Badge has been created successfully"), Body: shownBadge(badge)}
-		return body, h.record(ctx, tx, s.ID, gen.AuditActionBadgeCreate, badge.ID, nil, badge.Definition)
+		body = gen.BadgeResponse{Meta: system("Badge has been created successfully"), Body: shownBadge(badge)}
+		return body, record(ctx, h.core, tx, s.ID, badge.ID, nil, &badge.Definition)
 	})
 	if err != nil {
 		return nil, err
@@ -52,92 +51,78 @@ func (h badges) CreateBadge(ctx context.Context, r stub.CreateBadgeRequestObject
 }
 
 func (h badges) UpdateBadge(ctx context.Context, r stub.UpdateBadgeRequestObject) (stub.UpdateBadgeResponseObject, error) {
-	var badge store.Badge
-	err := h.store.Tx(ctx, func(tx *store.Tx) (err error) {
-		if badge, err = h.manageable(ctx, tx, r.BadgeID); err != nil {
-			return err
+	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.UpdateBadge200JSONResponse, err error) {
+		before, err := h.manageable(ctx, tx, r.BadgeID)
+		if err != nil {
+			return answer, err
 		}
-		if r.Body.ServerID != "" && r.Body.ServerID != badge.ServerID {
-			return contract.Invalid(contract.Field("/serverId", gen.FieldCodeNotAllowed, "must be the server of the badge, or be left out"))
+		if r.Body.ServerID != "" && r.Body.ServerID != before.ServerID {
+			return answer, contract.Invalid(contract.Field("/serverId", gen.FieldCodeNotAllowed, "must be the server of the badge, or be left out"))
 		}
-		before := badge.Definition
+		badge := before
 		badge.Definition = defined(*r.Body)
 		if err := tx.Badges.Update(ctx, badge); err != nil {
-			return err
+			return answer, err
 		}
-		return h.record(ctx, tx, badge.ServerID, gen.AuditActionBadgeUpdate, badge.ID, before, badge.Definition)
+		answer = stub.UpdateBadge200JSONResponse{Meta: system("Badge has been updated successfully"), Body: shownBadge(badge)}
+		return answer, record(ctx, h.core, tx, badge.ServerID, badge.ID, &before.Definition, &badge.Definition)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return stub.UpdateBadge200JSONResponse{Meta: done("Badge has been updated successfully"), Body: shownBadge(badge)}, nil
 }
 
 func (h badges) DeleteBadge(ctx context.Context, r stub.DeleteBadgeRequestObject) (stub.DeleteBadgeResponseObject, error) {
-	err := h.store.Tx(ctx, func(tx *store.Tx) error {
+	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.DeleteBadge200JSONResponse, err error) {
 		badge, err := h.manageable(ctx, tx, r.BadgeID)
 		if err != nil {
-			return err
+			return answer, err
 		}
 		if err := tx.Badges.Delete(ctx, badge.ID); err != nil {
-			return err
+			return answer, err
 		}
-		return h.record(ctx, tx, badge.ServerID, gen.AuditActionBadgeDelete, badge.ID, badge.Definition, nil)
+		answer.Meta = system("Badge has been deleted successfully")
+		return answer, record(ctx, h.core, tx, badge.ServerID, badge.ID, &badge.Definition, nil)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return stub.DeleteBadge200JSONResponse{Meta: done("Badge has been deleted successfully"), Body: gen.Nothing{}}, nil
 }
 
 func (h badges) AwardBadge(ctx context.Context, r stub.AwardBadgeRequestObject) (stub.AwardBadgeResponseObject, error) {
-	var found []store.Badge
-	err := h.store.Tx(ctx, func(tx *store.Tx) error {
+	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.AwardBadge200JSONResponse, err error) {
 		badge, account, err := h.awardable(ctx, tx, r.BadgeID, r.Body.UserID)
 		if err != nil {
-			return err
+			return answer, err
 		}
-		changed, err := tx.Badges.InsertOf(ctx, badge, account, h.now())
+		awarded, err := tx.Badges.InsertOf(ctx, badge, account, h.now())
 		if err != nil {
-			return err
+			return answer, err
 		}
-		if changed {
+		if awarded {
 			if err := h.badgeAwarded(ctx, tx, badge, account); err != nil {
-				return err
+				return answer, err
 			}
-			if err := h.record(ctx, tx, badge.ServerID, gen.AuditActionBadgeAward, badge.ID, nil, *r.Body); err != nil {
-				return err
+			if err := record(ctx, h.core, tx, badge.ServerID, badge.ID, nil, r.Body); err != nil {
+				return answer, err
 			}
 		}
-		found, err = tx.Badges.ListOf(ctx, badge.ServerID, account)
-		return err
+		found, err := tx.Badges.ListOf(ctx, badge.ServerID, account)
+		return stub.AwardBadge200JSONResponse{Meta: system("Badge has been rewarded successfully"), Body: shownBadges(found)}, err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return stub.AwardBadge200JSONResponse{Meta: done("Badge has been rewarded successfully"), Body: shownBadges(found)}, nil
 }
 
 func (h badges) RemoveBadge(ctx context.Context, r stub.RemoveBadgeRequestObject) (stub.RemoveBadgeResponseObject, error) {
-	err := h.store.Tx(ctx, func(tx *store.Tx) error {
+	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.RemoveBadge200JSONResponse, err error) {
 		badge, account, err := h.awardable(ctx, tx, r.BadgeID, r.Body.UserID)
 		if err != nil {
-			return err
+			return answer, err
 		}
-		changed, err := tx.Badges.DeleteOf(ctx, badge, account)
-		if err != nil || !changed {
-			return err
+		answer = stub.RemoveBadge200JSONResponse{Meta: system("Badge has been removed successfully"), Body: []gen.Badge{}}
+		removed, err := tx.Badges.DeleteOf(ctx, badge, account)
+		if err != nil || !removed {
+			return answer, err
 		}
-		return h.record(ctx, tx, badge.ServerID, gen.AuditActionBadgeRemove, badge.ID, *r.Body, nil)
+		return answer, record(ctx, h.core, tx, badge.ServerID, badge.ID, r.Body, nil)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return stub.RemoveBadge200JSONResponse{Meta: done("Badge has been removed successfully"), Body: []gen.Badge{}}, nil
 }
 
 func (h badges) GetMemberBalance(ctx context.Context, r stub.GetMemberBalanceRequestObject) (stub.GetMemberBalanceResponseObject, error) {
-	s, err := require(ctx, h.store.Queries, actorFrom(ctx), r.ServerID, "server", asMember)
+	s, err := require(ctx, h.store.Queries, r.ServerID, "server")
 	if err != nil {
 		return nil, err
 	}
@@ -149,19 +134,18 @@ func (h badges) GetMemberBalance(ctx context.Context, r stub.GetMemberBalanceReq
 	if err != nil {
 		return nil, err
 	}
-	return stub.GetMemberBalance200JSONResponse{Meta: done("Member balance"), Body: balance}, nil
+	return stub.GetMemberBalance200JSONResponse{Meta: system("Member balance"), Body: balance}, nil
 }
 
 // manageable finds a badge that the caller may change, award and remove.
 func (h badges) manageable(ctx context.Context, tx *store.Tx, id string) (store.Badge, error) {
 	badge, err := tx.Badges.Get(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
-		return badge, contract.NotFound("badge")
+		err = contract.NotFound("badge")
 	}
-	if err != nil {
-		return badge, err
+	if err == nil {
+		_, err = require(ctx, tx.Queries, badge.ServerID, "badge")
 	}
-	_, err = require(ctx, tx.Queries, actorFrom(ctx), badge.ServerID, "badge", asAdministrator)
 	return badge, err
 }
 

@@ -15,39 +15,39 @@ import (
 type channels struct{ *core }
 
 func (h channels) ListChannels(ctx context.Context, r stub.ListChannelsRequestObject) (stub.ListChannelsResponseObject, error) {
-	s, err := resolve(ctx, h.store.Queries, actorFrom(ctx), valueOf(r.Params.ServerID), asViewer)
+	s, err := resolve(ctx, h.store.Queries, valueOf(r.Params.ServerID))
 	if err != nil {
 		return nil, err
 	}
-	found, err := h.store.Channels.List(ctx, s.ID, s.viewer())
+	found, err := h.seen(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	return stub.ListChannels200JSONResponse{Meta: done("Channels"), Body: found}, nil
+	return stub.ListChannels200JSONResponse{Meta: system("Channels"), Body: found}, nil
 }
 
 func (h channels) CreateChannel(ctx context.Context, r stub.CreateChannelRequestObject) (stub.CreateChannelResponseObject, error) {
-	who, now := actorFrom(ctx), gen.Time{Time: h.now()}
 	body, again, err := once(ctx, h.core, func(tx *store.Tx) (body gen.ChannelResponse, err error) {
-		s, err := resolve(ctx, tx.Queries, who, r.Body.ServerID, asChannelsManager)
+		s, err := resolve(ctx, tx.Queries, r.Body.ServerID)
 		if err != nil {
 			return body, err
 		}
-		if err := mayDirect(who, r.Body.ChannelType); err != nil {
+		if err := mayDirect(s.actor, r.Body.ChannelType); err != nil {
 			return body, err
 		}
+		now := gen.Time{Time: h.now()}
 		channel := gen.Channel{
-			ID: h.newID(), ServerID: s.ID, UserID: store.Number(who.account), Topic: r.Body.Topic, ChannelType: r.Body.ChannelType,
+			ID: h.newID(), ServerID: s.ID, UserID: store.Number(s.actor.account), Topic: r.Body.Topic, ChannelType: r.Body.ChannelType,
 			Description: r.Body.Description, Permissions: []string{}, CreatedAt: now, UpdatedAt: now,
 		}
-		if err := tx.Channels.Insert(ctx, channel, who.account, who.key != nil); err != nil {
+		if err := tx.Channels.Insert(ctx, channel, s.actor.account, s.actor.key != nil); err != nil {
 			return body, err
 		}
-		if err := admit(ctx, tx, &channel, &r.Body.Permissions, &r.Body.Members); err != nil {
+		if err := admit(ctx, tx, &channel, r.Body.Permissions, r.Body.Members); err != nil {
 			return body, err
 		}
-		body = gen.ChannelResponse{Meta: done("Channel has been created successfully"), Body: channel}
-		return body, h.record(ctx, tx, s.ID, gen.AuditActionChannelCreate, channel.ID, nil, audited(channel))
+		body = gen.ChannelResponse{Meta: system("Channel has been created successfully"), Body: channel}
+		return body, record(ctx, h.core, tx, s.ID, channel.ID, nil, recorded(channel))
 	})
 	if err != nil {
 		return nil, err
@@ -56,57 +56,50 @@ func (h channels) CreateChannel(ctx context.Context, r stub.CreateChannelRequest
 }
 
 func (h channels) UpdateChannel(ctx context.Context, r stub.UpdateChannelRequestObject) (stub.UpdateChannelResponseObject, error) {
-	var channel gen.Channel
-	err := h.store.Tx(ctx, func(tx *store.Tx) error {
+	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.UpdateChannel200JSONResponse, err error) {
 		before, err := h.manageable(ctx, tx, r.ChannelID)
 		if err != nil {
-			return err
+			return answer, err
 		}
 		if err := mayDirect(actorFrom(ctx), r.Body.ChannelType); err != nil {
-			return err
+			return answer, err
 		}
-		channel = before
+		channel := before
 		channel.Topic, channel.ChannelType, channel.UpdatedAt = r.Body.Topic, r.Body.ChannelType, gen.Time{Time: h.now()}
 		if r.Body.Description != nil {
 			channel.Description = *r.Body.Description
 		}
 		if err := tx.Channels.Update(ctx, channel); err != nil {
-			return err
+			return answer, err
 		}
-		if err := admit(ctx, tx, &channel, r.Body.Permissions, r.Body.Members); err != nil {
-			return err
+		if err := admit(ctx, tx, &channel, valueOf(r.Body.Permissions), valueOf(r.Body.Members)); err != nil {
+			return answer, err
 		}
-		return h.record(ctx, tx, channel.ServerID, gen.AuditActionChannelUpdate, channel.ID, audited(before), audited(channel))
+		answer = stub.UpdateChannel200JSONResponse{Meta: system("Channel has been updated successfully"), Body: channel}
+		return answer, record(ctx, h.core, tx, channel.ServerID, channel.ID, recorded(before), recorded(channel))
 	})
-	if err != nil {
-		return nil, err
-	}
-	return stub.UpdateChannel200JSONResponse{Meta: done("Channel has been updated successfully"), Body: channel}, nil
 }
 
 func (h channels) DeleteChannel(ctx context.Context, r stub.DeleteChannelRequestObject) (stub.DeleteChannelResponseObject, error) {
-	err := h.store.Tx(ctx, func(tx *store.Tx) error {
+	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.DeleteChannel200JSONResponse, err error) {
 		channel, err := h.manageable(ctx, tx, r.ChannelID)
 		if err != nil {
-			return err
+			return answer, err
 		}
 		if err := tx.Channels.Delete(ctx, channel.ID); err != nil {
-			return err
+			return answer, err
 		}
-		return h.record(ctx, tx, channel.ServerID, gen.AuditActionChannelDelete, channel.ID, audited(channel), nil)
+		answer.Meta = system("Channel has been deleted successfully")
+		return answer, record(ctx, h.core, tx, channel.ServerID, channel.ID, recorded(channel), nil)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return stub.DeleteChannel200JSONResponse{Meta: done("Channel has been deleted successfully"), Body: gen.Nothing{}}, nil
 }
 
 func (h channels) ListIntegrationChannels(ctx context.Context, _ stub.ListIntegrationChannelsRequestObject) (stub.ListIntegrationChannelsResponseObject, error) {
-	s, err := resolve(ctx, h.store.Queries, actorFrom(ctx), "", asViewer)
+	s, err := requireOfKey(ctx, h.store.Queries)
 	if err != nil {
 		return nil, err
 	}
-	found, err := h.store.Channels.List(ctx, s.ID, s.viewer())
+	found, err := h.seen(ctx, s)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +107,16 @@ func (h channels) ListIntegrationChannels(ctx context.Context, _ stub.ListIntegr
 	for i, c := range found {
 		data[i] = gen.IntegrationChannel{ID: c.ID, Topic: c.Topic, ChannelType: c.ChannelType, Description: c.Description}
 	}
-	return stub.ListIntegrationChannels200JSONResponse{Status: "success", Data: data}, nil
+	return stub.ListIntegrationChannels200JSONResponse{Status: integration, Data: data}, nil
+}
+
+// seen are the channels of a server that the caller sees.
+func (k *core) seen(ctx context.Context, s standing) ([]gen.Channel, error) {
+	viewer, err := s.viewer(ctx, k.store.Queries)
+	if err != nil {
+		return nil, err
+	}
+	return k.store.Channels.List(ctx, s.ID, viewer)
 }
 
 // manageable finds a channel that the caller sees and may change.
@@ -122,11 +124,15 @@ func (h channels) manageable(ctx context.Context, tx *store.Tx, id string) (chan
 	serverID, err := tx.Channels.GetServerID(ctx, id)
 	if err == nil {
 		var s standing
-		if s, err = require(ctx, tx.Queries, actorFrom(ctx), serverID, "channel", asViewer); err != nil {
+		if s, err = enter(ctx, tx.Queries, serverID, "channel"); err != nil {
 			return channel, err
 		}
-		if channel, err = tx.Channels.Get(ctx, id, s.viewer()); err == nil && !asChannelsManager.meets(s) {
-			err = contract.PermissionDenied("this needs " + asChannelsManager.who)
+		var viewer store.Viewer
+		if viewer, err = s.viewer(ctx, tx.Queries); err != nil {
+			return channel, err
+		}
+		if channel, err = tx.Channels.Get(ctx, id, viewer); err == nil {
+			err = s.check(ctx, tx.Queries)
 		}
 	}
 	if errors.Is(err, store.ErrNotFound) {
@@ -135,13 +141,13 @@ func (h channels) manageable(ctx context.Context, tx *store.Tx, id string) (chan
 	return channel, err
 }
 
-// audited is what the audit trail shows of a channel. Of a direct one, which not even the owner sees, it tells only that it
+// recorded is what the audit trail shows of a channel. Of a direct one, which not even the owner sees, it tells only that it
 // is there.
-func audited(c gen.Channel) gen.Channel {
+func recorded(c gen.Channel) *gen.Channel {
 	if c.ChannelType == gen.ChannelTypeDirect {
 		c.Topic, c.Description = "", ""
 	}
-	return c
+	return &c
 }
 
 // mayDirect keeps a program, which is no member, from making a channel that it could not see afterwards.
@@ -153,7 +159,7 @@ func mayDirect(who actor, kind gen.ChannelType) error {
 }
 
 // admit sets whom a channel admits, as far as the request says so.
-func admit(ctx context.Context, tx *store.Tx, channel *gen.Channel, roleIDs, numbers *[]string) error {
+func admit(ctx context.Context, tx *store.Tx, channel *gen.Channel, roleIDs, numbers []string) error {
 	outside := func(err error, pointer, message string) error {
 		var foreign *store.ForeignError
 		if errors.As(err, &foreign) {
@@ -161,16 +167,25 @@ func admit(ctx context.Context, tx *store.Tx, channel *gen.Channel, roleIDs, num
 		}
 		return err
 	}
-	if roleIDs != nil && *roleIDs != nil {
-		if err := tx.Channels.AdmitRoles(ctx, channel.ID, channel.ServerID, *roleIDs); err != nil {
+	if roleIDs != nil {
+		if err := tx.Channels.AdmitRoles(ctx, channel.ID, channel.ServerID, roleIDs); err != nil {
 			return outside(err, "/permissions", "must be a role of the server")
 		}
-		channel.Permissions = *roleIDs
+		channel.Permissions = roleIDs
 	}
-	if numbers != nil && *numbers != nil {
-		if err := tx.Channels.AdmitMembers(ctx, channel.ID, channel.ServerID, numbersOf(*numbers)); err != nil {
+	if numbers != nil {
+		if err := tx.Channels.AdmitMembers(ctx, channel.ID, channel.ServerID, accountsOf(numbers)); err != nil {
 			return outside(err, "/members", "must be a member of the server")
 		}
 	}
 	return nil
+}
+
+// accountsOf reads the numbers of accounts.
+func accountsOf(numbers []string) []int64 {
+	accounts := make([]int64, len(numbers))
+	for i, number := range numbers {
+		accounts[i] = accountOf(number)
+	}
+	return accounts
 }

@@ -2,53 +2,67 @@ package server
 
 import (
 	"context"
+	"fmt"
 
+	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
 // What follows from what, in the transaction of what it follows from.
 
-// record adds a line to the audit trail of a server. The states are models of the contract without secrets, or nil.
-func (k *core) record(ctx context.Context, tx *store.Tx, serverID string, action gen.AuditAction, target string, before, after any) error {
+// audited are the models that the audit trail may show: none of them holds a secret. A row of the store, which may, is
+// none and does not compile.
+type audited interface {
+	gen.Server | gen.CreatedServer | gen.Channel | gen.Role | gen.BadgeUpdate | gen.APIKey | gen.UserReference
+}
+
+// record adds what an operation has changed to the audit trail of a server, under the action that the contract names in
+// its x-audit: how it was and how it became, nil for what there is none of.
+func record[T audited](ctx context.Context, k *core, tx *store.Tx, serverID, target string, before, after *T) error {
+	op := contract.OperationFrom(ctx)
+	if op.Audit == "" {
+		return fmt.Errorf("%s changes something and has no x-audit", op.ID)
+	}
 	who := actorFrom(ctx)
 	by := gen.AuditActor{Type: "account", ID: store.Number(who.account)}
 	if who.key != nil {
 		by = gen.AuditActor{Type: "key", ID: who.key.ID}
 	}
 	return tx.Audit.Insert(ctx, serverID, gen.AuditEntry{
-		ID: k.newID(), Actor: by, Action: action, Target: target, At: gen.Time{Time: k.now()},
-	}, before, after)
+		ID: k.newID(), Actor: by, Action: gen.AuditAction(op.Audit), Target: target, At: gen.Time{Time: k.now()},
+	}, stateOf(before), stateOf(after))
+}
+
+// stateOf is a model or nil, as the store takes it.
+func stateOf[T audited](model *T) any {
+	if model == nil {
+		return nil
+	}
+	return *model
 }
 
 // badgeAwarded credits what a badge is worth. The ledger takes each badge once for a member.
 func (k *core) badgeAwarded(ctx context.Context, tx *store.Tx, badge store.Badge, account int64) error {
-	worth := map[string]int64{}
-	if d := badge.Definition; d.Award {
-		worth[store.XP] = int64(d.AwardXpQuantity)
-	}
-	if d := badge.Definition; d.AwardCurrency {
-		worth[store.Coins] = int64(d.AwardCurrencyQuantity)
-	}
-	for kind, amount := range worth {
-		if amount == 0 {
+	d := badge.Definition
+	for _, worth := range []struct {
+		given  bool
+		kind   string
+		amount int32
+	}{
+		{d.Award, store.XP, d.AwardXpQuantity},
+		{d.AwardCurrency, store.Coins, d.AwardCurrencyQuantity},
+	} {
+		if !worth.given || worth.amount == 0 {
 			continue
 		}
-		line := store.LedgerLine{
-			ID: k.newID(), ServerID: badge.ServerID, Account: account, Kind: kind, Amount: amount,
+		err := tx.Ledger.Insert(ctx, store.LedgerLine{
+			ID: k.newID(), ServerID: badge.ServerID, Account: account, Kind: worth.kind, Amount: int64(worth.amount),
 			Reason: "badge/" + badge.ID, At: k.now(),
-		}
-		if err := tx.Ledger.Insert(ctx, line); err != nil {
+		})
+		if err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// valueOf is what a parameter that may be left out holds, or the zero value.
-func valueOf[T any](member *T) (value T) {
-	if member != nil {
-		value = *member
-	}
-	return value
 }

@@ -53,47 +53,56 @@ func (c *claim) derive(purpose string, from ...byte) []byte {
 // operation that creates something, and is converted to them.
 type replay struct{ IdempotentReplayed *string }
 
-// once runs what creates something in one transaction. If the request has an Idempotency-Key, its first answer is kept
-// in that transaction, and a later request under the same key gets that answer and runs nothing. Two at once are run
-// one after the other. A failure is rolled back with everything else, so it is not kept.
-func once[T any](ctx context.Context, k *core, do func(*store.Tx) (T, error)) (answer T, again replay, err error) {
+// once is inTx for what creates something. If the request has an Idempotency-Key, its first answer is kept in the same
+// transaction, and a later request under the same key gets that answer and runs nothing. Two at once are run one after the
+// other. A failure is rolled back with everything else, so it is not kept.
+func once[T any](ctx context.Context, k *core, do func(*store.Tx) (T, error)) (T, replay, error) {
+	type kept struct {
+		answer T
+		again  replay
+	}
 	claim := claimOf(ctx)
-	err = k.store.Tx(ctx, func(tx *store.Tx) (err error) {
-		again = replay{}
+	result, err := inTx(ctx, k, func(tx *store.Tx) (result kept, err error) {
 		if claim == nil {
-			answer, err = do(tx)
-			return err
+			result.answer, err = do(tx)
+			return result, err
 		}
-		now := k.now()
-		id, fingerprint := hex.EncodeToString(claim.derive("id")), hex.EncodeToString(claim.derive("request", claim.request...))
-		kept, err := tx.Idempotency.Claim(ctx, store.Claim{ID: id, Fingerprint: fingerprint, ExpiresAt: now.Add(idempotencyLife)}, now)
-		if err != nil {
-			return err
-		}
-		if kept != nil {
-			if kept.Fingerprint != fingerprint {
-				return contract.Conflict("This was sent before with other content", "the Idempotency-Key belongs to another request")
-			}
+		earlier, err := claim.take(ctx, k, tx)
+		switch {
+		case err != nil:
+			return result, err
+		case earlier != "":
 			yes := "true"
-			again.IdempotentReplayed = &yes
-			var first T
-			if err := claim.unseal(kept.Answer, &first); err != nil {
-				return err
-			}
-			answer = first
-			return nil
+			result.again.IdempotentReplayed = &yes
+			return result, claim.unseal(earlier, &result.answer)
 		}
-		if answer, err = do(tx); err != nil {
-			return err
+		if result.answer, err = do(tx); err != nil {
+			return result, err
 		}
-		sealed, err := claim.seal(answer, k)
+		sealed, err := claim.seal(result.answer, k)
 		if err != nil {
-			return err
+			return result, err
 		}
-		return tx.Idempotency.Keep(ctx, id, sealed)
+		return result, tx.Idempotency.Keep(ctx, claim.id(), sealed)
 	})
-	return answer, again, err
+	return result.answer, result.again, err
 }
+
+// take takes the key for this request. If an earlier one has answered under it, take returns its sealed answer; if that was
+// another request, it is refused.
+func (c *claim) take(ctx context.Context, k *core, tx *store.Tx) (sealed string, err error) {
+	now, fingerprint := k.now(), hex.EncodeToString(c.derive("request", c.request...))
+	kept, err := tx.Idempotency.Claim(ctx, store.Claim{ID: c.id(), Fingerprint: fingerprint, ExpiresAt: now.Add(idempotencyLife)}, now)
+	switch {
+	case err != nil || kept == nil:
+		return "", err
+	case kept.Fingerprint != fingerprint:
+		return "", contract.Conflict("This was sent before with other content", "the Idempotency-Key belongs to another request")
+	}
+	return kept.Answer, nil
+}
+
+func (c *claim) id() string { return hex.EncodeToString(c.derive("id")) }
 
 func (c *claim) seal(answer any, k *core) (string, error) {
 	text, err := json.Marshal(answer)

@@ -17,7 +17,7 @@ import (
 type keys struct{ *core }
 
 func (h keys) ListAPIKeys(ctx context.Context, r stub.ListAPIKeysRequestObject) (stub.ListAPIKeysResponseObject, error) {
-	s, err := require(ctx, h.store.Queries, actorFrom(ctx), r.CommunityID, "community", asAdministrator)
+	s, err := require(ctx, h.store.Queries, r.CommunityID, "community")
 	if err != nil {
 		return nil, err
 	}
@@ -25,21 +25,21 @@ func (h keys) ListAPIKeys(ctx context.Context, r stub.ListAPIKeysRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	return stub.ListAPIKeys200JSONResponse{Meta: succeeded(http.StatusOK), Message: "Read API keys success.", Data: found}, nil
+	return stub.ListAPIKeys200JSONResponse{Meta: application(http.StatusOK), Message: "Read API keys success.", Data: found}, nil
 }
 
 func (h keys) CreateAPIKey(ctx context.Context, r stub.CreateAPIKeyRequestObject) (stub.CreateAPIKeyResponseObject, error) {
-	who, now := actorFrom(ctx), h.now()
-	secret, err := h.newCredential()
-	if err != nil {
-		return nil, err
-	}
 	body, again, err := once(ctx, h.core, func(tx *store.Tx) (body gen.APIKeyResponse, err error) {
-		s, err := require(ctx, tx.Queries, who, r.CommunityID, "community", asAdministrator)
+		s, err := require(ctx, tx.Queries, r.CommunityID, "community")
 		if err != nil {
 			return body, err
 		}
-		key := store.Key{Account: who.account, APIKey: gen.APIKey{
+		secret, err := h.newCredential()
+		if err != nil {
+			return body, err
+		}
+		now := h.now()
+		key := store.Key{Account: s.actor.account, APIKey: gen.APIKey{
 			ID: h.newID(), CommunityID: s.ID, Key: masked(secret), Name: r.Body.Name, Permissions: r.Body.Permissions, IsActive: true,
 			ExpirePeriod: r.Body.ExpirePeriod, ExpireDate: expiry(now, r.Body.ExpirePeriod),
 			CreatedAt: gen.Time{Time: now}, UpdatedAt: gen.Time{Time: now},
@@ -47,11 +47,11 @@ func (h keys) CreateAPIKey(ctx context.Context, r stub.CreateAPIKeyRequestObject
 		if err := tx.Keys.Insert(ctx, key, hashOf(secret)); err != nil {
 			return body, err
 		}
-		if err := h.record(ctx, tx, s.ID, gen.AuditActionKeyCreate, key.ID, nil, key.APIKey); err != nil {
+		if err := record(ctx, h.core, tx, s.ID, key.ID, nil, &key.APIKey); err != nil {
 			return body, err
 		}
 		key.Key = secret // here, and never again
-		return gen.APIKeyResponse{Meta: succeeded(http.StatusCreated), Message: "Create API key success.", Data: key.APIKey}, nil
+		return gen.APIKeyResponse{Meta: application(http.StatusCreated), Message: "Create API key success.", Data: key.APIKey}, nil
 	})
 	if err != nil {
 		return nil, err
@@ -60,12 +60,12 @@ func (h keys) CreateAPIKey(ctx context.Context, r stub.CreateAPIKeyRequestObject
 }
 
 func (h keys) UpdateAPIKey(ctx context.Context, r stub.UpdateAPIKeyRequestObject) (stub.UpdateAPIKeyResponseObject, error) {
-	var key store.Key
-	err := h.store.Tx(ctx, func(tx *store.Tx) (err error) {
-		if key, err = h.manageable(ctx, tx, r.CommunityID, r.APIKeyID); err != nil {
-			return err
+	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.UpdateAPIKey200JSONResponse, err error) {
+		before, err := h.manageable(ctx, tx, r.CommunityID, r.APIKeyID)
+		if err != nil {
+			return answer, err
 		}
-		before, now := key.APIKey, h.now()
+		key, now := before, h.now()
 		if r.Body.Name != nil {
 			key.Name = *r.Body.Name
 		}
@@ -80,42 +80,36 @@ func (h keys) UpdateAPIKey(ctx context.Context, r stub.UpdateAPIKeyRequestObject
 		}
 		key.UpdatedAt = gen.Time{Time: now}
 		if err := tx.Keys.Update(ctx, key); err != nil {
-			return err
+			return answer, err
 		}
-		return h.record(ctx, tx, key.CommunityID, gen.AuditActionKeyUpdate, key.ID, before, key.APIKey)
+		answer = stub.UpdateAPIKey200JSONResponse{Meta: application(http.StatusOK), Message: "Update API key success.", Data: key.APIKey}
+		return answer, record(ctx, h.core, tx, key.CommunityID, key.ID, &before.APIKey, &key.APIKey)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return stub.UpdateAPIKey200JSONResponse{Meta: succeeded(http.StatusOK), Message: "Update API key success.", Data: key.APIKey}, nil
 }
 
 func (h keys) DeleteAPIKey(ctx context.Context, r stub.DeleteAPIKeyRequestObject) (stub.DeleteAPIKeyResponseObject, error) {
-	var key store.Key
-	err := h.store.Tx(ctx, func(tx *store.Tx) (err error) {
-		if key, err = h.manageable(ctx, tx, r.CommunityID, r.APIKeyID); err != nil {
-			return err
+	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.DeleteAPIKey200JSONResponse, err error) {
+		key, err := h.manageable(ctx, tx, r.CommunityID, r.APIKeyID)
+		if err != nil {
+			return answer, err
 		}
 		if err := tx.Keys.Delete(ctx, key.ID); err != nil {
-			return err
+			return answer, err
 		}
-		return h.record(ctx, tx, key.CommunityID, gen.AuditActionKeyDelete, key.ID, key.APIKey, nil)
+		answer = stub.DeleteAPIKey200JSONResponse{Meta: application(http.StatusOK), Message: "Delete API key success.", Data: key.APIKey}
+		return answer, record(ctx, h.core, tx, key.CommunityID, key.ID, &key.APIKey, nil)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return stub.DeleteAPIKey200JSONResponse{Meta: succeeded(http.StatusOK), Message: "Delete API key success.", Data: key.APIKey}, nil
 }
 
 func (h keys) GetAPIKeyInfo(ctx context.Context, _ stub.GetAPIKeyInfoRequestObject) (stub.GetAPIKeyInfoResponseObject, error) {
 	return stub.GetAPIKeyInfo200JSONResponse{
-		Meta: succeeded(http.StatusOK), Message: "Read API key success.", Data: actorFrom(ctx).key.APIKey,
+		Meta: application(http.StatusOK), Message: "Read API key success.", Data: actorFrom(ctx).key.APIKey,
 	}, nil
 }
 
 // manageable finds a key that the caller may change.
 func (h keys) manageable(ctx context.Context, tx *store.Tx, communityID, id string) (key store.Key, err error) {
-	if _, err := require(ctx, tx.Queries, actorFrom(ctx), communityID, "community", asAdministrator); err != nil {
+	if _, err := require(ctx, tx.Queries, communityID, "community"); err != nil {
 		return key, err
 	}
 	key, err = tx.Keys.Get(ctx, communityID, id)

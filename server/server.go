@@ -9,17 +9,12 @@ package server
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
-	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -27,10 +22,6 @@ import (
 	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen/stub"
-	"github.com/rejoin-dev/rejoin/server/internal/images"
-	"github.com/rejoin-dev/rejoin/server/internal/mailer"
-	"github.com/rejoin-dev/rejoin/server/internal/password"
-	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
 // Config is what a Server is made from. Only Data is required.
@@ -75,19 +66,6 @@ type Server struct {
 	stopJobs func(context.Context) // nil: none are run
 }
 
-// core is what all operations share.
-type core struct {
-	store     *store.Store
-	images    *images.Store
-	mailer    mailer.Mailer
-	passwords *password.Hasher
-	publicURL string
-	log       *slog.Logger
-	now       func() time.Time // the only clock
-	newID     func() string    // the only maker of ids
-	random    io.Reader        // the only source of secrets
-}
-
 // handlers are the operations of the contract, a type for each tag. An operation that no tag has does not compile.
 type handlers struct {
 	auth
@@ -124,58 +102,6 @@ func New(ctx context.Context, config Config) (*Server, error) {
 	return s, nil
 }
 
-func newCore(ctx context.Context, config Config) (*core, error) {
-	log := config.Log
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
-	if err := os.MkdirAll(config.Data, 0o700); err != nil {
-		return nil, fmt.Errorf("the data directory cannot be used: %w", err)
-	}
-	now, newID := config.Now, config.NewID
-	if now == nil {
-		now = time.Now
-	}
-	if newID == nil {
-		newID = contract.NewID
-	}
-	mails, err := mailer.Open(config.SMTP, filepath.Join(config.Data, "mail"), log)
-	if err != nil {
-		return nil, err
-	}
-	kept, err := images.Open(filepath.Join(config.Data, "images"), newID, log)
-	if err != nil {
-		return nil, fmt.Errorf("the images cannot be kept in the data directory: %w", err)
-	}
-	database := config.Database
-	if database == "" {
-		database = filepath.Join(config.Data, "rejoin.db")
-	}
-	opened, err := store.Open(ctx, database)
-	if err != nil {
-		return nil, errors.Join(err, kept.Close())
-	}
-	return &core{
-		store:     opened,
-		images:    kept,
-		mailer:    mails,
-		passwords: password.New(),
-		publicURL: strings.TrimSuffix(config.PublicURL, "/"),
-		log:       log,
-		now:       now,
-		newID:     newID,
-		random:    rand.Reader,
-	}, nil
-}
-
-// origin is what absolute addresses in answers begin with.
-func (k *core) origin(ctx context.Context) string {
-	if k.publicURL != "" {
-		return k.publicURL
-	}
-	return contract.OriginFrom(ctx)
-}
-
 // How long a request may take to arrive, and until it was answered. The context of one that takes longer ends.
 const (
 	readTimeout    = 60 * time.Second
@@ -186,6 +112,9 @@ const (
 func (s *Server) newHandler(config Config) (http.Handler, error) {
 	operations, err := api.Operations()
 	if err != nil {
+		return nil, err
+	}
+	if err := checkRoles(operations); err != nil {
 		return nil, err
 	}
 	if s.limits, err = newLimits(operations, func() time.Time { return s.now() }); err != nil {

@@ -25,19 +25,19 @@ func (h servers) ListMyServers(ctx context.Context, _ stub.ListMyServersRequestO
 	}
 	body := make([]gen.Server, len(found))
 	for i, server := range found {
-		body[i] = h.shown(ctx, server)
+		body[i] = *h.shown(ctx, server)
 	}
-	return stub.ListMyServers200JSONResponse{Meta: done("My servers"), Body: body}, nil
+	return stub.ListMyServers200JSONResponse{Meta: system("My servers"), Body: body}, nil
 }
 
 func (h servers) CreateServer(ctx context.Context, r stub.CreateServerRequestObject) (stub.CreateServerResponseObject, error) {
-	who := actorFrom(ctx)
 	form, imageID, err := h.readServerForm(ctx, r.Body)
 	if err != nil {
 		return nil, err
 	}
-	id, name, now := h.newID(), *form.Text("name"), h.now()
+	who, name := actorFrom(ctx), *form.Text("name")
 	body, again, err := once(ctx, h.core, func(tx *store.Tx) (body gen.CreatedServerResponse, err error) {
+		id, now := h.newID(), h.now()
 		if err := tx.Servers.Insert(ctx, id, name, imageID, who.account, now); err != nil {
 			return body, err
 		}
@@ -47,9 +47,9 @@ func (h servers) CreateServer(ctx context.Context, r stub.CreateServerRequestObj
 		if err := tx.Roles.Insert(ctx, everyone(h.newID(), id, now)); err != nil {
 			return body, err
 		}
-		body.Meta = done("Server has been created successfully")
+		body.Meta = system("Server has been created successfully")
 		body.Body = gen.CreatedServer{ID: id, RepeatedID: id, Name: name, Image: h.imageURL(ctx, imageID), Owner: gen.ServerOwner{Number: store.Number(who.account)}}
-		return body, h.record(ctx, tx, id, gen.AuditActionServerCreate, id, nil, body.Body)
+		return body, record(ctx, h.core, tx, id, id, nil, &body.Body)
 	})
 	if err != nil {
 		return nil, h.giveUp(ctx, imageID, err)
@@ -61,144 +61,127 @@ func (h servers) CreateServer(ctx context.Context, r stub.CreateServerRequestObj
 }
 
 func (h servers) GetServer(ctx context.Context, r stub.GetServerRequestObject) (stub.GetServerResponseObject, error) {
-	s, err := h.seen(ctx, r.ServerID)
+	s, err := require(ctx, h.store.Queries, r.ServerID, "server")
 	if err != nil {
 		return nil, err
 	}
-	return stub.GetServer200JSONResponse{Meta: done("Server"), Body: h.shown(ctx, s.Server)}, nil
+	return stub.GetServer200JSONResponse{Meta: system("Server"), Body: *h.shown(ctx, s.Server)}, nil
 }
 
 func (h servers) UpdateServer(ctx context.Context, r stub.UpdateServerRequestObject) (stub.UpdateServerResponseObject, error) {
-	who := actorFrom(ctx)
 	// Asked here too, so that nobody who may not can make the server take in a file.
-	if _, err := require(ctx, h.store.Queries, who, r.ServerID, "server", asAdministrator); err != nil {
+	if _, err := require(ctx, h.store.Queries, r.ServerID, "server"); err != nil {
 		return nil, err
 	}
 	form, imageID, err := h.readServerForm(ctx, r.Body)
 	if err != nil {
 		return nil, err
 	}
-	var server store.Server
-	var unused string
-	err = h.store.Tx(ctx, func(tx *store.Tx) error {
-		unused = ""
-		s, err := require(ctx, tx.Queries, who, r.ServerID, "server", asAdministrator)
+	type change struct{ before, after store.Server }
+	changed, err := inTx(ctx, h.core, func(tx *store.Tx) (c change, err error) {
+		s, err := require(ctx, tx.Queries, r.ServerID, "server")
 		if err != nil {
-			return err
+			return c, err
 		}
-		server = s.Server
-		before := h.shown(ctx, server)
+		c = change{s.Server, s.Server}
 		if name := form.Text("name"); name != nil {
-			server.Name = *name
+			c.after.Name = *name
 		}
 		if imageID != "" {
-			unused, server.ImageID = server.ImageID, imageID
+			c.after.ImageID = imageID
 		}
-		if err := tx.Servers.Update(ctx, server.ID, server.Name, server.ImageID); err != nil {
-			return err
+		if err := tx.Servers.Update(ctx, s.ID, c.after.Name, c.after.ImageID); err != nil {
+			return c, err
 		}
-		return h.record(ctx, tx, server.ID, gen.AuditActionServerUpdate, server.ID, before, h.shown(ctx, server))
+		return c, record(ctx, h.core, tx, s.ID, s.ID, h.shown(ctx, c.before), h.shown(ctx, c.after))
 	})
 	if err != nil {
 		return nil, h.giveUp(ctx, imageID, err)
 	}
-	h.images.Remove(ctx, unused)
-	return stub.UpdateServer200JSONResponse{Meta: done("Server has been updated successfully"), Body: h.shown(ctx, server)}, nil
+	if changed.before.ImageID != changed.after.ImageID {
+		h.images.Remove(ctx, changed.before.ImageID)
+	}
+	return stub.UpdateServer200JSONResponse{Meta: system("Server has been updated successfully"), Body: *h.shown(ctx, changed.after)}, nil
 }
 
 func (h servers) DeleteServer(ctx context.Context, r stub.DeleteServerRequestObject) (stub.DeleteServerResponseObject, error) {
-	who := actorFrom(ctx)
-	var server store.Server
-	err := h.store.Tx(ctx, func(tx *store.Tx) error {
-		s, err := require(ctx, tx.Queries, who, r.ServerID, "server", asOwner)
+	gone, err := inTx(ctx, h.core, func(tx *store.Tx) (gone store.Server, err error) {
+		s, err := require(ctx, tx.Queries, r.ServerID, "server")
 		if err != nil {
-			return err
+			return gone, err
 		}
-		server = s.Server
-		if err := tx.Servers.Delete(ctx, server.ID); err != nil {
-			return err
+		if err := tx.Servers.Delete(ctx, s.ID); err != nil {
+			return gone, err
 		}
-		if err := tx.Jobs.Insert(ctx, removal{ServerID: server.ID}); err != nil {
-			return err
+		if err := tx.Jobs.Insert(ctx, removal{ServerID: s.ID}); err != nil {
+			return gone, err
 		}
-		return h.record(ctx, tx, server.ID, gen.AuditActionServerDelete, server.ID, h.shown(ctx, server), nil)
+		return s.Server, record(ctx, h.core, tx, s.ID, s.ID, h.shown(ctx, s.Server), nil)
 	})
 	if err != nil {
 		return nil, err
 	}
-	h.images.Remove(ctx, server.ImageID)
-	return stub.DeleteServer200JSONResponse{Meta: done("Server has been deleted successfully"), Body: gen.Nothing{}}, nil
+	h.images.Remove(ctx, gone.ImageID)
+	return stub.DeleteServer200JSONResponse{Meta: system("Server has been deleted successfully")}, nil
 }
 
 func (h servers) JoinServer(ctx context.Context, r stub.JoinServerRequestObject) (stub.JoinServerResponseObject, error) {
 	who := actorFrom(ctx)
-	var server store.Server
-	err := h.store.Tx(ctx, func(tx *store.Tx) (err error) {
-		if server, err = tx.Servers.Get(ctx, r.ServerID); err != nil {
-			if errors.Is(err, store.ErrNotFound) {
-				return contract.NotFound("server")
-			}
-			return err
+	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.JoinServer200JSONResponse, err error) {
+		server, err := tx.Servers.Get(ctx, r.ServerID)
+		if errors.Is(err, store.ErrNotFound) {
+			err = contract.NotFound("server")
+		}
+		if err != nil {
+			return answer, err
 		}
 		err = tx.Servers.InsertMember(ctx, server.ID, who.account, h.now())
 		if errors.Is(err, store.ErrDuplicate) {
-			return contract.Conflict("You are a member already", "the caller has joined this server before")
+			err = contract.Conflict("You are a member already", "the caller has joined this server before")
 		}
 		if err != nil {
-			return err
+			return answer, err
 		}
-		return h.record(ctx, tx, server.ID, gen.AuditActionMemberJoin, store.Number(who.account), nil, nil)
+		answer = stub.JoinServer200JSONResponse{Meta: system("Server has been joined successfully"), Body: *h.shown(ctx, server)}
+		return answer, record[gen.Server](ctx, h.core, tx, server.ID, store.Number(who.account), nil, nil)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return stub.JoinServer200JSONResponse{Meta: done("Server has been joined successfully"), Body: h.shown(ctx, server)}, nil
 }
 
 func (h servers) LeaveServer(ctx context.Context, r stub.LeaveServerRequestObject) (stub.LeaveServerResponseObject, error) {
-	who := actorFrom(ctx)
-	err := h.store.Tx(ctx, func(tx *store.Tx) error {
-		s, err := require(ctx, tx.Queries, who, r.ServerID, "server", asMember)
+	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.LeaveServer200JSONResponse, err error) {
+		s, err := require(ctx, tx.Queries, r.ServerID, "server")
 		if err != nil {
-			return err
+			return answer, err
 		}
-		if asOwner.meets(s) {
-			return contract.Conflict("The owner cannot leave", "the caller owns this server; delete it instead")
+		if s.allows(roleOwner) {
+			return answer, contract.Conflict("The owner cannot leave", "the caller owns this server; delete it instead")
 		}
-		if err := tx.Servers.DeleteMember(ctx, s.ID, who.account); err != nil {
-			return err
+		if err := tx.Servers.DeleteMember(ctx, s.ID, s.actor.account); err != nil {
+			return answer, err
 		}
-		return h.record(ctx, tx, s.ID, gen.AuditActionMemberLeave, store.Number(who.account), nil, nil)
+		answer.Meta = system("Server has been left successfully")
+		return answer, record[gen.Server](ctx, h.core, tx, s.ID, store.Number(s.actor.account), nil, nil)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return stub.LeaveServer200JSONResponse{Meta: done("Server has been left successfully"), Body: gen.Nothing{}}, nil
 }
 
 func (h servers) VisitServer(ctx context.Context, r stub.VisitServerRequestObject) (stub.VisitServerResponseObject, error) {
-	who := actorFrom(ctx)
-	today := h.now().UTC()
-	visit := gen.Visit{Day: types.Date{Time: today}}
-	err := h.store.Tx(ctx, func(tx *store.Tx) error {
-		s, err := require(ctx, tx.Queries, who, r.ServerID, "server", asMember)
+	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.VisitServer200JSONResponse, err error) {
+		s, err := require(ctx, tx.Queries, r.ServerID, "server")
 		if err != nil {
-			return err
+			return answer, err
 		}
-		if visit.Counted, err = tx.Servers.InsertVisit(ctx, s.ID, who.account, today.Format(time.DateOnly)); err != nil {
-			return err
+		today := h.now().UTC()
+		answer = stub.VisitServer200JSONResponse{Meta: system("Server has been visited successfully"), Body: gen.Visit{Day: types.Date{Time: today}}}
+		if answer.Body.Counted, err = tx.Servers.InsertVisit(ctx, s.ID, s.actor.account, today.Format(time.DateOnly)); err != nil {
+			return answer, err
 		}
-		visit.Visits, err = tx.Servers.CountVisits(ctx, s.ID, who.account)
-		return err
+		answer.Body.Visits, err = tx.Servers.CountVisits(ctx, s.ID, s.actor.account)
+		return answer, err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return stub.VisitServer200JSONResponse{Meta: done("Server has been visited successfully"), Body: visit}, nil
 }
 
 func (h servers) ListMembers(ctx context.Context, r stub.ListMembersRequestObject) (stub.ListMembersResponseObject, error) {
-	s, err := h.seen(ctx, r.ServerID)
+	s, err := require(ctx, h.store.Queries, r.ServerID, "server")
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +198,7 @@ func (h servers) ListMembers(ctx context.Context, r stub.ListMembersRequestObjec
 }
 
 func (h servers) ListServerRoles(ctx context.Context, r stub.ListServerRolesRequestObject) (stub.ListServerRolesResponseObject, error) {
-	s, err := h.seen(ctx, r.ServerID)
+	s, err := require(ctx, h.store.Queries, r.ServerID, "server")
 	if err != nil {
 		return nil, err
 	}
@@ -223,19 +206,19 @@ func (h servers) ListServerRoles(ctx context.Context, r stub.ListServerRolesRequ
 	if err != nil {
 		return nil, err
 	}
-	return stub.ListServerRoles200JSONResponse{Meta: done("Server roles"), Body: roles}, nil
+	return stub.ListServerRoles200JSONResponse{Meta: system("Server roles"), Body: roles}, nil
 }
 
 func (h servers) ListServerChannels(ctx context.Context, r stub.ListServerChannelsRequestObject) (stub.ListServerChannelsResponseObject, error) {
-	s, err := require(ctx, h.store.Queries, actorFrom(ctx), r.ServerID, "server", asViewer)
+	s, err := require(ctx, h.store.Queries, r.ServerID, "server")
 	if err != nil {
 		return nil, err
 	}
-	channels, err := h.store.Channels.List(ctx, s.ID, s.viewer())
+	found, err := h.seen(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	return stub.ListServerChannels200JSONResponse{Meta: done("Server channels"), Body: channels}, nil
+	return stub.ListServerChannels200JSONResponse{Meta: system("Server channels"), Body: found}, nil
 }
 
 func (h servers) GetImage(ctx context.Context, r stub.GetImageRequestObject) (stub.GetImageResponseObject, error) {
@@ -292,15 +275,10 @@ func (h servers) readServerForm(ctx context.Context, body *multipart.Reader) (fo
 	return form, imageID, err
 }
 
-// seen is a server as the caller, a member, stands in it.
-func (h servers) seen(ctx context.Context, id string) (standing, error) {
-	return require(ctx, h.store.Queries, actorFrom(ctx), id, "server", asMember)
-}
-
 // shown is a server as the wire shows it.
-func (h servers) shown(ctx context.Context, server store.Server) gen.Server {
+func (h servers) shown(ctx context.Context, server store.Server) *gen.Server {
 	server.Image = h.imageURL(ctx, server.ImageID)
-	return server.Server
+	return &server.Server
 }
 
 // imageURL is the absolute address of an image, null if there is none.

@@ -2,7 +2,8 @@
 // call what, and puts errors into envelopes. It is what every backend in Go needs between Echo and gen/stub, and what no
 // two backends should do differently.
 //
-// A backend implements [stub.StrictServerInterface] and says whom a credential belongs to:
+// A backend implements [stub.StrictServerInterface], or embeds [stub.Unimplemented] and begins with some operations, and
+// says whom a credential belongs to:
 //
 //	e, err := contract.NewEcho(backend, contract.Options{Authenticate: authenticate})
 //

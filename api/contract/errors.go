@@ -13,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/gen"
+	"github.com/rejoin-dev/rejoin/gen/stub"
 )
 
 // An Error is an answer to the caller. Everything else that goes wrong is internal: the log has it whole, the answer nothing of it.
@@ -124,6 +125,9 @@ func errorOf(err error) *Error {
 		return e
 	case errors.As(err, &body):
 		return tooLarge("", body.Limit)
+	case errors.Is(err, stub.ErrNotImplemented):
+		return &Error{Code: gen.ProblemCodeNotImplemented, Message: "This is not offered here",
+			DevMessage: "the backend does not implement this operation"}
 	case errors.Is(err, context.DeadlineExceeded):
 		return Unavailable(err)
 	case errors.As(err, &routing) && routing.Code == http.StatusNotFound:

@@ -13,7 +13,7 @@ import (
 
 // A community implements the contract, one operation after the other. What it has not yet is a nil of the interface that it
 // embeds: calling that panics, which answers 500. Without the interface, the compiler lists what is missing.
-type community struct{ stub.StrictServerInterface }
+type community struct{ stub.Unimplemented }
 
 func (community) JoinServer(ctx context.Context, r stub.JoinServerRequestObject) (stub.JoinServerResponseObject, error) {
 	if r.ServerID != "66a282dab13eee0013cbb4d8" {

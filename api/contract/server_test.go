@@ -13,7 +13,7 @@ import (
 
 // hosting is a backend with several servers, of which it notes the one that each request was about.
 type hosting struct {
-	stub.StrictServerInterface
+	stub.Unimplemented
 	servers []string // in which the account may do this
 	about   string
 }

@@ -3,21 +3,22 @@ package perm
 
 import (
 	"reflect"
+	"strings"
 
 	"github.com/rejoin-dev/rejoin/gen"
 )
 
 // A Standing is what somebody may do in a server.
 type Standing struct {
-	Full    bool // everything: the owner, administrators
-	Server  gen.ServerPermissions
-	Channel gen.ChannelPermissions
-	Highest int32 // the order of the highest role; a lower number is a higher role
+	Full               bool // everything: the owner, administrators
+	ServerPermissions  gen.ServerPermissions
+	ChannelPermissions gen.ChannelPermissions
+	Highest            int32 // the order of the highest role; a lower number is a higher role
 }
 
 // Everything is the standing of an owner.
 func Everything() Standing {
-	return Standing{Full: true, Server: full[gen.ServerPermissions](), Channel: full[gen.ChannelPermissions]()}
+	return Standing{Full: true, ServerPermissions: full[gen.ServerPermissions](), ChannelPermissions: full[gen.ChannelPermissions]()}
 }
 
 // Of returns the standing of a member: everything for the owner and for administrators, otherwise the union of the
@@ -25,15 +26,41 @@ func Everything() Standing {
 func Of(owner bool, roles []gen.Role) Standing {
 	s := Standing{Highest: lowest}
 	for _, role := range roles {
-		s.Server = union(s.Server, role.ServerPermissions)
-		s.Channel = union(s.Channel, role.ChannelPermissions)
+		s.ServerPermissions = union(s.ServerPermissions, role.ServerPermissions)
+		s.ChannelPermissions = union(s.ChannelPermissions, role.ChannelPermissions)
 		s.Highest = min(s.Highest, role.Order)
 	}
-	if owner || s.Server.ServerAdministrator {
+	if owner || s.ServerPermissions.ServerAdministrator {
 		return Everything()
 	}
 	return s
 }
+
+// Flag tells whether the contract has a role permission of this name, such as manage_roles.
+func Flag(name string) bool {
+	_, known := flags[name]
+	return known
+}
+
+// Allows tells whether a role permission is given. One that the contract does not have is given to nobody.
+func (s Standing) Allows(name string) bool {
+	flag, known := flags[name]
+	return known && flag(s)
+}
+
+// flags are how the role permissions are looked up, by their names on the wire.
+var flags = func() map[string]func(Standing) bool {
+	all := map[string]func(Standing) bool{}
+	of := func(set reflect.Type, value func(Standing) reflect.Value) {
+		for i := range set.NumField() {
+			name, _, _ := strings.Cut(set.Field(i).Tag.Get("json"), ",")
+			all[name] = func(s Standing) bool { return value(s).Field(i).Bool() }
+		}
+	}
+	of(reflect.TypeFor[gen.ServerPermissions](), func(s Standing) reflect.Value { return reflect.ValueOf(s.ServerPermissions) })
+	of(reflect.TypeFor[gen.ChannelPermissions](), func(s Standing) reflect.Value { return reflect.ValueOf(s.ChannelPermissions) })
+	return all
+}()
 
 // lowest is the order of the lowest role there can be.
 const lowest = 10000
@@ -43,7 +70,7 @@ func (s Standing) Outranks(order int32) bool { return s.Full || order > s.Highes
 
 // MayGrant tells whether a role may have these permissions: nobody grants what they lack.
 func (s Standing) MayGrant(server gen.ServerPermissions, channel gen.ChannelPermissions) bool {
-	return s.Full || (within(server, s.Server) && within(channel, s.Channel))
+	return s.Full || (within(server, s.ServerPermissions) && within(channel, s.ChannelPermissions))
 }
 
 // ServerFlags are the flags that a role is written with, in either spelling; what is left out is false.

@@ -27,7 +27,7 @@ func TestOf(t *testing.T) {
 			[]gen.Role{role(9999, gen.ServerPermissions{ServerAdministrator: true}, gen.ChannelPermissions{})}, perm.Everything()},
 		{"roles add up, and the highest counts", false,
 			[]gen.Role{role(30, gen.ServerPermissions{BanMembers: true}, gen.ChannelPermissions{}), role(20, gen.ServerPermissions{}, gen.ChannelPermissions{Pinable: true}), everyone},
-			perm.Standing{Highest: 20, Server: gen.ServerPermissions{AllowDm: true, BanMembers: true}, Channel: gen.ChannelPermissions{PostMessages: true, Pinable: true}}},
+			perm.Standing{Highest: 20, ServerPermissions: gen.ServerPermissions{AllowDm: true, BanMembers: true}, ChannelPermissions: gen.ChannelPermissions{PostMessages: true, Pinable: true}}},
 	} {
 		if diff := cmp.Diff(test.want, perm.Of(test.owner, test.roles)); diff != "" {
 			t.Errorf("%s: (-want +got)\n%s", test.name, diff)
@@ -36,7 +36,7 @@ func TestOf(t *testing.T) {
 }
 
 func TestEverythingIsEveryFlag(t *testing.T) {
-	for _, flags := range []any{perm.Everything().Server, perm.Everything().Channel} {
+	for _, flags := range []any{perm.Everything().ServerPermissions, perm.Everything().ChannelPermissions} {
 		v := reflect.ValueOf(flags)
 		for i := range v.NumField() {
 			if !v.Field(i).Bool() {
@@ -63,7 +63,7 @@ func TestOutranks(t *testing.T) {
 }
 
 func TestMayGrantOnlyWhatOneHas(t *testing.T) {
-	s := perm.Standing{Server: gen.ServerPermissions{KickMembers: true, ManageRoles: true}, Channel: gen.ChannelPermissions{PostMessages: true}}
+	s := perm.Standing{ServerPermissions: gen.ServerPermissions{KickMembers: true, ManageRoles: true}, ChannelPermissions: gen.ChannelPermissions{PostMessages: true}}
 	for _, test := range []struct {
 		server  gen.ServerPermissions
 		channel gen.ChannelPermissions

@@ -26,9 +26,9 @@ import (
 	"github.com/rejoin-dev/rejoin/gen/stub"
 )
 
-// A backend implements one tag; an operation of another tag panics, which answers 500.
+// A backend implements one tag; an operation of another tag answers 501.
 type backend struct {
-	stub.StrictServerInterface
+	stub.Unimplemented
 	mu    sync.Mutex // operations hold it
 	clubs map[string]*club
 	made  map[string]*club // by who sent which Idempotency-Key

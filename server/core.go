@@ -1,0 +1,103 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/rejoin-dev/rejoin/api/contract"
+	"github.com/rejoin-dev/rejoin/server/internal/images"
+	"github.com/rejoin-dev/rejoin/server/internal/mailer"
+	"github.com/rejoin-dev/rejoin/server/internal/password"
+	"github.com/rejoin-dev/rejoin/server/internal/store"
+)
+
+// core is the ground on which all operations stand. It knows none of them.
+type core struct {
+	store     *store.Store
+	images    *images.Store
+	mailer    mailer.Mailer
+	passwords *password.Hasher
+	publicURL string
+	log       *slog.Logger
+	now       func() time.Time // the only clock
+	newID     func() string    // the only maker of ids
+	random    io.Reader        // the only source of secrets
+}
+
+func newCore(ctx context.Context, config Config) (*core, error) {
+	log := config.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	if err := os.MkdirAll(config.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("the data directory cannot be used: %w", err)
+	}
+	now, newID := config.Now, config.NewID
+	if now == nil {
+		now = time.Now
+	}
+	if newID == nil {
+		newID = contract.NewID
+	}
+	mails, err := mailer.Open(config.SMTP, filepath.Join(config.Data, "mail"), log)
+	if err != nil {
+		return nil, err
+	}
+	kept, err := images.Open(filepath.Join(config.Data, "images"), newID, log)
+	if err != nil {
+		return nil, fmt.Errorf("the images cannot be kept in the data directory: %w", err)
+	}
+	database := config.Database
+	if database == "" {
+		database = filepath.Join(config.Data, "rejoin.db")
+	}
+	opened, err := store.Open(ctx, database)
+	if err != nil {
+		return nil, errors.Join(err, kept.Close())
+	}
+	return &core{
+		store:     opened,
+		images:    kept,
+		mailer:    mails,
+		passwords: password.New(),
+		publicURL: strings.TrimSuffix(config.PublicURL, "/"),
+		log:       log,
+		now:       now,
+		newID:     newID,
+		random:    rand.Reader,
+	}, nil
+}
+
+// origin is what absolute addresses in answers begin with.
+func (k *core) origin(ctx context.Context) string {
+	if k.publicURL != "" {
+		return k.publicURL
+	}
+	return contract.OriginFrom(ctx)
+}
+
+// inTx runs do in one transaction and returns what it returns. The transaction may be run again: do assigns nothing outside
+// of itself.
+func inTx[T any](ctx context.Context, k *core, do func(*store.Tx) (T, error)) (answer T, err error) {
+	err = k.store.Tx(ctx, func(tx *store.Tx) (err error) {
+		answer, err = do(tx)
+		return err
+	})
+	return answer, err
+}
+
+// valueOf is what a parameter that may be left out holds, or the zero value.
+func valueOf[T any](parameter *T) (value T) {
+	if parameter != nil {
+		value = *parameter
+	}
+	return value
+}
