@@ -1,5 +1,5 @@
 // Package api holds the contract of Rejoin: openapi.yaml, the one file from which the server interface, the models
-// and the client are generated and against which every request is held at run time.
+// and the client are generated and by which every request is validated at run time.
 //
 // Spec is what the server publishes at /openapi.yaml, byte for byte. Load parses it.
 package api

@@ -116,8 +116,8 @@ func enter(ctx context.Context, q store.Queries, serverID, what string) (standin
 	return standing{Server: server, actor: who}, err
 }
 
-// require is enter for those who may do the operation of the request. To be told that one may not, one must be allowed to
-// know that there is something.
+// require is enter for those who may do the operation of the request. Who may not see a thing is not refused: for them it
+// does not exist.
 func require(ctx context.Context, q store.Queries, serverID, what string) (standing, error) {
 	s, err := enter(ctx, q, serverID, what)
 	if err == nil {

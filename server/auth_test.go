@@ -732,63 +732,17 @@ func TestWhatHasExpiredIsRemoved(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, config Config) {
 		config.Idle = true
 		s := open(t, config)
-		ctx := context.Background()
 		tokenOf(t, s, "a@example.com")
 		now := time.Now()
-		if err := s.store.Tx(ctx, func(tx *store.Tx) error {
-			for i, expires := range []time.Time{now.Add(-time.Minute), now.Add(time.Minute)} {
-				session := store.Session{TokenHash: fmt.Sprint("session ", i), Account: 1, CreatedAt: now, ExpiresAt: expires}
-				if err := tx.Auth.InsertSession(ctx, session); err != nil {
-					return err
-				}
-				code := store.Code{Account: 1, Purpose: fmt.Sprint("purpose ", i), Salt: "salt", Hash: "hash", CreatedAt: expires.Add(-24 * time.Hour), ExpiresAt: expires}
-				if _, err := tx.Auth.InsertCode(ctx, code, 1, codesADay); err != nil {
-					return err
-				}
-				claim := store.Claim{ID: fmt.Sprint("claim ", i), Fingerprint: "fingerprint", ExpiresAt: expires}
-				if _, err := tx.Idempotency.Claim(ctx, claim, now.Add(-time.Hour)); err != nil {
-					return err
-				}
-			}
-			return nil
-		}); err != nil {
-			t.Fatal(err)
-		}
-		// there tells what is left, asked at a time when nothing had expired.
-		there := func() (found []string) {
-			past := now.Add(-time.Hour)
-			err := s.store.Tx(ctx, func(tx *store.Tx) error {
-				found = nil
-				for i := range 2 {
-					if _, err := tx.Auth.GetCaller(ctx, fmt.Sprint("session ", i), past); err == nil {
-						found = append(found, fmt.Sprint("session ", i))
-					}
-					if _, err := tx.Auth.TryCode(ctx, 1, fmt.Sprint("purpose ", i), 1000, past); err == nil {
-						found = append(found, fmt.Sprint("purpose ", i))
-					}
-					kept, err := tx.Idempotency.Claim(ctx, store.Claim{ID: fmt.Sprint("claim ", i), ExpiresAt: now.Add(-time.Minute)}, past)
-					if err != nil {
-						return err
-					}
-					if kept != nil {
-						found = append(found, fmt.Sprint("claim ", i))
-					}
-				}
-				return errors.New("leave everything as it is")
-			})
-			if err == nil {
-				t.Error("there must be an error")
-			}
-			return found
-		}
-		if all := there(); len(all) != 6 {
+		insertPerishables(t, s, now, now.Add(-time.Minute), now.Add(time.Minute))
+		if all := perishablesIn(t, s, now); len(all) != 6 {
 			t.Fatalf("before: got %v, want everything", all)
 		}
 		config.Idle = false
 		open(t, config) // a server that starts begins by removing
 		want := []string{"session 1", "purpose 1", "claim 1"}
 		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-			left := there()
+			left := perishablesIn(t, s, now)
 			if slices.Equal(left, want) {
 				break
 			}
@@ -797,4 +751,58 @@ func TestWhatHasExpiredIsRemoved(t *testing.T) {
 			}
 		}
 	})
+}
+
+// insertPerishables adds a session, a code and a kept answer for each time at which they expire.
+func insertPerishables(t *testing.T, s *Server, now time.Time, expiries ...time.Time) {
+	t.Helper()
+	ctx := context.Background()
+	if err := s.store.Tx(ctx, func(tx *store.Tx) error {
+		for i, expires := range expiries {
+			session := store.Session{TokenHash: fmt.Sprint("session ", i), Account: 1, CreatedAt: now, ExpiresAt: expires}
+			if err := tx.Auth.InsertSession(ctx, session); err != nil {
+				return err
+			}
+			code := store.Code{Account: 1, Purpose: fmt.Sprint("purpose ", i), Salt: "salt", Hash: "hash", CreatedAt: expires.Add(-24 * time.Hour), ExpiresAt: expires}
+			if _, err := tx.Auth.InsertCode(ctx, code, 1, codesADay); err != nil {
+				return err
+			}
+			claim := store.Claim{ID: fmt.Sprint("claim ", i), Fingerprint: "fingerprint", ExpiresAt: expires}
+			if _, err := tx.Idempotency.Claim(ctx, claim, now.Add(-time.Hour)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// perishablesIn are those of two expiries that are still in the database, asked at a time when nothing had expired.
+func perishablesIn(t *testing.T, s *Server, now time.Time) (found []string) {
+	t.Helper()
+	ctx, past := context.Background(), now.Add(-time.Hour)
+	err := s.store.Tx(ctx, func(tx *store.Tx) error {
+		found = nil
+		for i := range 2 {
+			if _, err := tx.Auth.GetCaller(ctx, fmt.Sprint("session ", i), past); err == nil {
+				found = append(found, fmt.Sprint("session ", i))
+			}
+			if _, err := tx.Auth.TryCode(ctx, 1, fmt.Sprint("purpose ", i), 1000, past); err == nil {
+				found = append(found, fmt.Sprint("purpose ", i))
+			}
+			kept, err := tx.Idempotency.Claim(ctx, store.Claim{ID: fmt.Sprint("claim ", i), ExpiresAt: now.Add(-time.Minute)}, past)
+			if err != nil {
+				return err
+			}
+			if kept != nil {
+				found = append(found, fmt.Sprint("claim ", i))
+			}
+		}
+		return errors.New("leave everything as it is")
+	})
+	if err == nil {
+		t.Error("there must be an error")
+	}
+	return found
 }

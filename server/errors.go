@@ -14,9 +14,9 @@ import (
 // writeErrors writes every error, after it has said in the words of the contract what the packages below say in their own.
 func writeErrors(write echo.HTTPErrorHandler) echo.HTTPErrorHandler {
 	return func(err error, c echo.Context) {
-		told, full := (*contract.Error)(nil), (*store.LimitError)(nil)
+		known, full := (*contract.Error)(nil), (*store.LimitError)(nil)
 		switch {
-		case errors.As(err, &told): // whoever knew what it means to the caller has said so
+		case errors.As(err, &known): // whoever knew what it means to the caller has said so
 		case errors.As(err, &full):
 			err = contract.Conflict("There is no room for one more",
 				fmt.Sprintf("limit reached: there are %d %s, as many as there may be", full.Most, full.What))

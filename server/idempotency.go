@@ -35,7 +35,7 @@ func claimOf(ctx context.Context) *claim {
 	}
 	caller := actorFrom(ctx).credential
 	if caller == "" {
-		caller = contract.AddressFrom(ctx) // who has no credential yet is told from others by where they call from
+		caller = contract.AddressFrom(ctx) // who has no credential yet is known by where they call from
 	}
 	return &claim{
 		secret:  sha256.Sum256([]byte(contract.OperationFrom(ctx).ID + "\x00" + caller + "\x00" + key)),

@@ -49,7 +49,7 @@ type Config struct {
 	// the real ones. They are for tests that hold them still.
 	Now   func() time.Time
 	NewID func() string
-	// CheckAnswers holds answers against the contract too: "log" says in the log which break it, "enforce" also answers with
+	// CheckAnswers validates answers, too: "log" says in the log which break it, "enforce" also answers with
 	// an internal error instead. It costs about as much as checking requests does. Empty or "off": it is not done.
 	CheckAnswers string
 	// Log gets one line a request, and what goes wrong. Nil: nothing is logged.

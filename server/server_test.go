@@ -235,28 +235,14 @@ func TestWhatWasAcknowledgedSurvivesAKill(t *testing.T) {
 		s := open(t, Config{Data: data})
 		return tokenOf(t, s, "a@example.com")
 	}()
-	process := exec.Command(os.Args[0])
-	process.Env = append(os.Environ(), serveEnv+"="+data)
-	output, err := process.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := process.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer process.Process.Kill()
-	address, err := bufio.NewReader(output).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-
+	process, address := serveApart(t, data)
 	acknowledged := make(chan string, 10000)
 	var group sync.WaitGroup
 	for worker := range 4 {
 		group.Go(func() {
 			for i := 0; ; i++ {
 				name := fmt.Sprintf("%d-%d", worker, i)
-				answer, err := http.DefaultClient.Do(createRequest("http://"+strings.TrimSpace(address)+"/servers", token, name))
+				answer, err := http.DefaultClient.Do(createRequest("http://"+address+"/servers", token, name))
 				if err != nil {
 					return // the kill
 				}
@@ -292,6 +278,26 @@ func TestWhatWasAcknowledgedSurvivesAKill(t *testing.T) {
 		}
 	}
 	t.Logf("%d acknowledged, %d there", n, len(there))
+}
+
+// serveApart starts a server in a process of its own, to be killed.
+func serveApart(t *testing.T, data string) (process *exec.Cmd, address string) {
+	t.Helper()
+	process = exec.Command(os.Args[0])
+	process.Env = append(os.Environ(), serveEnv+"="+data)
+	output, err := process.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { process.Process.Kill() })
+	address, err = bufio.NewReader(output).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return process, strings.TrimSpace(address)
 }
 
 func TestARunningRequestFinishesWhenTheServerStops(t *testing.T) {

@@ -66,17 +66,17 @@ func (f Form) File(name string) []byte { return f.files[name] }
 //
 // Every finding is in the one Error that ReadForm returns, unless the body cannot be read further.
 func ReadForm(ctx context.Context, body *multipart.Reader, onFile func(name, kind string, content io.Reader) error) (Form, error) {
-	form := Form{texts: map[string]string{}, files: map[string][]byte{}}
+	state := stateFrom(ctx)
+	r := formReader{
+		state: state, schema: state.operation.Body.Schema.Value, onFile: onFile,
+		form: Form{texts: map[string]string{}, files: map[string][]byte{}}, seen: map[string]bool{},
+	}
 	if onFile == nil {
-		onFile = func(name, _ string, content io.Reader) (err error) {
-			form.files[name], err = io.ReadAll(content)
+		r.onFile = func(name, _ string, content io.Reader) (err error) {
+			r.form.files[name], err = io.ReadAll(content)
 			return err
 		}
 	}
-	state := stateFrom(ctx)
-	schema := state.operation.Body.Schema.Value
-	seen := map[string]bool{}
-	var fields []gen.ProblemField
 	for {
 		part, err := body.NextPart()
 		if err == io.EOF {
@@ -85,55 +85,83 @@ func ReadForm(ctx context.Context, body *multipart.Reader, onFile func(name, kin
 		if err != nil {
 			return Form{}, state.operation.unreadable(err)
 		}
-		name := part.FormName()
-		pointer := "/" + pointerToken.Replace(name)
-		property := schema.Properties[name]
-		switch {
-		case len(fields) >= maxFields:
-			return Form{}, Invalid(fields...)
-		case property == nil:
-			fields = append(fields, Field(pointer, gen.FieldCodeUnknown, "is an unknown field"))
-			continue
-		case seen[name]:
-			fields = append(fields, Field(pointer, gen.FieldCodeDuplicate, "is a duplicate"))
-			continue
-		}
-		seen[name] = true
-		digest := sha256.New()
-		content := &cappedReader{from: io.TeeReader(part, digest), left: partLimit(property.Value)}
-		if property.Value.Format == "binary" {
-			err = state.operation.readFile(name, content, onFile)
-		} else {
-			err = readText(form.texts, name, property.Value, content)
-		}
-		var e *Error
-		switch {
-		case content.broken != nil:
-			return Form{}, state.operation.unreadable(content.broken)
-		case content.spent && property.Value.Format == "binary":
-			return Form{}, tooLarge(pointer, partLimit(property.Value))
-		case errors.As(err, &e) && e.Code == gen.ProblemCodeInvalidRequest:
-			fields = append(fields, e.Fields...)
-		case err != nil:
+		if err := r.take(part); err != nil {
 			return Form{}, err
 		}
-		state.idempotency.add(name, digest.Sum(nil))
 	}
-	for _, name := range schema.Required {
-		if !seen[name] {
-			fields = append(fields, Field("/"+name, gen.FieldCodeRequired, "is required"))
-		}
-	}
-	if len(fields) == 0 && uint64(len(seen)) < schema.MinProps {
-		fields = append(fields, Field("", gen.FieldCodeTooFew, fmt.Sprintf("must have at least %d parts", schema.MinProps)))
-	}
-	if len(fields) > 0 {
-		return Form{}, Invalid(fields...)
+	if err := r.complete(); err != nil {
+		return Form{}, err
 	}
 	if err := state.findCaller(ctx); err != nil {
 		return Form{}, err
 	}
-	return form, nil
+	return r.form, nil
+}
+
+// A formReader reads one form, and gathers what is wrong with it.
+type formReader struct {
+	state  *requestState
+	schema *openapi3.Schema
+	onFile func(name, kind string, content io.Reader) error
+	form   Form
+	seen   map[string]bool
+	fields []gen.ProblemField
+}
+
+// take reads a part. Its error ends the reading; what else is wrong is among the fields.
+func (r *formReader) take(part *multipart.Part) error {
+	name := part.FormName()
+	pointer := "/" + pointerToken.Replace(name)
+	property := r.schema.Properties[name]
+	switch {
+	case len(r.fields) >= maxFields:
+		return Invalid(r.fields...)
+	case property == nil:
+		r.fields = append(r.fields, Field(pointer, gen.FieldCodeUnknown, "is an unknown field"))
+		return nil
+	case r.seen[name]:
+		r.fields = append(r.fields, Field(pointer, gen.FieldCodeDuplicate, "is a duplicate"))
+		return nil
+	}
+	r.seen[name] = true
+	digest := sha256.New()
+	content := &cappedReader{from: io.TeeReader(part, digest), left: partLimit(property.Value)}
+	isFile := property.Value.Format == "binary"
+	var err error
+	if isFile {
+		err = r.state.operation.readFile(name, content, r.onFile)
+	} else {
+		err = readText(r.form.texts, name, property.Value, content)
+	}
+	var e *Error
+	switch {
+	case content.broken != nil:
+		return r.state.operation.unreadable(content.broken)
+	case content.spent && isFile:
+		return tooLarge(pointer, partLimit(property.Value))
+	case errors.As(err, &e) && e.Code == gen.ProblemCodeInvalidRequest:
+		r.fields = append(r.fields, e.Fields...)
+	case err != nil:
+		return err
+	}
+	r.state.idempotency.add(name, digest.Sum(nil))
+	return nil
+}
+
+// complete adds what is missing to what is wrong, and tells all of it.
+func (r *formReader) complete() error {
+	for _, name := range r.schema.Required {
+		if !r.seen[name] {
+			r.fields = append(r.fields, Field("/"+name, gen.FieldCodeRequired, "is required"))
+		}
+	}
+	if len(r.fields) == 0 && uint64(len(r.seen)) < r.schema.MinProps {
+		r.fields = append(r.fields, Field("", gen.FieldCodeTooFew, fmt.Sprintf("must have at least %d parts", r.schema.MinProps)))
+	}
+	if len(r.fields) > 0 {
+		return Invalid(r.fields...)
+	}
+	return nil
 }
 
 // sniffLength is how much of a file its kind is detected from.
