@@ -53,13 +53,13 @@ type AuditService struct {
 }
 
 // List returns an iterator over the audit trail of a server, the latest entry first, which works as that of [ServersService.Members].
-// Entries that are added meanwhile may make others come twice. It fails with [ErrPermissionDenied] unless the caller is
+// Entries that are added meanwhile do not come. It fails with [ErrPermissionDenied] unless the caller is
 // the owner or has the role permission server_administrator.
 func (s *AuditService) List(ctx context.Context, serverID string) iter.Seq2[AuditEntry, error] {
-	return paged(func(page, size int32) (*envelope[[]AuditEntry], error) {
+	return paged(func(cursor *string, size int32) (*envelope[[]AuditEntry], error) {
 		if err := checkID(serverID); err != nil {
 			return nil, err
 		}
-		return answer[[]AuditEntry](s.api.ListAudit(ctx, serverID, &gen.ListAuditParams{Page: &page, Limit: &size}))
+		return answer[[]AuditEntry](s.api.ListAudit(ctx, serverID, &gen.ListAuditParams{Cursor: cursor, Limit: &size}))
 	})
 }

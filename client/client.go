@@ -259,7 +259,7 @@ func parseBase(text string) (*url.URL, error) {
 // server can exhaust the memory of its caller: two bytes of JSON may be hundreds in memory, so their number counts too.
 const (
 	maxAnswer = 32 << 20  // In bytes.
-	maxItems  = 10_000    // In the list that was asked for; no list of the contract has more.
+	maxItems  = 10_000    // In the list that was asked for: ten times what the contract lets anybody make, for those who have more from before.
 	maxParts  = 1_000_000 // In all objects and lists together.
 )
 
@@ -276,13 +276,14 @@ var (
 //	Application  {meta: {status}, message, data}
 type envelope[T any] struct {
 	Meta struct {
-		Success    bool   `json:"success"`
-		Status     string `json:"status"`
-		Message    string `json:"message"`
-		DevMessage string `json:"devMessage"`
-		Page       int32  `json:"page"`
-		Limit      int32  `json:"limit"`
-		Total      int64  `json:"total"`
+		Success    bool    `json:"success"`
+		Status     string  `json:"status"`
+		Message    string  `json:"message"`
+		DevMessage string  `json:"devMessage"`
+		Page       int32   `json:"page"`
+		Limit      int32   `json:"limit"`
+		Total      int64   `json:"total"`
+		NextCursor *string `json:"nextCursor"`
 	} `json:"meta"`
 	Status  string `json:"status"`
 	Message string `json:"message"`

@@ -3,7 +3,7 @@ package client
 import (
 	"context"
 	"iter"
-	"math"
+	"strconv"
 	"time"
 )
 
@@ -17,11 +17,16 @@ const (
 )
 
 // Pages is a list of which no page is the last one.
-func Pages(asked func(page int)) iter.Seq2[int, error] {
-	return paged(func(page, size int32) (*envelope[[]int], error) {
-		asked(int(page))
+func Pages(asked func(cursor string)) iter.Seq2[int, error] {
+	page := 0
+	return paged(func(cursor *string, size int32) (*envelope[[]int], error) {
+		if cursor != nil {
+			asked(*cursor)
+		}
+		page++
+		next := strconv.Itoa(page)
 		e := &envelope[[]int]{Body: &[]int{1}}
-		e.Meta.Page, e.Meta.Limit, e.Meta.Total = page, 1, math.MaxInt64
+		e.Meta.NextCursor = &next
 		return e, nil
 	})
 }

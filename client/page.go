@@ -1,6 +1,7 @@
 package client
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 )
@@ -11,36 +12,25 @@ const (
 	maxPage  = 1_000_000
 )
 
-// paged yields the items of all pages in order, from page 1 each time it is ranged over. It fetches a page when the
-// loop needs it. An error is yielded once, with a zero item, and ends it.
+// paged yields the items of all pages in order, from the first each time it is ranged over. It fetches a page when the
+// loop needs it: the first without a cursor, each other one by the cursor that came with the page before it. The page
+// that comes without one is the last. An error is yielded once, with a zero item, and ends it.
 //
-// The end is a page that is not full, not a number of items: a total is out of date as soon as it is told, and a wrong
-// one must neither cut the list short nor keep the loop going. How many items make a page full is what the answer says,
-// because an API may give smaller pages than it is asked for.
-//
-// An API that gives the same page again and again must not keep the loop going either: a page that says it is another
-// one than was asked for is an error, and so is a full one that begins where, by the total, nothing is left.
-func paged[T any](fetch func(page, size int32) (*envelope[[]T], error)) iter.Seq2[T, error] {
+// An API that gives the same page again and again must not keep the loop going: a page without items, or one that leads
+// to itself, has no next one.
+func paged[T any](fetch func(cursor *string, size int32) (*envelope[[]T], error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
-		before := 0
-		for page := int32(1); page <= maxPage; page++ {
-			answer, err := fetch(page, pageSize)
+		var cursor *string
+		for range maxPage {
+			answer, err := fetch(cursor, pageSize)
 			if err != nil {
 				yield(none, err)
 				return
 			}
-			meta, items := answer.Meta, *answer.payload()
-			full := pageSize
-			if limit := int(meta.Limit); limit > 0 && limit < full {
-				full = limit
-			}
-			switch {
-			case meta.Page != page:
-				yield(none, fmt.Errorf("rejoin: the list cannot be used: page %d was asked for, and page %d came", page, meta.Page))
-				return
-			case len(items) >= full && int64(before) >= meta.Total:
-				yield(none, fmt.Errorf("rejoin: the list cannot be used: page %d is full, beyond the total of %d", page, meta.Total))
+			items, next := *answer.payload(), answer.Meta.NextCursor
+			if next != nil && (len(items) == 0 || cursor != nil && *next == *cursor) {
+				yield(none, errors.New("rejoin: the list cannot be used: page after page, it does not go on"))
 				return
 			}
 			for _, item := range items {
@@ -48,10 +38,10 @@ func paged[T any](fetch func(page, size int32) (*envelope[[]T], error)) iter.Seq
 					return
 				}
 			}
-			if len(items) < full {
+			if next == nil {
 				return
 			}
-			before += len(items)
+			cursor = next
 		}
 		yield(none, fmt.Errorf("rejoin: the list cannot be used: it does not end with page %d", maxPage))
 	}

@@ -139,13 +139,13 @@ func (s *ServersService) Visit(ctx context.Context, id string) (*Visit, error) {
 
 // Members returns an iterator over the members of a server, those who joined first first. It asks for 100 at a time,
 // when the loop gets to them, and for no more once the loop is left. An error comes once, with a zero [Member], and
-// ends the loop. Ranging again begins again. If members leave meanwhile, others may be missing.
+// ends the loop. Ranging again begins again. Whoever is a member all the while comes once.
 func (s *ServersService) Members(ctx context.Context, id string) iter.Seq2[Member, error] {
-	return paged(func(page, size int32) (*envelope[[]Member], error) {
+	return paged(func(cursor *string, size int32) (*envelope[[]Member], error) {
 		if err := checkID(id); err != nil {
 			return nil, err
 		}
-		return answer[[]Member](s.api.ListMembers(ctx, id, &gen.ListMembersParams{Page: &page, Limit: &size}))
+		return answer[[]Member](s.api.ListMembers(ctx, id, &gen.ListMembersParams{Cursor: cursor, Limit: &size}))
 	})
 }
 

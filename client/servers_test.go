@@ -585,42 +585,40 @@ func TestTheReaderOfAnImageIsNotClosed(t *testing.T) {
 	}
 }
 
-// members serves a list of n members, in the pages that it is asked for but no larger than most, and counts requests.
-func members(n, most int, total any, requests *[]string) http.HandlerFunc {
+// members serves a list of n members, in pages as large as they are asked for but no larger than most, and counts requests.
+func members(n, most int, requests *[]string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		*requests = append(*requests, r.RequestURI)
-		page, _ := strconv.Atoi(r.FormValue("page"))
+		first, _ := strconv.Atoi(strings.TrimPrefix(r.FormValue("cursor"), "after-"))
 		limit, _ := strconv.Atoi(r.FormValue("limit"))
-		limit = min(limit, most)
+		end := min(first+min(limit, most), n)
 		var items []string
-		for i := (page - 1) * limit; i < min(page*limit, n); i++ {
+		for i := first; i < end; i++ {
 			items = append(items, fmt.Sprintf(`{"id":"%d"}`, i+1))
 		}
-		fmt.Fprintf(w, `{"meta":{"success":true,"page":%d,"limit":%d,"total":%v},"body":[%s]}`,
-			page, limit, total, strings.Join(items, ","))
+		next := ""
+		if end < n {
+			next = fmt.Sprintf(`,"nextCursor":"after-%d"`, end)
+		}
+		fmt.Fprintf(w, `{"meta":{"success":true,"page":1,"limit":%d,"total":%d%s},"body":[%s]}`, limit, n, next, strings.Join(items, ","))
 	}
 }
 
-func TestMembersComeInPagesUntilOneIsNotFull(t *testing.T) {
+func TestMembersComeInPagesUntilOneHasNoNext(t *testing.T) {
 	for _, tt := range []struct {
-		name           string
-		n, most, total int
-		requests       int
+		name              string
+		n, most, requests int
 	}{
-		{"none", 0, 100, 0, 1},
-		{"one", 1, 100, 1, 1},
-		{"a page but one", 99, 100, 99, 1},
-		{"exactly one page", 100, 100, 100, 2},
-		{"several pages", 250, 100, 250, 3},
-		{"a total that is too small", 250, 100, 201, 3},
-		{"a total that is too large", 250, 100, 1_000_000, 3},
-		{"a total that is too large, and full pages", 200, 100, 1_000_000, 3},
-		{"a total that is negative", 50, 100, -1, 1},
-		{"smaller pages than asked for", 45, 20, 45, 3},
+		{"none", 0, 100, 1},
+		{"one", 1, 100, 1},
+		{"a page but one", 99, 100, 1},
+		{"exactly one page", 100, 100, 1},
+		{"several pages", 250, 100, 3},
+		{"smaller pages than asked for", 45, 20, 3},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var requests []string
-			c := serve(t, members(tt.n, tt.most, tt.total, &requests))
+			c := serve(t, members(tt.n, tt.most, &requests))
 			all := c.Servers.Members(t.Context(), id)
 			if len(requests) != 0 {
 				t.Error("asked before it was ranged over")
@@ -640,7 +638,11 @@ func TestMembersComeInPagesUntilOneIsNotFull(t *testing.T) {
 					t.Errorf("round %d: %d members by %d requests, want %d by %d", round, count, len(requests), tt.n, tt.requests)
 				}
 				for i, got := range requests {
-					if want := fmt.Sprintf("/servers/%s/members?page=%d&limit=100", id, i+1); got != want {
+					want := fmt.Sprintf("/servers/%s/members?limit=100", id)
+					if i > 0 {
+						want += fmt.Sprintf("&cursor=after-%d", i*tt.most)
+					}
+					if got != want {
 						t.Errorf("asked for %q, want %q", got, want)
 					}
 				}
@@ -649,29 +651,19 @@ func TestMembersComeInPagesUntilOneIsNotFull(t *testing.T) {
 	}
 }
 
-func TestPagesThatDoNotEndAreAnError(t *testing.T) {
+func TestPagesThatDoNotGoOnAreAnError(t *testing.T) {
 	for name, tt := range map[string]struct {
-		meta     string // With the page asked for in it.
-		requests int
-		members  int
-		want     string
+		items, requests, members int
 	}{
-		"always the first one":             {`"page":1,"limit":100,"total":100`, 2, 100, "page 2 was asked for, and page 1 came"},
-		"no page at all":                   {`"limit":100,"total":100`, 1, 0, "page 1 was asked for, and page 0 came"},
-		"more than the total":              {`"page":{page},"limit":100,"total":250`, 4, 300, "page 4 is full, beyond the total of 250"},
-		"more than the total of one page":  {`"page":{page},"limit":100,"total":100`, 2, 100, "page 2 is full, beyond the total of 100"},
-		"more than the total, in part":     {`"page":{page},"limit":20,"total":150`, 3, 200, "page 3 is full, beyond the total of 150"},
-		"more than nothing":                {`"page":{page},"limit":100,"total":0`, 1, 0, "page 1 is full, beyond the total of 0"},
-		"more than a total that is absurd": {`"page":{page},"limit":100,"total":-1`, 1, 0, "page 1 is full, beyond the total of -1"},
+		"always the same one": {100, 2, 100},
+		"nothing, and more":   {0, 1, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			requests := 0
-			hundred := strings.TrimSuffix(strings.Repeat(`{"id":"1"},`, 100), ",")
+			items := strings.TrimSuffix(strings.Repeat(`{"id":"1"},`, tt.items), ",")
 			c := serve(t, func(w http.ResponseWriter, r *http.Request) {
 				requests++
-				page, _ := strconv.Atoi(r.FormValue("page"))
-				meta := strings.ReplaceAll(tt.meta, "{page}", strconv.Itoa(page))
-				fmt.Fprintf(w, `{"meta":{"success":true,%s},"body":[%s]}`, meta, hundred)
+				fmt.Fprintf(w, `{"meta":{"success":true,"page":1,"limit":100,"total":100,"nextCursor":"same"},"body":[%s]}`, items)
 			})
 			members, last := 0, error(nil)
 			for _, err := range c.Servers.Members(t.Context(), id) {
@@ -679,37 +671,36 @@ func TestPagesThatDoNotEndAreAnError(t *testing.T) {
 					members++
 				}
 			}
-			if last == nil || !strings.Contains(last.Error(), tt.want) || !strings.HasPrefix(last.Error(), "rejoin: ") {
-				t.Errorf("got %v, want %q", last, tt.want)
+			if last == nil || !strings.Contains(last.Error(), "rejoin: the list cannot be used: page after page, it does not go on") {
+				t.Errorf("got %v", last)
 			}
 			if members != tt.members || requests != tt.requests {
 				t.Errorf("%d members by %d requests, want %d by %d", members, requests, tt.members, tt.requests)
 			}
-			entries := c.Audit.List(t.Context(), id)
-			for _, err := range entries {
+			for _, err := range c.Audit.List(t.Context(), id) {
 				last = err
 			}
-			if last == nil || !strings.Contains(last.Error(), tt.want) {
-				t.Errorf("the audit trail: got %v, want %q", last, tt.want)
+			if last == nil || !strings.Contains(last.Error(), "it does not go on") {
+				t.Errorf("the audit trail: got %v", last)
 			}
 		})
 	}
 }
 
-func TestNoPageBeyondTheLastOfTheContractIsAskedFor(t *testing.T) {
-	asked, last := 0, error(nil)
-	for _, err := range client.Pages(func(page int) { asked = page }) {
+func TestAListThatHasNoEndIsLeft(t *testing.T) {
+	asked, last := "", error(nil)
+	for _, err := range client.Pages(func(cursor string) { asked = cursor }) {
 		last = err
 	}
-	if asked != 1_000_000 || last == nil || !strings.Contains(last.Error(), "it does not end with page 1000000") {
-		t.Errorf("got %v after page %d", last, asked)
+	if asked != "999999" || last == nil || !strings.Contains(last.Error(), "it does not end with page 1000000") {
+		t.Errorf("got %v after page %s", last, asked)
 	}
 }
 
 func TestMembersStopWhereTheLoopIsLeft(t *testing.T) {
 	for stop, requests := range map[int]int{1: 1, 99: 1, 100: 1, 101: 2, 200: 2} {
 		var got []string
-		c := serve(t, members(1000, 100, 1000, &got))
+		c := serve(t, members(1000, 100, &got))
 		count := 0
 		for _, err := range c.Servers.Members(t.Context(), id) {
 			if err != nil {
@@ -741,9 +732,9 @@ func TestAnErrorAmongTheMembersComesOnceAndEndsTheLoop(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var requests []string
-			good := members(1000, 100, 1000, &requests)
+			good := members(1000, 100, &requests)
 			c := serve(t, func(w http.ResponseWriter, r *http.Request) {
-				if r.FormValue("page") == "3" {
+				if r.FormValue("cursor") == "after-200" {
 					requests = append(requests, "bad")
 					tt.bad(w, r)
 					return
@@ -769,7 +760,7 @@ func TestAnErrorAmongTheMembersComesOnceAndEndsTheLoop(t *testing.T) {
 
 func TestTheEndOfTheContextEndsTheMembers(t *testing.T) {
 	var requests []string
-	c := serve(t, members(1000, 100, 1000, &requests))
+	c := serve(t, members(1000, 100, &requests))
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var last error

@@ -1310,6 +1310,9 @@ type SystemPageMeta struct {
 
 	// Total How many items all pages have.
 	Total int64 `json:"total"`
+
+	// NextCursor The `cursor` of the page after this one; without it, this is the last.
+	NextCursor string `json:"nextCursor,omitempty,omitzero"`
 }
 
 // Text Text of any number of lines.
@@ -1374,6 +1377,9 @@ type ChannelID = ObjectID
 //
 // Example: 66a282dab13eee0013cbb4d8
 type CommunityID = ObjectID
+
+// Cursor defines model for Cursor.
+type Cursor = string
 
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
@@ -1533,20 +1539,30 @@ type CreateServerParams struct {
 
 // ListAuditParams defines parameters for ListAudit.
 type ListAuditParams struct {
-	// Page Which page, from 1. A page past the end is empty.
+	// Page Which page, from 1. A page past the end is empty. Pages reach the first 10,000 items of a list, `page` times `limit`;
+	// what is behind them is reached by `cursor`.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit How many items a page has.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins: the `nextCursor` of the page before it, as it came. It costs the same at any depth, and
+	// nothing comes twice or is left out because something was added or removed meanwhile. Leave `page` out with it.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ListMembersParams defines parameters for ListMembers.
 type ListMembersParams struct {
-	// Page Which page, from 1. A page past the end is empty.
+	// Page Which page, from 1. A page past the end is empty. Pages reach the first 10,000 items of a list, `page` times `limit`;
+	// what is behind them is reached by `cursor`.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
 	// Limit How many items a page has.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins: the `nextCursor` of the page before it, as it came. It costs the same at any depth, and
+	// nothing comes twice or is left out because something was added or removed meanwhile. Leave `page` out with it.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.

@@ -3,7 +3,9 @@ package server
 import (
 	"context"
 
+	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/gen/stub"
+	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
 // audit is the operation of the tag audit: who changed what in a server. What is in it comes from record, in events.go.
@@ -14,8 +16,11 @@ func (h audit) ListAudit(ctx context.Context, r stub.ListAuditRequestObject) (st
 	if err != nil {
 		return nil, err
 	}
-	page := pageOf(r.Params.Page, r.Params.Limit)
-	entries, err := h.store.Audit.List(ctx, s.ID, int(page.limit), page.skip())
+	page, err := pageOf(ctx, r.Params.Page, r.Params.Limit, r.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	found, err := h.store.Audit.List(ctx, s.ID, page.asked())
 	if err != nil {
 		return nil, err
 	}
@@ -23,5 +28,8 @@ func (h audit) ListAudit(ctx context.Context, r stub.ListAuditRequestObject) (st
 	if err != nil {
 		return nil, err
 	}
-	return stub.ListAudit200JSONResponse{Meta: page.listed("Audit trail", total), Body: entries}, nil
+	meta, entries := listed(page, "Audit trail", found, total, func(e gen.AuditEntry) store.Position {
+		return store.Position{At: e.At, ID: e.ID}
+	})
+	return stub.ListAudit200JSONResponse{Meta: meta, Body: entries}, nil
 }

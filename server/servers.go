@@ -185,8 +185,11 @@ func (h servers) ListMembers(ctx context.Context, r stub.ListMembersRequestObjec
 	if err != nil {
 		return nil, err
 	}
-	page := pageOf(r.Params.Page, r.Params.Limit)
-	members, err := h.store.Servers.ListMembers(ctx, s.ID, int(page.limit), page.skip())
+	page, err := pageOf(ctx, r.Params.Page, r.Params.Limit, r.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	found, err := h.store.Servers.ListMembers(ctx, s.ID, page.asked())
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +197,10 @@ func (h servers) ListMembers(ctx context.Context, r stub.ListMembersRequestObjec
 	if err != nil {
 		return nil, err
 	}
-	return stub.ListMembers200JSONResponse{Meta: page.listed("Members", total), Body: members}, nil
+	meta, members := listed(page, "Members", found, total, func(m gen.Member) store.Position {
+		return store.Position{At: m.JoinedAt, ID: m.Number}
+	})
+	return stub.ListMembers200JSONResponse{Meta: meta, Body: members}, nil
 }
 
 func (h servers) ListServerRoles(ctx context.Context, r stub.ListServerRolesRequestObject) (stub.ListServerRolesResponseObject, error) {

@@ -117,7 +117,20 @@ var audit = []testCase{
 			one := s.a.get(club.path("/audit?limit=1&page=" + strconv.Itoa(i+1))).expect(200)
 			one.is("/meta/total", len(entries)).is("/meta/limit", 1).is("/meta/page", i+1).is("/body", []any{entry})
 		}
-		s.a.get(club.path("/audit?page=1000000&limit=100")).expect(200).is("/body", []any{}).is("/meta/total", len(entries))
+		for i, next := 0, club.path("/audit?limit=1"); i < len(entries); i++ {
+			one := s.a.get(next).expect(200).is("/meta/total", len(entries)).is("/body", []any{entries[i]})
+			if i < len(entries)-1 {
+				next = club.path("/audit?limit=1&cursor=" + one.text("/meta/nextCursor"))
+			} else {
+				one.keys("/meta", "success", "message", "devMessage", "page", "limit", "total")
+			}
+		}
+		ofMembers := s.a.get(club.path("/members?limit=1")).expect(200).text("/meta/nextCursor")
+		for _, odd := range []string{"abc", ofMembers} {
+			s.a.get(club.path("/audit?cursor="+odd)).refuses("query/cursor", "malformed")
+		}
+		s.a.get(club.path("/audit?page=101&limit=100")).refuses("query/page", "too_large")
+		s.a.get(club.path("/audit?page=100&limit=100")).expect(200).is("/body", []any{}).is("/meta/total", len(entries))
 		s.a.get(club.path("/audit?limit=0")).refuses("query/limit", "too_small")
 		s.a.get(club.path("/audit?page=0")).refuses("query/page", "too_small")
 		s.a.delete(club.path("")).expect(200)

@@ -373,7 +373,7 @@ var servers = []testCase{
 			one := s.b.get(club.path("/members?limit=1&page=" + strconv.Itoa(page))).expect(200)
 			one.is("/meta/page", page).is("/meta/limit", 1).is("/meta/total", 2).is("/body", []any{want})
 		}
-		for _, query := range []string{"?limit=1&page=3", "?page=2", "?page=1000000&limit=100"} {
+		for _, query := range []string{"?limit=1&page=3", "?page=2", "?page=100&limit=100"} {
 			s.a.get(club.path("/members"+query)).expect(200).is("/meta/total", 2).is("/body", []any{})
 		}
 	}},
@@ -389,6 +389,35 @@ var servers = []testCase{
 			s.a.get(members+"?page="+odd).refuses("query/page", "")
 		}
 		s.a.get(members+"?limit=100").expect(200).is("/meta/limit", 100)
+	}},
+
+	{"SERVERS-MEMBERS-03", "listMembers", "members are listed by cursor to the last, whoever comes and goes meanwhile", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		s.b.joins(club)
+		members := club.path("/members")
+		first := s.a.get(members+"?limit=1").expect(200).is("/body/0/id", club.owner)
+		next := members + "?limit=1&cursor=" + first.text("/meta/nextCursor")
+		last := s.a.get(next).expect(200).is("/meta/total", 2).is("/meta/page", 1)
+		last.keys("/meta", "success", "message", "devMessage", "page", "limit", "total") // no nextCursor: nothing follows
+		if number := last.text("/body/0/id"); number == club.owner {
+			last.fail("lists the owner again")
+		}
+		s.a.get(members+"?limit=100").expect(200).keys("/meta", "success", "message", "devMessage", "page", "limit", "total")
+		s.b.post(club.path("/leave")).expect(200)
+		s.a.get(next).expect(200).is("/body", []any{}).is("/meta/total", 1)
+	}},
+
+	{"SERVERS-MEMBERS-04", "listMembers", "a cursor that cannot be is refused, and so is a page beyond the first 10,000 members", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		s.b.joins(club)
+		members := club.path("/members")
+		cursor := s.a.get(members + "?limit=1").expect(200).text("/meta/nextCursor")
+		for _, odd := range []string{"abc", "x" + cursor, cursor[:len(cursor)-1], cursor + "AAAA"} {
+			s.a.get(members+"?cursor="+odd).refuses("query/cursor", "malformed")
+		}
+		s.a.get(members+"?page=2&cursor="+cursor).refuses("query/page", "not_allowed")
+		s.a.get(members+"?page=101&limit=100").refuses("query/page", "too_large")
+		s.a.get(members+"?page=1000000&limit=1").refuses("query/page", "too_large")
 	}},
 
 	// ------------------------------------------------------------------------------------------ roles and channels

@@ -27,12 +27,15 @@ func stateOf(model any) sql.NullString {
 	return sql.NullString{String: written(model), Valid: true}
 }
 
-// List returns the entries about a server, the latest first, skipping some, and at most limit of them.
-func (q Audit) List(ctx context.Context, serverID string, limit, skip int) ([]gen.AuditEntry, error) {
+// List returns a page of the entries about a server, the latest first.
+func (q Audit) List(ctx context.Context, serverID string, page Page) ([]gen.AuditEntry, error) {
+	at, id := page.from(latest)
 	return list(ctx, q.conn, func(rows *sql.Rows) (e gen.AuditEntry, err error) {
 		return e, rows.Scan(&e.ID, &e.Actor.Type, &e.Actor.ID, &e.Action, &e.Target, state{&e.Before}, state{&e.After}, micros{&e.At})
-	}, `SELECT id, actor_type, actor_id, action, target, before, after, at
-	  FROM audit WHERE server_id = $1 ORDER BY at DESC, id DESC LIMIT $2 OFFSET $3`, serverID, limit, skip)
+	}, `SELECT e.id, e.actor_type, e.actor_id, e.action, e.target, e.before, e.after, e.at
+	  FROM (SELECT id FROM audit WHERE server_id = $1 AND (at, id) < ($2, $3)
+	         ORDER BY at DESC, id DESC LIMIT $4 OFFSET $5) page JOIN audit e ON e.id = page.id
+	 ORDER BY e.at DESC, e.id DESC`, serverID, at, id, page.Limit, page.Skip)
 }
 
 // Count tells how many entries there are about a server.

@@ -186,15 +186,19 @@ func (q Servers) DeleteMember(ctx context.Context, serverID string, account int6
 	return q.countOut(ctx, membersTally, serverID)
 }
 
-// ListMembers returns the members, those who joined first first, skipping some, and at most limit of them.
-func (q Servers) ListMembers(ctx context.Context, serverID string, limit, skip int) ([]gen.Member, error) {
+// ListMembers returns a page of the members, those who joined first first.
+func (q Servers) ListMembers(ctx context.Context, serverID string, page Page) ([]gen.Member, error) {
+	at, number := page.from(earliest)
+	account, _ := strconv.ParseInt(number, 10, 64) // without a number, from before that of everybody
+	// The index alone finds the page; what else there is to know is read for its members only.
 	return list(ctx, q.conn, scanMember, `
 	SELECT a.id, a.number, a.username, a.display_name, a.avatar, m.joined_at,
-	       (SELECT string_agg(r.title, $4 ORDER BY r.position, r.id) FROM roles r
-	         WHERE r.server_id = m.server_id AND (r.everyone OR EXISTS (
-	               SELECT 1 FROM member_roles mr WHERE mr.role_id = r.id AND mr.server_id = r.server_id AND mr.account = m.account)))
-	  FROM members m JOIN accounts a ON a.number = m.account
-	 WHERE m.server_id = $1 ORDER BY m.joined_at, m.account LIMIT $2 OFFSET $3`, serverID, limit, skip, titleSeparator)
+	       (SELECT string_agg(r.title, $6 ORDER BY r.position, r.id) FROM roles r
+	         WHERE r.server_id = $1 AND (r.everyone OR EXISTS (
+	               SELECT 1 FROM member_roles mr WHERE mr.role_id = r.id AND mr.server_id = $1 AND mr.account = m.account)))
+	  FROM (SELECT account, joined_at FROM members WHERE server_id = $1 AND (joined_at, account) > ($2, $3)
+	         ORDER BY joined_at, account LIMIT $4 OFFSET $5) m JOIN accounts a ON a.number = m.account
+	 ORDER BY m.joined_at, m.account`, serverID, at, account, page.Limit, page.Skip, titleSeparator)
 }
 
 // The contract admits no control characters in a title.
