@@ -359,8 +359,8 @@ var brokenContracts = []brokenContract{
 	},
 	{
 		promise: "a format of another type",
-		old:     "format: int32, minimum: 0, maximum: 10000,",
-		new:     "format: date, minimum: 0, maximum: 10000,",
+		old:     "format: int32, minimum: 0, maximum: 10000, description: A lower",
+		new:     "format: date, minimum: 0, maximum: 10000, description: A lower",
 		where:   "Role.order", text: "format date",
 	},
 	{

@@ -8,32 +8,16 @@ import (
 
 // The nouns of this section of the contract.
 type (
-	// Account is somebody who can sign in, as they see themselves. Its ID is a number, its ID an id. Its
-	// fields are listed at [gen.Account].
+	// Account is somebody who can sign in, as they see themselves. The methods take its Number. Its fields are listed at
+	// [gen.Account].
 	Account = gen.Account
 	// Session is an account and the Token with which it acts until ExpiresAt: give it to [Client.WithToken]. The Token
 	// is a secret.
 	Session = gen.Session
+	// AccountCreate is what an account is made from. Only Email and Password are required. Its fields are listed at
+	// [gen.AccountCreate].
+	AccountCreate = gen.AccountCreate
 )
-
-// AccountCreate is what an account is made from. Only Email and Password are required.
-type AccountCreate struct {
-	// Email is an address that no other account has. Upper and lower case are the same.
-	Email string `json:"email"`
-
-	// Password has 8 to 128 characters, of any kind.
-	Password string `json:"password"`
-
-	// Username has 3 to 32 lower-case letters, digits, dots, hyphens and underscores, and no other account has it.
-	Username string `json:"username,omitzero"`
-
-	// FirstName and LastName have up to 100 characters.
-	FirstName string `json:"firstName,omitzero"`
-	LastName  string `json:"lastName,omitzero"`
-
-	// DisplayName has up to 100 characters. Without one, it is the Username or the part of the Email before the @.
-	DisplayName string `json:"displayName,omitzero"`
-}
 
 // AuthService has the operations on accounts and sessions. It is a field of [Client].
 //
@@ -52,7 +36,7 @@ func (s *AuthService) Register(ctx context.Context, in AccountCreate, opts ...Cr
 	if err != nil {
 		return nil, err
 	}
-	return one[Account](making.note(s.api.RegisterAccountWithBody(ctx, nil, jsonType, body(in), making.edits...)))
+	return one[Account](making.note(s.api.RegisterAccount(ctx, nil, full(in), making.edits...)))
 }
 
 // VerifyEmail proves with the code that was mailed to it that an address is the account's, and signs in. It fails with

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/rejoin-dev/rejoin/gen"
 )
@@ -15,6 +16,13 @@ type (
 	BadgeAction = gen.BadgeAction
 	// Balance is the XP and the coins of a member. Its fields are listed at [gen.Balance].
 	Balance = gen.Balance
+	// BadgeCreate is what a badge is made from. Only Title and Action are required. The ServerID may be left out if it is
+	// clear: with an API key, or if there is just one server in which the caller may make badges. Its fields are listed at
+	// [gen.BadgeCreate].
+	BadgeCreate = gen.BadgeCreate
+	// BadgeUpdate is what a badge becomes. It replaces the whole badge: what is left out is empty, false or 0 then, and the
+	// Quantity 1. To change one thing, begin with [BadgeUpdateFrom]. Its fields are listed at [gen.BadgeUpdate].
+	BadgeUpdate = gen.BadgeUpdate
 )
 
 // What badges are awarded for.
@@ -27,62 +35,23 @@ const (
 	BadgeVisits    = gen.BadgeActionVisits
 )
 
-// BadgeCreate is what a badge is made from. Only Title and Action are required.
-type BadgeCreate struct {
-	// ServerID may be left out if it is clear: with an API key, or if there is just one server in which the caller may
-	// make badges.
-	ServerID string `json:"serverId,omitzero"`
-
-	// Title is one line of 1 to 100 characters.
-	Title string `json:"title"`
-
-	Action BadgeAction `json:"action"`
-
-	// Quantity is how often the action must happen: Quantity: new(int32(3)). Left out, it is 1.
-	Quantity *int32 `json:"quantity,omitzero"`
-
-	// Description has up to 1000 characters.
-	Description string `json:"description,omitzero"`
-
-	// Image is the address of an image. DarkImage and LightImage are others, for use if EnabledDarkAndLight.
-	Image               string `json:"image,omitzero"`
-	DarkImage           string `json:"darkImage,omitzero"`
-	LightImage          string `json:"lightImage,omitzero"`
-	EnabledDarkAndLight bool   `json:"enabledDarkAndLight,omitzero"`
-
-	Applied        bool `json:"applied,omitzero"`
-	Awarded        bool `json:"awarded,omitzero"`
-	AttachRequired bool `json:"attachRequired,omitzero"`
-
-	// Award says that whoever is awarded the badge is credited AwardXpQuantity XP, at most 1000000.
-	Award           bool  `json:"award,omitzero"`
-	AwardXpQuantity int32 `json:"awardXpQuantity,omitzero"`
-
-	// AwardCurrency says that whoever is awarded the badge is credited AwardCurrencyQuantity coins, at most 1000000.
-	AwardCurrency         bool  `json:"awardCurrency,omitzero"`
-	AwardCurrencyQuantity int32 `json:"awardCurrencyQuantity,omitzero"`
-}
-
-// BadgeUpdate is what a badge becomes. It replaces the whole badge: what is left out is empty or false then.
-type BadgeUpdate struct {
-	// All fields are as in [BadgeCreate].
-	Title               string      `json:"title"`
-	Action              BadgeAction `json:"action"`
-	Quantity            *int32      `json:"quantity,omitzero"`
-	Description         string      `json:"description,omitzero"`
-	Image               string      `json:"image,omitzero"`
-	DarkImage           string      `json:"darkImage,omitzero"`
-	LightImage          string      `json:"lightImage,omitzero"`
-	EnabledDarkAndLight bool        `json:"enabledDarkAndLight,omitzero"`
-
-	Applied        bool `json:"applied,omitzero"`
-	Awarded        bool `json:"awarded,omitzero"`
-	AttachRequired bool `json:"attachRequired,omitzero"`
-
-	Award                 bool  `json:"award,omitzero"`
-	AwardXpQuantity       int32 `json:"awardXpQuantity,omitzero"`
-	AwardCurrency         bool  `json:"awardCurrency,omitzero"`
-	AwardCurrencyQuantity int32 `json:"awardCurrencyQuantity,omitzero"`
+// BadgeUpdateFrom is the update that leaves a badge as it is. It needs the badge, and what it was made from or last became. A [Badge] does not show all: not what it is worth (Award, AwardCurrency and their quantities), nor
+// its DarkImage and LightImage, EnabledDarkAndLight and Applied. These are taken from made, and all else from badge. A
+// program that does not know them cannot read them, and an update takes away those that it does not give: with a
+// BadgeCreate{}, the badge is worth nothing then.
+//
+//	in := client.BadgeUpdateFrom(badge, made)
+//	in.Title = "Magpie"
+//	_, err := c.Badges.Update(ctx, badge.ID, in)
+func BadgeUpdateFrom(badge Badge, made BadgeCreate) BadgeUpdate {
+	in := BadgeUpdate(made)
+	in.ServerID = "" // It cannot change.
+	in.Title, in.Action, in.Description, in.Image = badge.Title, badge.Action, badge.Description, badge.Image
+	in.AttachRequired, in.Awarded = badge.AttachRequired == "true", badge.Awarded == "true"
+	if quantity, err := strconv.ParseInt(badge.Quantity, 10, 32); err == nil {
+		in.Quantity = new(int32(quantity))
+	}
+	return in
 }
 
 // BadgesService has the operations on badges. It is a field of [Client].
@@ -109,7 +78,7 @@ func (s *BadgesService) Create(ctx context.Context, in BadgeCreate, opts ...Crea
 	if err != nil {
 		return nil, err
 	}
-	return one[Badge](making.note(s.api.CreateBadgeWithBody(ctx, nil, jsonType, body(in), making.edits...)))
+	return one[Badge](making.note(s.api.CreateBadge(ctx, nil, full(in), making.edits...)))
 }
 
 // Update replaces a badge and returns it as it is then. What was credited for it stays. It fails with
@@ -118,7 +87,7 @@ func (s *BadgesService) Update(ctx context.Context, id string, in BadgeUpdate) (
 	if err := checkID(id); err != nil {
 		return nil, err
 	}
-	return one[Badge](s.api.UpdateBadgeWithBody(ctx, id, jsonType, body(in)))
+	return one[Badge](s.api.UpdateBadge(ctx, id, full(in)))
 }
 
 // Delete removes a badge and takes it from everybody who has it. What was credited for it stays.

@@ -17,6 +17,13 @@ type (
 	IntegrationChannel = gen.IntegrationChannel
 	// ChannelType is the kind of a [Channel].
 	ChannelType = gen.ChannelType
+	// ChannelCreate is what a channel is made from. Only Topic and ChannelType are required. The ServerID may be left out
+	// if it is clear: with an API key, or if there is just one server in which the caller may make channels. Its fields
+	// are listed at [gen.ChannelCreate].
+	ChannelCreate = gen.ChannelCreate
+	// ChannelUpdate is what a channel becomes. Topic and ChannelType are required; what is nil stays as it is, and a
+	// pointer to no items admits nobody. Its fields are listed at [gen.ChannelUpdate].
+	ChannelUpdate = gen.ChannelUpdate
 )
 
 // The kinds of channels. Private and direct ones are seen only by those whom a role or a membership admits.
@@ -28,41 +35,6 @@ const (
 	ChannelPrivate = gen.ChannelTypePrivate
 	ChannelIframe  = gen.ChannelTypeIframe
 )
-
-// ChannelCreate is what a channel is made from. Only Topic and ChannelType are required.
-type ChannelCreate struct {
-	// ServerID may be left out if it is clear: with an API key, or if there is just one server in which the caller may
-	// make channels.
-	ServerID string `json:"serverId,omitzero"`
-
-	// Topic is one line of 1 to 100 characters.
-	Topic string `json:"topic"`
-
-	ChannelType ChannelType `json:"channelType"`
-
-	// Description has up to 1000 characters.
-	Description string `json:"description,omitzero"`
-
-	// Permissions are the ids of the roles that a private channel admits.
-	Permissions []string `json:"permissions,omitempty"`
-
-	// Members are the numbers of the members that a private or direct channel admits.
-	Members []string `json:"members,omitempty"`
-}
-
-// ChannelUpdate is what a channel becomes. Topic and ChannelType are required; what is nil stays as it is.
-type ChannelUpdate struct {
-	// Topic and ChannelType are as in [ChannelCreate].
-	Topic       string      `json:"topic"`
-	ChannelType ChannelType `json:"channelType"`
-
-	// Description has up to 1000 characters: Description: new("What to play after 1. e4").
-	Description *string `json:"description,omitzero"`
-
-	// Permissions and Members are as in [ChannelCreate]. A pointer to no items admits nobody.
-	Permissions *[]string `json:"permissions,omitzero"`
-	Members     *[]string `json:"members,omitzero"`
-}
 
 // ChannelsService has the operations on channels. It is a field of [Client].
 //
@@ -95,7 +67,7 @@ func (s *ChannelsService) Create(ctx context.Context, in ChannelCreate, opts ...
 	if err != nil {
 		return nil, err
 	}
-	return one[Channel](making.note(s.api.CreateChannelWithBody(ctx, nil, jsonType, body(in), making.edits...)))
+	return one[Channel](making.note(s.api.CreateChannel(ctx, nil, full(in), making.edits...)))
 }
 
 // Update changes a channel and returns it as it is then. It fails with [ErrInvalidRequest] if a part of the input is
@@ -104,8 +76,7 @@ func (s *ChannelsService) Update(ctx context.Context, id string, in ChannelUpdat
 	if err := checkID(id); err != nil {
 		return nil, err
 	}
-	in.Permissions, in.Members = fullIf(in.Permissions), fullIf(in.Members)
-	return one[Channel](s.api.UpdateChannelWithBody(ctx, id, jsonType, body(in)))
+	return one[Channel](s.api.UpdateChannel(ctx, id, full(in)))
 }
 
 // Delete removes a channel, for good.

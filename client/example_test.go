@@ -290,7 +290,7 @@ func ExampleRolesService() {
 
 	role, err := c.Roles.Create(ctx, client.RoleCreate{
 		ServerID: server.ID, Title: "arbiters", Class: "blue", Order: 10,
-		ServerPermissions: client.ServerPermissions{WarnMembers: true, KickMembers: true},
+		ServerPermissions: &client.ServerPermissions{WarnMembers: true, KickMembers: true},
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -320,7 +320,7 @@ func ExampleRoleUpdateFrom() {
 		log.Fatal(err)
 	}
 	role, err := c.Roles.Create(ctx, client.RoleCreate{
-		Title: "arbiters", Class: "blue", ServerPermissions: client.ServerPermissions{WarnMembers: true},
+		Title: "arbiters", Class: "blue", ServerPermissions: &client.ServerPermissions{WarnMembers: true},
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -351,7 +351,7 @@ func ExampleBadgesService() {
 
 	badge, err := c.Badges.Create(ctx, client.BadgeCreate{
 		ServerID: server.ID, Title: "Fair play", Action: client.BadgeCustom,
-		Award: true, AwardXpQuantity: 50,
+		Award: true, AwardXPQuantity: 50,
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -365,7 +365,7 @@ func ExampleBadgesService() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(balance.Xp, "XP")
+	fmt.Println(balance.XP, "XP")
 	// Output: 50 XP
 }
 

@@ -14,6 +14,12 @@ type (
 	APIKey = gen.APIKey
 	// KeyPermission is what an API key may do. The list grows with the contract.
 	KeyPermission = gen.KeyPermission
+	// APIKeyCreate is what an API key is made from. Only Name is required. Its fields are listed at [gen.APIKeyCreate].
+	APIKeyCreate = gen.APIKeyCreate
+	// APIKeyUpdate is what changes in an API key; what is nil stays as it is, and a pointer to no permissions takes all of
+	// them away. At least one part is needed. The ExpirePeriod counts from now. Its fields are listed at
+	// [gen.APIKeyUpdate].
+	APIKeyUpdate = gen.APIKeyUpdate
 )
 
 // The permissions of this version of the contract.
@@ -39,33 +45,6 @@ const (
 	PermissionWebhooks       = gen.KeyPermissionWebhooks
 	PermissionSecureAuth     = gen.KeyPermissionSecureAuth
 )
-
-// APIKeyCreate is what an API key is made from. Only Name is required.
-type APIKeyCreate struct {
-	// Name is one line of 1 to 100 characters.
-	Name string `json:"name"`
-
-	// Permissions are what the key may do. Without any, it may do nothing but ask for Info.
-	Permissions []KeyPermission `json:"permissions"`
-
-	// ExpirePeriod is for how many days the key is good, at most 3650; 0 is for ever.
-	ExpirePeriod int32 `json:"expirePeriod,omitzero"`
-}
-
-// APIKeyUpdate is what changes in an API key; what is nil stays as it is. At least one part is needed.
-type APIKeyUpdate struct {
-	// Name is as in [APIKeyCreate].
-	Name *string `json:"name,omitzero"`
-
-	// Permissions are as in [APIKeyCreate]. A pointer to no items takes all of them away.
-	Permissions *[]KeyPermission `json:"permissions,omitzero"`
-
-	// ExpirePeriod is as in [APIKeyCreate] and counts from now: ExpirePeriod: new(int32(30)).
-	ExpirePeriod *int32 `json:"expirePeriod,omitzero"`
-
-	// IsActive is whether the key is good; one that is not is refused until it is again.
-	IsActive *bool `json:"isActive,omitzero"`
-}
 
 // KeysService has the operations on the API keys of a community, which is a [Server]. It is a field of [Client].
 //
@@ -93,8 +72,7 @@ func (s *KeysService) Create(ctx context.Context, serverID string, in APIKeyCrea
 	if err := checkID(serverID); err != nil {
 		return nil, err
 	}
-	in.Permissions = full(in.Permissions)
-	return one[APIKey](making.note(s.api.CreateAPIKeyWithBody(ctx, serverID, nil, jsonType, body(in), making.edits...)))
+	return one[APIKey](making.note(s.api.CreateAPIKey(ctx, serverID, nil, full(in), making.edits...)))
 }
 
 // Update changes an API key and returns it as it is then, masked. It fails with [ErrNotFound] if there is no such key,
@@ -103,8 +81,7 @@ func (s *KeysService) Update(ctx context.Context, serverID, id string, in APIKey
 	if err := checkID(serverID, id); err != nil {
 		return nil, err
 	}
-	in.Permissions = fullIf(in.Permissions)
-	return one[APIKey](s.api.UpdateAPIKeyWithBody(ctx, serverID, id, jsonType, body(in)))
+	return one[APIKey](s.api.UpdateAPIKey(ctx, serverID, id, full(in)))
 }
 
 // Delete ends an API key, at once and for good, and returns what it was, masked: each later call with it fails with

@@ -1,13 +1,11 @@
 package client
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
+	"reflect"
 )
 
 // A CreateOption says more about one call that makes something: it is the last argument of the methods that take it.
@@ -64,28 +62,20 @@ func (c *creation) note(res *http.Response, err error) (*http.Response, error) {
 	return res, err
 }
 
-const jsonType = "application/json"
-
-// body is an input as JSON. It is a *bytes.Reader, so that net/http can send it again by itself.
-func body(in any) io.Reader {
-	text, _ := json.Marshal(in) // Inputs are made of texts, numbers and flags, with which nothing can go wrong.
-	return bytes.NewReader(text)
-}
-
-// full is items as a JSON array, which for nil is an empty one and not null.
-func full[T any](items []T) []T {
-	if items == nil {
-		return []T{}
+// full is an input whose lists are never null: one that is nil becomes a list without items. What may be left out and is
+// empty is left out all the same, and a nil pointer stays nil.
+func full[T any](in T) T {
+	fields := reflect.ValueOf(&in).Elem()
+	for i := range fields.NumField() {
+		switch field := fields.Field(i); {
+		case field.Kind() == reflect.Slice && field.IsNil():
+			field.Set(reflect.MakeSlice(field.Type(), 0, 0))
+		case field.Kind() == reflect.Pointer && !field.IsNil() && field.Elem().Kind() == reflect.Slice && field.Elem().IsNil():
+			field.Set(reflect.New(field.Type().Elem()))
+			field.Elem().Set(reflect.MakeSlice(field.Type().Elem(), 0, 0))
+		}
 	}
-	return items
-}
-
-// fullIf is as full, where nothing at all is something else than no items.
-func fullIf[T any](items *[]T) *[]T {
-	if items == nil {
-		return nil
-	}
-	return new(full(*items))
+	return in
 }
 
 // optional is a text that may be left out.

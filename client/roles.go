@@ -17,45 +17,15 @@ type (
 	// ChannelPermissions is what a role lets a member do in a channel. Its fields are listed at
 	// [gen.ChannelPermissions].
 	ChannelPermissions = gen.ChannelPermissions
+	// RoleCreate is what a role is made from. Title and Class are required. The ServerID may be left out if it is clear:
+	// with an API key, or if there is just one server in which the caller may make roles. Its fields are listed at
+	// [gen.RoleCreate]; leave the old ones to programs that are older than this package.
+	RoleCreate = gen.RoleCreate
+	// RoleUpdate is what a role becomes. It replaces the whole role: what is left out is empty or not permitted then, but a
+	// Title that is left out stays. To change one thing, begin with [RoleUpdateFrom]. Its fields are listed at
+	// [gen.RoleUpdate].
+	RoleUpdate = gen.RoleUpdate
 )
-
-// RoleCreate is what a role is made from. Title and Class are required.
-type RoleCreate struct {
-	// ServerID may be left out if it is clear: with an API key, or if there is just one server in which the caller may
-	// make roles.
-	ServerID string `json:"serverId,omitzero"`
-
-	// Title is one line of 1 to 100 characters.
-	Title string `json:"title"`
-
-	// Class is the name of a colour, or #RRGGBB.
-	Class string `json:"class"`
-
-	// Order is the place of the role among the others, from 0, which is the highest, to 10000.
-	Order int32 `json:"order"`
-
-	Billable bool `json:"billable"`
-
-	// Description has up to 1000 characters.
-	Description string `json:"description,omitzero"`
-
-	ServerPermissions  ServerPermissions  `json:"serverPermissions"`
-	ChannelPermissions ChannelPermissions `json:"channelPermissions"`
-}
-
-// RoleUpdate is what a role becomes. It replaces the whole role but for a Title that is left out: what else is left out is empty or not permitted then. To
-// change one thing, begin with [RoleUpdateFrom].
-type RoleUpdate struct {
-	// All fields are as in [RoleCreate], but that a Title that is left out stays.
-	Title       string `json:"title,omitzero"`
-	Class       string `json:"class"`
-	Order       int32  `json:"order"`
-	Billable    bool   `json:"billable"`
-	Description string `json:"description,omitzero"`
-
-	ServerPermissions  ServerPermissions  `json:"serverPermissions"`
-	ChannelPermissions ChannelPermissions `json:"channelPermissions"`
-}
 
 // RoleUpdateFrom is the update that leaves a role as it is. Change in it what is to change:
 //
@@ -65,7 +35,7 @@ type RoleUpdate struct {
 func RoleUpdateFrom(role Role) RoleUpdate {
 	return RoleUpdate{
 		Title: role.Title, Class: role.Class, Order: role.Order, Billable: role.Billable, Description: role.Description,
-		ServerPermissions: role.ServerPermissions, ChannelPermissions: role.ChannelPermissions,
+		ServerPermissions: &role.ServerPermissions, ChannelPermissions: &role.ChannelPermissions,
 	}
 }
 
@@ -89,7 +59,7 @@ func (s *RolesService) Create(ctx context.Context, in RoleCreate, opts ...Create
 	if err != nil {
 		return nil, err
 	}
-	return one[Role](making.note(s.api.CreateRoleWithBody(ctx, nil, jsonType, body(in), making.edits...)))
+	return one[Role](making.note(s.api.CreateRole(ctx, nil, full(in), making.edits...)))
 }
 
 // Update replaces a role and returns it as it is then. It fails with [ErrConflict] if it would change the title or the
@@ -98,7 +68,7 @@ func (s *RolesService) Update(ctx context.Context, id string, in RoleUpdate) (*R
 	if err := checkID(id); err != nil {
 		return nil, err
 	}
-	return one[Role](s.api.UpdateRoleWithBody(ctx, id, jsonType, body(in)))
+	return one[Role](s.api.UpdateRole(ctx, id, full(in)))
 }
 
 // Delete removes a role and takes it from everybody who has it. It fails with [ErrConflict] for @all.

@@ -107,7 +107,7 @@ func TestEveryMethodMakesItsRequestAndReturnsItsValue(t *testing.T) {
 			"GET /servers/" + id + "/roles", 200, "[" + roleJSON + "]",
 			[]client.Role{{
 				ID: "66a282dab13eee0013cbb4da", Order: 10000, Title: "@all", Description: "Every member", Class: "gray",
-				ServerPermissions:  client.ServerPermissions{AllowDm: true},
+				ServerPermissions:  client.ServerPermissions{AllowDM: true},
 				ChannelPermissions: client.ChannelPermissions{ShareAttachments: true},
 				ServerID:           id, CreatedAt: moment, UpdatedAt: moment,
 			}},

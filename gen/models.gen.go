@@ -345,22 +345,25 @@ type Account struct {
 	CreatedAt Timestamp `json:"createdAt"`
 }
 
-// AccountCreate What a new account is made from. Without a display name, it is the user name or the part of the address before the `@`.
+// AccountCreate What a new account is made from. Only the address and the password are required. Without a display name, it is the
+// user name or the part of the address before the `@`.
 type AccountCreate struct {
 	// Email An e-mail address. Upper and lower case are the same.
 	Email EmailAddress `json:"email"`
 
 	// Password 8 to 128 characters, of any kind.
 	Password NewPassword `json:"password"`
-	Username string      `json:"username,omitempty,omitzero"`
 
-	// FirstName One line of text, without control characters.
+	// Username 3 to 32 lower-case letters, digits, dots, hyphens and underscores. No other account has it.
+	Username string `json:"username,omitempty,omitzero"`
+
+	// FirstName One line of 1 to 100 characters, without control characters.
 	FirstName Title `json:"firstName,omitempty,omitzero"`
 
-	// LastName One line of text, without control characters.
+	// LastName One line of 1 to 100 characters, without control characters.
 	LastName Title `json:"lastName,omitempty,omitzero"`
 
-	// DisplayName One line of text, without control characters.
+	// DisplayName One line of 1 to 100 characters, without control characters.
 	DisplayName Title `json:"displayName,omitempty,omitzero"`
 }
 
@@ -380,7 +383,7 @@ type APIKey struct {
 	// Example: 66a282dab13eee0013cbb4d8
 	ID ObjectID `json:"_id"`
 
-	// Name One line of text, without control characters.
+	// Name One line of 1 to 100 characters, without control characters.
 	Name Title `json:"name"`
 
 	// Key Masked to its first and last four characters, except in the answer to its creation.
@@ -410,9 +413,9 @@ type APIKey struct {
 	UpdatedAt Timestamp `json:"updatedAt"`
 }
 
-// APIKeyCreate What a new key is made from.
+// APIKeyCreate What a new key is made from. Without any permission, it may do nothing but ask for itself.
 type APIKeyCreate struct {
-	// Name One line of text, without control characters.
+	// Name One line of 1 to 100 characters, without control characters.
 	Name Title `json:"name"`
 
 	// Permissions All that a key may do.
@@ -442,7 +445,7 @@ type APIKeyResponse struct {
 
 // APIKeyUpdate What changes; at least one part.
 type APIKeyUpdate struct {
-	// Name One line of text, without control characters.
+	// Name One line of 1 to 100 characters, without control characters.
 	Name *Title `json:"name,omitempty"`
 
 	// Permissions All that a key may do.
@@ -450,7 +453,9 @@ type APIKeyUpdate struct {
 
 	// ExpirePeriod For how many days a key is good; 0 is for ever.
 	ExpirePeriod *ExpirePeriod `json:"expirePeriod,omitempty"`
-	IsActive     *bool         `json:"isActive,omitempty"`
+
+	// IsActive Whether the key is good. One that is not is refused until it is again.
+	IsActive *bool `json:"isActive,omitempty"`
 }
 
 // ApplicationErrorResponse A failure in the Application API.
@@ -522,7 +527,7 @@ type AuditState = Nullable[map[string]any]
 
 // Badge What members can be awarded. Everything in it is a string.
 type Badge struct {
-	// Title One line of text, without control characters.
+	// Title One line of 1 to 100 characters, without control characters.
 	Title Title `json:"title"`
 
 	// Action What a badge is awarded for.
@@ -544,9 +549,9 @@ type Badge struct {
 // BadgeAction What a badge is awarded for.
 type BadgeAction string
 
-// BadgeCreate What a new badge is made from. What is left out is empty, false or 0.
+// BadgeCreate What a new badge is made from. Only the title and the action are required. What is left out is empty, false or 0, and the quantity 1.
 type BadgeCreate struct {
-	// Title One line of text, without control characters.
+	// Title One line of 1 to 100 characters, without control characters.
 	Title Title `json:"title"`
 
 	// Action What a badge is awarded for.
@@ -555,7 +560,7 @@ type BadgeCreate struct {
 	// Quantity How often the action must happen; 1 if it is left out.
 	Quantity *int32 `json:"quantity,omitempty"`
 
-	// Description Text of any number of lines.
+	// Description Up to 1000 characters, on any number of lines.
 	Description Text `json:"description,omitempty,omitzero"`
 
 	// Image The address of an image, a URI; empty for none.
@@ -565,8 +570,10 @@ type BadgeCreate struct {
 	DarkImage BadgeImage `json:"darkImage,omitempty,omitzero"`
 
 	// LightImage The address of an image, a URI; empty for none.
-	LightImage          BadgeImage `json:"lightImage,omitempty,omitzero"`
-	EnabledDarkAndLight bool       `json:"enabledDarkAndLight,omitempty,omitzero"`
+	LightImage BadgeImage `json:"lightImage,omitempty,omitzero"`
+
+	// EnabledDarkAndLight Whether `darkImage` and `lightImage` are for use.
+	EnabledDarkAndLight bool `json:"enabledDarkAndLight,omitempty,omitzero"`
 
 	// Applied Kept for clients that know what they mean by it.
 	Applied bool `json:"applied,omitempty,omitzero"`
@@ -577,12 +584,16 @@ type BadgeCreate struct {
 	// AttachRequired Kept and shown as it was given.
 	AttachRequired bool `json:"attachRequired,omitempty,omitzero"`
 
-	// Award Whether the badge is worth XP.
-	Award           bool  `json:"award,omitempty,omitzero"`
-	AwardXpQuantity int32 `json:"awardXpQuantity,omitempty,omitzero"`
+	// Award Whether whoever is awarded the badge is credited `awardXpQuantity` XP.
+	Award bool `json:"award,omitempty,omitzero"`
 
-	// AwardCurrency Whether the badge is worth coins.
-	AwardCurrency         bool  `json:"awardCurrency,omitempty,omitzero"`
+	// AwardXPQuantity How many XP.
+	AwardXPQuantity int32 `json:"awardXpQuantity,omitempty,omitzero"`
+
+	// AwardCurrency Whether whoever is awarded the badge is credited `awardCurrencyQuantity` coins.
+	AwardCurrency bool `json:"awardCurrency,omitempty,omitzero"`
+
+	// AwardCurrencyQuantity How many coins.
 	AwardCurrencyQuantity int32 `json:"awardCurrencyQuantity,omitempty,omitzero"`
 
 	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
@@ -611,7 +622,7 @@ type BadgeResponse struct {
 
 // BadgeUpdate What a badge becomes. What is left out becomes empty, false or 0, and the quantity 1, whatever it was.
 type BadgeUpdate struct {
-	// Title One line of text, without control characters.
+	// Title One line of 1 to 100 characters, without control characters.
 	Title Title `json:"title"`
 
 	// Action What a badge is awarded for.
@@ -620,7 +631,7 @@ type BadgeUpdate struct {
 	// Quantity How often the action must happen; 1 if it is left out.
 	Quantity *int32 `json:"quantity,omitempty"`
 
-	// Description Text of any number of lines.
+	// Description Up to 1000 characters, on any number of lines.
 	Description Text `json:"description,omitempty,omitzero"`
 
 	// Image The address of an image, a URI; empty for none.
@@ -630,8 +641,10 @@ type BadgeUpdate struct {
 	DarkImage BadgeImage `json:"darkImage,omitempty,omitzero"`
 
 	// LightImage The address of an image, a URI; empty for none.
-	LightImage          BadgeImage `json:"lightImage,omitempty,omitzero"`
-	EnabledDarkAndLight bool       `json:"enabledDarkAndLight,omitempty,omitzero"`
+	LightImage BadgeImage `json:"lightImage,omitempty,omitzero"`
+
+	// EnabledDarkAndLight Whether `darkImage` and `lightImage` are for use.
+	EnabledDarkAndLight bool `json:"enabledDarkAndLight,omitempty,omitzero"`
 
 	// Applied Kept for clients that know what they mean by it.
 	Applied bool `json:"applied,omitempty,omitzero"`
@@ -642,12 +655,16 @@ type BadgeUpdate struct {
 	// AttachRequired Kept and shown as it was given.
 	AttachRequired bool `json:"attachRequired,omitempty,omitzero"`
 
-	// Award Whether the badge is worth XP.
-	Award           bool  `json:"award,omitempty,omitzero"`
-	AwardXpQuantity int32 `json:"awardXpQuantity,omitempty,omitzero"`
+	// Award Whether whoever is awarded the badge is credited `awardXpQuantity` XP.
+	Award bool `json:"award,omitempty,omitzero"`
 
-	// AwardCurrency Whether the badge is worth coins.
-	AwardCurrency         bool  `json:"awardCurrency,omitempty,omitzero"`
+	// AwardXPQuantity How many XP.
+	AwardXPQuantity int32 `json:"awardXpQuantity,omitempty,omitzero"`
+
+	// AwardCurrency Whether whoever is awarded the badge is credited `awardCurrencyQuantity` coins.
+	AwardCurrency bool `json:"awardCurrency,omitempty,omitzero"`
+
+	// AwardCurrencyQuantity How many coins.
 	AwardCurrencyQuantity int32 `json:"awardCurrencyQuantity,omitempty,omitzero"`
 
 	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
@@ -657,7 +674,7 @@ type BadgeUpdate struct {
 
 // Balance What a member has been credited and has not spent.
 type Balance struct {
-	Xp    int64 `json:"xp"`
+	XP    int64 `json:"xp"`
 	Coins int64 `json:"coins"`
 }
 
@@ -675,7 +692,7 @@ type BooleanText = string
 
 // Channel A place in a server where its members talk.
 type Channel struct {
-	// Topic One line of text, without control characters.
+	// Topic One line of 1 to 100 characters, without control characters.
 	Topic       Title    `json:"topic"`
 	Description string   `json:"description"`
 	Permissions []string `json:"permissions"`
@@ -712,15 +729,15 @@ type Channel struct {
 	V Revision `json:"__v"`
 }
 
-// ChannelCreate What a new channel is made from.
+// ChannelCreate What a new channel is made from. Only the topic and the type are required.
 type ChannelCreate struct {
-	// Topic One line of text, without control characters.
+	// Topic One line of 1 to 100 characters, without control characters.
 	Topic Title `json:"topic"`
 
 	// ChannelType `private` and `direct` channels are seen only by those whom a role or a membership admits.
 	ChannelType ChannelType `json:"channelType"`
 
-	// Description Text of any number of lines.
+	// Description Up to 1000 characters, on any number of lines.
 	Description Text `json:"description,omitempty,omitzero"`
 
 	// Permissions The ids of the roles that a private channel admits.
@@ -758,7 +775,7 @@ type ChannelPermissions struct {
 	ShareAttachments   bool `json:"share_Attachments"`
 }
 
-// ChannelPermissionsWrite The flags of ChannelPermissions that are set.
+// ChannelPermissionsWrite What a role lets a member do in a channel. A flag that is left out is false.
 type ChannelPermissionsWrite = ChannelPermissions
 
 // ChannelResponse A channel.
@@ -778,13 +795,13 @@ type ChannelType string
 
 // ChannelUpdate What a channel becomes. What is optional and left out stays as it is.
 type ChannelUpdate struct {
-	// Topic One line of text, without control characters.
+	// Topic One line of 1 to 100 characters, without control characters.
 	Topic Title `json:"topic"`
 
 	// ChannelType `private` and `direct` channels are seen only by those whom a role or a membership admits.
 	ChannelType ChannelType `json:"channelType"`
 
-	// Description Text of any number of lines.
+	// Description Up to 1000 characters, on any number of lines.
 	Description *Text `json:"description,omitempty"`
 
 	// Permissions The ids of the roles that a private channel admits.
@@ -799,7 +816,7 @@ type Colour = string
 
 // CreatedServer A server as the answer to its creation shows it.
 type CreatedServer struct {
-	// Name One line of text, without control characters.
+	// Name One line of 1 to 100 characters, without control characters.
 	Name Title `json:"name"`
 
 	// Image The absolute address of an image, or null.
@@ -890,7 +907,7 @@ type IntegrationChannel struct {
 	// Example: 66a282dab13eee0013cbb4d8
 	ID ObjectID `json:"_id"`
 
-	// Topic One line of text, without control characters.
+	// Topic One line of 1 to 100 characters, without control characters.
 	Topic Title `json:"topic"`
 
 	// ChannelType `private` and `direct` channels are seen only by those whom a role or a membership admits.
@@ -970,7 +987,7 @@ type ObjectIDList = []ObjectID
 
 // OldServerPermissionsWrite The older spelling of ServerPermissionsWrite.
 type OldServerPermissionsWrite struct {
-	AllowDm             bool `json:"allow_dm,omitempty,omitzero"`
+	AllowDM             bool `json:"allow_dm,omitempty,omitzero"`
 	CreateInvite        bool `json:"create_invite,omitempty,omitzero"`
 	KickMembers         bool `json:"kick_members,omitempty,omitzero"`
 	WarnMembers         bool `json:"warn_members,omitempty,omitzero"`
@@ -1039,7 +1056,7 @@ type Role struct {
 	Order    int32 `json:"order"`
 	Billable bool  `json:"billable"`
 
-	// Title One line of text, without control characters.
+	// Title One line of 1 to 100 characters, without control characters.
 	Title       Title  `json:"title"`
 	Description string `json:"description"`
 
@@ -1071,29 +1088,31 @@ type Role struct {
 	V Revision `json:"__v"`
 }
 
-// RoleCreate What a new role is made from.
+// RoleCreate What a new role is made from. A permission that is left out is not given.
 type RoleCreate struct {
-	// Title One line of text, without control characters.
+	// Title One line of 1 to 100 characters, without control characters.
 	Title Title `json:"title"`
 
 	// Class The name of a colour, or `#RRGGBB`.
-	Class    Colour `json:"class"`
-	Order    int32  `json:"order"`
-	Billable bool   `json:"billable"`
+	Class Colour `json:"class"`
 
-	// Description Text of any number of lines.
+	// Order The place of the role among the others, from 0, which is the highest.
+	Order    int32 `json:"order"`
+	Billable bool  `json:"billable"`
+
+	// Description Up to 1000 characters, on any number of lines.
 	Description Text `json:"description,omitempty,omitzero"`
 
-	// ServerPermissions The flags of ServerPermissions that are set.
+	// ServerPermissions What a role lets a member do in the whole server. A flag that is left out is false.
 	ServerPermissions *ServerPermissionsWrite `json:"serverPermissions,omitempty"`
 
 	// OldServerPermissions The older spelling of ServerPermissionsWrite.
 	OldServerPermissions *OldServerPermissionsWrite `json:"server_permissions,omitempty"`
 
-	// ChannelPermissions The flags of ChannelPermissions that are set.
+	// ChannelPermissions What a role lets a member do in a channel. A flag that is left out is false.
 	ChannelPermissions *ChannelPermissionsWrite `json:"channelPermissions,omitempty"`
 
-	// OldChannelPermissions The flags of ChannelPermissions that are set.
+	// OldChannelPermissions What a role lets a member do in a channel. A flag that is left out is false.
 	OldChannelPermissions *ChannelPermissionsWrite `json:"channel_permissions,omitempty"`
 
 	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
@@ -1119,27 +1138,29 @@ type RoleResponse struct {
 
 // RoleUpdate What a role becomes. What is left out becomes empty or is not permitted, but a title that is left out stays.
 type RoleUpdate struct {
-	// Title One line of text, without control characters.
+	// Title One line of 1 to 100 characters, without control characters.
 	Title Title `json:"title,omitempty,omitzero"`
 
 	// Class The name of a colour, or `#RRGGBB`.
-	Class    Colour `json:"class"`
-	Order    int32  `json:"order"`
-	Billable bool   `json:"billable"`
+	Class Colour `json:"class"`
 
-	// Description Text of any number of lines.
+	// Order The place of the role among the others, from 0, which is the highest.
+	Order    int32 `json:"order"`
+	Billable bool  `json:"billable"`
+
+	// Description Up to 1000 characters, on any number of lines.
 	Description Text `json:"description,omitempty,omitzero"`
 
-	// ServerPermissions The flags of ServerPermissions that are set.
+	// ServerPermissions What a role lets a member do in the whole server. A flag that is left out is false.
 	ServerPermissions *ServerPermissionsWrite `json:"serverPermissions,omitempty"`
 
 	// OldServerPermissions The older spelling of ServerPermissionsWrite.
 	OldServerPermissions *OldServerPermissionsWrite `json:"server_permissions,omitempty"`
 
-	// ChannelPermissions The flags of ChannelPermissions that are set.
+	// ChannelPermissions What a role lets a member do in a channel. A flag that is left out is false.
 	ChannelPermissions *ChannelPermissionsWrite `json:"channelPermissions,omitempty"`
 
-	// OldChannelPermissions The flags of ChannelPermissions that are set.
+	// OldChannelPermissions What a role lets a member do in a channel. A flag that is left out is false.
 	OldChannelPermissions *ChannelPermissionsWrite `json:"channel_permissions,omitempty"`
 
 	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
@@ -1154,7 +1175,7 @@ type Server struct {
 	// Example: 66a282dab13eee0013cbb4d8
 	ID ObjectID `json:"_id"`
 
-	// Name One line of text, without control characters.
+	// Name One line of 1 to 100 characters, without control characters.
 	Name Title `json:"name"`
 
 	// Image The absolute address of an image, or null.
@@ -1186,7 +1207,7 @@ type Server struct {
 
 // ServerCreate What a new server is made from.
 type ServerCreate struct {
-	// Name One line of text, without control characters.
+	// Name One line of 1 to 100 characters, without control characters.
 	Name Title `json:"name"`
 
 	// Image An image: PNG, JPEG, GIF or WebP. Its content tells which, whatever its file name or declared type says.
@@ -1210,7 +1231,7 @@ type ServerOwner struct {
 
 // ServerPermissions What a role lets a member do in the whole server.
 type ServerPermissions struct {
-	AllowDm                   bool `json:"allow_dm"`
+	AllowDM                   bool `json:"allow_dm"`
 	CreateInvite              bool `json:"create_invite"`
 	KickMembers               bool `json:"kick_members"`
 	WarnMembers               bool `json:"warn_members"`
@@ -1225,7 +1246,7 @@ type ServerPermissions struct {
 	ServerAdministrator bool `json:"server_administrator"`
 }
 
-// ServerPermissionsWrite The flags of ServerPermissions that are set.
+// ServerPermissionsWrite What a role lets a member do in the whole server. A flag that is left out is false.
 type ServerPermissionsWrite = ServerPermissions
 
 // ServerReference The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
@@ -1243,7 +1264,7 @@ type ServerResponse struct {
 
 // ServerUpdate What changes; at least one part.
 type ServerUpdate struct {
-	// Name One line of text, without control characters.
+	// Name One line of 1 to 100 characters, without control characters.
 	Name *Title `json:"name,omitempty"`
 
 	// Image An image: PNG, JPEG, GIF or WebP. Its content tells which, whatever its file name or declared type says.
@@ -1315,7 +1336,7 @@ type SystemPageMeta struct {
 	NextCursor string `json:"nextCursor,omitempty,omitzero"`
 }
 
-// Text Text of any number of lines.
+// Text Up to 1000 characters, on any number of lines.
 type Text = string
 
 // Timestamp RFC 3339 in UTC with milliseconds.
@@ -1323,7 +1344,7 @@ type Text = string
 // Example: 2026-03-01T16:50:17.610Z
 type Timestamp = Time
 
-// Title One line of text, without control characters.
+// Title One line of 1 to 100 characters, without control characters.
 type Title = string
 
 // UserNumber An account's number, as a string.

@@ -50,7 +50,7 @@ func (k *core) badgeAwarded(ctx context.Context, tx *store.Tx, badge store.Badge
 		kind   string
 		amount int32
 	}{
-		{d.Award, store.XP, d.AwardXpQuantity},
+		{d.Award, store.XP, d.AwardXPQuantity},
 		{d.AwardCurrency, store.Coins, d.AwardCurrencyQuantity},
 	} {
 		if !worth.given || worth.amount == 0 {

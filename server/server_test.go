@@ -515,7 +515,7 @@ func TestParallelAwardsCreditOnce(t *testing.T) {
 			t.Errorf("awarded again: got %d", code)
 		}
 		balance := do[gen.BalanceResponse](t, s.Handler(), "GET", "/servers/"+id+"/members/1/balance", token, nil).Body
-		if balance != (gen.Balance{Xp: 50, Coins: 7}) {
+		if balance != (gen.Balance{XP: 50, Coins: 7}) {
 			t.Errorf("got %+v, want 50 XP and 7 coins", balance)
 		}
 	})

@@ -299,7 +299,7 @@ func (k *core) imageURL(ctx context.Context, imageID string) gen.Nullable[string
 func everyone(id, serverID string, at time.Time) store.Role {
 	return store.Role{Everyone: true, Role: gen.Role{
 		ID: id, ServerID: serverID, Title: "@all", Description: "Every member", Class: "gray", Order: 10000,
-		ServerPermissions: gen.ServerPermissions{AllowDm: true, CreateInvite: true},
+		ServerPermissions: gen.ServerPermissions{AllowDM: true, CreateInvite: true},
 		ChannelPermissions: gen.ChannelPermissions{
 			ViewMessageHistory: true, PostMessages: true, AllowMentions: true, AttachFiles: true, ShareLinks: true, ShareAttachments: true,
 		},

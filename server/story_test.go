@@ -59,7 +59,7 @@ func tellStory(t *testing.T, config Config) {
 	// There is a role, and a private channel that admits it. Ben sees the channel once he has the role.
 	arbiters := must(vera.Roles.Create(ctx, client.RoleCreate{
 		ServerID: club.ID, Title: "arbiters", Class: "blue", Order: 10,
-		ServerPermissions: client.ServerPermissions{WarnMembers: true},
+		ServerPermissions: &client.ServerPermissions{WarnMembers: true},
 	}))
 	disputes := must(vera.Channels.Create(ctx, client.ChannelCreate{
 		ServerID: club.ID, Topic: "disputes", ChannelType: client.ChannelPrivate, Permissions: []string{arbiters.ID},
@@ -81,7 +81,7 @@ func tellStory(t *testing.T, config Config) {
 	// He is awarded a badge by several people at once. It counts once.
 	badge := must(vera.Badges.Create(ctx, client.BadgeCreate{
 		ServerID: club.ID, Title: "Fair play", Action: client.BadgeCustom,
-		Award: true, AwardXpQuantity: 50, AwardCurrency: true, AwardCurrencyQuantity: 5,
+		Award: true, AwardXPQuantity: 50, AwardCurrency: true, AwardCurrencyQuantity: 5,
 	}))
 	var wg sync.WaitGroup
 	for range 8 {
@@ -93,7 +93,7 @@ func tellStory(t *testing.T, config Config) {
 		})
 	}
 	wg.Wait()
-	if balance := must(ben.Badges.Balance(ctx, club.ID, benAccount.Number)); *balance != (client.Balance{Xp: 50, Coins: 5}) {
+	if balance := must(ben.Badges.Balance(ctx, club.ID, benAccount.Number)); *balance != (client.Balance{XP: 50, Coins: 5}) {
 		t.Errorf("got %+v, want 50 XP and 5 coins", balance)
 	}
 

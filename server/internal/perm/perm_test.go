@@ -14,7 +14,7 @@ func role(order int32, server gen.ServerPermissions, channel gen.ChannelPermissi
 }
 
 func TestOf(t *testing.T) {
-	everyone := role(10000, gen.ServerPermissions{AllowDm: true}, gen.ChannelPermissions{PostMessages: true})
+	everyone := role(10000, gen.ServerPermissions{AllowDM: true}, gen.ChannelPermissions{PostMessages: true})
 	for _, test := range []struct {
 		name  string
 		owner bool
@@ -27,7 +27,7 @@ func TestOf(t *testing.T) {
 			[]gen.Role{role(9999, gen.ServerPermissions{ServerAdministrator: true}, gen.ChannelPermissions{})}, perm.Everything()},
 		{"roles add up, and the highest counts", false,
 			[]gen.Role{role(30, gen.ServerPermissions{BanMembers: true}, gen.ChannelPermissions{}), role(20, gen.ServerPermissions{}, gen.ChannelPermissions{Pinable: true}), everyone},
-			perm.Standing{Highest: 20, ServerPermissions: gen.ServerPermissions{AllowDm: true, BanMembers: true}, ChannelPermissions: gen.ChannelPermissions{PostMessages: true, Pinable: true}}},
+			perm.Standing{Highest: 20, ServerPermissions: gen.ServerPermissions{AllowDM: true, BanMembers: true}, ChannelPermissions: gen.ChannelPermissions{PostMessages: true, Pinable: true}}},
 	} {
 		if diff := cmp.Diff(test.want, perm.Of(test.owner, test.roles)); diff != "" {
 			t.Errorf("%s: (-want +got)\n%s", test.name, diff)

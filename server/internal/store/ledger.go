@@ -40,7 +40,7 @@ func (q Ledger) Insert(ctx context.Context, l LedgerLine) error {
 	var more totals
 	switch l.Kind {
 	case XP:
-		more.Xp = l.Amount
+		more.XP = l.Amount
 	case Coins:
 		more.Coins = l.Amount
 	}
@@ -63,12 +63,12 @@ func (c *conn) addToTotals(ctx context.Context, serverID string, account int64, 
 	return c.exec(ctx, `INSERT INTO totals (server_id, account, xp, coins, visits) VALUES ($1, $2, $3, $4, $5)
 	ON CONFLICT (server_id, account) DO UPDATE
 	SET xp = totals.xp + excluded.xp, coins = totals.coins + excluded.coins, visits = totals.visits + excluded.visits`,
-		serverID, account, more.Xp, more.Coins, more.visits)
+		serverID, account, more.XP, more.Coins, more.visits)
 }
 
 func (c *conn) totalsOf(ctx context.Context, serverID string, account int64) (totals, error) {
 	found, err := get(ctx, c, func(rows *sql.Rows) (t totals, err error) {
-		return t, rows.Scan(&t.Xp, &t.Coins, &t.visits)
+		return t, rows.Scan(&t.XP, &t.Coins, &t.visits)
 	}, `SELECT xp, coins, visits FROM totals WHERE server_id = $1 AND account = $2`, serverID, account)
 	if errors.Is(err, ErrNotFound) {
 		err = nil
