@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -258,7 +259,34 @@ func (l List) Match(method, path string) *Operation {
 	return nil
 }
 
-// fits tells whether a word of a path is what the contract has there.
+// fits tells whether a word of a path, still escaped, is what the contract has there.
 func fits(want, given string) bool {
-	return want == given || strings.HasPrefix(want, "{") && given != ""
+	if strings.HasPrefix(want, "{") {
+		return given != ""
+	}
+	plain, err := url.PathUnescape(given)
+	return err == nil && plain == want
+}
+
+// Values are the values of the path parameters in a path that Match finds the operation by.
+func (o *Operation) Values(path string) map[string]string {
+	values := map[string]string{}
+	words := strings.Split(CanonicalPath(path), "/")
+	for i, want := range strings.Split(o.Path, "/") {
+		if name, is := strings.CutPrefix(want, "{"); is && i < len(words) {
+			values[strings.TrimSuffix(name, "}")], _ = url.PathUnescape(words[i])
+		}
+	}
+	return values
+}
+
+// Fill is the path with the values of its parameters, escaped.
+func (o *Operation) Fill(value func(p *openapi3.Parameter) string) string {
+	words := strings.Split(o.Path, "/")
+	for i, word := range words {
+		if name, is := strings.CutPrefix(word, "{"); is {
+			words[i] = url.PathEscape(value(o.Parameter(openapi3.ParameterInPath, strings.TrimSuffix(name, "}"))))
+		}
+	}
+	return strings.Join(words, "/")
 }

@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"slices"
 	"strings"
 	"time"
 )
@@ -117,12 +116,6 @@ var auth = []testCase{
 		if asJSON(wrong.at("/meta")) != asJSON(nobody.at("/meta")) || wrong.text("/body/code") != nobody.text("/body/code") {
 			nobody.fail("tells who has an account: %s, and with a wrong password %s", nobody.summary(), wrong.summary())
 		}
-	}},
-
-	{"AUTH-REGISTER-02", "registerAccount", "a registration that says too little, too much or the wrong thing is refused, and each part is named", func(s *session) {
-		s.anonymous.post("/auth/register", object{"password": "short", "username": "Two words", "colour": "red"}).
-			refuses("/email", "required").refuses("/password", "too_short").refuses("/username", "wrong_format").
-			refuses("/colour", "unknown")
 	}},
 
 	{"AUTH-CODE-01", "resendCode forgotPassword", "asking for a code gets the same answer whether or not there is an account", func(s *session) {
@@ -251,34 +244,6 @@ var mailedAuth = []testCase{
 		s.as(newcomer.token).get("/auth/me").expect(200)
 		s.anonymous.post("/auth/login", object{"email": old.email, "password": old.password}).expect(401)
 		s.anonymous.post("/auth/login", object{"email": newcomer.email, "password": newcomer.password}).expect(200)
-	}},
-
-	{"AUTH-SERVER-01", "mail channels roles badges", "who has just one server in which to do a thing need not say which", func(s *session) {
-		newcomer := s.as(s.newcomer().token)
-		newcomer.get("/channels").refuses("query/serverId", "")
-		newcomer.post("/channels", object{"topic": "openings", "channelType": "open"}).refuses("/serverId", "")
-
-		mine := newcomer.makesServer("Chess club")
-		newcomer.get("/channels").expect(200).is("/body", []any{})
-		made := newcomer.post("/channels", object{"topic": "openings", "channelType": "open"}).expect(200).is("/body/serverId", mine.id)
-		newcomer.get("/channels").expect(200).find("/body", "_id", made.text("/body/_id"))
-		newcomer.post("/roles", aRole).expect(201).is("/body/serverId", mine.id)
-		newcomer.post("/badges", aBadge).expect(200)
-		newcomer.get("/badges").expect(200).find("/body", "title", "Chatterbox")
-		newcomer.get("/roles/"+mine.owner).expect(200).find("/body", "title", "@all")
-
-		// In a second server the newcomer may read, and not write.
-		theirs := s.a.makesServer("Go club")
-		newcomer.post(theirs.path("/join")).expect(200)
-		for _, list := range []string{"/channels", "/badges", "/roles/" + mine.owner} {
-			newcomer.get(list).refuses("query/serverId", "")
-		}
-		newcomer.post("/channels", object{"topic": "endgames", "channelType": "open"}).expect(200).is("/body/serverId", mine.id)
-		newcomer.post("/roles", aRole.and(object{"title": "others"})).expect(201).is("/body/serverId", mine.id)
-		newcomer.post("/badges", aBadge.and(object{"title": "Second"})).expect(200)
-		if titles := newcomer.get("/badges?serverId="+mine.id).expect(200).each("/body", "title"); !slices.Contains(titles, "Second") {
-			s.fail("a badge that was made without a serverId is not in the only server in which it could be made: %v", titles)
-		}
 	}},
 }
 

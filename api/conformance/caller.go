@@ -117,7 +117,7 @@ func (c caller) send(method, path, kind string, body []byte) *answer {
 		address = c.suite.url + path
 	}
 	// Whoever waits for a limit to end must not be overtaken by others of this run.
-	if op := c.suite.contract.find(method, strings.SplitN(path, "?", 2)[0]); op != nil && op.rateLimited() {
+	if op := c.suite.contract.operations.Match(method, strings.SplitN(path, "?", 2)[0]); op != nil && rateLimited(op) {
 		c.suite.limited.Lock()
 		defer c.suite.limited.Unlock()
 	}
@@ -209,8 +209,8 @@ var creations = map[string]string{
 
 // remember notes what a request has made, whether or not the test case expected it to.
 func (c caller) remember(req *http.Request, a *answer) {
-	op := c.suite.contract.find(req.Method, strings.TrimPrefix(req.URL.EscapedPath(), c.suite.base))
-	if op == nil || creations[op.id] == "" || a.status/100 != 2 {
+	op := c.suite.contract.operations.Match(req.Method, strings.TrimPrefix(req.URL.EscapedPath(), c.suite.base))
+	if op == nil || creations[op.ID] == "" || a.status/100 != 2 {
 		return
 	}
 	id, _ := lookup(a.value, "/body/_id")
@@ -218,7 +218,7 @@ func (c caller) remember(req *http.Request, a *answer) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.undo = append(c.undo, func() {
-			gone := c.delete(creations[op.id] + url.PathEscape(id))
+			gone := c.delete(creations[op.ID] + url.PathEscape(id))
 			if gone.status != http.StatusOK && gone.status != http.StatusNotFound {
 				c.fail("could not clean up: %s: %s", gone.what, gone.summary())
 			}

@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -74,35 +73,6 @@ var channels = []testCase{
 		}
 	}},
 
-	{"CHANNELS-INPUT-01", "createChannel updateChannel", "a channel that says too little, too much or the wrong thing is refused, and each part is named", func(s *session) {
-		club := s.a.makesServer("Chess club")
-		path := "/channels/" + s.a.makesChannel(club, "open", nil)
-		least := object{"topic": "openings", "channelType": "open"}
-		for _, to := range []func(object) *answer{
-			func(channel object) *answer {
-				return s.a.post("/channels", channel.and(object{"serverId": club.id}))
-			},
-			func(channel object) *answer { return s.a.put(path, channel) },
-		} {
-			to(object{}).refuses("/topic", "required").refuses("/channelType", "required")
-			to(least.and(object{"topic": ""})).refuses("/topic", "too_short")
-			to(least.and(object{"topic": strings.Repeat("x", 101)})).refuses("/topic", "too_long")
-			to(least.and(object{"topic": "two\nlines"})).refuses("/topic", "wrong_format")
-			to(least.and(object{"channelType": "voice"})).refuses("/channelType", "not_allowed")
-			to(least.and(object{"description": strings.Repeat("x", 1001)})).refuses("/description", "too_long")
-			to(least.and(object{"description": nil})).refuses("/description", "wrong_type")
-			to(least.and(object{"permissions": []string{"moderators"}})).refuses("/permissions/0", "wrong_format")
-			to(least.and(object{"members": []string{"vera"}})).refuses("/members/0", "wrong_format")
-			to(least.and(object{"members": []string{"1", "1"}})).refuses("/members", "duplicate")
-			to(least.and(object{"colour": "red"})).refuses("/colour", "unknown")
-		}
-		s.a.post("/channels", least.and(object{"serverId": "nope"})).refuses("/serverId", "wrong_format")
-		s.a.post("/channels", least.and(object{"serverId": unknownID()})).expect(404)
-		s.a.send("POST", "/channels", "text/plain", []byte("openings")).expect(415)
-		s.a.send("POST", "/channels", "application/json", []byte(`{"topic":"openings"`)).expect(400)
-		s.a.get(club.path("/channels")).expect(200).is("/body/0/topic", "a open channel")
-	}},
-
 	{"CHANNELS-UPDATE-01", "updateChannel", "an update changes what it names and leaves the rest", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		made := s.a.post("/channels", object{
@@ -137,29 +107,6 @@ var channels = []testCase{
 	}},
 
 	// ------------------------------------------------------------------------------------------------- who may, who sees
-
-	{"CHANNELS-ACCESS-01", "createChannel updateChannel deleteChannel listChannels roles", "channels are made and changed by those who manage them, and seen by members", func(s *session) {
-		club := s.a.makesServer("Chess club")
-		channel := object{"topic": "openings", "channelType": "open", "serverId": club.id}
-		id := s.a.makesChannel(club, "open", nil)
-		s.b.post("/channels", channel).expect(404)
-		s.b.get("/channels?serverId=" + club.id).expect(404)
-		s.b.put("/channels/"+id, object{"topic": "mine now", "channelType": "open"}).expect(404)
-		s.b.delete("/channels/" + id).expect(404)
-
-		number := s.b.joins(club)
-		s.b.post("/channels", channel).expect(403)
-		s.b.sees(club, id, true, false)
-
-		role := s.a.appoints(club, number, 50, "manage_channels")
-		made := s.b.post("/channels", channel).expect(200).is("/body/userId", number)
-		s.b.put("/channels/"+id, object{"topic": "endgames", "channelType": "open"}).expect(200).is("/body/userId", club.owner)
-		s.b.delete("/channels/" + id).expect(200)
-		s.a.takes(role, number).expect(200)
-		s.b.sees(club, made.text("/body/_id"), true, false)
-		s.a.appoints(club, number, 50, "server_administrator")
-		s.b.delete("/channels/" + made.text("/body/_id")).expect(200)
-	}},
 
 	{"CHANNELS-PRIVATE-01", "listChannels roles", "a private channel is seen by the owner, by administrators, by those whom it names and by those with its roles", func(s *session) {
 		club := s.a.makesServer("Chess club")
@@ -254,15 +201,6 @@ var channels = []testCase{
 		}
 	}},
 
-	{"CHANNELS-SERVER-01", "createChannel listChannels", "who has several servers must say in which one", func(s *session) {
-		s.a.makesServer("Chess club")
-		s.a.makesServer("Go club")
-		s.a.get("/channels").refuses("query/serverId", "")
-		s.a.post("/channels", object{"topic": "openings", "channelType": "open"}).refuses("/serverId", "")
-		s.a.get("/channels?serverId=nope").refuses("query/serverId", "")
-		s.a.get("/channels?serverId=" + unknownID()).expect(404)
-	}},
-
 	// ----------------------------------------------------------------------------------------------------- with a key
 
 	{"CHANNELS-PROGRAM-01", "listIntegrationChannels keys", "a program gets the channels of its community in one answer, under the documented names", func(s *session) {
@@ -321,31 +259,5 @@ var channels = []testCase{
 		s.a.takes(role, number).expect(200)
 		s.b.sees(club, made, false, false)
 		s.a.sees(club, made, true, true)
-	}},
-
-	{"CHANNELS-REPEAT-01", "createChannel roles keys", "making a channel can be repeated safely", func(s *session) {
-		club := s.a.makesServer("Chess club")
-		number := s.b.joins(club)
-		channel := object{"topic": "after a refusal", "channelType": "open", "serverId": club.id}
-		again := s.b.with(idempotencyKey, unknownID())
-		again.post("/channels", channel).expect(403)
-		s.a.appoints(club, number, 50, "manage_channels")
-		again.post("/channels", channel).expect(200).isRepeated(again.post("/channels", channel))
-
-		s.repeatsSafely(s.a, s.b, creation{
-			status: 200,
-			create: func(who caller, topic string) *answer {
-				return who.post("/channels", object{"topic": topic, "channelType": "open", "serverId": club.id})
-			},
-			count: counted(func() *answer { return s.a.get(club.path("/channels")) }, "/body", "topic"),
-		})
-		other := s.a.makesServer("Go club")
-		s.repeatsSafely(s.a.makesKey(other, "channels").caller, s.a.makesKey(other, "channels").caller, creation{
-			status: 200,
-			create: func(who caller, topic string) *answer {
-				return who.post("/channels", object{"topic": topic, "channelType": "open"})
-			},
-			count: counted(func() *answer { return s.a.get(other.path("/channels")) }, "/body", "topic"),
-		})
 	}},
 }

@@ -496,14 +496,14 @@ func TestTheSectionsAreTheTagsOfTheContractInItsOrder(t *testing.T) {
 	}
 }
 
-// maker makes a server whenever it is asked to, and writes down what is deleted.
-type maker struct {
+// serverMaker makes a server whenever it is asked to, and writes down what is deleted.
+type serverMaker struct {
 	status  int
 	mu      sync.Mutex
 	deleted []string
 }
 
-func (m *maker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (m *serverMaker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodDelete {
 		reply{m.status, nil, `{` + done + `,"body":{"name":"x","image":null,"owner":{"id":"2"},"_id":"66a282dab13eee0013cbb4d8","__v":0,` +
 			`"id":"66a282dab13eee0013cbb4d8"}}`}.ServeHTTP(w, r)
@@ -527,7 +527,7 @@ func TestATestCaseCleansUpBehindItself(t *testing.T) {
 		"when a refusal was expected":             {201, func(s *session) { s.b.submit("POST", "/api/v1/servers").expect(400) }},
 	} {
 		t.Run(promise, func(t *testing.T) {
-			backend := &maker{status: test.status}
+			backend := &serverMaker{status: test.status}
 			runCases(t, backend, testCase{"TEST-CASE-01", "", promise, test.run})
 			if want := []string{"Bearer b /servers/66a282dab13eee0013cbb4d8"}; !cmp.Equal(backend.deleted, want) {
 				t.Error(cmp.Diff(want, backend.deleted))
@@ -537,7 +537,7 @@ func TestATestCaseCleansUpBehindItself(t *testing.T) {
 }
 
 func TestARunThatIsBrokenOffCleansUpAndSaysSo(t *testing.T) {
-	backend := &maker{status: 201}
+	backend := &serverMaker{status: 201}
 	server := httptest.NewServer(backend)
 	defer server.Close()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -555,7 +555,7 @@ func TestARunThatIsBrokenOffCleansUpAndSaysSo(t *testing.T) {
 }
 
 func TestWhatIsUnderWayWhenARunIsBrokenOffIsTakenAwayToo(t *testing.T) {
-	backend := &maker{status: 201}
+	backend := &serverMaker{status: 201}
 	ctx, cancel := context.WithCancel(t.Context())
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
@@ -713,29 +713,23 @@ func TestEveryOperationHasAnExampleThatTheContractAdmits(t *testing.T) {
 	}
 	admitted := map[string]bool{}
 	s := newTestSession(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		op := c.find(r.Method, r.URL.EscapedPath())
+		op := c.operations.Match(r.Method, r.URL.EscapedPath())
 		if op == nil {
 			t.Errorf("%s %s is no operation", r.Method, r.URL)
 			return
 		}
-		params := map[string]string{}
-		for i, word := range strings.Split(r.URL.Path, "/") {
-			if name, is := strings.CutPrefix(op.words[i], "{"); is {
-				params[strings.TrimSuffix(name, "}")] = word
-			}
-		}
-		input := openapi3filter.RequestValidationInput{Request: r, PathParams: params, Route: op.route, Options: &openapi3filter.Options{
+		input := openapi3filter.RequestValidationInput{Request: r, PathParams: op.Values(r.URL.EscapedPath()), Route: routeOf(op), Options: &openapi3filter.Options{
 			AuthenticationFunc: openapi3filter.NoopAuthenticationFunc,
 		}}
 		if err := openapi3filter.ValidateRequest(r.Context(), &input); err != nil {
-			t.Errorf("%s: %v", op.id, err)
+			t.Errorf("%s: %v", op.ID, err)
 		}
-		admitted[op.id] = true
+		admitted[op.ID] = true
 	}), "")
 	for _, op := range c.operations {
-		s.a.sendExample(op)
-		if !admitted[op.id] {
-			t.Errorf("%s was never asked for", op.id)
+		unknown(op).send(s.a)
+		if !admitted[op.ID] {
+			t.Errorf("%s was never asked for", op.ID)
 		}
 	}
 }
@@ -770,8 +764,8 @@ func TestAnOperationIsFoundByItsPath(t *testing.T) {
 	} {
 		got := ""
 		method, path, _ := strings.Cut(request, " ")
-		if op := c.find(method, path); op != nil {
-			got = op.id
+		if op := c.operations.Match(method, path); op != nil {
+			got = op.ID
 		}
 		if got != want {
 			t.Errorf("%s is %q, want %q", request, got, want)

@@ -2,9 +2,12 @@ package conformance
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/rejoin-dev/rejoin/api"
 )
 
 const (
@@ -14,9 +17,7 @@ const (
 
 // isRepeated wants a second answer that is the first again, and says so.
 func (a *answer) isRepeated(again *answer) {
-	if a.header.Get(replayed) != "" {
-		a.fail("the first answer says that it is not the first")
-	}
+	a.isNew()
 	again.expect(a.status)
 	if again.header.Get(replayed) != "true" {
 		again.fail("the header %s is %q, want true: this was sent before under its %s", replayed, again.header.Get(replayed), idempotencyKey)
@@ -26,69 +27,112 @@ func (a *answer) isRepeated(again *answer) {
 	}
 }
 
-// creation is an operation that makes something, as two callers may call it.
-type creation struct {
-	status int
-	create func(who caller, name string) *answer // the same request for the same name
-	count  func(name string) int                 // how many there are of a name
+// isNew wants a success that does not say that it was sent before.
+func (a *answer) isNew() *answer {
+	if a.succeeds(); a.header.Get(replayed) != "" {
+		a.fail("says that it is not the first")
+	}
+	return a
 }
 
-// repeatsSafely is what every operation that takes an Idempotency-Key promises.
-func (s *session) repeatsSafely(one, other caller, c creation) {
-	run := unknownID() // others may make things of such names at the same time
-	under := func(who caller, key, name string) *answer {
-		if name != "" {
-			name += " " + run
-		}
-		return c.create(who.with(idempotencyKey, key), name)
-	}
-	isNew := func(a *answer) *answer {
-		if a.expect(c.status); a.header.Get(replayed) != "" {
-			a.fail("says that it was sent before, which it was not")
-		}
-		return a
-	}
-	counts := func(name string, want int) {
-		if got := c.count(name + " " + run); got != want {
-			s.fail("there are %d named %q, want %d", got, name, want)
-		}
-	}
+// creation is an operation that makes something, in a scene.
+type creation struct {
+	*scene
+	op   *api.Operation
+	name string         // a required member of its body that may be any text; empty: there is none
+	list *api.Operation // where what was made is listed; nil: nowhere
+}
 
-	key := unknownID()
-	first := isNew(under(one, key, "first"))
-	for range 2 {
-		first.isRepeated(under(one, key, "first"))
+func (x *scene) creation(op *api.Operation) creation {
+	c := creation{scene: x, op: op}
+	for _, name := range op.Body.Schema.Value.Required {
+		schema := op.Body.Schema.Value.Properties[name].Value
+		if schema.Type.Is("string") && schema.Format == "" && len(schema.Enum) == 0 && schema.MaxLength != nil {
+			c.name = name
+			break
+		}
 	}
-	counts("first", 1)
-	under(one, key, "second").expect(409)
-	counts("second", 0)
-	first.isRepeated(under(one, key, "first"))
+	for _, path := range []string{op.Path, "/servers/{serverId}" + op.Path} {
+		if list := x.suite.contract.operations.Match("GET", path); c.list == nil && list != nil && list.Path == path {
+			c.list = list
+		}
+	}
+	return c
+}
+
+// under sends the request for what has a name under an Idempotency-Key.
+func (c creation) under(who caller, key, name string) *answer {
+	return c.draft(name).send(who.with(idempotencyKey, key))
+}
+
+func (c creation) draft(name string) *draft { return c.ready(c.op).and(c.name, name) }
+
+// count wants so many things of a name to be there for somebody.
+func (c creation) count(who caller, name string, want int) {
+	if c.list == nil {
+		return
+	}
+	list := draftOf(c.list, c.id).send(who).expect(http.StatusOK)
+	n := 0
+	for _, items := range []string{"/body", "/data"} {
+		if _, there := lookup(list.value, items); !there {
+			continue
+		}
+		for i := range list.list(items) {
+			if got, _ := lookup(list.value, items+"/"+strconv.Itoa(i)+"/"+c.name); got == name {
+				n++
+			}
+		}
+	}
+	if n != want {
+		list.fail("has %d of the %s %q, want %d", n, c.name, name, want)
+	}
+}
+
+// repeat is what every operation that takes an Idempotency-Key promises.
+func repeat(s *session, op *api.Operation) {
+	if !asksWho(op) {
+		repeatByAnybody(s, op)
+		return
+	}
+	c := s.scene().creation(op)
+	one := c.entitled(op)
+	run := " " + unknownID()[:12] // others may make things of such names at the same time
+	key := unknownID()
+	first := c.under(one, key, "first"+run)
+	for range 2 {
+		first.isRepeated(c.under(one, key, "first"+run))
+	}
+	c.count(one, "first"+run, 1)
+	c.under(one, key, "second"+run).expect(http.StatusConflict)
+	c.count(one, "second"+run, 0)
+	first.isRepeated(c.under(one, key, "first"+run))
 
 	// A key is a caller's own, and a failure is not kept under it.
-	isNew(under(other, key, "third"))
-	counts("third", 1)
-	key = unknownID()
-	under(one, key, "").expect(400)
-	isNew(under(one, key, "fourth")).isRepeated(under(one, key, "fourth"))
+	if op.Role == "" {
+		c.under(c.b, key, "third"+run).isNew()
+		c.count(c.b, "third"+run, 1)
+	}
+	key = strings.Repeat("~", 231) + unknownID() // no key is longer
+	c.draft("").without(c.name).send(one.with(idempotencyKey, key)).expect(http.StatusBadRequest)
+	c.under(one, key, "fourth"+run).isRepeated(c.under(one, key, "fourth"+run))
+	c.atOnce(one, "fifth"+run)
+}
 
-	isNew(under(one, strings.Repeat("~", 200)+unknownID(), "fifth"))
-	under(one, strings.Repeat("x", 256), "sixth").refuses("header/"+idempotencyKey, "too_long")
-	under(one, "two words", "sixth").refuses("header/"+idempotencyKey, "wrong_format")
-	counts("sixth", 0)
-
-	// Many at once make one thing. Those that come while it is being made may be told to come back.
-	key = unknownID()
-	answers := make([]*answer, 10)
-	s.atOnce(len(answers), func(i int) {
+// atOnce sends the same many times at once, which makes one thing. Those that come while it is being made may be told to
+// come back.
+func (c creation) atOnce(who caller, name string) {
+	key, answers := unknownID(), make([]*answer, 10)
+	c.session.atOnce(len(answers), func(i int) {
 		for range 10 {
-			answers[i] = under(one, key, "seventh")
+			answers[i] = c.under(who, key, name)
 			pause, err := strconv.Atoi(answers[i].header.Get("Retry-After"))
 			if answers[i].status != http.StatusConflict || err != nil {
 				break
 			}
 			time.Sleep(time.Duration(min(pause, 3)) * time.Second)
 		}
-		answers[i].expect(c.status)
+		answers[i].succeeds()
 	})
 	originals := 0
 	for _, a := range answers {
@@ -100,21 +144,31 @@ func (s *session) repeatsSafely(one, other caller, c creation) {
 		}
 	}
 	if originals != 1 {
-		s.fail("of %d requests sent at once under one %s, %d got an answer that is not marked as repeated, want 1",
+		c.fail("of %d requests sent at once under one %s, %d got an answer that is not marked as repeated, want 1",
 			len(answers), idempotencyKey, originals)
 	}
-	counts("seventh", 1)
+	c.count(who, name, 1)
 }
 
-// counted is a count of the items of a list that have a name, which is a member of each.
-func counted(list func() *answer, pointer, member string) func(name string) int {
-	return func(name string) int {
-		n := 0
-		for _, got := range list().expect(200).each(pointer, member) {
-			if got == name {
-				n++
-			}
-		}
-		return n
+// repeatByAnybody is repeat for who sends no credential. Backends limit how often they may do that.
+func repeatByAnybody(s *session, op *api.Operation) {
+	who := s.anonymous.with(idempotencyKey, unknownID())
+	d := unknown(op)
+	d.send(who).isRepeated(d.send(who))
+	unknown(op).send(who).expect(http.StatusConflict) // with another address
+}
+
+// repeatByKey uses one Idempotency-Key as three callers.
+func repeatByKey(s *session, op *api.Operation) {
+	c := s.scene().creation(op)
+	key, names := unknownID(), []string{"first", "second", "third"}
+	callers := []caller{c.a, c.a.makesKey(c.server, op.Permission).caller, c.a.makesKey(c.server, op.Permission).caller}
+	var firsts []*answer
+	for i, who := range callers {
+		firsts = append(firsts, c.under(who, key, names[i]).isNew())
+	}
+	for i, who := range slices.Backward(callers) {
+		firsts[i].isRepeated(c.under(who, key, names[i]))
+		c.count(c.a, names[i], 1)
 	}
 }

@@ -55,21 +55,6 @@ func (a *answer) isKey(message string, key key, want object) *answer {
 	return a.has("/data", object{"_id": key.id, "key": key.masked()}.and(want))
 }
 
-// everyPermission are all that a key can have.
-func (c *contract) everyPermission() []string {
-	var all []string
-	for _, op := range c.operations {
-		if op.admitsKeys() && op.permission != "any" && !slices.Contains(all, op.permission) {
-			all = append(all, op.permission)
-		}
-	}
-	return all
-}
-
-func (op *operation) admitsKeys() bool {
-	return slices.Contains(op.admits, "keyAuth") || slices.Contains(op.admits, "apiKeyAuth")
-}
-
 // keys are the test cases of the tag keys.
 var keys = []testCase{
 	{"KEYS-CREATE-01", "createApiKey listApiKeys updateApiKey deleteApiKey", "a key is shown whole in the answer that makes it, and masked ever after", func(s *session) {
@@ -116,30 +101,6 @@ var keys = []testCase{
 				listed.fail("lists %v, and they were made in the order %v", got, made)
 			}
 		}
-	}},
-
-	{"KEYS-INPUT-01", "createApiKey updateApiKey", "a key that says too little, too much or the wrong thing is refused, and each part is named", func(s *session) {
-		club := s.a.makesServer("Chess club")
-		path := club.keysPath("/" + s.a.makesKey(club).id)
-		least := object{"name": "shop", "permissions": []string{"badges"}}
-		s.a.post(club.keysPath(""), object{}).refuses("/name", "required").refuses("/permissions", "required")
-		s.a.put(path, object{}).expect(400)
-		for _, to := range []func(object) *answer{
-			func(key object) *answer { return s.a.post(club.keysPath(""), key) },
-			func(key object) *answer { return s.a.put(path, key) },
-		} {
-			to(least.and(object{"name": ""})).refuses("/name", "too_short")
-			to(least.and(object{"name": strings.Repeat("x", 101)})).refuses("/name", "too_long")
-			to(least.and(object{"permissions": []string{"badges", "everything"}})).refuses("/permissions/1", "not_allowed")
-			to(least.and(object{"permissions": []string{"badges", "badges"}})).refuses("/permissions", "duplicate")
-			to(least.and(object{"permissions": "badges"})).refuses("/permissions", "wrong_type")
-			to(least.and(object{"expirePeriod": -1})).refuses("/expirePeriod", "too_small")
-			to(least.and(object{"expirePeriod": 3651})).refuses("/expirePeriod", "too_large")
-			to(least.and(object{"key": unknownID()})).refuses("/key", "unknown")
-		}
-		s.a.post(club.keysPath(""), least.and(object{"isActive": true})).refuses("/isActive", "unknown")
-		s.a.put(path, object{"isActive": "no"}).refuses("/isActive", "wrong_type")
-		s.a.get(club.keysPath("")).expect(200).is("/data/0/name", "shop").is("/data/0/isActive", true)
 	}},
 
 	{"KEYS-UPDATE-01", "updateApiKey channels badges", "a change touches what it names and leaves the rest", func(s *session) {
@@ -205,50 +166,6 @@ var keys = []testCase{
 
 	// -------------------------------------------------------------------------------------------------- what it opens
 
-	{"KEYS-PERMISSIONS-01", "channels roles badges", "a key does what its permissions say, in either header, and nothing else", func(s *session) {
-		club := s.a.makesServer("Chess club")
-		permissions := s.suite.contract.everyPermission()
-		for _, permission := range permissions {
-			with := s.a.makesKey(club, permission)
-			others := slices.DeleteFunc(slices.Clone(permissions), func(p string) bool { return p == permission })
-			without := s.a.makesKey(club, others...)
-			for _, op := range s.suite.contract.operations {
-				if op.permission != permission {
-					continue
-				}
-				// The contract may say that such a key is fine and the thing it asks for is not there.
-				with.sendExample(op).anyOf(200, 201, 404)
-				without.sendExample(op).expect(403)
-				if slices.Contains(op.admits, "apiKeyAuth") {
-					with.inOtherHeader().sendExample(op).anyOf(200, 201, 404)
-					without.inOtherHeader().sendExample(op).expect(403)
-				} else {
-					with.inOtherHeader().sendExample(op).anyOf(401, 403)
-				}
-			}
-		}
-	}},
-
-	{"KEYS-PERMISSIONS-02", "auth channels badges audit", "what is for accounts refuses a key, and what is for keys refuses an account", func(s *session) {
-		club := s.a.makesServer("Chess club")
-		key := s.a.makesKey(club, s.suite.contract.everyPermission()...)
-		for _, op := range s.suite.contract.operations {
-			switch {
-			case len(op.admits) > 0 && !op.admitsKeys():
-				key.sendExample(op).expect(403)
-				key.inOtherHeader().sendExample(op).anyOf(401, 403)
-			case op.admitsKeys() && !slices.Contains(op.admits, "sessionAuth"):
-				s.a.sendExample(op).expect(403)
-			}
-		}
-		key.get(club.path("")).expect(403)
-		key.delete(club.path("")).expect(403)
-		key.get(club.keysPath("")).expect(403)
-		key.post(club.keysPath(""), object{"name": "more", "permissions": []string{"roles"}}).expect(403)
-		key.delete(club.keysPath("/" + key.id)).expect(403)
-		s.a.get(club.path("")).expect(200)
-	}},
-
 	{"KEYS-INFO-01", "getApiKeyInfo channels", "a key without any permission knows who it is", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		key := s.a.makesKey(club)
@@ -260,89 +177,8 @@ var keys = []testCase{
 		key.with("x-api-key", key.whole).get(keyInfo).expect(200)
 	}},
 
-	{"KEYS-COMMUNITY-01", "channels roles badges", "a key opens its own community and no other", func(s *session) {
-		club, other := s.a.makesServer("Chess club"), s.a.makesServer("Go club")
-		key := s.a.makesKey(club, s.suite.contract.everyPermission()...)
-		channel, role, badge := s.a.makesChannel(other, "open", nil), s.a.makesRole(other, nil), s.a.makesBadge(other, nil)
-		for _, a := range []*answer{
-			key.get("/channels?serverId=" + other.id),
-			key.get("/badges?serverId=" + other.id),
-			key.get("/roles/" + club.owner + "?serverId=" + other.id),
-			key.post("/channels", object{"topic": "openings", "channelType": "open", "serverId": other.id}),
-			key.post("/roles", aRole.and(object{"serverId": other.id})),
-			key.post("/badges", aBadge.and(object{"serverId": other.id})),
-			key.put("/channels/"+channel, object{"topic": "openings", "channelType": "open"}),
-			key.put("/roles/"+role, aRole),
-			key.put("/badges/"+badge, aBadge),
-			key.gives(role, club.owner),
-			key.takes(role, club.owner),
-			key.awards(badge, club.owner),
-			key.post("/badges/"+badge+"/remove", object{"userId": club.owner}),
-			key.delete("/channels/" + channel),
-			key.delete("/roles/" + role),
-			key.delete("/badges/" + badge),
-		} {
-			a.anyOf(403, 404)
-		}
-		s.a.get(other.path("/channels")).expect(200).find("/body", "_id", channel)
-		s.a.get(other.path("/roles")).expect(200).find("/body", "_id", role)
-		s.a.get("/badges?serverId="+other.id).expect(200).find("/body", "id", badge)
-	}},
-
 	// ---------------------------------------------------------------------------------------------------- who may make it
 
-	{"KEYS-ACCESS-01", "createApiKey listApiKeys updateApiKey deleteApiKey roles", "keys are for the owner and administrators, and each community has its own", func(s *session) {
-		club, other := s.a.makesServer("Chess club"), s.a.makesServer("Go club")
-		key := s.a.makesKey(club, "badges")
-		path := club.keysPath("/" + key.id)
-		least := object{"name": "shop", "permissions": []string{"badges"}}
-		refused := func(status int) {
-			s.b.get(club.keysPath("")).expect(status)
-			s.b.post(club.keysPath(""), least).expect(status)
-			s.b.put(path, object{"isActive": false}).expect(status)
-			s.b.delete(path).expect(status)
-		}
-		refused(404)
-		number := s.b.joins(club)
-		refused(403)
-		s.a.appoints(club, number, 50, "manage_roles", "manage_channels")
-		refused(403)
-		s.a.appoints(club, number, 40, "server_administrator")
-		s.b.get(club.keysPath("")).expect(200).find("/data", "_id", key.id)
-		made := s.b.makesKey(club, "badges")
-		s.b.put(club.keysPath("/"+made.id), object{"isActive": false}).expect(200)
-		s.b.delete(club.keysPath("/" + made.id)).expect(200)
-
-		s.a.put(other.keysPath("/"+key.id), object{"isActive": false}).expect(404)
-		s.a.delete(other.keysPath("/" + key.id)).expect(404)
-		s.a.get(other.keysPath("")).expect(200).is("/data", []any{})
-		s.a.put(club.keysPath("/"+unknownID()), object{"isActive": false}).expect(404)
-		s.a.delete(club.keysPath("/" + unknownID())).expect(404)
-		s.a.get(club.keysPath("/nope")).expect(405)
-		s.a.delete(club.keysPath("/nope")).refuses("path/apiKeyId", "")
-		s.a.get("/apis/v1/communities/nope/api-keys").refuses("path/communityId", "")
-		unknown := club
-		unknown.id = unknownID()
-		s.a.get(unknown.keysPath("")).expect(404)
-		s.a.post(unknown.keysPath(""), least).expect(404)
-		key.get(keyInfo).expect(200)
-	}},
-
-	{"KEYS-REPEAT-01", "createApiKey roles", "making a key can be repeated safely, and the whole key is in the repetition too", func(s *session) {
-		club := s.a.makesServer("Chess club")
-		s.a.appoints(club, s.b.joins(club), 50, "server_administrator")
-		s.repeatsSafely(s.a, s.b, creation{
-			status: 201,
-			create: func(who caller, name string) *answer {
-				a := who.post(club.keysPath(""), object{"name": name, "permissions": []string{"badges"}, "expirePeriod": 30})
-				if a.status == 201 && !wholeKey.MatchString(a.text("/data/key")) {
-					a.fail("the key is not whole")
-				}
-				return a
-			},
-			count: counted(func() *answer { return s.a.get(club.keysPath("")) }, "/data", "name"),
-		})
-	}},
 }
 
 // permits wants a key to have just these permissions.

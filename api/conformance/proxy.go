@@ -19,6 +19,8 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
+
+	"github.com/rejoin-dev/rejoin/api"
 )
 
 // A Proxy passes requests on to a backend and answers back, both unchanged and while they come, and validates both
@@ -183,14 +185,14 @@ func (p *Proxy) look(resp *http.Response) error {
 
 // exchanged is what came out of an exchange.
 type exchanged struct {
-	op                            *operation // nil: the contract has none for the method and path
-	unknown                       bool       // it is none of the contract's business
+	op                            *api.Operation // nil: the contract has none for the method and path
+	unknown                       bool           // it is none of the contract's business
 	requestChecked, answerChecked bool
 	request, answer               []finding
 }
 
 func (p *Proxy) compare(resp *http.Response, seen *seenRequest, answer *copied) (x exchanged) {
-	x.op = p.contract.find(seen.method, seen.path)
+	x.op = p.contract.operations.Match(seen.method, seen.path)
 	if x.unknown = x.op == nil && !p.contract.covers(seen.method, seen.path); x.unknown {
 		return x
 	}
@@ -210,7 +212,7 @@ func (p *Proxy) compare(resp *http.Response, seen *seenRequest, answer *copied) 
 	if x.op != nil {
 		x.answer = append(x.answer, p.contract.checkOperation(request, resp, body, x.op)...)
 	} else {
-		x.answer = append(x.answer, p.contract.checkUnmatched(request, resp, body, familyOf(seen.path))...)
+		x.answer = append(x.answer, p.contract.checkUnmatched(request, resp, body, api.FamilyOf(seen.path))...)
 	}
 	return x
 }
@@ -227,7 +229,7 @@ func (c *contract) covers(method, path string) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(c.operations, func(op *operation) bool { return c.find(op.method, path) == op })
+	return slices.ContainsFunc(c.operations, func(op *api.Operation) bool { return c.operations.Match(op.Method, path) == op })
 }
 
 func (p *Proxy) note(resp *http.Response, seen *seenRequest, x exchanged) {
@@ -248,9 +250,9 @@ func (p *Proxy) note(resp *http.Response, seen *seenRequest, x exchanged) {
 		Status: resp.StatusCode, RequestID: resp.Header.Get("X-Request-Id"),
 	}
 	if x.op != nil {
-		f.Operation, f.Path = x.op.id, x.op.path
+		f.Operation, f.Path = x.op.ID, x.op.Path
 		if x.answerChecked && len(x.answer) == 0 {
-			p.reached[x.op.id] = true
+			p.reached[x.op.ID] = true
 		}
 	}
 	for _, side := range []struct {
@@ -266,21 +268,11 @@ func (p *Proxy) note(resp *http.Response, seen *seenRequest, x exchanged) {
 }
 
 // checkRequest validates a request against the contract, but for who sends it.
-func checkRequest(r *http.Request, seen *seenRequest, body []byte, op *operation) []finding {
-	route, params := *op.route, map[string]string{}
-	declared := *op.declared
+func checkRequest(r *http.Request, seen *seenRequest, body []byte, op *api.Operation) []finding {
+	declared := *op.Spec
 	declared.Security = &openapi3.SecurityRequirements{}
+	route := routeOf(op)
 	route.Operation = &declared
-	// The two names of a route differ in how they begin.
-	given := strings.Split(seen.path, "/")
-	for i, word := range op.words {
-		if name, is := strings.CutPrefix(word, "{"); is {
-			value, err := url.PathUnescape(given[len(given)-len(op.words)+i])
-			if err == nil {
-				params[strings.TrimSuffix(name, "}")] = value
-			}
-		}
-	}
 	multipart := strings.HasPrefix(seen.header.Get("Content-Type"), "multipart/")
 	var findings []finding
 	if !multipart && len(body) > 0 && isJSON(seen.header) {
@@ -289,7 +281,7 @@ func checkRequest(r *http.Request, seen *seenRequest, body []byte, op *operation
 		}
 	}
 	err := openapi3filter.ValidateRequest(r.Context(), &openapi3filter.RequestValidationInput{
-		Request: r, PathParams: params, Route: &route,
+		Request: r, PathParams: op.Values(seen.path), Route: route,
 		Options: &openapi3filter.Options{MultiError: true, ExcludeRequestBody: multipart, SkipSettingDefaults: true},
 	})
 	for _, e := range each(err) {

@@ -104,7 +104,7 @@ func (r Report) ByTag() []TagFigures {
 
 func (x *run) report() Report {
 	r := Report{
-		Contract: api.Digest, Version: x.suite.contract.version, Target: x.suite.shown, Seed: x.options.Seed, Certify: x.options.Certify,
+		Contract: api.Digest, Version: x.suite.contract.version(), Target: x.suite.shown, Seed: x.options.Seed, Certify: x.options.Certify,
 		Started: x.started.UTC(), Seconds: time.Since(x.started).Seconds(), Problems: []string{}, Results: x.results,
 		Operations: Reach{Missing: []string{}}, Responses: Reach{Missing: []string{}},
 	}
@@ -114,10 +114,10 @@ func (x *run) report() Report {
 	x.suite.mu.Lock()
 	defer x.suite.mu.Unlock()
 	for _, op := range x.suite.contract.operations {
-		r.Operations.count(op.id, x.suite.exercised[op.id])
-		for status := range op.declared.Responses.Map() {
+		r.Operations.count(op.ID, x.suite.exercised[op.ID])
+		for status := range op.Spec.Responses.Map() {
 			if status != "default" {
-				r.Responses.count(op.id+" "+status, x.suite.reached[op.id+" "+status])
+				r.Responses.count(op.ID+" "+status, x.suite.reached[op.ID+" "+status])
 			}
 		}
 	}
@@ -136,16 +136,16 @@ func (x *run) problems(r Report) (all []string) {
 	open := map[string]bool{} // operations of which not everything was tested
 	for _, result := range x.results {
 		for _, id := range result.Operations {
-			if !isNegative(result.ID) && (result.Outcome == Skipped || result.Outcome == Disabled || result.Outcome == "") {
+			if !result.isDerived() && (result.Outcome == Skipped || result.Outcome == Disabled || result.Outcome == "") {
 				open[id] = true
 			}
 		}
 	}
 	var missing []string
 	for _, op := range x.suite.contract.operations {
-		chosen := len(x.options.Tags) == 0 || slices.Contains(x.options.Tags, op.tag)
-		if !x.suite.exercised[op.id] && !open[op.id] && chosen && r.Requirements.Errors == 0 {
-			missing = append(missing, op.id)
+		chosen := len(x.options.Tags) == 0 || slices.Contains(x.options.Tags, op.Tag)
+		if !x.suite.exercised[op.ID] && !open[op.ID] && chosen && r.Requirements.Errors == 0 {
+			missing = append(missing, op.ID)
 		}
 	}
 	if len(missing) > 0 {
@@ -171,8 +171,6 @@ func (r *Reach) count(what string, reached bool) {
 		r.Missing = append(r.Missing, what)
 	}
 }
-
-func isNegative(id string) bool { return strings.HasPrefix(id, "NEGATIVE-") }
 
 // Write writes a report in the format that a file name stands for: .json, .xml (JUnit) or .html.
 func (r Report) Write(w io.Writer, name string) error {

@@ -281,7 +281,7 @@ func TestARunThatWasStoppedDoesNotConformAndItsReportsSaySo(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, op := range contract.operations { // nothing but the end of the run is wrong
-		run.suite.exercised[op.id] = true
+		run.suite.exercised[op.ID] = true
 	}
 	report, err := run.verify(ctx, nil)
 	if err == nil {
@@ -323,7 +323,7 @@ func TestWhereNothingPassedNothingConforms(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, op := range contract.operations {
-				run.suite.exercised[op.id] = true
+				run.suite.exercised[op.ID] = true
 			}
 			report, err := run.verify(t.Context(), nil)
 			if err != nil {

@@ -93,6 +93,7 @@ func allRequirements(seed uint64) ([]requirement, error) {
 	var all []requirement
 	for _, section := range sections {
 		all = append(all, contract.requirements(section)...)
+		all = append(all, contract.derived(section.tag)...)
 		all = append(all, contract.negatives(section.tag, seed)...)
 	}
 	return all, nil
@@ -129,8 +130,8 @@ func (c *contract) requirements(of section) []requirement {
 func (c *contract) sourceOf(operations []string) string {
 	source := len(sources) - 1
 	for _, id := range operations {
-		if op := c.operation(id); op != nil {
-			source = min(source, slices.Index(sources, op.source))
+		if op := c.operations.ByID(id); op != nil {
+			source = min(source, slices.Index(sources, op.Source))
 		}
 	}
 	if len(operations) == 0 || source < 0 {

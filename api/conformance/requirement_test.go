@@ -31,16 +31,17 @@ func TestEveryRequirementHasAnIDOfItsOwnAndSaysWhatItIsAbout(t *testing.T) {
 		t.Fatal(err)
 	}
 	byHand := regexp.MustCompile(`^([A-Z]+)-[A-Z]+-[0-9]{2}$`)
-	derived := regexp.MustCompile(`^NEGATIVE-([A-Za-z]+)-(body|path|query|header)(\.[A-Za-z0-9_]+)*-[A-Za-z]+$`)
+	broken := regexp.MustCompile(`^NEGATIVE-([A-Za-z]+)-(body|path|query|header)(\.[A-Za-z0-9_]+)*-[A-Za-z]+$`)
 	ids, texts := map[string]bool{}, map[string]bool{}
 	for _, r := range Requirements() {
 		if ids[r.ID] || texts[r.Section+r.Text] {
 			t.Errorf("%s is there twice, by its id or in its words: %s", r.ID, r.Text)
 		}
 		ids[r.ID], texts[r.Section+r.Text] = true, true
-		switch written, negative := byHand.FindStringSubmatch(r.ID), derived.FindStringSubmatch(r.ID); {
+		switch written, negative := byHand.FindStringSubmatch(r.ID), broken.FindStringSubmatch(r.ID); {
 		case written != nil && written[1] == strings.ToUpper(r.Section):
-		case negative != nil && contract.operation(negative[1]).tag == r.Section:
+		case negative != nil && contract.operations.ByID(negative[1]).Tag == r.Section:
+		case r.isDerived() && contract.operations.ByID(r.Operations[0]).Tag == r.Section && strings.Contains(r.ID, "-"+r.Operations[0]):
 		default:
 			t.Errorf("%s is not the id of a requirement of %s", r.ID, r.Section)
 		}
@@ -48,7 +49,7 @@ func TestEveryRequirementHasAnIDOfItsOwnAndSaysWhatItIsAbout(t *testing.T) {
 			t.Errorf("%s: %+v", r.ID, r)
 		}
 		for _, id := range r.Operations {
-			if contract.operation(id) == nil {
+			if contract.operations.ByID(id) == nil {
 				t.Errorf("%s is about %s, which is neither an operation nor a tag", r.ID, id)
 			}
 		}
@@ -63,12 +64,67 @@ func TestEveryOperationIsWhatSomeRequirementIsAbout(t *testing.T) {
 	about := map[string]bool{}
 	for _, r := range Requirements() {
 		for _, id := range r.Operations {
-			about[id] = about[id] || !isNegative(r.ID)
+			about[id] = about[id] || !r.isDerived()
 		}
 	}
 	for _, op := range contract.operations {
-		if !about[op.id] {
-			t.Errorf("no test case is about %s", op.id)
+		if !about[op.ID] {
+			t.Errorf("no test case is about %s", op.ID)
+		}
+	}
+}
+
+func TestAnIDThatIsRetiredIsNotUsedAgain(t *testing.T) {
+	ids := map[string]bool{}
+	for _, r := range Requirements() {
+		ids[r.ID] = true
+	}
+	seen := map[string]bool{}
+	for _, old := range retired {
+		if ids[old.id] || seen[old.id] {
+			t.Errorf("%s is retired, and there again", old.id)
+		}
+		seen[old.id] = true
+		for _, by := range strings.Split(old.by, ", ") {
+			start, any := strings.CutSuffix(by, "*")
+			if !ids[by] && !(any && slices.ContainsFunc(Requirements(), func(r Requirement) bool { return strings.HasPrefix(r.ID, start) })) {
+				t.Errorf("%s was replaced by %s, which is not there", old.id, by)
+			}
+		}
+	}
+}
+
+func TestWhateverAPathNamesCanBeMade(t *testing.T) {
+	contract, err := loadContract()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, op := range contract.operations {
+		for _, p := range op.Parameters() {
+			m, known := makerOf(p.Name, p.Schema)
+			if p.In == openapi3.ParameterInPath && !known {
+				t.Errorf("%s names %s, which nothing makes: it needs a maker", op.ID, p.Name)
+			}
+			if known && len(broken(p.Schema.Value, m.unknown())) > 0 {
+				t.Errorf("%s: %q is no %s", op.ID, m.unknown(), p.Name)
+			}
+		}
+	}
+}
+
+func TestADerivedRequirementNeedsItsOwnTagAndSaysWhichOthers(t *testing.T) {
+	alone := map[string]int{}
+	for _, r := range Requirements() {
+		if r.isDerived() && len(r.With) == 0 {
+			kind, _, _ := strings.Cut(r.ID, "-")
+			alone[kind+" "+r.Section]++
+		}
+	}
+	for _, want := range []string{"CREDENTIAL", "ACCESS", "FOREIGN", "SERVERID", "REPEAT"} {
+		for _, tag := range []string{"channels", "roles", "badges"} {
+			if alone[want+" "+tag] == 0 {
+				t.Errorf("whoever implements only %s is not tested on %s", tag, want)
+			}
 		}
 	}
 }

@@ -131,30 +131,6 @@ var roles = []testCase{
 		}
 	}},
 
-	{"ROLES-INPUT-01", "createRole updateRole", "a role that says too little, too much or the wrong thing is refused, and each part is named", func(s *session) {
-		club := s.a.makesServer("Chess club")
-		path := "/roles/" + s.a.makesRole(club, nil)
-		for _, to := range []func(object) *answer{
-			func(role object) *answer { return s.a.post("/roles", role.and(object{"serverId": club.id})) },
-			func(role object) *answer { return s.a.put(path, role) },
-		} {
-			to(object{}).refuses("/class", "required").refuses("/order", "required").refuses("/billable", "required")
-			to(aRole.and(object{"title": ""})).refuses("/title", "too_short")
-			to(aRole.and(object{"title": strings.Repeat("x", 101)})).refuses("/title", "too_long")
-			to(aRole.and(object{"class": "dark blue"})).refuses("/class", "wrong_format")
-			to(aRole.and(object{"class": "#12345"})).refuses("/class", "wrong_format")
-			to(aRole.and(object{"order": -1})).refuses("/order", "too_small")
-			to(aRole.and(object{"order": 10001})).refuses("/order", "too_large")
-			to(aRole.and(object{"order": "10"})).refuses("/order", "wrong_type")
-			to(aRole.and(object{"billable": "no"})).refuses("/billable", "wrong_type")
-			to(aRole.and(object{"colour": "red"})).refuses("/colour", "unknown")
-			to(aRole.and(object{"serverPermissions": object{"fly": true}})).refuses("/serverPermissions/fly", "unknown")
-			to(aRole.and(object{"channelPermissions": object{"pinable": 1}})).refuses("/channelPermissions/pinable", "wrong_type")
-			to(aRole.and(object{"class": "#12aBcF"})).anyOf(200, 201).is("/body/class", "#12aBcF")
-		}
-		s.a.post("/roles", object{"serverId": club.id}).refuses("/title", "required")
-	}},
-
 	{"ROLES-UPDATE-01", "updateRole", "an update replaces a role: flags that are left out are false", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		made := s.a.post("/roles", aRole.and(object{
@@ -335,26 +311,6 @@ var roles = []testCase{
 		s.b.post("/channels", channel).expect(200)
 	}},
 
-	{"ROLES-ACCESS-01", "createRole updateRole deleteRole", "roles are for those who manage them: a plain member may read, and a stranger sees nothing", func(s *session) {
-		club := s.a.makesServer("Chess club")
-		role := s.a.makesRole(club, nil)
-		number := ""
-		for _, status := range []int{404, 403} {
-			s.b.post("/roles", aRole.and(object{"serverId": club.id})).expect(status)
-			s.b.put("/roles/"+role, aRole).expect(status)
-			s.b.delete("/roles/" + role).expect(status)
-			s.b.gives(role, club.owner).expect(status)
-			s.b.takes(role, club.owner).expect(status)
-			if status == 404 {
-				s.b.get("/roles/" + club.owner + "?serverId=" + club.id).expect(404)
-				number = s.b.joins(club)
-			}
-		}
-		s.b.gives(role, number).expect(403)
-		s.b.get("/roles/" + club.owner + "?serverId=" + club.id).expect(200)
-		s.b.get(club.path("/roles")).expect(200)
-	}},
-
 	{"ROLES-RANK-01", "createRole updateRole deleteRole addRoleToUser removeRoleFromUser", "who manages roles does so below their own highest, with permissions that they have", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		number := s.b.joins(club)
@@ -409,13 +365,6 @@ var roles = []testCase{
 		s.b.delete("/roles/" + role).expect(200)
 	}},
 
-	{"ROLES-SERVER-01", "createRole", "who has several servers must say in which one a role is made", func(s *session) {
-		s.a.makesServer("Chess club")
-		number := s.a.makesServer("Go club").owner
-		s.a.post("/roles", aRole).refuses("/serverId", "")
-		s.a.get("/roles/"+number).refuses("query/serverId", "")
-	}},
-
 	{"ROLES-SERVER-02", "updateRole", "an update that names another server is refused, and changes nothing", func(s *session) {
 		club, other := s.a.makesServer("Chess club"), s.a.makesServer("Go club")
 		role := s.a.makesRole(club, nil)
@@ -455,18 +404,6 @@ var roles = []testCase{
 		key.gives(mighty, number).expect(403)
 		key.gives(plain, number).expect(200)
 		s.b.submit("PUT", club.path(""), field("name", "Go club")).expect(403)
-	}},
-
-	{"ROLES-REPEAT-01", "createRole", "making a role can be repeated safely", func(s *session) {
-		club := s.a.makesServer("Chess club")
-		s.a.appoints(club, s.b.joins(club), 1, "manage_roles")
-		s.repeatsSafely(s.a, s.b, creation{
-			status: 201,
-			create: func(who caller, title string) *answer {
-				return who.post("/roles", aRole.and(object{"title": title, "serverId": club.id}))
-			},
-			count: counted(func() *answer { return s.a.get(club.path("/roles")) }, "/body", "title"),
-		})
 	}},
 }
 

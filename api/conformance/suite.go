@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/rejoin-dev/rejoin/api"
 )
 
 // suite is one run against one backend.
@@ -62,7 +64,7 @@ func newSuite(target Target) (*suite, error) {
 // Without it, every requirement would fail for the same reason.
 func (x *suite) preflight(ctx context.Context) string {
 	s := x.newSession(ctx)
-	path := x.contract.operation("listMyServers").path
+	path := x.contract.operations.ByID("listMyServers").Path
 	for i, who := range []caller{s.a, s.b} {
 		var got *answer
 		s.guard(func() { got = who.get(path) })
@@ -113,8 +115,8 @@ func (x *suite) newSession(ctx context.Context) *session {
 		base:     x.base,
 		next:     next,
 		report:   func(req *http.Request, finding string) { s.note(exchangeOf(req), finding) },
-		answered: func(op *operation, status int, good bool) {
-			s.tags.Store(op.tag, true)
+		answered: func(op *api.Operation, status int, good bool) {
+			s.tags.Store(op.Tag, true)
 			x.answered(op, status, good)
 		},
 	}
@@ -126,13 +128,13 @@ func (x *suite) newSession(ctx context.Context) *session {
 }
 
 // answered notes what an operation has answered, and whether that was documented and all was right with it.
-func (x *suite) answered(op *operation, status int, good bool) {
+func (x *suite) answered(op *api.Operation, status int, good bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if op.declared.Responses.Status(status) != nil {
-		x.reached[fmt.Sprintf("%s %d", op.id, status)] = true
+	if op.Spec.Responses.Status(status) != nil {
+		x.reached[fmt.Sprintf("%s %d", op.ID, status)] = true
 	}
 	if good && status/100 == 2 {
-		x.exercised[op.id] = true
+		x.exercised[op.ID] = true
 	}
 }

@@ -2,15 +2,12 @@ package conformance
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"mime"
 	"net/http"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -35,7 +32,7 @@ type wire struct {
 	next     http.RoundTripper
 
 	report   func(req *http.Request, finding string)
-	answered func(op *operation, status int, good bool) // good: nothing was wrong with the answer
+	answered func(op *api.Operation, status int, good bool) // good: nothing was wrong with the answer
 }
 
 // RoundTrip reads the whole answer, so that the time limit of the request covers it.
@@ -57,14 +54,14 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	exchangeOf(req).answer(resp, body)
 
 	path := strings.TrimPrefix(req.URL.EscapedPath(), w.base)
-	op := w.contract.find(req.Method, path)
+	op := w.contract.operations.Match(req.Method, path)
 	subject, findings := req.Method+" "+path, []finding(nil)
 	switch {
 	case req.Method == http.MethodHead: // there is no body to validate
 	case op != nil:
-		subject, findings = op.id, w.contract.checkOperation(req, resp, body, op)
+		subject, findings = op.ID, w.contract.checkOperation(req, resp, body, op)
 	default:
-		findings = w.contract.checkUnmatched(req, resp, body, familyOf(path))
+		findings = w.contract.checkUnmatched(req, resp, body, api.FamilyOf(path))
 	}
 	for _, f := range append(checkRequestID(req, resp), findings...) {
 		w.report(req, fmt.Sprintf("%s %d%s", subject, resp.StatusCode, f))
@@ -93,33 +90,8 @@ func found(pointer, format string, args ...any) []finding {
 
 // contract is api.Spec, made strict: an answer must not show what the contract does not declare.
 type contract struct {
-	version    string
-	operations []*operation
-	families   map[string]*openapi3.MediaType // how each envelope family reports a failure
-}
-
-type operation struct {
-	id, method, path string
-	tag, source      string
-	words            []string // of the path
-	admits           []string // the security schemes; none: it is for everybody
-	permission       string   // the one that an API key needs, or `any`
-	family           string
-	declared         *openapi3.Operation
-	route            *routers.Route
-}
-
-// rateLimited tells whether backends limit how often one address may call it.
-func (op *operation) rateLimited() bool { return op.tag == "auth" && len(op.admits) == 0 }
-
-// parameter is the schema of a path parameter.
-func (op *operation) parameter(name string) *openapi3.Schema {
-	for _, parameters := range []openapi3.Parameters{op.declared.Parameters, op.route.PathItem.Parameters} {
-		if declared := parameters.GetByInAndName(openapi3.ParameterInPath, name); declared != nil {
-			return declared.Schema.Value
-		}
-	}
-	return &openapi3.Schema{}
+	document   *openapi3.T
+	operations api.List
 }
 
 // loadContract reads the contract once; nothing changes it afterwards.
@@ -131,45 +103,8 @@ var loadContract = sync.OnceValues(func() (*contract, error) {
 	if err := doc.WalkSchemas(closeObject); err != nil {
 		return nil, fmt.Errorf("the contract cannot be walked: %w", err)
 	}
-	c := &contract{version: doc.Info.Version, families: map[string]*openapi3.MediaType{}}
-	named, _ := doc.Extensions["x-envelope-families"].(map[string]any)
-	familyOfSchema := map[string]string{}
-	for family, schema := range named {
-		schema, _ := schema.(map[string]any)
-		ref, _ := schema["$ref"].(string)
-		declared := doc.Components.Schemas[strings.TrimPrefix(ref, "#/components/schemas/")]
-		if declared == nil {
-			return nil, fmt.Errorf("the contract names no schema for the envelope family %s", family)
-		}
-		c.families[family] = &openapi3.MediaType{Schema: declared}
-		familyOfSchema[ref] = family
-	}
-	for path, item := range doc.Paths.Map() {
-		for method, declared := range item.Operations() {
-			op := &operation{
-				id: declared.OperationID, method: method, path: path, words: strings.Split(path, "/"), declared: declared,
-				route: &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: declared},
-			}
-			if op.source, _ = declared.Extensions["x-source"].(string); len(declared.Tags) > 0 {
-				op.tag = declared.Tags[0]
-			}
-			op.permission, _ = declared.Extensions["x-required-permission"].(string)
-			if declared.Security != nil {
-				for _, requirement := range *declared.Security {
-					op.admits = slices.AppendSeq(op.admits, maps.Keys(requirement))
-				}
-			}
-			if fallback := declared.Responses.Default(); fallback != nil {
-				op.family = familyOfSchema[fallback.Value.Content.Get("application/json").Schema.Ref]
-			}
-			c.operations = append(c.operations, op)
-		}
-	}
-	// A brace sorts behind every letter and digit, so a literal word is tried before a parameter in its place.
-	slices.SortFunc(c.operations, func(a, b *operation) int {
-		return cmp.Or(slices.Compare(a.words, b.words), strings.Compare(a.method, b.method))
-	})
-	return c, nil
+	operations, err := api.OperationsOf(doc)
+	return &contract{doc, operations}, err
 })
 
 func closeObject(_ string, ref *openapi3.SchemaRef) error {
@@ -180,56 +115,25 @@ func closeObject(_ string, ref *openapi3.SchemaRef) error {
 	return nil
 }
 
-// operation returns the one of an id, or nil.
-func (c *contract) operation(id string) *operation {
-	for _, op := range c.operations {
-		if op.id == id {
-			return op
-		}
-	}
-	return nil
+// version is that of the contract.
+func (c *contract) version() string { return c.document.Info.Version }
+
+// routeOf is an operation as the validator wants to have it.
+func routeOf(op *api.Operation) *routers.Route {
+	return &routers.Route{Spec: op.Document, Path: op.Path, PathItem: op.Item, Method: op.Method, Operation: op.Spec}
 }
 
-// find returns the operation that a request is for, or nil. Each operation answers under both names of its route
-// family: /servers and /api/v1/servers, /apis/v1/keys and /v1/keys; and with a slash at its end.
-func (c *contract) find(method, path string) *operation {
-	if rest, older := strings.CutPrefix(path, "/api/v1/"); older {
-		path = "/" + rest
-	} else if rest, newer := strings.CutPrefix(path, "/v1/"); newer {
-		path = "/apis/v1/" + rest
-	}
-	words := strings.Split(strings.TrimSuffix(path, "/"), "/")
-	for _, op := range c.operations {
-		if op.method == method && slices.EqualFunc(op.words, words, matches) {
-			return op
-		}
-	}
-	return nil
-}
+// rateLimited tells whether backends limit so closely how often one address may call an operation that a run must wait for it.
+func rateLimited(op *api.Operation) bool { return op.RateLimit == "sign-in" }
 
-func matches(template, word string) bool {
-	if strings.HasPrefix(template, "{") {
-		return word != ""
-	}
-	plain, err := url.PathUnescape(word)
-	return err == nil && plain == template
-}
-
-// familyOf is the family in which a path that belongs to no operation is refused.
-func familyOf(path string) string {
-	for _, root := range []string{"/apis/v1", "/v1"} {
-		if path == root || strings.HasPrefix(path, root+"/") {
-			return "integration"
-		}
-	}
-	return "system"
-}
+// takesKeys tells whether an operation takes API keys.
+func takesKeys(op *api.Operation) bool { return op.Takes(api.KeyAuth) || op.Takes(api.APIKeyAuth) }
 
 // ------------------------------------------------------------------------------------------------ what is answered
 
-func (c *contract) checkOperation(req *http.Request, resp *http.Response, body []byte, op *operation) []finding {
+func (c *contract) checkOperation(req *http.Request, resp *http.Response, body []byte, op *api.Operation) []finding {
 	status := resp.StatusCode
-	response := op.declared.Responses.Status(status)
+	response := op.Spec.Responses.Status(status)
 	switch {
 	case response != nil:
 	case status < 400:
@@ -237,7 +141,7 @@ func (c *contract) checkOperation(req *http.Request, resp *http.Response, body [
 	case slices.Contains([]int{400, 401, 403, 404, 409}, status):
 		return found("", "the contract does not list this status for the operation")
 	default:
-		response = op.declared.Responses.Default()
+		response = op.Spec.Responses.Default()
 	}
 	if len(response.Value.Content) == 0 {
 		if len(body) > 0 {
@@ -250,21 +154,21 @@ func (c *contract) checkOperation(req *http.Request, resp *http.Response, body [
 		return found("", "Content-Type is %q; the contract has %s", kind, kinds(response.Value.Content))
 	}
 	if strings.HasPrefix(kind, "image/") {
-		return validate(req, resp, nil, op.route)
+		return validate(req, resp, nil, routeOf(op))
 	}
-	findings := validate(req, resp, body, op.route)
+	findings := validate(req, resp, body, routeOf(op))
 	return append(findings, checkAgreement(resp, body)...)
 }
 
 // checkUnmatched is for paths and methods that the contract does not have: they are refused, in an envelope.
-func (c *contract) checkUnmatched(req *http.Request, resp *http.Response, body []byte, family string) []finding {
+func (c *contract) checkUnmatched(req *http.Request, resp *http.Response, body []byte, family api.Family) []finding {
 	if resp.StatusCode < 400 {
 		return found("", "a request that is in no contract must be refused")
 	}
 	answers := openapi3.Responses{}
 	answers.Set("default", &openapi3.ResponseRef{Value: &openapi3.Response{
 		Description: openapi3.Ptr(""),
-		Content:     openapi3.Content{"application/json": c.families[family]},
+		Content:     openapi3.Content{"application/json": {Schema: api.ErrorSchema(c.document, family)}},
 	}})
 	route := &routers.Route{Spec: &openapi3.T{OpenAPI: "3.0.3"}, Operation: &openapi3.Operation{Responses: &answers}}
 	if kind := resp.Header.Get("Content-Type"); answers.Default().Value.Content.Get(kind) == nil {

@@ -1,0 +1,79 @@
+package conformance
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/rejoin-dev/rejoin/api"
+)
+
+// audited wants one entry of a success and none of a refusal.
+func audited(s *session, op *api.Operation) {
+	x := s.scene()
+	d := x.ready(op)
+	who := x.entitled(op)
+	count := x.entries(op)
+	d.send(x.anonymous).expect(401)
+	if isForSomeMembers(op) {
+		d.send(x.b).expect(404)
+		d.send(x.joined()).expect(403)
+	}
+	if trail, n := x.trail(op); n != count {
+		trail.fail("has %d entries %s after requests that were refused, and %d before them", n, op.Audit, count)
+	}
+
+	done := d.send(who).succeeds()
+	id, made := firstOf(done, "/body/_id", "/body/id", "/data/_id")
+	if op.Role == "" && made { // it has made the server that it is about
+		x.server.id, count = id, 0
+	}
+	trail, n := x.trail(op)
+	if n != count+1 {
+		trail.stop("%s: has %d entries %s, want %d", trail.what, n, op.Audit, count+1)
+	}
+	entry := trail.find("/body", "action", op.Audit)
+	number := x.server.owner
+	if who.name == x.b.name {
+		number = x.b.number()
+	}
+	trail.is(entry+"/actor", object{"type": "account", "id": number})
+	thing, _, _ := strings.Cut(op.Audit, ".")
+	for _, m := range pathMakers(op) {
+		if m.thing == thing && !op.Creates {
+			trail.is(entry+"/target", x.id(m))
+		}
+	}
+	if op.Creates && made {
+		trail.is(entry+"/target", id)
+	}
+}
+
+// entries is how many entries there are of an operation.
+func (x *scene) entries(op *api.Operation) int {
+	_, n := x.trail(op)
+	return n
+}
+
+func (x *scene) trail(op *api.Operation) (trail *answer, entries int) {
+	trail = x.a.get(x.server.path("/audit?limit=100")).expect(200)
+	for i := range trail.list("/body") {
+		if trail.text("/body/"+strconv.Itoa(i)+"/action") == op.Audit {
+			entries++
+		}
+	}
+	return trail, entries
+}
+
+// number is that of the account of a caller who may make servers.
+func (c caller) number() string { return c.makesServer("Go club").owner }
+
+// firstOf is the first text that is in an answer.
+func firstOf(a *answer, pointers ...string) (text string, ok bool) {
+	for _, pointer := range pointers {
+		if value, _ := lookup(a.value, pointer); value != nil {
+			text, ok = value.(string)
+			return text, ok
+		}
+	}
+	return "", false
+}

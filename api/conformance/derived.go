@@ -1,0 +1,112 @@
+package conformance
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rejoin-dev/rejoin/api"
+)
+
+// A derivation makes one requirement of each operation that the contract says something of.
+type derivation struct {
+	kind    string // what the ids begin with
+	means   string // for people
+	text    string // with the operation where %s stands
+	applies func(*api.Operation) bool
+	with    []string // the tags that it needs besides those of the operation
+	mail    bool
+	run     func(*session, *api.Operation)
+}
+
+// derivations are in the order in which a request is looked at: who is calling, may they, is it there, is it new.
+var derivations = []derivation{
+	{"CREDENTIAL", "a caller without a good credential of the right kind is refused",
+		"%s answers 401 without a good credential, and 403 to one of another kind", asksWho, nil, false, credential},
+	{"KIND", "what is for accounts refuses API keys",
+		"%s is for accounts, and answers 403 to an API key", isForAccounts, []string{"keys"}, false, kind},
+	{"PERMISSION", "an API key needs the permission, and no other",
+		"%s answers 403 to an API key with every permission but the needed one, and needs no other", takesKeys, []string{"keys"}, false, permission},
+	{"KEYSERVER", "an API key is good for its own server only",
+		"%s answers 404 to an API key of another server", isForKeysOfAServer, []string{"keys"}, false, keyServer},
+	{"ACCESS", "who is no member finds nothing, and who may does it",
+		"%s is for whom the contract says: others get 404, and members 403", isInServer, nil, false, access},
+	{"ROLE", "the role that the contract names decides, and nothing else does",
+		"%s is decided by the role permission that the contract names, or by who owns the server", isForSomeMembers, []string{"roles"}, false, role},
+	{"FOREIGN", "what is in a server in which the caller has no business answers as what does not exist",
+		"%s answers about a foreign thing exactly as about one that does not exist", hidesForeign, nil, false, foreign},
+	{"SERVERID", "who could mean several servers must say which",
+		"%s answers 400 where its server is left out and could be one of several", mayLeaveServerOut, nil, false, severalServers},
+	{"ONESERVER", "who can mean only one server need not say which",
+		"%s takes the only server in which the account may do it, and answers 400 if there is none", mayLeaveServerOut, []string{"auth"}, true, oneServer},
+	{"REPEAT", "a creation can be repeated safely",
+		"%s can be repeated safely under an Idempotency-Key", creates, nil, false, repeat},
+	{"REPEATKEY", "an Idempotency-Key is a caller's own",
+		"%s takes one Idempotency-Key of an account and of two API keys for three", createsByKey, []string{"keys"}, false, repeatByKey},
+	{"AUDIT", "a change adds one entry to the audit trail, and a refused one adds none",
+		"%s adds one entry to the audit trail when it succeeds, by who called, and none when it is refused", isAudited, []string{"audit"}, false, audited},
+}
+
+func asksWho(op *api.Operation) bool       { return len(op.Schemes) > 0 }
+func isForAccounts(op *api.Operation) bool { return asksWho(op) && !takesKeys(op) }
+func isInServer(op *api.Operation) bool    { return op.Role != "" }
+func creates(op *api.Operation) bool       { return op.Creates }
+func createsByKey(op *api.Operation) bool  { return op.Creates && takesKeys(op) }
+
+func isForKeysOfAServer(op *api.Operation) bool { return takesKeys(op) && len(makersOf(op)) > 0 }
+func isForSomeMembers(op *api.Operation) bool {
+	return isInServer(op) && op.Role != "member" && op.Role != "anyone"
+}
+func hidesForeign(op *api.Operation) bool { return isInServer(op) && op.Role != "anyone" }
+
+// mayLeaveServerOut tells whether a request may leave out its server, and nothing else in its path tells it.
+func mayLeaveServerOut(op *api.Operation) bool {
+	return op.ServerPointer() != "" && !slices.ContainsFunc(pathMakers(op), func(m maker) bool { return m.inServer })
+}
+
+// isAudited leaves out what ends its server: the trail goes with it.
+func isAudited(op *api.Operation) bool {
+	return op.Audit != "" && (op.Method != "DELETE" || !strings.HasSuffix(op.Path, "/{serverId}"))
+}
+
+// pathMakers are the makers of what the path of an operation names.
+func pathMakers(op *api.Operation) []maker {
+	var all []maker
+	for _, p := range op.Parameters() {
+		if m, known := makerOf(p.Name, p.Schema); known && p.In == "path" {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+// derived are the requirements of a tag that follow from the contract, but for those that break its schemas.
+func (c *contract) derived(tag string) []requirement {
+	var all []requirement
+	for _, d := range derivations {
+		for _, op := range c.operations {
+			if op.Tag != tag || !d.applies(op) {
+				continue
+			}
+			r := requirement{run: func(s *session) { d.run(s, op) }, Requirement: Requirement{
+				ID: d.kind + "-" + op.ID, Section: tag, Level: Must, Source: op.Source, Operations: []string{op.ID},
+				With: needs(op, d.with...), Mail: d.mail, Text: fmt.Sprintf(d.text, op.ID),
+			}}
+			switch {
+			case d.mail:
+				r.queue = "auth" // they share an account
+			case rateLimited(op):
+				r.rateLimited, r.queue = true, "rate-limited"
+			}
+			all = append(all, r)
+		}
+	}
+	return append(all, c.documented(tag)...)
+}
+
+// isDerived tells whether the id of a requirement was made from a kind and an operation.
+func (r Requirement) isDerived() bool {
+	kind, rest, _ := strings.Cut(r.ID, "-")
+	return len(r.Operations) == 1 && strings.HasPrefix(rest, r.Operations[0]) && (kind == "NEGATIVE" || kind == "DOCUMENTED" ||
+		slices.ContainsFunc(derivations, func(d derivation) bool { return d.kind == kind }))
+}

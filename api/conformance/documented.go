@@ -1,0 +1,135 @@
+package conformance
+
+import (
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+	"sync"
+
+	"github.com/rejoin-dev/rejoin/api"
+)
+
+//go:embed testdata/documented.json
+var documentedText []byte
+
+// documentedRequest is a request as the public documentation shows it, and what must be in its answer. In it, {thing}
+// stands for the id of something that a maker makes.
+type documentedRequest struct {
+	Tag    string              `json:"tag"`
+	Send   string              `json:"send"` // method and path
+	As     string              `json:"as"`   // session, key (as bearer) or x-api-key
+	JSON   json.RawMessage     `json:"json"`
+	Form   map[string]string   `json:"form"`
+	Status int                 `json:"status"`
+	Has    any                 `json:"has"`  // a part of the answer
+	Keys   map[string][]string `json:"keys"` // by where in the answer they must be
+}
+
+var documentedRequests = sync.OnceValue(func() []documentedRequest {
+	var file struct {
+		Requests []documentedRequest `json:"requests"`
+	}
+	if err := json.Unmarshal(documentedText, &file); err != nil {
+		panic(err) // the file is a part of this very binary
+	}
+	return file.Requests
+})
+
+// documented are the requirements of the documented requests to the operations of a tag. Those to operations that the
+// contract does not have yet are not among them.
+func (c *contract) documented(tag string) []requirement {
+	var all []requirement
+	shown := map[string]int{}
+	for _, r := range documentedRequests() {
+		method, path, _ := strings.Cut(r.Send, " ")
+		op := c.operations.Match(method, path)
+		if op == nil || op.Tag != tag {
+			continue
+		}
+		shown[op.ID]++
+		with := needs(op)
+		if r.As != "session" {
+			with = needs(op, "keys")
+		}
+		all = append(all, requirement{run: func(s *session) { r.replay(s, op) }, Requirement: Requirement{
+			ID: fmt.Sprintf("DOCUMENTED-%s-%d", op.ID, shown[op.ID]), Section: tag, Level: Must, Source: "documented",
+			Operations: []string{op.ID}, With: with,
+			Text: fmt.Sprintf("%s takes request %d of the public documentation, and answers as that shows", op.ID, shown[op.ID]),
+		}})
+	}
+	return all
+}
+
+var placeholders = regexp.MustCompile(`\{[a-z]+\}`)
+
+func (r documentedRequest) replay(s *session, op *api.Operation) {
+	x := s.scene()
+	for _, m := range makers { // a list must have something in it
+		if m.tag == op.Tag {
+			x.id(m)
+		}
+	}
+	fill := func(text string) string {
+		return placeholders.ReplaceAllStringFunc(text, func(thing string) string {
+			for _, m := range makers {
+				if m.thing == strings.Trim(thing, "{}") {
+					return x.id(m)
+				}
+			}
+			s.stop("nothing makes what %s stands for: it needs a maker", thing)
+			return ""
+		})
+	}
+	who := x.a
+	if r.As != "session" {
+		key := x.a.makesKey(x.server, s.suite.contract.everyPermission()...)
+		if who = key.caller; r.As == "x-api-key" {
+			who = key.inOtherHeader()
+		}
+	}
+	method, path, _ := strings.Cut(fill(r.Send), " ")
+	var got *answer
+	switch {
+	case r.Form != nil:
+		var parts []part
+		for _, name := range sortedKeys(r.Form) {
+			parts = append(parts, field(name, r.Form[name]))
+		}
+		got = who.submit(method, path, parts...)
+	case r.JSON != nil:
+		var body object
+		if err := json.Unmarshal([]byte(fill(string(r.JSON))), &body); err != nil {
+			panic(err)
+		}
+		if r.As == "session" && mayLeaveServerOut(op) {
+			body["serverId"] = x.server.id // the account of the documentation has only one
+		}
+		got = who.write(method, path, body)
+	default:
+		got = who.send(method, path, "", nil)
+	}
+	got.expect(r.Status).contains("", r.Has)
+	for _, pointer := range sortedKeys(r.Keys) {
+		there := typed[map[string]any](got, "/"+pointer, "an object")
+		for _, key := range r.Keys[pointer] {
+			if _, ok := there[key]; !ok {
+				got.fail("/%s has no %s", pointer, key)
+			}
+		}
+	}
+}
+
+// contains wants all that is in a value to be in the answer, too.
+func (a *answer) contains(pointer string, want any) {
+	members, is := want.(map[string]any)
+	switch {
+	case is:
+		for _, name := range sortedKeys(members) {
+			a.contains(pointer+"/"+escape.Replace(name), members[name])
+		}
+	case pointer != "":
+		a.is(pointer, want)
+	}
+}

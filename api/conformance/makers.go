@@ -1,0 +1,149 @@
+package conformance
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/rejoin-dev/rejoin/api"
+)
+
+// A maker makes what a parameter of a request names. An operation with a new kind of parameter needs one more of these, and
+// is in all derived requirements then.
+type maker struct {
+	thing    string // as the audit trail and testdata/documented.json call it
+	tag      string // of the operations that make it
+	inServer bool   // it tells which server a request is about
+	make     func(*scene) string
+	unknown  func() string // of the same form, and the name of nothing
+}
+
+// makers are by the name of the parameter, with its format where one name stands for several things: the id of a role and
+// the number of a user stand in the same place of the same path.
+var makers = map[string]maker{
+	"serverId":    {"server", "servers", true, func(x *scene) string { return x.server.id }, unknownID},
+	"communityId": {"server", "servers", true, func(x *scene) string { return x.server.id }, unknownID},
+	"imageId": {"image", "servers", false, func(x *scene) string {
+		image := x.a.makesServer("Chess club", upload("image", "a.png", "image/png", pngImage())).image
+		return image[strings.LastIndex(image, "/")+1:]
+	}, unknownID},
+	"userId":      {"number", "servers", false, func(x *scene) string { return x.server.owner }, func() string { return unknownNumber }},
+	"id":          {"number", "servers", false, func(x *scene) string { return x.server.owner }, func() string { return unknownNumber }},
+	"channelId":   {"channel", "channels", true, func(x *scene) string { return x.a.makesChannel(x.server, "open", nil) }, unknownID},
+	"id objectid": {"role", "roles", true, func(x *scene) string { return x.a.makesRole(x.server, nil) }, unknownID},
+	"badgeId":     {"badge", "badges", true, func(x *scene) string { return x.a.makesBadge(x.server, nil) }, unknownUUID},
+	"apiKeyId":    {"key", "keys", true, func(x *scene) string { return x.a.makesKey(x.server).id }, unknownID},
+}
+
+// before are what must have happened for an operation to change anything, where it is not enough that things are there.
+var before = map[string]func(*scene){
+	"removeRoleFromUser": func(x *scene) { x.a.gives(x.id(makers["id objectid"]), x.server.owner).expect(200) },
+	"removeBadge":        func(x *scene) { x.a.awards(x.id(makers["badgeId"]), x.server.owner).expect(200) },
+}
+
+// makerOf is the maker of what a name with a schema stands for.
+func makerOf(name string, schema *openapi3.SchemaRef) (maker, bool) {
+	if m, ok := makers[name+" "+schema.Value.Format]; ok {
+		return m, true
+	}
+	m, ok := makers[name]
+	return m, ok
+}
+
+// makersOf are those whose things a request to an operation names.
+func makersOf(op *api.Operation) []maker {
+	var all []maker
+	draftOf(op, func(m maker) string { all = append(all, m); return "" })
+	return all
+}
+
+// needs are the tags, besides its own and servers, that are needed to call an operation, and more.
+func needs(op *api.Operation, more ...string) []string {
+	tags := []string{}
+	add := func(tag string) {
+		if tag != op.Tag && tag != "servers" && !slices.Contains(tags, tag) {
+			tags = append(tags, tag)
+		}
+	}
+	for _, m := range makersOf(op) {
+		add(m.tag)
+	}
+	for _, tag := range more {
+		add(tag)
+	}
+	slices.Sort(tags)
+	return tags
+}
+
+// scene is a server of a's with what a request needs in it, made when it is asked for. What succeeds may use it up.
+type scene struct {
+	*session
+	server club
+	known  map[string]string // by thing
+	number string            // of b, who is a member then
+}
+
+func (s *session) scene() *scene {
+	return &scene{session: s, server: s.a.makesServer("Chess club"), known: map[string]string{}}
+}
+
+// id is the id of a thing.
+func (x *scene) id(m maker) string {
+	if x.known[m.thing] == "" {
+		x.known[m.thing] = m.make(x)
+	}
+	return x.known[m.thing]
+}
+
+// ready is a request to an operation that has everything it needs to succeed, but for who sends it.
+func (x *scene) ready(op *api.Operation) *draft {
+	if prepare := before[op.ID]; prepare != nil {
+		prepare(x)
+	}
+	return draftOf(op, x.id)
+}
+
+// joined is b as a member.
+func (x *scene) joined() caller {
+	if x.number == "" {
+		x.number = x.b.joins(x.server)
+	}
+	return x.b
+}
+
+// entitled is an account that may do an operation in the scene, and needs no role for it.
+func (x *scene) entitled(op *api.Operation) caller {
+	switch op.Role {
+	case "anyone":
+		return x.b
+	case "member":
+		return x.joined()
+	}
+	return x.a
+}
+
+// unknown is a request about things that are not there.
+func unknown(op *api.Operation) *draft {
+	return draftOf(op, func(m maker) string { return m.unknown() })
+}
+
+// flags are the role permissions of the contract.
+func (c *contract) flags() []string {
+	permissions := c.operations.ByID("createRole").Body.Schema.Value.Properties["serverPermissions"]
+	return sortedKeys(permissions.Value.Properties)
+}
+
+// everyPermission are all that a key can have.
+func (c *contract) everyPermission() []string {
+	var all []string
+	for _, name := range c.operations.ByID("createApiKey").Body.Schema.Value.Properties["permissions"].Value.Items.Value.Enum {
+		all = append(all, name.(string))
+	}
+	return all
+}
+
+// everyBut are the names that are not among these.
+func everyBut(names []string, without ...string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(without, name) })
+}

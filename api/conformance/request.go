@@ -1,0 +1,124 @@
+package conformance
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/rejoin-dev/rejoin/api"
+)
+
+// draft is a request to an operation that the contract admits, until somebody changes it.
+type draft struct {
+	op      *api.Operation
+	path    map[string]string
+	query   url.Values
+	header  map[string]string
+	kind    string
+	body    any    // what is sent as JSON, or the fields of a form
+	raw     []byte // sent instead of body
+	parts   []part // more parts of a form
+	hasBody bool
+}
+
+// draftOf is a request to an operation: what must be in it, about things of these ids.
+func draftOf(op *api.Operation, id func(maker) string) *draft {
+	d := &draft{op: op, path: map[string]string{}, query: url.Values{}, header: map[string]string{}}
+	for _, p := range op.Parameters() {
+		m, known := makerOf(p.Name, p.Schema)
+		switch {
+		case p.In == openapi3.ParameterInPath && !known:
+			panic("nothing makes what the path parameter " + p.Name + " of " + op.ID + " stands for: it needs a maker")
+		case p.In == openapi3.ParameterInPath:
+			d.path[p.Name] = id(m)
+		case p.In == openapi3.ParameterInQuery && known:
+			d.query.Set(p.Name, id(m))
+		}
+	}
+	if op.Body == nil {
+		return d
+	}
+	schema := op.Body.Schema.Value
+	example, _ := op.Body.Example.(map[string]any)
+	body := map[string]any{}
+	for _, name := range sortedKeys(example) {
+		if slices.Contains(schema.Required, name) || uint64(len(body)) < schema.MinProps {
+			body[name] = example[name]
+		}
+	}
+	for _, name := range sortedKeys(schema.Properties) {
+		inner := schema.Properties[name]
+		m, known := makerOf(name, inner)
+		switch required := slices.Contains(schema.Required, name); {
+		case known && (required || m.thing == "server"):
+			body[name] = id(m)
+		case required && inner.Value.Format == "email":
+			body[name] = freshEmail()
+		}
+	}
+	d.kind, d.body, d.hasBody = op.BodyType, body, true
+	return d
+}
+
+// leavesServerOut is the request without what names its server, where that may be left out.
+func (d *draft) leavesServerOut() *draft {
+	d.query.Del("serverId")
+	return d.without("serverId")
+}
+
+// without is the request without a member of its body.
+func (d *draft) without(name string) *draft {
+	if members, ok := d.body.(map[string]any); ok {
+		d.body = map[string]any(object(members).without(name))
+	}
+	return d
+}
+
+// and is the request with a member of its body replaced.
+func (d *draft) and(name string, value any) *draft {
+	members, _ := d.body.(map[string]any)
+	d.body = map[string]any(object(members).and(object{name: value}))
+	return d
+}
+
+func (d *draft) send(who caller) *answer {
+	path := d.op.Fill(func(p *openapi3.Parameter) string { return d.path[p.Name] })
+	if len(d.query) > 0 {
+		path += "?" + d.query.Encode()
+	}
+	for name, value := range d.header {
+		who = who.with(name, value)
+	}
+	switch {
+	case !d.hasBody:
+		return who.send(d.op.Method, path, "", nil)
+	case d.raw != nil:
+		return who.send(d.op.Method, path, d.kind, d.raw)
+	case d.kind == "application/json":
+		return who.write(d.op.Method, path, d.body)
+	}
+	var parts []part
+	fields, _ := d.body.(map[string]any)
+	for _, name := range sortedKeys(fields) {
+		parts = append(parts, field(name, fmt.Sprint(fields[name])))
+	}
+	return who.submit(d.op.Method, path, append(parts, d.parts...)...)
+}
+
+// without is the same object with less in it.
+func (o object) without(name string) object {
+	rest := maps.Clone(o)
+	delete(rest, name)
+	return rest
+}
+
+// fileLimit is how many bytes a file may have.
+func fileLimit(schema *openapi3.Schema) int {
+	limit, _ := schema.Extensions["x-max-bytes"].(float64)
+	return int(limit)
+}
+
+func sortedKeys[V any](all map[string]V) []string { return slices.Sorted(maps.Keys(all)) }
