@@ -44,9 +44,13 @@ type club struct {
 }
 
 func main() {
+	if len(os.Args) != 3 {
+		fmt.Fprintln(os.Stderr, "usage: mapserver TOKEN TOKEN")
+		os.Exit(2)
+	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil || len(os.Args) != 3 {
-		log.Fatal("usage: mapserver TOKEN TOKEN ", err)
+	if err != nil {
+		log.Fatal(err)
 	}
 	b := &backend{clubs: map[string]*club{}, made: map[string]*club{}}
 	e, err := contract.NewEcho(b, contract.Options{Authenticate: authenticate, Inner: []echo.MiddlewareFunc{b.enter}})
@@ -190,10 +194,28 @@ func (b *backend) VisitServer(ctx context.Context, r stub.VisitServerRequestObje
 	return stub.VisitServer200JSONResponse{Meta: ok("Server has been visited successfully"), Body: visit}, nil
 }
 
+// cursor is that of the page that begins with the member of a number.
+func cursor(member int) string { return fmt.Sprintf("member%06d", member) }
+
+// ListMembers has numbered pages of the first 10,000 members, and cursors for all of them.
 func (b *backend) ListMembers(_ context.Context, r stub.ListMembersRequestObject) (stub.ListMembersResponseObject, error) {
 	all, page, limit := b.clubs[r.ServerID].members, int(*r.Params.Page), int(*r.Params.Limit)
+	first := (page - 1) * limit
+	if given := r.Params.Cursor; given != nil {
+		if _, err := fmt.Sscanf(*given, "member%06d", &first); err != nil || *given != cursor(first) {
+			return nil, contract.Invalid(contract.Field("query/cursor", gen.FieldCodeMalformed, "must be the nextCursor of a page"))
+		} else if page != 1 {
+			return nil, contract.Invalid(contract.Field("query/page", gen.FieldCodeNotAllowed, "must be left out where there is a cursor"))
+		}
+	} else if page*limit > 10_000 {
+		return nil, contract.Invalid(contract.Field("query/page", gen.FieldCodeTooLarge, "reaches too far: go on by cursor"))
+	}
 	meta := gen.SystemPageMeta{Success: true, Message: "Members", DevMessage: "Members", Page: *r.Params.Page, Limit: *r.Params.Limit, Total: int64(len(all))}
-	return stub.ListMembers200JSONResponse{Meta: meta, Body: all[min((page-1)*limit, len(all)):min(page*limit, len(all))]}, nil
+	next := min(first+limit, len(all))
+	if next < len(all) {
+		meta.NextCursor = cursor(next)
+	}
+	return stub.ListMembers200JSONResponse{Meta: meta, Body: all[min(first, next):next]}, nil
 }
 
 func (b *backend) ListServerRoles(_ context.Context, r stub.ListServerRolesRequestObject) (stub.ListServerRolesResponseObject, error) {
