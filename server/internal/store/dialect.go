@@ -13,8 +13,9 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/riverdriver/riverdatabasesql"
@@ -105,10 +106,11 @@ var postgreSQL = dialect{
 	isolation: sql.LevelSerializable,
 	shards:    tallyShards,
 	open: func(url string) (write, read *sql.DB, err error) {
-		db, err := sql.Open("pgx", url)
+		config, err := pgx.ParseConfig(url)
 		if err != nil {
 			return nil, nil, causeOf(err)
 		}
+		db := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(useIndexes))
 		db.SetMaxOpenConns(20)
 		db.SetMaxIdleConns(20)
 		db.SetConnMaxLifetime(time.Hour)
@@ -128,6 +130,13 @@ var postgreSQL = dialect{
 		return errors.As(err, &network) || errors.As(err, &connect) || errors.Is(err, driver.ErrBadConn) ||
 			strings.HasPrefix(class, "08") || strings.HasPrefix(class, "53") || strings.HasPrefix(class, "57P")
 	},
+}
+
+// useIndexes keeps PostgreSQL from reading a table whole where an index will do, as it likes to while the table is small:
+// a serializable transaction that has is in conflict with everybody who adds to that table.
+func useIndexes(ctx context.Context, session *pgx.Conn) error {
+	_, err := session.Exec(ctx, `SET enable_seqscan = off; SET jit = off`)
+	return err
 }
 
 // lockPostgreSQL takes a lock that belongs to one connection and ends with it. It asks again and again instead of

@@ -170,7 +170,14 @@ func (s *Store) tryTx(ctx context.Context, fn func(*Tx) error) error {
 type pool struct {
 	*dialect
 	db    *sql.DB
-	stmts sync.Map // SQL text -> *sql.Stmt
+	stmts sync.Map                      // SQL text -> *sql.Stmt
+	saw   func(text string, args []any) // for tests, which look at every statement; otherwise nil
+}
+
+func (p *pool) sees(text string, args []any) {
+	if p.saw != nil {
+		p.saw(text, args)
+	}
 }
 
 func (p *pool) prepared(ctx context.Context, text string) (*sql.Stmt, error) {

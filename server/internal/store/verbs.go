@@ -55,6 +55,7 @@ func scanOne[T any](rows *sql.Rows) (value T, err error) {
 }
 
 func (c *conn) query(ctx context.Context, text string, args []any) (*sql.Rows, error) {
+	c.pool.sees(text, args)
 	switch {
 	case c.tx != nil:
 		return c.tx.QueryContext(ctx, text, args...)
@@ -87,6 +88,7 @@ func (c *conn) change(ctx context.Context, text string, args ...any) error {
 
 // changed runs a statement and tells whether it changed a row.
 func (c *conn) changed(ctx context.Context, text string, args ...any) (bool, error) {
+	c.pool.sees(text, args)
 	run := c.pool.db.ExecContext
 	if c.tx != nil {
 		run = c.tx.ExecContext

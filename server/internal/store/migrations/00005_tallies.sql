@@ -20,7 +20,7 @@ SELECT server_id, 'audit', 0, COUNT(*) FROM audit GROUP BY server_id;
 INSERT INTO tallies (whose, kind, shard, n)
 SELECT CAST(account AS TEXT), 'servers', 0, COUNT(*) FROM members GROUP BY account;
 
--- Evenly, so that a server that has more than it may have now has no shard with room.
+-- Evenly, so that a server that has more than it may have now has no shard with room: it keeps them, and gets no more.
 INSERT INTO tallies (whose, kind, shard, n)
 WITH RECURSIVE shards (shard) AS (
     SELECT 0 UNION ALL SELECT shard + 1 FROM shards WHERE shard < 31

@@ -1,0 +1,225 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The sets that a statement may sort or look through whole, because they are small: by what the plan calls them, with
+// how many there may be.
+var bounded = []struct {
+	statement string // a part of it; empty: any
+	plan      string // a part of the line of the plan
+	atMost    string
+}{
+	{"string_agg", "ORDER BY", "the roles of a server, or those that a channel admits: MaxRoles"},
+	{"FROM (SELECT account, joined_at FROM members", "", "one page"},
+	{"FROM (SELECT id FROM audit", "", "one page"},
+	{"JOIN members m ON m.server_id = r.server_id", "ORDER BY", "the roles of an account in MaxMemberships servers, of MaxRoles each"},
+	{"JOIN member_badges mb ON", "ORDER BY", "the badges of a member: MaxBadges"},
+	{"FROM accounts)", "accounts", "the first row there is"},
+}
+
+func isBounded(statement, plan string) bool {
+	for _, b := range bounded {
+		if strings.Contains(statement, b.statement) && strings.Contains(plan, b.plan) {
+			return true
+		}
+	}
+	return false
+}
+
+// How many rows a statement may read where a community has far more of everything.
+const (
+	large    = 20_000
+	readable = 2_500 // MaxChannels twice, and a page
+)
+
+// Every statement of the package, found by running them all, finds what it wants by an index, in the order in which it wants it.
+func TestNoStatementGrowsWithACommunity(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, url string) {
+		s := open(t, url)
+		seen := recording(s)
+		l := &life{T: t, s: s, nowAt: time.Now()}
+		kept := l.everything()
+		s.write.saw, s.read.saw = nil, nil
+		seen.isComplete(t)
+		enlarge(t, s, kept)
+		for text, args := range seen.found {
+			var faults []string
+			if s.write.goose == postgreSQL.goose {
+				faults = explainPostgreSQL(t, s, text, args)
+			} else {
+				faults = explainSQLite(t, s, text, args)
+			}
+			for _, fault := range faults {
+				t.Errorf("%s\n%s", fault, text)
+			}
+		}
+	})
+}
+
+// isComplete holds what was recorded against the source of the package: every text of SQL in it has been part of a statement.
+func (r *recorder) isComplete(t *testing.T) {
+	t.Helper()
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := 0
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") || name == "dialect.go" { // which asks only for a lock
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if field, is := n.(*ast.Field); is && field.Tag != nil {
+				return false
+			}
+			literal, is := n.(*ast.BasicLit)
+			if !is || literal.Kind != token.STRING || literal.Value[0] != '`' {
+				return true
+			}
+			texts++
+			text := strings.Trim(literal.Value, "`")
+			for statement := range r.found {
+				if strings.Contains(statement, text) {
+					return true
+				}
+			}
+			t.Errorf("%s: this test runs no statement with %q", name, text)
+			return true
+		})
+	}
+	if texts < 60 {
+		t.Errorf("only %d texts of SQL were found in the source", texts)
+	}
+}
+
+// enlarge fills the database as a large community does: members with roles and badges, an account that is everywhere, and
+// long histories.
+func enlarge(t *testing.T, s *Store, id string) {
+	t.Helper()
+	numbers := fmt.Sprintf(`WITH RECURSIVE n (i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE i < %d) `, 1000+large)
+	for _, text := range []string{
+		`INSERT INTO accounts (number, id, email, display_name, created_at) ` + numbers + `SELECT i, 'a' || i, 'a' || i, 'x', i FROM n`,
+		`INSERT INTO sessions (token_hash, account, created_at, expires_at) ` + numbers + `SELECT 's' || i, i, i, 9000000000000000 + i FROM n`,
+		`INSERT INTO codes (account, purpose, salt, hash, tries, expires_at, made, made_since) ` + numbers + `SELECT i, 'verify', '', '', 0, 9000000000000000, 1, 9000000000000000 + i FROM n`,
+		`INSERT INTO idempotency (id, fingerprint, answer, expires_at) ` + numbers + `SELECT 'i' || i, '', '', 9000000000000000 + i FROM n`,
+		`INSERT INTO servers (id, name, owner, created_at) ` + numbers + `SELECT 's' || i, 'x', 1, i FROM n`,
+		`INSERT INTO roles (id, server_id, everyone, title, description, class, position, billable, server_permissions, channel_permissions, created_at, updated_at) ` +
+			numbers + `SELECT 'r' || i, 's' || i, TRUE, 'x', '', 'x', i, FALSE, '{}', '{}', i, i FROM n`,
+		`INSERT INTO channels (id, server_id, account, topic, description, channel_type, created_at, updated_at) ` + numbers + `SELECT 'c' || i, 's' || i, 1, 'x', '', 'open', i, i FROM n`,
+		`INSERT INTO badges (id, server_id, definition, created_at) ` + numbers + `SELECT 'b' || i, 's' || i, '{}', i FROM n`,
+		`INSERT INTO api_keys (id, server_id, key_hash, masked, name, permissions, expire_period, active, account, created_at, updated_at) ` +
+			numbers + `SELECT 'k' || i, 's' || i, 'k' || i, '', '', '[]', 0, TRUE, 1, 0, 0 FROM n`,
+		`INSERT INTO members (server_id, account, joined_at) ` + numbers + `SELECT '` + id + `', i, i FROM n`,
+		`INSERT INTO members (server_id, account, joined_at) ` + numbers + `SELECT 's' || i, 1, i FROM n WHERE i < 1500`, // an account in many servers
+		`INSERT INTO members (server_id, account, joined_at) ` + numbers + `SELECT 's' || i, i, i FROM n`,
+		`INSERT INTO member_roles (server_id, account, role_id) ` + numbers + `SELECT 's' || i, i, 'r' || i FROM n`,
+		`INSERT INTO member_roles (server_id, account, role_id) SELECT m.server_id, m.account, r.id FROM members m JOIN roles r ON r.server_id = m.server_id
+		  WHERE m.server_id = '` + id + `' AND m.account >= 1000 AND NOT r.everyone`,
+		`INSERT INTO member_badges (server_id, account, badge_id, awarded_at) SELECT m.server_id, m.account, b.id, 0 FROM members m JOIN badges b ON b.server_id = m.server_id
+		  WHERE m.server_id = '` + id + `' AND m.account >= 1000`,
+		`INSERT INTO channel_members (channel_id, account) ` + numbers + `SELECT c.id, i FROM n JOIN channels c ON c.server_id = '` + id + `'`,
+		`INSERT INTO channel_roles (channel_id, role_id) ` + numbers + `SELECT 'c' || i, 'r' || i FROM n`,
+		`INSERT INTO audit (id, server_id, actor_type, actor_id, action, target, at) ` + numbers + `SELECT 'e' || i, '` + id + `', 'account', '1', 'x', 'x', i FROM n`,
+		`INSERT INTO visits (server_id, account, day) ` + numbers + `SELECT '` + id + `', 1, 'd' || i FROM n`,
+		`INSERT INTO ledger (id, server_id, account, kind, amount, reason, at) ` + numbers + `SELECT 'l' || i, '` + id + `', 1, 'xp', 1, 'l' || i, i FROM n`,
+		`INSERT INTO totals (server_id, account, xp, coins, visits) ` + numbers + `SELECT '` + id + `', i, 0, 0, 0 FROM n`,
+		`INSERT INTO tallies (whose, kind, shard, n) ` + numbers + `SELECT 's' || i, 'members', 0, 1 FROM n`,
+		`ANALYZE`,
+	} {
+		if _, err := s.write.db.ExecContext(t.Context(), text); err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+	}
+}
+
+func explainSQLite(t *testing.T, s *Store, text string, args []any) (faults []string) {
+	t.Helper()
+	rows, err := s.read.db.QueryContext(t.Context(), `EXPLAIN QUERY PLAN `+text, args...)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, parent, unused int
+		var line string
+		if err := rows.Scan(&id, &parent, &unused, &line); err != nil {
+			t.Fatal(err)
+		}
+		whole := strings.HasPrefix(line, "SCAN ") && line != "SCAN CONSTANT ROW" || strings.Contains(line, "TEMP B-TREE") || strings.Contains(line, "AUTOMATIC")
+		if whole && !isBounded(text, line) {
+			faults = append(faults, line)
+		}
+	}
+	return faults
+}
+
+// A planNode is what PostgreSQL tells of a step of a plan.
+type planNode struct {
+	Type     string   `json:"Node Type"`
+	Relation string   `json:"Relation Name"`
+	Estimate float64  `json:"Plan Rows"`
+	Rows     float64  `json:"Actual Rows"`
+	Removed  float64  `json:"Rows Removed by Filter"`
+	Loops    float64  `json:"Actual Loops"`
+	Key      []string `json:"Sort Key"`
+	Plans    []planNode
+}
+
+func explainPostgreSQL(t *testing.T, s *Store, text string, args []any) (faults []string) {
+	t.Helper()
+	tx, err := s.write.db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	how := `EXPLAIN (FORMAT JSON) `
+	if strings.HasPrefix(strings.TrimSpace(text), "SELECT") {
+		how = `EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) `
+	}
+	var found []byte
+	if err := tx.QueryRowContext(t.Context(), how+text, args...).Scan(&found); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	var plans []struct{ Plan planNode }
+	if err := json.Unmarshal(found, &plans); err != nil {
+		t.Fatal(err)
+	}
+	var read float64
+	var look func(n planNode)
+	look = func(n planNode) {
+		if n.Relation != "" {
+			read += (n.Rows + n.Removed) * max(n.Loops, 1)
+		}
+		line := n.Type + " " + n.Relation
+		if len(n.Key) > 0 {
+			line += " ORDER BY " + strings.Join(n.Key, ", ")
+		}
+		whole := n.Type == "Seq Scan" || strings.Contains(n.Type, "Sort") && n.Estimate > readable
+		if whole && !isBounded(text, line) {
+			faults = append(faults, line+", of about "+strconv.Itoa(int(n.Estimate)))
+		}
+		for _, child := range n.Plans {
+			look(child)
+		}
+	}
+	look(plans[0].Plan)
+	if read > readable {
+		faults = append(faults, fmt.Sprintf("reads %.0f rows", read))
+	}
+	return faults
+}

@@ -1,0 +1,374 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rejoin-dev/rejoin/gen"
+	"github.com/rejoin-dev/rejoin/server/internal/pgtest"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+func onEachDatabase(t *testing.T, test func(t *testing.T, url string)) {
+	t.Run("SQLite", func(t *testing.T) { t.Parallel(); test(t, filepath.Join(t.TempDir(), "rejoin.db")) })
+	t.Run("PostgreSQL", func(t *testing.T) { t.Parallel(); test(t, pgtest.URL(t)) })
+}
+
+func open(t *testing.T, url string) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// A recorder keeps every statement that a store runs, with the arguments of its last run.
+type recorder struct {
+	mu    sync.Mutex
+	found map[string][]any
+}
+
+func recording(s *Store) *recorder {
+	r := &recorder{found: map[string][]any{}}
+	saw := func(text string, args []any) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.found[text] = args
+	}
+	s.write.saw, s.read.saw = saw, saw
+	return r
+}
+
+// A life is a test's way through everything that a store does.
+type life struct {
+	*testing.T
+	s     *Store
+	nowAt time.Time
+	ids   int
+}
+
+func (l *life) must(err error) {
+	l.Helper()
+	if err != nil {
+		l.Fatal(err)
+	}
+}
+
+func (l *life) tx(fn func(tx *Tx) error) { l.Helper(); l.must(l.s.Tx(l.Context(), fn)) }
+
+func (l *life) id() string { l.ids++; return fmt.Sprintf("%024x", l.ids) }
+
+func (l *life) now() gen.Time { l.nowAt = l.nowAt.Add(time.Second); return gen.Time{Time: l.nowAt} }
+
+// account makes an account with a session and a code.
+func (l *life) account() (number int64) {
+	ctx, now := l.Context(), l.now()
+	l.tx(func(tx *Tx) error {
+		a := Account{Account: gen.Account{ID: l.id(), Email: l.id() + "@example.com", CreatedAt: now}}
+		a.Username = gen.NullableOf(l.id())
+		l.must(tx.Auth.InsertAccount(ctx, &a))
+		number = a.Number
+		l.must(tx.Auth.InsertSession(ctx, Session{TokenHash: a.ID, Account: number, CreatedAt: now.Time, ExpiresAt: now.Add(time.Hour)}))
+		_, err := tx.Auth.InsertCode(ctx, Code{Account: number, Purpose: "verify", CreatedAt: now.Time, ExpiresAt: now.Add(time.Hour)}, 1, 20)
+		return err
+	})
+	return number
+}
+
+// server makes a server of an account, with one of everything that a server has; the others are members.
+func (l *life) server(owner int64, others ...int64) (id string) {
+	ctx, now := l.Context(), l.now()
+	id = l.id()
+	l.tx(func(tx *Tx) error {
+		l.must(tx.Servers.Insert(ctx, id, "Chess club", "", owner, now.Time))
+		role := Role{Role: gen.Role{ID: l.id(), ServerID: id, CreatedAt: now, UpdatedAt: now}}
+		all := Role{Role: gen.Role{ID: l.id(), ServerID: id, CreatedAt: now, UpdatedAt: now}, Everyone: true}
+		l.must(tx.Roles.Insert(ctx, role))
+		l.must(tx.Roles.Insert(ctx, all))
+		badge := Badge{ID: l.id(), ServerID: id, CreatedAt: now.Time}
+		l.must(tx.Badges.Insert(ctx, badge))
+		channel := gen.Channel{ID: l.id(), ServerID: id, ChannelType: "private", CreatedAt: now, UpdatedAt: now}
+		l.must(tx.Channels.Insert(ctx, channel, owner, false))
+		l.must(tx.Keys.Insert(ctx, Key{Account: owner, APIKey: gen.APIKey{ID: l.id(), CommunityID: id, CreatedAt: now, UpdatedAt: now}}, l.id()))
+		for _, account := range append([]int64{owner}, others...) {
+			l.must(tx.Servers.InsertMember(ctx, id, account, l.now().Time))
+			_, err := tx.Roles.InsertOf(ctx, id, account, role.ID)
+			l.must(err)
+			_, err = tx.Badges.InsertOf(ctx, badge, account, now.Time)
+			l.must(err)
+			for range 2 { // the second time counts nothing
+				_, err = tx.Servers.InsertVisit(ctx, id, account, "2026-03-01")
+				l.must(err)
+			}
+			for i, kind := range []string{XP, Coins, XP, XP} { // the last for a reason that has counted
+				l.must(tx.Ledger.Insert(ctx, LedgerLine{ID: l.id(), ServerID: id, Account: account, Kind: kind, Amount: int64(10 * (i + 1)), Reason: strconv.Itoa(min(i, 2)), At: now.Time}))
+			}
+			l.must(tx.Audit.Insert(ctx, id, gen.AuditEntry{ID: l.id(), At: l.now()}, nil, channel))
+		}
+		l.must(tx.Channels.AdmitRoles(ctx, channel.ID, id, []string{role.ID}))
+		return tx.Channels.AdmitMembers(ctx, channel.ID, id, []int64{owner})
+	})
+	return id
+}
+
+// everything reads and changes whatever a store holds, once each at least.
+func (l *life) everything() (kept string) {
+	ctx := l.Context()
+	ann, ben, cleo := l.account(), l.account(), l.account()
+	kept = l.server(ann, ben, cleo)
+	gone := l.server(ben, ann, cleo)
+	check := func(_ any, err error) {
+		l.Helper()
+		if err != nil {
+			l.Error(err)
+		}
+	}
+	none := func(_ any, err error) {} // what is not there
+	{
+		q := l.s.Queries
+		account, err := q.Auth.GetAccount(ctx, ann)
+		check(account, err)
+		check(q.Auth.GetAccountByEmail(ctx, account.Email))
+		check(q.Auth.GetCaller(ctx, account.ID, account.CreatedAt.Time))
+		check(q.Auth.AnyAccount(ctx))
+		check(q.Auth.AnyAccountNamed(ctx, "ann"))
+		check(q.Servers.ListOf(ctx, ann))
+		check(q.Servers.Get(ctx, kept))
+		check(q.Servers.GetAsMember(ctx, kept, ann))
+		check(q.Servers.IsMember(ctx, kept, ann))
+		check(q.Servers.ListMembers(ctx, kept, Page{Limit: 20}))
+		check(q.Servers.CountMembers(ctx, kept))
+		check(q.Servers.CountVisits(ctx, kept, ann))
+		check(q.Audit.List(ctx, kept, Page{Limit: 20}))
+		check(q.Audit.Count(ctx, kept))
+		check(q.Ledger.Balance(ctx, kept, ann))
+		check(q.Roles.List(ctx, kept))
+		check(q.Roles.ListOf(ctx, kept, ann))
+		check(q.Roles.ListOfAccount(ctx, ann))
+		check(q.Channels.List(ctx, kept, Viewer{Account: ann}))
+		check(q.Badges.List(ctx, kept))
+		check(q.Badges.ListOf(ctx, kept, ann))
+		check(q.Keys.List(ctx, kept))
+		none(q.Keys.GetByHash(ctx, "x", l.nowAt))
+	}
+	l.tx(func(tx *Tx) error {
+		account, err := tx.Auth.GetAccount(ctx, cleo)
+		l.must(err)
+		check(0, tx.Auth.UpdateVerified(ctx, cleo))
+		check(0, tx.Auth.UpdatePassword(ctx, cleo, "x"))
+		check(tx.Auth.TryCode(ctx, cleo, "verify", 5, account.CreatedAt.Time))
+		check(0, tx.Auth.EndCode(ctx, account.Email, "verify"))
+		check(0, tx.Auth.DeleteSession(ctx, "x"))
+		check(0, tx.Auth.DeleteSessionsOf(ctx, cleo))
+		check(0, tx.Auth.DeleteExpired(ctx, account.CreatedAt.Time))
+		claim := Claim{ID: "x", ExpiresAt: l.nowAt}
+		for range 2 {
+			check(tx.Idempotency.Claim(ctx, claim, l.nowAt.Add(-time.Hour)))
+		}
+		check(0, tx.Idempotency.Keep(ctx, "x", "answer"))
+		check(0, tx.Idempotency.DeleteExpired(ctx, l.nowAt))
+		check(0, tx.Servers.Update(ctx, kept, "Go club", ""))
+		check(0, tx.Servers.DeleteMember(ctx, kept, cleo))
+
+		roles, err := tx.Roles.List(ctx, gone)
+		l.must(err)
+		for _, r := range roles[:1] {
+			role, err := tx.Roles.Get(ctx, r.ID)
+			l.must(err)
+			check(0, tx.Roles.Update(ctx, role))
+			check(tx.Roles.DeleteOf(ctx, gone, cleo, r.ID))
+		}
+		badges, err := tx.Badges.List(ctx, gone)
+		l.must(err)
+		badge, err := tx.Badges.Get(ctx, badges[0].ID)
+		l.must(err)
+		check(0, tx.Badges.Update(ctx, badge))
+		check(tx.Badges.DeleteOf(ctx, badge, cleo))
+		keys, err := tx.Keys.List(ctx, gone)
+		l.must(err)
+		key, err := tx.Keys.Get(ctx, gone, keys[0].ID)
+		l.must(err)
+		check(0, tx.Keys.Update(ctx, key))
+		channels, err := tx.Channels.List(ctx, gone, Viewer{Full: true})
+		l.must(err)
+		channel, err := tx.Channels.Get(ctx, channels[0].ID, Viewer{Full: true})
+		l.must(err)
+		check(tx.Channels.GetServerID(ctx, channel.ID))
+		check(0, tx.Channels.Update(ctx, channel))
+
+		other := l.now()
+		role := gen.Role{ID: l.id(), ServerID: kept, CreatedAt: other, UpdatedAt: other}
+		check(0, tx.Roles.Insert(ctx, Role{Role: role}))
+		check(0, tx.Roles.Delete(ctx, role.ID))
+		extra := Badge{ID: l.id(), ServerID: kept, CreatedAt: other.Time}
+		check(0, tx.Badges.Insert(ctx, extra))
+		check(0, tx.Badges.Delete(ctx, extra.ID))
+		room := gen.Channel{ID: l.id(), ServerID: kept, ChannelType: "open", CreatedAt: other, UpdatedAt: other}
+		check(0, tx.Channels.Insert(ctx, room, ann, false))
+		check(0, tx.Channels.Delete(ctx, room.ID))
+		for range MaxKeys { // until a shard is full, and the others are looked at
+			k := Key{Account: ann, APIKey: gen.APIKey{ID: l.id(), CommunityID: kept, CreatedAt: other, UpdatedAt: other}}
+			if err := tx.Keys.Insert(ctx, k, l.id()); err != nil {
+				break
+			}
+			if l.ids%3 == 0 {
+				check(0, tx.Keys.Delete(ctx, k.ID))
+			}
+		}
+		return nil
+	})
+	l.tx(func(tx *Tx) error { return tx.Servers.Delete(ctx, gone) })
+	if servers, err := l.s.Servers.ListOf(ctx, ann); err != nil || len(servers) != 1 {
+		l.Errorf("a deleted server is listed: %v, %v", servers, err)
+	}
+	for more := true; more; {
+		l.tx(func(tx *Tx) (err error) { more, err = tx.Servers.DeleteRest(ctx, gone, 2); return err })
+	}
+	return kept
+}
+
+// What is kept must be what there is.
+const verifyTallies = `
+SELECT whose, kind, SUM(n) FROM (
+    SELECT whose, kind, n FROM tallies
+    UNION ALL SELECT server_id, 'members', -1 FROM members
+    UNION ALL SELECT CAST(account AS TEXT), 'servers', -1 FROM members
+    UNION ALL SELECT server_id, 'audit', -1 FROM audit
+    UNION ALL SELECT server_id, 'roles', -1 FROM roles
+    UNION ALL SELECT server_id, 'channels', -1 FROM channels
+    UNION ALL SELECT server_id, 'badges', -1 FROM badges
+    UNION ALL SELECT server_id, 'keys', -1 FROM api_keys
+) AS both_sides GROUP BY whose, kind HAVING SUM(n) <> 0`
+
+const verifyTotals = `
+SELECT server_id, CAST(account AS TEXT), SUM(xp) + SUM(coins) * 1000 + SUM(visits) * 1000000 FROM (
+    SELECT server_id, account, xp, coins, visits FROM totals
+    UNION ALL SELECT server_id, account, CASE kind WHEN 'xp' THEN -amount ELSE 0 END, CASE kind WHEN 'coins' THEN -amount ELSE 0 END, 0 FROM ledger
+    UNION ALL SELECT server_id, account, 0, 0, -1 FROM visits
+) AS both_sides GROUP BY server_id, account HAVING SUM(xp) <> 0 OR SUM(coins) <> 0 OR SUM(visits) <> 0`
+
+func verify(t *testing.T, s *Store) {
+	t.Helper()
+	for _, text := range []string{verifyTallies, verifyTotals} {
+		rows, err := s.read.db.QueryContext(t.Context(), text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var whose, kind string
+			var off int64
+			if err := rows.Scan(&whose, &kind, &off); err != nil {
+				t.Fatal(err)
+			}
+			t.Errorf("what is kept of %s, %s, is off by %d", whose, kind, off)
+		}
+	}
+}
+
+func TestWhatIsKeptIsWhatThereIs(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, url string) {
+		s := open(t, url)
+		l := &life{T: t, s: s, nowAt: time.Now()}
+		kept := l.everything()
+		verify(t, s)
+		if n, err := s.Servers.CountMembers(t.Context(), kept); err != nil || n != 2 {
+			t.Errorf("%d members (%v), want 2", n, err)
+		}
+		if b, err := s.Ledger.Balance(t.Context(), kept, 1); err != nil || b != (gen.Balance{XP: 40, Coins: 20}) {
+			t.Errorf("got %+v (%v), want 40 XP and 20 coins", b, err)
+		}
+		var left int
+		if err := s.read.db.QueryRow(`SELECT COUNT(*) FROM servers WHERE deleted`).Scan(&left); err != nil || left != 0 {
+			t.Errorf("%d deleted servers are left (%v)", left, err)
+		}
+	})
+}
+
+func TestTheMigrationFillsWhatIsKept(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, url string) {
+		s := open(t, url)
+		(&life{T: t, s: s, nowAt: time.Now()}).everything()
+		for _, text := range append([]string{`DROP TABLE totals`, `DROP TABLE tallies`}, upOf(t, "00005_tallies.sql")...) {
+			if _, err := s.write.db.Exec(text); err != nil {
+				t.Fatalf("%v\n%s", err, text)
+			}
+		}
+		verify(t, s)
+	})
+}
+
+// upOf is the statements of a migration.
+func upOf(t *testing.T, name string) (statements []string) {
+	t.Helper()
+	text, err := migrations.ReadFile("migrations/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var code strings.Builder
+	for line := range strings.Lines(string(text)) {
+		line, _, _ = strings.Cut(line, "--")
+		code.WriteString(line + "\n")
+	}
+	for statement := range strings.SplitSeq(code.String(), ";") {
+		if strings.TrimSpace(statement) != "" {
+			statements = append(statements, statement)
+		}
+	}
+	return statements
+}
+
+// Whoever has more than there may be now keeps it, and never gets to have more than that.
+func TestMoreThanTheLimitIsKeptAndNotExceeded(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, url string) {
+		s := open(t, url)
+		ctx := t.Context()
+		l := &life{T: t, s: s, nowAt: time.Now()}
+		id := l.server(l.account())
+		const most = MaxKeys + 5
+		l.tx(func(tx *Tx) error {
+			for range most - 1 { // and that of the server
+				l.must(tx.Keys.exec(ctx, `INSERT INTO api_keys (id, server_id, key_hash, masked, name, permissions, expire_period, active, account, created_at, updated_at)
+				VALUES ($1, $2, $1, '', '', '[]', 0, TRUE, 1, 0, 0)`, l.id(), id))
+			}
+			l.must(tx.Keys.exec(ctx, `DELETE FROM tallies`))
+			for _, text := range upOf(t, "00005_tallies.sql") {
+				if strings.Contains(text, "INSERT INTO tallies") {
+					l.must(tx.Keys.exec(ctx, text))
+				}
+			}
+			return nil
+		})
+		add := func() error {
+			key := Key{Account: 1, APIKey: gen.APIKey{ID: l.id(), CommunityID: id}}
+			return s.Tx(ctx, func(tx *Tx) error { return tx.Keys.Insert(ctx, key, l.id()) })
+		}
+		var full *LimitError
+		if err := add(); !errors.As(err, &full) || full.Most != MaxKeys {
+			t.Errorf("got %v, want a LimitError", err)
+		}
+		for range 30 {
+			keys, err := s.Keys.List(ctx, id)
+			l.must(err)
+			if len(keys) > most {
+				t.Fatalf("there are %d, and were %d", len(keys), most)
+			}
+			l.tx(func(tx *Tx) error { return tx.Keys.Delete(ctx, keys[0].ID) })
+			for range 2 {
+				if err := add(); err != nil && !errors.As(err, &full) {
+					t.Fatal(err)
+				}
+			}
+		}
+		verify(t, s)
+	})
+}
