@@ -72,6 +72,7 @@
 package client
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -138,6 +139,7 @@ type options struct {
 	budget        *budget
 	clock         clock
 	watch         watch
+	err           error // Of the first [BadOption].
 }
 
 // WithToken makes the client call with a session token or an API key, as `Authorization: Bearer`.
@@ -169,6 +171,11 @@ func WithUserAgent(agent string) Option {
 	return func(o *options) { o.userAgent = agent }
 }
 
+// BadOption makes [New] fail with err. It is for packages that make options of their own, where a value is wrong.
+func BadOption(err error) Option {
+	return func(o *options) { o.err = cmp.Or(o.err, err) }
+}
+
 // New makes a client of the API at baseURL: an absolute http or https URL, which may have a path that stands before
 // all others ("https://example.com/api/v1"), with or without a slash at its end. It must not have a user name, a query
 // or a fragment. New sends nothing; a wrong address or credential shows at the first call.
@@ -176,6 +183,9 @@ func New(baseURL string, opts ...Option) (*Client, error) {
 	o := options{userAgent: "rejoin-go", clock: realClock}
 	for _, opt := range opts {
 		opt(&o)
+	}
+	if o.err != nil {
+		return nil, fmt.Errorf("rejoin: %w", o.err)
 	}
 	base, err := parseBase(baseURL)
 	if err != nil {

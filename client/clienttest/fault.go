@@ -36,12 +36,16 @@ const faultHeader = "Fault"
 //	id=x                    Says nothing, and so makes another text of the same fault.
 //
 // Parts are separated by semicolons. A server counts for each text by itself, whichever client it comes from, and every
-// attempt is a request: "status=503; times=2" lets the third one succeed. A text that is none of this is answered with
-// status 400, and a field header/Fault.
+// attempt is a request: "status=503; times=2" lets the third one succeed. An empty text is no fault. With a text that is none of this, no client can
+// be made: [client.New] fails and says what is wrong. A request that comes with one is answered with status 400, and a
+// field header/Fault.
 //
 // The clients of this package do not keep connections alive. On one that was used before, net/http itself repeats what
 // was dropped, at once and unseen.
 func WithFault(fault string) client.Option {
+	if _, err := parseFault(fault); fault != "" && err != nil {
+		return client.BadOption(fmt.Errorf("the fault %q: %w", fault, err))
+	}
 	return client.WithBefore(func(r *http.Request) { r.Header.Set(faultHeader, fault) })
 }
 
@@ -74,7 +78,9 @@ func parseFault(text string) (f fault, err error) {
 		case "delay":
 			f.delay, err = time.ParseDuration(value)
 		case "operation":
-			f.operation = value
+			if f.operation = value; operations().ByID(value) == nil {
+				err = fmt.Errorf("%q is not an operation of the contract", value)
+			}
 		case "after":
 			f.after, err = number(value, 0, 1<<30)
 		case "times":
@@ -90,6 +96,8 @@ func parseFault(text string) (f fault, err error) {
 	switch {
 	case f.status != 0 && f.drop:
 		return f, errors.New("status and drop exclude each other")
+	case f.retryAfter != "" && f.status == 0:
+		return f, errors.New("retry-after is a part of an answer, and needs a status")
 	case f.status == 0 && !f.drop && f.delay == 0:
 		return f, errors.New("one of status, drop and delay is needed")
 	}
@@ -155,7 +163,7 @@ func (h *faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // due counts the request, and tells whether it is one with the fault.
 func (h *faults) due(f fault, text string, r *http.Request) bool {
-	if f.operation != "" && routeOf(r).operation != f.operation {
+	if f.operation != "" && operationOf(r).ID != f.operation {
 		return false
 	}
 	h.mu.Lock()
@@ -177,10 +185,10 @@ func (h *faults) fail(w http.ResponseWriter, r *http.Request, status int, messag
 	}
 	problem := gen.Problem{Code: code, RequestID: h.newID(), Fields: append([]gen.ProblemField{}, fields...)}
 	var answer any
-	switch routeOf(r).family {
-	case "IntegrationError":
+	switch operationOf(r).Family {
+	case api.Integration:
 		answer = gen.IntegrationErrorResponse{Status: "error", Message: message, Data: problem}
-	case "ApplicationError":
+	case api.Application:
 		meta := gen.ApplicationMeta{Status: "error", StatusCode: int32(status)}
 		answer = gen.ApplicationErrorResponse{Meta: meta, Message: message, Data: problem}
 	default:
@@ -192,45 +200,18 @@ func (h *faults) fail(w http.ResponseWriter, r *http.Request, status int, messag
 	_ = json.NewEncoder(w).Encode(answer) // Whoever does not want to hear it has gone.
 }
 
-// route is what the contract says of a request.
-type route struct {
-	operation string
-	family    string // The name of the response that stands for any failure.
+// operationOf is the operation that a request is for, or an empty one if the contract has none.
+func operationOf(r *http.Request) *api.Operation {
+	if op := operations().Match(r.Method, r.URL.EscapedPath()); op != nil {
+		return op
+	}
+	return &api.Operation{}
 }
 
-type router struct {
-	mux    *http.ServeMux
-	routes map[string]route // By pattern.
-}
-
-var contract = sync.OnceValue(func() router {
-	doc, err := api.Load()
+func operations() api.List {
+	all, err := api.Operations()
 	if err != nil {
 		panic(err) // The contract is part of the program.
 	}
-	all := router{http.NewServeMux(), map[string]route{}}
-	for path, item := range doc.Paths.Map() {
-		for method, op := range item.Operations() {
-			pattern := method + " " + path
-			ref := op.Responses.Default().Ref
-			all.routes[pattern] = route{op.OperationID, ref[strings.LastIndexByte(ref, '/')+1:]}
-			all.mux.Handle(pattern, http.NotFoundHandler())
-		}
-	}
 	return all
-})
-
-// routeOf is the zero route if the contract has none.
-func routeOf(r *http.Request) route {
-	all := contract()
-	path := r.URL.Path
-	if rest, ok := strings.CutPrefix(path, "/api/v1/"); ok {
-		path = "/" + rest
-	} else if rest, ok := strings.CutPrefix(path, "/v1/"); ok {
-		path = "/apis/v1/" + rest
-	}
-	r = r.Clone(r.Context())
-	r.URL.Path, r.URL.RawPath = path, ""
-	_, pattern := all.mux.Handler(r)
-	return all.routes[pattern]
 }
