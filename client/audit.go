@@ -47,14 +47,15 @@ const (
 
 // AuditService has the operation on the audit trail of a [Server]. It is a field of [Client].
 //
-// It acts for an account, and fails as [KeysService] says.
+// A server that does not exist and one of which the caller is not a member are both [ErrNotFound].
 type AuditService struct {
 	api *gen.Client
 }
 
 // List returns an iterator over the audit trail of a server, the latest entry first, which works as that of [ServersService.Members].
-// Entries that are added meanwhile do not come. It fails with [ErrPermissionDenied] unless the caller is
-// the owner or has the role permission server_administrator.
+// Entries that are added meanwhile do not come.
+//
+// For the owner and members with server_administrator.
 func (s *AuditService) List(ctx context.Context, serverID string) iter.Seq2[AuditEntry, error] {
 	return paged(func(cursor *string, size int32) (*envelope[[]AuditEntry], error) {
 		if err := checkID(serverID); err != nil {

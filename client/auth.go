@@ -21,8 +21,8 @@ type (
 
 // AuthService has the operations on accounts and sessions. It is a field of [Client].
 //
-// All methods but LogOut and Me are for everybody: they need no credential. How often they may be called is limited:
-// [ErrRateLimited] says when it was too often, and [Client.RateLimit] until when. Of these methods, only Register and Me
+// How often the methods for everybody may be called is limited: [ErrRateLimited] says when it was too often, and
+// [Client.RateLimit] until when. Of all methods, only Register and Me
 // are tried again by themselves.
 type AuthService struct {
 	api *gen.Client
@@ -31,6 +31,8 @@ type AuthService struct {
 // Register makes an account, and a code of six digits is mailed to its address, good for 15 minutes and five tries. The
 // account cannot sign in before VerifyEmail. It fails with [ErrConflict] if the address or the user name is taken, and
 // with [ErrInvalidRequest] if a part of the input is not as it must be.
+//
+// For everybody, without a credential.
 func (s *AuthService) Register(ctx context.Context, in AccountCreate, opts ...CreateOption) (*Account, error) {
 	making, err := creating(opts)
 	if err != nil {
@@ -41,24 +43,32 @@ func (s *AuthService) Register(ctx context.Context, in AccountCreate, opts ...Cr
 
 // VerifyEmail proves with the code that was mailed to it that an address is the account's, and signs in. It fails with
 // [ErrInvalidRequest] and the field /code if the code is wrong, was used or has expired, or if there is no such account.
+//
+// For everybody, without a credential.
 func (s *AuthService) VerifyEmail(ctx context.Context, email, code string) (*Session, error) {
 	return one[Session](s.api.VerifyEmail(ctx, gen.EmailVerification{Email: email, Code: code}))
 }
 
 // LogIn opens a session of 30 days; see [Client.WithToken]. It fails with [ErrUnauthenticated] if the password is wrong
 // or there is no such account, and with [ErrEmailUnverified] if the address has not been verified yet.
+//
+// For everybody, without a credential.
 func (s *AuthService) LogIn(ctx context.Context, email, password string) (*Session, error) {
 	return one[Session](s.api.LogIn(ctx, gen.Credentials{Email: email, Password: password}))
 }
 
 // ResendCode mails a new code for VerifyEmail, and the earlier one ends. It succeeds without doing anything if there is
 // no such account or its address is verified, so that nobody learns who has an account.
+//
+// For everybody, without a credential.
 func (s *AuthService) ResendCode(ctx context.Context, email string) error {
 	return done(s.api.ResendCode(ctx, gen.EmailOnly{Email: email}))
 }
 
 // ForgotPassword mails a code for ResetPassword, good for 15 minutes and five tries. It succeeds without doing anything
 // if there is no such account.
+//
+// For everybody, without a credential.
 func (s *AuthService) ForgotPassword(ctx context.Context, email string) error {
 	return done(s.api.ForgotPassword(ctx, gen.EmailOnly{Email: email}))
 }
@@ -66,19 +76,23 @@ func (s *AuthService) ForgotPassword(ctx context.Context, email string) error {
 // ResetPassword sets the password of an account with the code that ForgotPassword has mailed, and signs in. All other
 // sessions of the account end, and its address is verified. It fails as VerifyEmail does, and with [ErrInvalidRequest]
 // and the field /password if that is not one of 8 to 128 characters.
+//
+// For everybody, without a credential.
 func (s *AuthService) ResetPassword(ctx context.Context, email, code, password string) (*Session, error) {
 	return one[Session](s.api.ResetPassword(ctx, gen.PasswordReset{Email: email, Code: code, Password: password}))
 }
 
 // LogOut ends the session with whose token this client calls, at once: each later call fails with
-// [ErrUnauthenticated]. It fails with that itself if the session has ended already, and with [ErrPermissionDenied] for
-// an API key.
+// [ErrUnauthenticated]. It fails with that itself if the session has ended already.
+//
+// For every account.
 func (s *AuthService) LogOut(ctx context.Context) error {
 	return done(s.api.LogOut(ctx))
 }
 
-// Me returns the account that is calling. It fails with [ErrUnauthenticated] without the token of a session, and with
-// [ErrPermissionDenied] for an API key.
+// Me returns the account that is calling.
+//
+// For every account.
 func (s *AuthService) Me(ctx context.Context) (*Account, error) {
 	return one[Account](s.api.GetMe(ctx))
 }

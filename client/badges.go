@@ -56,10 +56,7 @@ func BadgeUpdateFrom(badge Badge, made BadgeCreate) BadgeUpdate {
 
 // BadgesService has the operations on badges. It is a field of [Client].
 //
-// Every method takes the token of a session or an API key that has [PermissionBadges], and fails with
-// [ErrUnauthenticated] without either and with [ErrPermissionDenied] if the key lacks the permission. All but List fail
-// with [ErrPermissionDenied] unless the account is the owner of the server or has the role permission
-// server_administrator. A badge, a member or a server that does not exist and one that is not the caller's to see are
+// A badge, a member or a server that does not exist and one that is not the caller's to see are
 // both [ErrNotFound].
 type BadgesService struct {
 	api *gen.Client
@@ -67,12 +64,16 @@ type BadgesService struct {
 
 // List returns the badges of a server, oldest first. The server may be "": then it is that of the API key, or the only
 // one of the account. If there is no such one, or are several, it fails with [ErrInvalidRequest].
+//
+// For members, and API keys with [PermissionBadges].
 func (s *BadgesService) List(ctx context.Context, serverID string) ([]Badge, error) {
 	return list[Badge](s.api.ListBadges(ctx, &gen.ListBadgesParams{ServerID: optional(serverID)}))
 }
 
 // Create makes a badge. It fails with [ErrInvalidRequest] if a part of the input is not as it must be, or if the server
 // was left out and is not clear.
+//
+// For the owner and members with server_administrator, and API keys with [PermissionBadges].
 func (s *BadgesService) Create(ctx context.Context, in BadgeCreate, opts ...CreateOption) (*Badge, error) {
 	making, err := creating(opts)
 	if err != nil {
@@ -83,6 +84,8 @@ func (s *BadgesService) Create(ctx context.Context, in BadgeCreate, opts ...Crea
 
 // Update replaces a badge and returns it as it is then. What was credited for it stays. It fails with
 // [ErrInvalidRequest] if a part of the input is not as it must be.
+//
+// For the owner and members with server_administrator, and API keys with [PermissionBadges].
 func (s *BadgesService) Update(ctx context.Context, id string, in BadgeUpdate) (*Badge, error) {
 	if err := checkID(id); err != nil {
 		return nil, err
@@ -91,6 +94,8 @@ func (s *BadgesService) Update(ctx context.Context, id string, in BadgeUpdate) (
 }
 
 // Delete removes a badge and takes it from everybody who has it. What was credited for it stays.
+//
+// For the owner and members with server_administrator, and API keys with [PermissionBadges].
 func (s *BadgesService) Delete(ctx context.Context, id string) error {
 	return done(with(ctx, id, s.api.DeleteBadge))
 }
@@ -98,6 +103,8 @@ func (s *BadgesService) Delete(ctx context.Context, id string) error {
 // Award gives a badge to a member, given by number, credits what it is worth, and returns all badges of the member
 // then. Awarding it again changes nothing: a badge is credited once to a member, also if it was removed in between. So
 // this is safe to repeat.
+//
+// For the owner and members with server_administrator, and API keys with [PermissionBadges].
 func (s *BadgesService) Award(ctx context.Context, id, userNumber string) ([]Badge, error) {
 	if err := checkID(id); err != nil {
 		return nil, err
@@ -106,6 +113,8 @@ func (s *BadgesService) Award(ctx context.Context, id, userNumber string) ([]Bad
 }
 
 // Remove takes a badge from a member, given by number. What was credited for it stays. Taking it again changes nothing.
+//
+// For the owner and members with server_administrator, and API keys with [PermissionBadges].
 func (s *BadgesService) Remove(ctx context.Context, id, userNumber string) error {
 	if err := checkID(id); err != nil {
 		return err
@@ -114,8 +123,9 @@ func (s *BadgesService) Remove(ctx context.Context, id, userNumber string) error
 	return err
 }
 
-// Balance returns what a member of a server, given by number, has been credited and has not spent. Whoever is a member
-// may ask. It fails with [ErrNotFound] if the account is not a member.
+// Balance returns what a member of a server, given by number, has been credited and has not spent. It fails with [ErrNotFound] if the account is not a member.
+//
+// For members, and API keys with [PermissionBadges].
 func (s *BadgesService) Balance(ctx context.Context, serverID, userNumber string) (*Balance, error) {
 	if err := checkID(serverID, userNumber); err != nil {
 		return nil, err

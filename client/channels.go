@@ -38,10 +38,7 @@ const (
 
 // ChannelsService has the operations on channels. It is a field of [Client].
 //
-// Every method takes the token of a session or an API key that has [PermissionChannels], and fails with
-// [ErrUnauthenticated] without either and with [ErrPermissionDenied] if the key lacks the permission. Create, Update and
-// Delete fail with [ErrPermissionDenied] unless the account is the owner of the server or has the role permission
-// manage_channels or server_administrator. A channel, or a server, that does not exist and one that is not the caller's
+// A channel, or a server, that does not exist and one that is not the caller's
 // to see are both [ErrNotFound].
 type ChannelsService struct {
 	api *gen.Client
@@ -50,18 +47,24 @@ type ChannelsService struct {
 // List returns the channels of a server that the caller may see, oldest first; an API key sees all but direct ones. The
 // server may be "": then it is that of the API key, or the only one of the account. If there is no such one, or are
 // several, it fails with [ErrInvalidRequest].
+//
+// For members, and API keys with [PermissionChannels].
 func (s *ChannelsService) List(ctx context.Context, serverID string) ([]Channel, error) {
 	return list[Channel](s.api.ListChannels(ctx, &gen.ListChannelsParams{ServerID: optional(serverID)}))
 }
 
 // ListForKey returns the channels of the community of an API key but direct ones, oldest first. It is the operation of
-// the Integration API: it fails with [ErrPermissionDenied] for the token of a session.
+// the Integration API.
+//
+// For API keys with [PermissionChannels].
 func (s *ChannelsService) ListForKey(ctx context.Context) ([]IntegrationChannel, error) {
 	return list[IntegrationChannel](s.api.ListIntegrationChannels(ctx))
 }
 
 // Create makes a channel. It fails with [ErrInvalidRequest] if a part of the input is not as it must be, or if the
 // server was left out and is not clear.
+//
+// For the owner and members with manage_channels or server_administrator, and API keys with [PermissionChannels].
 func (s *ChannelsService) Create(ctx context.Context, in ChannelCreate, opts ...CreateOption) (*Channel, error) {
 	making, err := creating(opts)
 	if err != nil {
@@ -72,6 +75,8 @@ func (s *ChannelsService) Create(ctx context.Context, in ChannelCreate, opts ...
 
 // Update changes a channel and returns it as it is then. It fails with [ErrInvalidRequest] if a part of the input is
 // not as it must be.
+//
+// For the owner and members with manage_channels or server_administrator, and API keys with [PermissionChannels].
 func (s *ChannelsService) Update(ctx context.Context, id string, in ChannelUpdate) (*Channel, error) {
 	if err := checkID(id); err != nil {
 		return nil, err
@@ -80,6 +85,8 @@ func (s *ChannelsService) Update(ctx context.Context, id string, in ChannelUpdat
 }
 
 // Delete removes a channel, for good.
+//
+// For the owner and members with manage_channels or server_administrator, and API keys with [PermissionChannels].
 func (s *ChannelsService) Delete(ctx context.Context, id string) error {
 	return done(with(ctx, id, s.api.DeleteChannel))
 }

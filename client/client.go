@@ -18,12 +18,15 @@
 //
 // A program that acts for a community, and not for an account, calls with an API key: [WithAPIKey].
 //
-// Things are named by their ids, and accounts by their numbers, which are strings too: the ID of an [Account] or of a
-// [Member], such as "2". The id of a thing is the ID of a [Server] or a [Badge], and the ID of a [Channel], a
-// [Role] or an [APIKey]. These are types of package gen, where their fields are listed: follow the link at each, or call
+// The last sentence on each method says who may call it. An account comes with the token of a session, and a program with
+// an API key that has the permission. Without a credential a call fails with [ErrUnauthenticated], and with one that may
+// not call it, with [ErrPermissionDenied].
+//
+// A thing is named by its ID, and an account by its Number, such as "2", which is a string too: that of an [Account] or of
+// a [Member]. These are types of package gen, where their fields are listed: follow the link at each, or call
 // go doc github.com/rejoin-dev/rejoin/gen.Role.
 //
-// What is optional in an input and has its zero value is left out. Where leaving it out and giving a zero value are two
+// Inputs are types of package gen too. What is optional in one and has its zero value is left out. Where leaving it out and giving a zero value are two
 // things, it is a pointer, and nil leaves it out: ServerUpdate{Name: new("Chess club")}.
 //
 // An answer comes without its envelope: a value, a slice that is never nil, or an error. Nothing that changes on the

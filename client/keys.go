@@ -48,14 +48,14 @@ const (
 
 // KeysService has the operations on the API keys of a community, which is a [Server]. It is a field of [Client].
 //
-// Every method but Info acts for an account: it fails with [ErrUnauthenticated] without the token of a session, and
-// with [ErrPermissionDenied] for an API key and unless the account is the owner of the server or has the role permission
-// server_administrator. A server that does not exist and one of which the caller is not a member are both [ErrNotFound].
+// A server that does not exist and one of which the caller is not a member are both [ErrNotFound].
 type KeysService struct {
 	api *gen.Client
 }
 
 // List returns all API keys of a server, oldest first, each with a masked Key.
+//
+// For the owner and members with server_administrator.
 func (s *KeysService) List(ctx context.Context, serverID string) ([]APIKey, error) {
 	return list[APIKey](with(ctx, serverID, s.api.ListAPIKeys))
 }
@@ -64,6 +64,8 @@ func (s *KeysService) List(ctx context.Context, serverID string) ([]APIKey, erro
 // [Client.WithAPIKey] or keep it in a safe place; whoever has it may act for the server with its permissions. Only its
 // digest is kept by the API, and a key that was lost can only be deleted. It fails with [ErrInvalidRequest] if a part of
 // the input is not as it must be.
+//
+// For the owner and members with server_administrator.
 func (s *KeysService) Create(ctx context.Context, serverID string, in APIKeyCreate, opts ...CreateOption) (*APIKey, error) {
 	making, err := creating(opts)
 	if err != nil {
@@ -77,6 +79,8 @@ func (s *KeysService) Create(ctx context.Context, serverID string, in APIKeyCrea
 
 // Update changes an API key and returns it as it is then, masked. It fails with [ErrNotFound] if there is no such key,
 // and with [ErrInvalidRequest] if a part of the input is not as it must be.
+//
+// For the owner and members with server_administrator.
 func (s *KeysService) Update(ctx context.Context, serverID, id string, in APIKeyUpdate) (*APIKey, error) {
 	if err := checkID(serverID, id); err != nil {
 		return nil, err
@@ -86,6 +90,8 @@ func (s *KeysService) Update(ctx context.Context, serverID, id string, in APIKey
 
 // Delete ends an API key, at once and for good, and returns what it was, masked: each later call with it fails with
 // [ErrUnauthenticated]. It fails with [ErrNotFound] if there is no such key.
+//
+// For the owner and members with server_administrator.
 func (s *KeysService) Delete(ctx context.Context, serverID, id string) (*APIKey, error) {
 	if err := checkID(serverID, id); err != nil {
 		return nil, err
@@ -94,8 +100,9 @@ func (s *KeysService) Delete(ctx context.Context, serverID, id string) (*APIKey,
 }
 
 // Info returns the API key with which this client calls, masked, whatever its permissions. It fails with
-// [ErrUnauthenticated] if the key is unknown, deleted, expired or not active, and with [ErrPermissionDenied] for the
-// token of a session.
+// [ErrUnauthenticated] if the key is unknown, deleted, expired or not active.
+//
+// For every API key.
 func (s *KeysService) Info(ctx context.Context) (*APIKey, error) {
 	return one[APIKey](s.api.GetAPIKeyInfo(ctx))
 }

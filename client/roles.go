@@ -42,10 +42,7 @@ func RoleUpdateFrom(role Role) RoleUpdate {
 // RolesService has the operations on roles. It is a field of [Client]. The roles of a server as a whole are listed by
 // [ServersService.Roles].
 //
-// Every method takes the token of a session or an API key that has [PermissionRoles], and fails with
-// [ErrUnauthenticated] without either and with [ErrPermissionDenied] if the key lacks the permission. All but OfUser
-// fail with [ErrPermissionDenied] unless the account is the owner of the server or has the role permission manage_roles
-// or server_administrator. With manage_roles alone, nobody makes, changes, gives or takes a role at or above their own
+// With manage_roles alone, nobody makes, changes, gives or takes a role at or above their own
 // highest, or one with permissions that they lack: that is [ErrPermissionDenied] too. A role, a member or a server that
 // does not exist and one that is not the caller's to see are both [ErrNotFound].
 type RolesService struct {
@@ -54,6 +51,8 @@ type RolesService struct {
 
 // Create makes a role. It fails with [ErrInvalidRequest] if a part of the input is not as it must be, or if the server
 // was left out and is not clear.
+//
+// For the owner and members with manage_roles or server_administrator, and API keys with [PermissionRoles].
 func (s *RolesService) Create(ctx context.Context, in RoleCreate, opts ...CreateOption) (*Role, error) {
 	making, err := creating(opts)
 	if err != nil {
@@ -64,6 +63,8 @@ func (s *RolesService) Create(ctx context.Context, in RoleCreate, opts ...Create
 
 // Update replaces a role and returns it as it is then. It fails with [ErrConflict] if it would change the title or the
 // order of @all, and with [ErrInvalidRequest] if a part of the input is not as it must be.
+//
+// For the owner and members with manage_roles or server_administrator, and API keys with [PermissionRoles].
 func (s *RolesService) Update(ctx context.Context, id string, in RoleUpdate) (*Role, error) {
 	if err := checkID(id); err != nil {
 		return nil, err
@@ -72,6 +73,8 @@ func (s *RolesService) Update(ctx context.Context, id string, in RoleUpdate) (*R
 }
 
 // Delete removes a role and takes it from everybody who has it. It fails with [ErrConflict] for @all.
+//
+// For the owner and members with manage_roles or server_administrator, and API keys with [PermissionRoles].
 func (s *RolesService) Delete(ctx context.Context, id string) error {
 	return done(with(ctx, id, s.api.DeleteRole))
 }
@@ -79,6 +82,8 @@ func (s *RolesService) Delete(ctx context.Context, id string) error {
 // OfUser returns the roles of a member of a server, given by number, the highest first; @all is always among them. The
 // server may be "": then it is that of the API key, or the only one of the account. If there is no such one, or are
 // several, it fails with [ErrInvalidRequest].
+//
+// For members, and API keys with [PermissionRoles].
 func (s *RolesService) OfUser(ctx context.Context, serverID, userNumber string) ([]Role, error) {
 	if err := checkID(userNumber); err != nil {
 		return nil, err
@@ -88,6 +93,8 @@ func (s *RolesService) OfUser(ctx context.Context, serverID, userNumber string) 
 
 // Add gives a role to a member, given by number, and returns all roles of the member then, the highest first. Giving it
 // again changes nothing.
+//
+// For the owner and members with manage_roles or server_administrator, and API keys with [PermissionRoles].
 func (s *RolesService) Add(ctx context.Context, id, userNumber string) ([]Role, error) {
 	if err := checkID(id); err != nil {
 		return nil, err
@@ -97,6 +104,8 @@ func (s *RolesService) Add(ctx context.Context, id, userNumber string) ([]Role, 
 
 // Remove takes a role from a member, given by number, and returns all roles of the member then, the highest first.
 // Taking it again changes nothing. It fails with [ErrConflict] for @all.
+//
+// For the owner and members with manage_roles or server_administrator, and API keys with [PermissionRoles].
 func (s *RolesService) Remove(ctx context.Context, id, userNumber string) ([]Role, error) {
 	if err := checkID(id); err != nil {
 		return nil, err

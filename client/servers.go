@@ -13,18 +13,17 @@ import (
 
 // The nouns of this section of the contract. A field ID is the `_id` of the wire, V its `__v`, which is always 0.
 type (
-	// Server is a community. The methods take its ID, which its ID is too. Its Image is an address or null; see
+	// Server is a community. The methods take its ID. Its Image is an address or null; see
 	// [ServersService.Image]. Its fields are listed at [gen.Server].
 	Server = gen.Server
 	// CreatedServer is a server as the answer to its creation shows it, which is less than a [Server]. Its fields are
 	// listed at [gen.CreatedServer].
 	CreatedServer = gen.CreatedServer
-	// ServerOwner is who owns a server: the ID is the number of an account.
+	// ServerOwner is who owns a server: the Number is that of an account.
 	ServerOwner = gen.ServerOwner
 	// Visit is a member's visit to a server.
 	Visit = gen.Visit
-	// Member is an account as the members of a server see it. The methods take its ID, which is the number of the
-	// account, and none takes its ID. Its fields are listed at [gen.Member].
+	// Member is an account as the members of a server see it. The methods take its Number. Its fields are listed at [gen.Member].
 	Member = gen.Member
 )
 
@@ -63,14 +62,15 @@ type Image struct {
 
 // ServersService has the operations on servers, which are communities. It is a field of [Client].
 //
-// Every method but Image acts for an account: it fails with [ErrUnauthenticated] without the token of a session, and
-// with [ErrPermissionDenied] if it is given an API key instead. A server that does not exist and one of which the caller
+// A server that does not exist and one of which the caller
 // is not a member are both [ErrNotFound]. An id that cannot be one is [ErrInvalidRequest].
 type ServersService struct {
 	api *gen.Client
 }
 
 // List returns the servers that the caller is a member of, oldest first.
+//
+// For every account.
 func (s *ServersService) List(ctx context.Context) ([]Server, error) {
 	return list[Server](s.api.ListMyServers(ctx))
 }
@@ -78,6 +78,8 @@ func (s *ServersService) List(ctx context.Context) ([]Server, error) {
 // Create makes a server, of which the caller becomes the owner and the first member. It fails with [ErrInvalidRequest]
 // if the name is not as it must be or the image is not of an accepted kind, with [ErrPayloadTooLarge] if the image is
 // too large, and with the error of in.Image if that cannot be read.
+//
+// For every account.
 func (s *ServersService) Create(ctx context.Context, in ServerCreate, opts ...CreateOption) (*CreatedServer, error) {
 	making, err := creating(opts)
 	if err != nil {
@@ -92,13 +94,16 @@ func (s *ServersService) Create(ctx context.Context, in ServerCreate, opts ...Cr
 }
 
 // Get returns a server.
+//
+// For members.
 func (s *ServersService) Get(ctx context.Context, id string) (*Server, error) {
 	return one[Server](with(ctx, id, s.api.GetServer))
 }
 
 // Update changes a server and returns it as it is then. A new image has a new address, and the old one ends. It fails
-// as Create does, and with [ErrPermissionDenied] unless the caller is the owner or has the role permission
-// server_administrator.
+// as Create does.
+//
+// For the owner and members with server_administrator.
 func (s *ServersService) Update(ctx context.Context, id string, in ServerUpdate) (*Server, error) {
 	if err := checkID(id); err != nil {
 		return nil, err
@@ -113,26 +118,33 @@ func (s *ServersService) Update(ctx context.Context, id string, in ServerUpdate)
 	})
 }
 
-// Delete removes a server and everything in it, for good. It fails with [ErrPermissionDenied] unless the caller is the
-// owner.
+// Delete removes a server and everything in it, for good.
+//
+// For the owner.
 func (s *ServersService) Delete(ctx context.Context, id string) error {
 	return done(with(ctx, id, s.api.DeleteServer))
 }
 
 // Join makes the caller a member of a server. Whoever knows its id may join it. It fails with [ErrConflict] if the
 // caller is a member already.
+//
+// For every account.
 func (s *ServersService) Join(ctx context.Context, id string) (*Server, error) {
 	return one[Server](with(ctx, id, s.api.JoinServer))
 }
 
 // Leave ends the caller's membership and takes the roles given with it. It fails with [ErrConflict] for the owner, who
 // cannot leave.
+//
+// For members.
 func (s *ServersService) Leave(ctx context.Context, id string) error {
 	return done(with(ctx, id, s.api.LeaveServer))
 }
 
 // Visit records that the caller was here today, in UTC, and returns on how many days that was so. Calling it again on
 // the same day changes nothing; Counted is false then.
+//
+// For members.
 func (s *ServersService) Visit(ctx context.Context, id string) (*Visit, error) {
 	return one[Visit](with(ctx, id, s.api.VisitServer))
 }
@@ -140,6 +152,8 @@ func (s *ServersService) Visit(ctx context.Context, id string) (*Visit, error) {
 // Members returns an iterator over the members of a server, those who joined first first. It asks for 100 at a time,
 // when the loop gets to them, and for no more once the loop is left. An error comes once, with a zero [Member], and
 // ends the loop. Ranging again begins again. Whoever is a member all the while comes once.
+//
+// For members.
 func (s *ServersService) Members(ctx context.Context, id string) iter.Seq2[Member, error] {
 	return paged(func(cursor *string, size int32) (*envelope[[]Member], error) {
 		if err := checkID(id); err != nil {
@@ -150,11 +164,15 @@ func (s *ServersService) Members(ctx context.Context, id string) iter.Seq2[Membe
 }
 
 // Roles returns the roles of a server, the highest first, which is the one with the lowest Order.
+//
+// For members.
 func (s *ServersService) Roles(ctx context.Context, id string) ([]Role, error) {
 	return list[Role](with(ctx, id, s.api.ListServerRoles))
 }
 
 // Channels returns the channels of a server that the caller may see, oldest first.
+//
+// For members.
 func (s *ServersService) Channels(ctx context.Context, id string) ([]Channel, error) {
 	return list[Channel](with(ctx, id, s.api.ListServerChannels))
 }
@@ -169,6 +187,8 @@ func (s *ServersService) Channels(ctx context.Context, id string) ([]Channel, er
 //		image, err := c.Servers.Image(ctx, address)
 //		...
 //	}
+//
+// For everybody, without a credential.
 func (s *ServersService) Image(ctx context.Context, address string) (*Image, error) {
 	id := address[strings.LastIndexByte(address, '/')+1:]
 	if err := checkID(id); err != nil {
