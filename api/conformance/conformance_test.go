@@ -645,7 +645,7 @@ func (f tripper) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-func TestALimitIsWaitedForAMinuteAndAHalfAndIsNeverAFailure(t *testing.T) {
+func TestALimitIsWaitedForAMinuteAndAHalfAndIsAFailureOnlyIfItDoesNotSayTheSeconds(t *testing.T) {
 	at := func(in time.Duration) string { return time.Now().Add(in).UTC().Format(http.TimeFormat) }
 	for promise, test := range map[string]struct {
 		after func() string // Retry-After
@@ -655,8 +655,8 @@ func TestALimitIsWaitedForAMinuteAndAHalfAndIsNeverAFailure(t *testing.T) {
 	}{
 		"half a minute":      {func() string { return "30" }, 1, Pass, 32 * time.Second},
 		"a minute, twice":    {func() string { return "60" }, 2, Broken, 65 * time.Second},
-		"a date":             {func() string { return at(40 * time.Second) }, 2, Pass, 90 * time.Second},
-		"a date that was":    {func() string { return at(-time.Hour) }, 2, Pass, 10 * time.Second},
+		"a date":             {func() string { return at(40 * time.Second) }, 2, Fail, 90 * time.Second},
+		"a date that was":    {func() string { return at(-time.Hour) }, 2, Fail, 10 * time.Second},
 		"an hour":            {func() string { return "3600" }, 1, Broken, time.Second},
 		"more than there is": {func() string { return "99999999999" }, 1, Broken, time.Second},
 		"a second, for ever": {func() string { return "1" }, 1 << 30, Broken, time.Minute},

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/rejoin-dev/rejoin/api"
 )
 
 var update = flag.Bool("update", false, "write CONFORMANCE.md anew")
@@ -108,6 +110,19 @@ func TestWhateverAPathNamesCanBeMade(t *testing.T) {
 			if known && len(broken(p.Schema.Value, m.unknown())) > 0 {
 				t.Errorf("%s: %q is no %s", op.ID, m.unknown(), p.Name)
 			}
+		}
+	}
+}
+
+func TestAnOperationAboutAServerSaysWhatAnAccountMustBeThere(t *testing.T) {
+	contract, err := loadContract()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, op := range contract.operations {
+		about := slices.ContainsFunc(makersOf(op), func(m maker) bool { return m.inServer })
+		if about && op.Takes(api.SessionAuth) && op.Role == "" {
+			t.Errorf("%s does not say its x-required-role", op.ID)
 		}
 	}
 }
