@@ -12,11 +12,12 @@ import (
 // A mutant is the reference server with one fault.
 type mutant struct {
 	fault  string
+	by     string // the requirement that must notice it
 	mutate func(good http.Handler) http.Handler
 }
 
 var mutants = []mutant{
-	{"an operation asks for no credential", on("GET", `/servers`, exchange(func(r *http.Request, a *httptest.ResponseRecorder) {
+	{"an operation asks for no credential", "CREDENTIAL-listMyServers", on("GET", `/servers`, exchange(func(r *http.Request, a *httptest.ResponseRecorder) {
 		if a.Code == http.StatusUnauthorized {
 			a.Code = http.StatusOK
 			rewrite(a, func(body object) {
@@ -24,38 +25,38 @@ var mutants = []mutant{
 			})
 		}
 	}))},
-	{"the second page begins one item too early", on("GET", `/servers/\w+/members`, answer(func(a *httptest.ResponseRecorder, body object) {
+	{"the second page begins one item too early", "SERVERS-MEMBERS-01", on("GET", `/servers/\w+/members`, answer(func(a *httptest.ResponseRecorder, body object) {
 		if list, _ := body["body"].([]any); len(list) > 1 {
 			body["body"] = list[1:]
 		}
 	}))},
-	{"a page ignores its limit", on("GET", `/servers/\w+/members`, request(func(r *http.Request) {
+	{"a page ignores its limit", "SERVERS-MEMBERS-01", on("GET", `/servers/\w+/members`, request(func(r *http.Request) {
 		if q := r.URL.Query(); q.Get("limit") == "1" {
 			q.Set("limit", "2")
 			r.URL.RawQuery = q.Encode()
 		}
 	}))},
-	{"the total is what the page has", on("GET", `/servers/\w+/members`, answer(func(a *httptest.ResponseRecorder, body object) {
+	{"the total is what the page has", "SERVERS-MEMBERS-01", on("GET", `/servers/\w+/members`, answer(func(a *httptest.ResponseRecorder, body object) {
 		if list, ok := body["body"].([]any); ok {
 			body.at("meta")["total"] = len(list)
 		}
 	}))},
-	{"an empty list is null", on("GET", `/servers/\w+/channels`, answer(func(a *httptest.ResponseRecorder, body object) {
+	{"an empty list is null", "SERVERS-CHANNELS-01", on("GET", `/servers/\w+/channels`, answer(func(a *httptest.ResponseRecorder, body object) {
 		if list, ok := body["body"].([]any); ok && len(list) == 0 {
 			body["body"] = nil
 		}
 	}))},
-	{"404 is 403", everywhere(answer(func(a *httptest.ResponseRecorder, body object) {
+	{"404 is 403", "ACCESS-getServer", everywhere(answer(func(a *httptest.ResponseRecorder, body object) {
 		if a.Code == 404 && body.at("body")["code"] == "not_found" {
 			a.Code, body.at("body")["code"] = 403, "permission_denied"
 		}
 	}))},
-	{"403 is 404", everywhere(answer(func(a *httptest.ResponseRecorder, body object) {
+	{"403 is 404", "ACCESS-updateServer", everywhere(answer(func(a *httptest.ResponseRecorder, body object) {
 		if a.Code == 403 && body.at("body")["code"] == "permission_denied" {
 			a.Code, body.at("body")["code"] = 404, "not_found"
 		}
 	}))},
-	{"errors come in the wrong envelope", on("GET", `/apis/v1/channels`, answer(func(a *httptest.ResponseRecorder, body object) {
+	{"errors come in the wrong envelope", "CREDENTIAL-listIntegrationChannels", on("GET", `/apis/v1/channels`, answer(func(a *httptest.ResponseRecorder, body object) {
 		if data, ok := body["data"]; ok && a.Code >= 400 {
 			delete(body, "data")
 			delete(body, "status")
@@ -64,126 +65,126 @@ var mutants = []mutant{
 			body["body"] = data
 		}
 	}))},
-	{"an answer has a field that the contract does not know", on("GET", `/servers/\w+`, answer(func(a *httptest.ResponseRecorder, body object) {
+	{"an answer has a field that the contract does not know", "ACCESS-getServer", on("GET", `/servers/\w+`, answer(func(a *httptest.ResponseRecorder, body object) {
 		if a.Code == 200 {
 			body.at("body")["secret"] = "x"
 		}
 	}))},
-	{"a documented field is missing", on("POST", `/servers`, answer(func(a *httptest.ResponseRecorder, body object) {
+	{"a documented field is missing", "SERVERS-CREATE-01", on("POST", `/servers`, answer(func(a *httptest.ResponseRecorder, body object) {
 		delete(body.at("body"), "__v")
 	}))},
-	{"the newest server comes first", on("GET", `/servers`, answer(func(a *httptest.ResponseRecorder, body object) {
+	{"the newest server comes first", "SERVERS-LIST-02", on("GET", `/servers`, answer(func(a *httptest.ResponseRecorder, body object) {
 		if list, ok := body["body"].([]any); ok {
 			slices.Reverse(list)
 		}
 	}))},
-	{"an idempotency key is ignored", everywhere(request(func(r *http.Request) { r.Header.Del("Idempotency-Key") }))},
-	{"an idempotency key is everybody's", everywhere(forgetfulKeys())},
-	{"a deleted server can still be read", everywhere(undeletable())},
-	{"deleting does nothing", on("DELETE", `/channels/\w+`, request(func(r *http.Request) {
+	{"an idempotency key is ignored", "REPEAT-createChannel", everywhere(request(func(r *http.Request) { r.Header.Del("Idempotency-Key") }))},
+	{"an idempotency key is everybody's", "REPEAT-createServer", everywhere(forgetfulKeys())},
+	{"a deleted server can still be read", "SERVERS-DELETE-01", everywhere(undeletable())},
+	{"deleting does nothing", "CHANNELS-DELETE-01", on("DELETE", `/channels/\w+`, request(func(r *http.Request) {
 		r.Method, r.URL.Path = "GET", "/servers/"+"000000000000000000000000"
 	}))},
-	{"joining twice is fine", on("POST", `/servers/\w+/join`, answer(func(a *httptest.ResponseRecorder, body object) {
+	{"joining twice is fine", "SERVERS-JOIN-01", on("POST", `/servers/\w+/join`, answer(func(a *httptest.ResponseRecorder, body object) {
 		if a.Code == 409 {
 			a.Code = 200
 		}
 	}))},
-	{"creating a channel answers 201", on("POST", `/channels`, answer(func(a *httptest.ResponseRecorder, body object) {
+	{"creating a channel answers 201", "CHANNELS-CREATE-01", on("POST", `/channels`, answer(func(a *httptest.ResponseRecorder, body object) {
 		if a.Code == 200 {
 			a.Code = 201
 		}
 	}))},
-	{"a badge's quantity is a number", on("GET", `/badges`, answer(func(a *httptest.ResponseRecorder, body object) {
+	{"a badge's quantity is a number", "BADGES-CREATE-01", on("GET", `/badges`, answer(func(a *httptest.ResponseRecorder, body object) {
 		for _, badge := range body.list("body") {
 			badge["quantity"] = 3
 		}
 	}))},
-	{"a badge credits each time it is awarded", on("GET", `/servers/\w+/members/\d+/balance`, growingBalance())},
-	{"a key is shown whole for ever", everywhere(unmaskedKeys())},
-	{"a key that is not active still works", on("PUT", `/apis/v1/communities/\w+/api-keys/\w+`, request(func(r *http.Request) {
+	{"a badge credits each time it is awarded", "BADGES-AWARD-01", on("GET", `/servers/\w+/members/\d+/balance`, growingBalance())},
+	{"a key is shown whole for ever", "KEYS-CREATE-01", everywhere(unmaskedKeys())},
+	{"a key that is not active still works", "KEYS-ACTIVE-01", on("PUT", `/apis/v1/communities/\w+/api-keys/\w+`, request(func(r *http.Request) {
 		replaceBody(r, `"isActive":false`, `"isActive":true`)
 	}))},
-	{"the roles leave out @all", on("GET", `/roles/\d+`, answer(func(a *httptest.ResponseRecorder, body object) {
+	{"the roles leave out @all", "ROLES-USER-01", on("GET", `/roles/\d+`, answer(func(a *httptest.ResponseRecorder, body object) {
 		if list, ok := body["body"].([]any); ok && len(list) > 0 {
 			body["body"] = list[:len(list)-1]
 		}
 	}))},
-	{"a permission flag is left out where it is false", on("GET", `/servers/\w+/roles`, answer(func(a *httptest.ResponseRecorder, body object) {
+	{"a permission flag is left out where it is false", "SERVERS-ROLES-01", on("GET", `/servers/\w+/roles`, answer(func(a *httptest.ResponseRecorder, body object) {
 		for _, role := range body.list("body") {
 			delete(role.at("serverPermissions"), "ban_members")
 		}
 	}))},
-	{"direct channels are shown to programs", on("POST", `/channels`, request(func(r *http.Request) {
+	{"direct channels are shown to programs", "CHANNELS-LIST-01", on("POST", `/channels`, request(func(r *http.Request) {
 		replaceBody(r, `"channelType":"direct"`, `"channelType":"open"`)
 	}))},
-	{"a visit counts each time", on("POST", `/servers/\w+/visit`, answer(func(a *httptest.ResponseRecorder, body object) {
+	{"a visit counts each time", "SERVERS-VISIT-01", on("POST", `/servers/\w+/visit`, answer(func(a *httptest.ResponseRecorder, body object) {
 		if a.Code == 200 {
 			body.at("body")["counted"] = true
 		}
 	}))},
-	{"the image has another content type", on("GET", `/images/\w+`, raw(func(a *httptest.ResponseRecorder) {
+	{"the image has another content type", "SERVERS-IMAGE-01", on("GET", `/images/\w+`, raw(func(a *httptest.ResponseRecorder) {
 		if a.Code == 200 {
 			a.Header().Set("Content-Type", "image/bmp")
 		}
 	}))},
-	{"the image is a byte too short", on("GET", `/images/\w+`, raw(func(a *httptest.ResponseRecorder) {
+	{"the image is a byte too short", "SERVERS-IMAGE-01", on("GET", `/images/\w+`, raw(func(a *httptest.ResponseRecorder) {
 		if a.Code == 200 {
 			a.Header().Del("Content-Length")
 			a.Body.Truncate(a.Body.Len() - 1)
 		}
 	}))},
-	{"an image may not be kept", on("GET", `/images/\w+`, raw(func(a *httptest.ResponseRecorder) { a.Header().Del("ETag") }))},
-	{"the request id is not that of the header", everywhere(raw(func(a *httptest.ResponseRecorder) {
+	{"an image may not be kept", "SERVERS-IMAGE-01", on("GET", `/images/\w+`, raw(func(a *httptest.ResponseRecorder) { a.Header().Del("ETag") }))},
+	{"the request id is not that of the header", "COMMON-REQUESTID-01", everywhere(raw(func(a *httptest.ResponseRecorder) {
 		a.Header().Set("X-Request-Id", "another")
 	}))},
-	{"there is no request id", everywhere(raw(func(a *httptest.ResponseRecorder) { a.Header().Del("X-Request-Id") }))},
-	{"405 does not say what is allowed", everywhere(raw(func(a *httptest.ResponseRecorder) { a.Header().Del("Allow") }))},
-	{"times have no milliseconds", everywhere(raw(func(a *httptest.ResponseRecorder) {
+	{"there is no request id", "COMMON-REQUESTID-01", everywhere(raw(func(a *httptest.ResponseRecorder) { a.Header().Del("X-Request-Id") }))},
+	{"405 does not say what is allowed", "COMMON-PATHS-03", everywhere(raw(func(a *httptest.ResponseRecorder) { a.Header().Del("Allow") }))},
+	{"times have no milliseconds", "CHANNELS-CREATE-01", everywhere(raw(func(a *httptest.ResponseRecorder) {
 		replaceAnswer(a, regexp.MustCompile(`(\d\d:\d\d:\d\d)\.\d{3}Z`), "${1}Z")
 	}))},
-	{"the older prefix is not answered", everywhere(request(func(r *http.Request) {
+	{"the older prefix is not answered", "COMMON-PATHS-01", everywhere(request(func(r *http.Request) {
 		r.URL.Path = strings.Replace(r.URL.Path, "/api/v1/", "/api/v9/", 1)
 	}))},
-	{"the pointer of an error is missing", everywhere(raw(func(a *httptest.ResponseRecorder) {
+	{"the pointer of an error is missing", "NEGATIVE-createServer-body.name-required", everywhere(raw(func(a *httptest.ResponseRecorder) {
 		replaceAnswer(a, regexp.MustCompile(`"pointer":"/name"`), `"pointer":""`)
 	}))},
-	{"an error repeats what was sent", on("GET", `/servers/[^/]+`, echoPath())},
-	{"logging out ends nothing", on("POST", `/auth/logout`, request(func(r *http.Request) {
+	{"an error repeats what was sent", "COMMON-REFUSALS-01", on("GET", `/servers/[^/]+`, echoPath())},
+	{"logging out ends nothing", "AUTH-SESSION-01", on("POST", `/auth/logout`, request(func(r *http.Request) {
 		r.Method, r.URL.Path = "GET", "/auth/me"
 	}))},
-	{"the audit trail is the oldest first", on("GET", `/servers/\w+/audit`, answer(func(a *httptest.ResponseRecorder, body object) {
+	{"the audit trail is the oldest first", "AUDIT-LIST-01", on("GET", `/servers/\w+/audit`, answer(func(a *httptest.ResponseRecorder, body object) {
 		if list, ok := body["body"].([]any); ok {
 			slices.Reverse(list)
 		}
 	}))},
-	{"the audit trail is for every member", on("GET", `/servers/\w+/audit`, answer(func(a *httptest.ResponseRecorder, body object) {
+	{"the audit trail is for every member", "ACCESS-listAudit", on("GET", `/servers/\w+/audit`, answer(func(a *httptest.ResponseRecorder, body object) {
 		if a.Code == 403 {
 			a.Code = 200
 		}
 	}))},
-	{"mailed codes may be guessed without limit", on("POST", `/auth/(verify-email|reset-password)`, patientCodes)},
-	{"the code of a registration resets a password", on("POST", `/auth/reset-password`, codesForAnything)},
-	{"who was never verified gets no code for a new password", everywhere(unverified(func(path string, r *http.Request) {
+	{"mailed codes may be guessed without limit", "AUTH-CODE-03", on("POST", `/auth/(verify-email|reset-password)`, patientCodes)},
+	{"the code of a registration resets a password", "AUTH-CODE-04", on("POST", `/auth/reset-password`, codesForAnything)},
+	{"who was never verified gets no code for a new password", "AUTH-CODE-03", everywhere(unverified(func(path string, r *http.Request) {
 		email, _ := objectOf(r)["email"].(string)
 		sound := int64(len(email)+len(`{"email":""}`)) == r.ContentLength && strings.Contains(email, "@")
 		if path == "/auth/forgot-password" && sound {
 			replace(r, object{"email": "nobody@example.com"})
 		}
 	}, nil))},
-	{"a new password verifies no address", everywhere(unverified(nil, func(path string, body object) {
+	{"a new password verifies no address", "AUTH-PASSWORD-02", everywhere(unverified(nil, func(path string, body object) {
 		if path == "/auth/reset-password" {
 			body.at("body").at("account")["verified"] = false
 		}
 	}))},
-	{"an update leaves the time of the last one", on("PUT", `/(channels|roles)/\w+`, answer(func(a *httptest.ResponseRecorder, body object) {
+	{"an update leaves the time of the last one", "CHANNELS-UPDATE-01", on("PUT", `/(channels|roles)/\w+`, answer(func(a *httptest.ResponseRecorder, body object) {
 		if thing := body.at("body"); a.Code == http.StatusOK {
 			thing["updatedAt"] = thing["createdAt"]
 		}
 	}))},
-	{"a session token is taken for an API key", everywhere(tokensAsKeys)},
-	{"administrators delete servers", everywhere(deletingAdministrators)},
-	{"channel managers create roles", everywhere(rolesByChannelManagers)},
-	{"the audit trail knows only of half of the changes", on("GET", `/servers/\w+/audit`, answer(func(a *httptest.ResponseRecorder, body object) {
+	{"a session token is taken for an API key", "CREDENTIAL-getMe", everywhere(tokensAsKeys)},
+	{"administrators delete servers", "ROLE-deleteServer", everywhere(deletingAdministrators)},
+	{"channel managers create roles", "ROLE-createRole", everywhere(rolesByChannelManagers)},
+	{"the audit trail knows only of half of the changes", "AUDIT-updateChannel", on("GET", `/servers/\w+/audit`, answer(func(a *httptest.ResponseRecorder, body object) {
 		left := regexp.MustCompile(`^((role|badge)\.remove|(role|badge|key)\.delete|(channel|badge|key)\.update)$`)
 		list, _ := body["body"].([]any)
 		total, _ := body.at("meta")["total"].(float64)
@@ -195,24 +196,24 @@ var mutants = []mutant{
 			body["body"], body.at("meta")["total"] = shown, total-float64(len(list)-len(shown))
 		}
 	}))},
-	{"the audit trail does not tell who was given what", on("GET", `/servers/\w+/audit`, answer(func(a *httptest.ResponseRecorder, body object) {
+	{"the audit trail does not tell who was given what", "AUDIT-LIST-05", on("GET", `/servers/\w+/audit`, answer(func(a *httptest.ResponseRecorder, body object) {
 		for _, entry := range body.list("body") {
 			if regexp.MustCompile(`^(role|badge)\.(add|remove|award)$`).MatchString(fmt.Sprint(entry["action"])) {
 				entry["before"], entry["after"] = object{}, object{}
 			}
 		}
 	}))},
-	{"the audit trail tells what a direct channel is about", everywhere(talkativeTrail())},
-	{"an idempotency key is shared by all operations", everywhere(sharedKeys)},
-	{"an idempotency key is another one at the other path", everywhere(request(func(r *http.Request) {
+	{"the audit trail tells what a direct channel is about", "AUDIT-LIST-06", everywhere(talkativeTrail())},
+	{"an idempotency key is shared by all operations", "COMMON-REPEAT-01", everywhere(sharedKeys)},
+	{"an idempotency key is another one at the other path", "COMMON-REPEAT-02", everywhere(request(func(r *http.Request) {
 		key := r.Header.Get("Idempotency-Key")
 		if key != "" && len(key) < 200 && (strings.HasPrefix(r.URL.Path, "/api/v1/") || strings.HasPrefix(r.URL.Path, "/v1/")) {
 			r.Header.Set("Idempotency-Key", "v1-"+key)
 		}
 	}))},
-	{"an update of a role may name any server", on("PUT", `/roles/\w+`, request(withoutServer))},
-	{"an update of a badge may name any server", on("PUT", `/badges/[\w-]+`, request(withoutServer))},
-	{"a role or member that a channel cannot admit is not found", on("POST PUT", `/channels(/\w+)?`, answer(func(a *httptest.ResponseRecorder, body object) {
+	{"an update of a role may name any server", "ROLES-SERVER-02", on("PUT", `/roles/\w+`, request(withoutServer))},
+	{"an update of a badge may name any server", "BADGES-SERVER-02", on("PUT", `/badges/[\w-]+`, request(withoutServer))},
+	{"a role or member that a channel cannot admit is not found", "CHANNELS-ADMITS-01", on("POST PUT", `/channels(/\w+)?`, answer(func(a *httptest.ResponseRecorder, body object) {
 		problem := body.at("body")
 		for _, field := range problem.list("fields") {
 			if regexp.MustCompile(`^/(permissions|members)/\d+$`).MatchString(fmt.Sprint(field["pointer"])) && field["code"] == "not_allowed" {
@@ -220,7 +221,7 @@ var mutants = []mutant{
 			}
 		}
 	}))},
-	{"an API key makes administrators", everywhere(mightyKeys)},
-	{"who left a server and comes back is admitted as before", everywhere(stillAdmitted)},
-	{"who made a key sees the private channels that the key made", everywhere(transparentKeys)},
+	{"an API key makes administrators", "ROLES-KEY-02", everywhere(mightyKeys)},
+	{"who left a server and comes back is admitted as before", "CHANNELS-LEAVE-01", everywhere(stillAdmitted)},
+	{"who made a key sees the private channels that the key made", "CHANNELS-KEY-02", everywhere(transparentKeys)},
 }
