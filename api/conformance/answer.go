@@ -181,9 +181,9 @@ func (a *answer) each(list, name string) []string {
 
 // carries checks one of the words in a header.
 func (a *answer) carries(name, word string) {
-	held := strings.Join(a.header.Values(name), ",")
-	if !slices.Contains(strings.FieldsFunc(held, func(r rune) bool { return r == ',' || r == ' ' }), word) {
-		a.fail("the header %s is %q, want %s in it", name, held, word)
+	words := strings.Join(a.header.Values(name), ",")
+	if !slices.Contains(strings.FieldsFunc(words, func(r rune) bool { return r == ',' || r == ' ' }), word) {
+		a.fail("the header %s is %q, want %s in it", name, words, word)
 	}
 }
 

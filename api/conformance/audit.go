@@ -10,12 +10,12 @@ var auditKeys = []string{"_id", "actor", "action", "target", "before", "after", 
 
 // audit are the test cases of the tag audit.
 var audit = []testCase{
-	{"AUDIT-LIST-01", "listAudit channels roles badges keys", "the audit trail tells who changed what, the latest first", func(s *session) {
+	{"AUDIT-LIST-01", "listAudit channels roles badges keys", "the audit trail shows who changed what, the latest first", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		number := s.b.joins(club)
 		role := s.a.makesRole(club, nil)
 		badge := s.a.makesBadge(club, nil)
-		for range 2 { // the second time changes nothing, so there is nothing to tell
+		for range 2 { // the second time changes nothing, so there is nothing to show
 			s.a.gives(role, number).expect(200)
 			s.a.awards(badge, number).expect(200)
 		}
@@ -155,7 +155,7 @@ var audit = []testCase{
 		}
 	}},
 
-	{"AUDIT-LIST-06", "listAudit channels", "of a direct channel the audit trail tells neither topic nor description", func(s *session) {
+	{"AUDIT-LIST-06", "listAudit channels", "of a direct channel the audit trail shows neither topic nor description", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		secret := object{"topic": "about ben", "description": "what nobody else may read"}
 		channel := s.a.makesChannel(club, "direct", secret)
@@ -167,7 +167,7 @@ var audit = []testCase{
 		}
 		for _, text := range []string{"about ben", "about anna", "what nobody else may read"} {
 			if strings.Contains(string(trail.raw), text) {
-				trail.fail("tells %q, which stands in a direct channel", text)
+				trail.fail("shows %q, which stands in a direct channel", text)
 			}
 		}
 	}},

@@ -13,7 +13,7 @@ var (
 	channelTypes           = []string{"open", "text", "forum", "direct", "private", "iframe"}
 )
 
-// makesChannel makes a channel and returns its id. More is what a channel of its type admits.
+// makesChannel makes a channel and returns its id. More is what a channel of its type allows.
 func (c caller) makesChannel(club club, kind string, more object) (id string) {
 	channel := object{"topic": "a " + kind + " channel", "channelType": kind, "serverId": club.id}
 	return c.post("/channels", channel.and(more)).expect(200).text("/body/_id")
@@ -168,7 +168,7 @@ var channels = []testCase{
 		s.b.sees(club, ofOwner, false, true)
 	}},
 
-	{"CHANNELS-LEAVE-01", "listChannels createChannel", "who left a server and comes back is no longer admitted to private and direct channels", func(s *session) {
+	{"CHANNELS-LEAVE-01", "listChannels createChannel", "who left a server and comes back no longer has access to private and direct channels", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		named := object{"members": []string{s.b.joins(club)}}
 		channels := []string{s.a.makesChannel(club, "private", named), s.a.makesChannel(club, "direct", named)}
@@ -182,7 +182,7 @@ var channels = []testCase{
 		}
 	}},
 
-	{"CHANNELS-ADMITS-01", "createChannel updateChannel roles", "a channel admits only roles and members of its own server", func(s *session) {
+	{"CHANNELS-ADMITS-01", "createChannel updateChannel roles", "a channel gives access only to roles and members of its own server", func(s *session) {
 		club, other := s.a.makesServer("Chess club"), s.a.makesServer("Go club")
 		number := s.b.joins(other)
 		foreign := s.a.makesRole(other, nil)

@@ -17,8 +17,10 @@
 // `go test -run 'TestConformance/servers/SERVERS-VISIT-01'` runs only that one. Elsewhere, `rejoin conform --url ...` does
 // the same without Go; it is built on Verify.
 //
-// Most requirements are test cases, written by hand. The rest are derived from the contract: for each constraint of each
-// operation, one request that breaks it and nothing else, with the status, pointer and code that must come back.
+// Most requirements are derived from the contract, for every operation: who may call it, with which credential, key and
+// role; that foreign things answer as unknown ones; what may be left out and what may be repeated; what it adds to the
+// audit trail; and for each constraint, one request that breaks it and nothing else. They belong to the tag of their
+// operation, and say which other tags they need. The rest are test cases, written by hand: what happens to what.
 //
 // When a requirement fails, read its first failure. It says which caller sent what, and what came back. A failure that
 // begins with the name of an operation and a status comes from the validator: every answer is validated against the

@@ -119,7 +119,7 @@ func repeat(s *session, op *api.Operation) {
 	c.atOnce(one, "fifth"+run)
 }
 
-// atOnce sends the same many times at once, which makes one thing. Those that come while it is being made may be told to
+// atOnce sends the same many times at once, which makes one thing. Those that come while it is being made may be asked to
 // come back.
 func (c creation) atOnce(who caller, name string) {
 	key, answers := unknownID(), make([]*answer, 10)

@@ -11,7 +11,7 @@ import (
 	"github.com/rejoin-dev/rejoin/api"
 )
 
-// draft is a request to an operation that the contract admits, until somebody changes it.
+// draft is a request to an operation that the contract allows, until somebody changes it.
 type draft struct {
 	op      *api.Operation
 	path    map[string]string

@@ -61,9 +61,9 @@ type section struct {
 var sections = []section{
 	{"common", common},
 	{"auth", slices.Concat(auth, mailedAuth)},
-	{"servers", servers},
+	{"servers", slices.Concat(servers, serverImages, members)},
 	{"channels", channels},
-	{"roles", roles},
+	{"roles", slices.Concat(roles, roleRules)},
 	{"badges", badges},
 	{"keys", keys},
 	{"audit", audit},

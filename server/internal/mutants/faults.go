@@ -196,14 +196,14 @@ var mutants = []mutant{
 			body["body"], body.at("meta")["total"] = shown, total-float64(len(list)-len(shown))
 		}
 	}))},
-	{"the audit trail does not tell who was given what", "AUDIT-LIST-05", on("GET", `/servers/\w+/audit`, answer(func(a *httptest.ResponseRecorder, body object) {
+	{"the audit trail does not show who was given what", "AUDIT-LIST-05", on("GET", `/servers/\w+/audit`, answer(func(a *httptest.ResponseRecorder, body object) {
 		for _, entry := range body.list("body") {
 			if regexp.MustCompile(`^(role|badge)\.(add|remove|award)$`).MatchString(fmt.Sprint(entry["action"])) {
 				entry["before"], entry["after"] = object{}, object{}
 			}
 		}
 	}))},
-	{"the audit trail tells what a direct channel is about", "AUDIT-LIST-06", everywhere(talkativeTrail())},
+	{"the audit trail shows what a direct channel is about", "AUDIT-LIST-06", everywhere(talkativeTrail())},
 	{"an idempotency key is shared by all operations", "COMMON-REPEAT-01", everywhere(sharedKeys)},
 	{"an idempotency key is another one at the other path", "COMMON-REPEAT-02", everywhere(request(func(r *http.Request) {
 		key := r.Header.Get("Idempotency-Key")
@@ -213,7 +213,7 @@ var mutants = []mutant{
 	}))},
 	{"an update of a role may name any server", "ROLES-SERVER-02", on("PUT", `/roles/\w+`, request(withoutServer))},
 	{"an update of a badge may name any server", "BADGES-SERVER-02", on("PUT", `/badges/[\w-]+`, request(withoutServer))},
-	{"a role or member that a channel cannot admit is not found", "CHANNELS-ADMITS-01", on("POST PUT", `/channels(/\w+)?`, answer(func(a *httptest.ResponseRecorder, body object) {
+	{"a role or member that a channel cannot give access to is not found", "CHANNELS-ADMITS-01", on("POST PUT", `/channels(/\w+)?`, answer(func(a *httptest.ResponseRecorder, body object) {
 		problem := body.at("body")
 		for _, field := range problem.list("fields") {
 			if regexp.MustCompile(`^/(permissions|members)/\d+$`).MatchString(fmt.Sprint(field["pointer"])) && field["code"] == "not_allowed" {
@@ -222,6 +222,6 @@ var mutants = []mutant{
 		}
 	}))},
 	{"an API key makes administrators", "ROLES-KEY-02", everywhere(mightyKeys)},
-	{"who left a server and comes back is admitted as before", "CHANNELS-LEAVE-01", everywhere(stillAdmitted)},
+	{"who left a server and comes back has access as before", "CHANNELS-LEAVE-01", everywhere(stillAdmitted)},
 	{"who made a key sees the private channels that the key made", "CHANNELS-KEY-02", everywhere(transparentKeys)},
 }

@@ -66,7 +66,7 @@ func main() {
 
 // fromEverywhere lets each request come from another address: how often one of them may sign up and in is limited, and to
 // wait for that in every mutant would take long. What has an idempotency key comes from the same one, because there the
-// address is what anonymous callers are told apart by.
+// address is what anonymous callers are known by.
 func fromEverywhere(good http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Idempotency-Key") != "" {
