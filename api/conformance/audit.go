@@ -6,8 +6,6 @@ import (
 	"strings"
 )
 
-var auditKeys = []string{"_id", "actor", "action", "target", "before", "after", "at"}
-
 // audit are the test cases of the tag audit.
 var audit = []testCase{
 	{"AUDIT-LIST-01", "listAudit channels roles badges keys", "the audit trail shows who changed what, the latest first", func(s *session) {
@@ -55,7 +53,6 @@ var audit = []testCase{
 		at, last := 0, ""
 		for i := range trail.list("/body") {
 			entry := "/body/" + strconv.Itoa(i)
-			trail.keys(entry, auditKeys...).keys(entry+"/actor", "type", "id")
 			if moment := trail.text(entry + "/at"); last != "" && moment > last {
 				trail.fail("%s is later than the entry before it", entry)
 			}

@@ -5,13 +5,6 @@ import (
 	"time"
 )
 
-var (
-	accountKeys = []string{
-		"_id", "id", "email", "username", "displayName", "firstName", "lastName", "avatar", "verified", "createdAt",
-	}
-	sessionKeys = []string{"token", "expiresAt", "account"}
-)
-
 // onItsWay is said to everybody who asks for a code, so that nobody learns who has an account.
 const onItsWay = "If the account exists, a code is on its way"
 
@@ -77,8 +70,6 @@ func (s *session) as(token string) caller {
 // opensSession checks the answer that gives a session token, and returns the token.
 func (a *answer) opensSession(message string, of account) (token string) {
 	a.expect(200).says(message)
-	a.keys("", "meta", "body").keys("/meta", "success", "message", "devMessage")
-	a.keys("/body", sessionKeys...).keys("/body/account", accountKeys...)
 	a.is("/body/account/email", of.email).is("/body/account/verified", true)
 	if life := time.Until(a.time("/body/expiresAt")); life < 30*24*time.Hour-time.Hour || life > 30*24*time.Hour+time.Hour {
 		a.fail("the session ends in %v, want 30 days", life.Round(time.Minute))
@@ -97,7 +88,6 @@ var auth = []testCase{
 		}
 		register := s.anonymous.with("Idempotency-Key", unknownID())
 		made := register.post("/auth/register", wanted).expect(201).says("Account has been registered successfully")
-		made.keys("", "meta", "body").keys("/meta", "success", "message", "devMessage").keys("/body", accountKeys...)
 		made.has("/body", object{
 			"email": email, "username": username, "displayName": "Vera M.", "firstName": "Vera", "lastName": "Menchik",
 			"avatar": nil, "verified": false,
@@ -121,14 +111,13 @@ var auth = []testCase{
 	{"AUTH-CODE-01", "resendCode forgotPassword", "asking for a code gets the same answer whether or not there is an account", func(s *session) {
 		for _, ask := range []string{"/auth/resend-code", "/auth/forgot-password"} {
 			asked := s.anonymous.post(ask, object{"email": freshEmail()}).expect(200).says(onItsWay)
-			asked.keys("", "meta", "body").is("/body", object{})
+			asked.is("/body", object{})
 		}
 	}},
 
 	{"AUTH-ME-01", "getMe", "a session knows whose it is", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		me := s.a.get("/auth/me").expect(200).says("Account")
-		me.keys("", "meta", "body").keys("/meta", "success", "message", "devMessage").keys("/body", accountKeys...)
 		me.is("/body/id", club.owner).is("/body/verified", true)
 		if other := s.b.get("/auth/me").expect(200); other.text("/body/id") == club.owner {
 			other.fail("is the account of a")
@@ -170,7 +159,7 @@ var mailedAuth = []testCase{
 		}
 		s.as(token).get("/auth/me").expect(200).is("/body", in.at("/body/account"))
 
-		s.as(token).post("/auth/logout").expect(200).says("Logged out successfully").keys("", "meta", "body").is("/body", object{})
+		s.as(token).post("/auth/logout").expect(200).says("Logged out successfully").is("/body", object{})
 		s.as(token).get("/auth/me").expect(401)
 		s.as(token).post("/auth/logout").expect(401)
 		s.as(newcomer.token).get("/auth/me").expect(200)

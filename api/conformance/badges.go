@@ -4,8 +4,6 @@ import (
 	"slices"
 )
 
-var badgeKeys = []string{"title", "action", "quantity", "description", "attachRequired", "awarded", "id", "image"}
-
 // aBadge is the least that a badge is made from.
 var aBadge = object{"title": "Chatterbox", "action": "messages"}
 
@@ -35,20 +33,19 @@ var badges = []testCase{
 			"attachRequired": true, "award": true, "awardXpQuantity": 50, "awardCurrency": true, "awardCurrencyQuantity": 7,
 			"serverId": club.id,
 		}).expect(200).says("Badge has been created successfully")
-		made.keys("", "meta", "body").keys("/meta", "success", "message", "devMessage").keys("/body", badgeKeys...)
 		made.has("/body", object{
 			"title": "Chatterbox", "action": "messages", "quantity": "3", "description": "Three messages in a day",
 			"attachRequired": "true", "awarded": "true", "image": "https://example.com/badge.png",
 		})
 		listed := s.a.get("/badges?serverId=" + club.id).expect(200).says("Badges")
-		listed.keys("", "meta", "body").keys("/meta", "success", "message", "devMessage").is("/body", []any{made.at("/body")})
+		listed.is("/body", []any{made.at("/body")})
 	}},
 
 	{"BADGES-CREATE-02", "createBadge", "what is left out of a badge has a default", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		for _, action := range []string{"custom", "messages", "replies", "reactions", "referrals", "visits"} {
 			made := s.a.post("/badges", object{"title": "Plain", "action": action, "serverId": club.id}).expect(200)
-			made.keys("/body", badgeKeys...).has("/body", object{
+			made.has("/body", object{
 				"title": "Plain", "action": action, "quantity": "1", "description": "", "attachRequired": "false", "awarded": "false",
 				"image": "",
 			})
@@ -71,7 +68,7 @@ var badges = []testCase{
 		updated := s.a.put("/badges/"+id, object{
 			"title": "Magpie", "action": "replies", "quantity": 1000000, "description": "Many replies", "attachRequired": true,
 		}).expect(200).says("Badge has been updated successfully")
-		updated.keys("", "meta", "body").keys("/body", badgeKeys...).has("/body", object{
+		updated.has("/body", object{
 			"id": id, "title": "Magpie", "action": "replies", "quantity": "1000000", "description": "Many replies",
 			"attachRequired": "true", "awarded": "false",
 		})
@@ -114,7 +111,7 @@ var badges = []testCase{
 		}
 		for range 2 {
 			s.a.post("/badges/"+badge+"/remove", object{"userId": number}).expect(200).
-				says("Badge has been removed successfully").keys("", "meta", "body").is("/body", []any{})
+				says("Badge has been removed successfully").is("/body", []any{})
 			s.owns(club, number, 50, 7)
 		}
 		s.awardsTo(number, other, "Early bird")
@@ -227,7 +224,6 @@ var badges = []testCase{
 		for _, who := range []caller{s.a, s.b} {
 			for _, user := range []string{number, club.owner} {
 				balance := who.get(club.path("/members/" + user + "/balance")).expect(200).says("Member balance")
-				balance.keys("", "meta", "body").keys("/meta", "success", "message", "devMessage")
 				balance.is("/body", object{"xp": 0, "coins": 0})
 			}
 		}
@@ -252,7 +248,6 @@ var badges = []testCase{
 // awardsTo awards a badge and wants the user to have then just these, whichever was first.
 func (s *session) awardsTo(user, badge string, titles ...string) *answer {
 	a := s.a.awards(badge, user).expect(200).says("Badge has been rewarded successfully")
-	a.keys("", "meta", "body").keys("/body/0", badgeKeys...)
 	if got := slices.Sorted(slices.Values(a.each("/body", "title"))); !slices.Equal(got, titles) {
 		a.fail("the user has the badges %q, want %q", got, titles)
 	}

@@ -5,13 +5,7 @@ import (
 	"time"
 )
 
-var (
-	channelKeys = []string{
-		"topic", "description", "permissions", "userId", "serverId", "channelType", "_id", "createdAt", "updatedAt", "__v",
-	}
-	integrationChannelKeys = []string{"_id", "topic", "channelType", "description"}
-	channelTypes           = []string{"open", "text", "forum", "direct", "private", "iframe"}
-)
+var channelTypes = []string{"open", "text", "forum", "direct", "private", "iframe"}
 
 // makesChannel makes a channel and returns its id. More is what a channel of its type allows.
 func (c caller) makesChannel(club club, kind string, more object) (id string) {
@@ -45,13 +39,12 @@ var channels = []testCase{
 		made := s.a.post("/channels", object{
 			"topic": "openings", "channelType": "open", "description": "What to play after 1. e4\nand after 1. d4", "serverId": club.id,
 		}).expect(200).says("Channel has been created successfully")
-		made.keys("", "meta", "body").keys("/meta", "success", "message", "devMessage").keys("/body", channelKeys...)
 		made.has("/body", object{
 			"topic": "openings", "channelType": "open", "description": "What to play after 1. e4\nand after 1. d4",
 			"permissions": []any{}, "userId": club.owner, "serverId": club.id, "__v": 0,
 		})
 		for path, message := range map[string]string{club.path("/channels"): "Server channels", "/channels?serverId=" + club.id: "Channels"} {
-			listed := s.a.get(path).expect(200).says(message).keys("", "meta", "body").keys("/meta", "success", "message", "devMessage")
+			listed := s.a.get(path).expect(200).says(message)
 			listed.is("/body", []any{made.at("/body")})
 		}
 		s.a.post("/channels", object{"topic": "endgames", "channelType": "text", "serverId": club.id}).expect(200).
@@ -81,7 +74,7 @@ var channels = []testCase{
 		path := "/channels/" + made.text("/body/_id")
 		time.Sleep(aMoment)
 		renamed := s.a.put(path, object{"topic": "endgames", "channelType": "text"}).expect(200)
-		renamed.says("Channel has been updated successfully").keys("", "meta", "body").keys("/body", channelKeys...)
+		renamed.says("Channel has been updated successfully")
 		renamed.has("/body", object{
 			"topic": "endgames", "channelType": "text", "description": "What to play", "_id": made.at("/body/_id"),
 			"userId": club.owner, "serverId": club.id, "createdAt": made.at("/body/createdAt"), "permissions": []any{},
@@ -216,7 +209,7 @@ var channels = []testCase{
 			}
 		}
 		for _, path := range []string{"/apis/v1/channels", "/v1/channels"} {
-			listed := key.get(path).expect(200).keys("", "status", "data").keys("/data/0", integrationChannelKeys...)
+			listed := key.get(path).expect(200)
 			listed.is("/data", want)
 		}
 	}},
@@ -228,7 +221,7 @@ var channels = []testCase{
 		elsewhere := s.a.makesChannel(other, "open", nil)
 		for _, key := range []caller{key.caller, key.inOtherHeader()} {
 			channel := object{"topic": "openings", "channelType": "open"}
-			made := key.post("/channels", channel).expect(200).keys("/body", channelKeys...).is("/body/serverId", club.id)
+			made := key.post("/channels", channel).expect(200).is("/body/serverId", club.id)
 			id := made.text("/body/_id")
 			key.put("/channels/"+id, object{"topic": "endgames", "channelType": "text"}).expect(200).is("/body/topic", "endgames")
 			for _, path := range []string{"/channels", "/channels?serverId=" + club.id} {

@@ -8,12 +8,7 @@ import (
 	"time"
 )
 
-var (
-	keyKeys = []string{
-		"_id", "name", "key", "permissions", "expirePeriod", "expireDate", "isActive", "communityId", "createdAt", "updatedAt",
-	}
-	wholeKey = regexp.MustCompile(`^[0-9a-f]{64}$`)
-)
+var wholeKey = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 const keyInfo = "/apis/v1/api-keys/info"
 
@@ -51,7 +46,6 @@ func (k key) masked() string { return k.whole[:4] + strings.Repeat("*", 56) + k.
 // isKey checks an answer with one key in it, masked.
 func (a *answer) isKey(message string, key key, want object) *answer {
 	a.expect(200).says(message)
-	a.keys("", "meta", "message", "data").keys("/meta", "status", "statusCode").keys("/data", keyKeys...)
 	return a.has("/data", object{"_id": key.id, "key": key.masked()}.and(want))
 }
 
@@ -61,7 +55,6 @@ var keys = []testCase{
 		club := s.a.makesServer("Chess club")
 		made := s.a.post(club.keysPath(""), object{"name": "shop", "permissions": []string{"badges", "channels"}, "expirePeriod": 30})
 		made.expect(201).says("Create API key success.")
-		made.keys("", "meta", "message", "data").keys("/meta", "status", "statusCode").keys("/data", keyKeys...)
 		made.is("/meta", object{"status": "success", "statusCode": 201})
 		want := object{"name": "shop", "expirePeriod": 30, "isActive": true, "communityId": club.id}
 		made.has("/data", want)
@@ -73,8 +66,8 @@ var keys = []testCase{
 		}
 		made.expires("/data", 30)
 
-		listed := s.a.get(club.keysPath("")).expect(200).says("Read API keys success.").keys("", "meta", "message", "data")
-		listed.is("/meta", object{"status": "success", "statusCode": 200}).keys("/data/0", keyKeys...)
+		listed := s.a.get(club.keysPath("")).expect(200).says("Read API keys success.")
+		listed.is("/meta", object{"status": "success", "statusCode": 200})
 		listed.has("/data/0", want.and(object{"_id": key.id, "key": key.masked(), "createdAt": made.at("/data/createdAt")}))
 		for _, a := range []*answer{
 			listed,

@@ -9,10 +9,6 @@ import (
 )
 
 var (
-	roleKeys = []string{
-		"_id", "order", "billable", "title", "description", "serverPermissions", "channelPermissions", "class", "serverId",
-		"createdAt", "updatedAt", "__v",
-	}
 	serverFlags = []string{
 		"allow_dm", "create_invite", "kick_members", "warn_members", "suspend_members", "ban_members", "manage_roles",
 		"manage_channels", "broadcast_messages", "overwrite_language_settings", "server_administrator",
@@ -82,7 +78,6 @@ var roles = []testCase{
 			"channelPermissions": object{"delete_messages": true, "share_Attachments": true},
 			"serverId":           club.id,
 		}).expect(201).says("Role has been created successfully")
-		made.keys("", "meta", "body").keys("/meta", "success", "message", "devMessage").keys("/body", roleKeys...)
 		made.has("/body", object{
 			"title": "moderators", "class": "blue", "order": 10, "billable": false, "description": "Keep the peace",
 			"serverId": club.id, "__v": 0,
@@ -101,7 +96,7 @@ var roles = []testCase{
 			"channel_permissions": flags("pinable", "post_analysis"),
 			"serverId":            club.id,
 		})
-		made := s.a.post("/roles", older).expect(201).keys("/body", roleKeys...)
+		made := s.a.post("/roles", older).expect(201)
 		path := "/roles/" + made.text("/body/_id")
 		for _, a := range []*answer{made, s.a.put(path, older).expect(200)} {
 			a.shows("/body/serverPermissions", serverFlags, "overwrite_language_settings", "broadcast_messages")
@@ -141,7 +136,6 @@ var roles = []testCase{
 		updated := s.a.put(path, object{
 			"title": "helpers", "class": "#ff0000", "order": 20, "billable": true, "serverPermissions": flags("ban_members"),
 		}).expect(200).says("Role has been updated successfully")
-		updated.keys("", "meta", "body").keys("/body", roleKeys...)
 		updated.has("/body", object{
 			"title": "helpers", "class": "#ff0000", "order": 20, "billable": true, "_id": made.at("/body/_id"),
 			"serverId": club.id, "createdAt": made.at("/body/createdAt"),
@@ -188,7 +182,6 @@ var roles = []testCase{
 		s.a.gives(high, number).expect(200)
 		for _, who := range []caller{s.a, s.b} {
 			roles := who.get("/roles/" + number + "?serverId=" + club.id).expect(200).says("User roles fetched successfully")
-			roles.keys("", "meta", "body").keys("/meta", "success", "message", "devMessage").keys("/body/0", roleKeys...)
 			if got := roles.each("/body", "title"); !slices.Equal(got, []string{"high", "low", "@all"}) {
 				roles.fail("lists %q, want [high low @all]", got)
 			}
@@ -220,7 +213,6 @@ var roles = []testCase{
 		number := s.b.joins(club)
 		role := s.a.makesRole(club, nil)
 		titles := func(a *answer, want ...string) {
-			a.keys("", "meta", "body").keys("/body/0", roleKeys...)
 			if got := a.each("/body", "title"); !slices.Equal(got, want) {
 				a.fail("the user has the roles %q, want %q", got, want)
 			}
@@ -258,7 +250,7 @@ var roles = []testCase{
 		channel := object{"topic": "openings", "channelType": "open", "serverId": club.id}
 		s.b.post("/channels", channel).expect(200)
 
-		s.a.delete("/roles/"+role).expect(200).keys("", "meta", "body").is("/body", object{}).
+		s.a.delete("/roles/"+role).expect(200).is("/body", object{}).
 			says("Role has been deleted successfully")
 		s.a.delete("/roles/" + role).expect(404)
 		s.a.put("/roles/"+role, aRole).expect(404)
