@@ -143,49 +143,48 @@ type call func(context.Context, *client.Client) error
 
 func second[T any](_ T, err error) error { return err }
 
-func TestRetries(t *testing.T) {
-	list := func(ctx context.Context, c *client.Client) error { return second(c.Servers.List(ctx)) }
-	rename := func(ctx context.Context, c *client.Client) error {
-		return second(c.Channels.Update(ctx, chanID, client.ChannelUpdate{Topic: "endgames", ChannelType: client.ChannelText}))
-	}
-	remove := func(ctx context.Context, c *client.Client) error { return c.Servers.Delete(ctx, id) }
-	create := func(ctx context.Context, c *client.Client) error {
-		return second(c.Channels.Create(ctx, client.ChannelCreate{Topic: "openings", ChannelType: client.ChannelOpen}))
-	}
-	order := func(ctx context.Context, c *client.Client) error {
-		in := client.ChannelCreate{Topic: "openings", ChannelType: client.ChannelOpen}
-		return second(c.Channels.Create(ctx, in, client.IdempotencyKey("order-1138")))
-	}
-	found := func(ctx context.Context, c *client.Client) error {
+// The calls of TestRetries, one for each way in which a request may or may not be sent again.
+var (
+	list   call = func(ctx context.Context, c *client.Client) error { return second(c.Servers.List(ctx)) }
+	remove call = func(ctx context.Context, c *client.Client) error { return c.Servers.Delete(ctx, id) }
+	join   call = func(ctx context.Context, c *client.Client) error { return second(c.Servers.Join(ctx, id)) }
+	found  call = func(ctx context.Context, c *client.Client) error {
 		return second(c.Servers.Create(ctx, client.ServerCreate{Name: "Chess"}))
 	}
-	join := func(ctx context.Context, c *client.Client) error { return second(c.Servers.Join(ctx, id)) }
-
-	upload := func(image func() io.Reader) call {
-		return func(ctx context.Context, c *client.Client) error {
-			return second(c.Servers.Create(ctx, client.ServerCreate{Name: "Chess", Image: image()}))
-		}
+	rename call = func(ctx context.Context, c *client.Client) error {
+		return second(c.Channels.Update(ctx, chanID, client.ChannelUpdate{Topic: "endgames", ChannelType: client.ChannelText}))
 	}
-	seekable := upload(func() io.Reader {
-		image := strings.NewReader("not sent: a picture")
-		image.Seek(10, io.SeekStart)
-		return image
-	})
-	stream := upload(func() io.Reader { return onlyReader{strings.NewReader("a picture")} })
-	pipe := upload(func() io.Reader { // An *os.File has a method Seek, whether or not it can.
-		r, w, err := os.Pipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.WriteString("a picture")
-		w.Close()
-		return r
-	})
+)
+
+func create(opts ...client.CreateOption) call {
+	return func(ctx context.Context, c *client.Client) error {
+		return second(c.Channels.Create(ctx, client.ChannelCreate{Topic: "openings", ChannelType: client.ChannelOpen}, opts...))
+	}
+}
+
+func upload(image io.Reader) call {
+	return func(ctx context.Context, c *client.Client) error {
+		return second(c.Servers.Create(ctx, client.ServerCreate{Name: "Chess", Image: image}))
+	}
+}
+
+// pipe reads a text from an *os.File, which has a method Seek, whether or not it can.
+func pipe(t *testing.T, text string) io.Reader {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	w.WriteString(text)
+	w.Close()
+	return r
+}
+
+func TestRetries(t *testing.T) {
+	image := strings.NewReader("not sent: a picture")
+	image.Seek(10, io.SeekStart)
 	broken := errors.New("the disk is on fire")
-	burning := upload(func() io.Reader {
-		return seekingReader{readerFunc(func([]byte) (int, error) { return 0, broken }), nil}
-	})
-	stuck := upload(func() io.Reader { return &stuckSeeker{Reader: *strings.NewReader("a picture")} })
+	burning := seekingReader{readerFunc(func([]byte) (int, error) { return 0, broken }), nil}
 
 	const ms = time.Millisecond
 	type waits = []time.Duration
@@ -217,11 +216,11 @@ func TestRetries(t *testing.T) {
 		{"an update", rename, nil, []string{"503", "drop", "200"}, 3, waits{250 * ms, 500 * ms}, nil, nil, ""},
 		{"a deletion", remove, nil, []string{"503", "200"}, 2, waits{250 * ms}, nil, nil, ""},
 		{"a deletion that was done", remove, nil, []string{"drop", "404"}, 2, waits{250 * ms}, nil, client.ErrNotFound, "after 2 attempts"},
-		{"a creation", create, nil, []string{"503", "drop", "201"}, 3, waits{250 * ms, 500 * ms}, some, nil, ""},
-		{"a creation with a key", order, nil, []string{"429", "504", "201"}, 3, waits{250 * ms, 500 * ms}, oneKey, nil, ""},
+		{"a creation", create(), nil, []string{"503", "drop", "201"}, 3, waits{250 * ms, 500 * ms}, some, nil, ""},
+		{"a creation with a key", create(client.IdempotencyKey("order-1138")), nil, []string{"429", "504", "201"}, 3, waits{250 * ms, 500 * ms}, oneKey, nil, ""},
 		{"a creation by form", found, nil, []string{"503", "drop", "201"}, 3, waits{250 * ms, 500 * ms}, some, nil, ""},
-		{"a key in use", create, nil, []string{"drop", "409; Retry-After=1", "201"}, 3, waits{250 * ms, time.Second}, some, nil, ""},
-		{"a conflict", create, nil, []string{"409"}, 1, nil, some, client.ErrConflict, ""},
+		{"a key in use", create(), nil, []string{"drop", "409; Retry-After=1", "201"}, 3, waits{250 * ms, time.Second}, some, nil, ""},
+		{"a conflict", create(), nil, []string{"409"}, 1, nil, some, client.ErrConflict, ""},
 		{"a conflict without a key", rename, nil, []string{"409; Retry-After=1"}, 1, nil, nil, client.ErrConflict, ""},
 		{"an action", join, nil, []string{"503; Retry-After=1"}, 1, nil, nil, client.ErrUnavailable, ""},
 		{"an action whose answer is lost", join, nil, []string{"drop"}, 1, nil, nil, io.EOF, ""},
@@ -245,7 +244,7 @@ func TestRetries(t *testing.T) {
 		{"no use", list, nil, []string{"drop", "299"}, 2, waits{250 * ms}, nil, nil, "it does not say that it succeeded (after 2 attempts)"},
 
 		{"without", list, []client.Option{client.WithoutRetry()}, []string{"503"}, 1, nil, nil, client.ErrUnavailable, "503: No"},
-		{"without, a creation", create, []client.Option{client.WithoutRetry()}, []string{"drop"}, 1, nil, some, io.EOF, ""},
+		{"without, a creation", create(), []client.Option{client.WithoutRetry()}, []string{"drop"}, 1, nil, some, io.EOF, ""},
 		{
 			"otherwise", list, []client.Option{client.WithRetry(client.Retry{Attempts: 5, Backoff: time.Second, MaxWait: 3 * time.Second})},
 			[]string{"503"}, 5, waits{time.Second, 2 * time.Second, 3 * time.Second, 3 * time.Second}, nil, client.ErrUnavailable, "",
@@ -260,12 +259,12 @@ func TestRetries(t *testing.T) {
 			[]string{"503"}, 3, waits{250 * ms, 500 * ms}, nil, client.ErrUnavailable, "after 3 attempts",
 		},
 
-		{"an upload that was read", seekable, nil, []string{"503", "drop", "201"}, 3, waits{250 * ms, 500 * ms}, some, nil, ""},
-		{"an upload that cannot be read again", stream, nil, []string{"503", "201"}, 1, nil, some, client.ErrUnavailable, ""},
-		{"an upload that was not read yet", stream, nil, []string{"503; unread", "201"}, 2, waits{250 * ms}, some, nil, ""},
-		{"an upload from a pipe", pipe, nil, []string{"503", "201"}, 1, nil, some, client.ErrUnavailable, ""},
-		{"an upload that cannot be set back", stuck, nil, []string{"503", "201"}, 1, nil, some, client.ErrUnavailable, ""},
-		{"an upload whose reader fails", burning, nil, []string{"503", "201"}, 1, nil, some, broken, "rejoin: reading the file to upload: the disk"},
+		{"an upload that was read", upload(image), nil, []string{"503", "drop", "201"}, 3, waits{250 * ms, 500 * ms}, some, nil, ""},
+		{"an upload that cannot be read again", upload(onlyReader{strings.NewReader("a picture")}), nil, []string{"503", "201"}, 1, nil, some, client.ErrUnavailable, ""},
+		{"an upload that was not read yet", upload(onlyReader{strings.NewReader("a picture")}), nil, []string{"503; unread", "201"}, 2, waits{250 * ms}, some, nil, ""},
+		{"an upload from a pipe", upload(pipe(t, "a picture")), nil, []string{"503", "201"}, 1, nil, some, client.ErrUnavailable, ""},
+		{"an upload that cannot be set back", upload(&stuckSeeker{*strings.NewReader("a picture")}), nil, []string{"503", "201"}, 1, nil, some, client.ErrUnavailable, ""},
+		{"an upload whose reader fails", upload(burning), nil, []string{"503", "201"}, 1, nil, some, broken, "rejoin: reading the file to upload: the disk"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			clock := newStillClock()
@@ -285,23 +284,31 @@ func TestRetries(t *testing.T) {
 			if len(script.seen) != tt.requests {
 				t.Fatalf("%d requests, want %d", script.count(), tt.requests)
 			}
+			sameRequests(t, script.seen, tt.answers)
 			first := script.seen[0]
-			for i, r := range script.seen {
-				if strings.Contains(tt.answers[min(i, len(tt.answers)-1)], "unread") {
-					first.body = script.seen[len(script.seen)-1].body
-					continue
-				}
-				if r != first {
-					t.Errorf("the request %d was %q, the first one %q", i+1, r, first)
-				}
-			}
 			if (first.key != "") != (tt.keys != nil) || (first.key != "" && tt.keys[0] != "?" && tt.keys[0] != first.key) {
 				t.Errorf("the key %q, want %q", first.key, tt.keys)
 			}
-			if strings.Contains(first.body, "picture") && !strings.Contains(first.body, "\r\n\r\na picture\r\n") {
-				t.Errorf("the image was not sent from where it was: %q", first.body)
+			last := script.seen[len(script.seen)-1].body
+			if strings.Contains(last, "picture") && !strings.Contains(last, "\r\n\r\na picture\r\n") {
+				t.Errorf("the image was not sent from where it was: %q", last)
 			}
 		})
+	}
+}
+
+// sameRequests requires that all requests are the first one, as far as the script has read them.
+func sameRequests(t *testing.T, seen []request, answers []string) {
+	t.Helper()
+	first := seen[0]
+	for i, r := range seen {
+		if strings.Contains(answers[min(i, len(answers)-1)], "unread") {
+			first.body = seen[len(seen)-1].body
+			continue
+		}
+		if r != first {
+			t.Errorf("the request %d was %q, the first one %q", i+1, r, first)
+		}
 	}
 }
 
