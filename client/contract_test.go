@@ -15,12 +15,9 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
-	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/google/go-cmp/cmp"
@@ -39,7 +36,7 @@ const (
 	atKeys = "/apis/v1/communities/" + id + "/api-keys"
 )
 
-// caller is what a line of calls is told with.
+// caller is what a line of calls is run with.
 type caller struct {
 	*client.Client
 	ctx  context.Context
@@ -381,63 +378,38 @@ func collect[T any](items iter.Seq2[T, error]) (all []T, err error) {
 }
 
 // operation is one of the contract.
-type operation struct {
-	*openapi3.Operation
-	route *routers.Route
-	path  *regexp.Regexp
-}
+type operation struct{ *api.Operation }
 
-func contract(t *testing.T) (*openapi3.T, map[string]operation) {
+// validate validates a request against the contract.
+func (op operation) validate(t *testing.T, r *http.Request, body []byte) {
 	t.Helper()
-	doc, err := api.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	parameter := regexp.MustCompile(`\\\{(\w+)\\\}`)
-	operations := map[string]operation{}
-	for path, item := range doc.Paths.Map() {
-		pattern := regexp.MustCompile("^" + parameter.ReplaceAllString(regexp.QuoteMeta(path), "(?<$1>[^/]+)") + "$")
-		for method, op := range item.Operations() {
-			route := &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: op}
-			operations[op.OperationID] = operation{op, route, pattern}
-		}
-	}
-	return doc, operations
-}
-
-// hold holds a request against the operation, as the contract has it.
-func (op operation) hold(t *testing.T, r *http.Request, body []byte) {
-	t.Helper()
-	place := op.path.FindStringSubmatch(r.URL.Path)
-	if place == nil || r.Method != op.route.Method {
-		t.Errorf("%s %s is not %s %s", r.Method, r.URL.Path, op.route.Method, op.route.Path)
+	path := r.URL.EscapedPath()
+	if must(api.Operations()).Match(r.Method, path) != op.Operation {
+		t.Errorf("%s %s is not %s %s", r.Method, path, op.Method, op.Path)
 		return
-	}
-	params := map[string]string{}
-	for i, name := range op.path.SubexpNames()[1:] {
-		params[name] = place[i+1]
 	}
 	r = r.Clone(r.Context())
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	err := openapi3filter.ValidateRequest(r.Context(), &openapi3filter.RequestValidationInput{
-		Request: r, PathParams: params, Route: op.route,
+		Request: r, PathParams: op.Values(path),
+		Route: &routers.Route{Spec: op.Document, Path: op.Path, PathItem: op.Item, Method: op.Method, Operation: op.Spec},
 		Options: &openapi3filter.Options{
 			MultiError: true, SkipSettingDefaults: true, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc,
 			ExcludeRequestBody: strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/"),
 		},
 	})
 	if err != nil {
-		t.Errorf("the contract does not admit this request: %v", err)
+		t.Errorf("the contract does not allow this request: %v", err)
 	}
-	if (op.RequestBody == nil) != (len(body) == 0) {
-		t.Errorf("a body of %d bytes, and in the contract: %v", len(body), op.RequestBody)
+	if (op.Body == nil) != (len(body) == 0) {
+		t.Errorf("a body of %d bytes, and in the contract: %v", len(body), op.Body)
 	}
 }
 
 // success is the example of a good answer that the contract gives, and what is in its envelope.
 func (op operation) success(t *testing.T) (handler http.HandlerFunc, value any) {
 	t.Helper()
-	for status, response := range op.Responses.Map() {
+	for status, response := range op.Spec.Responses.Map() {
 		if !strings.HasPrefix(status, "2") {
 			continue
 		}
@@ -460,52 +432,43 @@ func (op operation) success(t *testing.T) (handler http.HandlerFunc, value any) 
 		}
 		return says(code, string(text)), value
 	}
-	t.Fatalf("%s has no good answer", op.OperationID)
+	t.Fatalf("%s has no good answer", op.ID)
 	return nil, nil
 }
 
 // failure is a failure in the envelope family of the operation.
 func (op operation) failure(status int, code client.Code) http.HandlerFunc {
 	problem := fmt.Sprintf(`{"code":%q,"requestId":"r-1","fields":[]}`, code)
-	switch ref := op.Responses.Default().Ref; {
-	case strings.HasSuffix(ref, "/SystemError"):
+	switch op.Family {
+	case api.System:
 		return says(status, `{"meta":{"success":false,"message":"No","devMessage":""},"body":`+problem+`}`)
-	case strings.HasSuffix(ref, "/IntegrationError"):
+	case api.Integration:
 		return says(status, `{"status":"error","message":"No","data":`+problem+`}`)
 	default:
 		return says(status, fmt.Sprintf(`{"meta":{"status":"error","statusCode":%d},"message":"No","data":%s}`, status, problem))
 	}
 }
 
-func (op operation) admits(scheme string) bool {
-	return slices.ContainsFunc(*op.Security, func(r openapi3.SecurityRequirement) bool { _, ok := r[scheme]; return ok })
-}
-
-func (op operation) takesIdempotencyKey() bool {
-	return op.Parameters.GetByInAndName("header", "Idempotency-Key") != nil
-}
-
 func TestEveryOperationOfTheContractCanBeCalled(t *testing.T) {
-	_, operations := contract(t)
+	operations := must(api.Operations())
 	called := map[string]bool{}
 	for _, tt := range calls {
-		if called[tt.operation] = true; operations[tt.operation].Operation == nil {
+		if called[tt.operation] = true; operations.ByID(tt.operation) == nil {
 			t.Errorf("there is no operation %s in the contract", tt.operation)
 		}
 	}
-	for name, op := range operations {
-		if !called[name] {
-			t.Errorf("no line calls %s, which is %s %s: which method of the client does?", name, op.route.Method, op.route.Path)
+	for _, op := range operations {
+		if !called[op.ID] {
+			t.Errorf("no line calls %s, which is %s %s: which method of the client does?", op.ID, op.Method, op.Path)
 		}
 	}
 }
 
 // onEveryCall runs a test for every line of calls.
 func onEveryCall(t *testing.T, test func(t *testing.T, op operation, line int)) {
-	_, operations := contract(t)
 	for line, tt := range calls {
-		if op := operations[tt.operation]; op.Operation != nil {
-			t.Run(fmt.Sprint(tt.operation, " ", line), func(t *testing.T) { test(t, op, line) })
+		if op := must(api.Operations()).ByID(tt.operation); op != nil {
+			t.Run(fmt.Sprint(tt.operation, " ", line), func(t *testing.T) { test(t, operation{op}, line) })
 		}
 	}
 }
@@ -529,7 +492,7 @@ func TestEveryCallMakesTheRequestAndReturnsTheValueOfTheContract(t *testing.T) {
 					t.Error("the body: ", diff)
 				}
 			}
-			op.hold(t, r, body)
+			op.validate(t, r, body)
 			answer(w, r)
 		})
 		got, err := tt.call(caller{Client: c, ctx: t.Context()})
@@ -594,10 +557,9 @@ func TestTheUpdateFromABadgeTakesEachPartFromWhereItIsKnown(t *testing.T) {
 }
 
 func TestTheBoundsOfAnswersAreThoseOfTheContract(t *testing.T) {
-	doc, operations := contract(t)
 	var most uint64
-	for name, op := range operations {
-		for status, answer := range op.Responses.Map() {
+	for _, op := range must(api.Operations()) {
+		for status, answer := range op.Spec.Responses.Map() {
 			media := answer.Value.Content["application/json"]
 			if media == nil || !strings.HasPrefix(status, "2") {
 				continue
@@ -608,14 +570,14 @@ func TestTheBoundsOfAnswersAreThoseOfTheContract(t *testing.T) {
 					continue
 				}
 				if list.Value.MaxItems == nil {
-					t.Errorf("the list of %s has no bound", name)
+					t.Errorf("the list of %s has no bound", op.ID)
 					continue
 				}
 				most = max(most, *list.Value.MaxItems)
 			}
 		}
 	}
-	schemas := doc.Components.Schemas
+	schemas := must(api.Document()).Components.Schemas
 	meta, problem := schemas["SystemPageMeta"].Value.Properties, schemas["Problem"].Value.Properties
 	got := []uint64{client.MaxItems, client.MaxPage, client.PageSize, client.MaxFields, client.MaxText}
 	want := []uint64{
@@ -636,13 +598,13 @@ func value(t *testing.T, text []byte) (v any) {
 	return v
 }
 
-func TestEveryCallTellsTheFailuresOfTheContract(t *testing.T) {
+func TestEveryCallReportsTheFailuresOfTheContract(t *testing.T) {
 	codes := map[string]client.Code{
 		"400": client.CodeInvalidRequest, "401": client.CodeUnauthenticated, "403": client.CodePermissionDenied,
 		"404": client.CodeNotFound, "409": client.CodeConflict, "default": client.CodeRateLimited,
 	}
 	onEveryCall(t, func(t *testing.T, op operation, line int) {
-		for status, response := range op.Responses.Map() {
+		for status, response := range op.Spec.Responses.Map() {
 			code, ok := codes[status]
 			if !ok {
 				if !strings.HasPrefix(status, "2") && status != "304" {
@@ -665,7 +627,7 @@ func TestEveryCallTellsTheFailuresOfTheContract(t *testing.T) {
 	})
 }
 
-// A credential goes where the operation takes it: an API key as x-api-key where that is admitted.
+// A credential goes where the operation takes it: an API key as x-api-key where that is allowed.
 func TestEveryCallSendsTheCredentialThatTheContractAsksFor(t *testing.T) {
 	onEveryCall(t, func(t *testing.T, op operation, line int) {
 		answer, _ := op.success(t)
@@ -684,11 +646,11 @@ func TestEveryCallSendsTheCredentialThatTheContractAsksFor(t *testing.T) {
 		}
 		authorization, apiKey := sent(client.WithAPIKey(key))
 		switch {
-		case op.admits("apiKeyAuth"):
+		case op.Takes(api.APIKeyAuth):
 			if authorization != "" || apiKey != key {
 				t.Errorf("an API key, to be sent as x-api-key: got Authorization %q and X-Api-Key %q", authorization, apiKey)
 			}
-		case op.admits("keyAuth"):
+		case op.Takes(api.KeyAuth):
 			if authorization != "Bearer "+key || apiKey != "" {
 				t.Errorf("an API key, to be sent as a bearer token: got Authorization %q and X-Api-Key %q", authorization, apiKey)
 			}
@@ -702,7 +664,7 @@ func TestCallsThatMakeSomethingTakeAnIdempotencyKey(t *testing.T) {
 	onEveryCall(t, func(t *testing.T, op operation, line int) {
 		answer, _ := op.success(t)
 		want := ""
-		if op.takesIdempotencyKey() {
+		if op.Creates {
 			want = "order-1138"
 		}
 		got, again := "", ""
@@ -719,18 +681,18 @@ func TestCallsThatMakeSomethingTakeAnIdempotencyKey(t *testing.T) {
 			if _, err := calls[line].call(caller{c, t.Context(), opts}); err != nil || got != want {
 				t.Errorf("sent %q (%v), want %q", got, err, want)
 			}
-			if op.takesIdempotencyKey() && replayed != (again == "true") {
+			if op.Creates && replayed != (again == "true") {
 				t.Errorf("replayed is %v after an answer with Idempotent-Replayed %q", replayed, again)
 			}
 		}
 		random := map[string]bool{}
 		for range 3 {
-			if _, err := calls[line].call(caller{Client: c, ctx: t.Context()}); err != nil || (got != "") != op.takesIdempotencyKey() {
-				t.Errorf("sent %q (%v) without being told to", got, err)
+			if _, err := calls[line].call(caller{Client: c, ctx: t.Context()}); err != nil || (got != "") != op.Creates {
+				t.Errorf("sent %q (%v) without being asked to", got, err)
 			}
 			random[got] = true
 		}
-		if !op.takesIdempotencyKey() {
+		if !op.Creates {
 			return
 		}
 		if len(random) != 3 {

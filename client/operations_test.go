@@ -23,8 +23,8 @@ func TestEveryCallIsKnownByTheNameOfItsOperation(t *testing.T) {
 			})}
 			c := newClient(t, "http://a.test"+base, client.WithHTTPClient(hc), after)
 			calls[line].call(caller{Client: c, ctx: t.Context()})
-			if len(names) != 1 || names[0] != op.OperationID {
-				t.Errorf("got %q, want %q once", names, op.OperationID)
+			if len(names) != 1 || names[0] != op.ID {
+				t.Errorf("got %q, want %q once", names, op.ID)
 			}
 		})
 	}

@@ -332,7 +332,7 @@ func (s *stuckSeeker) Seek(offset int64, whence int) (int64, error) {
 func TestWhatIsNeitherRepeatableNorHasAKeyIsSentOnce(t *testing.T) {
 	onEveryCall(t, func(t *testing.T, op operation, line int) {
 		want := 4
-		if op.route.Method == http.MethodPost && !op.takesIdempotencyKey() {
+		if op.Method == http.MethodPost && !op.Creates {
 			want = 1
 		}
 		script, c := play(t, newStillClock(), []string{"503"})
