@@ -26,7 +26,7 @@ type Operation struct {
 	Schemes []string
 	// Permission is what an API key must have to call it; AnyPermission: every key may; empty: none may.
 	Permission string
-	// Role is what an account must be in the server that a request is about: "anyone", "member", "owner" or the role
+	// Role is what an account must be in the server that a request is about: RoleAnyone, RoleMember, RoleOwner or the role
 	// permission that it needs. Empty: it is about no server.
 	Role string
 	// Audit is the action that its success adds to the audit trail. Empty: it adds none.
@@ -54,6 +54,19 @@ const (
 
 // AnyPermission is what an operation names that every API key may call.
 const AnyPermission = "any"
+
+// What an operation may name as its Role beside a role permission.
+const (
+	RoleAnyone = "anyone" // also who is no member
+	RoleMember = "member"
+	RoleOwner  = "owner"
+)
+
+// The headers of what can be repeated safely.
+const (
+	IdempotencyKeyHeader     = "Idempotency-Key"     // of a request: what is sent again under the same key is done once
+	IdempotentReplayedHeader = "Idempotent-Replayed" // of an answer that was given before: true
+)
 
 // A Family is a form that answers come in.
 type Family string
@@ -160,7 +173,7 @@ func (o *Operation) read(families map[string]Family) error {
 	o.Tag = spec.Tags[0]
 	o.Source, o.Permission, o.Role = o.extension("x-source"), o.extension("x-required-permission"), o.extension("x-required-role")
 	o.Audit, o.RateLimit = o.extension("x-audit"), o.extension("x-rate-limit")
-	o.Creates = o.Parameter(openapi3.ParameterInHeader, "Idempotency-Key") != nil
+	o.Creates = o.Parameter(openapi3.ParameterInHeader, IdempotencyKeyHeader) != nil
 	if spec.Security == nil {
 		return errors.New("it does not say who may call it; an operation for everybody must have `security: []`")
 	}
@@ -200,6 +213,11 @@ func (o *Operation) extension(name string) string {
 
 // Takes tells whether a caller may come by a security scheme.
 func (o *Operation) Takes(scheme string) bool { return slices.Contains(o.Schemes, scheme) }
+
+// ByMembership tells whether an account needs no role permission for it, and need not own the server.
+func (o *Operation) ByMembership() bool {
+	return o.Role == "" || o.Role == RoleAnyone || o.Role == RoleMember
+}
 
 // Parameters are those of the operation and of its path.
 func (o *Operation) Parameters() []*openapi3.Parameter {

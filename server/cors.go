@@ -9,6 +9,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
+	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/server/internal/origin"
 )
 
@@ -31,8 +32,8 @@ func allowOrigins(origins []string) (echo.MiddlewareFunc, error) {
 	config := middleware.CORSConfig{
 		Skipper:       func(c echo.Context) bool { return !hasCORSPrefix(c.Request().URL.Path) },
 		AllowOrigins:  []string{anyOrigin},
-		AllowHeaders:  []string{echo.HeaderAuthorization, echo.HeaderContentType, "Idempotency-Key", echo.HeaderXRequestID},
-		ExposeHeaders: []string{echo.HeaderXRequestID, echo.HeaderRetryAfter, "Idempotent-Replayed"},
+		AllowHeaders:  []string{echo.HeaderAuthorization, echo.HeaderContentType, api.IdempotencyKeyHeader, echo.HeaderXRequestID},
+		ExposeHeaders: []string{echo.HeaderXRequestID, echo.HeaderRetryAfter, api.IdempotentReplayedHeader},
 		MaxAge:        int(corsMaxAge.Seconds()),
 	}
 	if slices.Contains(origins, anyOrigin) {

@@ -87,7 +87,7 @@ func keyServer(s *session, op *api.Operation) {
 func access(s *session, op *api.Operation) {
 	x := s.scene()
 	d := x.ready(op)
-	if op.Role != "anyone" {
+	if op.Role != api.RoleAnyone {
 		d.send(x.b).expect(404)
 	}
 	if isForSomeMembers(op) {
@@ -101,7 +101,7 @@ const administrator = "server_administrator"
 // role asks as a member with roles of the highest order, so that nothing but their permissions decides.
 func role(s *session, op *api.Operation) {
 	flags := s.suite.contract.flags()
-	if op.Role == "owner" {
+	if op.Role == api.RoleOwner {
 		x := s.scene()
 		d := x.ready(op)
 		x.joined()

@@ -86,7 +86,7 @@ var auth = []testCase{
 			"email": email, "password": strings.Repeat("пароль, as long as it may be; ", 4) + "12345678", "username": username,
 			"displayName": "Vera M.", "firstName": "Vera", "lastName": "Menchik",
 		}
-		register := s.anonymous.with("Idempotency-Key", unknownID())
+		register := s.anonymous.under(unknownID())
 		made := register.post("/auth/register", wanted).expect(201).says("Account has been registered successfully")
 		made.has("/body", object{
 			"email": email, "username": username, "displayName": "Vera M.", "firstName": "Vera", "lastName": "Menchik",

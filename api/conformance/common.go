@@ -118,7 +118,7 @@ var common = []testCase{
 	}},
 
 	{"COMMON-REPEAT-01", "createServer createChannel createRole channels roles", "an Idempotency-Key belongs to one operation: under the same one, each makes its own thing", func(s *session) {
-		who := s.a.with(idempotencyKey, unknownID())
+		who := s.a.under(unknownID())
 		server := func() *answer { return who.submit("POST", "/servers", field("name", "Chess club")) }
 		made := server().expect(201)
 		in := object{"serverId": made.text("/body/_id")}
@@ -133,7 +133,7 @@ var common = []testCase{
 	}},
 
 	{"COMMON-REPEAT-02", "createServer createApiKey keys", "under an Idempotency-Key an operation is the same at both of its paths", func(s *session) {
-		who := s.a.with(idempotencyKey, unknownID())
+		who := s.a.under(unknownID())
 		made := who.submit("POST", "/servers", field("name", "Chess club")).expect(201)
 		made.isRepeated(who.submit("POST", "/api/v1/servers", field("name", "Chess club")))
 		path, key := club{id: made.text("/body/_id")}.keysPath(""), object{"name": "shop", "permissions": []string{"badges"}}

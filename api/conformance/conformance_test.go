@@ -377,7 +377,7 @@ func TestWhatStopsInOneOfManyStopsTheTestCase(t *testing.T) {
 }
 
 func TestARepeatedAnswerIsTheFirstAgainAndSaysSo(t *testing.T) {
-	first, again := reply{200, nil, listed}, reply{200, map[string]string{replayed: "true"}, listed}
+	first, again := reply{200, nil, listed}, reply{200, map[string]string{api.IdempotentReplayedHeader: "true"}, listed}
 	other := again
 	other.body = strings.Replace(listed, "Chess", "Go", 1)
 	for promise, test := range map[string]struct {

@@ -54,10 +54,8 @@ func creates(op *api.Operation) bool       { return op.Creates }
 func createsByKey(op *api.Operation) bool  { return op.Creates && takesKeys(op) }
 
 func isForKeysOfAServer(op *api.Operation) bool { return takesKeys(op) && len(makersOf(op)) > 0 }
-func isForSomeMembers(op *api.Operation) bool {
-	return isInServer(op) && op.Role != "member" && op.Role != "anyone"
-}
-func hidesForeign(op *api.Operation) bool { return isInServer(op) && op.Role != "anyone" }
+func isForSomeMembers(op *api.Operation) bool   { return !op.ByMembership() }
+func hidesForeign(op *api.Operation) bool       { return isInServer(op) && op.Role != api.RoleAnyone }
 
 // mayLeaveServerOut tells whether a request may leave out its server, and nothing else in its path tells it.
 func mayLeaveServerOut(op *api.Operation) bool {

@@ -10,17 +10,15 @@ import (
 	"github.com/rejoin-dev/rejoin/api"
 )
 
-const (
-	idempotencyKey = "Idempotency-Key"
-	replayed       = "Idempotent-Replayed"
-)
+// under is the same caller, sending an Idempotency-Key.
+func (c caller) under(key string) caller { return c.with(api.IdempotencyKeyHeader, key) }
 
 // isRepeated wants a second answer that is the first again, and says so.
 func (a *answer) isRepeated(again *answer) {
 	a.isNew()
 	again.expect(a.status)
-	if again.header.Get(replayed) != "true" {
-		again.fail("the header %s is %q, want true: this was sent before under its %s", replayed, again.header.Get(replayed), idempotencyKey)
+	if told := again.header.Get(api.IdempotentReplayedHeader); told != "true" {
+		again.fail("the header %s is %q, want true: this was sent before under its %s", api.IdempotentReplayedHeader, told, api.IdempotencyKeyHeader)
 	}
 	if asJSON(again.value) != asJSON(a.value) {
 		again.fail("is %s, and the first answer was %s", again.summary(), a.summary())
@@ -29,7 +27,7 @@ func (a *answer) isRepeated(again *answer) {
 
 // isNew wants a success that does not say that it was sent before.
 func (a *answer) isNew() *answer {
-	if a.succeeds(); a.header.Get(replayed) != "" {
+	if a.succeeds(); a.header.Get(api.IdempotentReplayedHeader) != "" {
 		a.fail("says that it is not the first")
 	}
 	return a
@@ -62,7 +60,7 @@ func (x *scene) creation(op *api.Operation) creation {
 
 // under sends the request for what has a name under an Idempotency-Key.
 func (c creation) under(who caller, key, name string) *answer {
-	return c.draft(name).send(who.with(idempotencyKey, key))
+	return c.draft(name).send(who.under(key))
 }
 
 func (c creation) draft(name string) *draft { return c.ready(c.op).and(c.name, name) }
@@ -114,7 +112,7 @@ func repeat(s *session, op *api.Operation) {
 		c.count(c.b, "third"+run, 1)
 	}
 	key = strings.Repeat("~", 231) + unknownID() // no key is longer
-	c.draft("").without(c.name).send(one.with(idempotencyKey, key)).expect(http.StatusBadRequest)
+	c.draft("").without(c.name).send(one.under(key)).expect(http.StatusBadRequest)
 	c.under(one, key, "fourth"+run).isRepeated(c.under(one, key, "fourth"+run))
 	c.atOnce(one, "fifth"+run)
 }
@@ -137,22 +135,22 @@ func (c creation) atOnce(who caller, name string) {
 	originals := 0
 	for _, a := range answers {
 		if asJSON(a.value) != asJSON(answers[0].value) {
-			a.fail("of requests sent at once under one %s, one got %s and another %s", idempotencyKey, a.summary(), answers[0].summary())
+			a.fail("of requests sent at once under one %s, one got %s and another %s", api.IdempotencyKeyHeader, a.summary(), answers[0].summary())
 		}
-		if a.header.Get(replayed) == "" {
+		if a.header.Get(api.IdempotentReplayedHeader) == "" {
 			originals++
 		}
 	}
 	if originals != 1 {
 		c.fail("of %d requests sent at once under one %s, %d got an answer that is not marked as repeated, want 1",
-			len(answers), idempotencyKey, originals)
+			len(answers), api.IdempotencyKeyHeader, originals)
 	}
 	c.count(who, name, 1)
 }
 
 // repeatByAnybody is repeat for who sends no credential. Backends limit how often they may do that.
 func repeatByAnybody(s *session, op *api.Operation) {
-	who := s.anonymous.with(idempotencyKey, unknownID())
+	who := s.anonymous.under(unknownID())
 	d := unknown(op)
 	d.send(who).isRepeated(d.send(who))
 	unknown(op).send(who).expect(http.StatusConflict) // with another address

@@ -115,9 +115,9 @@ func (x *scene) joined() caller {
 // entitled is an account that may do an operation in the scene, and needs no role for it.
 func (x *scene) entitled(op *api.Operation) caller {
 	switch op.Role {
-	case "anyone":
+	case api.RoleAnyone:
 		return x.b
-	case "member":
+	case api.RoleMember:
 		return x.joined()
 	}
 	return x.a

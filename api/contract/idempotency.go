@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"hash"
 	"net/http"
-)
 
-const idempotencyHeader = "Idempotency-Key"
+	"github.com/rejoin-dev/rejoin/api"
+)
 
 // An idempotency is a request's wish to be answered once.
 type idempotency struct {
@@ -18,7 +18,7 @@ type idempotency struct {
 
 // idempotencyOf returns nil for a request that does not ask for it.
 func idempotencyOf(r *http.Request, op *Operation) *idempotency {
-	key := r.Header.Get(idempotencyHeader)
+	key := r.Header.Get(api.IdempotencyKeyHeader)
 	if key == "" || !op.Creates {
 		return nil
 	}
