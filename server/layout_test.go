@@ -1,6 +1,10 @@
 package server
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -125,6 +129,48 @@ func TestImportsRunOneWay(t *testing.T) {
 			}
 			if short != "" && !slices.Contains(strings.Fields(may), short) {
 				t.Errorf("%s imports %s, which it must not", name, imported)
+			}
+		}
+	}
+}
+
+// A function fits on a page. What stands in a table does not count.
+func TestNoFunctionIsLongerThanAPage(t *testing.T) {
+	const page = 60
+	var names []string
+	if err := filepath.WalkDir("..", func(name string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.Name() == "node_modules" {
+			return filepath.SkipDir
+		}
+		if strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, ".gen.go") {
+			names = append(names, name)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		files := token.NewFileSet()
+		file, err := parser.ParseFile(files, name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := func(from, to token.Pos) int { return files.Position(to).Line - files.Position(from).Line }
+		for _, declared := range file.Decls {
+			function, is := declared.(*ast.FuncDecl)
+			if !is || function.Body == nil {
+				continue
+			}
+			n := lines(function.Body.Lbrace, function.Body.Rbrace) - 1
+			ast.Inspect(function, func(node ast.Node) bool {
+				table, is := node.(*ast.CompositeLit)
+				if is {
+					n -= lines(table.Lbrace, table.Rbrace)
+				}
+				return !is
+			})
+			if n > page {
+				t.Errorf("%s: %s has %d lines", files.Position(function.Pos()), function.Name, n)
 			}
 		}
 	}
