@@ -20,31 +20,6 @@ type (
 	AuditAction = gen.AuditAction
 )
 
-// The actions of this version of the contract.
-const (
-	AuditServerCreate  = gen.AuditActionServerCreate
-	AuditServerUpdate  = gen.AuditActionServerUpdate
-	AuditServerDelete  = gen.AuditActionServerDelete
-	AuditMemberJoin    = gen.AuditActionMemberJoin
-	AuditMemberLeave   = gen.AuditActionMemberLeave
-	AuditChannelCreate = gen.AuditActionChannelCreate
-	AuditChannelUpdate = gen.AuditActionChannelUpdate
-	AuditChannelDelete = gen.AuditActionChannelDelete
-	AuditRoleCreate    = gen.AuditActionRoleCreate
-	AuditRoleUpdate    = gen.AuditActionRoleUpdate
-	AuditRoleDelete    = gen.AuditActionRoleDelete
-	AuditRoleAdd       = gen.AuditActionRoleAdd
-	AuditRoleRemove    = gen.AuditActionRoleRemove
-	AuditBadgeCreate   = gen.AuditActionBadgeCreate
-	AuditBadgeUpdate   = gen.AuditActionBadgeUpdate
-	AuditBadgeDelete   = gen.AuditActionBadgeDelete
-	AuditBadgeAward    = gen.AuditActionBadgeAward
-	AuditBadgeRemove   = gen.AuditActionBadgeRemove
-	AuditKeyCreate     = gen.AuditActionKeyCreate
-	AuditKeyUpdate     = gen.AuditActionKeyUpdate
-	AuditKeyDelete     = gen.AuditActionKeyDelete
-)
-
 // AuditService has the operation on the audit trail of a [Server]. It is a field of [Client].
 //
 // A server that does not exist and one of which the caller is not a member are both [ErrNotFound].

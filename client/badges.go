@@ -25,16 +25,6 @@ type (
 	BadgeUpdate = gen.BadgeUpdate
 )
 
-// What badges are awarded for.
-const (
-	BadgeCustom    = gen.BadgeActionCustom
-	BadgeMessages  = gen.BadgeActionMessages
-	BadgeReplies   = gen.BadgeActionReplies
-	BadgeReactions = gen.BadgeActionReactions
-	BadgeReferrals = gen.BadgeActionReferrals
-	BadgeVisits    = gen.BadgeActionVisits
-)
-
 // BadgeUpdateFrom is the update that leaves a badge as it is. It needs the badge, and what it was made from or last became. A [Badge] does not show all: not what it is worth (Award, AwardCurrency and their quantities), nor
 // its DarkImage and LightImage, EnabledDarkAndLight and Applied. These are taken from made, and all else from badge. A
 // program that does not know them cannot read them, and an update takes away those that it does not give: with a

@@ -26,16 +26,6 @@ type (
 	ChannelUpdate = gen.ChannelUpdate
 )
 
-// The kinds of channels. Private and direct ones are seen only by those whom a role or a membership admits.
-const (
-	ChannelOpen    = gen.ChannelTypeOpen
-	ChannelText    = gen.ChannelTypeText
-	ChannelForum   = gen.ChannelTypeForum
-	ChannelDirect  = gen.ChannelTypeDirect
-	ChannelPrivate = gen.ChannelTypePrivate
-	ChannelIframe  = gen.ChannelTypeIframe
-)
-
 // ChannelsService has the operations on channels. It is a field of [Client].
 //
 // A channel, or a server, that does not exist and one that is not the caller's

@@ -49,46 +49,12 @@ var (
 // Code is the kind of a failure on the wire. The list grows with the contract: let a switch over it have a default.
 type Code = gen.ProblemCode
 
-// The codes of this version of the contract. Each has an error of the same name.
-const (
-	CodeInvalidRequest       = gen.ProblemCodeInvalidRequest
-	CodeUnauthenticated      = gen.ProblemCodeUnauthenticated
-	CodePermissionDenied     = gen.ProblemCodePermissionDenied
-	CodeEmailUnverified      = gen.ProblemCodeEmailUnverified
-	CodeNotFound             = gen.ProblemCodeNotFound
-	CodeMethodNotAllowed     = gen.ProblemCodeMethodNotAllowed
-	CodeConflict             = gen.ProblemCodeConflict
-	CodePayloadTooLarge      = gen.ProblemCodePayloadTooLarge
-	CodeUnsupportedMediaType = gen.ProblemCodeUnsupportedMediaType
-	CodeRateLimited          = gen.ProblemCodeRateLimited
-	CodeInternal             = gen.ProblemCodeInternal
-	CodeUnavailable          = gen.ProblemCodeUnavailable
-	CodeNotImplemented       = gen.ProblemCodeNotImplemented
-)
-
 // Field is one part of a request that is wrong: a Pointer to it (RFC 6901 into the body, or query/name, path/name,
 // header/name; empty for the whole body), a Code and a Message for a person.
 type Field = gen.ProblemField
 
 // FieldCode is what is wrong with a part of a request. The list grows with the contract.
 type FieldCode = gen.FieldCode
-
-// The field codes of this version of the contract.
-const (
-	FieldRequired    = gen.FieldCodeRequired
-	FieldUnknown     = gen.FieldCodeUnknown
-	FieldDuplicate   = gen.FieldCodeDuplicate
-	FieldMalformed   = gen.FieldCodeMalformed
-	FieldWrongType   = gen.FieldCodeWrongType
-	FieldWrongFormat = gen.FieldCodeWrongFormat
-	FieldNotAllowed  = gen.FieldCodeNotAllowed
-	FieldTooShort    = gen.FieldCodeTooShort
-	FieldTooLong     = gen.FieldCodeTooLong
-	FieldTooSmall    = gen.FieldCodeTooSmall
-	FieldTooLarge    = gen.FieldCodeTooLarge
-	FieldTooFew      = gen.FieldCodeTooFew
-	FieldTooMany     = gen.FieldCodeTooMany
-)
 
 // Error is an answer that is not a success: what the API said, or what a proxy in front of it did.
 type Error struct {

@@ -22,30 +22,6 @@ type (
 	APIKeyUpdate = gen.APIKeyUpdate
 )
 
-// The permissions of this version of the contract.
-const (
-	PermissionSendMessage    = gen.KeyPermissionSendMessage
-	PermissionReplyMessage   = gen.KeyPermissionReplyMessage
-	PermissionReactMessage   = gen.KeyPermissionReactMessage
-	PermissionGetMessages    = gen.KeyPermissionGetMessages
-	PermissionCreateUser     = gen.KeyPermissionCreateUser
-	PermissionManageUser     = gen.KeyPermissionManageUser
-	PermissionGetUserData    = gen.KeyPermissionGetUserData
-	PermissionGetUserStats   = gen.KeyPermissionGetUserStats
-	PermissionBulkUpdateUser = gen.KeyPermissionBulkUpdateUser
-	PermissionUserFields     = gen.KeyPermissionUserFields
-	PermissionChannels       = gen.KeyPermissionChannels
-	PermissionRoles          = gen.KeyPermissionRoles
-	PermissionBadges         = gen.KeyPermissionBadges
-	PermissionLeaderboard    = gen.KeyPermissionLeaderboard
-	PermissionStore          = gen.KeyPermissionStore
-	PermissionRedemptions    = gen.KeyPermissionRedemptions
-	PermissionAnalysis       = gen.KeyPermissionAnalysis
-	PermissionAnalytics      = gen.KeyPermissionAnalytics
-	PermissionWebhooks       = gen.KeyPermissionWebhooks
-	PermissionSecureAuth     = gen.KeyPermissionSecureAuth
-)
-
 // KeysService has the operations on the API keys of a community, which is a [Server]. It is a field of [Client].
 //
 // A server that does not exist and one of which the caller is not a member are both [ErrNotFound].

@@ -18,6 +18,7 @@ import (
 //go:generate go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen --config stub.yaml .contract.yaml
 //go:generate go run ./generate unimplemented stub/unimplemented.gen.go
 //go:generate go run ./generate operations ../client/operations.gen.go
+//go:generate go run ./generate values ../client/values.gen.go
 
 // Time is a moment on the wire: RFC 3339 in UTC, always with three digits of milliseconds. time.Time alone would drop
 // trailing zeros, and clients of this API read the fixed form. Finer fractions are cut off when it is written.

@@ -62,7 +62,7 @@ func (k *core) openSession(ctx context.Context, tx *store.Tx, account store.Acco
 		return gen.Session{}, err
 	}
 	now := k.now()
-	session := store.Session{TokenHash: hashOf(token), Account: account.Number, CreatedAt: now, ExpiresAt: now.Add(sessionLife)}
+	session := store.Session{TokenHash: hashOf(token), Account: account.AccountNumber, CreatedAt: now, ExpiresAt: now.Add(sessionLife)}
 	return gen.Session{Token: token, ExpiresAt: gen.Time{Time: session.ExpiresAt}, Account: account.Account},
 		tx.Auth.InsertSession(ctx, session)
 }
@@ -144,7 +144,7 @@ func insertNew(ctx context.Context, tx *store.Tx, account store.Account) (store.
 func (h auth) VerifyEmail(ctx context.Context, r stub.VerifyEmailRequestObject) (stub.VerifyEmailResponseObject, error) {
 	session, err := h.signInByCode(ctx, r.Body.Email, verifyPurpose, r.Body.Code, func(tx *store.Tx, account store.Account) (gen.Session, error) {
 		account.Verified = true
-		if err := tx.Auth.UpdateVerified(ctx, account.Number); err != nil {
+		if err := tx.Auth.UpdateVerified(ctx, account.AccountNumber); err != nil {
 			return gen.Session{}, err
 		}
 		return h.openSession(ctx, tx, account)
@@ -195,7 +195,7 @@ func (h auth) LogIn(ctx context.Context, r stub.LogInRequestObject) (stub.LogInR
 	}
 	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.LogIn200JSONResponse, err error) {
 		// A password that was replaced in the meantime must not open a session which that has not ended.
-		current, err := tx.Auth.GetAccount(ctx, account.Number)
+		current, err := tx.Auth.GetAccount(ctx, account.AccountNumber)
 		if err != nil {
 			return answer, err
 		}
@@ -245,15 +245,15 @@ func (h auth) ResetPassword(ctx context.Context, r stub.ResetPasswordRequestObje
 // sessions and opens a new one.
 func (k *core) replacePassword(ctx context.Context, tx *store.Tx, account store.Account, hash string) (gen.Session, error) {
 	account.Verified = true
-	err := tx.Auth.UpdatePassword(ctx, account.Number, hash)
+	err := tx.Auth.UpdatePassword(ctx, account.AccountNumber, hash)
 	if err == nil {
-		err = tx.Auth.UpdateVerified(ctx, account.Number)
+		err = tx.Auth.UpdateVerified(ctx, account.AccountNumber)
 	}
 	if err == nil {
 		err = tx.Auth.EndCode(ctx, account.Email, string(verifyPurpose))
 	}
 	if err == nil {
-		err = tx.Auth.DeleteSessionsOf(ctx, account.Number)
+		err = tx.Auth.DeleteSessionsOf(ctx, account.AccountNumber)
 	}
 	if err != nil {
 		return gen.Session{}, err

@@ -65,14 +65,14 @@ func (k *core) spendCode(ctx context.Context, tx *store.Tx, email string, of pur
 	if err != nil {
 		return account, false, err
 	}
-	kept, err := tx.Auth.TryCode(ctx, account.Number, string(of), codeTries, k.now())
+	kept, err := tx.Auth.TryCode(ctx, account.AccountNumber, string(of), codeTries, k.now())
 	if errors.Is(err, store.ErrNotFound) {
 		return account, false, nil
 	}
 	if err != nil {
 		return account, false, err
 	}
-	if subtle.ConstantTimeCompare([]byte(kept.Hash), []byte(hashOfCode(kept.Salt, account.Number, of, code))) == 0 {
+	if subtle.ConstantTimeCompare([]byte(kept.Hash), []byte(hashOfCode(kept.Salt, account.AccountNumber, of, code))) == 0 {
 		return account, false, nil
 	}
 	return account, true, tx.Auth.EndCode(ctx, email, string(of))

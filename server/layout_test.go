@@ -119,6 +119,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		words := strings.Fields(line)
 		name := strings.TrimPrefix(words[0], module)
 		may, known := allowed[name]
+		used := map[string]bool{}
 		if !known {
 			t.Errorf("%s: say here what it may import", name)
 		}
@@ -127,8 +128,14 @@ func TestImportsRunOneWay(t *testing.T) {
 			if !ours {
 				short = watched[imported]
 			}
+			used[short] = true
 			if short != "" && !slices.Contains(strings.Fields(may), short) {
 				t.Errorf("%s imports %s, which it must not", name, imported)
+			}
+		}
+		for _, short := range strings.Fields(may) {
+			if !used[short] {
+				t.Errorf("%s may import %s and does not: say so no longer", name, short)
 			}
 		}
 	}

@@ -46,25 +46,22 @@ func (w codeMailWorker) Work(ctx context.Context, job *river.Job[codeMail]) erro
 	if _, err := io.ReadFull(w.random, salt); err != nil {
 		return fmt.Errorf("no randomness for a code: %w", err)
 	}
-	wanted := false
-	err = w.store.Tx(ctx, func(tx *store.Tx) error {
-		wanted = false
+	wanted, err := inTx(ctx, w.core, func(tx *store.Tx) (bool, error) {
 		account, err := tx.Auth.GetAccountByEmail(ctx, email)
 		if errors.Is(err, store.ErrNotFound) || (err == nil && of == verifyPurpose && account.Verified) {
-			return nil // the request was answered as if there were something to send
+			return false, nil // the request was answered as if there were something to send
 		}
 		if err != nil {
-			return err
+			return false, err
 		}
 		now := w.now()
-		kept := store.Code{Account: account.Number, Purpose: string(of), Salt: hex.EncodeToString(salt), CreatedAt: now, ExpiresAt: now.Add(codeLife)}
-		kept.Hash = hashOfCode(kept.Salt, account.Number, of, code)
+		kept := store.Code{Account: account.AccountNumber, Purpose: string(of), Salt: hex.EncodeToString(salt), CreatedAt: now, ExpiresAt: now.Add(codeLife)}
+		kept.Hash = hashOfCode(kept.Salt, account.AccountNumber, of, code)
 		counted := int64(0) // a mail that is tried again is still the same mail
 		if job.Attempt == 1 {
 			counted = 1
 		}
-		wanted, err = tx.Auth.InsertCode(ctx, kept, counted, codesADay)
-		return err
+		return tx.Auth.InsertCode(ctx, kept, counted, codesADay)
 	})
 	if err != nil || !wanted {
 		return err

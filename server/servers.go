@@ -12,6 +12,7 @@ import (
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/gen/stub"
+	"github.com/rejoin-dev/rejoin/server/internal/perm"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
@@ -298,7 +299,7 @@ func (k *core) imageURL(ctx context.Context, imageID string) gen.Nullable[string
 // everyone is the role that every member of a server has, the lowest there is.
 func everyone(id, serverID string, at time.Time) store.Role {
 	return store.Role{Everyone: true, Role: gen.Role{
-		ID: id, ServerID: serverID, Title: "@all", Description: "Every member", Class: "gray", Order: 10000,
+		ID: id, ServerID: serverID, Title: "@all", Description: "Every member", Class: "gray", Order: perm.Lowest,
 		ServerPermissions: gen.ServerPermissions{AllowDM: true, CreateInvite: true},
 		ChannelPermissions: gen.ChannelPermissions{
 			ViewMessageHistory: true, PostMessages: true, AllowMentions: true, AttachFiles: true, ShareLinks: true, ShareAttachments: true,

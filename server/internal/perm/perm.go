@@ -24,7 +24,7 @@ func Everything() Standing {
 // Of returns the standing of a member: everything for the owner and for administrators, otherwise the union of the
 // member's roles, the role that everybody has among them.
 func Of(owner bool, roles []gen.Role) Standing {
-	s := Standing{Highest: lowest}
+	s := Standing{Highest: Lowest}
 	for _, role := range roles {
 		s.ServerPermissions = union(s.ServerPermissions, role.ServerPermissions)
 		s.ChannelPermissions = union(s.ChannelPermissions, role.ChannelPermissions)
@@ -62,8 +62,8 @@ var flags = func() map[string]func(Standing) bool {
 	return all
 }()
 
-// lowest is the order of the lowest role there can be.
-const lowest = 10000
+// Lowest is the order of the lowest role there can be, which is that of @all. The contract says so.
+const Lowest = 10000
 
 // Outranks tells whether a role of this order may be made, changed, given and taken: it must be below one's own highest.
 func (s Standing) Outranks(order int32) bool { return s.Full || order > s.Highest }

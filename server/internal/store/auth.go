@@ -14,8 +14,8 @@ type Auth struct{ *conn }
 // An Account is somebody who can sign in, with what the wire never shows.
 type Account struct {
 	gen.Account
-	Number       int64  // what everything refers to it by; set by InsertAccount: from 1, never given twice
-	PasswordHash string // empty: nobody can log in with a password
+	AccountNumber int64  // what everything refers to it by; set by InsertAccount: from 1, never given twice
+	PasswordHash  string // empty: nobody can log in with a password
 }
 
 // A Session lets the holder of a token act for an account.
@@ -52,9 +52,9 @@ const accountColumns = `number, id, email, username, display_name, first_name, l
 
 func scanAccount(rows *sql.Rows) (a Account, err error) {
 	var username, avatar, passwordHash sql.NullString
-	err = rows.Scan(&a.Number, &a.ID, &a.Email, &username, &a.DisplayName, &a.FirstName,
+	err = rows.Scan(&a.AccountNumber, &a.ID, &a.Email, &username, &a.DisplayName, &a.FirstName,
 		&a.LastName, &avatar, &a.Verified, &passwordHash, micros{&a.CreatedAt})
-	a.Account.Number = Number(a.Number)
+	a.Number = Number(a.AccountNumber)
 	a.Username, a.Avatar, a.PasswordHash = nullableOf(username), nullableOf(avatar), passwordHash.String
 	return a, err
 }
@@ -81,10 +81,10 @@ func (a Auth) InsertAccount(ctx context.Context, account *Account) error {
 	if err != nil {
 		return err
 	}
-	account.Number, account.Account.Number = number, Number(number)
+	account.AccountNumber, account.Number = number, Number(number)
 	return a.exec(ctx, `INSERT INTO accounts (number, id, email, username, display_name, first_name, last_name, verified, password_hash, created_at)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-		account.Number, account.ID, account.Email, textOf(account.Username),
+		account.AccountNumber, account.ID, account.Email, textOf(account.Username),
 		account.DisplayName, account.FirstName, account.LastName, account.Verified,
 		orNull(account.PasswordHash), account.CreatedAt.UnixMicro())
 }

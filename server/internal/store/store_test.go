@@ -76,7 +76,7 @@ func (l *life) account() (number int64) {
 		a := Account{Account: gen.Account{ID: l.id(), Email: l.id() + "@example.com", CreatedAt: now}}
 		a.Username = gen.NullableOf(l.id())
 		l.must(tx.Auth.InsertAccount(ctx, &a))
-		number = a.Number
+		number = a.AccountNumber
 		l.must(tx.Auth.InsertSession(ctx, Session{TokenHash: a.ID, Account: number, CreatedAt: now.Time, ExpiresAt: now.Add(time.Hour)}))
 		_, err := tx.Auth.InsertCode(ctx, Code{Account: number, Purpose: "verify", CreatedAt: now.Time, ExpiresAt: now.Add(time.Hour)}, 1, 20)
 		return err
