@@ -160,6 +160,7 @@ func (h badges) awardable(ctx context.Context, tx *store.Tx, id, userID string) 
 
 // defined is a badge as a request describes it: an action must happen once if the request does not say how often.
 func defined(d gen.BadgeUpdate) gen.BadgeUpdate {
+	d.ServerID = "" // which belongs to the request; the badge has its own
 	if d.Quantity == nil {
 		d.Quantity = new(int32(1))
 	}

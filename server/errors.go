@@ -22,6 +22,8 @@ func writeErrors(write echo.HTTPErrorHandler) echo.HTTPErrorHandler {
 				fmt.Sprintf("limit reached: there are %d %s, as many as there may be", full.Most, full.What))
 		case errors.Is(err, store.ErrUnavailable), errors.Is(err, password.ErrBusy):
 			err = contract.Unavailable(err)
+		case errors.Is(err, store.ErrPosition):
+			err = notACursor()
 		case errors.Is(err, images.ErrNotFound):
 			err = contract.NotFound("image")
 		case errors.Is(err, store.ErrNotFound):

@@ -34,10 +34,14 @@ func pageOf(ctx context.Context, number, limit *int32, cursor *string) (p page, 
 		err = contract.Invalid(contract.Field("query/page", gen.FieldCodeNotAllowed, "must be left out where there is a cursor"))
 	case cursor != nil:
 		if p.after, err = p.positionOf(*cursor); err != nil {
-			err = contract.Invalid(contract.Field("query/cursor", gen.FieldCodeMalformed, "must be the nextCursor of a page of this list"))
+			err = notACursor()
 		}
 	}
 	return p, err
+}
+
+func notACursor() error {
+	return contract.Invalid(contract.Field("query/cursor", gen.FieldCodeMalformed, "must be the nextCursor of a page of this list"))
 }
 
 // cursorTo is a position as the wire shows it. It holds no secret and is not to be made by others; one that they make leads

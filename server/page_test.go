@@ -52,6 +52,21 @@ func TestACursorShowsEveryItemOnceInTheOrderOfThePages(t *testing.T) {
 	})
 }
 
+func TestACursorToNowhereIsRefusedOnEachDatabase(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := open(t, config)
+		owner := tokenOf(t, s, "owner@example.com")
+		id := createServer(t, s.Handler(), owner, "Chess club")
+		for _, nowhere := range []string{"2147483648", "99999999999999999999999", "abc"} {
+			cursor := page{operation: "listMembers"}.cursorTo(store.Position{At: gen.Time{Time: time.UnixMicro(0)}, ID: nowhere})
+			w := send(s.Handler(), request("GET", "/servers/"+id+"/members?cursor="+cursor, owner))
+			if w.Code != http.StatusBadRequest || len(problemOf(t, w).Body.Fields) != 1 || problemOf(t, w).Body.Fields[0].Pointer != "query/cursor" {
+				t.Errorf("%s: got %d %s, want 400 and query/cursor", nowhere, w.Code, w.Body)
+			}
+		}
+	})
+}
+
 func TestNoCursorThatOthersMakeIsUsed(t *testing.T) {
 	p := page{operation: "listMembers"}
 	good := p.cursorTo(store.Position{At: gen.Time{Time: time.UnixMicro(1)}, ID: "17"})

@@ -189,7 +189,10 @@ func (q Servers) DeleteMember(ctx context.Context, serverID string, account int6
 // ListMembers returns a page of the members, those who joined first first.
 func (q Servers) ListMembers(ctx context.Context, serverID string, page Page) ([]gen.Member, error) {
 	at, number := page.from(earliest)
-	account, _ := strconv.ParseInt(number, 10, 64) // without a number, from before that of everybody
+	account, err := strconv.ParseInt(cmp.Or(number, "0"), 10, 32) // without a number, from before that of everybody
+	if err != nil {
+		return nil, ErrPosition
+	}
 	// The index alone finds the page; what else there is to know is read for its members only.
 	return list(ctx, q.conn, scanMember, `
 	SELECT a.id, a.number, a.username, a.display_name, a.avatar, m.joined_at,

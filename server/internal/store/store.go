@@ -28,6 +28,7 @@ var (
 	ErrNotFound    = errors.New("not found")
 	ErrDuplicate   = errors.New("already there")
 	ErrUnavailable = errors.New("the database cannot be reached or is overloaded")
+	ErrPosition    = errors.New("this is no position in the list")
 )
 
 //go:embed migrations/*.sql
