@@ -126,40 +126,60 @@ func (l *life) everything() (kept string) {
 	ann, ben, cleo := l.account(), l.account(), l.account()
 	kept = l.server(ann, ben, cleo)
 	gone := l.server(ben, ann, cleo)
-	check := func(_ any, err error) {
-		l.Helper()
-		if err != nil {
-			l.Error(err)
-		}
+	l.reads(kept, ann)
+	l.changesPeople(kept, cleo)
+	l.changesThings(gone, cleo)
+	l.makesAndDeletes(kept, ann)
+	l.tx(func(tx *Tx) error { return tx.Servers.Delete(ctx, gone) })
+	if servers, err := l.s.Servers.ListOf(ctx, ann); err != nil || len(servers) != 1 {
+		l.Errorf("a deleted server is listed: %v, %v", servers, err)
 	}
-	none := func(_ any, err error) {} // what is not there
-	{
-		q := l.s.Queries
-		account, err := q.Auth.GetAccount(ctx, ann)
-		check(account, err)
-		check(q.Auth.GetAccountByEmail(ctx, account.Email))
-		check(q.Auth.GetCaller(ctx, account.ID, account.CreatedAt.Time))
-		check(q.Auth.AnyAccount(ctx))
-		check(q.Auth.AnyAccountNamed(ctx, "ann"))
-		check(q.Servers.ListOf(ctx, ann))
-		check(q.Servers.Get(ctx, kept))
-		check(q.Servers.GetAsMember(ctx, kept, ann))
-		check(q.Servers.IsMember(ctx, kept, ann))
-		check(q.Servers.ListMembers(ctx, kept, Page{Limit: 20}))
-		check(q.Servers.CountMembers(ctx, kept))
-		check(q.Servers.CountVisits(ctx, kept, ann))
-		check(q.Audit.List(ctx, kept, Page{Limit: 20}))
-		check(q.Audit.Count(ctx, kept))
-		check(q.Ledger.Balance(ctx, kept, ann))
-		check(q.Roles.List(ctx, kept))
-		check(q.Roles.ListOf(ctx, kept, ann))
-		check(q.Roles.ListOfAccount(ctx, ann))
-		check(q.Channels.List(ctx, kept, Viewer{Account: ann}))
-		check(q.Badges.List(ctx, kept))
-		check(q.Badges.ListOf(ctx, kept, ann))
-		check(q.Keys.List(ctx, kept))
-		none(q.Keys.GetByHash(ctx, "x", l.nowAt))
+	for more := true; more; {
+		l.tx(func(tx *Tx) (err error) { more, err = tx.Servers.DeleteRest(ctx, gone, 2); return err })
 	}
+	return kept
+}
+
+func (l *life) check(_ any, err error) {
+	l.Helper()
+	if err != nil {
+		l.Error(err)
+	}
+}
+
+func (l *life) reads(kept string, ann int64) {
+	ctx, check := l.Context(), l.check
+	q := l.s.Queries
+	account, err := q.Auth.GetAccount(ctx, ann)
+	check(account, err)
+	check(q.Auth.GetAccountByEmail(ctx, account.Email))
+	check(q.Auth.GetCaller(ctx, account.ID, account.CreatedAt.Time))
+	check(q.Auth.AnyAccount(ctx))
+	check(q.Auth.AnyAccountNamed(ctx, "ann"))
+	check(q.Servers.ListOf(ctx, ann))
+	check(q.Servers.Get(ctx, kept))
+	check(q.Servers.GetAsMember(ctx, kept, ann))
+	check(q.Servers.IsMember(ctx, kept, ann))
+	check(q.Servers.ListMembers(ctx, kept, Page{Limit: 20}))
+	check(q.Servers.CountMembers(ctx, kept))
+	check(q.Servers.CountVisits(ctx, kept, ann))
+	check(q.Audit.List(ctx, kept, Page{Limit: 20}))
+	check(q.Audit.Count(ctx, kept))
+	check(q.Ledger.Balance(ctx, kept, ann))
+	check(q.Roles.List(ctx, kept))
+	check(q.Roles.ListOf(ctx, kept, ann))
+	check(q.Roles.ListOfAccount(ctx, ann))
+	check(q.Channels.List(ctx, kept, Viewer{Account: ann}))
+	check(q.Badges.List(ctx, kept))
+	check(q.Badges.ListOf(ctx, kept, ann))
+	check(q.Keys.List(ctx, kept))
+	if _, err := q.Keys.GetByHash(ctx, "x", l.nowAt); !errors.Is(err, ErrNotFound) {
+		l.Errorf("got %v for a key that is not there", err)
+	}
+}
+
+func (l *life) changesPeople(kept string, cleo int64) {
+	ctx, check := l.Context(), l.check
 	l.tx(func(tx *Tx) error {
 		account, err := tx.Auth.GetAccount(ctx, cleo)
 		l.must(err)
@@ -178,7 +198,13 @@ func (l *life) everything() (kept string) {
 		check(0, tx.Idempotency.DeleteExpired(ctx, l.nowAt))
 		check(0, tx.Servers.Update(ctx, kept, "Go club", ""))
 		check(0, tx.Servers.DeleteMember(ctx, kept, cleo))
+		return nil
+	})
+}
 
+func (l *life) changesThings(gone string, cleo int64) {
+	ctx, check := l.Context(), l.check
+	l.tx(func(tx *Tx) error {
 		roles, err := tx.Roles.List(ctx, gone)
 		l.must(err)
 		for _, r := range roles[:1] {
@@ -204,7 +230,13 @@ func (l *life) everything() (kept string) {
 		l.must(err)
 		check(tx.Channels.GetServerID(ctx, channel.ID))
 		check(0, tx.Channels.Update(ctx, channel))
+		return nil
+	})
+}
 
+func (l *life) makesAndDeletes(kept string, ann int64) {
+	ctx, check := l.Context(), l.check
+	l.tx(func(tx *Tx) error {
 		other := l.now()
 		role := gen.Role{ID: l.id(), ServerID: kept, CreatedAt: other, UpdatedAt: other}
 		check(0, tx.Roles.Insert(ctx, Role{Role: role}))
@@ -226,14 +258,6 @@ func (l *life) everything() (kept string) {
 		}
 		return nil
 	})
-	l.tx(func(tx *Tx) error { return tx.Servers.Delete(ctx, gone) })
-	if servers, err := l.s.Servers.ListOf(ctx, ann); err != nil || len(servers) != 1 {
-		l.Errorf("a deleted server is listed: %v, %v", servers, err)
-	}
-	for more := true; more; {
-		l.tx(func(tx *Tx) (err error) { more, err = tx.Servers.DeleteRest(ctx, gone, 2); return err })
-	}
-	return kept
 }
 
 // What is kept must be what there is.
