@@ -16,7 +16,7 @@ type (
 	AuditActor = gen.AuditActor
 	// AuditState is a thing as it was or became, without secrets, by the names that its parts have on the wire.
 	AuditState = gen.AuditState
-	// AuditAction is what an [AuditEntry] tells of. The list grows with the contract.
+	// AuditAction is the kind of change in an [AuditEntry]. The list grows with the contract.
 	AuditAction = gen.AuditAction
 )
 

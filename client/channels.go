@@ -8,9 +8,9 @@ import (
 
 // The nouns of this section of the contract.
 type (
-	// Channel is a place in a server where its members talk. Its Permissions are the ids of the roles that a private one
-	// admits, its UserID is the number of the account that made it. The methods take its ID. Its fields are listed at
-	// [gen.Channel].
+	// Channel is a place in a server where its members talk. Its Permissions are the ids of the roles that have
+	// access to a private one, its UserID is the number of the account that made it. The methods take its ID. Its fields
+	// are listed at [gen.Channel].
 	Channel = gen.Channel
 	// IntegrationChannel is a channel as ListForKey shows it, which is less than a [Channel]. Its fields are listed at
 	// [gen.IntegrationChannel].
@@ -22,7 +22,7 @@ type (
 	// are listed at [gen.ChannelCreate].
 	ChannelCreate = gen.ChannelCreate
 	// ChannelUpdate is what a channel becomes. Topic and ChannelType are required; what is nil stays as it is, and a
-	// pointer to no items admits nobody. Its fields are listed at [gen.ChannelUpdate].
+	// pointer to no items gives nobody access. Its fields are listed at [gen.ChannelUpdate].
 	ChannelUpdate = gen.ChannelUpdate
 )
 

@@ -46,7 +46,7 @@
 //		...
 //	}
 //
-// Files are sent from an [io.Reader] as they are read, and received as an [io.ReadCloser]; neither is held in memory
+// Files are sent from an [io.Reader] as they are read, and received as an [io.ReadCloser]; neither is kept in memory
 // as a whole.
 //
 // A call that fails for a reason that may pass is tried again, up to three times, if that is safe: with reads, updates
@@ -95,7 +95,7 @@ type (
 	// Date is a day of the calendar in UTC. It embeds a [time.Time] at midnight.
 	Date = types.Date
 
-	// Nullable is a value that may be null: if address, ok := server.Image.Get(); ok { ... }. Get tells whether
+	// Nullable is a value that may be null: if address, ok := server.Image.Get(); ok { ... }. Get reports whether
 	// there is one.
 	Nullable[T any] = gen.Nullable[T]
 )
@@ -193,7 +193,7 @@ func New(baseURL string, opts ...Option) (*Client, error) {
 		return nil, fmt.Errorf("rejoin: the base URL %w", err)
 	}
 	if !headerSafe(o.userAgent) {
-		return nil, errors.New("rejoin: the user agent has a character that a header cannot hold")
+		return nil, errors.New("rejoin: the user agent has a character that a header cannot contain")
 	}
 	if o.retry, err = o.retry.orDefault(); err != nil {
 		return nil, fmt.Errorf("rejoin: %w", err)

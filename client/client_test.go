@@ -139,7 +139,7 @@ func TestNewRefuses(t *testing.T) {
 				t.Errorf("got %q, want %q in it", err, tt.want)
 			}
 			if strings.Contains(err.Error(), secret) {
-				t.Errorf("%q tells the secret", err)
+				t.Errorf("%q shows the secret", err)
 			}
 		})
 	}

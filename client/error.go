@@ -78,7 +78,7 @@ type Error struct {
 	Method, Path string
 }
 
-// Error says all there is to know, in one line for a log, without control characters. It holds no credential.
+// Error says all there is to know, in one line for a log, without control characters. It contains no credential.
 func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "rejoin: %s %s: %d", e.Method, e.Path, e.Status)
@@ -133,7 +133,7 @@ func (e *Error) Unwrap() error {
 	return kinds[gen.ProblemCodeOf(e.statusOfTheAPI())]
 }
 
-// statusOfTheAPI is the status that the API has for what Status means: others tell more apart.
+// statusOfTheAPI is the status that the API has for what Status means: other backends use more of them.
 func (e *Error) statusOfTheAPI() int {
 	switch {
 	case e.Status == http.StatusUnprocessableEntity:

@@ -52,7 +52,7 @@ func ExampleServersService_Create() {
 	}
 	ctx := context.Background()
 
-	// Any reader will do: an *os.File, the body of another request, or what was just drawn.
+	// Any reader will do: an *os.File, the body of another request, or what the program has just made.
 	var picture bytes.Buffer
 	if err := png.Encode(&picture, image.NewGray(image.Rect(0, 0, 8, 8))); err != nil {
 		log.Fatal(err)

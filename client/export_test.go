@@ -31,7 +31,7 @@ func Pages(asked func(cursor string)) iter.Seq2[int, error] {
 	})
 }
 
-// WithClock gives a client time and chance that a test can hold still.
+// WithClock gives a client a clock and chance that a test controls.
 func WithClock(
 	now func() time.Time, sleep func(context.Context, time.Duration) error, random func(most time.Duration) time.Duration,
 ) Option {

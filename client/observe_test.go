@@ -73,7 +73,7 @@ func TestHooksSeeEveryAttempt(t *testing.T) {
 	}
 }
 
-func TestLogLinesTellWhatHappenedAndNoSecret(t *testing.T) {
+func TestLogLinesSayWhatHappenedAndContainNoSecret(t *testing.T) {
 	var out bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{
 		Level: slog.LevelDebug,
@@ -132,7 +132,7 @@ level=DEBUG msg="rejoin: call" operation=logOut attempt=1 status=200 duration=0s
 	}
 	for _, private := range []string{secret, token, "493027", "vera", "a.test", "b.test"} {
 		if strings.Contains(out.String(), private) {
-			t.Errorf("the log tells %q", private)
+			t.Errorf("the log contains %q", private)
 		}
 	}
 }

@@ -75,7 +75,7 @@ func (r Retry) backoff(attempt int) time.Duration {
 	most := r.Backoff
 	for ; attempt > 1; attempt-- {
 		if most > r.MaxWait/2 {
-			return r.MaxWait // Twice as much may be more than a Duration holds.
+			return r.MaxWait // Twice as much may be more than fits into a Duration.
 		}
 		most *= 2
 	}
@@ -112,7 +112,7 @@ func (b *budget) earn(parts int) {
 	b.left += min(parts, b.max-b.left)
 }
 
-// clock is time and chance, which a test can hold still.
+// clock is time and chance, which a test can control.
 type clock struct {
 	now    func() time.Time
 	sleep  func(context.Context, time.Duration) error // Fails as the context does.
@@ -179,7 +179,7 @@ func (s *sender) Do(req *http.Request) (*http.Response, error) {
 		if err != nil {
 			err = tellable(req.Context(), err)
 		} else {
-			res.Body = &tellingBody{res.Body, req.Context()}
+			res.Body = &causeBody{res.Body, req.Context()}
 		}
 		report := Attempt{
 			Operation: operation, Method: req.Method, Number: number,
@@ -219,13 +219,13 @@ func tellable(ctx context.Context, err error) error {
 	return &url.Error{Op: of.Op, URL: address, Err: ended(ctx, of.Err)}
 }
 
-// tellingBody is a body whose errors tell the reason why the context ended.
-type tellingBody struct {
+// causeBody is a body whose errors say why the context ended.
+type causeBody struct {
 	io.ReadCloser
 	ctx context.Context
 }
 
-func (b *tellingBody) Read(p []byte) (int, error) {
+func (b *causeBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil && err != io.EOF {
 		err = ended(b.ctx, err)
@@ -347,7 +347,7 @@ func rewound(req *http.Request) (io.ReadCloser, bool) {
 // readPatience is how long the next attempt is kept waiting by the body of an answer.
 const readPatience = time.Second
 
-// read is what a body holds, which is closed, so that its connection is free for the next attempt.
+// read returns what a body contains and closes it, so that its connection is free for the next attempt.
 func read(body io.ReadCloser) io.ReadCloser {
 	tooSlow := time.AfterFunc(readPatience, func() { body.Close() })
 	defer tooSlow.Stop()

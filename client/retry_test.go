@@ -153,7 +153,7 @@ func TestRetries(t *testing.T) {
 				t.Errorf("got %v, want %v with %q", err, tt.want, tt.text)
 			}
 			if e, ok := errors.AsType[*client.Error](err); ok && e.Attempts != tt.requests {
-				t.Errorf("the error tells of %d attempts", e.Attempts)
+				t.Errorf("the error says %d attempts", e.Attempts)
 			}
 			if diff := cmp.Diff(tt.waits, clock.waits); diff != "" {
 				t.Error("the waits: ", diff)
@@ -304,7 +304,7 @@ func TestAHeaderThatCannotBeSentIsNotTriedAgain(t *testing.T) {
 }
 
 // What the server said is not lost with the connection that ends with the upload.
-func TestAnUploadThatIsGivenUpHalfWayTellsWhatTheServerSaid(t *testing.T) {
+func TestAnUploadThatIsGivenUpHalfWayReportsWhatTheServerSaid(t *testing.T) {
 	leavesNothingRunning(t)
 	text := `{"meta":{"success":false,"message":"Full"},"body":{"code":"unavailable","requestId":"r-1"}}`
 	asked := 0

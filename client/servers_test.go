@@ -267,7 +267,7 @@ func TestAnImageIsReadUpTo32MiB(t *testing.T) {
 		}
 		defer image.Close()
 		if image.Size != -1 {
-			t.Errorf("got size %d of an image that does not tell it, want -1", image.Size)
+			t.Errorf("got size %d of an image of unknown size, want -1", image.Size)
 		}
 		n, err := io.Copy(io.Discard, image)
 		if n != limit {

@@ -12,7 +12,7 @@ import (
 	"github.com/rejoin-dev/rejoin/gen"
 )
 
-// guard is the transport that holds the credential, and the rules for redirects. The credential is put on a request
+// guard is the transport that has the credential, and the rules for redirects. The credential is put on a request
 // here, below http.Client, once it is known where the request really goes. So it is never among the headers that
 // http.Client copies from one hop to the next: those it keeps for subdomains, and x-api-key for every host.
 type guard struct {
@@ -98,7 +98,7 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if res.Body != nil {
 		res.Body.Close()
 	}
-	// The error that http.Client would make of it tells the address, with all that is in it.
+	// The error that http.Client would make of it contains the address, with all that is in it.
 	return nil, fmt.Errorf("the answer with status %d is a redirect to what is not a URL", res.StatusCode)
 }
 
@@ -146,8 +146,8 @@ func begin(req *http.Request) *http.Request {
 	return req
 }
 
-// asked is what res is the answer to: the method, and the path, or the whole address (without a query, which may hold
-// what is none of a log's business) if a redirect led away from where the request was sent.
+// asked is what res is the answer to: the method, and the path, or the whole address (without a query, which may
+// contain what is none of a log's business) if a redirect led away from where the request was sent.
 func asked(res *http.Response) (method, path string) {
 	first, last := begin(res.Request), res.Request
 	path = last.URL.EscapedPath()

@@ -197,7 +197,7 @@ func TestRedirectsWithoutEndEnd(t *testing.T) {
 	}
 }
 
-func TestNoErrorTellsTheCredential(t *testing.T) {
+func TestNoErrorShowsTheCredential(t *testing.T) {
 	gone := httptest.NewServer(nil)
 	gone.Close()
 	for name, rt := range map[string]http.RoundTripper{
@@ -225,7 +225,7 @@ func TestNoErrorTellsTheCredential(t *testing.T) {
 	}
 }
 
-func TestNoErrorTellsTheQueryOfARedirect(t *testing.T) {
+func TestNoErrorShowsTheQueryOfARedirect(t *testing.T) {
 	const secret = "X-Amz-Signature=s3cret"
 	gone := httptest.NewServer(nil)
 	gone.Close()
@@ -248,7 +248,7 @@ func TestNoErrorTellsTheQueryOfARedirect(t *testing.T) {
 		}
 		for _, text := range []string{err.Error(), attempts[0].Err.Error(), log.String()} {
 			if strings.Contains(text, "s3cret") || strings.Contains(text, "other.test") {
-				t.Errorf("%s: %q tells what is in it", tt.location, text)
+				t.Errorf("%s: %q shows what is in it", tt.location, text)
 			}
 		}
 	}

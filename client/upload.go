@@ -15,7 +15,7 @@ import (
 )
 
 // form is a multipart/form-data body that is put together while it is sent: the texts and the headers of the parts are
-// ready beforehand, and each file is read between them when its turn comes. No file is ever held as a whole.
+// ready beforehand, and each file is read between them when its turn comes. No file is ever in memory as a whole.
 type form struct {
 	writer  *multipart.Writer
 	written bytes.Buffer // What writer wrote since the last file.
@@ -116,7 +116,7 @@ type piece struct {
 func newPiece(r io.Reader) *piece {
 	p := &piece{Reader: r}
 	if seeker, ok := r.(io.Seeker); ok {
-		// What looks like a file may be a pipe, and cannot tell.
+		// What looks like a file may be a pipe, which has no position.
 		if start, err := seeker.Seek(0, io.SeekCurrent); err == nil {
 			p.seeker, p.start = seeker, start
 		}

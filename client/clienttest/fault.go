@@ -161,7 +161,7 @@ func (h *faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// due counts the request, and tells whether it is one with the fault.
+// due counts the request, and reports whether it is one with the fault.
 func (h *faults) due(f fault, text string, r *http.Request) bool {
 	if f.operation != "" && operationOf(r).ID != f.operation {
 		return false
