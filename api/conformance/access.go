@@ -90,38 +90,49 @@ func access(s *session, op *api.Operation) {
 	if op.Role != api.RoleAnyone {
 		d.send(x.b).expect(404)
 	}
-	if isForSomeMembers(op) {
+	if !x.a.admits(x.server, op) {
 		d.send(x.joined()).expect(403)
 	}
 	d.send(x.entitled(op)).succeeds()
 }
 
+// admits tells whether every member of a server may do an operation there: the contract says so, or @all has the permission.
+func (c caller) admits(club club, op *api.Operation) bool {
+	if op.ByMembership() || op.Role == api.RoleOwner {
+		return op.ByMembership()
+	}
+	everyone := c.everyone(club)
+	return slices.ContainsFunc(containers, func(container string) bool {
+		flags, _ := everyone[container].(map[string]any)
+		return flags[op.Role] == true
+	})
+}
+
 const administrator = "server_administrator"
 
-// role asks as a member with roles of the highest order, so that nothing but their permissions decides.
+// role asks as a member of a server in which @all permits nothing, with roles of the highest order, so that nothing but
+// their permissions decides.
 func role(s *session, op *api.Operation) {
 	flags := s.suite.contract.flags()
-	if op.Role == api.RoleOwner {
-		x := s.scene()
-		d := x.ready(op)
+	with := func(permissions ...string) (x *scene, d *draft, role string) {
+		x = s.scene()
+		d = x.ready(op)
 		x.joined()
-		x.a.appoints(x.server, x.number, 0, flags...)
+		x.a.bares(x.server)
+		return x, d, x.a.appoints(x.server, x.number, 0, permissions...)
+	}
+	if op.Role == api.RoleOwner {
+		x, d, _ := with(flags...)
 		d.send(x.b).expect(403)
 		return
 	}
-	x := s.scene()
-	d := x.ready(op)
-	x.joined()
-	others := x.a.appoints(x.server, x.number, 0, everyBut(flags, op.Role, administrator)...)
+	x, d, others := with(everyBut(flags, op.Role, administrator)...)
 	d.send(x.b).expect(403)
 	x.a.takes(others, x.number).expect(200)
 	x.a.appoints(x.server, x.number, 0, op.Role)
 	d.send(x.b).succeeds()
 	if op.Role != administrator {
-		x = s.scene()
-		d = x.ready(op)
-		x.joined()
-		x.a.appoints(x.server, x.number, 0, administrator)
+		x, d, _ = with(administrator)
 		d.send(x.b).succeeds()
 	}
 }
@@ -193,8 +204,9 @@ func oneServer(s *session, op *api.Operation) {
 	if server, said := lookup(first.value, "/body/serverId"); said && server != mine.server.id {
 		first.fail("is about the server %v, and the only one is %s", server, mine.server.id)
 	}
-	who.post(s.a.makesServer("Chess club").path("/join")).expect(200)
-	if op.Role == "member" {
+	other := s.a.makesServer("Chess club")
+	who.post(other.path("/join")).expect(200)
+	if s.a.admits(other, op) {
 		of(mine).refuses(op.ServerPointer(), "")
 	} else {
 		of(mine).succeeds()

@@ -16,6 +16,8 @@ func audited(s *session, op *api.Operation) {
 	d.send(x.anonymous).expect(401)
 	if isForSomeMembers(op) {
 		d.send(x.b).expect(404)
+	}
+	if !x.a.admits(x.server, op) {
 		d.send(x.joined()).expect(403)
 	}
 	if trail, n := x.trail(op); n != count {

@@ -128,10 +128,30 @@ func unknown(op *api.Operation) *draft {
 	return draftOf(op, func(m maker) string { return m.unknown() })
 }
 
-// flags are the role permissions of the contract.
-func (c *contract) flags() []string {
-	permissions := c.operations.ByID("createRole").Body.Schema.Value.Properties["serverPermissions"]
-	return sortedKeys(permissions.Value.Properties)
+// containers are the members of a role that hold its permissions.
+var containers = []string{"serverPermissions", "channelPermissions"}
+
+// flagsIn are the role permissions that a container has.
+func (c *contract) flagsIn(container string) []string {
+	return sortedKeys(c.document.Components.Schemas["Role"].Value.Properties[container].Value.Properties)
+}
+
+// flags are all role permissions of the contract.
+func (c *contract) flags() (all []string) {
+	for _, container := range containers {
+		all = append(all, c.flagsIn(container)...)
+	}
+	return all
+}
+
+// permitting are the members of a role that has these permissions and no others, each where the contract has it.
+func (c *contract) permitting(permissions ...string) object {
+	role := object{}
+	for _, container := range containers {
+		in := c.flagsIn(container)
+		role[container] = flags(slices.DeleteFunc(slices.Clone(permissions), func(name string) bool { return !slices.Contains(in, name) })...)
+	}
+	return role
 }
 
 // everyPermission are all that a key can have.

@@ -2,21 +2,11 @@ package conformance
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-)
-
-var (
-	serverFlags = []string{
-		"allow_dm", "create_invite", "kick_members", "warn_members", "suspend_members", "ban_members", "manage_roles",
-		"manage_channels", "broadcast_messages", "overwrite_language_settings", "server_administrator",
-	}
-	channelFlags = []string{
-		"view_message_history", "post_messages", "delete_messages", "manage_messages", "allow_mentions", "attach_files",
-		"post_analysis", "pinable", "share_links", "share_Attachments",
-	}
 )
 
 // aRole is the least that a role is made from.
@@ -31,11 +21,10 @@ func flags(names ...string) object {
 	return set
 }
 
-// shows wants an object with every flag in it, those that are named true and all others false.
-func (a *answer) shows(pointer string, all []string, set ...string) *answer {
-	a.keys(pointer, all...)
-	for _, name := range all {
-		a.is(pointer+"/"+name, slices.Contains(set, name))
+// shows wants every flag in a container, those that are named true and all others false.
+func (a *answer) shows(container string, set ...string) *answer {
+	for _, name := range a.suite.contract.flagsIn(path.Base(container)) {
+		a.is(container+"/"+name, slices.Contains(set, name))
 	}
 	return a
 }
@@ -61,11 +50,23 @@ func (c caller) takes(role, user string) *answer {
 	return c.post("/roles/"+role+"/remove", object{"userId": user})
 }
 
-// appoints makes somebody who has joined a member with server permissions, through a role of an order.
+// appoints makes somebody who has joined a member with permissions, through a role of an order.
 func (c caller) appoints(club club, user string, order int, permissions ...string) (role string) {
-	role = c.makesRole(club, object{"title": "appointed", "order": order, "serverPermissions": flags(permissions...)})
+	role = c.makesRole(club, object{"title": "appointed", "order": order}.and(c.suite.contract.permitting(permissions...)))
 	c.gives(role, user).expect(200)
 	return role
+}
+
+// everyone is the role @all of a server that the caller is in.
+func (c caller) everyone(club club) object {
+	role, _ := at(c.get(club.path("/roles")).expect(200), "title", "@all").(map[string]any)
+	return role
+}
+
+// bares takes every permission from @all.
+func (c caller) bares(club club) {
+	role := c.everyone(club)
+	c.put(fmt.Sprint("/roles/", role["_id"]), object{"class": role["class"], "order": role["order"], "billable": role["billable"]}).expect(200)
 }
 
 // roles are the test cases of the tag roles.
@@ -82,8 +83,8 @@ var roles = []testCase{
 			"title": "moderators", "class": "blue", "order": 10, "billable": false, "description": "Keep the peace",
 			"serverId": club.id, "__v": 0,
 		})
-		made.shows("/body/serverPermissions", serverFlags, "kick_members", "warn_members")
-		made.shows("/body/channelPermissions", channelFlags, "delete_messages", "share_Attachments")
+		made.shows("/body/serverPermissions", "kick_members", "warn_members")
+		made.shows("/body/channelPermissions", "delete_messages", "share_Attachments")
 
 		listed := s.a.get(club.path("/roles")).expect(200)
 		listed.is(listed.find("/body", "_id", made.text("/body/_id")), made.at("/body"))
@@ -99,13 +100,13 @@ var roles = []testCase{
 		made := s.a.post("/roles", older).expect(201)
 		path := "/roles/" + made.text("/body/_id")
 		for _, a := range []*answer{made, s.a.put(path, older).expect(200)} {
-			a.shows("/body/serverPermissions", serverFlags, "overwrite_language_settings", "broadcast_messages")
-			a.shows("/body/channelPermissions", channelFlags, "pinable", "post_analysis")
+			a.shows("/body/serverPermissions", "overwrite_language_settings", "broadcast_messages")
+			a.shows("/body/channelPermissions", "pinable", "post_analysis")
 		}
 		delete(older, "server_permissions")
 		mixed := s.a.put(path, older.and(object{"serverPermissions": flags("overwrite_language_settings")})).expect(200)
-		mixed.shows("/body/serverPermissions", serverFlags, "overwrite_language_settings")
-		mixed.shows("/body/channelPermissions", channelFlags, "pinable", "post_analysis")
+		mixed.shows("/body/serverPermissions", "overwrite_language_settings")
+		mixed.shows("/body/channelPermissions", "pinable", "post_analysis")
 	}},
 
 	{"ROLES-SPELLING-02", "createRole updateRole", "permissions in both spellings at once are refused, and so is a flag of the other one", func(s *session) {
@@ -140,7 +141,7 @@ var roles = []testCase{
 			"title": "helpers", "class": "#ff0000", "order": 20, "billable": true, "_id": made.at("/body/_id"),
 			"serverId": club.id, "createdAt": made.at("/body/createdAt"),
 		})
-		updated.shows("/body/serverPermissions", serverFlags, "ban_members").shows("/body/channelPermissions", channelFlags)
+		updated.shows("/body/serverPermissions", "ban_members").shows("/body/channelPermissions")
 		updated.moves("/body/updatedAt", made)
 		listed := s.a.get(club.path("/roles")).expect(200)
 		listed.is(listed.find("/body", "_id", made.text("/body/_id")), updated.at("/body"))
@@ -152,9 +153,7 @@ var roles = []testCase{
 		updated := s.a.put("/roles/"+s.a.makesRole(club, object{"title": "Manager 2"}), update).expect(200)
 		updated.has("/body", object{"title": "Manager 2", "class": "blue", "order": 2})
 
-		listed := s.a.get(club.path("/roles")).expect(200)
-		everyone, _ := lookup(listed.value, listed.find("/body", "title", "@all"))
-		all, _ := everyone.(map[string]any)
+		all := s.a.everyone(club)
 		update = object{"class": "blue", "order": all["order"], "billable": false}
 		s.a.put(fmt.Sprint("/roles/", all["_id"]), update).expect(200).has("/body", object{"title": "@all", "class": "blue"})
 	}},

@@ -95,7 +95,9 @@ type contract struct {
 }
 
 // loadContract reads the contract once; nothing changes it afterwards.
-var loadContract = sync.OnceValues(func() (*contract, error) {
+var loadContract = sync.OnceValues(readContract)
+
+func readContract() (*contract, error) {
 	doc, err := api.Load()
 	if err != nil {
 		return nil, err
@@ -105,7 +107,7 @@ var loadContract = sync.OnceValues(func() (*contract, error) {
 	}
 	operations, err := api.OperationsOf(doc)
 	return &contract{doc, operations}, err
-})
+}
 
 func closeObject(_ string, ref *openapi3.SchemaRef) error {
 	extra := &ref.Value.AdditionalProperties
