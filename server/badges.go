@@ -78,6 +78,9 @@ func (h badges) DeleteBadge(ctx context.Context, r stub.DeleteBadgeRequestObject
 		if err := tx.Badges.Delete(ctx, badge.ID); err != nil {
 			return answer, err
 		}
+		if err := tx.Jobs.Insert(ctx, badgeRemoval{BadgeID: badge.ID}); err != nil {
+			return answer, err
+		}
 		answer.Meta = system("Badge has been deleted successfully")
 		return answer, record(ctx, h.core, tx, badge.ServerID, badge.ID, &badge.Definition, nil)
 	})

@@ -32,13 +32,47 @@ func (w sweeper) Work(ctx context.Context, _ *river.Job[sweep]) error {
 	})
 }
 
-// removal is the job of removing what a deleted server has left.
-type removal struct {
-	ServerID string `json:"serverId"`
+// What is deleted is there no more for anybody, and what it has left is removed afterwards, by a job of its own: there may
+// be any amount of it.
+type removal interface {
+	river.JobArgs
+	// deleteRest removes some rows, and tells whether there may be more.
+	deleteRest(ctx context.Context, tx *store.Tx, some int) (more bool, err error)
 }
 
+// The jobs of removing what a deleted server, role or badge has left.
+type (
+	serverRemoval struct {
+		ServerID string `json:"serverId"`
+	}
+	roleRemoval struct {
+		RoleID string `json:"roleId"`
+	}
+	badgeRemoval struct {
+		BadgeID string `json:"badgeId"`
+	}
+)
+
 // Kind is the name of the job in the database.
-func (removal) Kind() string { return "removal" }
+func (serverRemoval) Kind() string { return "removal" }
+
+// Kind is the name of the job in the database.
+func (roleRemoval) Kind() string { return "role_removal" }
+
+// Kind is the name of the job in the database.
+func (badgeRemoval) Kind() string { return "badge_removal" }
+
+func (r serverRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int) (bool, error) {
+	return tx.Servers.DeleteRest(ctx, r.ServerID, some)
+}
+
+func (r roleRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int) (bool, error) {
+	return tx.Roles.DeleteRest(ctx, r.RoleID, some)
+}
+
+func (r badgeRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int) (bool, error) {
+	return tx.Badges.DeleteRest(ctx, r.BadgeID, some)
+}
 
 // How many rows one transaction of a removal takes, and how many of those one run of it: others have their turn in between.
 const (
@@ -46,19 +80,16 @@ const (
 	removalSteps  = 100
 )
 
-type remover struct {
-	river.WorkerDefaults[removal]
+type remover[R removal] struct {
+	river.WorkerDefaults[R]
 	*core
 }
 
 // Work removes a part, and asks to be run again for the rest.
-func (w remover) Work(ctx context.Context, job *river.Job[removal]) error {
+func (w remover[R]) Work(ctx context.Context, job *river.Job[R]) error {
 	for range removalSteps {
-		more := false
-		if err := w.store.Tx(ctx, func(tx *store.Tx) (err error) {
-			more, err = tx.Servers.DeleteRest(ctx, job.Args.ServerID, removedAtOnce)
-			return err
-		}); err != nil || !more {
+		more, err := inTx(ctx, w.core, func(tx *store.Tx) (bool, error) { return job.Args.deleteRest(ctx, tx, removedAtOnce) })
+		if err != nil || !more {
 			return err
 		}
 	}
@@ -71,7 +102,9 @@ func (k *core) startJobs() (stop func(context.Context), err error) {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, codeMailWorker{core: &own})
 	river.AddWorker(workers, sweeper{core: &own})
-	river.AddWorker(workers, remover{core: &own})
+	river.AddWorker(workers, remover[serverRemoval]{core: &own})
+	river.AddWorker(workers, remover[roleRemoval]{core: &own})
+	river.AddWorker(workers, remover[badgeRemoval]{core: &own})
 	return k.store.Work(workers, []*river.PeriodicJob{
 		river.NewPeriodicJob(river.PeriodicInterval(sweepEvery), func() (river.JobArgs, *river.InsertOpts) { return sweep{}, nil },
 			&river.PeriodicJobOpts{RunOnStart: true}),

@@ -114,7 +114,7 @@ func (h servers) DeleteServer(ctx context.Context, r stub.DeleteServerRequestObj
 		if err := tx.Servers.Delete(ctx, s.ID); err != nil {
 			return gone, err
 		}
-		if err := tx.Jobs.Insert(ctx, removal{ServerID: s.ID}); err != nil {
+		if err := tx.Jobs.Insert(ctx, serverRemoval{ServerID: s.ID}); err != nil {
 			return gone, err
 		}
 		return s.Server, record(ctx, h.core, tx, s.ID, s.ID, h.shown(ctx, s.Server), nil)

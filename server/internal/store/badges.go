@@ -55,14 +55,22 @@ func (q Badges) Update(ctx context.Context, b Badge) error {
 	return q.change(ctx, `UPDATE badges SET definition = $2 WHERE id = $1`, b.ID, written(b.Definition))
 }
 
-// Delete removes a badge and takes it from everybody.
+// Delete removes a badge: nobody has it any more. Who had it is removed by DeleteRest, because there may be any number of them.
 func (q Badges) Delete(ctx context.Context, id string) error {
 	return q.deleteCounted(ctx, badgesTally, `DELETE FROM badges WHERE id = $1 RETURNING server_id`, id)
 }
 
-// InsertOf awards a badge to a member and tells whether the member did not have it.
+// DeleteRest removes some rows of who had a deleted badge, and tells whether there may be more.
+func (q Badges) DeleteRest(ctx context.Context, id string, some int) (more bool, err error) {
+	return q.changed(ctx, `DELETE FROM member_badges WHERE (account, server_id, badge_id) IN (
+	       SELECT account, server_id, badge_id FROM member_badges WHERE badge_id = $1 LIMIT $2)`, id, some)
+}
+
+// InsertOf awards a badge to a member and tells whether the member did not have it. A badge that is not there is awarded to
+// nobody: the statement reads it, so that PostgreSQL sees the conflict with whoever deletes it meanwhile.
 func (q Badges) InsertOf(ctx context.Context, b Badge, account int64, at time.Time) (changed bool, err error) {
-	return q.changed(ctx, `INSERT INTO member_badges (server_id, account, badge_id, awarded_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
+	return q.changed(ctx, `INSERT INTO member_badges (server_id, account, badge_id, awarded_at)
+	SELECT server_id, $2, id, $4 FROM badges WHERE id = $3 AND server_id = $1 ON CONFLICT DO NOTHING`,
 		b.ServerID, account, b.ID, at.UnixMicro())
 }
 

@@ -80,15 +80,22 @@ func (q Roles) Update(ctx context.Context, r Role) error {
 		written(r.ServerPermissions), written(r.ChannelPermissions), r.UpdatedAt.UnixMicro())
 }
 
-// Delete removes a role and takes it from everybody.
+// Delete removes a role: nobody has it any more. Who had it is removed by DeleteRest, because there may be any number of them.
 func (q Roles) Delete(ctx context.Context, id string) error {
 	return q.deleteCounted(ctx, rolesTally, `DELETE FROM roles WHERE id = $1 RETURNING server_id`, id)
 }
 
-// InsertOf gives a role to a member and tells whether the member did not have it.
+// DeleteRest removes some rows of who had a deleted role, and tells whether there may be more.
+func (q Roles) DeleteRest(ctx context.Context, id string, some int) (more bool, err error) {
+	return q.changed(ctx, `DELETE FROM member_roles WHERE (account, server_id, role_id) IN (
+	       SELECT account, server_id, role_id FROM member_roles WHERE role_id = $1 LIMIT $2)`, id, some)
+}
+
+// InsertOf gives a role of a server to a member and tells whether the member did not have it. A role that is not there is
+// given to nobody: the statement reads it, so that PostgreSQL sees the conflict with whoever deletes it meanwhile.
 func (q Roles) InsertOf(ctx context.Context, serverID string, account int64, roleID string) (changed bool, err error) {
-	return q.changed(ctx, `INSERT INTO member_roles (server_id, account, role_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
-		serverID, account, roleID)
+	return q.changed(ctx, `INSERT INTO member_roles (server_id, account, role_id)
+	SELECT server_id, $2, id FROM roles WHERE id = $3 AND server_id = $1 ON CONFLICT DO NOTHING`, serverID, account, roleID)
 }
 
 // DeleteOf takes a role from a member and tells whether the member had it.

@@ -126,7 +126,7 @@ var deleteSome = []string{
 	       SELECT cr.channel_id, cr.role_id FROM channels c JOIN channel_roles cr ON cr.channel_id = c.id WHERE c.server_id = $1 LIMIT $2)`,
 }
 
-// DeleteRest removes some rows of what a deleted server has left, and in the end its own, and tells whether there are more.
+// DeleteRest removes some rows of what a deleted server has left, and in the end its own, and tells whether there may be more.
 func (q Servers) DeleteRest(ctx context.Context, id string, some int) (more bool, err error) {
 	for _, text := range deleteSome {
 		if deleted, err := q.changed(ctx, text, id, some); err != nil || deleted {

@@ -241,9 +241,11 @@ func (l *life) makesAndDeletes(kept string, ann int64) {
 		role := gen.Role{ID: l.id(), ServerID: kept, CreatedAt: other, UpdatedAt: other}
 		check(0, tx.Roles.Insert(ctx, Role{Role: role}))
 		check(0, tx.Roles.Delete(ctx, role.ID))
+		check(tx.Roles.DeleteRest(ctx, role.ID, 2))
 		extra := Badge{ID: l.id(), ServerID: kept, CreatedAt: other.Time}
 		check(0, tx.Badges.Insert(ctx, extra))
 		check(0, tx.Badges.Delete(ctx, extra.ID))
+		check(tx.Badges.DeleteRest(ctx, extra.ID, 2))
 		room := gen.Channel{ID: l.id(), ServerID: kept, ChannelType: "open", CreatedAt: other, UpdatedAt: other}
 		check(0, tx.Channels.Insert(ctx, room, ann, false))
 		check(0, tx.Channels.Delete(ctx, room.ID))

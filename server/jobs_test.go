@@ -1,0 +1,98 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/rejoin-dev/rejoin/gen"
+	"github.com/rejoin-dev/rejoin/server/internal/store"
+)
+
+func TestWhatIsDeletedIsHadByNobodyAtOnceAndRemovedAfterwards(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		config.Idle = true
+		idle := open(t, config)
+		c := newClub(t, idle, "allow_dm")
+		badge := func(title string) string {
+			id := do[gen.BadgeResponse](t, c.h, "POST", "/badges", c.owner, map[string]any{"title": title, "action": "custom", "serverId": c.id}).Body.ID
+			do[gen.BadgeListResponse](t, c.h, "POST", "/badges/"+id+"/award", c.owner, gen.UserReference{UserID: c.number})
+			return id
+		}
+		first := badge("first")
+		do[gen.ChannelResponse](t, c.h, "POST", "/channels", c.owner, map[string]any{
+			"topic": "disputes", "channelType": "private", "serverId": c.id, "permissions": []string{c.role}})
+		if got := c.topics(t, c.ben); got != "disputes" {
+			t.Fatalf("Ben sees %q before his role is deleted", got)
+		}
+
+		do[gen.EmptyResponse](t, c.h, "DELETE", "/roles/"+c.role, c.owner, nil)
+		do[gen.EmptyResponse](t, c.h, "DELETE", "/badges/"+first, c.owner, nil)
+
+		for _, deleted := range []removal{roleRemoval{c.role}, badgeRemoval{first}} {
+			if !leaves(t, idle, deleted) {
+				t.Errorf("%s: removed already, so that this test shows nothing", deleted.Kind())
+			}
+		}
+		if got := c.topics(t, c.ben); got != "" {
+			t.Errorf("Ben sees %q for a role that is deleted", got)
+		}
+		roles := do[gen.RoleListResponse](t, c.h, "GET", "/roles/"+c.number+"?serverId="+c.id, c.owner, nil).Body
+		if len(roles) != 1 || roles[0].Title != "@all" {
+			t.Errorf("Ben has %v, want @all", roles)
+		}
+		for _, member := range do[gen.MemberListResponse](t, c.h, "GET", "/servers/"+c.id+"/members", c.owner, nil).Body {
+			if !slices.Equal(member.Roles, []string{"@all"}) {
+				t.Errorf("%s has %v, want @all", member.Number, member.Roles)
+			}
+		}
+		second := badge("second")
+		badges := do[gen.BadgeListResponse](t, c.h, "POST", "/badges/"+second+"/award", c.owner, gen.UserReference{UserID: c.number}).Body
+		if len(badges) != 1 || badges[0].ID != second {
+			t.Errorf("Ben has %v, want the second badge", badges)
+		}
+		for _, target := range []string{"/roles/" + c.role + "/add", "/roles/" + c.role + "/remove", "/badges/" + first + "/award", "/badges/" + first + "/remove"} {
+			if w := send(c.h, jsonRequest(target, c.owner, map[string]any{"userId": c.number})); w.Code != http.StatusNotFound {
+				t.Errorf("%s answered %d: %s", target, w.Code, w.Body)
+			}
+		}
+
+		config.Idle = false
+		running := open(t, config)
+		removed(t, running, roleRemoval{c.role})
+		removed(t, running, badgeRemoval{first})
+		if !leaves(t, running, badgeRemoval{second}) {
+			t.Error("a badge that was not deleted was taken")
+		}
+		do[gen.EmptyResponse](t, c.h, "DELETE", "/servers/"+c.id, c.owner, nil)
+		removed(t, running, serverRemoval{c.id})
+		removed(t, running, badgeRemoval{second})
+	})
+}
+
+// removed waits until nothing is left of what was deleted.
+func removed(t *testing.T, s *Server, deleted removal) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); leaves(t, s, deleted); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: something is left", deleted.Kind())
+		}
+	}
+}
+
+// leaves tells whether what was deleted has left anything, and changes nothing.
+func leaves(t *testing.T, s *Server, deleted removal) (something bool) {
+	t.Helper()
+	errLook := errors.New("only a look")
+	if err := s.store.Tx(t.Context(), func(tx *store.Tx) (err error) {
+		if something, err = deleted.deleteRest(t.Context(), tx, 1); err != nil {
+			return err
+		}
+		return errLook
+	}); !errors.Is(err, errLook) {
+		t.Fatal(err)
+	}
+	return something
+}
