@@ -115,11 +115,12 @@ func released(repository, version string) (string, error) {
 		return "", err
 	}
 	for commit := range strings.FieldsSeq(commits) {
-		earlier, err := at(repository, commit)
+		spec, err := show(repository, commit)
 		if err != nil {
 			return "", err
 		}
-		if earlier.version() != version {
+		// A contract that cannot be read was nobody's.
+		if earlier, err := read(spec); err == nil && earlier.version() != version {
 			return commit, nil
 		}
 	}
@@ -131,18 +132,33 @@ type document struct{ root *yaml.Node }
 
 func read(spec []byte) (document, error) {
 	var file yaml.Node
-	if err := yaml.Unmarshal(spec, &file); err != nil || len(file.Content) == 0 {
+	if err := yaml.Unmarshal(spec, &file); err != nil {
 		return document{}, fmt.Errorf("%s is no YAML: %w", contract, err)
+	}
+	if len(file.Content) == 0 {
+		return document{}, fmt.Errorf("%s is empty", contract)
 	}
 	return document{file.Content[0]}, nil
 }
 
 func at(repository, revision string) (document, error) {
-	spec, err := git(repository, "show", revision+":"+contract)
+	spec, err := show(repository, revision)
 	if err != nil {
 		return document{}, err
 	}
-	return read([]byte(spec))
+	d, err := read(spec)
+	if err != nil {
+		return document{}, fmt.Errorf("revision %s: %w", revision, err)
+	}
+	return d, nil
+}
+
+func show(repository, revision string) ([]byte, error) {
+	spec, err := git(repository, "show", revision+":"+contract)
+	if err != nil {
+		return nil, fmt.Errorf("revision %s: %w", revision, err)
+	}
+	return []byte(spec), nil
 }
 
 func (d document) version() string { return text(value(value(d.root, "info"), "version")) }

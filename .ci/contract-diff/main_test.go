@@ -108,12 +108,17 @@ func (h *history) fails() *history {
 
 func (h *history) gate() (string, error) {
 	h.Helper()
+	return h.against("")
+}
+
+func (h *history) against(base string) (string, error) {
+	h.Helper()
 	tool, err := buildOnce()
 	if err != nil {
 		h.Fatal(err)
 	}
 	var out bytes.Buffer
-	err = compare(tool, h.dir, "", &out)
+	err = compare(tool, h.dir, base, &out)
 	return out.String(), err
 }
 
@@ -166,6 +171,18 @@ func TestAListThatGrowsLosesNothing(t *testing.T) {
 
 func TestAnyOtherListIsClosed(t *testing.T) {
 	released120(t).replace(`(\n    ChannelType:\n(?:      .*\n)*?      enum: \[)`, "${1}stage, ").version("1.2.1").fails().commit().fails()
+}
+
+func TestACommitWhoseContractCannotBeReadIsPassedOver(t *testing.T) {
+	const noYAML = "\n  title: [Broken"
+	h := released120(t)
+	h.version("1.2.1").replace(`\n  title: .*`, noYAML).commit()
+	h.git("tag", "broken")
+	h.replace(`\n  title: .*`, "\n  title: Mended").passes().commit().passes()
+	h.requireLimit().fails()
+	if out, err := h.against("broken"); err == nil || !strings.Contains(err.Error(), "revision broken") {
+		t.Errorf("got %v, want that the error names the revision:\n%s", err, out)
+	}
 }
 
 func TestAContractThatCannotBeReadIsNoBreakThatIsAllowed(t *testing.T) {
