@@ -188,6 +188,39 @@ func namedPermissions(c *contract) {
 	}
 }
 
+func namedAudits(c *contract) {
+	var actions []string
+	for _, action := range sequence(value(value(c.component("schemas"), "AuditAction"), "enum")) {
+		actions = append(actions, action.Value)
+	}
+	for _, op := range c.operations() {
+		if key, action := entry(op.node, "x-audit"); key != nil && !slices.Contains(actions, text(action)) {
+			c.report(key, op.name(), "x-audit is %s, which is not in the enum of AuditAction", text(action))
+		}
+	}
+}
+
+func hiddenServers(c *contract) {
+	for _, op := range c.operations() {
+		takesID := strings.Contains(op.path, "{")
+		if value(op.node, "x-required-role") != nil && takesID && value(value(op.node, "responses"), "404") == nil {
+			c.report(op.key, op.name(), "has an x-required-role and an id in its path, so it must list 404")
+		}
+	}
+}
+
+var rateInWords = regexp.MustCompile(`(?i)\b(429|rate[- _]?limit\w*|(per|a|an|each|every) (second|minute|hour))\b`)
+
+// derivedRateLimits keeps numbers out of the texts: how often a class may be called is the server's to say.
+func derivedRateLimits(c *contract) {
+	for _, op := range c.operations() {
+		key, limit := entry(op.node, "description")
+		if words := rateInWords.FindString(text(limit)); words != "" {
+			c.report(key, op.name(), "the description says %q; x-rate-limit alone says that calls are limited", words)
+		}
+	}
+}
+
 // createsWith200 are the operations that make something and answer 200 all the same, because they always have.
 var createsWith200 = []string{"createChannel", "createBadge"}
 
