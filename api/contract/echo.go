@@ -55,7 +55,7 @@ type Caller struct {
 // NewEcho serves the operations of a backend. It refuses, by name, a contract that cannot be enforced in full, and one that
 // differs from the routes of gen/stub: the program was then built from another contract than the one it carries.
 //
-// A request takes this way: its other prefix (/api/v1, /v1) and a slash at its end are taken off; it gets its X-Request-Id; Echo matches its
+// A request takes this way: the other prefix (/api/v1, /v1) of an operation and a slash at its end are taken off; it gets its X-Request-Id; Echo matches its
 // operation; the Outer middlewares; who is calling, from the headers alone; the kind and the size of
 // the body; what is in it, and the parameters; the Inner middlewares; the operation. An error or a panic at any
 // step comes back to Echo's HTTPErrorHandler, which writes every one. Bodies of forms are left for ReadForm.
@@ -95,7 +95,7 @@ func (k *contract) newEcho(o Options, register func(*echo.Echo)) (*echo.Echo, er
 	recovered := middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: func(_ echo.Context, err error, stack []byte) error {
 		return fmt.Errorf("panic: %w\n%s", err, stack)
 	}})
-	e.Pre(acceptOtherPaths(e))
+	e.Pre(k.acceptOtherPaths(e))
 	e.Use(identify(o.NewID), recovered, k.match(o.Timeout))
 	e.Use(o.Outer...)
 	switch o.CheckAnswers {

@@ -1,7 +1,6 @@
 package contract
 
 import (
-	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
@@ -13,17 +12,19 @@ import (
 )
 
 // acceptOtherPaths answers each family under its other base URL too: the System API under /api/v1, the Integration API
-// under /v1; and every path also with a slash at its end. The contract has each path once.
-func acceptOtherPaths(e *echo.Echo) echo.MiddlewareFunc {
+// under /v1; and every path of an operation also with a slash at its end. The contract has each path once. What stands
+// beside the contract has one path only: the rule of a proxy that keeps it from the public knows no other.
+func (k *contract) acceptOtherPaths(e *echo.Echo) echo.MiddlewareFunc {
+	ofOperations := map[string]bool{}
+	for key := range k.operations {
+		ofOperations[key.path] = true
+	}
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			r := c.Request()
 			path := r.URL.EscapedPath()
-			canonical := api.CanonicalPath(path)
-			if strings.HasSuffix(canonical, "/") && !servesBelow(e, r.Method, canonical) {
-				canonical = cmp.Or(strings.TrimRight(canonical, "/"), "/")
-			}
-			if canonical != path {
+			canonical := strings.TrimRight(api.CanonicalPath(path), "/")
+			if canonical != path && ofOperations[matched(e, r.Method, canonical)] {
 				parsed, err := url.ParseRequestURI(canonical)
 				if err != nil {
 					return err
@@ -35,11 +36,11 @@ func acceptOtherPaths(e *echo.Echo) echo.MiddlewareFunc {
 	}
 }
 
-// servesBelow tells whether a path with a slash at its end is that of a directory, as /docs/ is.
-func servesBelow(e *echo.Echo, method, path string) bool {
+// matched is the path of the route that a path leads to, with its own or another method; empty: none.
+func matched(e *echo.Echo, method, path string) string {
 	c := e.NewContext(nil, nil) // one that was used before keeps its path where nothing matches
 	e.Router().Find(method, path, c)
-	return strings.HasSuffix(c.Path(), "/*")
+	return c.Path()
 }
 
 // answerHead answers HEAD with every route for GET that is added from now on.

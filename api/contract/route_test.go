@@ -14,10 +14,6 @@ import (
 
 func TestAPathWithASlashAtItsEndIsTheSamePath(t *testing.T) {
 	e := serve(t, &backend{}, contract.Options{NewID: func() string { return "an-id" }})
-	page := func(c echo.Context) error { return c.String(http.StatusOK, c.Request().URL.Path) }
-	for _, path := range []string{"/", "/docs", "/docs/*", "/livez"} {
-		e.GET(path, page)
-	}
 	for path, others := range map[string][]string{
 		"/servers": {"/servers/", "/servers//", "/api/v1/servers", "/api/v1/servers/", "/servers/?x=1"},
 		"/servers/66a282dab13eee0013cbb4d8/members?page=0": {
@@ -28,8 +24,6 @@ func TestAPathWithASlashAtItsEndIsTheSamePath(t *testing.T) {
 		"/apis/v1/api-keys/info?x=1": {"/apis/v1/api-keys/info/?x=1", "/v1/api-keys/info/?x=1"},
 		"/apis/v1/nope":              {"/apis/v1/nope/", "/v1/nope/"},
 		"/nope":                      {"/nope/"},
-		"/livez":                     {"/livez/"},
-		"/":                          {"//", "/api/v1/"},
 	} {
 		want := ask(e, "GET", path, bearer(token)...)
 		for _, other := range others {
@@ -38,13 +32,27 @@ func TestAPathWithASlashAtItsEndIsTheSamePath(t *testing.T) {
 			}
 		}
 	}
-	for _, path := range []string{"/", "/docs", "/docs/", "/docs/style.css", "/docs/pictures/"} {
+	if w := ask(e, "PATCH", "/servers/"); w.Code != http.StatusMethodNotAllowed {
+		t.Errorf("got %d, want 405", w.Code)
+	}
+}
+
+func TestAPageBesideTheContractHasOnePath(t *testing.T) {
+	e := serve(t, &backend{}, contract.Options{})
+	for _, path := range []string{"/", "/docs", "/docs/*", "/metrics"} {
+		e.GET(path, func(c echo.Context) error { return c.String(http.StatusOK, c.Request().URL.Path) })
+	}
+	for _, path := range []string{"/", "/docs", "/docs/", "/docs/style.css", "/docs/pictures/", "/metrics"} {
 		if w := ask(e, "GET", path); w.Body.String() != path {
 			t.Errorf("%s: got %d %s, want it as it is", path, w.Code, w.Body)
 		}
 	}
-	if w := ask(e, "PATCH", "/servers/"); w.Code != http.StatusMethodNotAllowed {
-		t.Errorf("got %d, want 405", w.Code)
+	for _, path := range []string{"/metrics/", "/metrics//", "//metrics", "/%6Detrics", "/api/v1/metrics", "/api/v1/metrics/", "/v1/metrics", "/api/v1/docs", "/api/v1/", "//"} {
+		for _, method := range []string{"GET", "HEAD", "PATCH"} {
+			if w := ask(e, method, path); w.Code != http.StatusNotFound {
+				t.Errorf("%s %s: got %d %s, want 404", method, path, w.Code, w.Body)
+			}
+		}
 	}
 }
 
