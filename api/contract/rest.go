@@ -19,7 +19,8 @@ const (
 const maxKeptRest = 256 << 10
 
 // takeRest is the middleware that answers first where a request is refused before its body has arrived, then reads on for
-// a bounded while and amount, and closes the connection. A small rest net/http reads by itself.
+// a bounded while and amount. The connection is closed unless the rest is small and has arrived. Where a request succeeds
+// without its body, net/http reads a small rest before it answers: for the same while.
 func takeRest(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r, response := c.Request(), c.Response()
@@ -31,21 +32,25 @@ func takeRest(next echo.HandlerFunc) echo.HandlerFunc {
 		copied.Body = body
 		c.SetRequest(&copied)
 		connection := http.NewResponseController(response.Writer)
-		answersFirst := false
+		answersFirst, closes := false, false
 		response.Before(func() {
-			if response.Status < http.StatusBadRequest || !body.hasRest(0) {
+			if !body.hasRest(0) || connection.SetReadDeadline(time.Now().Add(maxRestTime)) != nil || response.Status < http.StatusBadRequest {
 				return
 			}
-			isServed := connection.SetReadDeadline(time.Now().Add(maxRestTime)) == nil
-			if answersFirst = isServed && body.hasRest(maxKeptRest); answersFirst {
+			// Otherwise net/http keeps the answer back until it has read a small rest.
+			answersFirst = connection.EnableFullDuplex() == nil
+			if closes = body.hasRest(maxKeptRest); closes {
 				response.Header().Set(echo.HeaderConnection, "close")
 			}
 		})
 		if err := next(c); err != nil {
 			c.Error(err)
 		}
-		if answersFirst && connection.Flush() == nil {
-			_, _ = io.CopyN(io.Discard, body, maxRest) // whatever ends it, the connection is closed
+		if !answersFirst || connection.Flush() != nil {
+			return nil
+		}
+		if _, err := io.CopyN(io.Discard, body, maxRest); err != io.EOF && !closes {
+			panic(http.ErrAbortHandler) // what may still come of the body is no next request
 		}
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
@@ -111,6 +112,58 @@ func TestARefusalComesBeforeTheBody(t *testing.T) {
 		io.WriteString(connection, strings.Repeat("0", 5<<20))
 		if rest, err := io.ReadAll(from); len(rest) > 0 || err != nil {
 			t.Errorf("expecting %q: after the answer came %q (%v)", expect, rest, err)
+		}
+	}
+}
+
+func TestARefusalComesBeforeASmallBodyToo(t *testing.T) {
+	connection, err := net.Dial("tcp", listen(t, serve(t, &backend{}, contract.Options{})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close()
+	from := bufio.NewReader(connection)
+	for range 3 {
+		io.WriteString(connection, "POST /servers HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n")
+		// An answer that waited for the body says that the connection is closed.
+		if response, _ := receive(t, from); response.StatusCode != 401 || response.Close {
+			t.Errorf("got %s, closing %t", response.Status, response.Close)
+		}
+		io.WriteString(connection, strings.Repeat("0", 100))
+	}
+}
+
+func TestABodyThatDoesNotComeHoldsNoConnection(t *testing.T) {
+	address := listen(t, serve(t, &backend{}, contract.Options{}))
+	done := make(chan string)
+	requests := map[string]int{
+		"GET /servers HTTP/1.1\r\nAuthorization: Bearer " + token:  200,
+		"GET /servers HTTP/1.1":                                    401,
+		"GET /nope HTTP/1.1\r\nExpect: 100-continue":               404,
+		"HEAD /servers HTTP/1.1\r\nAuthorization: Bearer " + token: 200,
+		"HEAD /servers HTTP/1.1":                                   401,
+	}
+	for head, status := range requests {
+		go func() {
+			connection, err := net.Dial("tcp", address)
+			if err != nil {
+				done <- err.Error()
+				return
+			}
+			defer connection.Close()
+			connection.SetDeadline(time.Now().Add(time.Minute))
+			fmt.Fprintf(connection, "%s\r\nHost: a\r\nContent-Length: 100000\r\n\r\n%s", head, strings.Repeat("0", 1000))
+			all, err := io.ReadAll(connection)
+			if want := fmt.Sprintf("HTTP/1.1 %d ", status); err != nil || !strings.HasPrefix(string(all), want) || strings.Count(string(all), "HTTP/1.1") != 1 {
+				done <- fmt.Sprintf("%s: got %q and then %v, want one answer %s and the end", head, all, err, want)
+				return
+			}
+			done <- ""
+		}()
+	}
+	for range requests {
+		if wrong := <-done; wrong != "" {
+			t.Error(wrong)
 		}
 	}
 }
