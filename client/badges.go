@@ -25,9 +25,10 @@ type (
 	BadgeUpdate = gen.BadgeUpdate
 )
 
-// BadgeUpdateFrom is the update that leaves a badge as it is. It needs the badge, and what it was made from or last became. A [Badge] does not show all: not what it is worth (Award, AwardCurrency and their quantities), nor
-// its DarkImage and LightImage, EnabledDarkAndLight and Applied. These are taken from made, and all else from badge. A
-// program that does not know them cannot read them, and an update takes away those that it does not give: with a
+// BadgeUpdateFrom is the update that leaves a badge as it is. A [Badge] does not show everything: not what it is worth
+// (Award, AwardCurrency and their quantities), nor its DarkImage and LightImage, EnabledDarkAndLight and Applied. These are
+// taken from made, which is what the badge was made from, or BadgeCreate(update) with the last update; all else is taken
+// from badge. A program that does not know them cannot read them, and an update takes away what it does not give: with
 // BadgeCreate{}, the badge is worth nothing then.
 //
 //	in := client.BadgeUpdateFrom(badge, made)
@@ -113,7 +114,8 @@ func (s *BadgesService) Remove(ctx context.Context, id, userNumber string) error
 	return err
 }
 
-// Balance returns what a member of a server, given by number, has been credited and has not spent. It fails with [ErrNotFound] if the account is not a member.
+// Balance returns what a member of a server, given by number, has been credited and has not spent. It fails with
+// [ErrNotFound] if the account is not a member.
 //
 // For members, and API keys with [PermissionBadges].
 func (s *BadgesService) Balance(ctx context.Context, serverID, userNumber string) (*Balance, error) {

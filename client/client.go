@@ -26,8 +26,8 @@
 // a [Member]. These are types of package gen, where their fields are listed: follow the link at each, or call
 // go doc github.com/rejoin-dev/rejoin/gen.Role.
 //
-// Inputs are types of package gen too. What is optional in one and has its zero value is left out. Where leaving it out and giving a zero value are two
-// things, it is a pointer, and nil leaves it out: ServerUpdate{Name: new("Chess club")}.
+// Inputs are types of package gen too. What is optional in one and has its zero value is left out. Where leaving it out
+// and giving a zero value are two things, it is a pointer, and nil leaves it out: ServerUpdate{Name: new("Chess club")}.
 //
 // An answer comes without its envelope: a value, a slice that is never nil, or an error. Nothing that changes on the
 // server is cached here.

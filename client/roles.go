@@ -19,7 +19,8 @@ type (
 	ChannelPermissions = gen.ChannelPermissions
 	// RoleCreate is what a role is made from. Title and Class are required. The ServerID may be left out if it is clear:
 	// with an API key, or if there is just one server in which the caller may make roles. Its fields are listed at
-	// [gen.RoleCreate]; leave the old ones to programs that are older than this package.
+	// [gen.RoleCreate]; leave the Old... ones to older programs. Permissions are given by a pointer:
+	// ServerPermissions: &client.ServerPermissions{KickMembers: true}.
 	RoleCreate = gen.RoleCreate
 	// RoleUpdate is what a role becomes. It replaces the whole role: what is left out is empty or not permitted then, but a
 	// Title that is left out stays. To change one thing, begin with [RoleUpdateFrom]. Its fields are listed at
