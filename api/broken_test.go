@@ -393,6 +393,14 @@ var brokenContracts = []brokenContract{
 		where:   "Role.class", text: "binary",
 	},
 	{
+		promise: "a pattern without words",
+		behind:  "    UserNumber:\n",
+		old:     "      x-form: ",
+		new:     "      x-of: ",
+		where:   "UserNumber", text: "x-form must say",
+		line: "      pattern: \"^[1-9][0-9]{0,18}$\"\n",
+	},
+	{
 		promise: "a read-only property",
 		behind:  "    Role:\n",
 		old:     "billable: { type: boolean }",

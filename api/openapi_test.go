@@ -44,6 +44,7 @@ var rules = []rule{
 	{"request objects are closed", closedRequests},
 	{"strings, arrays and integers are bounded", boundedValues},
 	{"formats are checked by the validator", checkedFormats},
+	{"patterns say in words what they ask for", wordedPatterns},
 	{"nothing is read-only", nothingReadOnly},
 	{"parameters are plain", plainParameters},
 	{"response headers are optional and not those of HTTP itself", optionalHeaders},

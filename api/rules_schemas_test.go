@@ -97,6 +97,19 @@ func checkedFormats(c *contract) {
 	}
 }
 
+func wordedPatterns(c *contract) {
+	for _, s := range c.schemas() {
+		key, pattern := entry(s.node, "pattern")
+		form, words := entry(s.node, "x-form")
+		switch {
+		case key != nil && !strings.HasPrefix(text(words), "must "):
+			c.report(key, s.where, "has the pattern %s, so its x-form must say in words what it must be", text(pattern))
+		case key == nil && form != nil:
+			c.report(form, s.where, "has an x-form and no pattern")
+		}
+	}
+}
+
 func nothingReadOnly(c *contract) {
 	for _, s := range c.schemas() {
 		for _, word := range []string{"readOnly", "writeOnly"} {

@@ -3,6 +3,7 @@ package contract
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -365,5 +366,36 @@ func BenchmarkValidation(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+func TestAnErrorSaysWhatTheFormIs(t *testing.T) {
+	doc, err := api.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := func(schema *openapi3.Schema, value string) string {
+		var e *openapi3.SchemaError
+		if !errors.As(schema.VisitJSONString(value), &e) {
+			t.Fatalf("%q is not refused", value)
+		}
+		_, message := codeOf(e)
+		return message
+	}
+	for name, test := range map[string]struct{ value, want string }{
+		"Colour":       {"light blue", "must be the name of a colour in letters, or # and six hexadecimal digits"},
+		"Title":        {"a\nb", "must be one line without control characters"},
+		"UserNumber":   {"007", "must be a whole number from 1, without a zero in front"},
+		"ObjectId":     {"nonsense", "must be an id: 24 lower-case hexadecimal characters"},
+		"EmailAddress": {"nobody", "must be an e-mail address, such as you@example.com"},
+	} {
+		if got := refused(doc.Components.Schemas[name].Value, test.value); got != test.want {
+			t.Errorf("%s: got %q, want %q", name, got, test.want)
+		}
+	}
+	for format := range openapi3.SchemaStringFormats {
+		if formats[format] == "" && strings.Contains(string(api.Spec), "format: "+format) && format != "byte" {
+			t.Errorf("the contract uses the format %s, of which an error says nothing", format)
+		}
 	}
 }

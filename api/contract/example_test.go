@@ -49,5 +49,5 @@ func ExampleNewEcho() {
 	//
 	// 404 {"meta":{"success":false,"message":"Not found","devMessage":"there is no such server, or it is not yours"},"body":{"code":"not_found","requestId":"an-id","fields":[]}}
 	//
-	// 400 {"meta":{"success":false,"message":"The request is not valid","devMessage":"see fields"},"body":{"code":"invalid_request","requestId":"an-id","fields":[{"pointer":"path/serverId","code":"wrong_format","message":"must have the format objectid"}]}}
+	// 400 {"meta":{"success":false,"message":"The request is not valid","devMessage":"see fields"},"body":{"code":"invalid_request","requestId":"an-id","fields":[{"pointer":"path/serverId","code":"wrong_format","message":"must be an id: 24 lower-case hexadecimal characters"}]}}
 }

@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"iter"
@@ -140,9 +141,21 @@ func codeOf(err *openapi3.SchemaError) (gen.FieldCode, string) {
 	case "uniqueItems":
 		return gen.FieldCodeDuplicate, "must not have the same item twice"
 	case "format":
-		return gen.FieldCodeWrongFormat, "must have the format " + s.Format
+		return gen.FieldCodeWrongFormat, cmp.Or(formats[s.Format], "must have the format "+s.Format)
 	}
-	return gen.FieldCodeWrongFormat, "does not have the right form"
+	form, _ := s.Extensions["x-form"].(string)
+	return gen.FieldCodeWrongFormat, cmp.Or(form, "does not have the right form")
+}
+
+// formats are what is said of a value that is not in a format.
+var formats = map[string]string{
+	"objectid":  "must be an id: 24 lower-case hexadecimal characters",
+	"uuid":      "must be a UUID, such as 7f6d6a42-3c1e-4b52-9f6a-0d9c3a2b1e11",
+	"email":     "must be an e-mail address, such as you@example.com",
+	"uri":       "must be a URI, such as https://community.example/about",
+	"hexcolor":  "must be a colour: # and six hexadecimal digits",
+	"date":      "must be a date, such as 2026-03-31",
+	"date-time": "must be a date and time of RFC 3339, such as 2026-03-31T12:00:00.000Z",
 }
 
 func listed(values []any) string {
