@@ -1,10 +1,14 @@
 package server
 
 import (
+	"context"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"github.com/rejoin-dev/rejoin/api/conformance"
+	"github.com/rejoin-dev/rejoin/client"
+	"github.com/rejoin-dev/rejoin/gen"
 )
 
 func TestConformance(t *testing.T) {
@@ -19,5 +23,52 @@ func TestConformance(t *testing.T) {
 			// Nothing is left out.
 			Options: conformance.Options{Certify: true},
 		})
+	})
+}
+
+func TestABackendWithoutTheTagKeysIsTestedWithKeysOfItsOwn(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := open(t, config)
+		url, anna := listen(t, s), tokenOf(t, s, "anna@example.com")
+		keys := must(client.New(url, client.WithToken(anna))).Keys
+		target := conformance.Target{
+			URL: url, A: anna, B: tokenOf(t, s, "ben@example.com"),
+			Options: conformance.Options{Tags: []string{"servers", "channels"}, Match: regexp.MustCompile("KEY|^KIND|^PERMISSION")},
+		}
+		passed := func() map[string]bool {
+			ids := map[string]bool{}
+			_, err := conformance.Verify(t.Context(), target, func(r conformance.Result) {
+				for _, failure := range r.Failures {
+					t.Errorf("%s: %s", r.ID, failure.Text)
+				}
+				ids[r.ID] = r.Outcome == conformance.Pass
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			return ids
+		}
+		byKey := []string{"KIND-joinServer", "PERMISSION-createChannel", "KEYSERVER-createChannel", "REPEATKEY-createChannel"}
+		without := passed()
+		target.Key = func(ctx context.Context, serverID string, permissions ...string) (string, error) {
+			in := client.APIKeyCreate{Name: "shop", Permissions: gen.KeyPermissions{}}
+			for _, permission := range permissions {
+				in.Permissions = append(in.Permissions, gen.KeyPermission(permission))
+			}
+			made, err := keys.Create(ctx, serverID, in)
+			if err != nil {
+				return "", err
+			}
+			return made.Key, nil
+		}
+		with := passed()
+		for _, id := range byKey {
+			if without[id] || !with[id] {
+				t.Errorf("%s: passed is %v without keys, and %v with them", id, without[id], with[id])
+			}
+		}
+		if with["KEYS-CREATE-01"] || with["CHANNELS-KEY-01"] {
+			t.Error("what a test case says of the tag keys ran without it")
+		}
 	})
 }

@@ -58,6 +58,12 @@ type Target struct {
 	// run.
 	Code func(ctx context.Context, email string) (string, error)
 
+	// Key makes an API key with these permissions, which does not expire, for a server that A owns, and returns it whole. It
+	// is for a backend that does not offer the tag keys yet: where Options.Tags leaves that out, what is derived from
+	// the contract of the other tags is also tested with API keys. Without it, that needs the tag keys. It may be called
+	// by several requirements at once.
+	Key func(ctx context.Context, serverID string, permissions ...string) (key string, err error)
+
 	// Client sends the requests if it is given. Its redirects and cookies are not used, and a request that takes longer
 	// than its Timeout, or than ten seconds, has failed.
 	Client *http.Client

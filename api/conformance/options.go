@@ -50,17 +50,24 @@ func (o Options) check(all []requirement, target Target) error {
 	return nil
 }
 
+// leavesOut tells whether a tag is not among the chosen ones.
+func (o Options) leavesOut(tag string) bool { return len(o.Tags) > 0 && !slices.Contains(o.Tags, tag) }
+
+// makesKeys tells whether API keys come from Key, and not from the operations of the tag keys.
+func (t Target) makesKeys() bool { return t.Key != nil && t.Options.leavesOut("keys") }
+
 // disables tells why a requirement is not run; empty if it is.
-func (o Options) disables(r requirement, mail bool) string {
-	outside := func(tag string) bool { return len(o.Tags) > 0 && !slices.Contains(o.Tags, tag) }
+func (t Target) disables(r requirement) string {
+	o := t.Options
+	missing := func(tag string) bool { return o.leavesOut(tag) && !(tag == "keys" && t.makesKeys() && r.isDerived()) }
 	switch {
-	case outside(r.Section) || slices.ContainsFunc(r.With, outside):
+	case o.leavesOut(r.Section) || slices.ContainsFunc(r.With, missing):
 		return "not among the chosen tags"
 	case o.Level == Must && r.Level != Must:
 		return "not of the chosen level"
 	case o.Match != nil && !o.Match.MatchString(r.ID):
 		return "not among the chosen ids"
-	case r.Mail && !mail:
+	case r.Mail && t.Code == nil:
 		return "needs a code from a mail"
 	}
 	return ""

@@ -44,7 +44,7 @@ func runOf(target Target, requirements []requirement) (*run, error) {
 		results: make([]Result, len(requirements)),
 	}
 	for i, r := range requirements {
-		x.results[i] = Result{Requirement: r.Requirement, Failures: []Failure{}, Note: target.Options.disables(r, target.Code != nil)}
+		x.results[i] = Result{Requirement: r.Requirement, Failures: []Failure{}, Note: target.disables(r)}
 		if x.results[i].Note != "" {
 			x.results[i].Outcome = Disabled
 		}
