@@ -57,7 +57,7 @@ func newCore(ctx context.Context, config Config) (*core, error) {
 	}
 	database := config.Database
 	if database == "" {
-		database = filepath.Join(config.Data, "rejoin.db")
+		database = filepath.Join(config.Data, DatabaseFile)
 	}
 	opened, err := store.Open(ctx, database)
 	if err != nil {

@@ -23,7 +23,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		ctx := r.Context()
 		operation, status, took := contract.OperationFrom(ctx).Name(), c.Response().Status, time.Since(start)
 		s.metrics.observe(operation, status, took)
-		s.log.LogAttrs(ctx, slog.LevelInfo, "request",
+		line := []slog.Attr{
 			slog.String("request_id", c.Response().Header().Get(echo.HeaderXRequestID)),
 			slog.String("operation", operation),
 			slog.String("method", r.Method),
@@ -32,7 +32,11 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 			slog.Float64("duration_ms", float64(took.Microseconds())/1000),
 			slog.Int64("bytes", c.Response().Size),
 			slog.String("remote", c.RealIP()),
-			slog.Int64("account", actorFrom(ctx).account))
+		}
+		if account := actorFrom(ctx).account; account != 0 {
+			line = append(line, slog.Int64("account", account))
+		}
+		s.log.LogAttrs(ctx, slog.LevelInfo, "request", line...)
 		return nil
 	}
 }

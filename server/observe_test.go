@@ -1,7 +1,9 @@
 package server
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"regexp"
 	"strings"
 	"testing"
@@ -26,6 +28,19 @@ func TestMetricsCountRequestsByOperationAndClassOfStatus(t *testing.T) {
 	} {
 		if !strings.Contains(got, want+"\n") {
 			t.Errorf("%s is missing from %s", want, got)
+		}
+	}
+}
+
+func TestTheLogNamesAnAccountOnlyWhereOneIsSignedIn(t *testing.T) {
+	var log bytes.Buffer
+	s := open(t, Config{Data: onSQLite(t).Data, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	token := tokenOf(t, s, "a@example.com")
+	for credential, want := range map[string]bool{"": false, token: true} {
+		log.Reset()
+		send(s.Handler(), request("GET", "/servers", credential))
+		if line := log.String(); !strings.Contains(line, "operation=listMyServers") || strings.Contains(line, " account=") != want {
+			t.Errorf("want an account: %t; got %s", want, line)
 		}
 	}
 }

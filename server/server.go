@@ -24,6 +24,9 @@ import (
 	"github.com/rejoin-dev/rejoin/gen/stub"
 )
 
+// DatabaseFile is the name of the SQLite database in the data directory.
+const DatabaseFile = "rejoin.db"
+
 // Config is what a Server is made from. Only Data is required.
 type Config struct {
 	// Data is the directory of what is kept in files: the SQLite database, the images, and mails that are not sent. It is

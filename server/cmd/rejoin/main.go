@@ -71,7 +71,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 		return code
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "rejoin: %s (rejoin --help lists what there is)\n", usage(err))
+		fmt.Fprintln(stderr, "rejoin:", usage(err))
 		return 2
 	}
 	command.BindTo(ctx, (*context.Context)(nil))

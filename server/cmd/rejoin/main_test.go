@@ -126,6 +126,16 @@ func TestATokenMadeWhileTheServerRunsWorks(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 }
 
+func TestATokenSaysWhenItMakesANewDatabase(t *testing.T) {
+	args := []string{"token", "--data", filepath.Join(t.TempDir(), "new"), "--email", "you@example.com"}
+	if code, _, stderr := rejoin(args...); code != 0 || !strings.Contains(stderr, "there is no database in "+args[2]) {
+		t.Errorf("got %d %q, want that there is no database", code, stderr)
+	}
+	if code, _, stderr := rejoin(args...); code != 0 || stderr != "" {
+		t.Errorf("the second time: got %d %q, want nothing said", code, stderr)
+	}
+}
+
 func TestFlagsAreEnvironmentVariablesToo(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "from-environment")
 	t.Setenv("REJOIN_DATA", data)
@@ -162,7 +172,7 @@ func TestWhatCannotWorkIsOneClearLineAndANonZeroExit(t *testing.T) {
 	}{
 		"unknown flag":           {[]string{"serve", "--nonsense"}, 2, "--nonsense"},
 		"unknown command":        {[]string{"nonsense"}, 2, "nonsense"},
-		"help on nothing":        {[]string{"help", "nonsense"}, 2, "nonsense"},
+		"help on nothing":        {[]string{"help", "nonsense"}, 2, "no such command: nonsense"},
 		"no command":             {nil, 2, "expected"},
 		"busy port":              {[]string{"serve", "--data", t.TempDir(), "--addr", busy.Addr().String()}, 1, "in use"},
 		"bad address":            {[]string{"serve", "--addr", "nonsense"}, 2, "--addr must be HOST:PORT"},
@@ -188,9 +198,13 @@ func TestWhatCannotWorkIsOneClearLineAndANonZeroExit(t *testing.T) {
 		"bad SMTP URL":           {[]string{"serve", "--smtp", "smtp://someone:pass-word@mail example"}, 2, "--smtp: "},
 		"bad SMTP sender":        {[]string{"serve", "--smtp", "smtp://someone:pass-word@mail.example?from=me"}, 2, "--smtp: the sender of mails"},
 		"bad network":            {[]string{"serve", "--trust-proxy", "10.0.0.0/8,nonsense"}, 2, `--trust-proxy must be a network, such as 10.0.0.0/8 or 192.0.2.7/32, and is "nonsense"`},
-		"bad log":                {[]string{"serve", "--log", "xml"}, 2, "--log must be one of"},
+		"bad log":                {[]string{"serve", "--log", "xml"}, 2, "--log must be one of text, json, and is \"xml\" (rejoin help serve lists what there is)"},
 		"bad check":              {[]string{"serve", "--check-answers", "perhaps"}, 2, "--check-answers must be one of"},
-		"token without email":    {[]string{"token"}, 2, "--email"},
+		"token without email":    {[]string{"token"}, 2, "--email is required (rejoin help token"},
+		"conform without all":    {[]string{"conform"}, 2, "--token, --url are required"},
+		"conform without tokens": {[]string{"conform", "--url", "http://localhost:1"}, 2, "--token is required"},
+		"conform without a URL":  {[]string{"conform", "--token", "a", "--token", "b"}, 2, "--url is required"},
+		"conform with one token": {[]string{"conform", "--url", "http://localhost:1", "--token", "a"}, 2, "--token must be given twice"},
 		"token for nobody":       {[]string{"token", "--email", "nobody"}, 2, "--email must be an e-mail address"},
 		"token from no database": {[]string{"token", "--db", "nonsense", "--email", "you@example.com"}, 2, "--db must be a URL"},
 	} {
