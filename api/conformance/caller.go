@@ -219,7 +219,7 @@ func (c caller) remember(req *http.Request, a *answer) {
 		defer c.mu.Unlock()
 		c.undo = append(c.undo, func() {
 			gone := c.delete(creations[op.ID] + url.PathEscape(id))
-			if gone.status != http.StatusOK && gone.status != http.StatusNotFound {
+			if gone.status != http.StatusOK && gone.status != http.StatusNotFound && gone.status != http.StatusNotImplemented {
 				c.fail("could not clean up: %s: %s", gone.what, gone.summary())
 			}
 		})

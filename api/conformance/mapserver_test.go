@@ -40,6 +40,9 @@ func TestAForeignBackendConforms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if n := report.Operations; n.Reached != n.All || n.All == 0 {
+		t.Errorf("%d of %d operations gave a good answer: only those of the chosen tag count", n.Reached, n.All)
+	}
 	if !report.Conforms() || report.Requirements.Passed == 0 {
 		t.Errorf("%+v %v", report.Requirements, report.Problems)
 	}

@@ -24,8 +24,8 @@ type Report struct {
 	Seconds  float64   `json:"seconds"`
 
 	Requirements Figures `json:"requirements"`
-	Operations   Reach   `json:"operations"` // that gave a good answer
-	Responses    Reach   `json:"responses"`  // of all statuses that the contract lists for each operation
+	Operations   Reach   `json:"operations"` // of the chosen tags, that gave a good answer
+	Responses    Reach   `json:"responses"`  // of all statuses that the contract lists for each of these operations
 
 	// Problems are what keeps a backend from conforming although no requirement failed.
 	Problems []string `json:"problems"`
@@ -114,6 +114,9 @@ func (x *run) report() Report {
 	x.suite.mu.Lock()
 	defer x.suite.mu.Unlock()
 	for _, op := range x.suite.contract.operations {
+		if !x.chosen(op) {
+			continue
+		}
 		r.Operations.count(op.ID, x.suite.exercised[op.ID])
 		for status := range op.Spec.Responses.Map() {
 			if status != "default" {
@@ -126,6 +129,11 @@ func (x *run) report() Report {
 		slices.Sort(list)
 	}
 	return r
+}
+
+// chosen tells whether an operation is of a tag that is to be tested.
+func (x *run) chosen(op *api.Operation) bool {
+	return len(x.options.Tags) == 0 || slices.Contains(x.options.Tags, op.Tag)
 }
 
 // problems are what is wrong besides requirements that failed.
@@ -143,8 +151,7 @@ func (x *run) problems(r Report) (all []string) {
 	}
 	var missing []string
 	for _, op := range x.suite.contract.operations {
-		chosen := len(x.options.Tags) == 0 || slices.Contains(x.options.Tags, op.Tag)
-		if !x.suite.exercised[op.ID] && !open[op.ID] && chosen && r.Requirements.Errors == 0 {
+		if !x.suite.exercised[op.ID] && !open[op.ID] && x.chosen(op) && r.Requirements.Errors == 0 {
 			missing = append(missing, op.ID)
 		}
 	}
