@@ -10,6 +10,7 @@ import (
 var members = []testCase{
 	{"SERVERS-JOIN-01", "joinServer", "who knows a server's id may join it, once", func(s *session) {
 		club := s.a.makesServer("Chess club")
+		s.b.post("/servers/" + unknownID() + "/join").expect(404)
 		s.b.post(club.path("/join")).expect(200).is("/body/_id", club.id)
 		s.b.post(club.path("/join")).expect(409)
 		s.a.post(club.path("/join")).expect(409)
