@@ -21,25 +21,15 @@ type standing struct {
 	roles bool          // whether they were
 }
 
-// What x-required-role in the contract may say beside the name of a role permission.
-const (
-	roleAnyone = "anyone"
-	roleMember = "member"
-	roleOwner  = "owner"
-)
-
 // checkRoles refuses, by name, an operation with an x-required-role that nothing here decides.
 func checkRoles(operations api.List) error {
 	for _, op := range operations {
-		if !byMembership(op.Role) && op.Role != roleOwner && !perm.Flag(op.Role) {
+		if !op.ByMembership() && op.Role != api.RoleOwner && !perm.Flag(op.Role) {
 			return fmt.Errorf("%s: there is no x-required-role %q", op.ID, op.Role)
 		}
 	}
 	return nil
 }
-
-// byMembership tells whether a role needs no more than to have business in the server.
-func byMembership(role string) bool { return role == "" || role == roleAnyone || role == roleMember }
 
 // ruled tells whether the caller may do everything in the server, whatever their roles: an API key may, whatever its
 // permissions let it ask for.
@@ -67,33 +57,36 @@ func (s *standing) viewer(ctx context.Context, q store.Queries) (store.Viewer, e
 	return store.Viewer{Account: s.actor.account, Full: s.may.Full}, err
 }
 
-// allows tells whether the caller may do what an operation of this role does. The roles were read, if it asks for more
-// than a membership.
-func (s standing) allows(role string) bool {
+// owns tells whether the caller is the owner of the server.
+func (s standing) owns() bool { return s.actor.key == nil && s.OwnerNumber == s.actor.account }
+
+// allows tells whether the caller may do an operation, as its x-required-role says. The roles were read, if it asks for
+// more than a membership.
+func (s standing) allows(op *contract.Operation) bool {
 	switch {
-	case byMembership(role):
+	case op.ByMembership():
 		return true
-	case role == roleOwner:
-		return s.actor.key == nil && s.OwnerNumber == s.actor.account
+	case op.Role == api.RoleOwner:
+		return s.owns()
 	}
-	return s.may.Allows(role)
+	return s.may.Allows(op.Role)
 }
 
 // check refuses a caller who may not do the operation of the request, as its x-required-role says.
 func (s *standing) check(ctx context.Context, q store.Queries) error {
-	role := contract.OperationFrom(ctx).Role
-	if !byMembership(role) {
+	op := contract.OperationFrom(ctx)
+	if !op.ByMembership() {
 		if err := s.learn(ctx, q); err != nil {
 			return err
 		}
 	}
 	switch {
-	case s.allows(role):
+	case s.allows(op):
 		return nil
-	case role == roleOwner:
+	case op.Role == api.RoleOwner:
 		return contract.PermissionDenied("this is for the owner of the server")
 	}
-	return contract.PermissionDenied("this needs the role permission " + role)
+	return contract.PermissionDenied("this needs the role permission " + op.Role)
 }
 
 // enter finds how the caller stands in a server. If they have no business there, what it was asked about does not exist
@@ -147,20 +140,20 @@ func resolve(ctx context.Context, q store.Queries, serverID string) (standing, e
 
 // serversFor are the servers in which an account may do the operation of the request.
 func serversFor(ctx context.Context, q store.Queries) (ids []string, err error) {
-	who, role := actorFrom(ctx), contract.OperationFrom(ctx).Role
+	who, op := actorFrom(ctx), contract.OperationFrom(ctx)
 	servers, err := q.Servers.ListOf(ctx, who.account)
 	if err != nil {
 		return nil, err
 	}
 	var roles map[string][]gen.Role
-	if !byMembership(role) {
+	if !op.ByMembership() {
 		if roles, err = q.Roles.ListOfAccount(ctx, who.account); err != nil {
 			return nil, err
 		}
 	}
 	for _, server := range servers {
 		s := standing{Server: server, actor: who}
-		if s.may = perm.Of(s.ruled(), roles[server.ID]); s.allows(role) {
+		if s.may = perm.Of(s.ruled(), roles[server.ID]); s.allows(op) {
 			ids = append(ids, server.ID)
 		}
 	}

@@ -154,7 +154,7 @@ func (h servers) LeaveServer(ctx context.Context, r stub.LeaveServerRequestObjec
 		if err != nil {
 			return answer, err
 		}
-		if s.allows(roleOwner) {
+		if s.owns() {
 			return answer, contract.Conflict("The owner cannot leave", "the caller owns this server; delete it instead")
 		}
 		if err := tx.Servers.DeleteMember(ctx, s.ID, s.actor.account); err != nil {
