@@ -459,7 +459,7 @@ func TestOnlyATrustedProxySaysWhereARequestCameFrom(t *testing.T) {
 			r.Header.Set("X-Forwarded-For", "198.51.100.7, 203.0.113.9")
 			r.Header.Set("X-Real-Ip", "198.51.100.8")
 			send(s.Handler(), r)
-			if !strings.Contains(log.String(), "remote="+test.want+" ") {
+			if !strings.Contains(log.String(), "remote="+test.want+"\n") {
 				t.Errorf("want remote=%s in the log: %s", test.want, &log)
 			}
 		})
