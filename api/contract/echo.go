@@ -23,8 +23,9 @@ import (
 // Options are what a backend adds to its operations. Authenticate is required.
 type Options struct {
 	// Authenticate finds who is calling. The credential has the form that the contract gives it, 64 lower-case hexadecimal
-	// characters; inKeyHeader tells that it came in x-api-key alone, where only an API key counts. Nothing of a body has been
-	// read; when one has arrived, it is asked again. The error for a credential that nobody has, or no longer, is Unauthenticated.
+	// characters; inKeyHeader tells that it came in x-api-key alone, where only an API key counts. It is asked before anything of
+	// a body is read, and once more when a body that took longer than a second has arrived. The error for a credential that
+	// nobody has, or no longer, is Unauthenticated.
 	Authenticate func(ctx context.Context, credential string, inKeyHeader bool) (Caller, error)
 	// Outer are the middlewares that see each request, before it is validated, and each error. They know its
 	// operation, OperationFrom.
@@ -143,6 +144,7 @@ type requestState struct {
 	request     *http.Request
 	address     string
 	caller      Caller
+	found       time.Time    // when the caller was
 	idempotency *idempotency // nil: it does not ask to be answered once
 
 	authenticate func(ctx context.Context, credential string, inKeyHeader bool) (Caller, error)
@@ -226,7 +228,7 @@ func validate(authenticate func(context.Context, string, bool) (Caller, error), 
 				return err
 			}
 			if op.BodyType == jsonType {
-				if err := state.findCaller(r.Context()); err != nil {
+				if err := state.findCallerAgain(r.Context()); err != nil {
 					return err
 				}
 			}
@@ -246,13 +248,26 @@ func validate(authenticate func(context.Context, string, bool) (Caller, error), 
 	}
 }
 
+// callerStands is how long it counts who was found to be calling while a body arrives. Nearly all bodies are there within
+// it, and asking costs a read of the database. A request that has begun before its credential ended may come through anyway,
+// if it is quick; one whose body was held back for longer than this must not.
+const callerStands = time.Second
+
+// findCallerAgain is findCaller once a body has arrived, if that took so long that the caller may have been turned out.
+func (state *requestState) findCallerAgain(ctx context.Context) error {
+	if time.Since(state.found) <= callerStands {
+		return nil
+	}
+	return state.findCaller(ctx)
+}
+
 // findCaller finds who is calling, and refuses whom the operation does not take. It is done before a body is read, so that
-// nobody unknown makes the backend read one, and again when a body has arrived: it may take its time, and a credential that
-// has ended meanwhile must not have its effect.
+// nobody unknown makes the backend read one.
 func (state *requestState) findCaller(ctx context.Context) error {
 	if len(state.operation.Schemes) == 0 {
 		return nil
 	}
+	state.found = time.Now() // not later: what ends while the backend looks may have been overlooked
 	shown, err := credentialFrom(state.request.Header)
 	if err != nil {
 		return err

@@ -15,6 +15,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/rejoin-dev/rejoin/api/contract"
@@ -280,34 +282,53 @@ func TestAWrongBodyCostsNoMoreThanItsSize(t *testing.T) {
 	}
 }
 
-func TestACredentialThatEndsWhileABodyArrivesHasNoEffect(t *testing.T) {
-	for name, request := range map[string]func(body io.Reader) *http.Request{
-		"JSON": func(body io.Reader) *http.Request { return postJSON(body, "application/json") },
-		"form": func(body io.Reader) *http.Request {
-			r := postJSON(body, "multipart/form-data; boundary=b")
-			r.URL.Path = "/servers"
-			return r
-		},
-	} {
-		ended := false
-		b := &backend{order: -1}
-		e := serve(t, b, contract.Options{Authenticate: func(ctx context.Context, credential string, inKeyHeader bool) (contract.Caller, error) {
-			if ended {
-				return contract.Caller{}, contract.Unauthenticated("it has ended")
+func TestACredentialThatEndsWhileABodyTakesItsTimeHasNoEffect(t *testing.T) {
+	for name, form := range bodies {
+		synctest.Test(t, func(t *testing.T) {
+			ended, b := false, &backend{order: -1}
+			e := serve(t, b, contract.Options{Authenticate: func(ctx context.Context, credential string, inKeyHeader bool) (contract.Caller, error) {
+				if ended {
+					return contract.Caller{}, contract.Unauthenticated("it has ended")
+				}
+				return authenticate(ctx, credential, inKeyHeader)
+			}})
+			w := sendInTwo(e, form, func() { ended = true; time.Sleep(time.Second + 1) })
+			if w.Code != 401 || b.order != -1 || b.form.Text("name") != nil {
+				t.Errorf("%s: got %d, want 401: %s", name, w.Code, w.Body)
 			}
-			return authenticate(ctx, credential, inKeyHeader)
-		}})
-		whole := map[string]string{
-			"JSON": `{"title":"a","class":"blue","billable":true,"order":1}`,
-			"form": "--b\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\nChess\r\n--b--\r\n",
-		}[name]
-		logOut := readerFunc(func([]byte) (int, error) { ended = true; return 0, io.EOF })
-		w := httptest.NewRecorder()
-		e.ServeHTTP(w, request(io.MultiReader(strings.NewReader(whole[:10]), logOut, strings.NewReader(whole[10:]))))
-		if w.Code != 401 || b.order != -1 || b.form.Text("name") != nil {
-			t.Errorf("%s: got %d, want 401: %s", name, w.Code, w.Body)
-		}
+		})
 	}
+}
+
+func TestItIsAskedOnceWhoIsCallingIfTheBodyTakesNoTime(t *testing.T) {
+	for name, form := range bodies {
+		synctest.Test(t, func(t *testing.T) {
+			asked := 0
+			e := serve(t, &backend{}, contract.Options{Authenticate: func(ctx context.Context, credential string, inKeyHeader bool) (contract.Caller, error) {
+				asked++
+				return authenticate(ctx, credential, inKeyHeader)
+			}})
+			if w := sendInTwo(e, form, func() { time.Sleep(time.Second) }); w.Code != 201 || asked != 1 {
+				t.Errorf("%s: got %d and was asked %d times, want 201 and once: %s", name, w.Code, asked, w.Body)
+			}
+		})
+	}
+}
+
+// bodies are the kinds of bodies that there are.
+var bodies = map[string]struct{ path, contentType, body string }{
+	"JSON": {"/roles", "application/json", `{"title":"a","class":"blue","billable":true,"order":1}`},
+	"form": {"/servers", "multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\nChess\r\n--b--\r\n"},
+}
+
+// sendInTwo sends a body of which the rest comes after a while.
+func sendInTwo(h http.Handler, form struct{ path, contentType, body string }, while func()) *httptest.ResponseRecorder {
+	wait := readerFunc(func([]byte) (int, error) { while(); return 0, io.EOF })
+	r := postJSON(io.MultiReader(strings.NewReader(form.body[:10]), wait, strings.NewReader(form.body[10:])), form.contentType)
+	r.URL.Path = form.path
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
 }
 
 type readerFunc func([]byte) (int, error)

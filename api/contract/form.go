@@ -92,7 +92,7 @@ func ReadForm(ctx context.Context, body *multipart.Reader, onFile func(name, kin
 	if err := r.complete(); err != nil {
 		return Form{}, err
 	}
-	if err := state.findCaller(ctx); err != nil {
+	if err := state.findCallerAgain(ctx); err != nil {
 		return Form{}, err
 	}
 	return r.form, nil
