@@ -22,7 +22,7 @@ check: generate ## what is committed is what the contract generates, formatted, 
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted:" $$unformatted; exit 1; }
 	go mod tidy -diff
 	go vet ./... $(ASIDE)
-	go run honnef.co/go/tools/cmd/staticcheck ./... $(ASIDE)
+	go run honnef.co/go/tools/cmd/staticcheck@v0.7.0 ./... $(ASIDE)
 	go test ./api ./api/conformance -run 'Contract|Document'
 
 lint: ## the contract by the rules of Redocly and Spectral, and its formats against ajv-formats (needs Node.js)

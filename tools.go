@@ -1,9 +1,6 @@
 //go:build tools
 
-// Package tools pins the programs that this repository runs, so that everyone runs the same ones.
+// Package tools pins the generator, so that everyone runs the same one.
 package tools
 
-import (
-	_ "github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen"
-	_ "honnef.co/go/tools/cmd/staticcheck"
-)
+import _ "github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen"
