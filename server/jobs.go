@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/rejoin-dev/rejoin/server/internal/store"
@@ -22,14 +23,14 @@ type sweeper struct {
 	*core
 }
 
-// Work removes the sessions, codes and kept answers that have expired.
+// Work removes the sessions, codes and kept answers that have expired, and what is left of uploads that were cut off.
 func (w sweeper) Work(ctx context.Context, _ *river.Job[sweep]) error {
-	return w.store.Tx(ctx, func(tx *store.Tx) error {
+	return errors.Join(w.images.Sweep(), w.store.Tx(ctx, func(tx *store.Tx) error {
 		if err := tx.Auth.DeleteExpired(ctx, w.now()); err != nil {
 			return err
 		}
 		return tx.Idempotency.DeleteExpired(ctx, w.now())
-	})
+	}))
 }
 
 // What is deleted is there no more for anybody, and what it has left is removed afterwards, by a job of its own: there may

@@ -231,7 +231,7 @@ func (h servers) ListServerChannels(ctx context.Context, r stub.ListServerChanne
 func (h servers) GetImage(ctx context.Context, r stub.GetImageRequestObject) (stub.GetImageResponseObject, error) {
 	// The bytes under an id never change, so the id is the tag.
 	tag, forEver := `"`+r.ImageID+`"`, "public, max-age=31536000, immutable"
-	image, err := h.images.Get(r.ImageID)
+	image, err := h.images.Get(ctx, r.ImageID)
 	if err != nil {
 		return nil, err
 	}
@@ -273,7 +273,7 @@ func (h servers) giveUp(ctx context.Context, imageID string, failure error) erro
 // removed again if the rest of the form is not valid.
 func (h servers) readServerForm(ctx context.Context, body *multipart.Reader) (form contract.Form, imageID string, err error) {
 	form, err = contract.ReadForm(ctx, body, func(_, _ string, content io.Reader) (err error) {
-		imageID, err = h.images.Put(content)
+		imageID, err = h.images.Put(ctx, content)
 		return err
 	})
 	if err != nil {

@@ -1,32 +1,41 @@
-// Package images keeps uploaded images as files of a folder.
+// Package images keeps uploaded images, in a folder or in an S3 bucket.
 package images
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
-	"os"
-	"runtime"
 	"strings"
 
 	"github.com/gabriel-vasile/mimetype"
 )
 
-// ErrNotFound says that there is no image of that id.
-var ErrNotFound = errors.New("there is no such image")
-
-const (
-	arriving   = ".part"  // the end of a file's name until it is whole
-	attributes = ".attrs" // of the file beside an image that earlier versions kept its type in
+var (
+	// ErrNotFound says that there is no image of that id.
+	ErrNotFound = errors.New("there is no such image")
+	// ErrUnavailable says that the images cannot be reached now. Trying again later may help.
+	ErrUnavailable = errors.New("the images cannot be reached")
 )
 
+// A place is where images are kept. The ids that it is given are good.
+type place interface {
+	// put returns once the image survives a power cut; if that fails, it keeps nothing.
+	put(ctx context.Context, id string, content io.Reader) error
+	// get gives ErrNotFound for an image that is not there. ctx must last until the image was read.
+	get(ctx context.Context, id string) (content io.ReadCloser, size int64, err error)
+	remove(ctx context.Context, id string) error
+	// sweep removes what an upload that was cut off has left long ago.
+	sweep() error
+	close() error
+}
+
 // A Store keeps images, each under an id of its own, and never changes one. It is safe for concurrent use, also by several
-// processes on one folder.
+// processes on one place.
 type Store struct {
-	root  *os.Root
+	place place
 	newID func() string
 	log   *slog.Logger
 }
@@ -34,129 +43,86 @@ type Store struct {
 // Open returns the store in a folder, which is made if need be, readable by its owner only. The ids that newID makes are
 // of the characters 0-9 and a-f, and never the same twice.
 func Open(dir string, newID func() string, log *slog.Logger) (*Store, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
-	root, err := os.OpenRoot(dir)
+	folder, err := openFolder(dir)
 	if err != nil {
 		return nil, err
 	}
-	return &Store{root: root, newID: newID, log: log}, nil
+	return &Store{place: folder, newID: newID, log: log}, nil
 }
 
-// Close gives the folder back.
-func (s *Store) Close() error { return s.root.Close() }
+// Close gives back what Open has taken.
+func (s *Store) Close() error { return s.place.close() }
 
 // Put keeps an image under a new id, while it arrives. It survives a power cut once Put has returned; if that fails,
 // nothing is kept. That it is an image, and not too large, the caller has seen to.
-func (s *Store) Put(content io.Reader) (id string, err error) {
+func (s *Store) Put(ctx context.Context, content io.Reader) (id string, err error) {
 	id = s.newID()
-	if err := s.write(id, content); err != nil {
+	if err := s.place.put(ctx, id, content); err != nil {
 		return "", fmt.Errorf("an image cannot be stored: %w", err)
 	}
 	return id, nil
 }
 
-func (s *Store) write(id string, content io.Reader) error {
-	file, err := s.root.OpenFile(id+arriving, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(file, content)
-	if err == nil {
-		err = file.Sync()
-	}
-	if err = errors.Join(err, file.Close()); err == nil {
-		err = s.root.Rename(id+arriving, id)
-	}
-	if err != nil {
-		return errors.Join(err, s.root.Remove(id+arriving))
-	}
-	if err := s.sync(); err != nil {
-		return errors.Join(err, s.root.Remove(id))
-	}
-	return nil
-}
-
-// sync makes the names of the files survive a power cut.
-func (s *Store) sync() error {
-	if runtime.GOOS == "windows" { // where a directory cannot be synced
-		return nil
-	}
-	dir, err := s.root.Open(".")
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
-}
-
 // An Image is one that is open for reading.
 type Image struct {
-	*os.File
+	io.Reader
 	Type string // such as image/png, told by the content
 	Size int64  // in bytes
+	io.Closer
 }
 
-// Get opens an image. The caller closes it.
-func (s *Store) Get(id string) (*Image, error) {
+// Get opens an image. The caller closes it, and does not end ctx before.
+func (s *Store) Get(ctx context.Context, id string) (*Image, error) {
 	if !isID(id) {
 		return nil, ErrNotFound
 	}
-	file, err := s.root.Open(id)
-	if errors.Is(err, fs.ErrNotExist) {
+	content, size, err := s.place.get(ctx, id)
+	if errors.Is(err, ErrNotFound) {
 		return nil, ErrNotFound
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("an image cannot be read: %w", err)
 	}
-	image, err := inspect(file)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("an image cannot be read: %w", err), file.Close())
+	head := make([]byte, min(size, headLength))
+	if _, err := io.ReadFull(content, head); err != nil {
+		return nil, errors.Join(fmt.Errorf("an image cannot be read: %w", err), content.Close())
 	}
-	return image, nil
+	return &Image{io.MultiReader(bytes.NewReader(head), content), kindOf(head), size, content}, nil
 }
 
-// inspect tells what an image is, and leaves it at its beginning.
-func inspect(file *os.File) (*Image, error) {
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	kind, err := mimetype.DetectReader(file)
-	if err != nil {
-		return nil, err
-	}
-	// Special kinds, such as an animated PNG, go by the name of the kind that everybody knows.
+// headLength is how much of an image its kind is told from.
+const headLength = 3072
+
+// kindOf is the media type of an image. Special kinds, such as an animated PNG, go by the name of the kind that everybody
+// knows.
+func kindOf(head []byte) string {
+	kind := mimetype.Detect(head)
 	for parent := kind.Parent(); parent != nil && strings.HasPrefix(parent.String(), "image/"); parent = kind.Parent() {
 		kind = parent
 	}
-	_, err = file.Seek(0, io.SeekStart)
-	return &Image{File: file, Type: kind.String(), Size: info.Size()}, err
+	return kind.String()
 }
 
 // Remove gives up an image that nothing shows any more; an empty id is none. That it fails is logged and nothing else:
-// the file costs space, and what its removal follows from is done.
+// the image costs space, and what its removal follows from is done.
 func (s *Store) Remove(ctx context.Context, id string) {
 	if id == "" {
 		return
 	}
-	if err := s.remove(id); err != nil {
+	err := ErrNotFound
+	if isID(id) {
+		err = s.place.remove(context.WithoutCancel(ctx), id)
+	}
+	if err != nil {
 		s.log.LogAttrs(ctx, slog.LevelWarn, "an image that is no longer used could not be removed", slog.String("image", id), slog.Any("error", err))
 	}
 }
 
-func (s *Store) remove(id string) error {
-	if !isID(id) {
-		return ErrNotFound
-	}
-	err := s.root.Remove(id + attributes)
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
-	}
-	return errors.Join(s.root.Remove(id), err)
-}
+// Sweep removes what uploads that were cut off by a crash have left a day ago or earlier. Running ones keep what they have,
+// also those of other processes.
+func (s *Store) Sweep() error { return s.place.sweep() }
 
-// isID tells ids from the names of other files in the folder, and of folders above it.
+// isID tells ids from other names in the same place, and from paths that lead out of it.
 func isID(id string) bool {
 	return id != "" && strings.Trim(id, "0123456789abcdef") == ""
 }

@@ -7,9 +7,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 )
 
 const pngHead = "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00\x1f\x15\xc4\x89"
@@ -46,7 +48,7 @@ func filesIn(t *testing.T, dir string) (names []string) {
 // contentOf reads an image to its end.
 func contentOf(t *testing.T, s *Store, id string) (kind, content string) {
 	t.Helper()
-	image, err := s.Get(id)
+	image, err := s.Get(t.Context(), id)
 	if err != nil {
 		t.Fatalf("%s: %v", id, err)
 	}
@@ -68,7 +70,7 @@ func TestAnImageIsAsItCameAndOfTheKindOfItsContent(t *testing.T) {
 		"GIF89a\x01\x00\x01\x00":                              "image/gif",
 		"RIFF\x40\x00\x00\x00WEBPVP8 ":                        "image/webp",
 	} {
-		id, err := s.Put(strings.NewReader(content))
+		id, err := s.Put(t.Context(), strings.NewReader(content))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -108,7 +110,7 @@ func TestAnImageThatDoesNotArriveWholeLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
 	s, _ := openIn(t, dir)
 	broken := errors.New("the connection broke")
-	_, err := s.Put(io.MultiReader(strings.NewReader(pngHead), iotest.ErrReader(broken)))
+	_, err := s.Put(t.Context(), io.MultiReader(strings.NewReader(pngHead), iotest.ErrReader(broken)))
 	if !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
@@ -121,11 +123,11 @@ func TestAnImageIsNotThereBeforeItIsWhole(t *testing.T) {
 	s, _ := openIn(t, t.TempDir())
 	content, writer := io.Pipe()
 	put := make(chan error, 1)
-	go func() { _, err := s.Put(content); put <- err }()
+	go func() { _, err := s.Put(t.Context(), content); put <- err }()
 	if _, err := io.WriteString(writer, pngHead); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Get("a0"); !errors.Is(err, ErrNotFound) {
+	if _, err := s.Get(t.Context(), "a0"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("half an image: got %v", err)
 	}
 	writer.Close()
@@ -151,7 +153,7 @@ func TestNoIDLeadsToAnythingButAnImage(t *testing.T) {
 	for _, id := range []string{
 		"ff", "", ".", "..", "../a.db", "/etc/passwd", filepath.Join(parent, "a.db"), "b.attrs", "c.part", "dd", "dd/d", `dd\d`, "ee", "a\x00", "A0",
 	} {
-		if image, err := s.Get(id); err == nil {
+		if image, err := s.Get(t.Context(), id); err == nil {
 			image.Close()
 			t.Errorf("%q was opened", id)
 		} else if id != "dd" && id != "ee" && !errors.Is(err, ErrNotFound) { // which nobody but the operator puts there
@@ -171,5 +173,22 @@ func TestNoIDLeadsToAnythingButAnImage(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(parent, "a.db")); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestWhatACutOffUploadHasLeftIsRemovedAfterADay(t *testing.T) {
+	dir := t.TempDir()
+	for name, age := range map[string]time.Duration{"aa.part": 25 * time.Hour, "bb.part": 23 * time.Hour, "cc": 25 * time.Hour} {
+		at := time.Now().Add(-age)
+		if err := errors.Join(os.WriteFile(filepath.Join(dir, name), nil, 0o600), os.Chtimes(filepath.Join(dir, name), at, at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, _ := openIn(t, dir)
+	if err := s.Sweep(); err != nil {
+		t.Fatal(err)
+	}
+	if left := filesIn(t, dir); !slices.Equal(left, []string{"bb.part", "cc"}) {
+		t.Errorf("left are %v, want the image and what may still be arriving", left)
 	}
 }
