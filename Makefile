@@ -12,12 +12,12 @@ test: ## every test, on SQLite and, where it is installed, on PostgreSQL
 		echo "PostgreSQL is not installed: the tests run on SQLite only."
 	go test -race ./...
 
-generate: ## models, client and stub from the contract
+generate: ## models, client, stub and JSON from the contract
 	go generate ./gen ./api/conformance
 
 check: generate ## what is committed is what the contract generates, formatted, vetted and linted
 	@echo "What is generated is compared with what is committed, not with what is in the work tree: commit first."
-	@git diff --exit-code HEAD -- gen client/*.gen.go api/conformance/CONFORMANCE.md || \
+	@git diff --exit-code HEAD -- gen api/openapi.gen.json client/*.gen.go api/conformance/CONFORMANCE.md || \
 		{ echo "What is committed is not what api/openapi.yaml generates: commit what 'make generate' wrote."; exit 1; }
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted:" $$unformatted; exit 1; }
 	go mod tidy -diff

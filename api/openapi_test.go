@@ -5,12 +5,14 @@ package api
 // to be told what is wrong, with which operation or schema, on which line.
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"sync"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -84,6 +86,30 @@ func TestEveryLoadIsADocumentOfItsOwn(t *testing.T) {
 	}
 	if one == other || one.Paths == other.Paths {
 		t.Error("two calls share a document: what one caller changes, the other would see")
+	}
+}
+
+// TestTheJSONSaysWhatTheYAMLSays reads both by the same library, as it takes YAML for OpenAPI.
+func TestTheJSONSaysWhatTheYAMLSays(t *testing.T) {
+	written, err := openapi3.NewLoader().LoadFromData(Spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	delete(made.Extensions, "x-digest")
+	want, err := written.MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := made.MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("openapi.gen.json is not what openapi.yaml says, run `make generate`:\n%s", cmp.Diff(string(want), string(got)))
 	}
 }
 

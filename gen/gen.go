@@ -12,6 +12,7 @@ import (
 	"time"
 )
 
+//go:generate go run ./generate json ../api/openapi.gen.json
 //go:generate go run ./generate contract .contract.yaml
 //go:generate go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen --config models.yaml .contract.yaml
 //go:generate go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen --config client.yaml .contract.yaml

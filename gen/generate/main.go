@@ -1,5 +1,6 @@
 // Command generate writes what is generated beside the work of oapi-codegen, which gen.go runs:
 //
+//	generate json FILE            the contract as JSON, which programs read at their start
 //	generate contract FILE        the contract, with the order of its members written down for oapi-codegen
 //	generate unimplemented FILE   stub.Unimplemented, from the interface in stub.gen.go
 //	generate operations FILE      the operations that the client names in what it logs and counts
@@ -32,7 +33,7 @@ func run(args []string) error {
 		return fmt.Errorf("want what to write and the file, got %q", args)
 	}
 	write := map[string]func() ([]byte, error){
-		"contract": orderedContract, "unimplemented": unimplemented, "operations": operations, "values": values,
+		"json": contractJSON, "contract": orderedContract, "unimplemented": unimplemented, "operations": operations, "values": values,
 	}[args[0]]
 	if write == nil {
 		return fmt.Errorf("nothing is called %q", args[0])
