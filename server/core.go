@@ -59,7 +59,7 @@ func newCore(ctx context.Context, config Config) (*core, error) {
 	if database == "" {
 		database = filepath.Join(config.Data, DatabaseFile)
 	}
-	opened, err := store.Open(ctx, database)
+	opened, err := store.Open(ctx, database, log)
 	if err != nil {
 		return nil, errors.Join(err, kept.Close())
 	}

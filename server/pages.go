@@ -3,12 +3,14 @@ package server
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/rejoin-dev/rejoin/api"
+	"github.com/rejoin-dev/rejoin/server/internal/store"
 	"github.com/swaggest/swgui"
 	"github.com/swaggest/swgui/v5emb"
 )
@@ -79,7 +81,9 @@ func (s *Server) readyz(c echo.Context) error {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), readyTimeout)
 	defer cancel()
 	if err := s.store.Ping(ctx); err != nil {
-		s.log.WarnContext(ctx, "not ready", "error", err)
+		if !errors.Is(err, store.ErrAway) { // of which the log has a line already, and needs none for each probe
+			s.log.WarnContext(ctx, "not ready", "error", err)
+		}
 		return c.String(http.StatusServiceUnavailable, "the database does not answer\n")
 	}
 	return c.String(http.StatusOK, "ok\n")

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"runtime"
@@ -31,13 +32,14 @@ type dialect struct {
 	shards    int64 // of tallies, over which transactions at once are spread
 	prepares  bool  // whether statements must be kept prepared by us; pgx does so by itself
 
-	open           func(url string) (write, read *sql.DB, err error)
+	open           func(url string, out *outage) (write, read *sql.DB, err error)
 	lockMigrations func(ctx context.Context, db *sql.DB, url string) (unlock func(), err error)
 	jobs           func(db *sql.DB) riverdriver.Driver[*sql.Tx] // on the pool that writes
 
 	duplicate   func(error) bool // a unique constraint was broken
 	mayRetry    func(error) bool // the transaction lost against another one and may be run again
 	unavailable func(error) bool // the database is away or too busy, and may be back
+	full        func(error) bool // nothing can be written any more, until something is; nil: the connections tell
 }
 
 func dialectOf(url string) *dialect {
@@ -66,7 +68,7 @@ var sqliteFile = dialect{
 	goose:    goose.DialectSQLite3,
 	shards:   1,
 	prepares: true,
-	open: func(path string) (write, read *sql.DB, err error) {
+	open: func(path string, _ *outage) (write, read *sql.DB, err error) {
 		dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + url.Values{"_pragma": {
 			"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "cache_size(-16000)",
 		}}.Encode()
@@ -98,6 +100,10 @@ var sqliteFile = dialect{
 		var e *sqlite.Error
 		return errors.As(err, &e) && (e.Code()&0xff == sqlite3.SQLITE_BUSY || e.Code()&0xff == sqlite3.SQLITE_FULL)
 	},
+	full: func(err error) bool {
+		var e *sqlite.Error
+		return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_FULL
+	},
 }
 
 // PostgreSQL: one pool for everything.
@@ -105,12 +111,14 @@ var postgreSQL = dialect{
 	goose:     goose.DialectPostgres,
 	isolation: sql.LevelSerializable,
 	shards:    tallyShards,
-	open: func(url string) (write, read *sql.DB, err error) {
+	open: func(url string, out *outage) (write, read *sql.DB, err error) {
 		config, err := pgx.ParseConfig(url)
 		if err != nil {
 			return nil, nil, causeOf(err)
 		}
-		db := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(useIndexes))
+		w := witness{out}
+		config.Tracer = w
+		db := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(w.prepare), stdlib.OptionShouldPing(w.shouldPing))
 		db.SetMaxOpenConns(20)
 		db.SetMaxIdleConns(20)
 		db.SetConnMaxLifetime(time.Hour)
@@ -127,7 +135,7 @@ var postgreSQL = dialect{
 		var network *net.OpError
 		var connect *pgconn.ConnectError
 		class := sqlState(err)
-		return errors.As(err, &network) || errors.As(err, &connect) || errors.Is(err, driver.ErrBadConn) ||
+		return errors.As(err, &network) || errors.As(err, &connect) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.ErrUnexpectedEOF) ||
 			strings.HasPrefix(class, "08") || strings.HasPrefix(class, "53") || strings.HasPrefix(class, "57P")
 	},
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -47,7 +48,7 @@ func (s *Store) Work(workers *river.Workers, periodic []*river.PeriodicJob, log 
 		JobTimeout:                  jobDeadline,
 		RescueStuckJobsAfter:        loseJobs,
 		CompletedJobRetentionPeriod: keepJobs,
-		Logger:                      slog.New(warnings{log.Handler()}),
+		Logger:                      slog.New(warnings{log.Handler(), s.write.outage}),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("background work cannot be prepared: %w", err)
@@ -79,15 +80,37 @@ func migrateJobs(ctx context.Context, driver riverdriver.Driver[*sql.Tx]) error 
 	return err
 }
 
-// warnings lets through what an operator should see, and not that all is well.
-type warnings struct{ slog.Handler }
+// warnings lets through what an operator should see, and not that all is well, nor what an outage or a stop explains.
+type warnings struct {
+	slog.Handler
+	outage *outage
+}
+
+// Handle is where River tells what it has failed with, as a text among the attributes. That its own work was called off is
+// how it stops; that a job was is another matter.
+func (w warnings) Handle(ctx context.Context, record slog.Record) error {
+	text, ofJob := "", false
+	record.Attrs(func(attr slog.Attr) bool {
+		switch attr.Key {
+		case "err", "error":
+			text = attr.Value.String()
+		case "job_id":
+			ofJob = true
+		}
+		return true
+	})
+	if w.outage.explains(text) || (!ofJob && strings.Contains(text, context.Canceled.Error())) {
+		return nil
+	}
+	return w.Handler.Handle(ctx, record)
+}
 
 func (w warnings) Enabled(ctx context.Context, level slog.Level) bool {
 	return level >= slog.LevelWarn && w.Handler.Enabled(ctx, level)
 }
 
 func (w warnings) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return warnings{w.Handler.WithAttrs(attrs)}
+	return warnings{w.Handler.WithAttrs(attrs), w.outage}
 }
 
-func (w warnings) WithGroup(name string) slog.Handler { return warnings{w.Handler.WithGroup(name)} }
+func (w warnings) WithGroup(name string) slog.Handler { return warnings{w.Handler.WithGroup(name), w.outage} }

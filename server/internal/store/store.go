@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -28,6 +29,7 @@ var (
 	ErrNotFound    = errors.New("not found")
 	ErrDuplicate   = errors.New("already there")
 	ErrUnavailable = errors.New("the database cannot be reached or is overloaded")
+	ErrAway        = errors.New("the database is away, as the log says") // beside ErrUnavailable
 	ErrPosition    = errors.New("this is no position in the list")
 )
 
@@ -71,14 +73,15 @@ type Tx struct {
 }
 
 // Open opens the database at url, postgres://... or the path of a SQLite file, and brings its schema up to date.
-// Any number of processes may do so at once: one of them migrates while the others wait.
-func Open(ctx context.Context, url string) (*Store, error) {
-	d := dialectOf(url)
-	write, read, err := d.open(url)
+// Any number of processes may do so at once: one of them migrates while the others wait. The log gets a line when the
+// database goes away, and one when it is back.
+func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
+	d, out := dialectOf(url), &outage{}
+	write, read, err := d.open(url, out)
 	if err != nil {
 		return nil, fmt.Errorf("the database cannot be opened: %w", err)
 	}
-	s := &Store{write: &pool{dialect: d, db: write}, read: &pool{dialect: d, db: read}}
+	s := &Store{write: &pool{dialect: d, db: write, outage: out}, read: &pool{dialect: d, db: read, outage: out}}
 	s.Queries = queriesOn(&conn{pool: s.read})
 	if err := s.migrate(ctx, url); err != nil {
 		s.Close()
@@ -88,6 +91,7 @@ func Open(ctx context.Context, url string) (*Store, error) {
 		s.Close()
 		return nil, err
 	}
+	out.watch(log)
 	return s, nil
 }
 
@@ -120,7 +124,7 @@ func (s *Store) migrate(ctx context.Context, url string) error {
 
 // Ping tells whether the database answers.
 func (s *Store) Ping(ctx context.Context) error {
-	return errors.Join(s.write.db.PingContext(ctx), s.read.db.PingContext(ctx))
+	return s.write.errorOf(errors.Join(s.write.db.PingContext(ctx), s.read.db.PingContext(ctx)))
 }
 
 // Close waits for running statements and closes the pools.
@@ -141,7 +145,11 @@ const txAttempts = 20
 func (s *Store) Tx(ctx context.Context, fn func(*Tx) error) error {
 	var err error
 	for attempt := range txAttempts {
-		if err = s.tryTx(ctx, fn); !s.write.mayRetry(err) {
+		if err = s.tryTx(ctx, fn); err == nil {
+			s.write.committed()
+			return nil
+		}
+		if !s.write.mayRetry(err) {
 			return s.write.errorOf(err)
 		}
 		pause := time.Duration(rand.Int64N(int64(time.Millisecond) << min(attempt, 6)))
@@ -170,9 +178,10 @@ func (s *Store) tryTx(ctx context.Context, fn func(*Tx) error) error {
 // A pool is a set of connections with the statements that were prepared on them.
 type pool struct {
 	*dialect
-	db    *sql.DB
-	stmts sync.Map                      // SQL text -> *sql.Stmt
-	saw   func(text string, args []any) // for tests, which look at every statement; otherwise nil
+	db     *sql.DB
+	outage *outage
+	stmts  sync.Map                      // SQL text -> *sql.Stmt
+	saw    func(text string, args []any) // for tests, which look at every statement; otherwise nil
 }
 
 func (p *pool) sees(text string, args []any) {

@@ -1,0 +1,151 @@
+package store
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+// An outage is what a store knows of whether its database can be used. It is told by whatever fails or succeeds, and says
+// in the log once that the database has gone, and once that it is back: what fails in between says nothing new.
+type outage struct {
+	mu    sync.Mutex
+	log   *slog.Logger    // nil: what fails is still told by Open
+	since time.Time       // zero: the database is there
+	last  time.Time       // when something failed
+	said  map[string]bool // what failed during this outage, or the one before: River logs the same again
+}
+
+// mostSaid is how many texts an outage keeps. There are few: of connections that break, and that cannot be made.
+const mostSaid = 64
+
+// watch begins, or begins anew, to say in a log what is known.
+func (o *outage) watch(log *slog.Logger) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.log, o.since = log, time.Time{}
+}
+
+// lost is told why the database cannot be used.
+func (o *outage) lost(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.last = time.Now()
+	if o.log == nil {
+		return
+	}
+	if o.since.IsZero() {
+		o.since, o.said = o.last, map[string]bool{driver.ErrBadConn.Error(): true}
+		o.log.Error("the database cannot be used", "error", causeOf(err))
+	}
+	if len(o.said) < mostSaid {
+		o.said[err.Error()] = true
+	}
+}
+
+// found is told that the database can be used.
+func (o *outage) found() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.log != nil && !o.since.IsZero() {
+		o.log.Info("the database can be used again", "duration_ms", time.Since(o.since).Milliseconds())
+		o.since = time.Time{}
+	}
+}
+
+// lasts tells whether the database is gone.
+func (o *outage) lasts() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return !o.since.IsZero()
+}
+
+// explains tells whether a text only repeats what an outage has failed with.
+func (o *outage) explains(text string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for said := range o.said {
+		if strings.Contains(text, said) {
+			return true
+		}
+	}
+	return false
+}
+
+// errorOf is the dialect's, and names an error that the log has in the outage already.
+func (p *pool) errorOf(err error) error {
+	if p.full != nil && p.full(err) {
+		p.outage.lost(err)
+	}
+	err = p.dialect.errorOf(err)
+	if errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrAway) && p.outage.lasts() {
+		err = fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	return err
+}
+
+// committed tells the outage that something was written, where that shows it to be over.
+func (p *pool) committed() {
+	if p.full != nil {
+		p.outage.found()
+	}
+}
+
+// A witness tells an outage what becomes of connections to PostgreSQL, whoever uses them.
+type witness struct{ *outage }
+
+// gone tells whether an error says that the database is away, and not that somebody has stopped waiting, or that there is
+// no room for one more connection.
+func (w witness) gone(ctx context.Context, err error) bool {
+	return err != nil && ctx.Err() == nil && postgreSQL.unavailable(err) && !strings.HasPrefix(sqlState(err), "53")
+}
+
+// TraceConnectStart does nothing.
+func (witness) TraceConnectStart(ctx context.Context, _ pgx.TraceConnectStartData) context.Context {
+	return ctx
+}
+
+// TraceConnectEnd sees whether there is a connection.
+func (w witness) TraceConnectEnd(ctx context.Context, data pgx.TraceConnectEndData) {
+	// An address that does not even refuse is noticed by whoever waits no longer.
+	if w.gone(ctx, data.Err) || (data.Err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded)) {
+		w.lost(data.Err)
+	}
+}
+
+// TraceQueryStart does nothing.
+func (witness) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	return ctx
+}
+
+// TraceQueryEnd sees whether a connection broke.
+func (w witness) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryEndData) {
+	if w.gone(ctx, data.Err) {
+		w.lost(data.Err)
+	}
+}
+
+// prepare makes a new connection ready. When it is, the database can be used: an older one could be of a server that is
+// just shutting down.
+func (w witness) prepare(ctx context.Context, session *pgx.Conn) error {
+	err := useIndexes(ctx, session)
+	if err == nil {
+		w.found()
+	}
+	return err
+}
+
+// shouldPing tells whether a connection is tried before it is used: after a while, and if others have just broken.
+func (w witness) shouldPing(_ context.Context, params stdlib.ShouldPingParams) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return params.IdleDuration > time.Second || time.Since(w.last) < time.Second
+}
