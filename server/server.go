@@ -89,6 +89,7 @@ var _ stub.StrictServerInterface = handlers{}
 // New opens the database and the images, begins the background work and prepares to serve. The error says what to do
 // about it, in one line.
 func New(ctx context.Context, config Config) (*Server, error) {
+	go api.Operations() // the contract is read while the database opens; newHandler waits for it and hears its error
 	k, err := newCore(ctx, config)
 	if err != nil {
 		return nil, err
