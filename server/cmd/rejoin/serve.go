@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -130,6 +131,7 @@ func listen(flag, address string) (net.Listener, error) {
 }
 
 func (c serveCommand) Run(ctx context.Context, t terminal) (err error) {
+	spendMemory()
 	log := logger(c.Log, t.err)
 	config := c.config()
 	config.CheckAnswers, config.PublicURL, config.CORSOrigins, config.SMTP, config.Log = c.Check, c.PublicURL, c.CORSOrigin, c.SMTP, log
@@ -157,6 +159,7 @@ func (c serveCommand) Run(ctx context.Context, t terminal) (err error) {
 	}
 	c.greet(t, listener.Addr(), token)
 	log.Info("started", "address", listener.Addr().String(), "database", c.database(), "version", version(), "contract", api.Digest)
+	go debug.FreeOSMemory() // what the start has left is not needed again
 	return s.Serve(ctx, listener)
 }
 
