@@ -30,11 +30,11 @@ type dialect struct {
 	goose     goose.Dialect
 	isolation sql.IsolationLevel
 	shards    int64 // of tallies, over which transactions at once are spread
-	prepares  bool  // whether statements must be kept prepared by us; pgx does so by itself
 
-	open           func(url string, out *outage) (write, read *sql.DB, err error)
+	open           func(url string, out *outage) (write, read *sql.DB, remembers *cache, err error) // nil: nothing is remembered
 	lockMigrations func(ctx context.Context, db *sql.DB, url string) (unlock func(), err error)
-	jobs           func(db *sql.DB) riverdriver.Driver[*sql.Tx] // on the pool that writes
+	jobs           func(db *sql.DB, new *bell) riverdriver.Driver[*sql.Tx] // on the pool that writes
+	pollJobs       time.Duration                                           // how late a job may begin that nothing has rung the bell for
 
 	duplicate   func(error) bool // a unique constraint was broken
 	mayRetry    func(error) bool // the transaction lost against another one and may be run again
@@ -62,34 +62,35 @@ func (d *dialect) errorOf(err error) error {
 	return err
 }
 
-// SQLite: one connection that writes, so that writers queue up in this process instead of failing on the file's lock,
-// and a pool of readers, which WAL lets run beside it.
+// SQLite: one connection that writes, shared by all who do, and a pool of readers, which WAL lets run beside it.
 var sqliteFile = dialect{
 	goose:    goose.DialectSQLite3,
 	shards:   1,
-	prepares: true,
-	open: func(path string, _ *outage) (write, read *sql.DB, err error) {
+	pollJobs: time.Second,
+	open: func(path string, _ *outage) (write, read *sql.DB, remembers *cache, err error) {
 		dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + url.Values{"_pragma": {
 			"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "cache_size(-16000)",
 		}}.Encode()
-		if write, err = sql.Open("sqlite", dsn+"&_txlock=immediate"); err != nil {
-			return nil, nil, err
-		}
 		if read, err = sql.Open("sqlite", dsn+"&_pragma=query_only(ON)"); err != nil {
-			return nil, nil, errors.Join(err, write.Close())
+			return nil, nil, nil, err
 		}
 		readers := max(4, 2*runtime.GOMAXPROCS(0))
-		write.SetMaxOpenConns(1)
 		read.SetMaxOpenConns(readers)
 		read.SetMaxIdleConns(readers)
-		return write, read, nil
+		if remembers, err = newCache(newChanges(read)); err != nil {
+			return nil, nil, nil, errors.Join(err, read.Close())
+		}
+		write = sql.OpenDB(&lane{changes: remembers.changes, connect: func() (driver.Conn, error) { return read.Driver().Open(dsn) }})
+		write.SetMaxOpenConns(mostWriters)
+		write.SetMaxIdleConns(mostWriters)
+		return write, read, remembers, nil
 	},
 	lockMigrations: func(ctx context.Context, _ *sql.DB, path string) (func(), error) {
 		file := flock.New(path + ".migrating")
 		_, err := file.TryLockContext(ctx, 20*time.Millisecond)
 		return func() { file.Unlock() }, err
 	},
-	jobs: func(db *sql.DB) riverdriver.Driver[*sql.Tx] { return riversqlite.New(db) },
+	jobs: func(db *sql.DB, new *bell) riverdriver.Driver[*sql.Tx] { return heardSQLite{riversqlite.New(db), new} },
 	duplicate: func(err error) bool {
 		var e *sqlite.Error
 		return errors.As(err, &e) &&
@@ -111,10 +112,11 @@ var postgreSQL = dialect{
 	goose:     goose.DialectPostgres,
 	isolation: sql.LevelSerializable,
 	shards:    tallyShards,
-	open: func(url string, out *outage) (write, read *sql.DB, err error) {
+	pollJobs:  100 * time.Millisecond,
+	open: func(url string, out *outage) (write, read *sql.DB, remembers *cache, err error) {
 		config, err := pgx.ParseConfig(url)
 		if err != nil {
-			return nil, nil, causeOf(err)
+			return nil, nil, nil, causeOf(err)
 		}
 		w := witness{out}
 		config.Tracer = w
@@ -122,10 +124,10 @@ var postgreSQL = dialect{
 		db.SetMaxOpenConns(20)
 		db.SetMaxIdleConns(20)
 		db.SetConnMaxLifetime(time.Hour)
-		return db, db, nil
+		return db, db, nil, nil
 	},
 	lockMigrations: lockPostgreSQL,
-	jobs:           func(db *sql.DB) riverdriver.Driver[*sql.Tx] { return riverdatabasesql.New(db) },
+	jobs:           func(db *sql.DB, _ *bell) riverdriver.Driver[*sql.Tx] { return riverdatabasesql.New(db) },
 	duplicate:      func(err error) bool { return sqlState(err) == "23505" },
 	mayRetry: func(err error) bool {
 		state := sqlState(err)

@@ -10,11 +10,12 @@ import (
 
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivermigrate"
 )
 
 const (
-	pollJobs    = 100 * time.Millisecond // how late a job may begin
+	fetchJobs   = 100 * time.Millisecond // how late a new job may begin
 	jobsAtOnce  = 20                     // of one process
 	keepJobs    = time.Hour              // that are done
 	loseJobs    = 5 * time.Minute        // after which a job of a process that was killed is run again
@@ -25,12 +26,14 @@ const (
 // Jobs enqueues background work. A job runs after its transaction was committed, in whichever process works, and runs
 // again if it has failed or its process was killed: it must bear that.
 type Jobs struct {
-	client *river.Client[*sql.Tx]
-	tx     *sql.Tx
+	client   *river.Client[*sql.Tx]
+	tx       *sql.Tx
+	inserted *bool
 }
 
 // Insert adds a job. Its arguments are kept in the database as they are: no secret may be among them.
 func (j Jobs) Insert(ctx context.Context, args river.JobArgs) error {
+	*j.inserted = true
 	_, err := j.client.InsertTx(ctx, j.tx, args, nil)
 	return err
 }
@@ -38,13 +41,12 @@ func (j Jobs) Insert(ctx context.Context, args river.JobArgs) error {
 // Work runs jobs until stop is called. That lets the running ones finish for as long as its context allows; then it calls
 // them off, and they run again another time. Nothing runs any more when stop returns, unless a job does not heed that.
 func (s *Store) Work(workers *river.Workers, periodic []*river.PeriodicJob, log *slog.Logger) (stop func(context.Context), err error) {
-	client, err := river.NewClient(s.write.jobs(s.write.db), &river.Config{
+	client, err := river.NewClient(s.write.jobs(s.write.db, s.newJobs), &river.Config{
 		Workers:                     workers,
 		Queues:                      map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: jobsAtOnce}},
 		PeriodicJobs:                periodic,
-		PollOnly:                    true,
-		FetchPollInterval:           pollJobs,
-		FetchCooldown:               pollJobs,
+		FetchPollInterval:           s.write.pollJobs,
+		FetchCooldown:               fetchJobs,
 		JobTimeout:                  jobDeadline,
 		RescueStuckJobsAfter:        loseJobs,
 		CompletedJobRetentionPeriod: keepJobs,
@@ -65,8 +67,8 @@ func (s *Store) Work(workers *river.Workers, periodic []*river.PeriodicJob, log 
 	}, nil
 }
 
-// newJobs returns a client that enqueues and does not work.
-func newJobs(driver riverdriver.Driver[*sql.Tx]) (*river.Client[*sql.Tx], error) {
+// newEnqueuer returns a client that enqueues and does not work.
+func newEnqueuer(driver riverdriver.Driver[*sql.Tx]) (*river.Client[*sql.Tx], error) {
 	return river.NewClient(driver, &river.Config{Logger: slog.New(slog.DiscardHandler)})
 }
 
@@ -113,4 +115,50 @@ func (w warnings) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return warnings{w.Handler.WithAttrs(attrs), w.outage}
 }
 
-func (w warnings) WithGroup(name string) slog.Handler { return warnings{w.Handler.WithGroup(name), w.outage} }
+func (w warnings) WithGroup(name string) slog.Handler {
+	return warnings{w.Handler.WithGroup(name), w.outage}
+}
+
+// heardSQLite is River on SQLite, where all that enqueues and all that works is in one process: who works hears a bell, and
+// need not ask the database all the time.
+type heardSQLite struct {
+	*riversqlite.Driver
+	new *bell
+}
+
+// SupportsListener tells River to listen.
+func (d heardSQLite) SupportsListener() bool { return true }
+
+// GetListener returns what it listens to.
+func (d heardSQLite) GetListener(*riverdriver.GetListenenerParams) riverdriver.Listener { return d.new }
+
+// A bell is rung when jobs were committed.
+type bell struct{ rung chan struct{} }
+
+func newBell() *bell { return &bell{make(chan struct{}, 1)} }
+
+func (b *bell) ring() {
+	select {
+	case b.rung <- struct{}{}:
+	default: // it has not been heard yet; once is enough
+	}
+}
+
+// WaitForNotification waits for the bell. It says what River says on PostgreSQL when a job was inserted.
+func (b *bell) WaitForNotification(ctx context.Context) (*riverdriver.Notification, error) {
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-b.rung:
+		return &riverdriver.Notification{Topic: "river_insert", Payload: `{"queue":"` + river.QueueDefault + `"}`}, nil
+	}
+}
+
+// Connect, Close, Listen, Unlisten, Ping, Schema and SetAfterConnectExec are for databases that one has to connect to.
+func (b *bell) Connect(context.Context) error          { return nil }
+func (b *bell) Close(context.Context) error            { return nil }
+func (b *bell) Listen(context.Context, string) error   { return nil }
+func (b *bell) Unlisten(context.Context, string) error { return nil }
+func (b *bell) Ping(context.Context) error             { return nil }
+func (b *bell) Schema() string                         { return "" }
+func (b *bell) SetAfterConnectExec(string)             {}

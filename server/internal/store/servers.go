@@ -32,26 +32,29 @@ const (
 )
 
 func (q Servers) list(ctx context.Context, text string, args ...any) ([]Server, error) {
-	servers := []Server{}
-	_, err := list(ctx, q.conn, func(rows *sql.Rows) (none struct{}, err error) {
-		var s Server
-		var image, role sql.NullString
-		if err := rows.Scan(&s.ID, &s.Name, &image, &s.OwnerNumber, &s.createdAt, &role); err != nil {
-			return none, err
+	servers, err := read(ctx, q.conn, func(rows *sql.Rows) ([]Server, error) {
+		servers := []Server{}
+		for rows.Next() {
+			var s Server
+			var image, role sql.NullString
+			if err := rows.Scan(&s.ID, &s.Name, &image, &s.OwnerNumber, &s.createdAt, &role); err != nil {
+				return nil, err
+			}
+			if n := len(servers); n == 0 || servers[n-1].ID != s.ID {
+				s.RepeatedID = s.ID
+				s.ImageID = image.String
+				s.Owner.Number = Number(s.OwnerNumber)
+				s.Roles, s.Categories, s.Leaderboards, s.LanguageSettings = noIDs, noIDs, noIDs, noIDs
+				servers = append(servers, s)
+			}
+			if last := &servers[len(servers)-1]; role.Valid {
+				last.Roles = append(last.Roles, role.String)
+			}
 		}
-		if n := len(servers); n == 0 || servers[n-1].ID != s.ID {
-			s.RepeatedID = s.ID
-			s.ImageID = image.String
-			s.Owner.Number = Number(s.OwnerNumber)
-			s.Roles, s.Categories, s.Leaderboards, s.LanguageSettings = noIDs, noIDs, noIDs, noIDs
-			servers = append(servers, s)
-		}
-		if last := &servers[len(servers)-1]; role.Valid {
-			last.Roles = append(last.Roles, role.String)
-		}
-		return none, nil
+		slices.SortStableFunc(servers, func(a, b Server) int { return cmp.Compare(a.createdAt, b.createdAt) })
+		return servers, nil
 	}, text, args...)
-	return servers, err
+	return slices.Clone(servers), err
 }
 
 var noIDs = gen.ObjectIDList{}
@@ -69,10 +72,8 @@ func (q Servers) get(ctx context.Context, text string, args ...any) (Server, err
 
 // ListOf returns the servers that an account is a member of, oldest first.
 func (q Servers) ListOf(ctx context.Context, account int64) ([]Server, error) {
-	servers, err := q.list(ctx, serverColumns+`FROM members m JOIN servers s ON s.id = m.server_id`+rolesOfServer+
+	return q.list(ctx, serverColumns+`FROM members m JOIN servers s ON s.id = m.server_id`+rolesOfServer+
 		`WHERE m.account = $1 AND NOT s.deleted ORDER BY m.server_id, r.position, r.id`, account)
-	slices.SortStableFunc(servers, func(a, b Server) int { return cmp.Compare(a.createdAt, b.createdAt) })
-	return servers, err
 }
 
 // Get returns a server.

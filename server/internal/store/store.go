@@ -42,6 +42,7 @@ type Store struct {
 	write, read *pool
 	turn        atomic.Int64           // of transactions, to spread them over the shards of tallies
 	jobs        *river.Client[*sql.Tx] // enqueues only
+	newJobs     *bell                  // rung when there are new ones
 }
 
 // Queries are all statements, a field for each tag of the contract. Those of a Store run on their own, each one seeing
@@ -77,17 +78,20 @@ type Tx struct {
 // database goes away, and one when it is back.
 func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
 	d, out := dialectOf(url), &outage{}
-	write, read, err := d.open(url, out)
+	write, read, remembers, err := d.open(url, out)
 	if err != nil {
 		return nil, fmt.Errorf("the database cannot be opened: %w", err)
 	}
-	s := &Store{write: &pool{dialect: d, db: write, outage: out}, read: &pool{dialect: d, db: read, outage: out}}
+	s := &Store{
+		write: &pool{dialect: d, db: write, outage: out}, read: &pool{dialect: d, db: read, outage: out, cache: remembers},
+		newJobs: newBell(),
+	}
 	s.Queries = queriesOn(&conn{pool: s.read})
 	if err := s.migrate(ctx, url); err != nil {
 		s.Close()
 		return nil, err
 	}
-	if s.jobs, err = newJobs(d.jobs(write)); err != nil {
+	if s.jobs, err = newEnqueuer(d.jobs(write, s.newJobs)); err != nil {
 		s.Close()
 		return nil, err
 	}
@@ -116,7 +120,7 @@ func (s *Store) migrate(ctx context.Context, url string) error {
 	if _, err := provider.Up(ctx); err != nil {
 		return fmt.Errorf("the database cannot be migrated: %w", err)
 	}
-	if err := migrateJobs(ctx, s.write.jobs(s.write.db)); err != nil {
+	if err := migrateJobs(ctx, s.write.jobs(s.write.db, s.newJobs)); err != nil {
 		return fmt.Errorf("the database cannot be migrated for background work: %w", err)
 	}
 	return nil
@@ -140,8 +144,9 @@ func (s *Store) Close() error {
 const txAttempts = 20
 
 // Tx runs fn in one transaction and commits it if fn returns nil. What was committed survives a crash and a power cut.
-// Transactions are serializable on both databases. SQLite lets one run at a time; PostgreSQL runs them side by side and
-// may ask for one to be run again: fn must therefore leave no trace outside the transaction but what its next run overwrites.
+// Transactions are serializable on both databases. SQLite lets one run at a time, and flushes the disk once for those that
+// wait for it; PostgreSQL runs them side by side and may ask for one to be run again: fn must therefore leave no trace
+// outside the transaction but what its next run overwrites.
 func (s *Store) Tx(ctx context.Context, fn func(*Tx) error) error {
 	var err error
 	for attempt := range txAttempts {
@@ -169,18 +174,26 @@ func (s *Store) tryTx(ctx context.Context, fn func(*Tx) error) error {
 	}
 	defer tx.Rollback() // does nothing after a commit
 	queries := queriesOn(&conn{pool: s.write, tx: tx, shard: s.turn.Add(1) % s.write.shards})
-	if err := fn(&Tx{Queries: queries, Jobs: Jobs{client: s.jobs, tx: tx}}); err != nil {
+	jobs := Jobs{client: s.jobs, tx: tx, inserted: new(bool)}
+	if err := fn(&Tx{Queries: queries, Jobs: jobs}); err != nil {
 		return err
 	}
-	return tx.Commit()
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	if *jobs.inserted {
+		s.newJobs.ring()
+	}
+	return nil
 }
 
-// A pool is a set of connections with the statements that were prepared on them.
+// A pool is a set of connections.
 type pool struct {
 	*dialect
 	db     *sql.DB
 	outage *outage
-	stmts  sync.Map                      // SQL text -> *sql.Stmt
+	cache  *cache                        // of what was read; nil: nothing is remembered, and the driver keeps statements prepared
+	stmts  sync.Map                      // SQL text -> *preparedRead
 	saw    func(text string, args []any) // for tests, which look at every statement; otherwise nil
 }
 
@@ -190,17 +203,27 @@ func (p *pool) sees(text string, args []any) {
 	}
 }
 
-func (p *pool) prepared(ctx context.Context, text string) (*sql.Stmt, error) {
-	if stmt, ok := p.stmts.Load(text); ok {
-		return stmt.(*sql.Stmt), nil
+// A preparedRead is a statement that is kept prepared, and the tables that it reads.
+type preparedRead struct {
+	*sql.Stmt
+	reads []*version
+}
+
+func (p *pool) prepared(ctx context.Context, text string) (*preparedRead, error) {
+	if s, ok := p.stmts.Load(text); ok {
+		return s.(*preparedRead), nil
 	}
 	stmt, err := p.db.PrepareContext(ctx, text)
 	if err != nil {
 		return nil, err
 	}
-	if other, loaded := p.stmts.LoadOrStore(text, stmt); loaded {
-		stmt.Close()
-		return other.(*sql.Stmt), nil
+	reads, err := p.cache.changes.readBy(text)
+	if err != nil {
+		return nil, errors.Join(err, stmt.Close())
 	}
-	return stmt, nil
+	s, loaded := p.stmts.LoadOrStore(text, &preparedRead{stmt, reads})
+	if loaded {
+		stmt.Close()
+	}
+	return s.(*preparedRead), nil
 }

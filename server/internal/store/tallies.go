@@ -63,15 +63,18 @@ func (c *conn) countIn(ctx context.Context, t tally, whose string) error {
 	if err != nil || counted {
 		return err
 	}
-	held := make([]int64, t.shards)
-	if _, err := list(ctx, c, func(rows *sql.Rows) (none struct{}, err error) {
-		var shard, n int64
-		if err := rows.Scan(&shard, &n); err != nil {
-			return none, err
+	held, err := read(ctx, c, func(rows *sql.Rows) ([]int64, error) {
+		held := make([]int64, t.shards)
+		for rows.Next() {
+			var shard, n int64
+			if err := rows.Scan(&shard, &n); err != nil {
+				return nil, err
+			}
+			held[shard] = n
 		}
-		held[shard] = n
-		return none, nil
-	}, `SELECT shard, n FROM tallies WHERE whose = $1 AND kind = $2`, whose, t.kind); err != nil {
+		return held, nil
+	}, `SELECT shard, n FROM tallies WHERE whose = $1 AND kind = $2`, whose, t.kind)
+	if err != nil {
 		return err
 	}
 	for shard, n := range held {

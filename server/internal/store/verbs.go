@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"slices"
 )
 
 // A conn is where statements run: a pool, or a transaction on it.
@@ -12,41 +13,61 @@ type conn struct {
 	shard int64 // of tallies, which this transaction changes
 }
 
-// The verbs of statements that return rows are functions, because a method cannot have a type parameter of its own.
+// The verbs of statements that return rows are functions, because a method cannot have a type parameter of its own. What
+// they return may be remembered and shared: what lies behind pointers, slices and maps of it must not be changed.
+
+// read runs a query and returns what collect makes of its rows. Outside of transactions on SQLite, it may return what
+// collect has made of them before.
+func read[T any](ctx context.Context, c *conn, collect func(*sql.Rows) (T, error), text string, args ...any) (T, error) {
+	ask := func() (result T, err error) {
+		rows, err := c.query(ctx, text, args)
+		if err != nil {
+			return result, c.pool.errorOf(err)
+		}
+		defer rows.Close()
+		if result, err = collect(rows); err == nil {
+			err = rows.Err()
+		}
+		return result, c.pool.errorOf(err)
+	}
+	if c.tx != nil || c.pool.cache == nil {
+		return ask()
+	}
+	s, err := c.pool.prepared(ctx, text)
+	if err != nil {
+		var none T
+		return none, c.pool.errorOf(err)
+	}
+	return cached(c.pool.cache, s.reads, text, args, ask)
+}
 
 // list runs a query and scans every row. It never returns nil, because a nil slice is `null` on the wire.
 func list[T any](ctx context.Context, c *conn, scan func(*sql.Rows) (T, error), text string, args ...any) ([]T, error) {
-	rows, err := c.query(ctx, text, args)
-	if err != nil {
-		return nil, c.pool.errorOf(err)
-	}
-	defer rows.Close()
-	items := []T{}
-	for rows.Next() {
-		item, err := scan(rows)
-		if err != nil {
-			return nil, err
+	items, err := read(ctx, c, func(rows *sql.Rows) ([]T, error) {
+		items := []T{}
+		for rows.Next() {
+			item, err := scan(rows)
+			if err != nil {
+				return nil, err
+			}
+			items = append(items, item)
 		}
-		items = append(items, item)
-	}
-	return items, c.pool.errorOf(rows.Err())
+		return items, nil
+	}, text, args...)
+	return slices.Clone(items), err // the caller may change the items
 }
 
 // get runs a query and scans its first row; without one it is ErrNotFound.
 func get[T any](ctx context.Context, c *conn, scan func(*sql.Rows) (T, error), text string, args ...any) (T, error) {
-	var item T
-	rows, err := c.query(ctx, text, args)
-	if err != nil {
-		return item, c.pool.errorOf(err)
-	}
-	defer rows.Close()
-	if !rows.Next() {
-		if err := rows.Err(); err != nil {
-			return item, c.pool.errorOf(err)
+	return read(ctx, c, func(rows *sql.Rows) (item T, err error) {
+		if rows.Next() {
+			return scan(rows)
 		}
-		return item, ErrNotFound
-	}
-	return scan(rows)
+		if err = rows.Err(); err == nil {
+			err = ErrNotFound
+		}
+		return item, err
+	}, text, args...)
 }
 
 // scanOne is the scan of a query with one column.
@@ -59,16 +80,16 @@ func (c *conn) query(ctx context.Context, text string, args []any) (*sql.Rows, e
 	switch {
 	case c.tx != nil:
 		return c.tx.QueryContext(ctx, text, args...)
-	case !c.pool.prepares:
+	case c.pool.cache == nil:
 		return c.pool.db.QueryContext(ctx, text, args...)
 	}
 	// A read of SQLite ends before it could be called off; watching for that would cost more than the read.
 	ctx = context.WithoutCancel(ctx)
-	stmt, err := c.pool.prepared(ctx, text)
+	s, err := c.pool.prepared(ctx, text)
 	if err != nil {
 		return nil, err
 	}
-	return stmt.QueryContext(ctx, args...)
+	return s.QueryContext(ctx, args...)
 }
 
 // exec runs a statement, however many rows it changes.

@@ -1,0 +1,249 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"fmt"
+	"reflect"
+	"sync"
+	"sync/atomic"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+// A cache remembers what was read from SQLite for as long as nothing is committed that touches a table of it. That can be
+// known because all that is written goes through one lane. It never goes by time: what was changed is seen by the next
+// read, also by one that begins while the answer to the change is on its way.
+//
+// What it returns is shared: nobody may change it.
+type cache struct {
+	changes *changes
+
+	mu    sync.Mutex
+	found *simplelru.LRU[question, answer]
+	bytes int
+}
+
+// mostCached is how much a cache remembers, in bytes. What was not asked for the longest time goes first.
+const mostCached = 16 << 20
+
+// A question is a statement with its arguments.
+type question struct {
+	text string
+	args [6]any
+}
+
+// An answer is what was read, when its tables had this stamp.
+type answer struct {
+	value  any
+	stamp  uint64
+	bytes  int
+	digest string // with the race detector: of the value, which must not change
+}
+
+func newCache(changes *changes) (*cache, error) {
+	c := &cache{changes: changes}
+	var err error
+	c.found, err = simplelru.NewLRU(mostCached, func(_ question, a answer) { c.bytes -= a.bytes })
+	return c, err
+}
+
+// cached returns what is remembered of a question, or asks and remembers.
+func cached[T any](c *cache, reads []*version, text string, args []any, ask func() (T, error)) (T, error) {
+	stamp, settled := stampOf(reads)
+	q, ok := questionOf(text, args)
+	if !settled || !ok {
+		return ask()
+	}
+	if value, ok := c.get(q, stamp); ok {
+		return value.(T), nil
+	}
+	value, err := ask()
+	if err == nil {
+		c.put(q, answer{value: value, stamp: stamp, bytes: sizeOf(reflect.ValueOf(value)), digest: digestOf(value)})
+	}
+	return value, err
+}
+
+func questionOf(text string, args []any) (q question, ok bool) {
+	q.text = text
+	if len(args) > len(q.args) {
+		return q, false
+	}
+	for i, arg := range args {
+		if !reflect.ValueOf(arg).Comparable() {
+			return q, false
+		}
+		q.args[i] = arg
+	}
+	return q, true
+}
+
+func (c *cache) get(q question, stamp uint64) (value any, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a, ok := c.found.Get(q)
+	if !ok || a.stamp != stamp {
+		return nil, false
+	}
+	if a.digest != digestOf(a.value) {
+		panic(fmt.Sprintf("what %q has read was changed by a caller", q.text))
+	}
+	return a.value, true
+}
+
+func (c *cache) put(q question, a answer) {
+	if a.bytes > mostCached/8 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.found.Remove(q)
+	c.found.Add(q, a)
+	for c.bytes += a.bytes; c.bytes > mostCached; {
+		c.found.RemoveOldest()
+	}
+}
+
+// sizeOf is about how much memory a value takes.
+func sizeOf(v reflect.Value) int {
+	size := int(v.Type().Size())
+	switch v.Kind() {
+	case reflect.String:
+		size += v.Len()
+	case reflect.Slice, reflect.Array:
+		for i := range v.Len() {
+			size += sizeOf(v.Index(i))
+		}
+	case reflect.Map:
+		for key, value := range v.Seq2() {
+			size += sizeOf(key) + sizeOf(value)
+		}
+	case reflect.Pointer, reflect.Interface:
+		if !v.IsNil() {
+			size += sizeOf(v.Elem())
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			size += sizeOf(v.Field(i)) - int(v.Field(i).Type().Size())
+		}
+	}
+	return size
+}
+
+// changes know which tables of a SQLite file a statement reads and writes, and count what is committed to each.
+type changes struct {
+	db       *sql.DB  // to ask SQLite itself
+	anything *version // is read by every statement, and written by those that SQLite does not explain
+
+	mu     sync.Mutex
+	tables map[string]*version
+}
+
+// A version is the number of commits to a table, twice: it is odd while one is under way.
+type version struct{ atomic.Uint64 }
+
+func newChanges(db *sql.DB) *changes {
+	return &changes{db: db, anything: new(version), tables: map[string]*version{}}
+}
+
+// begin says that these tables are about to change, whoever looks: until end, nobody is told what they held.
+func (c *changes) begin(touched map[*version]bool) {
+	for table := range touched {
+		table.Add(1)
+	}
+}
+
+// end says that these tables have changed, or not.
+func (c *changes) end(touched map[*version]bool) { c.begin(touched) }
+
+// stampOf changes whenever one of the tables does. It is settled if none of them is about to.
+func stampOf(tables []*version) (stamp uint64, settled bool) {
+	settled = true
+	for _, table := range tables {
+		n := table.Load()
+		stamp += n
+		settled = settled && n%2 == 0
+	}
+	return stamp, settled
+}
+
+// readBy are the tables that a statement reads.
+func (c *changes) readBy(text string) ([]*version, error) {
+	reads, _, err := c.explain(text)
+	return append(reads, c.anything), err
+}
+
+// writtenBy are the tables that a statement may change, by itself or by what the references between tables ask for.
+func (c *changes) writtenBy(text string) []*version {
+	_, writes, err := c.explain(text)
+	if err != nil { // such as a statement about tables that a migration is just making
+		return []*version{c.anything}
+	}
+	return writes
+}
+
+// explain asks SQLite which tables a statement opens.
+func (c *changes) explain(text string) (reads, writes []*version, err error) {
+	reads, writes = []*version{}, []*version{}
+	ctx := context.Background()
+	names, err := c.roots(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	rows, err := c.db.QueryContext(ctx, "EXPLAIN "+text, make([]any, 64)...) // SQLite wants an argument for each parameter
+	if err != nil {
+		return nil, nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var address, p1, p2, p3, p5 int64
+		var opcode string
+		var p4, comment any
+		if err := rows.Scan(&address, &opcode, &p1, &p2, &p3, &p4, &p5, &comment); err != nil {
+			return nil, nil, err
+		}
+		switch opcode {
+		case "OpenRead":
+			reads = append(reads, c.table(names[p2]))
+		case "OpenWrite":
+			writes = append(writes, c.table(names[p2]))
+		case "Clear":
+			writes = append(writes, c.table(names[p1]))
+		case "CreateBtree", "Destroy", "ParseSchema":
+			writes = append(writes, c.anything)
+		}
+	}
+	return reads, writes, rows.Err()
+}
+
+// roots are the tables by the page that SQLite opens them at, them or an index of them.
+func (c *changes) roots(ctx context.Context) (map[int64]string, error) {
+	names := map[int64]string{1: "sqlite_schema"}
+	rows, err := c.db.QueryContext(ctx, `SELECT rootpage, tbl_name FROM sqlite_schema WHERE rootpage > 0`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var page int64
+		var name string
+		if err := rows.Scan(&page, &name); err != nil {
+			return nil, err
+		}
+		names[page] = name
+	}
+	return names, rows.Err()
+}
+
+// table is the version of a table.
+func (c *changes) table(name string) *version {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if name == "" {
+		return c.anything
+	}
+	c.tables[name] = cmp.Or(c.tables[name], new(version))
+	return c.tables[name]
+}
