@@ -7,6 +7,7 @@ import (
 	"go/parser"
 	"go/token"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -81,7 +82,7 @@ func (r *recorder) isComplete(t *testing.T) {
 	}
 	texts := 0
 	for _, name := range files {
-		if strings.HasSuffix(name, "_test.go") || name == "dialect.go" { // which asks only for a lock
+		if strings.HasSuffix(name, "_test.go") || slices.Contains([]string{"dialect.go", "cache.go"}, name) { // which ask for a lock, and for the schema
 			continue
 		}
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)

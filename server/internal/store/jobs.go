@@ -150,7 +150,7 @@ func (b *bell) WaitForNotification(ctx context.Context) (*riverdriver.Notificati
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case <-b.rung:
-		return &riverdriver.Notification{Topic: "river_insert", Payload: `{"queue":"` + river.QueueDefault + `"}`}, nil
+		return &riverdriver.Notification{Topic: "river_insert", Payload: "{\"queue\":\"" + river.QueueDefault + "\"}"}, nil
 	}
 }
 

@@ -1,0 +1,210 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/rejoin-dev/rejoin/gen"
+)
+
+func (c *changes) names(of []*version) (names []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for name, table := range c.tables {
+		if slices.Contains(of, table) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+var (
+	readTable    = regexp.MustCompile(`(?i)\b(?:FROM|JOIN) (\w+)`)
+	writtenTable = regexp.MustCompile(`(?i)\b(?:INTO|UPDATE|DELETE FROM) (\w+)`)
+)
+
+// What SQLite says of a statement is compared with what stands in its text, for every statement of the package.
+func TestTheTablesOfEveryStatementAreKnown(t *testing.T) {
+	s := open(t, t.TempDir()+"/rejoin.db")
+	seen := recording(s)
+	(&life{T: t, s: s, nowAt: time.Now()}).everything()
+	known := s.read.cache.changes
+	isTable := func(name string) bool {
+		var is bool
+		if err := s.read.db.QueryRow(`SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = $1)`, name).Scan(&is); err != nil {
+			t.Fatal(err)
+		}
+		return is
+	}
+	checked := 0
+	for text := range seen.found {
+		reads, err := known.readBy(text)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+		writes := known.writtenBy(text)
+		if slices.Contains(writes, known.anything) {
+			t.Errorf("is not understood: %s", text)
+		}
+		isRead := strings.HasPrefix(strings.TrimSpace(text), "SELECT")
+		pattern, found := writtenTable, known.names(writes)
+		if isRead {
+			pattern, found = readTable, known.names(reads)
+			if len(writes) > 0 {
+				t.Errorf("writes %v: %s", known.names(writes), text)
+			}
+		}
+		for _, match := range pattern.FindAllStringSubmatch(text, -1) {
+			if isTable(match[1]) && !slices.Contains(found, match[1]) {
+				t.Errorf("%s is not among %v: %s", match[1], found, text)
+			}
+			checked++
+		}
+	}
+	if checked < 80 {
+		t.Errorf("only %d tables were looked for", checked)
+	}
+	// What the references between tables delete is written, too.
+	if writes := known.names(known.writtenBy(`DELETE FROM members WHERE account = $1`)); !slices.Contains(writes, "member_roles") {
+		t.Errorf("the roles of a member who leaves are not among %v", writes)
+	}
+}
+
+// Whoever reads after a change was acknowledged, or after somebody else has seen it, sees it, too.
+func TestNobodySeesWhatWasThereBefore(t *testing.T) {
+	s := open(t, t.TempDir()+"/rejoin.db")
+	l := &life{T: t, s: s, nowAt: time.Now()}
+	account := l.account()
+	id := l.server(account)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	var newest atomic.Int64 // that was acknowledged or seen
+	seen := func(n int64) {
+		for old := newest.Load(); n > old && !newest.CompareAndSwap(old, n); old = newest.Load() {
+		}
+	}
+	var reads atomic.Int64
+	var group sync.WaitGroup
+	group.Go(func() {
+		defer cancel()
+		for n := int64(1); n <= 400; n++ {
+			err := s.Tx(context.Background(), func(tx *Tx) error { return tx.Servers.Update(context.Background(), id, strconv.FormatInt(n, 10), "") })
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			seen(n)
+			if n%3 == 0 { // and a while in which it can be remembered
+				time.Sleep(100 * time.Microsecond)
+			}
+		}
+	})
+	group.Go(func() { // commits that touch nothing of it
+		for ctx.Err() == nil {
+			s.Tx(context.Background(), func(tx *Tx) error { return count("x")(context.Background(), tx) })
+		}
+	})
+	for range 4 {
+		group.Go(func() {
+			for ctx.Err() == nil {
+				atLeast := newest.Load()
+				servers, err := s.Servers.ListOf(ctx, account)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				n, err := strconv.ParseInt(servers[0].Name, 10, 64)
+				if err == nil && n < atLeast {
+					t.Errorf("read %d after %d", n, atLeast)
+					return
+				}
+				seen(n)
+				reads.Add(1)
+			}
+		})
+	}
+	group.Wait()
+	if reads.Load() < 1000 {
+		t.Errorf("only %d reads", reads.Load())
+	}
+}
+
+func TestWhatWasReadIsRememberedUntilItsTablesChange(t *testing.T) {
+	s := open(t, t.TempDir()+"/rejoin.db")
+	l := &life{T: t, s: s, nowAt: time.Now()}
+	account := l.account()
+	id := l.server(account)
+	asked := 0
+	s.read.saw = func(string, []any) { asked++ }
+	list := func() []gen.Channel {
+		t.Helper()
+		channels, err := s.Channels.List(t.Context(), id, Viewer{Account: account, Full: true})
+		l.must(err)
+		return channels
+	}
+	first := list()
+	first[0].Topic = "of the caller" // who may change what it gets
+	if again := list(); asked != 1 || len(again) != 1 || again[0].Topic != "" {
+		t.Errorf("asked %d times, got %v", asked, again)
+	}
+	l.tx(func(tx *Tx) error { return count("x")(t.Context(), tx) })
+	if list(); asked != 1 {
+		t.Errorf("asked %d times: the commit touched nothing of it", asked)
+	}
+	undone := errors.New("undone")
+	if err := s.Tx(t.Context(), func(tx *Tx) error { l.must(tx.Channels.Delete(t.Context(), first[0].ID)); return undone }); !errors.Is(err, undone) {
+		t.Error(err)
+	}
+	if after := list(); len(after) != 1 {
+		t.Errorf("got %v after nothing was changed", after)
+	}
+	l.tx(func(tx *Tx) error { return tx.Channels.Delete(t.Context(), first[0].ID) })
+	if after := list(); len(after) != 0 {
+		t.Errorf("got %v after it was deleted", after)
+	}
+}
+
+func TestACacheIsBounded(t *testing.T) {
+	s := open(t, t.TempDir()+"/rejoin.db")
+	c := s.read.cache
+	reads, err := c.changes.readBy(`SELECT value FROM counters WHERE name = $1`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	ask := func(key string, bytes int) {
+		t.Helper()
+		got, err := cached(c, reads, "text", []any{key}, func() ([]string, error) {
+			asked++
+			return []string{strings.Repeat("x", bytes)}, nil
+		})
+		if err != nil || len(got[0]) != bytes {
+			t.Errorf("got %d bytes (%v), want %d", len(got[0]), err, bytes)
+		}
+	}
+	const bytes, many = 100_000, 1000
+	for i := range many {
+		ask(strconv.Itoa(i), bytes)
+		ask(strconv.Itoa(i), bytes)
+	}
+	if asked != many {
+		t.Errorf("asked %d times for %d questions", asked, many)
+	}
+	if n := c.found.Len(); c.bytes > mostCached || n < 100 || n > mostCached/bytes {
+		t.Errorf("%d answers of %d bytes are remembered", n, c.bytes)
+	}
+	asked = 0
+	ask("large", mostCached)
+	ask("large", mostCached)
+	if asked != 2 {
+		t.Error("what is too large was remembered")
+	}
+}

@@ -1,0 +1,302 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// A crowd are transactions that wait in the lane while another one has the turn, so that all of them are one group.
+type crowd struct {
+	*testing.T
+	s    *Store
+	lane *lane
+}
+
+func crowdOn(t *testing.T) crowd {
+	t.Helper()
+	s := open(t, t.TempDir()+"/rejoin.db")
+	session, err := s.write.db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := crowd{T: t, s: s}
+	if err := session.Raw(func(conn any) error { c.lane = conn.(*writer).lane; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if err := session.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// together runs all of them as one group and returns their errors.
+func (c crowd) together(all ...func(ctx context.Context, tx *Tx) error) []error {
+	c.Helper()
+	errs := make([]error, len(all))
+	var group sync.WaitGroup
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	run := func(i int, before func()) {
+		group.Go(func() {
+			errs[i] = c.s.Tx(c.Context(), func(tx *Tx) error {
+				before()
+				return all[i](c.Context(), tx)
+			})
+		})
+	}
+	run(0, func() { close(begun); <-goOn })
+	<-begun
+	for i := range all[1:] {
+		run(i+1, func() {})
+	}
+	for c.lane.waiting.Load() < int64(len(all)-1) {
+		time.Sleep(time.Millisecond)
+	}
+	close(goOn)
+	group.Wait()
+	return errs
+}
+
+// count adds one to a counter of that name.
+func count(name string) func(context.Context, *Tx) error {
+	return func(ctx context.Context, tx *Tx) error {
+		return tx.Auth.exec(ctx, `INSERT INTO counters (name, value) VALUES ($1, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1`, name)
+	}
+}
+
+func (c crowd) counted(name string) (n int) {
+	c.Helper()
+	if err := c.s.read.db.QueryRow(`SELECT COALESCE(SUM(value), 0) FROM counters WHERE name = $1`, name).Scan(&n); err != nil {
+		c.Fatal(err)
+	}
+	return n
+}
+
+// commits is how many commits have touched the counters.
+func (c crowd) commits() uint64 { return c.lane.changes.table("counters").Load() / 2 }
+
+func TestThoseWhoWaitAreCommittedTogether(t *testing.T) {
+	c := crowdOn(t)
+	all := make([]func(context.Context, *Tx) error, 50)
+	for i := range all {
+		all[i] = count("x")
+	}
+	before := c.commits()
+	if err := errors.Join(c.together(all...)...); err != nil {
+		t.Fatal(err)
+	}
+	if n := c.counted("x"); n != len(all) {
+		t.Errorf("counted %d, want %d", n, len(all))
+	}
+	if n := c.commits() - before; n != 1 {
+		t.Errorf("%d commits for %d who waited, want 1", n, len(all))
+	}
+}
+
+func TestAGroupIsNotEndless(t *testing.T) {
+	c := crowdOn(t)
+	all := make([]func(context.Context, *Tx) error, mostMembers+1)
+	for i := range all {
+		all[i] = count("x")
+	}
+	before := c.commits()
+	if err := errors.Join(c.together(all...)...); err != nil {
+		t.Fatal(err)
+	}
+	if n := c.commits() - before; n != 2 {
+		t.Errorf("%d commits, want 2", n)
+	}
+}
+
+func TestOneThatFailsIsRolledBackAlone(t *testing.T) {
+	c := crowdOn(t)
+	wrong := errors.New("wrong")
+	errs := c.together(count("a"), func(ctx context.Context, tx *Tx) error {
+		return errors.Join(wrong, count("b")(ctx, tx))
+	}, func(ctx context.Context, tx *Tx) error {
+		return tx.Auth.exec(ctx, `INSERT INTO counters (name, value) VALUES ('a', 1)`)
+	}, count("a"))
+	if errs[0] != nil || errs[3] != nil || !errors.Is(errs[1], wrong) || !errors.Is(errs[2], ErrDuplicate) {
+		t.Errorf("got %v", errs)
+	}
+	if a, b := c.counted("a"), c.counted("b"); a != 2 || b != 0 {
+		t.Errorf("counted %d and %d, want 2 and 0", a, b)
+	}
+}
+
+func TestACommitThatFailsFailsForAll(t *testing.T) {
+	c := crowdOn(t)
+	errs := c.together(count("a"), func(ctx context.Context, tx *Tx) error {
+		return errors.Join(
+			tx.Auth.exec(ctx, `PRAGMA defer_foreign_keys = ON`), // what is wrong is seen by the commit
+			tx.Auth.exec(ctx, `INSERT INTO sessions (token_hash, account, created_at, expires_at) VALUES ('x', 77, 0, 0)`))
+	}, count("a"))
+	for i, err := range errs {
+		if err == nil {
+			t.Errorf("%d was told that it is kept", i)
+		}
+	}
+	if n := c.counted("a"); n != 0 {
+		t.Errorf("counted %d, want 0", n)
+	}
+	if err := c.s.Tx(t.Context(), func(tx *Tx) error { return count("a")(t.Context(), tx) }); err != nil || c.counted("a") != 1 {
+		t.Errorf("the next one: %v, counted %d", err, c.counted("a"))
+	}
+}
+
+// A full disk makes SQLite give up the whole transaction. Nobody of it may believe to be kept, nor go on outside of it; who
+// comes next has a group of their own.
+func TestAFullDiskFailsForAllWhoseTransactionItIs(t *testing.T) {
+	c := crowdOn(t)
+	limit := func(pages string) {
+		t.Helper()
+		if _, err := c.s.write.db.Exec(`PRAGMA max_page_count = ` + pages); err != nil {
+			t.Fatal(err)
+		}
+	}
+	limit("1") // as many as there are
+	errs := c.together(count("a"), func(ctx context.Context, tx *Tx) error {
+		err := tx.Auth.exec(ctx, `INSERT INTO counters (name, value) VALUES (hex(zeroblob(1000000)), 1)`)
+		if err == nil {
+			t.Error("there was room")
+		}
+		count("b")(ctx, tx) // as if nothing had been
+		return nil
+	}, count("a"))
+	if !errors.Is(errs[0], ErrUnavailable) || !errors.Is(errs[1], ErrUnavailable) || errs[2] != nil {
+		t.Errorf("got %v, want ErrUnavailable twice, and success", errs)
+	}
+	if a, b := c.counted("a"), c.counted("b"); a != 1 || b != 0 {
+		t.Errorf("counted %d and %d, want 1 and 0", a, b)
+	}
+	limit("1000000")
+	if errs := c.together(count("a"), count("a")); errors.Join(errs...) != nil || c.counted("a") != 3 {
+		t.Errorf("afterwards: %v, counted %d", errs, c.counted("a"))
+	}
+}
+
+func TestAPanicComesBackToItsCallerAndHoldsUpNobody(t *testing.T) {
+	c := crowdOn(t)
+	func() {
+		defer func() {
+			if caught := recover(); caught != "mine" {
+				t.Errorf("caught %v", caught)
+			}
+		}()
+		c.s.Tx(t.Context(), func(tx *Tx) error { return errors.Join(count("b")(t.Context(), tx), panicking()) })
+	}()
+	if err := errors.Join(c.together(count("a"), count("a"))...); err != nil || c.counted("a") != 2 || c.counted("b") != 0 {
+		t.Errorf("the next ones: %v, counted %d and %d", err, c.counted("a"), c.counted("b"))
+	}
+}
+
+func panicking() error { panic("mine") }
+
+func TestWhoHasGoneIsNotRunAndHoldsUpNobody(t *testing.T) {
+	c := crowdOn(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	var gone sync.WaitGroup
+	err := errors.Join(c.together(func(_ context.Context, tx *Tx) error {
+		gone.Go(func() {
+			err := c.s.Tx(ctx, func(tx *Tx) error { return count("b")(t.Context(), tx) })
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("got %v, want context.Canceled", err)
+			}
+		})
+		for c.lane.waiting.Load() < 2 {
+			time.Sleep(time.Millisecond)
+		}
+		cancel()
+		return count("a")(t.Context(), tx)
+	}, count("a"))...)
+	gone.Wait()
+	if a, b := c.counted("a"), c.counted("b"); err != nil || a != 2 || b != 0 {
+		t.Errorf("%v, counted %d and %d, want 2 and 0", err, a, b)
+	}
+}
+
+// The context of a request does not reach the lane: a statement that is interrupted could take the group with it.
+func TestWhoGoesInTheMiddleIsRolledBackAlone(t *testing.T) {
+	c := crowdOn(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	var group sync.WaitGroup
+	err := errors.Join(c.together(func(_ context.Context, tx *Tx) error {
+		group.Go(func() {
+			err := c.s.Tx(ctx, func(tx *Tx) error {
+				if err := count("b")(ctx, tx); err != nil {
+					t.Error(err)
+				}
+				cancel()
+				return count("b")(ctx, tx)
+			})
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("got %v, want context.Canceled", err)
+			}
+		})
+		for c.lane.waiting.Load() < 2 {
+			time.Sleep(time.Millisecond)
+		}
+		return count("a")(t.Context(), tx)
+	}, count("a"))...)
+	group.Wait()
+	if a, b := c.counted("a"), c.counted("b"); err != nil || a != 2 || b != 0 {
+		t.Errorf("%v, counted %d and %d, want 2 and 0", err, a, b)
+	}
+}
+
+// A statement may be run again while its rows are being read, and one outside of a transaction is one by itself.
+func TestStatementsOfTheLaneDoNotDisturbEachOther(t *testing.T) {
+	c := crowdOn(t)
+	ctx := t.Context()
+	const text = `SELECT name FROM counters ORDER BY name`
+	if err := errors.Join(c.together(count("a"), count("b"))...); err != nil {
+		t.Fatal(err)
+	}
+	names := func(q interface {
+		QueryContext(context.Context, string, ...any) (*sql.Rows, error)
+	}, inside func()) (names []string) {
+		rows, err := q.QueryContext(ctx, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var name string
+			if err := rows.Scan(&name); err != nil {
+				t.Fatal(err)
+			}
+			names = append(names, name)
+			inside()
+		}
+		return names
+	}
+	want := []string{"a", "account", "b"}
+	err := c.s.Tx(ctx, func(tx *Tx) error {
+		got := names(tx.Jobs.tx, func() {
+			if inner := names(tx.Jobs.tx, func() {}); !slices.Equal(inner, want) {
+				t.Errorf("got %v, want %v", inner, want)
+			}
+		})
+		if !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := names(c.s.write.db, func() {}); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if _, err := c.s.write.db.Exec(`INSERT INTO counters (name, value) VALUES ('a', 1)`); err == nil {
+		t.Error("a duplicate was added")
+	}
+	var value int
+	if err := c.s.write.db.QueryRow(`UPDATE counters SET value = 7 WHERE name = 'a' RETURNING value`).Scan(&value); err != nil || value != 7 || c.counted("a") != 7 {
+		t.Errorf("%v, %d, counted %d, want 7", err, value, c.counted("a"))
+	}
+}
