@@ -33,6 +33,7 @@ var (
 
 // What SQLite says of a statement is compared with what stands in its text, for every statement of the package.
 func TestTheTablesOfEveryStatementAreKnown(t *testing.T) {
+	t.Parallel()
 	s := open(t, t.TempDir()+"/rejoin.db")
 	seen := recording(s)
 	(&life{T: t, s: s, nowAt: time.Now()}).everything()
@@ -80,6 +81,7 @@ func TestTheTablesOfEveryStatementAreKnown(t *testing.T) {
 
 // Whoever reads after a change was acknowledged, or after somebody else has seen it, sees it, too.
 func TestNobodySeesWhatWasThereBefore(t *testing.T) {
+	t.Parallel()
 	s := open(t, t.TempDir()+"/rejoin.db")
 	l := &life{T: t, s: s, nowAt: time.Now()}
 	account := l.account()
@@ -138,6 +140,7 @@ func TestNobodySeesWhatWasThereBefore(t *testing.T) {
 }
 
 func TestWhatWasReadIsRememberedUntilItsTablesChange(t *testing.T) {
+	t.Parallel()
 	s := open(t, t.TempDir()+"/rejoin.db")
 	l := &life{T: t, s: s, nowAt: time.Now()}
 	account := l.account()
@@ -173,6 +176,7 @@ func TestWhatWasReadIsRememberedUntilItsTablesChange(t *testing.T) {
 }
 
 func TestACacheIsBounded(t *testing.T) {
+	t.Parallel()
 	s := open(t, t.TempDir()+"/rejoin.db")
 	c := s.read.cache
 	reads, err := c.changes.readBy(`SELECT value FROM counters WHERE name = $1`)
@@ -190,7 +194,7 @@ func TestACacheIsBounded(t *testing.T) {
 			t.Errorf("got %d bytes (%v), want %d", len(got[0]), err, bytes)
 		}
 	}
-	const bytes, many = 100_000, 1000
+	const bytes, many = 500_000, 100
 	for i := range many {
 		ask(strconv.Itoa(i), bytes)
 		ask(strconv.Itoa(i), bytes)
@@ -198,7 +202,7 @@ func TestACacheIsBounded(t *testing.T) {
 	if asked != many {
 		t.Errorf("asked %d times for %d questions", asked, many)
 	}
-	if n := c.found.Len(); c.bytes > mostCached || n < 100 || n > mostCached/bytes {
+	if n := c.found.Len(); c.bytes > mostCached || n < 20 || n > mostCached/bytes {
 		t.Errorf("%d answers of %d bytes are remembered", n, c.bytes)
 	}
 	asked = 0

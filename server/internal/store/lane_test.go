@@ -19,6 +19,7 @@ type crowd struct {
 
 func crowdOn(t *testing.T) crowd {
 	t.Helper()
+	t.Parallel()
 	s := open(t, t.TempDir()+"/rejoin.db")
 	session, err := s.write.db.Conn(t.Context())
 	if err != nil {
@@ -34,7 +35,7 @@ func crowdOn(t *testing.T) crowd {
 	return c
 }
 
-// together runs all of them as one group and returns their errors.
+// together runs all of them, one after another, as one group, and returns their errors.
 func (c crowd) together(all ...func(ctx context.Context, tx *Tx) error) []error {
 	c.Helper()
 	errs := make([]error, len(all))
@@ -52,13 +53,18 @@ func (c crowd) together(all ...func(ctx context.Context, tx *Tx) error) []error 
 	<-begun
 	for i := range all[1:] {
 		run(i+1, func() {})
-	}
-	for c.lane.waiting.Load() < int64(len(all)-1) {
-		time.Sleep(time.Millisecond)
+		c.waitFor(i + 1)
 	}
 	close(goOn)
 	group.Wait()
 	return errs
+}
+
+// waitFor waits until so many wait for a turn.
+func (c crowd) waitFor(n int) {
+	for c.lane.waiting.Load() < int64(n) {
+		time.Sleep(100 * time.Microsecond)
+	}
 }
 
 // count adds one to a counter of that name.
@@ -207,9 +213,7 @@ func TestWhoHasGoneIsNotRunAndHoldsUpNobody(t *testing.T) {
 				t.Errorf("got %v, want context.Canceled", err)
 			}
 		})
-		for c.lane.waiting.Load() < 2 {
-			time.Sleep(time.Millisecond)
-		}
+		c.waitFor(2)
 		cancel()
 		return count("a")(t.Context(), tx)
 	}, count("a"))...)
@@ -237,9 +241,7 @@ func TestWhoGoesInTheMiddleIsRolledBackAlone(t *testing.T) {
 				t.Errorf("got %v, want context.Canceled", err)
 			}
 		})
-		for c.lane.waiting.Load() < 2 {
-			time.Sleep(time.Millisecond)
-		}
+		c.waitFor(2)
 		return count("a")(t.Context(), tx)
 	}, count("a"))...)
 	group.Wait()
