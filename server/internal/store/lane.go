@@ -76,15 +76,24 @@ func (l *lane) enter(ctx context.Context) error {
 
 func (l *lane) begin() error {
 	if l.group == nil {
-		if err := l.reconnect(); err != nil {
-			return err
+		err := l.beginGroup()
+		if err != nil { // whatever may have happened to the connection, a new one knows nothing of it
+			l.disconnect()
+			err = l.beginGroup()
 		}
-		if err := l.command("BEGIN IMMEDIATE"); err != nil {
+		if err != nil {
 			return err
 		}
 		l.group = &group{touched: map[*version]bool{}, done: make(chan struct{})}
 	}
 	return l.member("SAVEPOINT member")
+}
+
+func (l *lane) beginGroup() error {
+	if err := l.reconnect(); err != nil {
+		return err
+	}
+	return l.command("BEGIN IMMEDIATE")
 }
 
 // leave ends the turn of a member, whose changes are kept or not, and waits until the group is on the disk.
@@ -128,8 +137,8 @@ func (l *lane) end(g *group) {
 	if g.err == nil {
 		g.err = l.command("COMMIT")
 	}
-	if g.err != nil && l.command("ROLLBACK") != nil {
-		l.disconnect() // which rolls back whatever there is
+	if g.err != nil {
+		l.command("ROLLBACK") // there is nothing to roll back where SQLite has done so by itself
 	}
 	l.changes.end(g.touched)
 	close(g.done)
