@@ -1,7 +1,10 @@
-.PHONY: run test generate check lint bench diff mutants
+.PHONY: run test generate check lint bench bench-save diff mutants
 
 # Packages that ./... leaves out.
 ASIDE = ./api/conformance/testdata/mapserver ./.ci/contract-diff
+
+# It is a tool of this module alone, and nothing is built from it.
+BENCHSTAT = go run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 
 run: ## run the backend on SQLite in ./rejoin-data
 	go run ./server/cmd/rejoin serve
@@ -28,8 +31,15 @@ check: generate ## what is committed is what the contract generates, formatted, 
 lint: ## the contract by the rules of Redocly and Spectral, and its formats against ajv-formats (needs Node.js)
 	@.ci/lint
 
-bench: ## speed, side by side with what it is compared to
-	go test ./server ./api/contract -run '^$$' -bench .
+bench: ## speed, side by side with what it is compared to, in one table: make bench ONLY='POST /channels'
+	@mkdir -p .bench && rm -f .bench/latest.txt
+	REJOIN_BENCH_ONLY='$(ONLY)' REJOIN_BENCH_LINES='$(CURDIR)/.bench/latest.txt' go test ./server -run '^$$' -bench . -timeout 20m
+	go test ./api/contract -run '^$$' -bench . -count 5 > .bench/contract.txt || { cat .bench/contract.txt; exit 1; }
+	@cat .bench/contract.txt >> .bench/latest.txt
+	@test ! -f .bench/baseline.txt || $(BENCHSTAT) .bench/baseline.txt .bench/latest.txt
+
+bench-save: ## keep what 'make bench' measured last: later runs are compared with it
+	cp .bench/latest.txt .bench/baseline.txt
 
 diff: ## whether the contract breaks callers of the last released one, or of another: make diff BASE=<revision>
 	go test ./.ci/contract-diff

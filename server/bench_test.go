@@ -1,164 +1,197 @@
 package server
 
 import (
-	"bufio"
-	"bytes"
-	"context"
-	"fmt"
-	"io"
-	"net"
-	"net/http"
-	"net/textproto"
-	"runtime"
-	"strconv"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/labstack/echo/v4"
+	"github.com/rejoin-dev/rejoin/server/internal/pgtest"
 )
 
-// BenchmarkListServers compares, over loopback sockets and in one run, GET /servers (authenticated, validated, three
-// servers read from SQLite) with a bare Echo handler that answers the same bytes. The two take turns, so that whatever
-// else the machine does hits both. The client only writes and reads bytes: what it costs would flatter the ratio.
-func BenchmarkListServers(b *testing.B) {
-	ctx, stop := context.WithCancel(context.Background())
-	s, err := New(ctx, Config{Data: b.TempDir()})
-	if err != nil {
-		b.Fatal(err)
+// BenchmarkSpeed prints one table of how fast everything is: each row is a kind of request and who answers it. Whoever is
+// measured is a process of its own, the very binary that operators run, and is asked over loopback sockets. All rows take turns,
+// round by round, so that whatever else the machine does hits all of them; a figure is the median of the rounds.
+//
+// Variables of the environment choose what is measured:
+//   - REJOIN_BENCH_ONLY, a regular expression: only the rows that it finds, such as "POST /channels" or "SQLite";
+//   - REJOIN_BENCH_BINARY, a binary: another rejoin beside the one of this checkout, in the same rounds;
+//   - REJOIN_BENCH_POCKETBASE, a binary: PocketBase's list and create beside those of servers;
+//   - REJOIN_BENCH_LINES, a file: gets a line for each row and round, for benchstat.
+func BenchmarkSpeed(b *testing.B) {
+	bench := newBench(b)
+	for range rounds {
+		for _, r := range bench.rows {
+			r.measure(b)
+		}
 	}
-	token, err := s.Token(ctx, "bench@example.com")
-	if err != nil {
-		b.Fatal(err)
-	}
-	for i := range 3 {
-		createServer(b, s.Handler(), token, fmt.Sprintf("Server %d", i))
-	}
-	answer := send(s.Handler(), request("GET", "/servers", token))
-	if answer.Code != http.StatusOK {
-		b.Fatalf("GET /servers answered %d", answer.Code)
-	}
+	bench.checkCounts(b)
+	printTable(os.Stdout, bench.rows)
+	appendLines(b, os.Getenv("REJOIN_BENCH_LINES"), bench.rows)
+	b.ReportMetric(0, "ns/op") // the table says more
+}
 
-	bare := echo.New()
-	bare.GET("/servers", func(c echo.Context) error {
-		return c.JSONBlob(http.StatusOK, answer.Body.Bytes())
+const (
+	rounds = 5
+	// A turn is how long a row is asked in a round, after a while that does not count: caches are cold from others' turns.
+	turn   = 400 * time.Millisecond
+	warmUp = 50 * time.Millisecond
+)
+
+// A work is what is asked for.
+type work struct {
+	name        string // of the pool that the requests are from
+	what        string // for people
+	members     int    // of the community
+	connections int
+	creates     bool
+	beside      *work // goes on at the same time, and has its own row
+}
+
+const few, many = 10, 1_000_000
+
+var works = []work{
+	{name: "servers", what: "GET /servers", members: few, connections: 16},
+	{name: "channels", what: "GET /servers/{id}/channels, 50 of them", members: few, connections: 16},
+	{name: "members", what: "GET /servers/{id}/members, first page of 10", members: few, connections: 16},
+	{name: "members", what: "GET /servers/{id}/members, first page of 1,000,000", members: many, connections: 16},
+	{name: "members-deep", what: "GET /servers/{id}/members, in the middle of 10", members: few, connections: 16},
+	{name: "members-deep", what: "GET /servers/{id}/members, in the middle of 1,000,000", members: many, connections: 16},
+	{name: "audit", what: "GET /servers/{id}/audit, first page of 10", members: few, connections: 16},
+	{name: "audit", what: "GET /servers/{id}/audit, first page of 1,000,000", members: many, connections: 16},
+	{name: "create-channel", what: "POST /channels, 1 connection", members: few, connections: 1, creates: true},
+	{name: "create-channel", what: "POST /channels, 16 connections", members: few, connections: 16, creates: true},
+	{name: "create-channel", what: "POST /channels, 16 connections, among 1,000,000 rows", members: many, connections: 16, creates: true},
+	{name: "create-channel", what: "POST /channels, 64 connections", members: few, connections: 64, creates: true},
+	{name: "create-server", what: "POST /servers, 1 connection", members: few, connections: 1, creates: true},
+	{name: "create-server", what: "POST /servers, 16 connections", members: few, connections: 16, creates: true},
+	{name: "create-server", what: "POST /servers, 64 connections", members: few, connections: 64, creates: true},
+	{name: "servers", what: "GET /servers, 16 connections, while 4 create channels", members: few, connections: 16, beside: &work{
+		name: "create-channel", what: "POST /channels, 4 connections, while 16 list servers", members: few, connections: 4, creates: true}},
+}
+
+// A database is a kind of database.
+type database struct {
+	name, driver string
+	config       func(testing.TB) Config // of an empty one
+}
+
+// A contender is who answers, with few members and with many. Nothing is started before it is asked for.
+type contender struct {
+	name, binary string
+	with         map[int]func() *backend // by the number of members
+}
+
+// A bench is everything that is measured.
+type bench struct {
+	dir        string
+	only       *regexp.Regexp
+	contenders []contender
+	backends   []*backend // that were started
+	rows       []*row
+}
+
+func newBench(b *testing.B) *bench {
+	m := &bench{dir: b.TempDir(), only: regexp.MustCompile(os.Getenv("REJOIN_BENCH_ONLY"))}
+	ours := filepath.Join(m.dir, "rejoin")
+	if output, err := exec.Command("go", "build", "-o", ours, "./cmd/rejoin").CombinedOutput(); err != nil {
+		b.Fatalf("%v\n%s", err, output)
+	}
+	databases := []database{{"SQLite", "sqlite", func(t testing.TB) Config { return Config{Data: t.TempDir()} }}}
+	if pgtest.Installed() {
+		pgtest.Durable()
+		databases = append(databases, database{"PostgreSQL", "pgx", func(t testing.TB) Config {
+			return Config{Data: t.TempDir(), Database: pgtest.URL(t)}
+		}})
+	}
+	for _, database := range databases {
+		m.contend(b, database, thisBinary, ours)
+		if other := os.Getenv("REJOIN_BENCH_BINARY"); other != "" {
+			m.contend(b, database, otherBinary, other)
+		}
+	}
+	if binary := os.Getenv("REJOIN_BENCH_POCKETBASE"); binary != "" {
+		m.contenders = append(m.contenders, contender{"PocketBase", "pocketbase", map[int]func() *backend{
+			few: m.once(func() *backend { return newPocketBase(b, binary) }),
+		}})
+	}
+	disk := m.add(newDiskRow(b, m.dir))
+	for _, w := range works {
+		m.addWork(b, w, disk)
+	}
+	if len(m.rows) == 1 { // the disk alone
+		b.Fatalf("REJOIN_BENCH_ONLY finds nothing: %s", m.only)
+	}
+	return m
+}
+
+// contend adds a binary on a database.
+func (m *bench) contend(b *testing.B, database database, label, binary string) {
+	c := contender{database.name, label, map[int]func() *backend{}}
+	for _, members := range []int{few, many} {
+		c.with[members] = m.once(func() *backend { return newCommunity(b, binary, database, members) })
+	}
+	m.contenders = append(m.contenders, c)
+}
+
+func (m *bench) once(start func() *backend) func() *backend {
+	return sync.OnceValue(func() *backend {
+		c := start()
+		m.backends = append(m.backends, c)
+		return c
 	})
-	listen := func() net.Listener {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			b.Fatal(err)
+}
+
+func (m *bench) add(r *row) *row {
+	m.rows = append(m.rows, r)
+	return r
+}
+
+// addWork adds a row for everybody who can do a work, and for the yardstick: a bare Echo that answers the same bytes, or the
+// disk, which has to keep what is created.
+func (m *bench) addWork(b *testing.B, w work, disk *row) {
+	yardstick := disk
+	var besides []*row
+	for _, c := range m.contenders {
+		start := c.with[w.members]
+		if start == nil || !m.only.MatchString(w.what+" by "+c.name) {
+			continue
 		}
-		return listener
-	}
-	ours, theirs := listen(), listen()
-	done := make(chan error)
-	go func() { done <- s.Serve(ctx, ours) }()
-	bareServer := &http.Server{Handler: bare}
-	go bareServer.Serve(theirs)
-
-	var wire bytes.Buffer
-	request("GET", "/servers", token).Write(&wire)
-	compare(b, newLoad(b, ours.Addr(), wire.Bytes()), newLoad(b, theirs.Addr(), wire.Bytes()))
-
-	stop()
-	if err := <-done; err != nil {
-		b.Error(err)
-	}
-	bareServer.Close()
-	s.Close()
-}
-
-// compare runs both by turns and reports the ratio.
-func compare(b *testing.B, ours, bare *load) {
-	sides := []*load{ours, bare}
-	const round = 2000
-	for _, side := range sides { // connections, prepared statements and pools are warm when the clock starts
-		side.run(b, round)
-	}
-	var took [2]time.Duration
-	requests := 0
-	b.ResetTimer()
-	for requests < b.N {
-		for i, side := range sides {
-			took[i] += side.run(b, round)
+		backend := start()
+		requests := backend.pools[w.name]
+		if requests == nil || w.beside != nil && backend.pools[w.beside.name] == nil {
+			continue
 		}
-		requests += round
-	}
-	b.StopTimer()
-	b.ReportMetric(float64(requests)/took[0].Seconds(), "rejoin-req/s")
-	b.ReportMetric(float64(requests)/took[1].Seconds(), "bare-req/s")
-	b.ReportMetric(took[1].Seconds()/took[0].Seconds(), "ratio")
-	b.ReportMetric(0, "ns/op") // both sides together; it says nothing
-}
-
-// A load sends one request over and over, on a few connections at once.
-type load struct {
-	conns   []net.Conn
-	request []byte
-}
-
-func newLoad(b *testing.B, to net.Addr, request []byte) *load {
-	l := &load{request: request}
-	for range 8 * runtime.GOMAXPROCS(0) {
-		conn, err := net.Dial("tcp", to.String())
-		if err != nil {
-			b.Fatal(err)
+		if !w.creates && yardstick == disk {
+			yardstick = m.add(newBareRow(b, w, backend.answer(b, requests.requests[0])))
 		}
-		b.Cleanup(func() { conn.Close() })
-		l.conns = append(l.conns, conn)
+		r := m.add(&row{what: w.what, by: c.name, binary: c.binary, yardstick: yardstick})
+		asked := newLoad(backend.address, requests, w.connections)
+		if w.beside == nil {
+			r.measure = func(b *testing.B) { r.take(b, backend.process, asked) }
+			continue
+		}
+		beside := &row{what: w.beside.what, by: c.name, binary: c.binary, yardstick: disk, measure: func(*testing.B) {}}
+		besides = append(besides, beside)
+		writing := newLoad(backend.address, backend.pools[w.beside.name], w.beside.connections)
+		r.measure = func(b *testing.B) { takeBoth(b, r, asked, beside, writing) }
 	}
-	return l
+	m.rows = append(m.rows, besides...)
 }
 
-func (l *load) run(b *testing.B, requests int) time.Duration {
-	start := time.Now()
-	var group sync.WaitGroup
-	for _, conn := range l.conns {
-		group.Go(func() {
-			answers := bufio.NewReader(conn)
-			for range requests / len(l.conns) {
-				if _, err := conn.Write(l.request); err != nil {
-					b.Error(err)
-					return
-				}
-				if err := skipAnswer(answers); err != nil {
-					b.Error(err)
-					return
-				}
+// checkCounts fails unless whatever was acknowledged, and nothing else, is what callers see.
+func (m *bench) checkCounts(b *testing.B) {
+	for _, c := range m.backends {
+		for name, p := range c.pools {
+			if p.count == nil {
+				continue
 			}
-		})
-	}
-	group.Wait()
-	return time.Since(start)
-}
-
-func skipAnswer(r *bufio.Reader) error {
-	line, err := r.ReadSlice('\n')
-	if err != nil {
-		return err
-	}
-	if !bytes.HasPrefix(line, []byte("HTTP/1.1 200 ")) {
-		return fmt.Errorf("unexpected answer: %s", line)
-	}
-	length := -1
-	for {
-		line, err := r.ReadSlice('\n')
-		if err != nil {
-			return err
-		}
-		line = textproto.TrimBytes(line)
-		if len(line) == 0 {
-			break
-		}
-		if value, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok {
-			if length, err = strconv.Atoi(string(value)); err != nil {
-				return err
+			if seen := p.count(int(p.taken.Load())); seen != p.made.Load() {
+				b.Errorf("%s: %d were acknowledged, and %d are there", name, p.made.Load(), seen)
 			}
 		}
 	}
-	if length < 0 {
-		return fmt.Errorf("the answer has no Content-Length")
-	}
-	_, err = io.CopyN(io.Discard, r, int64(length))
-	return err
 }

@@ -24,6 +24,10 @@ func TestMain(m *testing.M) {
 		serveForTest(data)
 		return
 	}
+	if file := os.Getenv(bareEnv); file != "" {
+		serveBare(file)
+		return
+	}
 	pgtest.Main(m)
 }
 

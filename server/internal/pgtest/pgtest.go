@@ -36,6 +36,18 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
+// Installed tells whether there are the programs to start a cluster with.
+func Installed() bool {
+	_, err := program("initdb")
+	return err == nil
+}
+
+// Durable makes the cluster wait for the disk when it commits, as it does by itself elsewhere. It is called before the first
+// test asks for a database. Other tests need no data that survives a power cut.
+func Durable() { fsync = "on" }
+
+var fsync = "off"
+
 // URL returns the address of a new, empty database.
 func URL(t testing.TB) string {
 	t.Helper()
@@ -138,7 +150,7 @@ func newCluster() (*cluster, error) {
 	}
 	// The shell ends the server when this process ends, however it does: then nobody holds its input open any more.
 	server := exec.Command("sh", "-c", `"$@" & server=$!; cat >/dev/null; kill -INT $server; wait $server`, "sh",
-		postgres, "-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=300")
+		postgres, "-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "fsync="+fsync, "-c", "max_connections=300")
 	server.Dir, server.SysProcAttr = dir, attributes
 	alive, err := server.StdinPipe()
 	if err != nil {

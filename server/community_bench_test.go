@@ -1,0 +1,155 @@
+package server
+
+import (
+	"database/sql"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib"
+	"github.com/rejoin-dev/rejoin/gen"
+	"github.com/rejoin-dev/rejoin/server/internal/store"
+)
+
+// A backend is a server with data in it, and what it may be asked, by the name of the work.
+type backend struct {
+	*process
+	pools map[string]*pool
+}
+
+const (
+	// makers are accounts that each own a server, to create in.
+	makers     = 256
+	firstMaker = 100
+	// eachMakes is how many channels or servers one of them makes: half of what there may be, so that a tally is never
+	// nearly full.
+	eachMakes = store.MaxChannels / 2
+	// firstFilled is the number of the first account that is there to be many.
+	firstFilled = 1000
+)
+
+// newCommunity runs a binary on a new database whose first account owns three servers. The first of these has 50 channels and
+// as many members, and entries in its audit trail, as size says.
+func newCommunity(b *testing.B, binary string, database database, size int) *backend {
+	config := database.config(b)
+	args := []string{"serve", "--addr", "127.0.0.1:0", "--data", config.Data}
+	if config.Database != "" {
+		args = append(args, "--db", config.Database)
+	}
+	serve := func() *exec.Cmd {
+		cmd := exec.Command(binary, args...)
+		cmd.Env = append(os.Environ(), "REJOIN_DRAIN=0s") // nobody is sent elsewhere
+		return cmd
+	}
+	p := startProcess(b, serve(), printsToken)
+	owner := printsToken.FindString(p.printed)
+	var ids []string
+	for i := range 3 {
+		ids = append(ids, p.createServer(b, owner, "Server "+strconv.Itoa(i)))
+	}
+	community := "/servers/" + ids[0]
+	for range 50 {
+		p.do(b, channelRequest(owner, ids[0]), nil)
+	}
+	p.stop()
+	fillCommunity(b, database.driver, config, ids[0], size)
+
+	p = startProcess(b, serve(), printsAddress)
+	p.cluster = clusterOf(b, config.Database)
+	middle := gen.Time{Time: time.UnixMicro(int64(firstFilled + size/2))}
+	cursor := page{operation: "listMembers"}.cursorTo(store.Position{At: middle, ID: strconv.Itoa(firstFilled + size/2)})
+	c := &backend{p, map[string]*pool{
+		"servers":        onlyRequest(request("GET", "/servers", owner)),
+		"channels":       onlyRequest(request("GET", community+"/channels", owner)),
+		"members":        onlyRequest(request("GET", community+"/members?limit=5", owner)),
+		"members-deep":   onlyRequest(request("GET", community+"/members?limit=5&cursor="+cursor, owner)),
+		"audit":          onlyRequest(request("GET", community+"/audit?limit=5", owner)),
+		"create-channel": {each: eachMakes},
+		"create-server":  {each: eachMakes},
+	}}
+	c.addMakers(b)
+	return c
+}
+
+// addMakers makes ready what creates channels and servers.
+func (c *backend) addMakers(b *testing.B) {
+	var theirs []string
+	channels, servers := c.pools["create-channel"], c.pools["create-server"]
+	for i := range makers {
+		id := c.createServer(b, tokenOfMaker(i), "Room")
+		theirs = append(theirs, id)
+		channels.requests = append(channels.requests, wire(channelRequest(tokenOfMaker(i), id)))
+		servers.requests = append(servers.requests, wire(createRequest("/servers", tokenOfMaker(i), "Chess club")))
+	}
+	seen := func(of func(i int) string, before int) func(int) int64 {
+		return func(taken int) (n int64) {
+			for i := range taken {
+				var answer struct{ Body []struct{} }
+				c.do(b, request("GET", of(i), tokenOfMaker(i)), &answer)
+				n += int64(len(answer.Body) - before)
+			}
+			return n
+		}
+	}
+	channels.count = seen(func(i int) string { return "/servers/" + theirs[i] + "/channels" }, 0)
+	servers.count = seen(func(int) string { return "/servers" }, 1)
+}
+
+func tokenOfMaker(i int) string { return hashOf(fmt.Sprintf("maker %d", i)) }
+
+func (p *process) createServer(b *testing.B, token, name string) string {
+	var answer gen.CreatedServerResponse
+	p.do(b, createRequest("/servers", token, name), &answer)
+	return answer.Body.ID
+}
+
+func channelRequest(token, serverID string) *http.Request {
+	return jsonRequest("/channels", token, map[string]any{"topic": "Openings", "channelType": "open", "serverId": serverID})
+}
+
+// fillCommunity makes the makers and fills a server, by SQL, while nobody serves the database.
+func fillCommunity(b *testing.B, driver string, config Config, id string, size int) {
+	address := config.Database
+	if driver == "sqlite" {
+		address = "file:" + filepath.Join(config.Data, DatabaseFile) + "?_pragma=busy_timeout(10000)&_pragma=synchronous(OFF)&_pragma=cache_size(-200000)"
+	}
+	db, err := sql.Open(driver, address)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	run := func(text string, args ...any) {
+		if _, err := db.ExecContext(b.Context(), text, args...); err != nil {
+			b.Fatalf("%v\n%s", err, text)
+		}
+	}
+	if driver == "pgx" { // no foreign key is looked up for each row, as in the other database
+		run(`SET session_replication_role = replica`)
+	}
+	for i := range makers {
+		run(`INSERT INTO accounts (number, id, email, display_name, created_at) VALUES ($1, $2, $2, 'x', 0)`, firstMaker+i, "maker"+strconv.Itoa(i))
+		run(`INSERT INTO sessions (token_hash, account, created_at, expires_at) VALUES ($1, $2, 0, $3)`,
+			hashOf(tokenOfMaker(i)), firstMaker+i, time.Now().Add(time.Hour).UnixMicro())
+	}
+	numbers := fmt.Sprintf(`WITH RECURSIVE n (i) AS (SELECT %d UNION ALL SELECT i + 1 FROM n WHERE i < %d) `, firstFilled, firstFilled+size-1)
+	run(`INSERT INTO accounts (number, id, email, display_name, created_at) ` + numbers + `SELECT i, 'a' || i, 'a' || i, 'x', i FROM n`)
+	run(`INSERT INTO members (server_id, account, joined_at) ` + numbers + `SELECT '` + id + `', i, i FROM n`)
+	run(`INSERT INTO audit (id, server_id, actor_type, actor_id, action, target, at) ` + numbers +
+		`SELECT 'e' || i, '` + id + `', 'account', '1', 'role.add', '` + id + `', i FROM n`)
+	for _, kind := range []string{"members", "audit"} {
+		run(`INSERT INTO tallies (whose, kind, shard, n) VALUES ($1, $2, 0, $3)
+		ON CONFLICT (whose, kind, shard) DO UPDATE SET n = tallies.n + excluded.n`, id, kind, size)
+	}
+	if driver == "pgx" { // now, and not while it is measured
+		run(`VACUUM ANALYZE`)
+		run(`CHECKPOINT`)
+		return
+	}
+	run(`PRAGMA wal_checkpoint(TRUNCATE)`)
+}
