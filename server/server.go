@@ -46,6 +46,9 @@ type Config struct {
 	// SMTP is the URL of the server that sends mails, such as smtp://user:password@mail.example:587 or smtps://. What
 	// stands behind ?from= is their sender. Empty: mails are written to the directory mail in Data, and logged.
 	SMTP string
+	// Drain is how long Serve goes on for once its context has ended, so that whoever spreads the load learns from /readyz
+	// to send nothing more. 0: not at all.
+	Drain time.Duration
 	// Idle leaves what is to be done in the background, such as sending mails, to the other servers on this database.
 	Idle bool
 	// Now and NewID are the clock, and the maker of ids: 24 lower-case hexadecimal characters, never the same twice. Nil:
@@ -65,6 +68,7 @@ type Server struct {
 	handler  http.Handler
 	metrics  *metrics
 	limits   *limits
+	drains   time.Duration
 	stopping atomic.Bool
 	stopJobs func(context.Context) // nil: none are run
 }
@@ -94,7 +98,7 @@ func New(ctx context.Context, config Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{core: k, metrics: newMetrics()}
+	s := &Server{core: k, metrics: newMetrics(), drains: config.Drain}
 	if s.handler, err = s.newHandler(config); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -166,11 +170,13 @@ func (s *Server) Handler() http.Handler { return s.handler }
 // shutdownTimeout is how long running requests may take to finish once the server is to stop.
 const shutdownTimeout = 20 * time.Second
 
-// Serve answers on a listener until ctx ends. Then /readyz says no, no new connection is taken, and Serve returns when
-// the running requests have finished, at the latest after 20 seconds. It closes the listener.
+// Serve answers on a listener until ctx ends or somebody closes the listener. If ctx ends, it drains first: /readyz says no,
+// and each answer ends its connection, but all is answered as before, for the time of Config.Drain or until the listener is
+// closed. Then no new connection is taken, and Serve returns when the running requests have finished, at the latest after
+// 20 seconds. It closes the listener.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	web := &http.Server{
-		Handler:           s.handler,
+		Handler:           s.movingOn(s.handler),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
@@ -182,16 +188,43 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	go func() { failed <- web.Serve(listener) }()
 	select {
 	case err := <-failed:
-		return err
+		if !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		s.stopping.Store(true)
 	case <-ctx.Done():
+		s.stopping.Store(true)
+		s.drain(failed)
 	}
-	s.stopping.Store(true)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
 	if err := web.Shutdown(ctx); err != nil {
 		return errors.Join(fmt.Errorf("some requests did not finish in time: %w", err), web.Close())
 	}
 	return nil
+}
+
+// drain waits for the time of Config.Drain, or until the listener has failed.
+func (s *Server) drain(failed <-chan error) {
+	if s.drains <= 0 {
+		return
+	}
+	s.log.Info("draining", "duration_ms", s.drains.Milliseconds())
+	select {
+	case <-time.After(s.drains):
+	case <-failed:
+	}
+}
+
+// movingOn makes the clients of a server that drains go on to another one: after each answer, not in between, where the
+// next request may be on its way already.
+func (s *Server) movingOn(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.stopping.Load() {
+			w.Header().Set(echo.HeaderConnection, "close")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // Close ends the background work, waiting for what runs of it for at most 20 seconds, and closes the database and the

@@ -19,10 +19,17 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	ctx, stop := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() { stop(stopped{<-signals}) }()
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
+
+// A stopped is the cause with which the context of a command ends.
+type stopped struct{ by os.Signal }
+
+func (s stopped) Error() string { return "stopped by the signal " + s.by.String() }
 
 // A terminal is where a subcommand prints: results to out, everything else to err.
 type terminal struct{ out, err io.Writer }

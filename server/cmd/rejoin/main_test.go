@@ -53,7 +53,7 @@ func serve(t *testing.T, args ...string) (greeting, base string) {
 	ctx, stop := context.WithCancel(context.Background())
 	var stdout, stderr output
 	done := make(chan int, 1)
-	go func() { done <- run(ctx, append([]string{"serve", "--addr=127.0.0.1:0"}, args...), &stdout, &stderr) }()
+	go func() { done <- run(ctx, append([]string{"serve", "--addr=127.0.0.1:0", "--drain=0s"}, args...), &stdout, &stderr) }()
 	t.Cleanup(func() {
 		stop()
 		if code := <-done; code != 0 {
@@ -198,6 +198,8 @@ func TestWhatCannotWorkIsOneClearLineAndANonZeroExit(t *testing.T) {
 		"bad SMTP URL":           {[]string{"serve", "--smtp", "smtp://someone:pass-word@mail example"}, 2, "--smtp: "},
 		"bad SMTP sender":        {[]string{"serve", "--smtp", "smtp://someone:pass-word@mail.example?from=me"}, 2, "--smtp: the sender of mails"},
 		"bad network":            {[]string{"serve", "--trust-proxy", "10.0.0.0/8,nonsense"}, 2, `--trust-proxy must be a network, such as 10.0.0.0/8 or 192.0.2.7/32, and is "nonsense"`},
+		"negative drain":         {[]string{"serve", "--drain=-1s"}, 2, "--drain must not be negative"},
+		"no drain":               {[]string{"serve", "--drain=soon"}, 2, "--drain"},
 		"bad log":                {[]string{"serve", "--log", "xml"}, 2, "--log must be one of text, json, and is \"xml\" (rejoin help serve lists what there is)"},
 		"bad check":              {[]string{"serve", "--check-answers", "perhaps"}, 2, "--check-answers must be one of"},
 		"token without email":    {[]string{"token"}, 2, "--email is required (rejoin help token"},
@@ -307,7 +309,7 @@ func TestTheLogSaysWhenTheServerHasStartedAndStopped(t *testing.T) {
 	var stdout, stderr output
 	done := make(chan int, 1)
 	go func() {
-		done <- run(ctx, []string{"serve", "--addr=127.0.0.1:0", "--log=json", "--data", t.TempDir()}, &stdout, &stderr)
+		done <- run(ctx, []string{"serve", "--addr=127.0.0.1:0", "--drain=0s", "--log=json", "--data", t.TempDir()}, &stdout, &stderr)
 	}()
 	for end := time.Now().Add(20 * time.Second); !strings.Contains(stderr.String(), `"started"`) && time.Now().Before(end); {
 		time.Sleep(5 * time.Millisecond)

@@ -7,12 +7,15 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/server"
@@ -54,13 +57,14 @@ func (s storage) Validate() error {
 
 type serveCommand struct {
 	storage
-	Addr       string   `default:"127.0.0.1:8080" help:"Address to listen on." placeholder:"HOST:PORT"`
-	PublicURL  string   `name:"public-url" help:"Origin under which clients reach the server. Without it, the one that each request is sent to." placeholder:"URL"`
-	CORSOrigin []string `name:"cors-origin" help:"Origins whose pages may call the paths below /apis/v1, /api/secureAuth and /widgets from a browser, or * for all. Without it, none." placeholder:"URL"`
-	Log        string   `default:"text" enum:"text,json" help:"Form of the log on standard error: text or json." placeholder:"FORM"`
-	SMTP       string   `name:"smtp" help:"Server that sends mails, as a URL that begins with smtp:// or smtps://; ?from= sets the sender. Without it, mails are files in the data directory." placeholder:"URL"`
-	Check      string   `name:"check-answers" default:"off" enum:"off,log,enforce" help:"Validate answers against the contract too: off, log (the wrong ones), or enforce (answer 500 instead)." placeholder:"HOW"`
-	TrustProxy []string `name:"trust-proxy" help:"Networks of reverse proxies whose X-Forwarded-For is believed. Without it, nobody's is." placeholder:"CIDR"`
+	Addr       string        `default:"127.0.0.1:8080" help:"Address to listen on." placeholder:"HOST:PORT"`
+	PublicURL  string        `name:"public-url" help:"Origin under which clients reach the server. Without it, the one that each request is sent to." placeholder:"URL"`
+	CORSOrigin []string      `name:"cors-origin" help:"Origins whose pages may call the paths below /apis/v1, /api/secureAuth and /widgets from a browser, or * for all. Without it, none." placeholder:"URL"`
+	Drain      time.Duration `default:"5s" help:"How long, on SIGTERM, /readyz says no while requests are still answered, so that a load balancer notices. 0s: not at all. Ctrl-C stops at once." placeholder:"TIME"`
+	Log        string        `default:"text" enum:"text,json" help:"Form of the log on standard error: text or json." placeholder:"FORM"`
+	SMTP       string        `name:"smtp" help:"Server that sends mails, as a URL that begins with smtp:// or smtps://; ?from= sets the sender. Without it, mails are files in the data directory." placeholder:"URL"`
+	Check      string        `name:"check-answers" default:"off" enum:"off,log,enforce" help:"Validate answers against the contract too: off, log (the wrong ones), or enforce (answer 500 instead)." placeholder:"HOW"`
+	TrustProxy []string      `name:"trust-proxy" help:"Networks of reverse proxies whose X-Forwarded-For is believed. Without it, nobody's is." placeholder:"CIDR"`
 }
 
 func (c serveCommand) Validate() error {
@@ -69,6 +73,9 @@ func (c serveCommand) Validate() error {
 	}
 	if err := checkAddress("--addr", c.Addr); err != nil {
 		return err
+	}
+	if c.Drain < 0 {
+		return errors.New("--drain must not be negative")
 	}
 	if c.PublicURL != "" {
 		parsed, err := origin.Parse(strings.TrimSuffix(c.PublicURL, "/"))
@@ -135,6 +142,7 @@ func (c serveCommand) Run(ctx context.Context, t terminal) (err error) {
 	log := logger(c.Log, t.err)
 	config := c.config()
 	config.CheckAnswers, config.PublicURL, config.CORSOrigins, config.SMTP, config.Log = c.Check, c.PublicURL, c.CORSOrigin, c.SMTP, log
+	config.Drain = c.Drain
 	if config.TrustProxy, err = c.trusted(); err != nil {
 		return err
 	}
@@ -160,7 +168,26 @@ func (c serveCommand) Run(ctx context.Context, t terminal) (err error) {
 	c.greet(t, listener.Addr(), token)
 	log.Info("started", "address", listener.Addr().String(), "database", c.database(), "version", version(), "contract", api.Digest)
 	go debug.FreeOSMemory() // what the start has left is not needed again
+	ctx, end := serving(ctx, listener)
+	defer end()
 	return s.Serve(ctx, listener)
+}
+
+// serving returns the context of Serve, for a command whose own context is ctx: it ends when that does, and the server drains.
+// On Ctrl-C and on a second signal of any kind somebody waits for the end: then the listener is closed instead.
+func serving(ctx context.Context, listener net.Listener) (_ context.Context, end context.CancelFunc) {
+	over, end := context.WithCancel(context.WithoutCancel(ctx))
+	serving, drain := context.WithCancel(over)
+	context.AfterFunc(ctx, func() {
+		again, forget := signal.NotifyContext(over, os.Interrupt, syscall.SIGTERM)
+		defer forget()
+		if context.Cause(ctx) != (stopped{os.Interrupt}) {
+			drain()
+			<-again.Done()
+		}
+		listener.Close()
+	})
+	return serving, end
 }
 
 // greet says where everything is and, on an empty database, gives the first account and two commands to paste.
