@@ -51,9 +51,13 @@ func newCore(ctx context.Context, config Config) (*core, error) {
 	if err != nil {
 		return nil, err
 	}
-	kept, err := images.Open(filepath.Join(config.Data, "images"), newID, log)
+	where := config.Images
+	if where == "" {
+		where = filepath.Join(config.Data, "images")
+	}
+	kept, err := images.Open(ctx, where, newID, log)
 	if err != nil {
-		return nil, fmt.Errorf("the images cannot be kept in the data directory: %w", err)
+		return nil, fmt.Errorf("images cannot be kept: %w", err)
 	}
 	database := config.Database
 	if database == "" {

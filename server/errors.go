@@ -22,7 +22,7 @@ func writeErrors(write echo.HTTPErrorHandler) echo.HTTPErrorHandler {
 				fmt.Sprintf("limit reached: there are %d %s, as many as there may be", full.Most, full.What))
 		case errors.Is(err, store.ErrAway): // the log says so once, not for each request
 			err = contract.Unavailable(nil)
-		case errors.Is(err, store.ErrUnavailable), errors.Is(err, password.ErrBusy):
+		case errors.Is(err, store.ErrUnavailable), errors.Is(err, images.ErrUnavailable), errors.Is(err, password.ErrBusy):
 			err = contract.Unavailable(err)
 		case errors.Is(err, store.ErrPosition):
 			err = notACursor()

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"mime/multipart"
@@ -12,6 +13,10 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
+	"github.com/rejoin-dev/rejoin/gen"
 )
 
 // uploadOf is a POST /servers whose image has a size, read from nowhere.
@@ -91,3 +96,52 @@ func TestAFailedUploadLeavesNoFile(t *testing.T) {
 type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+func TestImagesComeFromABucketAndWithoutItTheRestGoesOn(t *testing.T) {
+	backend := s3mem.New()
+	if err := backend.CreateBucket("pictures"); err != nil {
+		t.Fatal(err)
+	}
+	bucket := httptest.NewServer(gofakes3.New(backend, gofakes3.WithLogger(gofakes3.DiscardLog())).Server())
+	defer bucket.Close()
+	t.Setenv("AWS_ACCESS_KEY_ID", "id")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+	config := onSQLite(t)
+	config.Images = "s3://pictures?endpoint=" + bucket.URL
+	s := open(t, config)
+	token := tokenOf(t, s, "a@example.com")
+	var created gen.CreatedServerResponse
+	if w := send(s.Handler(), uploadOf(t, token, strings.NewReader(pngHead))); json.Unmarshal(w.Body.Bytes(), &created) != nil || w.Code != http.StatusCreated {
+		t.Fatalf("got %d: %s", w.Code, w.Body)
+	}
+	address, _ := created.Body.Image.Get()
+	get := func(ifNoneMatch string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest("GET", address, nil)
+		if ifNoneMatch != "" {
+			r.Header.Set("If-None-Match", ifNoneMatch)
+		}
+		return send(s.Handler(), r)
+	}
+	w := get("")
+	if w.Code != http.StatusOK || w.Body.String() != pngHead || w.Header().Get("Content-Type") != "image/png" {
+		t.Errorf("got %d %s %q", w.Code, w.Header(), w.Body)
+	}
+	if w := get(w.Header().Get("ETag")); w.Code != http.StatusNotModified || w.Body.Len() > 0 {
+		t.Errorf("with its tag: got %d %q", w.Code, w.Body)
+	}
+	if w := send(s.Handler(), httptest.NewRequest("GET", "/images/00000000000000000000000a", nil)); w.Code != http.StatusNotFound {
+		t.Errorf("an image that is not there: got %d", w.Code)
+	}
+	bucket.Close()
+	for what, w := range map[string]*httptest.ResponseRecorder{
+		"an image":  get(""),
+		"an upload": send(s.Handler(), uploadOf(t, token, strings.NewReader(pngHead))),
+	} {
+		if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), `"code":"unavailable"`) {
+			t.Errorf("%s without the bucket: got %d %v: %s", what, w.Code, w.Header(), w.Body)
+		}
+	}
+	if w := send(s.Handler(), createRequest("/servers", token, "Chess club")); w.Code != http.StatusCreated {
+		t.Errorf("what needs no image: got %d: %s", w.Code, w.Body)
+	}
+}

@@ -97,7 +97,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"gen/generate":              "api",
 		"gen/stub":                  "echo gen",
 		"server":                    "echo api api/contract gen gen/stub server/internal/images server/internal/mailer server/internal/origin server/internal/password server/internal/perm server/internal/ratelimit server/internal/store",
-		"server/cmd/rejoin":         "api api/conformance server server/internal/mailer server/internal/origin",
+		"server/cmd/rejoin":         "api api/conformance server server/internal/images server/internal/mailer server/internal/origin",
 		"server/internal/images":    "",
 		"server/internal/mailer":    "",
 		"server/internal/mutants":   "api/conformance server",

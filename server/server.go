@@ -34,6 +34,12 @@ type Config struct {
 	Data string
 	// Database is the postgres:// URL of a database to use instead of SQLite.
 	Database string
+	// Images is where images are kept: a directory, which several servers on one database may share, or an S3 bucket, such
+	// as s3://bucket/prefix?endpoint=https://s3.example&region=eu-central-1. Prefix, endpoint and region may be left out: at
+	// the root of the bucket, at AWS, and in $AWS_REGION or us-east-1. Credentials are taken from $AWS_ACCESS_KEY_ID,
+	// $AWS_SECRET_ACCESS_KEY and $AWS_SESSION_TOKEN or, at AWS, from the role of the machine. Empty: the directory images
+	// in Data.
+	Images string
 	// PublicURL is the origin under which the server is reached from outside, such as https://community.example. The
 	// addresses of images begin with it. Empty: with the origin that each request was sent to.
 	PublicURL string

@@ -164,6 +164,8 @@ func TestWhatCannotWorkIsOneClearLineAndANonZeroExit(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	t.Setenv("AWS_ACCESS_KEY_ID", "someone")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "pass-word")
 	const nowhere = "postgres://someone:pass-word@127.0.0.1:1/db"
 	for name, test := range map[string]struct {
 		args []string
@@ -185,6 +187,9 @@ func TestWhatCannotWorkIsOneClearLineAndANonZeroExit(t *testing.T) {
 		"no database host":       {[]string{"serve", "--data", t.TempDir(), "--addr", "127.0.0.1:0", "--db", "postgres://someone:pass-word@no.invalid/db"}, 1, "cannot be reached: no.invalid: "},
 		"not a database URL":     {[]string{"serve", "--db", "mysql://x"}, 2, "--db must be a URL such as postgres://"},
 		"bad database port":      {[]string{"serve", "--data", t.TempDir(), "--addr", "127.0.0.1:0", "--db", "postgres://someone:pass-word@127.0.0.1:99999/db"}, 1, "not a valid postgres:// URL"},
+		"not a bucket":           {[]string{"serve", "--images", "gs://pictures"}, 2, "--images must be a directory, or a URL such as s3://"},
+		"bucket and password":    {[]string{"token", "--images", "s3://me:pass-word@pictures", "--email", "you@example.com"}, 2, "--images must hold no credentials"},
+		"no bucket service":      {[]string{"serve", "--data", t.TempDir(), "--addr", "127.0.0.1:0", "--images", "s3://pictures?endpoint=http://127.0.0.1:1"}, 1, "images cannot be kept: the images cannot be reached: 127.0.0.1:1: connection refused"},
 		"bad public URL":         {[]string{"serve", "--public-url", "community.example"}, 2, "--public-url must be an origin"},
 		"public URL, path":       {[]string{"serve", "--public-url", "https://community.example/api"}, 2, "--public-url must be an origin, such as https://community.example, without a path"},
 		"public URL, query":      {[]string{"serve", "--public-url", "https://community.example?a=b"}, 2, "without a query"},

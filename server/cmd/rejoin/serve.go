@@ -19,18 +19,20 @@ import (
 
 	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/server"
+	"github.com/rejoin-dev/rejoin/server/internal/images"
 	"github.com/rejoin-dev/rejoin/server/internal/mailer"
 	"github.com/rejoin-dev/rejoin/server/internal/origin"
 )
 
 // storage says where the data is; every subcommand that opens it has these flags.
 type storage struct {
-	Data string `default:"./rejoin-data" help:"Directory of the SQLite database, the images, and mails that are not sent." placeholder:"DIR"`
-	DB   string `name:"db" help:"PostgreSQL database to use instead of SQLite." placeholder:"postgres://..."`
+	Data   string `default:"./rejoin-data" help:"Directory of the SQLite database, the images, and mails that are not sent." placeholder:"DIR"`
+	DB     string `name:"db" help:"PostgreSQL database to use instead of SQLite." placeholder:"postgres://..."`
+	Images string `help:"Where images are kept instead: a directory, or an S3 bucket as s3://BUCKET/PREFIX?endpoint=URL&region=REGION, with the credentials in $$AWS_ACCESS_KEY_ID and $$AWS_SECRET_ACCESS_KEY." placeholder:"DIR|s3://..."`
 }
 
 func (s storage) config() server.Config {
-	return server.Config{Data: s.Data, Database: s.DB}
+	return server.Config{Data: s.Data, Database: s.DB, Images: s.Images}
 }
 
 // database is the kind of database, for people.
@@ -45,6 +47,9 @@ func (s storage) database() string {
 func (s storage) Validate() error {
 	if s.Data == "" {
 		return errors.New("--data must be a directory, and is empty")
+	}
+	if err := images.Validate(s.Images); err != nil {
+		return fmt.Errorf("--images %w", err)
 	}
 	if s.DB == "" {
 		return nil
@@ -201,6 +206,9 @@ func (c serveCommand) greet(t terminal, addr net.Addr, token string) {
 		data = c.Data
 	}
 	fmt.Fprintf(t.out, "Rejoin answers at %s\n  reference  %s/docs\n  data       %s\n  database   %s\n", at, at, data, c.database())
+	if c.Images != "" {
+		fmt.Fprintf(t.out, "  images     %s\n", c.Images)
+	}
 	if token == "" {
 		where := "--data '" + data + "'"
 		if c.DB != "" {

@@ -40,14 +40,42 @@ type Store struct {
 	log   *slog.Logger
 }
 
-// Open returns the store in a folder, which is made if need be, readable by its owner only. The ids that newID makes are
-// of the characters 0-9 and a-f, and never the same twice.
-func Open(dir string, newID func() string, log *slog.Logger) (*Store, error) {
-	folder, err := openFolder(dir)
+// scheme begins the URL of a bucket.
+const scheme = "s3"
+
+// Validate tells whether a text says where images may be kept: in a directory, or in a bucket (see Open). It does not look
+// there.
+func Validate(where string) error {
+	if !strings.Contains(where, "://") {
+		return nil
+	}
+	_, err := parseBucket(where)
+	return err
+}
+
+// Open returns the store in a folder, which is made if need be, readable by its owner only; or in an S3 bucket, which is
+// asked whether it can be used: s3://bucket/prefix?endpoint=https://s3.example:9000&region=eu-central-1. Prefix, endpoint
+// and region may be left out: at the root of the bucket, at AWS, and in $AWS_REGION or us-east-1. Credentials are those of
+// $AWS_ACCESS_KEY_ID, $AWS_SECRET_ACCESS_KEY and $AWS_SESSION_TOKEN or, at AWS, of the role of the machine or container.
+//
+// The ids that newID makes are of the characters 0-9 and a-f, and never the same twice.
+func Open(ctx context.Context, where string, newID func() string, log *slog.Logger) (*Store, error) {
+	place, err := open(ctx, where)
 	if err != nil {
 		return nil, err
 	}
-	return &Store{place: folder, newID: newID, log: log}, nil
+	return &Store{place: place, newID: newID, log: log}, nil
+}
+
+func open(ctx context.Context, where string) (place, error) {
+	if !strings.Contains(where, "://") {
+		return openFolder(where)
+	}
+	b, err := parseBucket(where)
+	if err != nil {
+		return nil, err
+	}
+	return b, b.check(ctx)
 }
 
 // Close gives back what Open has taken.
