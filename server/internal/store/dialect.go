@@ -32,6 +32,7 @@ type dialect struct {
 	shards    int64 // of tallies, over which transactions at once are spread
 
 	open           func(url string, out *outage) (write, read *sql.DB, remembers *cache, err error) // nil: nothing is remembered
+	create         func(ctx context.Context, url string) error                                      // makes one that is not there yet, with its schema
 	lockMigrations func(ctx context.Context, db *sql.DB, url string) (unlock func(), err error)
 	jobs           func(db *sql.DB, new *bell) riverdriver.Driver[*sql.Tx] // on the pool that writes
 	pollJobs       time.Duration                                           // how late a job may begin that nothing has rung the bell for
@@ -68,9 +69,7 @@ var sqliteFile = dialect{
 	shards:   1,
 	pollJobs: time.Second,
 	open: func(path string, _ *outage) (write, read *sql.DB, remembers *cache, err error) {
-		dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + url.Values{"_pragma": {
-			"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "cache_size(-16000)",
-		}}.Encode()
+		dsn := sqliteAt(path, "busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "cache_size(-16000)")
 		if read, err = sql.Open("sqlite", dsn+"&_pragma=query_only(ON)"); err != nil {
 			return nil, nil, nil, err
 		}
@@ -85,6 +84,7 @@ var sqliteFile = dialect{
 		write.SetMaxIdleConns(mostWriters)
 		return write, read, remembers, nil
 	},
+	create: createSQLite,
 	lockMigrations: func(ctx context.Context, _ *sql.DB, path string) (func(), error) {
 		file := flock.New(path + ".migrating")
 		_, err := file.TryLockContext(ctx, 20*time.Millisecond)
@@ -107,6 +107,11 @@ var sqliteFile = dialect{
 	},
 }
 
+// sqliteAt is what the driver is told: a file, and what is set on each connection to it.
+func sqliteAt(path string, pragmas ...string) string {
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + url.Values{"_pragma": pragmas}.Encode()
+}
+
 // PostgreSQL: one pool for everything.
 var postgreSQL = dialect{
 	goose:     goose.DialectPostgres,
@@ -126,6 +131,7 @@ var postgreSQL = dialect{
 		db.SetConnMaxLifetime(time.Hour)
 		return db, db, nil, nil
 	},
+	create:         func(context.Context, string) error { return nil }, // whoever has given us the URL has
 	lockMigrations: lockPostgreSQL,
 	jobs:           func(db *sql.DB, _ *bell) riverdriver.Driver[*sql.Tx] { return riverdatabasesql.New(db) },
 	duplicate:      func(err error) bool { return sqlState(err) == "23505" },

@@ -11,7 +11,6 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
-	"github.com/riverqueue/river/rivermigrate"
 )
 
 const (
@@ -70,16 +69,6 @@ func (s *Store) Work(workers *river.Workers, periodic []*river.PeriodicJob, log 
 // newEnqueuer returns a client that enqueues and does not work.
 func newEnqueuer(driver riverdriver.Driver[*sql.Tx]) (*river.Client[*sql.Tx], error) {
 	return river.NewClient(driver, &river.Config{Logger: slog.New(slog.DiscardHandler)})
-}
-
-// migrateJobs brings the tables of jobs up to date. They are River's own and come with it.
-func migrateJobs(ctx context.Context, driver riverdriver.Driver[*sql.Tx]) error {
-	migrator, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return err
-	}
-	_, err = migrator.Migrate(ctx, rivermigrate.DirectionUp, nil)
-	return err
 }
 
 // warnings lets through what an operator should see, and not that all is well, nor what an outage or a stop explains.

@@ -10,17 +10,14 @@ package store
 import (
 	"context"
 	"database/sql"
-	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/pressly/goose/v3"
 	"github.com/riverqueue/river"
 )
 
@@ -32,9 +29,6 @@ var (
 	ErrAway        = errors.New("the database is away, as the log says") // beside ErrUnavailable
 	ErrPosition    = errors.New("this is no position in the list")
 )
-
-//go:embed migrations/*.sql
-var migrations embed.FS
 
 // A Store is a database with the schema that this version needs. It is safe for concurrent use.
 type Store struct {
@@ -97,33 +91,6 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
 	}
 	out.watch(log)
 	return s, nil
-}
-
-func (s *Store) migrate(ctx context.Context, url string) error {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return fmt.Errorf("the migrations are missing from this binary: %w", err)
-	}
-	unlock, err := s.write.lockMigrations(ctx, s.write.db, url)
-	if err != nil {
-		return fmt.Errorf("the database cannot be reached: %w", causeOf(err))
-	}
-	defer unlock()
-	// Not before: who opens a new SQLite file while another process turns WAL on is not kept waiting, but refused.
-	if err := s.write.db.PingContext(ctx); err != nil {
-		return fmt.Errorf("the database cannot be reached: %w", causeOf(err))
-	}
-	provider, err := goose.NewProvider(s.write.goose, s.write.db, files)
-	if err != nil {
-		return fmt.Errorf("the database cannot be prepared to migrate it: %w", err)
-	}
-	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("the database cannot be migrated: %w", err)
-	}
-	if err := migrateJobs(ctx, s.write.jobs(s.write.db, s.newJobs)); err != nil {
-		return fmt.Errorf("the database cannot be migrated for background work: %w", err)
-	}
-	return nil
 }
 
 // Ping tells whether the database answers.

@@ -1,0 +1,133 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/pressly/goose/v3"
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"github.com/riverqueue/river/rivermigrate"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// migrate brings the schema up to date, and waits for whoever is about it already.
+func (s *Store) migrate(ctx context.Context, url string) error {
+	unlock, err := s.write.lockMigrations(ctx, s.write.db, url)
+	if err != nil {
+		return fmt.Errorf("the database cannot be reached: %w", causeOf(err))
+	}
+	defer unlock()
+	if err := s.write.create(ctx, url); err != nil {
+		return fmt.Errorf("the database cannot be made: %w", err)
+	}
+	// Not before: who opens a new SQLite file while another process turns WAL on is not kept waiting, but refused.
+	if err := s.write.db.PingContext(ctx); err != nil {
+		return fmt.Errorf("the database cannot be reached: %w", causeOf(err))
+	}
+	return migrateSchema(ctx, s.write.goose, s.write.db, s.write.jobs(s.write.db, s.newJobs))
+}
+
+func migrateSchema(ctx context.Context, dialect goose.Dialect, db *sql.DB, jobs riverdriver.Driver[*sql.Tx]) error {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return fmt.Errorf("the migrations are missing from this binary: %w", err)
+	}
+	provider, err := goose.NewProvider(dialect, db, files)
+	if err != nil {
+		return fmt.Errorf("the database cannot be prepared to migrate it: %w", err)
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return fmt.Errorf("the database cannot be migrated: %w", err)
+	}
+	if err := migrateJobs(ctx, jobs); err != nil {
+		return fmt.Errorf("the database cannot be migrated for background work: %w", err)
+	}
+	return nil
+}
+
+// migrateJobs brings the tables of jobs up to date. They are River's own and come with it.
+func migrateJobs(ctx context.Context, driver riverdriver.Driver[*sql.Tx]) error {
+	migrator, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	_, err = migrator.Migrate(ctx, rivermigrate.DirectionUp, nil)
+	return err
+}
+
+// createSQLite makes a SQLite file that is not there yet, with its schema. Each migration is a transaction, and each of them
+// would wait for the disk: so they run on a file aside, which waits for nothing, and which takes its place when it is
+// complete and on the disk. A process that dies meanwhile has made nothing.
+func createSQLite(ctx context.Context, path string) (err error) {
+	if there, err := anyContent(path, path+"-wal", path+"-journal"); there || err != nil {
+		return err
+	}
+	aside := path + ".new"
+	for _, left := range []string{aside, aside + "-wal", aside + "-shm"} { // by a process that has died
+		if err := os.Remove(left); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	file, err := os.OpenFile(aside, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err = errors.Join(err, file.Close()); err != nil {
+			os.Remove(aside)
+		}
+	}()
+	if err := fillSQLite(ctx, aside); err != nil {
+		return err
+	}
+	if err := file.Sync(); err != nil {
+		return err
+	}
+	if err := os.Rename(aside, path); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// anyContent tells whether one of the files is there and not empty.
+func anyContent(paths ...string) (bool, error) {
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err == nil && info.Size() > 0 {
+			return true, nil
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// fillSQLite gives an empty file its schema, and leaves it in WAL mode with nothing beside it. It may lose all of it to a crash.
+func fillSQLite(ctx context.Context, path string) (err error) {
+	db, err := sql.Open("sqlite", sqliteAt(path, "journal_mode(MEMORY)", "synchronous(OFF)", "foreign_keys(ON)"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	db.SetMaxOpenConns(1)
+	if err := migrateSchema(ctx, goose.DialectSQLite3, db, riversqlite.New(db)); err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, "PRAGMA journal_mode = WAL")
+	return err
+}

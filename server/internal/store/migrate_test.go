@@ -1,0 +1,68 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func TestANewSQLiteFileIsThereOnceItIsComplete(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "rejoin.db")
+	for _, left := range []string{".new", ".new-wal", ".new-shm"} { // by one that was killed, of whatever version
+		if err := os.WriteFile(path+left, []byte("half of a database"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := createSQLite(cancelled, path); !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v, want that it was called off", err)
+	}
+	if left, err := filepath.Glob(path + "*"); err != nil || len(left) > 0 {
+		t.Fatalf("what was called off has left %q (%v)", left, err)
+	}
+
+	if err := createSQLite(t.Context(), path); err != nil {
+		t.Fatal(err)
+	}
+	if there, err := filepath.Glob(path + "*"); err != nil || len(there) != 1 {
+		t.Errorf("got %q (%v), want the database alone", there, err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Mode() != 0o600 {
+		t.Errorf("others may read the database: %v", info.Mode())
+	}
+	s := open(t, path)
+	var mode, whole string
+	if err := s.read.db.QueryRow(`PRAGMA journal_mode`).Scan(&mode); err != nil || mode != "wal" {
+		t.Errorf("the journal is %q (%v), want wal", mode, err)
+	}
+	if err := s.read.db.QueryRow(`PRAGMA integrity_check`).Scan(&whole); err != nil || whole != "ok" {
+		t.Errorf("the database is not whole: %q (%v)", whole, err)
+	}
+}
+
+// TestADatabaseThatIsThereIsNotMadeAnew has files that SQLite must judge, and nobody else.
+func TestADatabaseThatIsThereIsNotMadeAnew(t *testing.T) {
+	for _, end := range []string{"", "-wal", "-journal"} {
+		path := filepath.Join(t.TempDir(), "rejoin.db")
+		if err := os.WriteFile(path+end, []byte("data"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := createSQLite(t.Context(), path); err != nil {
+			t.Fatal(err)
+		}
+		if kept, err := os.ReadFile(path + end); err != nil || string(kept) != "data" {
+			t.Errorf("rejoin.db%s holds %q (%v) now", end, kept, err)
+		}
+		if _, err := os.Stat(path); end != "" && !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("beside rejoin.db%s a database was made (%v)", end, err)
+		}
+	}
+}
