@@ -542,7 +542,7 @@ func ExampleWithLogger() {
 		Level: slog.LevelDebug,
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr { // Without what is different each time.
 			switch a.Key {
-			case slog.TimeKey, "duration", "retry_in", "request_id":
+			case slog.TimeKey, "duration_ms", "retry_in_ms", "request_id":
 				return slog.Attr{}
 			}
 			return a

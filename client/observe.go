@@ -65,8 +65,8 @@ func WithAfter(f func(context.Context, Attempt)) Option {
 }
 
 // WithLogger makes the client log each attempt: at level Debug, at Info if another one follows, and at Warn if there was
-// no answer or one that says that the API is in trouble. A line never has a credential, a header, an address or a
-// body in it, and so no password or code either.
+// no answer or one that says that the API is in trouble. Durations are in milliseconds. A line never has a credential, a
+// header, an address or a body in it, and so no password or code either.
 func WithLogger(log *slog.Logger) Option {
 	return func(o *options) { o.watch.log = log }
 }
@@ -114,11 +114,16 @@ func (a Attempt) attrs() []slog.Attr {
 	if a.Err != nil {
 		attrs = append(attrs, slog.String("error", withoutAddress(a.Err)))
 	}
-	attrs = append(attrs, slog.Duration("duration", a.Duration))
+	attrs = append(attrs, milliseconds("duration_ms", a.Duration))
 	if a.Retry {
-		attrs = append(attrs, slog.Duration("retry_in", a.Wait))
+		attrs = append(attrs, milliseconds("retry_in_ms", a.Wait))
 	}
 	return attrs
+}
+
+// milliseconds is a duration as the log of the server has it, too.
+func milliseconds(name string, d time.Duration) slog.Attr {
+	return slog.Float64(name, float64(d.Microseconds())/1000)
 }
 
 // withoutAddress is the text of an error of http.Client without the address, to which a redirect may have added what is

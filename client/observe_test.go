@@ -118,14 +118,14 @@ func TestLogLinesSayWhatHappenedAndContainNoSecret(t *testing.T) {
 	c.Auth.LogIn(t.Context(), "vera@example.com", secret)
 	c.Auth.VerifyEmail(t.Context(), "vera@example.com", "493027")
 	c.Auth.LogOut(t.Context())
-	want := `level=INFO msg="rejoin: call" operation=listChannels attempt=1 status=503 request_id=r-1 duration=0s retry_in=1s
-level=INFO msg="rejoin: call" operation=listChannels attempt=2 error="connection reset" duration=0s retry_in=500ms
-level=DEBUG msg="rejoin: call" operation=listChannels attempt=3 status=200 request_id=r-3 duration=0s
-level=INFO msg="rejoin: call" operation=listChannels attempt=1 error="connection reset" duration=0s retry_in=250ms
-level=DEBUG msg="rejoin: call" operation=listChannels attempt=2 status=200 request_id=r-6 duration=0s
-level=DEBUG msg="rejoin: call" operation=logIn attempt=1 status=401 duration=0s
-level=WARN msg="rejoin: call" operation=verifyEmail attempt=1 status=503 duration=0s
-level=DEBUG msg="rejoin: call" operation=logOut attempt=1 status=200 duration=0s
+	want := `level=INFO msg="rejoin: call" operation=listChannels attempt=1 status=503 request_id=r-1 duration_ms=0 retry_in_ms=1000
+level=INFO msg="rejoin: call" operation=listChannels attempt=2 error="connection reset" duration_ms=0 retry_in_ms=500
+level=DEBUG msg="rejoin: call" operation=listChannels attempt=3 status=200 request_id=r-3 duration_ms=0
+level=INFO msg="rejoin: call" operation=listChannels attempt=1 error="connection reset" duration_ms=0 retry_in_ms=250
+level=DEBUG msg="rejoin: call" operation=listChannels attempt=2 status=200 request_id=r-6 duration_ms=0
+level=DEBUG msg="rejoin: call" operation=logIn attempt=1 status=401 duration_ms=0
+level=WARN msg="rejoin: call" operation=verifyEmail attempt=1 status=503 duration_ms=0
+level=DEBUG msg="rejoin: call" operation=logOut attempt=1 status=200 duration_ms=0
 `
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Error(diff)
