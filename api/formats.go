@@ -15,7 +15,7 @@ import (
 // that a date-time is only what the time of a Go program can be: no leap second, no blank for the T, no lower-case letter.
 // testdata/formats.json has the values that this is tested with, here and against ajv-formats.
 var formats = map[string]func(string) bool{
-	"objectid":  isObjectID,
+	"objectid":  func(value string) bool { return IsHex(value, 24) },
 	"hexcolor":  matching(`^#[0-9a-fA-F]{6}$`),
 	"uuid":      matching(`^(?i:(urn:uuid:)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$`),
 	"email":     matching(`^` + localPart + `@(` + domainLabel + `\.)+` + domainLabel + `$`),
@@ -48,12 +48,13 @@ var defineFormats = sync.OnceFunc(func() {
 	}
 })
 
-// isObjectID is checked on every path that holds an id, so it is a loop and not a pattern.
-func isObjectID(value string) bool {
-	if len(value) != 24 {
+// IsHex says whether a text is so many lower-case hexadecimal digits, as ids (24) and credentials (64) are. Nearly every
+// request is asked so, and more than once: it is a loop and not a pattern.
+func IsHex(text string, digits int) bool {
+	if len(text) != digits {
 		return false
 	}
-	for _, c := range []byte(value) {
+	for _, c := range []byte(text) {
 		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
 			return false
 		}

@@ -312,23 +312,11 @@ func credentialFrom(header http.Header) (credential, error) {
 		return shown, Unauthenticated("the request has no credential: send Authorization: Bearer, or x-api-key")
 	case len(texts) > 1:
 		return shown, Unauthenticated("the request has several different credentials: send one")
-	case !isCredential(texts[0]):
+	case !api.IsHex(texts[0], 64):
 		return shown, Unauthenticated("a credential is 64 lower-case hexadecimal characters")
 	}
 	shown.text = texts[0]
 	return shown, nil
-}
-
-func isCredential(text string) bool {
-	if len(text) != 64 {
-		return false
-	}
-	for _, c := range []byte(text) {
-		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return false
-		}
-	}
-	return true
 }
 
 // admit says whether an operation takes a caller: by how the credential came and, where it is an API key, by its permissions.
