@@ -19,7 +19,7 @@ const (
 const maxKeptRest = 256 << 10
 
 // takeRest is the middleware that answers first where a request is refused before its body has arrived, then reads on for
-// a bounded while and amount. The connection is closed unless the rest is small and has arrived. Where a request succeeds
+// a bounded while and amount. The connection is closed unless the rest has arrived and is small, or is chunked. Where a request succeeds
 // without its body, net/http reads a small rest before it answers: for the same while.
 func takeRest(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
@@ -39,7 +39,8 @@ func takeRest(next echo.HandlerFunc) echo.HandlerFunc {
 			}
 			// Otherwise net/http keeps the answer back until it has read a small rest.
 			answersFirst = connection.EnableFullDuplex() == nil
-			if closes = body.hasRest(maxKeptRest); closes {
+			// Nobody knows how long a chunked body is: it is seen below whether it ends.
+			if closes = body.length >= 0 && body.hasRest(maxKeptRest); closes {
 				response.Header().Set(echo.HeaderConnection, "close")
 			}
 		})
