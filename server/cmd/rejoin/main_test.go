@@ -53,7 +53,9 @@ func serve(t *testing.T, args ...string) (greeting, base string) {
 	ctx, stop := context.WithCancel(context.Background())
 	var stdout, stderr output
 	done := make(chan int, 1)
-	go func() { done <- run(ctx, append([]string{"serve", "--addr=127.0.0.1:0", "--drain=0s"}, args...), &stdout, &stderr) }()
+	go func() {
+		done <- run(ctx, append([]string{"serve", "--addr=127.0.0.1:0", "--drain=0s"}, args...), &stdout, &stderr)
+	}()
 	t.Cleanup(func() {
 		stop()
 		if code := <-done; code != 0 {
