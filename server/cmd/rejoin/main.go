@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	completion "github.com/jotaen/kong-completion"
 	"github.com/rejoin-dev/rejoin/api"
 )
 
@@ -42,6 +43,8 @@ type commands struct {
 	Token   tokenCommand    `cmd:"" help:"Print a new session token of an account. The account is made if there is none. Works while the server runs."`
 	Conform conformCommands `cmd:"" help:"Prove that a backend keeps the contract, from the outside."`
 	Version versionCommand  `cmd:"" help:"Print the version and the digest of the contract."`
+
+	Completion completionCommand `cmd:"" help:"Print what a shell needs to complete this command line."`
 }
 
 // conformCommands are `rejoin conform` itself and what else there is to say about a backend.
@@ -72,6 +75,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 	if err != nil {
 		fmt.Fprintln(stderr, "rejoin:", err)
 		return 1
+	}
+	completion.Register(parser) // answers the shell, if that asks by its variables
+	if exited {
+		return code
 	}
 	command, err := parser.Parse(args)
 	if exited { // the help or the version was asked for and printed
