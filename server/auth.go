@@ -11,6 +11,7 @@ import (
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/gen/stub"
+	"github.com/rejoin-dev/rejoin/server/internal/owner"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
@@ -19,40 +20,47 @@ const (
 	firstOwner  = "owner@rejoin.local"
 )
 
-// Token returns a new session token of the account with an e-mail address, and makes the account if need be. It is what
-// `rejoin token` prints: who may run it may act for anybody.
-func (s *Server) Token(ctx context.Context, email string) (token string, err error) {
+// Token returns a new session token of the account with an e-mail address, and whether it has made the account because
+// there was none. It is what `rejoin token` prints: who may run it may act for anybody.
+func (s *Server) Token(ctx context.Context, email string) (token string, isNew bool, err error) {
 	if !api.IsEmail(email) {
-		return "", errors.New("this is not an e-mail address")
+		return "", false, errors.New("this is not an e-mail address")
 	}
-	return inTx(ctx, s.core, func(tx *store.Tx) (string, error) { return s.signIn(ctx, tx, strings.ToLower(email)) })
+	answer, err := inTx(ctx, s.core, func(tx *store.Tx) (owner.TokenAnswer, error) {
+		return s.signIn(ctx, tx, strings.ToLower(email))
+	})
+	return answer.Token, answer.New, err
 }
 
-// FirstToken makes the first account of an empty database and returns a session token of it. Where there is an account
-// already it returns an empty one.
-func (s *Server) FirstToken(ctx context.Context) (token string, err error) {
-	return inTx(ctx, s.core, func(tx *store.Tx) (string, error) {
-		inUse, err := tx.Auth.AnyAccount(ctx)
-		if err != nil || inUse {
-			return "", err
+// FirstToken returns the e-mail address of the first account. On an empty database it makes that account, and returns a
+// session token of it; otherwise the token is empty.
+func (s *Server) FirstToken(ctx context.Context) (email, token string, err error) {
+	type first struct{ email, token string }
+	found, err := inTx(ctx, s.core, func(tx *store.Tx) (first, error) {
+		account, err := tx.Auth.GetFirstAccount(ctx)
+		if !errors.Is(err, store.ErrNotFound) {
+			return first{email: account.Email}, err
 		}
-		return s.signIn(ctx, tx, firstOwner)
+		made, err := s.signIn(ctx, tx, firstOwner)
+		return first{firstOwner, made.Token}, err
 	})
+	return found.email, found.token, err
 }
 
 // signIn is the step that opens a session for an account, which it makes if there is none.
-func (k *core) signIn(ctx context.Context, tx *store.Tx, email string) (token string, err error) {
+func (k *core) signIn(ctx context.Context, tx *store.Tx, email string) (owner.TokenAnswer, error) {
 	account, err := tx.Auth.GetAccountByEmail(ctx, email)
-	if errors.Is(err, store.ErrNotFound) {
+	isNew := errors.Is(err, store.ErrNotFound)
+	if isNew {
 		account = k.newAccount(email, "", "")
 		account.Verified = true
 		err = tx.Auth.InsertAccount(ctx, &account)
 	}
 	if err != nil {
-		return "", err
+		return owner.TokenAnswer{}, err
 	}
 	session, err := k.openSession(ctx, tx, account)
-	return session.Token, err
+	return owner.TokenAnswer{Token: session.Token, New: isNew}, err
 }
 
 // openSession makes a session. Nobody can read its token from the database afterwards.

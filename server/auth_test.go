@@ -739,7 +739,7 @@ func TestWhatHasExpiredIsRemoved(t *testing.T) {
 			t.Fatalf("before: got %v, want everything", all)
 		}
 		config.Idle = false
-		open(t, config) // a server that starts begins by removing
+		s = openNext(t, s, config) // a server that starts begins by removing
 		want := []string{"session 1", "purpose 1", "claim 1"}
 		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 			left := perishablesIn(t, s, now)

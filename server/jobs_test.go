@@ -60,7 +60,8 @@ func TestWhatIsDeletedIsHadByNobodyAtOnceAndRemovedAfterwards(t *testing.T) {
 		}
 
 		config.Idle = false
-		running := open(t, config)
+		running := openNext(t, idle, config)
+		c.h = running.Handler()
 		removed(t, running, roleRemoval{c.role})
 		removed(t, running, badgeRemoval{first})
 		if !leaves(t, running, badgeRemoval{second}) {

@@ -96,18 +96,19 @@ func TestImportsRunOneWay(t *testing.T) {
 		"gen":                       "",
 		"gen/generate":              "api",
 		"gen/stub":                  "echo gen",
-		"server":                    "echo api api/contract gen gen/stub server/internal/images server/internal/mailer server/internal/origin server/internal/password server/internal/perm server/internal/ratelimit server/internal/store",
-		"server/cmd/rejoin":         "api api/conformance server server/internal/images server/internal/mailer server/internal/origin",
+		"server":                    "echo api api/contract gen gen/stub server/internal/images server/internal/mailer server/internal/origin server/internal/owner server/internal/password server/internal/perm server/internal/ratelimit server/internal/store",
+		"server/cmd/rejoin":         "api api/conformance server server/internal/images server/internal/mailer server/internal/origin server/internal/owner",
 		"server/internal/images":    "",
 		"server/internal/mailer":    "",
 		"server/internal/mutants":   "api/conformance server",
 		"server/internal/origin":    "",
+		"server/internal/owner":     "",
 		"server/internal/password":  "",
 		"server/internal/perm":      "gen",
 		"server/internal/pgtest":    "sql",
 		"server/internal/ratelimit": "",
 		"server/internal/smtptest":  "",
-		"server/internal/store":     "sql gen",
+		"server/internal/store":     "sql gen server/internal/owner",
 	}
 	list := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "./...")
 	list.Dir = ".."

@@ -69,7 +69,7 @@ func TestWhatAnIdleServerLeavesIsDoneByAnother(t *testing.T) {
 			t.Error("the idle server has sent a mail")
 		}
 		config.Idle = false
-		open(t, config)
+		openNext(t, s, config)
 		codeFor(t, config.Data, "a@example.com")
 	})
 }

@@ -119,6 +119,18 @@ func open(t testing.TB, config Config) *Server {
 	return s
 }
 
+// openNext opens a second server on the database of a first one: beside it on PostgreSQL, after it on SQLite, which has one
+// owner at a time.
+func openNext(t testing.TB, first *Server, config Config) *Server {
+	t.Helper()
+	if config.Database == "" {
+		if err := first.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return open(t, config)
+}
+
 // listen answers on a real socket until the test ends and returns the base URL.
 func listen(t testing.TB, s *Server) string {
 	t.Helper()
@@ -129,7 +141,7 @@ func listen(t testing.TB, s *Server) string {
 
 func tokenOf(t testing.TB, s *Server, email string) string {
 	t.Helper()
-	token, err := s.Token(context.Background(), email)
+	token, _, err := s.Token(context.Background(), email)
 	if err != nil {
 		t.Fatal(err)
 	}

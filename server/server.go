@@ -77,6 +77,7 @@ type Server struct {
 	drains   time.Duration
 	stopping atomic.Bool
 	stopJobs func(context.Context) // nil: none are run
+	control  *http.Server          // on the socket in the data directory; nil: there is none
 }
 
 // handlers are the operations of the contract, a type for each tag. An operation that no tag has does not compile.
@@ -110,6 +111,11 @@ func New(ctx context.Context, config Config) (*Server, error) {
 	}
 	if !config.Idle {
 		if s.stopJobs, err = s.startJobs(); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+	}
+	if config.Database == "" {
+		if err := s.startControl(config); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
 	}
@@ -236,10 +242,11 @@ func (s *Server) movingOn(next http.Handler) http.Handler {
 // Close ends the background work, waiting for what runs of it for at most 20 seconds, and closes the database and the
 // images. No request may be running.
 func (s *Server) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	defer cancel()
+	err := s.stopControl(ctx)
 	if s.stopJobs != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
-		defer cancel()
 		s.stopJobs(ctx)
 	}
-	return errors.Join(s.store.Close(), s.images.Close())
+	return errors.Join(err, s.store.Close(), s.images.Close())
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -22,6 +23,7 @@ import (
 
 	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/gen"
+	"github.com/rejoin-dev/rejoin/server/internal/owner"
 	"github.com/rejoin-dev/rejoin/server/internal/pgtest"
 )
 
@@ -120,7 +122,7 @@ func TestATokenIsNotInTheDatabase(t *testing.T) {
 	}
 	found := false
 	for _, file := range files {
-		if file.IsDir() {
+		if !file.Type().IsRegular() {
 			continue
 		}
 		content, err := os.ReadFile(config.Data + "/" + file.Name())
@@ -194,8 +196,9 @@ func inParallel[R comparable](n int, do func(i int) R) map[R]int {
 	return results
 }
 
+// Any number of replicas may share a PostgreSQL, and the files of SQLite have one owner.
 func TestReplicasMayStartTogetherOnAnEmptyDatabase(t *testing.T) {
-	together := func(t *testing.T, config Config) {
+	together := func(t *testing.T, config Config, serving int) {
 		var mu sync.Mutex
 		var servers []*Server
 		errs := inParallel(4, func(int) error {
@@ -207,34 +210,41 @@ func TestReplicasMayStartTogetherOnAnEmptyDatabase(t *testing.T) {
 			}
 			return err
 		})
-		if errs[nil] != 4 {
-			t.Fatalf("got %v, want four servers", errs)
+		if len(servers) != serving || errs[nil] != serving {
+			t.Fatalf("got %v, want %d servers", errs, serving)
 		}
-		tokens := inParallel(4, func(i int) string {
-			token, err := servers[i].FirstToken(context.Background())
+		for err := range errs {
+			if inUse := (*owner.InUseError)(nil); err != nil && (!errors.As(err, &inUse) || inUse.Dir != config.Data) {
+				t.Errorf("a server was refused because %v", err)
+			}
+		}
+		tokens := inParallel(serving, func(i int) string {
+			_, token, err := servers[i].FirstToken(context.Background())
 			if err != nil {
 				t.Error(err)
 			}
 			return token
 		})
-		if tokens[""] != 3 || len(tokens) != 2 {
-			t.Errorf("the first account was made by %d of four", 4-tokens[""])
+		if made := serving - tokens[""]; made != 1 {
+			t.Errorf("the first account was made by %d servers", made)
 		}
 		for _, s := range servers {
 			s.Close()
 		}
+		open(t, config) // what is closed is nobody's
 	}
-	t.Run("SQLite", func(t *testing.T) { together(t, Config{Data: t.TempDir()}) })
-	t.Run("PostgreSQL", func(t *testing.T) { together(t, Config{Data: t.TempDir(), Database: pgtest.URL(t)}) })
+	t.Run("SQLite", func(t *testing.T) { together(t, Config{Data: t.TempDir()}, 1) })
+	t.Run("PostgreSQL", func(t *testing.T) { together(t, Config{Data: t.TempDir(), Database: pgtest.URL(t)}, 4) })
 }
 
 // Every server whose creation was acknowledged must be there after the process was killed in the middle of creating more.
 func TestWhatWasAcknowledgedSurvivesAKill(t *testing.T) {
 	data := onSQLite(t).Data
-	token := func() string {
-		s := open(t, Config{Data: data})
-		return tokenOf(t, s, "a@example.com")
-	}()
+	first := open(t, Config{Data: data})
+	token := tokenOf(t, first, "a@example.com")
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
 	process, address := serveApart(t, data)
 	acknowledged := make(chan string, 10000)
 	var group sync.WaitGroup

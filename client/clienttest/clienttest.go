@@ -131,7 +131,7 @@ func (s *Server) Client(email string, opts ...client.Option) *client.Client {
 // Token returns the token of a new session of that account, as Client has one.
 func (s *Server) Token(email string) string {
 	s.t.Helper()
-	token, err := s.backend.Token(context.Background(), email)
+	token, _, err := s.backend.Token(context.Background(), email)
 	if err != nil {
 		s.t.Fatalf("clienttest: no session for %s: %v", email, err)
 	}

@@ -109,8 +109,8 @@ func TestATokenMadeWhileTheServerRunsWorks(t *testing.T) {
 	data := t.TempDir()
 	_, base := serve(t, "--data", data)
 	code, token, stderr := rejoin("token", "--data", data, "--email", "you@example.com")
-	if code != 0 || !regexp.MustCompile(`^[0-9a-f]{64}\n$`).MatchString(token) {
-		t.Fatalf("got %d %q %q, want a token and nothing else", code, token, stderr)
+	if code != 0 || !regexp.MustCompile(`^[0-9a-f]{64}\n$`).MatchString(token) || !strings.Contains(stderr, "there was no account you@example.com; it is made") {
+		t.Fatalf("got %d %q %q, want a token alone, and that there was no account", code, token, stderr)
 	}
 	r, err := http.NewRequest("GET", base+"/servers", nil)
 	if err != nil {
@@ -128,24 +128,50 @@ func TestATokenMadeWhileTheServerRunsWorks(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 }
 
-func TestATokenSaysWhenItMakesANewDatabase(t *testing.T) {
-	args := []string{"token", "--data", filepath.Join(t.TempDir(), "new"), "--email", "you@example.com"}
-	if code, _, stderr := rejoin(args...); code != 0 || !strings.Contains(stderr, "there is no database in "+args[2]) {
+func TestATokenMakesNoDatabaseAndSaysWhenItMakesAnAccount(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "new")
+	args := []string{"token", "--data", data, "--email", "you@example.com"}
+	if code, _, stderr := rejoin(args...); code != 1 || stderr != "rejoin: there is no database in "+data+"; rejoin serve makes one\n" {
 		t.Errorf("got %d %q, want that there is no database", code, stderr)
 	}
-	if code, _, stderr := rejoin(args...); code != 0 || stderr != "" {
-		t.Errorf("the second time: got %d %q, want nothing said", code, stderr)
+	if _, err := os.Stat(data); err == nil {
+		t.Error("a directory was made")
 	}
+	t.Run("serve", func(t *testing.T) { serve(t, "--data", data) })
+	for _, said := range []string{"rejoin: there was no account you@example.com; it is made\n", ""} {
+		if code, token, stderr := rejoin(args...); code != 0 || len(token) != 65 || stderr != said {
+			t.Errorf("got %d %q %q, want a token, and to hear %q", code, token, stderr, said)
+		}
+	}
+}
+
+func TestASecondServerOnTheSameDataIsRefusedAndLeavesTheFirstAlone(t *testing.T) {
+	// The path of a socket may have some hundred characters, that of a directory a few thousand.
+	data := filepath.Join(t.TempDir(), strings.Repeat("a-long-name/", 15), "data")
+	_, base := serve(t, "--data", data)
+	code, stdout, stderr := rejoin("serve", "--addr=127.0.0.1:0", "--data", data)
+	if code != 1 || stdout != "" || !regexp.MustCompile(`^rejoin: another Rejoin \(process \d+\) runs on the data directory .*\n$`).MatchString(stderr) {
+		t.Errorf("the second: %d %q %q", code, stdout, stderr)
+	}
+	for i, name := range []string{"rejoin.db", "rejoin.db-wal", "rejoin.db-shm", "rejoin.db.lock", "rejoin.sock"} {
+		if info, err := os.Stat(filepath.Join(data, name)); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%d: %s: %v %v, want it to be its owner's only", i, name, info, err)
+		}
+	}
+	if code, token, stderr := rejoin("token", "--data", data, "--email", "owner@rejoin.local"); code != 0 || len(token) != 65 || stderr != "" {
+		t.Errorf("the first answers a token with %d %q %q", code, token, stderr)
+	}
+	if answer, err := http.Get(base + "/readyz"); err != nil || answer.StatusCode != http.StatusOK {
+		t.Errorf("the first: %v %v", answer, err)
+	}
+	http.DefaultClient.CloseIdleConnections()
 }
 
 func TestFlagsAreEnvironmentVariablesToo(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "from-environment")
 	t.Setenv("REJOIN_DATA", data)
-	if code, _, stderr := rejoin("token", "--email", "you@example.com"); code != 0 {
-		t.Fatalf("got %d: %s", code, stderr)
-	}
-	if _, err := os.Stat(filepath.Join(data, "rejoin.db")); err != nil {
-		t.Error(err)
+	if greeting, _ := serve(t); !strings.Contains(greeting, data) {
+		t.Errorf("the data is elsewhere: %s", greeting)
 	}
 }
 

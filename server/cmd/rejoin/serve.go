@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"net/url"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -19,46 +18,9 @@ import (
 
 	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/server"
-	"github.com/rejoin-dev/rejoin/server/internal/images"
 	"github.com/rejoin-dev/rejoin/server/internal/mailer"
 	"github.com/rejoin-dev/rejoin/server/internal/origin"
 )
-
-// storage says where the data is; every subcommand that opens it has these flags.
-type storage struct {
-	Data   string `default:"./rejoin-data" help:"Directory of the SQLite database, the images, and mails that are not sent." placeholder:"DIR"`
-	DB     string `name:"db" help:"PostgreSQL database to use instead of SQLite." placeholder:"postgres://..."`
-	Images string `help:"Where images are kept instead: a directory, or an S3 bucket as s3://BUCKET/PREFIX?endpoint=URL&region=REGION, with the credentials in $$AWS_ACCESS_KEY_ID and $$AWS_SECRET_ACCESS_KEY." placeholder:"DIR|s3://..."`
-}
-
-func (s storage) config() server.Config {
-	return server.Config{Data: s.Data, Database: s.DB, Images: s.Images}
-}
-
-// database is the kind of database, for people.
-func (s storage) database() string {
-	if s.DB != "" {
-		return "PostgreSQL"
-	}
-	return "SQLite"
-}
-
-// Validate refuses what would otherwise be taken for the path of a file. It does not repeat a URL that may hold a password.
-func (s storage) Validate() error {
-	if s.Data == "" {
-		return errors.New("--data must be a directory, and is empty")
-	}
-	if err := images.Validate(s.Images); err != nil {
-		return fmt.Errorf("--images %w", err)
-	}
-	if s.DB == "" {
-		return nil
-	}
-	if u, err := url.Parse(s.DB); err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") {
-		return errors.New("--db must be a URL such as postgres://user:password@host:5432/database, with special characters in the password written as %40 and the like")
-	}
-	return nil
-}
 
 type serveCommand struct {
 	storage
@@ -166,11 +128,11 @@ func (c serveCommand) Run(ctx context.Context, t terminal) (err error) {
 		err = errors.Join(err, s.Close())
 		log.Info("stopped")
 	}()
-	token, err := s.FirstToken(ctx)
+	email, token, err := s.FirstToken(ctx)
 	if err != nil {
 		return err
 	}
-	c.greet(t, listener.Addr(), token)
+	c.greet(t, listener.Addr(), email, token)
 	log.Info("started", "address", listener.Addr().String(), "database", c.database(), "version", version(), "contract", api.Digest)
 	go debug.FreeOSMemory() // what the start has left is not needed again
 	ctx, end := serving(ctx, listener)
@@ -196,7 +158,7 @@ func serving(ctx context.Context, listener net.Listener) (_ context.Context, end
 }
 
 // greet says where everything is and, on an empty database, gives the first account and two commands to paste.
-func (c serveCommand) greet(t terminal, addr net.Addr, token string) {
+func (c serveCommand) greet(t terminal, addr net.Addr, email, token string) {
 	at := "http://" + addr.String()
 	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
 		at = fmt.Sprintf("http://localhost:%d", tcp.Port)
@@ -214,11 +176,11 @@ func (c serveCommand) greet(t terminal, addr net.Addr, token string) {
 		if c.DB != "" {
 			where = "--db ..." // it may hold a password
 		}
-		fmt.Fprintf(t.out, "  new token  rejoin token %s --email you@example.com\n\n", where)
+		fmt.Fprintf(t.out, "  new token  rejoin token %s --email %s\n\n", where, email)
 		return
 	}
 	fmt.Fprintf(t.out, `
-This is a new database. It has one account, owner@rejoin.local, and this is its session token. It is not shown again:
+This is a new database. It has one account, %[3]s, and this is its session token. It is not shown again:
 
   %[2]s
 
@@ -229,5 +191,5 @@ Paste these into another terminal:
 
 Or open %[1]s/docs, choose Authorize, and paste the token under sessionAuth.
 
-`, at, token)
+`, at, token, email)
 }

@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/mail"
-	"os"
-	"path/filepath"
 
-	"github.com/rejoin-dev/rejoin/server"
+	"github.com/rejoin-dev/rejoin/server/internal/owner"
 )
 
 type tokenCommand struct {
@@ -27,23 +24,27 @@ func (c tokenCommand) Validate() error {
 	return c.storage.Validate()
 }
 
-func (c tokenCommand) Run(ctx context.Context, t terminal) (err error) {
-	if c.DB == "" {
-		if _, err := os.Stat(filepath.Join(c.Data, server.DatabaseFile)); errors.Is(err, fs.ErrNotExist) {
-			fmt.Fprintf(t.err, "rejoin: there is no database in %s; this makes a new one\n", c.Data)
-		}
-	}
-	config := c.config()
-	config.Idle = true // a running server does what there is to do
-	s, err := server.New(ctx, config)
+func (c tokenCommand) Run(ctx context.Context, t terminal) error {
+	answer, err := c.token(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	token, err := s.Token(ctx, c.Email)
-	if err != nil {
-		return err
+	if answer.New {
+		fmt.Fprintf(t.err, "rejoin: there was no account %s; it is made\n", c.Email)
 	}
-	fmt.Fprintln(t.out, token)
+	fmt.Fprintln(t.out, answer.Token)
 	return nil
+}
+
+func (c tokenCommand) token(ctx context.Context) (answer owner.TokenAnswer, err error) {
+	if c.DB == "" {
+		err = c.ask(ctx, func(o *owner.Client) error { answer, err = o.Token(ctx, c.Email); return err })
+		return answer, err
+	}
+	s, err := c.open(ctx) // any number of them may
+	if err != nil {
+		return answer, err
+	}
+	answer.Token, answer.New, err = s.Token(ctx, c.Email)
+	return answer, errors.Join(err, s.Close())
 }

@@ -97,10 +97,10 @@ func run(m mutant) (killedBy string, err error) {
 	web := httptest.NewServer(m.mutate(reference{fromEverywhere(s.Handler()), mail}))
 	defer web.Close()
 	target := conformance.Target{URL: web.URL, Code: conformance.MailDir(mail)}
-	if target.A, err = s.Token(ctx, "anna@example.com"); err != nil {
+	if target.A, _, err = s.Token(ctx, "anna@example.com"); err != nil {
 		return "", err
 	}
-	if target.B, err = s.Token(ctx, "ben@example.com"); err != nil {
+	if target.B, _, err = s.Token(ctx, "ben@example.com"); err != nil {
 		return "", err
 	}
 	if m.by != "" {

@@ -51,9 +51,9 @@ func (a Auth) GetCaller(ctx context.Context, tokenHash string, now time.Time) (a
 	return found.Account, err
 }
 
-// AnyAccount tells whether there is an account at all.
-func (a Auth) AnyAccount(ctx context.Context) (bool, error) {
-	return get(ctx, a.conn, scanOne[bool], `SELECT EXISTS (SELECT 1 FROM accounts)`)
+// GetFirstAccount returns the account that was made first.
+func (a Auth) GetFirstAccount(ctx context.Context) (Account, error) {
+	return get(ctx, a.conn, scanAccount, `SELECT `+accountColumns+` ORDER BY number LIMIT 1`)
 }
 
 const accountColumns = `number, id, email, username, display_name, first_name, last_name, avatar, verified, password_hash, created_at

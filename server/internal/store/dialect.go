@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gofrs/flock"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -31,9 +30,10 @@ type dialect struct {
 	isolation sql.IsolationLevel
 	shards    int64 // of tallies, over which transactions at once are spread
 
+	own            func(url string) (release func() error, err error)                               // for as long as the database is open
 	open           func(url string, out *outage) (write, read *sql.DB, remembers *cache, err error) // nil: nothing is remembered
 	create         func(ctx context.Context, url string) error                                      // makes one that is not there yet, with its schema
-	lockMigrations func(ctx context.Context, db *sql.DB, url string) (unlock func(), err error)
+	lockMigrations func(ctx context.Context, db *sql.DB) (unlock func(), err error)
 	jobs           func(db *sql.DB, new *bell) riverdriver.Driver[*sql.Tx] // on the pool that writes
 	pollJobs       time.Duration                                           // how late a job may begin that nothing has rung the bell for
 
@@ -68,6 +68,7 @@ var sqliteFile = dialect{
 	goose:    goose.DialectSQLite3,
 	shards:   1,
 	pollJobs: time.Second,
+	own:      ownSQLite,
 	open: func(path string, _ *outage) (write, read *sql.DB, remembers *cache, err error) {
 		dsn := sqliteAt(path, "busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "cache_size(-16000)")
 		if read, err = sql.Open("sqlite", dsn+"&_pragma=query_only(ON)"); err != nil {
@@ -84,13 +85,9 @@ var sqliteFile = dialect{
 		write.SetMaxIdleConns(mostWriters)
 		return write, read, remembers, nil
 	},
-	create: createSQLite,
-	lockMigrations: func(ctx context.Context, _ *sql.DB, path string) (func(), error) {
-		file := flock.New(path + ".migrating")
-		_, err := file.TryLockContext(ctx, 20*time.Millisecond)
-		return func() { file.Unlock() }, err
-	},
-	jobs: func(db *sql.DB, new *bell) riverdriver.Driver[*sql.Tx] { return heardSQLite{riversqlite.New(db), new} },
+	create:         createSQLite,
+	lockMigrations: func(context.Context, *sql.DB) (func(), error) { return func() {}, nil }, // whoever has it is alone
+	jobs:           func(db *sql.DB, new *bell) riverdriver.Driver[*sql.Tx] { return heardSQLite{riversqlite.New(db), new} },
 	duplicate: func(err error) bool {
 		var e *sqlite.Error
 		return errors.As(err, &e) &&
@@ -118,6 +115,7 @@ var postgreSQL = dialect{
 	isolation: sql.LevelSerializable,
 	shards:    tallyShards,
 	pollJobs:  100 * time.Millisecond,
+	own:       func(string) (func() error, error) { return func() error { return nil }, nil }, // any number share it
 	open: func(url string, out *outage) (write, read *sql.DB, remembers *cache, err error) {
 		config, err := pgx.ParseConfig(url)
 		if err != nil {
@@ -157,7 +155,7 @@ func useIndexes(ctx context.Context, session *pgx.Conn) error {
 
 // lockPostgreSQL takes a lock that belongs to one connection and ends with it. It asks again and again instead of
 // waiting in the database, where its statement would hold up the building of an index.
-func lockPostgreSQL(ctx context.Context, db *sql.DB, _ string) (unlock func(), err error) {
+func lockPostgreSQL(ctx context.Context, db *sql.DB) (unlock func(), err error) {
 	const key = 0x72656a6f696e // "rejoin"
 	session, err := db.Conn(ctx)
 	if err != nil {

@@ -26,7 +26,7 @@ var bounded = []struct {
 	{"FROM (SELECT id FROM audit", "", "one page"},
 	{"JOIN members m ON m.server_id = r.server_id", "ORDER BY", "the roles of an account in MaxMemberships servers, of MaxRoles each"},
 	{"JOIN member_badges mb ON", "ORDER BY", "the badges of a member: MaxBadges"},
-	{"FROM accounts)", "accounts", "the first row there is"},
+	{"ORDER BY number LIMIT 1", "accounts", "the first row there is"},
 }
 
 func isBounded(statement, plan string) bool {

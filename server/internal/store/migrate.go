@@ -22,7 +22,7 @@ var migrations embed.FS
 
 // migrate brings the schema up to date, and waits for whoever is about it already.
 func (s *Store) migrate(ctx context.Context, url string) error {
-	unlock, err := s.write.lockMigrations(ctx, s.write.db, url)
+	unlock, err := s.write.lockMigrations(ctx, s.write.db)
 	if err != nil {
 		return fmt.Errorf("the database cannot be reached: %w", causeOf(err))
 	}
@@ -30,7 +30,6 @@ func (s *Store) migrate(ctx context.Context, url string) error {
 	if err := s.write.create(ctx, url); err != nil {
 		return fmt.Errorf("the database cannot be made: %w", err)
 	}
-	// Not before: who opens a new SQLite file while another process turns WAL on is not kept waiting, but refused.
 	if err := s.write.db.PingContext(ctx); err != nil {
 		return fmt.Errorf("the database cannot be reached: %w", causeOf(err))
 	}

@@ -37,6 +37,7 @@ type Store struct {
 	turn        atomic.Int64           // of transactions, to spread them over the shards of tallies
 	jobs        *river.Client[*sql.Tx] // enqueues only
 	newJobs     *bell                  // rung when there are new ones
+	release     func() error           // gives the database to the next owner
 }
 
 // Queries are all statements, a field for each tag of the contract. Those of a Store run on their own, each one seeing
@@ -68,17 +69,22 @@ type Tx struct {
 }
 
 // Open opens the database at url, postgres://... or the path of a SQLite file, and brings its schema up to date.
-// Any number of processes may do so at once: one of them migrates while the others wait. The log gets a line when the
-// database goes away, and one when it is back.
+// Any number of processes may open one of PostgreSQL at once: one of them migrates while the others wait. A SQLite file has
+// one owner at a time; to everybody else it is an *owner.InUseError at once, until that one has closed it or has died. The
+// log gets a line when the database goes away, and one when it is back.
 func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
 	d, out := dialectOf(url), &outage{}
+	release, err := d.own(url)
+	if err != nil {
+		return nil, err
+	}
 	write, read, remembers, err := d.open(url, out)
 	if err != nil {
-		return nil, fmt.Errorf("the database cannot be opened: %w", err)
+		return nil, errors.Join(fmt.Errorf("the database cannot be opened: %w", err), release())
 	}
 	s := &Store{
 		write: &pool{dialect: d, db: write, outage: out}, read: &pool{dialect: d, db: read, outage: out, cache: remembers},
-		newJobs: newBell(),
+		newJobs: newBell(), release: release,
 	}
 	s.Queries = queriesOn(&conn{pool: s.read})
 	if err := s.migrate(ctx, url); err != nil {
@@ -98,13 +104,13 @@ func (s *Store) Ping(ctx context.Context) error {
 	return s.write.errorOf(errors.Join(s.write.db.PingContext(ctx), s.read.db.PingContext(ctx)))
 }
 
-// Close waits for running statements and closes the pools.
+// Close waits for running statements, closes the pools, and gives a SQLite file to its next owner.
 func (s *Store) Close() error {
 	err := s.write.db.Close()
 	if s.read.db != s.write.db {
 		err = errors.Join(err, s.read.db.Close())
 	}
-	return err
+	return errors.Join(err, s.release())
 }
 
 // A transaction that lost against another one is tried again this often before the store counts as overloaded.

@@ -155,7 +155,7 @@ func (l *life) reads(kept string, ann int64) {
 	check(account, err)
 	check(q.Auth.GetAccountByEmail(ctx, account.Email))
 	check(q.Auth.GetCaller(ctx, account.ID, account.CreatedAt.Time))
-	check(q.Auth.AnyAccount(ctx))
+	check(q.Auth.GetFirstAccount(ctx))
 	check(q.Auth.AnyAccountNamed(ctx, "ann"))
 	check(q.Servers.ListOf(ctx, ann))
 	check(q.Servers.Get(ctx, kept))

@@ -1,0 +1,101 @@
+package owner
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"syscall"
+)
+
+// ErrNobody says that nobody answers for a data directory: it has no owner, or one that is starting or stopping.
+var ErrNobody = errors.New("no Rejoin runs on the data directory")
+
+// What the owner can be asked: the paths on its socket. Those that read are GET, the others POST.
+const PathToken = "/token"
+
+// A TokenRequest asks for a session token of an account, which is made if there is none.
+type TokenRequest struct {
+	Email string `json:"email"`
+}
+
+// A TokenAnswer is the token, and whether the account was made for it.
+type TokenAnswer struct {
+	Token string `json:"token"`
+	New   bool   `json:"new"`
+}
+
+// A Client asks the owner of a data directory. Every method fails with ErrNobody, at once, if there is none.
+type Client struct{ http http.Client }
+
+// At returns the client of a data directory, whether it has an owner or not.
+func At(dir string) *Client {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		short, forget, err := shorten(dir)
+		if err != nil {
+			return nil, err
+		}
+		defer forget()
+		return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(short, socketName))
+	}
+	return &Client{http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
+}
+
+// Token asks for a new session token of the account with an e-mail address.
+func (c *Client) Token(ctx context.Context, email string) (answer TokenAnswer, err error) {
+	body, err := json.Marshal(TokenRequest{Email: email})
+	if err != nil {
+		return answer, err
+	}
+	stream, err := c.ask(ctx, http.MethodPost, PathToken, body)
+	if err != nil {
+		return answer, err
+	}
+	defer stream.Close()
+	if err := json.NewDecoder(stream).Decode(&answer); err != nil {
+		return answer, fmt.Errorf("the server that runs has not answered: %w", causeOf(err))
+	}
+	return answer, nil
+}
+
+// maxRefusal is how much is read of why the owner refuses.
+const maxRefusal = 1 << 10
+
+func (c *Client) ask(ctx context.Context, method, path string, body []byte) (io.ReadCloser, error) {
+	r, err := http.NewRequestWithContext(ctx, method, "http://rejoin"+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	answer, err := c.http.Do(r)
+	switch {
+	case errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ECONNREFUSED):
+		return nil, ErrNobody
+	case err != nil:
+		return nil, fmt.Errorf("the server that runs cannot be asked: %w", causeOf(err))
+	case answer.StatusCode == http.StatusOK:
+		return answer.Body, nil
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode == http.StatusNotFound {
+		return nil, errors.New("the server that runs is of another version and does not know this command; restart it")
+	}
+	why, err := io.ReadAll(io.LimitReader(answer.Body, maxRefusal))
+	return nil, errors.Join(errors.New(string(why)), err)
+}
+
+// causeOf is why the owner cannot be asked, without the way to it.
+func causeOf(err error) error {
+	var system syscall.Errno
+	if errors.As(err, &system) {
+		return system
+	}
+	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
+		err = inner
+	}
+	return err
+}
