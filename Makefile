@@ -3,7 +3,7 @@
 # Packages that ./... leaves out.
 ASIDE = ./api/conformance/testdata/mapserver ./.ci/contract-diff
 
-# It is a tool of this module alone, and nothing is built from it.
+# It reads what 'make bench' writes. Nothing is built from it, so that it is not in go.mod.
 BENCHSTAT = go run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 
 run: ## run the backend on SQLite in ./rejoin-data
@@ -34,11 +34,12 @@ lint: ## the contract by the rules of Redocly and Spectral, and its formats agai
 bench: ## speed, side by side with what it is compared to, in one table: make bench ONLY='POST /channels'
 	@mkdir -p .bench && rm -f .bench/latest.txt
 	REJOIN_BENCH_ONLY='$(ONLY)' REJOIN_BENCH_LINES='$(CURDIR)/.bench/latest.txt' go test ./server -run '^$$' -bench . -timeout 20m
-	go test ./api/contract -run '^$$' -bench . -count 5 > .bench/contract.txt || { cat .bench/contract.txt; exit 1; }
+	go test ./api/contract -run '^$$' -bench . -count 5 > .bench/contract.txt; status=$$?; cat .bench/contract.txt; exit $$status
 	@cat .bench/contract.txt >> .bench/latest.txt
 	@test ! -f .bench/baseline.txt || $(BENCHSTAT) .bench/baseline.txt .bench/latest.txt
 
 bench-save: ## keep what 'make bench' measured last: later runs are compared with it
+	@test -f .bench/latest.txt || { echo "Nothing is measured yet: run 'make bench' first."; exit 1; }
 	cp .bench/latest.txt .bench/baseline.txt
 
 diff: ## whether the contract breaks callers of the last released one, or of another: make diff BASE=<revision>

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,7 +23,9 @@ import (
 //   - REJOIN_BENCH_POCKETBASE, a binary: PocketBase's list and create beside those of servers;
 //   - REJOIN_BENCH_LINES, a file: gets a line for each row and round, for benchstat.
 func BenchmarkSpeed(b *testing.B) {
+	began := time.Now()
 	bench := newBench(b)
+	fmt.Printf("\nmade ready in %.0f s; %d rounds of %d turns follow\n", time.Since(began).Seconds(), rounds, len(bench.rows))
 	for range rounds {
 		for _, r := range bench.rows {
 			r.measure(b)
@@ -35,9 +38,9 @@ func BenchmarkSpeed(b *testing.B) {
 }
 
 const (
-	rounds = 5
+	rounds = 7 // benchstat tells no spread of fewer than six
 	// A turn is how long a row is asked in a round, after a while that does not count: caches are cold from others' turns.
-	turn   = 400 * time.Millisecond
+	turn   = 300 * time.Millisecond
 	warmUp = 50 * time.Millisecond
 )
 

@@ -152,6 +152,7 @@ func (r *row) sameOf(binary string, rows []*row) *row {
 
 func median(sorted []float64) float64 { return quantile(sorted, 0.5) }
 
+// quantile is the value that a share of all are not above.
 func quantile[T any](sorted []T, q float64) T { return sorted[int(q*float64(len(sorted)-1)+0.5)] }
 
 const (
@@ -210,7 +211,7 @@ func appendLines(b *testing.B, file string, rows []*row) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	plain := strings.NewReplacer(" ", "_", "/", "", ",", "", "{", "", "}", "")
+	plain := strings.NewReplacer(" /", "_", "/{id}/", ".", " ", "_", ",", "")
 	for _, r := range rows {
 		for _, s := range r.samples {
 			fmt.Fprintf(lines, "BenchmarkSpeed/%s/by=%s/binary=%s-%d %d %.2f req/s",
