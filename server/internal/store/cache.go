@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"fmt"
 	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -136,27 +137,48 @@ func sizeOf(v reflect.Value) int {
 type changes struct {
 	db       *sql.DB  // to ask SQLite itself
 	anything *version // is read by every statement, and written by those that SQLite does not explain
+	memo     sync.Map // SQL text -> tables
 
 	mu     sync.Mutex
 	tables map[string]*version
+
+	touched map[*version]bool // by what runs in the lane and is not committed; for whoever has the turn
 }
+
+// tables are what a statement reads and what it may change, by itself or by what the references between tables ask for.
+type tables struct{ reads, writes []*version }
 
 // A version is the number of commits to a table, twice: it is odd while one is under way.
 type version struct{ atomic.Uint64 }
 
 func newChanges(db *sql.DB) *changes {
-	return &changes{db: db, anything: new(version), tables: map[string]*version{}}
+	return &changes{db: db, anything: new(version), tables: map[string]*version{}, touched: map[*version]bool{}}
 }
 
-// begin says that these tables are about to change, whoever looks: until end, nobody is told what they held.
-func (c *changes) begin(touched map[*version]bool) {
-	for table := range touched {
+// touch says that a statement runs that changes these tables.
+func (c *changes) touch(writes []*version) {
+	for _, table := range writes {
+		c.touched[table] = true
+	}
+}
+
+// untouched tells whether these tables are as they were committed, for who has the turn, too.
+func (c *changes) untouched(reads []*version) bool {
+	return !slices.ContainsFunc(reads, func(table *version) bool { return c.touched[table] })
+}
+
+// begin says that the tables that were touched are about to change, whoever looks: until end, nobody is told what they held.
+func (c *changes) begin() {
+	for table := range c.touched {
 		table.Add(1)
 	}
 }
 
-// end says that these tables have changed, or not.
-func (c *changes) end(touched map[*version]bool) { c.begin(touched) }
+// end says that they have changed, or not.
+func (c *changes) end() {
+	c.begin()
+	clear(c.touched)
+}
 
 // stampOf changes whenever one of the tables does. It is settled if none of them is about to.
 func stampOf(tables []*version) (stamp uint64, settled bool) {
@@ -169,53 +191,51 @@ func stampOf(tables []*version) (stamp uint64, settled bool) {
 	return stamp, settled
 }
 
-// readBy are the tables that a statement reads.
-func (c *changes) readBy(text string) ([]*version, error) {
-	reads, _, err := c.explain(text)
-	return append(reads, c.anything), err
-}
-
-// writtenBy are the tables that a statement may change, by itself or by what the references between tables ask for.
-func (c *changes) writtenBy(text string) []*version {
-	_, writes, err := c.explain(text)
-	if err != nil { // such as a statement about tables that a migration is just making
-		return []*version{c.anything}
+// of are the tables of a statement. What SQLite does not explain may change anything.
+func (c *changes) of(text string) tables {
+	if found, ok := c.memo.Load(text); ok {
+		return found.(tables)
 	}
-	return writes
+	found, err := c.explain(text)
+	if err != nil { // such as a statement about tables that a migration is just making
+		return tables{writes: []*version{c.anything}}
+	}
+	c.memo.Store(text, found)
+	return found
 }
 
 // explain asks SQLite which tables a statement opens.
-func (c *changes) explain(text string) (reads, writes []*version, err error) {
-	reads, writes = []*version{}, []*version{}
+func (c *changes) explain(text string) (t tables, err error) {
 	ctx := context.Background()
 	names, err := c.roots(ctx)
 	if err != nil {
-		return nil, nil, err
+		return t, err
 	}
 	rows, err := c.db.QueryContext(ctx, "EXPLAIN "+text, make([]any, 64)...) // SQLite wants an argument for each parameter
 	if err != nil {
-		return nil, nil, err
+		return t, err
 	}
 	defer rows.Close()
+	t.reads = []*version{c.anything}
 	for rows.Next() {
 		var address, p1, p2, p3, p5 int64
 		var opcode string
 		var p4, comment any
 		if err := rows.Scan(&address, &opcode, &p1, &p2, &p3, &p4, &p5, &comment); err != nil {
-			return nil, nil, err
+			return t, err
 		}
 		switch opcode {
 		case "OpenRead":
-			reads = append(reads, c.table(names[p2]))
+			t.reads = append(t.reads, c.table(names[p2]))
 		case "OpenWrite":
-			writes = append(writes, c.table(names[p2]))
+			t.writes = append(t.writes, c.table(names[p2]))
 		case "Clear":
-			writes = append(writes, c.table(names[p1]))
+			t.writes = append(t.writes, c.table(names[p1]))
 		case "CreateBtree", "Destroy", "ParseSchema":
-			writes = append(writes, c.anything)
+			t.writes = append(t.writes, c.anything)
 		}
 	}
-	return reads, writes, rows.Err()
+	return t, rows.Err()
 }
 
 // roots are the tables by the page that SQLite opens them at, them or an index of them.

@@ -47,11 +47,7 @@ func TestTheTablesOfEveryStatementAreKnown(t *testing.T) {
 	}
 	checked := 0
 	for text := range seen.found {
-		reads, err := known.readBy(text)
-		if err != nil {
-			t.Fatalf("%v\n%s", err, text)
-		}
-		writes := known.writtenBy(text)
+		reads, writes := known.of(text).reads, known.of(text).writes
 		if slices.Contains(writes, known.anything) {
 			t.Errorf("is not understood: %s", text)
 		}
@@ -74,7 +70,7 @@ func TestTheTablesOfEveryStatementAreKnown(t *testing.T) {
 		t.Errorf("only %d tables were looked for", checked)
 	}
 	// What the references between tables delete is written, too.
-	if writes := known.names(known.writtenBy(`DELETE FROM members WHERE account = $1`)); !slices.Contains(writes, "member_roles") {
+	if writes := known.names(known.of(`DELETE FROM members WHERE account = $1`).writes); !slices.Contains(writes, "member_roles") {
 		t.Errorf("the roles of a member who leaves are not among %v", writes)
 	}
 }
@@ -175,14 +171,54 @@ func TestWhatWasReadIsRememberedUntilItsTablesChange(t *testing.T) {
 	}
 }
 
+// Transactions read what is remembered as well, but what they, or others of their group, have changed.
+func TestATransactionSeesWhatItsGroupHasChanged(t *testing.T) {
+	c := crowdOn(t)
+	l := &life{T: t, s: c.s, nowAt: time.Now()}
+	account := l.account()
+	id := l.server(account)
+	name := func(ctx context.Context, q Queries, want string) {
+		t.Helper()
+		servers, err := q.Servers.ListOf(ctx, account)
+		if err != nil || servers[0].Name != want {
+			t.Errorf("got %v (%v), want %s", servers, err, want)
+		}
+	}
+	name(t.Context(), c.s.Queries, "Chess club")
+	asked := 0
+	c.s.write.saw = func(text string, _ []any) {
+		if strings.HasPrefix(text, "SELECT") {
+			asked++
+		}
+	}
+	undone := errors.New("undone")
+	errs := c.together(func(ctx context.Context, tx *Tx) error {
+		name(ctx, tx.Queries, "Chess club")
+		if asked != 0 {
+			t.Errorf("asked %d times for what is remembered", asked)
+		}
+		err := tx.Servers.Update(ctx, id, "Go club", "")
+		name(ctx, tx.Queries, "Go club")
+		name(ctx, c.s.Queries, "Chess club") // nothing is committed yet
+		return err
+	}, func(ctx context.Context, tx *Tx) error {
+		name(ctx, tx.Queries, "Go club")
+		return errors.Join(undone, tx.Servers.Update(ctx, id, "Draughts club", ""))
+	}, func(ctx context.Context, tx *Tx) error {
+		name(ctx, tx.Queries, "Go club")
+		return nil
+	})
+	if errs[0] != nil || !errors.Is(errs[1], undone) || errs[2] != nil {
+		t.Error(errs)
+	}
+	name(t.Context(), c.s.Queries, "Go club")
+}
+
 func TestACacheIsBounded(t *testing.T) {
 	t.Parallel()
 	s := open(t, t.TempDir()+"/rejoin.db")
 	c := s.read.cache
-	reads, err := c.changes.readBy(`SELECT value FROM counters WHERE name = $1`)
-	if err != nil {
-		t.Fatal(err)
-	}
+	reads := c.changes.of(`SELECT value FROM counters WHERE name = $1`).reads
 	asked := 0
 	ask := func(key string, bytes int) {
 		t.Helper()

@@ -41,7 +41,6 @@ type lane struct {
 // A group is the transactions that are committed together.
 type group struct {
 	members int
-	touched map[*version]bool
 	err     error         // why none of them can be committed
 	done    chan struct{} // closed when they are, or are not
 }
@@ -84,7 +83,7 @@ func (l *lane) begin() error {
 		if err != nil {
 			return err
 		}
-		l.group = &group{touched: map[*version]bool{}, done: make(chan struct{})}
+		l.group = &group{done: make(chan struct{})}
 	}
 	return l.member("SAVEPOINT member")
 }
@@ -133,14 +132,14 @@ func (l *lane) pass() {
 }
 
 func (l *lane) end(g *group) {
-	l.changes.begin(g.touched)
+	l.changes.begin()
 	if g.err == nil {
 		g.err = l.command("COMMIT")
 	}
 	if g.err != nil {
 		l.command("ROLLBACK") // there is nothing to roll back where SQLite has done so by itself
 	}
-	l.changes.end(g.touched)
+	l.changes.end()
 	close(g.done)
 }
 
@@ -168,9 +167,8 @@ func (l *lane) disconnect() error {
 // A keptStatement is prepared once and run many times.
 type keptStatement struct {
 	driver.Stmt
-	writes []*version
-	busy   bool // its rows are being read
-	once   bool // it is not kept
+	busy bool // its rows are being read
+	once bool // it is not kept
 }
 
 // statement finds or prepares one. A statement whose rows are still being read cannot be run again: another one is made.
@@ -183,7 +181,7 @@ func (l *lane) statement(text string) (*keptStatement, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &keptStatement{Stmt: stmt, writes: l.changes.writtenBy(text), once: found != nil || len(l.kept) >= mostKept}
+	s := &keptStatement{Stmt: stmt, once: found != nil || len(l.kept) >= mostKept}
 	if !s.once {
 		l.kept[text] = s
 	}
@@ -217,9 +215,7 @@ func run[T any](l *lane, text string, do func(*keptStatement) (T, error)) (resul
 	}
 	s, err := l.statement(text)
 	if err == nil {
-		for _, table := range s.writes {
-			l.group.touched[table] = true
-		}
+		l.changes.touch(l.changes.of(text).writes)
 		result, err = do(s)
 	}
 	if endsGroup(err) {

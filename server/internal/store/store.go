@@ -83,7 +83,7 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("the database cannot be opened: %w", err), release())
 	}
 	s := &Store{
-		write: &pool{dialect: d, db: write, outage: out}, read: &pool{dialect: d, db: read, outage: out, cache: remembers},
+		write: &pool{dialect: d, db: write, outage: out, cache: remembers}, read: &pool{dialect: d, db: read, outage: out, cache: remembers},
 		newJobs: newBell(), release: release,
 	}
 	s.Queries = queriesOn(&conn{pool: s.read})
@@ -141,11 +141,18 @@ func (s *Store) Tx(ctx context.Context, fn func(*Tx) error) error {
 }
 
 func (s *Store) tryTx(ctx context.Context, fn func(*Tx) error) error {
-	tx, err := s.write.db.BeginTx(ctx, &sql.TxOptions{Isolation: s.write.isolation})
+	lasting := ctx
+	if s.write.cache != nil { // else database/sql would end the turn of the transaction in the lane while fn runs
+		lasting = context.WithoutCancel(ctx)
+	}
+	tx, err := s.write.db.BeginTx(lasting, &sql.TxOptions{Isolation: s.write.isolation})
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback() // does nothing after a commit
+	defer tx.Rollback()               // does nothing after a commit
+	if err := ctx.Err(); err != nil { // whoever wanted it has gone while it waited
+		return err
+	}
 	queries := queriesOn(&conn{pool: s.write, tx: tx, shard: s.turn.Add(1) % s.write.shards})
 	jobs := Jobs{client: s.jobs, tx: tx, inserted: new(bool)}
 	if err := fn(&Tx{Queries: queries, Jobs: jobs}); err != nil {
@@ -166,7 +173,7 @@ type pool struct {
 	db     *sql.DB
 	outage *outage
 	cache  *cache                        // of what was read; nil: nothing is remembered, and the driver keeps statements prepared
-	stmts  sync.Map                      // SQL text -> *preparedRead
+	stmts  sync.Map                      // SQL text -> *sql.Stmt
 	saw    func(text string, args []any) // for tests, which look at every statement; otherwise nil
 }
 
@@ -176,27 +183,17 @@ func (p *pool) sees(text string, args []any) {
 	}
 }
 
-// A preparedRead is a statement that is kept prepared, and the tables that it reads.
-type preparedRead struct {
-	*sql.Stmt
-	reads []*version
-}
-
-func (p *pool) prepared(ctx context.Context, text string) (*preparedRead, error) {
-	if s, ok := p.stmts.Load(text); ok {
-		return s.(*preparedRead), nil
+func (p *pool) prepared(ctx context.Context, text string) (*sql.Stmt, error) {
+	if stmt, ok := p.stmts.Load(text); ok {
+		return stmt.(*sql.Stmt), nil
 	}
 	stmt, err := p.db.PrepareContext(ctx, text)
 	if err != nil {
 		return nil, err
 	}
-	reads, err := p.cache.changes.readBy(text)
-	if err != nil {
-		return nil, errors.Join(err, stmt.Close())
-	}
-	s, loaded := p.stmts.LoadOrStore(text, &preparedRead{stmt, reads})
-	if loaded {
+	if other, loaded := p.stmts.LoadOrStore(text, stmt); loaded {
 		stmt.Close()
+		return other.(*sql.Stmt), nil
 	}
-	return s.(*preparedRead), nil
+	return stmt, nil
 }

@@ -16,8 +16,8 @@ type conn struct {
 // The verbs of statements that return rows are functions, because a method cannot have a type parameter of its own. What
 // they return may be remembered and shared: what lies behind pointers, slices and maps of it must not be changed.
 
-// read runs a query and returns what collect makes of its rows. Outside of transactions on SQLite, it may return what
-// collect has made of them before.
+// read runs a query and returns what collect makes of its rows. On SQLite, it may return what collect has made of them
+// before.
 func read[T any](ctx context.Context, c *conn, collect func(*sql.Rows) (T, error), text string, args ...any) (T, error) {
 	ask := func() (result T, err error) {
 		rows, err := c.query(ctx, text, args)
@@ -30,15 +30,16 @@ func read[T any](ctx context.Context, c *conn, collect func(*sql.Rows) (T, error
 		}
 		return result, c.pool.errorOf(err)
 	}
-	if c.tx != nil || c.pool.cache == nil {
+	cache := c.pool.cache
+	if cache == nil {
 		return ask()
 	}
-	s, err := c.pool.prepared(ctx, text)
-	if err != nil {
-		var none T
-		return none, c.pool.errorOf(err)
+	of := cache.changes.of(text)
+	// Who has the turn in the lane is alone with the tables, and sees what was committed unless it was touched since.
+	if len(of.writes) > 0 || c.tx != nil && !cache.changes.untouched(of.reads) {
+		return ask()
 	}
-	return cached(c.pool.cache, s.reads, text, args, ask)
+	return cached(cache, of.reads, text, args, ask)
 }
 
 // list runs a query and scans every row. It never returns nil, because a nil slice is `null` on the wire.
@@ -85,11 +86,11 @@ func (c *conn) query(ctx context.Context, text string, args []any) (*sql.Rows, e
 	}
 	// A read of SQLite ends before it could be called off; watching for that would cost more than the read.
 	ctx = context.WithoutCancel(ctx)
-	s, err := c.pool.prepared(ctx, text)
+	stmt, err := c.pool.prepared(ctx, text)
 	if err != nil {
 		return nil, err
 	}
-	return s.QueryContext(ctx, args...)
+	return stmt.QueryContext(ctx, args...)
 }
 
 // exec runs a statement, however many rows it changes.
