@@ -28,7 +28,6 @@ import (
 type dialect struct {
 	goose     goose.Dialect
 	isolation sql.IsolationLevel
-	shards    int64 // of tallies, over which transactions at once are spread
 
 	own            func(url string) (release func() error, err error)                               // for as long as the database is open
 	open           func(url string, out *outage) (write, read *sql.DB, remembers *cache, err error) // nil: nothing is remembered
@@ -66,7 +65,6 @@ func (d *dialect) errorOf(err error) error {
 // SQLite: one connection that writes, shared by all who do, and a pool of readers, which WAL lets run beside it.
 var sqliteFile = dialect{
 	goose:    goose.DialectSQLite3,
-	shards:   1,
 	pollJobs: time.Second,
 	own:      ownSQLite,
 	open: func(path string, _ *outage) (write, read *sql.DB, remembers *cache, err error) {
@@ -113,7 +111,6 @@ func sqliteAt(path string, pragmas ...string) string {
 var postgreSQL = dialect{
 	goose:     goose.DialectPostgres,
 	isolation: sql.LevelSerializable,
-	shards:    tallyShards,
 	pollJobs:  100 * time.Millisecond,
 	own:       func(string) (func() error, error) { return func() error { return nil }, nil }, // any number share it
 	open: func(url string, out *outage) (write, read *sql.DB, remembers *cache, err error) {

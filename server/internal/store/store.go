@@ -153,7 +153,7 @@ func (s *Store) tryTx(ctx context.Context, fn func(*Tx) error) error {
 	if err := ctx.Err(); err != nil { // whoever wanted it has gone while it waited
 		return err
 	}
-	queries := queriesOn(&conn{pool: s.write, tx: tx, shard: s.turn.Add(1) % s.write.shards})
+	queries := queriesOn(&conn{pool: s.write, tx: tx, shard: s.turn.Add(1) % tallyShards})
 	jobs := Jobs{client: s.jobs, tx: tx, inserted: new(bool)}
 	if err := fn(&Tx{Queries: queries, Jobs: jobs}); err != nil {
 		return err
