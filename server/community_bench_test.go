@@ -4,8 +4,6 @@ import (
 	"database/sql"
 	"fmt"
 	"net/http"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"testing"
@@ -37,16 +35,7 @@ const (
 // as many members, and entries in its audit trail, as size says.
 func newCommunity(b *testing.B, binary string, database database, size int) *backend {
 	config := database.config(b)
-	args := []string{"serve", "--addr", "127.0.0.1:0", "--data", config.Data}
-	if config.Database != "" {
-		args = append(args, "--db", config.Database)
-	}
-	serve := func() *exec.Cmd {
-		cmd := exec.Command(binary, args...)
-		cmd.Env = append(os.Environ(), "REJOIN_DRAIN=0s") // nobody is sent elsewhere
-		return cmd
-	}
-	p := startProcess(b, serve(), printsToken)
+	p := startProcess(b, serveCommand(binary, config), printsToken)
 	owner := printsToken.FindString(p.printed)
 	var ids []string
 	for i := range 3 {
@@ -59,7 +48,7 @@ func newCommunity(b *testing.B, binary string, database database, size int) *bac
 	p.stop()
 	fillCommunity(b, database.driver, config, ids[0], size)
 
-	p = startProcess(b, serve(), printsAddress)
+	p = startProcess(b, serveCommand(binary, config), printsAddress)
 	p.cluster = clusterOf(b, config.Database)
 	middle := gen.Time{Time: time.UnixMicro(int64(firstFilled + size/2))}
 	cursor := page{operation: "listMembers"}.cursorTo(store.Position{At: middle, ID: strconv.Itoa(firstFilled + size/2)})

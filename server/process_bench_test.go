@@ -81,6 +81,16 @@ func startProcess(b *testing.B, cmd *exec.Cmd, ready *regexp.Regexp) *process {
 	}
 }
 
+// serveCommand runs a binary on a database and a free port.
+func serveCommand(binary string, config Config) *exec.Cmd {
+	cmd := exec.Command(binary, "serve", "--addr", "127.0.0.1:0", "--data", config.Data)
+	if config.Database != "" {
+		cmd.Args = append(cmd.Args, "--db", config.Database)
+	}
+	cmd.Env = append(os.Environ(), "REJOIN_DRAIN=0s") // nobody is sent elsewhere
+	return cmd
+}
+
 // stop ends the process as an operator does.
 func (p *process) stop() {
 	p.cmd.Process.Signal(syscall.SIGTERM)
