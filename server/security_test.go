@@ -94,3 +94,70 @@ func do[T any](t testing.TB, h http.Handler, method, target, token string, body 
 	}
 	return answer
 }
+
+// What was just used, and may be remembered, is gone for the very next request once it was taken away.
+func TestWhatIsTakenAwayIsGoneForTheNextRequest(t *testing.T) {
+	audit := func(c club) *http.Request { return request("GET", "/servers/"+c.id+"/audit", c.ben) }
+	channels := func(credential string) func(club) *http.Request {
+		return func(c club) *http.Request { return request("GET", "/channels?serverId="+c.id, credential) }
+	}
+	keys := func(c club) string { return "/apis/v1/communities/" + c.id + "/api-keys" }
+	withKey := func(change func(t *testing.T, c club, key gen.APIKey)) func(*testing.T, club) (func(club) *http.Request, func()) {
+		return func(t *testing.T, c club) (func(club) *http.Request, func()) {
+			key := do[gen.APIKeyResponse](t, c.h, "POST", keys(c), c.owner, map[string]any{"name": "shop", "permissions": []string{"channels"}}).Data
+			return channels(key.Key), func() { change(t, c, key) }
+		}
+	}
+	onRole := func(method string, body map[string]any) func(*testing.T, club) (func(club) *http.Request, func()) {
+		return func(t *testing.T, c club) (func(club) *http.Request, func()) {
+			return audit, func() { do[gen.EmptyResponse](t, c.h, method, "/roles/"+c.role, c.owner, body) }
+		}
+	}
+	demoted := roleWith("", "kick_members")
+	delete(demoted, "serverId")
+	for name, taken := range map[string]struct {
+		away func(*testing.T, club) (use func(club) *http.Request, take func())
+		want int
+	}{
+		"a session": {func(t *testing.T, c club) (func(club) *http.Request, func()) {
+			return audit, func() { do[gen.EmptyResponse](t, c.h, "POST", "/auth/logout", c.ben, nil) }
+		}, 401},
+		"a membership": {func(t *testing.T, c club) (func(club) *http.Request, func()) {
+			return channels(c.ben), func() { do[gen.EmptyResponse](t, c.h, "POST", "/servers/"+c.id+"/leave", c.ben, nil) }
+		}, 404},
+		"a server": {func(t *testing.T, c club) (func(club) *http.Request, func()) {
+			return channels(c.ben), func() { do[gen.EmptyResponse](t, c.h, "DELETE", "/servers/"+c.id, c.owner, nil) }
+		}, 404},
+		"a role":                 {func(t *testing.T, c club) (func(club) *http.Request, func()) { return audit, func() { c.takes(t) } }, 403},
+		"a permission of a role": {onRole("PUT", demoted), 403},
+		"a role that is deleted": {onRole("DELETE", nil), 403},
+		"a key that is deleted": {withKey(func(t *testing.T, c club, key gen.APIKey) {
+			do[gen.APIKeyResponse](t, c.h, "DELETE", keys(c)+"/"+key.ID, c.owner, nil)
+		}), 401},
+		"a key that is made inactive": {withKey(func(t *testing.T, c club, key gen.APIKey) {
+			do[gen.APIKeyResponse](t, c.h, "PUT", keys(c)+"/"+key.ID, c.owner, map[string]any{"isActive": false})
+		}), 401},
+		"a permission of a key": {withKey(func(t *testing.T, c club, key gen.APIKey) {
+			do[gen.APIKeyResponse](t, c.h, "PUT", keys(c)+"/"+key.ID, c.owner, map[string]any{"permissions": []string{"roles"}})
+		}), 403},
+		"a key, with its whole server": {withKey(func(t *testing.T, c club, _ gen.APIKey) {
+			do[gen.EmptyResponse](t, c.h, "DELETE", "/servers/"+c.id, c.owner, nil)
+		}), 401},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onEachDatabase(t, func(t *testing.T, config Config) {
+				c := newClub(t, unlimited(open(t, config)), "server_administrator")
+				use, take := taken.away(t, c)
+				for range 3 {
+					if w := send(c.h, use(c)); w.Code != http.StatusOK {
+						t.Fatalf("before: got %d %s", w.Code, w.Body)
+					}
+				}
+				take()
+				if w := send(c.h, use(c)); w.Code != taken.want {
+					t.Errorf("afterwards: got %d %s, want %d", w.Code, w.Body, taken.want)
+				}
+			})
+		})
+	}
+}
