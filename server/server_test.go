@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"mime/multipart"
 	"net"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -237,36 +239,83 @@ func TestReplicasMayStartTogetherOnAnEmptyDatabase(t *testing.T) {
 	t.Run("PostgreSQL", func(t *testing.T) { together(t, Config{Data: t.TempDir(), Database: pgtest.URL(t)}, 4) })
 }
 
-// Every server whose creation was acknowledged must be there after the process was killed in the middle of creating more.
-func TestWhatWasAcknowledgedSurvivesAKill(t *testing.T) {
+// killsEnv is how often TestWhatWasAcknowledgedSurvivesKills kills, instead of a few times.
+const killsEnv = "REJOIN_TEST_KILLS"
+
+// Whatever was acknowledged must be there after the process was killed in the middle of more, again and again.
+func TestWhatWasAcknowledgedSurvivesKills(t *testing.T) {
+	kills := 2
+	if text := os.Getenv(killsEnv); text != "" {
+		var err error
+		if kills, err = strconv.Atoi(text); err != nil {
+			t.Fatal(err)
+		}
+	}
 	data := onSQLite(t).Data
 	first := open(t, Config{Data: data})
 	token := tokenOf(t, first, "a@example.com")
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
-	process, address := serveApart(t, data)
-	acknowledged := make(chan string, 10000)
+	acknowledged := map[string][]string{} // topics of channels by server
+	total := 0
+	for i := range kills {
+		process, address := serveApart(t, data)
+		id, topics := createUntilKilled(t, process, address, token, i)
+		acknowledged[id] = topics
+		total += len(topics)
+	}
+	s := open(t, Config{Data: data})
+	for id, topics := range acknowledged {
+		there := map[string]bool{}
+		for _, channel := range do[gen.ChannelListResponse](t, s.Handler(), "GET", "/channels?serverId="+id, token, nil).Body {
+			there[channel.Topic] = true
+		}
+		for _, topic := range topics {
+			if !there[topic] {
+				t.Errorf("channel %s was acknowledged and is gone", topic)
+			}
+		}
+	}
+	t.Logf("%d kills, %d acknowledged", kills, total)
+}
+
+// createUntilKilled creates a server, and channels in it from many connections, and kills the process in the middle of it.
+// It returns what was acknowledged.
+func createUntilKilled(t *testing.T, process *exec.Cmd, address, token string, round int) (id string, topics []string) {
+	t.Helper()
+	answer, err := http.DefaultClient.Do(createRequest("http://"+address+"/servers", token, strconv.Itoa(round)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var made gen.CreatedServerResponse
+	if err := errors.Join(json.NewDecoder(answer.Body).Decode(&made), answer.Body.Close()); err != nil || answer.StatusCode != http.StatusCreated {
+		t.Fatalf("got %d (%v)", answer.StatusCode, err)
+	}
+	id = made.Body.ID
+	acknowledged := make(chan string, 1000) // as many channels as there may be
 	var group sync.WaitGroup
-	for worker := range 4 {
+	for worker := range 16 {
 		group.Go(func() {
 			for i := 0; ; i++ {
-				name := fmt.Sprintf("%d-%d", worker, i)
-				answer, err := http.DefaultClient.Do(createRequest("http://"+address+"/servers", token, name))
+				topic := fmt.Sprintf("%d-%d", worker, i)
+				r := jsonRequest("http://"+address+"/channels", token, map[string]any{"topic": topic, "channelType": "open", "serverId": id})
+				r.RequestURI = ""
+				answer, err := http.DefaultClient.Do(r)
 				if err != nil {
 					return // the kill
 				}
 				_, err = io.Copy(io.Discard, answer.Body)
 				answer.Body.Close()
-				if err != nil || answer.StatusCode != http.StatusCreated {
+				if err != nil || answer.StatusCode != http.StatusOK {
 					return
 				}
-				acknowledged <- name
+				acknowledged <- topic
 			}
 		})
 	}
-	for len(acknowledged) < 100 {
-		time.Sleep(time.Millisecond)
+	for enough := 1 + rand.IntN(300); len(acknowledged) < enough; {
+		time.Sleep(100 * time.Microsecond)
 	}
 	if err := process.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -274,20 +323,10 @@ func TestWhatWasAcknowledgedSurvivesAKill(t *testing.T) {
 	group.Wait()
 	process.Wait()
 	close(acknowledged)
-
-	s := open(t, Config{Data: data})
-	there := map[string]bool{}
-	for _, server := range read[gen.ServerListResponse](t, send(s.Handler(), request("GET", "/servers", token))).Body {
-		there[server.Name] = true
+	for topic := range acknowledged {
+		topics = append(topics, topic)
 	}
-	n := 0
-	for name := range acknowledged {
-		n++
-		if !there[name] {
-			t.Errorf("server %s was acknowledged and is gone", name)
-		}
-	}
-	t.Logf("%d acknowledged, %d there", n, len(there))
+	return id, topics
 }
 
 // serveApart starts a server in a process of its own, to be killed.
