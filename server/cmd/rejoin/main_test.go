@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -98,11 +97,53 @@ func TestTheFirstStartPrintsCurlLinesThatWorkAndTheSecondNoToken(t *testing.T) {
 		}
 	})
 	t.Run("second", func(t *testing.T) {
-		greeting, _ := serve(t, "--data", data)
+		greeting, base := serve(t, "--data", data)
 		if regexp.MustCompile(`[0-9a-f]{64}`).MatchString(greeting) {
 			t.Errorf("the second greeting holds a token: %s", greeting)
 		}
+		line := regexp.MustCompile(`(?m)^  new token  (.*)$`).FindStringSubmatch(greeting)
+		if line == nil {
+			t.Fatalf("it does not say how to get a token: %s", greeting)
+		}
+		command := exec.Command("sh", "-c", line[1])
+		command.Env = append(os.Environ(), mainEnv+"=1")
+		token, err := command.Output()
+		if err != nil || get(t, base+"/servers", string(token)) != http.StatusOK {
+			t.Errorf("%s: %q (%v), want a token", line[1], token, err)
+		}
 	})
+}
+
+// get asks for something with a token and returns the status.
+func get(t *testing.T, url, token string) (status int) {
+	t.Helper()
+	r, err := http.NewRequest("GET", url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+strings.TrimSpace(token))
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	http.DefaultClient.CloseIdleConnections()
+	return answer.StatusCode
+}
+
+func TestTheCommandLineThatIsPrintedHoldsNoPassword(t *testing.T) {
+	const secret = "postgres://me:pass-word@db.example/rejoin?sslmode=require&sslpassword=pass-word"
+	line := storage{DB: secret}.commandLine("token")
+	if strings.Contains(line, "pass-word") || !strings.HasSuffix(line, ` token --db 'postgres://me@db.example/rejoin?sslmode=require'`) {
+		t.Errorf("from a flag: %s", line)
+	}
+	t.Setenv("REJOIN_DB", secret)
+	if line := (storage{DB: secret}).commandLine("token"); !strings.HasSuffix(line, ` token --db "$REJOIN_DB"`) {
+		t.Errorf("from the environment: %s", line)
+	}
+	if line := (storage{Data: "/it's here"}).commandLine("token"); !strings.HasSuffix(line, ` token --data '/it'\''s here'`) {
+		t.Errorf("an odd directory: %s", line)
+	}
 }
 
 func TestATokenMadeWhileTheServerRunsWorks(t *testing.T) {
@@ -112,20 +153,9 @@ func TestATokenMadeWhileTheServerRunsWorks(t *testing.T) {
 	if code != 0 || !regexp.MustCompile(`^[0-9a-f]{64}\n$`).MatchString(token) || !strings.Contains(stderr, "there was no account you@example.com; it is made") {
 		t.Fatalf("got %d %q %q, want a token alone, and that there was no account", code, token, stderr)
 	}
-	r, err := http.NewRequest("GET", base+"/servers", nil)
-	if err != nil {
-		t.Fatal(err)
+	if status := get(t, base+"/servers", token); status != http.StatusOK {
+		t.Errorf("it opens with %d", status)
 	}
-	r.Header.Set("Authorization", "Bearer "+strings.TrimSpace(token))
-	answer, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	if body, _ := io.ReadAll(answer.Body); answer.StatusCode != http.StatusOK {
-		t.Errorf("got %d: %s", answer.StatusCode, body)
-	}
-	http.DefaultClient.CloseIdleConnections()
 }
 
 func TestATokenMakesNoDatabaseAndSaysWhenItMakesAnAccount(t *testing.T) {

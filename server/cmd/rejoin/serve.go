@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -163,20 +162,12 @@ func (c serveCommand) greet(t terminal, addr net.Addr, email, token string) {
 	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
 		at = fmt.Sprintf("http://localhost:%d", tcp.Port)
 	}
-	data, err := filepath.Abs(c.Data)
-	if err != nil {
-		data = c.Data
-	}
-	fmt.Fprintf(t.out, "Rejoin answers at %s\n  reference  %s/docs\n  data       %s\n  database   %s\n", at, at, data, c.database())
+	fmt.Fprintf(t.out, "Rejoin answers at %s\n  reference  %s/docs\n  data       %s\n  database   %s\n", at, at, absolute(c.Data), c.database())
 	if c.Images != "" {
 		fmt.Fprintf(t.out, "  images     %s\n", c.Images)
 	}
 	if token == "" {
-		where := "--data '" + data + "'"
-		if c.DB != "" {
-			where = "--db ..." // it may hold a password
-		}
-		fmt.Fprintf(t.out, "  new token  rejoin token %s --email %s\n\n", where, email)
+		fmt.Fprintf(t.out, "  new token  %s --email %s\n\n", c.commandLine("token"), quoted(email))
 		return
 	}
 	fmt.Fprintf(t.out, `
@@ -190,6 +181,9 @@ Paste these into another terminal:
   curl -H 'Authorization: Bearer %[2]s' -F 'name=Chess club' %[1]s/servers
 
 Or open %[1]s/docs, choose Authorize, and paste the token under sessionAuth.
+This prints another one at any time:
 
-`, at, token, email)
+  %[4]s --email %[3]s
+
+`, at, token, email, c.commandLine("token"))
 }

@@ -32,6 +32,8 @@ type dialect struct {
 	own            func(url string) (release func() error, err error)                               // for as long as the database is open
 	open           func(url string, out *outage) (write, read *sql.DB, remembers *cache, err error) // nil: nothing is remembered
 	create         func(ctx context.Context, url string) error                                      // makes one that is not there yet, with its schema
+	begin          func(url string) error                                                           // says in it that it is in use
+	finish         func(url string, write *sql.DB, closeAll func() error) error                     // closes it, and says that it was
 	lockMigrations func(ctx context.Context, db *sql.DB) (unlock func(), err error)
 	jobs           func(db *sql.DB, new *bell) riverdriver.Driver[*sql.Tx] // on the pool that writes
 	pollJobs       time.Duration                                           // how late a job may begin that nothing has rung the bell for
@@ -84,6 +86,8 @@ var sqliteFile = dialect{
 		return write, read, remembers, nil
 	},
 	create:         createSQLite,
+	begin:          markInUse,
+	finish:         markWhole,
 	lockMigrations: func(context.Context, *sql.DB) (func(), error) { return func() {}, nil }, // whoever has it is alone
 	jobs:           func(db *sql.DB, new *bell) riverdriver.Driver[*sql.Tx] { return heardSQLite{riversqlite.New(db), new} },
 	duplicate: func(err error) bool {
@@ -127,6 +131,8 @@ var postgreSQL = dialect{
 		return db, db, nil, nil
 	},
 	create:         func(context.Context, string) error { return nil }, // whoever has given us the URL has
+	begin:          func(string) error { return nil },
+	finish:         func(_ string, _ *sql.DB, closeAll func() error) error { return closeAll() },
 	lockMigrations: lockPostgreSQL,
 	jobs:           func(db *sql.DB, _ *bell) riverdriver.Driver[*sql.Tx] { return riverdatabasesql.New(db) },
 	duplicate:      func(err error) bool { return sqlState(err) == "23505" },

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"github.com/pressly/goose/v3"
 	"github.com/riverqueue/river/riverdriver"
@@ -30,6 +31,10 @@ func (s *Store) migrate(ctx context.Context, url string) error {
 	if err := s.write.create(ctx, url); err != nil {
 		return fmt.Errorf("the database cannot be made: %w", err)
 	}
+	if err := s.write.begin(url); err != nil {
+		return fmt.Errorf("the database cannot be opened: %w", err)
+	}
+	s.inUse = url
 	if err := s.write.db.PingContext(ctx); err != nil {
 		return fmt.Errorf("the database cannot be reached: %w", causeOf(err))
 	}
@@ -95,7 +100,15 @@ func createSQLite(ctx context.Context, path string) (err error) {
 	if err := os.Rename(aside, path); err != nil {
 		return err
 	}
-	dir, err := os.Open(filepath.Dir(path))
+	return syncDir(filepath.Dir(path))
+}
+
+// syncDir makes the names in a directory survive a power cut.
+func syncDir(path string) error {
+	if runtime.GOOS == "windows" { // where a directory cannot be synced
+		return nil
+	}
+	dir, err := os.Open(path)
 	if err != nil {
 		return err
 	}

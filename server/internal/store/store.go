@@ -37,7 +37,9 @@ type Store struct {
 	turn        atomic.Int64           // of transactions, to spread them over the shards of tallies
 	jobs        *river.Client[*sql.Tx] // enqueues only
 	newJobs     *bell                  // rung when there are new ones
+	inUse       string                 // the url, once the database is to hear that it was closed
 	release     func() error           // gives the database to the next owner
+	closed      sync.Once
 }
 
 // Queries are all statements, a field for each tag of the contract. Those of a Store run on their own, each one seeing
@@ -105,12 +107,24 @@ func (s *Store) Ping(ctx context.Context) error {
 }
 
 // Close waits for running statements, closes the pools, and gives a SQLite file to its next owner.
-func (s *Store) Close() error {
+func (s *Store) Close() (err error) {
+	s.closed.Do(func() {
+		if s.inUse != "" {
+			err = s.write.finish(s.inUse, s.write.db, s.closePools)
+		} else {
+			err = s.closePools()
+		}
+		err = errors.Join(err, s.release())
+	})
+	return err
+}
+
+func (s *Store) closePools() error {
 	err := s.write.db.Close()
 	if s.read.db != s.write.db {
 		err = errors.Join(err, s.read.db.Close())
 	}
-	return errors.Join(err, s.release())
+	return err
 }
 
 // A transaction that lost against another one is tried again this often before the store counts as overloaded.
