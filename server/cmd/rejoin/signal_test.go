@@ -49,7 +49,9 @@ func TestOnlyAFirstSIGTERMDrains(t *testing.T) {
 					}
 				}
 			}
-			until("it does not start", func() bool { return strings.Contains(stderr.String(), "msg=started") && strings.HasSuffix(stdout.String(), "\n\n") })
+			until("it does not start", func() bool {
+				return strings.Contains(stderr.String(), "msg=started") && strings.HasSuffix(stdout.String(), "\n\n")
+			})
 			base := regexp.MustCompile(`http://127\.0\.0\.1:\d+`).FindString(stdout.String())
 			for i, signal := range test.signals {
 				if err := process.Process.Signal(signal); err != nil {
