@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/rejoin-dev/rejoin/api"
+	"github.com/rejoin-dev/rejoin/server/internal/backup"
 	"github.com/rejoin-dev/rejoin/server/internal/owner"
 )
 
@@ -25,6 +27,7 @@ func (s *Server) startControl(config Config) error {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+owner.PathToken, s.answerToken)
+	mux.HandleFunc("GET "+owner.PathBackup, s.answerBackup)
 	s.control = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
 	go s.control.Serve(listener)
 	return nil
@@ -54,4 +57,32 @@ func (s *Server) answerToken(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	json.NewEncoder(w).Encode(owner.TokenAnswer{Token: token, New: isNew})
+}
+
+// answerBackup writes a backup while it is read. If something goes wrong after its beginning it breaks off.
+func (s *Server) answerBackup(w http.ResponseWriter, r *http.Request) {
+	begun := &begun{ResponseWriter: w}
+	err := backup.Write(r.Context(), begun, s.store, s.images, api.Digest, func(id string) {
+		s.log.Warn("an image is in the database and not where images are kept: the backup goes without it", slog.String("image", id))
+	})
+	if err == nil {
+		s.log.Info("a backup was made")
+		return
+	}
+	s.log.Warn("a backup was not made", slog.Any("error", err))
+	if begun.written {
+		panic(http.ErrAbortHandler)
+	}
+	http.Error(w, err.Error(), http.StatusInternalServerError)
+}
+
+// begun knows whether anything of an answer was written.
+type begun struct {
+	http.ResponseWriter
+	written bool
+}
+
+func (b *begun) Write(p []byte) (int, error) {
+	b.written = true
+	return b.ResponseWriter.Write(p)
 }

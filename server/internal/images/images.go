@@ -91,6 +91,17 @@ func (s *Store) Put(ctx context.Context, content io.Reader) (id string, err erro
 	return id, nil
 }
 
+// PutBack keeps an image of a backup under the id that it had.
+func (s *Store) PutBack(ctx context.Context, id string, content io.Reader) error {
+	if !isID(id) {
+		return ErrNotFound
+	}
+	if err := s.place.put(ctx, id, content); err != nil {
+		return fmt.Errorf("an image cannot be stored: %w", err)
+	}
+	return nil
+}
+
 // An Image is one that is open for reading.
 type Image struct {
 	io.Reader

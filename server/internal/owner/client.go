@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -17,7 +18,10 @@ import (
 var ErrNobody = errors.New("no Rejoin runs on the data directory")
 
 // What the owner can be asked: the paths on its socket. Those that read are GET, the others POST.
-const PathToken = "/token"
+const (
+	PathToken  = "/token"
+	PathBackup = "/backup"
+)
 
 // A TokenRequest asks for a session token of an account, which is made if there is none.
 type TokenRequest struct {
@@ -63,6 +67,11 @@ func (c *Client) Token(ctx context.Context, email string) (answer TokenAnswer, e
 	return answer, nil
 }
 
+// Backup asks for a backup of the data (package backup). One that breaks off is not whole. The caller closes it.
+func (c *Client) Backup(ctx context.Context) (io.ReadCloser, error) {
+	return c.ask(ctx, http.MethodGet, PathBackup, nil)
+}
+
 // maxRefusal is how much is read of why the owner refuses.
 const maxRefusal = 1 << 10
 
@@ -85,7 +94,7 @@ func (c *Client) ask(ctx context.Context, method, path string, body []byte) (io.
 		return nil, errors.New("the server that runs is of another version and does not know this command; restart it")
 	}
 	why, err := io.ReadAll(io.LimitReader(answer.Body, maxRefusal))
-	return nil, errors.Join(errors.New(string(why)), err)
+	return nil, errors.Join(errors.New(strings.TrimSpace(string(why))), err)
 }
 
 // causeOf is why the owner cannot be asked, without the way to it.

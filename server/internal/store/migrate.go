@@ -41,6 +41,19 @@ func (s *Store) migrate(ctx context.Context, url string) error {
 	return migrateSchema(ctx, s.write.goose, s.write.db, s.write.jobs(s.write.db, s.newJobs))
 }
 
+// newestMigration is the version of the schema that this binary needs.
+func newestMigration() (version int64, err error) {
+	names, err := fs.Glob(migrations, "migrations/*.sql")
+	for _, name := range names {
+		number, err := goose.NumericComponent(name)
+		if err != nil {
+			return 0, err
+		}
+		version = max(version, number)
+	}
+	return version, err
+}
+
 func migrateSchema(ctx context.Context, dialect goose.Dialect, db *sql.DB, jobs riverdriver.Driver[*sql.Tx]) error {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
@@ -49,6 +62,9 @@ func migrateSchema(ctx context.Context, dialect goose.Dialect, db *sql.DB, jobs 
 	provider, err := goose.NewProvider(dialect, db, files)
 	if err != nil {
 		return fmt.Errorf("the database cannot be prepared to migrate it: %w", err)
+	}
+	if has, knows, err := provider.GetVersions(ctx); err == nil && has > knows {
+		return ErrNewer
 	}
 	if _, err := provider.Up(ctx); err != nil {
 		return fmt.Errorf("the database cannot be migrated: %w", err)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -98,4 +99,61 @@ func TestASQLiteFileHasOneOwnerAtATime(t *testing.T) {
 		t.Fatal(err)
 	}
 	open(t, path).Close()
+}
+
+func TestADatabaseOfANewerVersionIsRefusedAndNotTouched(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, url string) {
+		s := open(t, url)
+		if _, err := s.write.db.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, TRUE)`); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(t.Context(), url, nil); !errors.Is(err, ErrNewer) {
+			t.Errorf("got %v, want that it is newer", err)
+		}
+	})
+}
+
+// What refers to an image is found by its name: a backup has all of them.
+func TestASnapshotListsTheImagesOfEveryColumn(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "rejoin.db"))
+	l := &life{T: t, s: s, nowAt: time.Now()}
+	account := l.account()
+	l.tx(func(tx *Tx) error {
+		return tx.Servers.Insert(t.Context(), l.id(), "Chess club", "abc", account, l.nowAt)
+	})
+	for _, text := range []string{`CREATE TABLE later (cover_image_id TEXT)`, `INSERT INTO later VALUES ('def'), (NULL), ('')`} {
+		if _, err := s.write.db.Exec(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	snapshot, err := s.Snapshot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Snapshot(t.Context()); !errors.Is(err, ErrSnapshot) {
+		t.Errorf("a second one at once: %v", err)
+	}
+	var found []string
+	l.must(snapshot.EachImage(t.Context(), func(id string) error { found = append(found, id); return nil }))
+	slices.Sort(found)
+	if !slices.Equal(found, []string{"abc", "def"}) {
+		t.Errorf("got %q", found)
+	}
+	l.must(snapshot.Close())
+	if left, _ := filepath.Glob(snapshot.Path + "*"); len(left) > 0 {
+		t.Errorf("it has left %q", left)
+	}
+	// A column with another name would be forgotten.
+	rows, err := s.read.db.Query(`SELECT t.name || '.' || c.name FROM sqlite_schema t JOIN pragma_table_info(t.name) c
+	 WHERE t.type = 'table' AND c.name LIKE '%image%' AND c.name <> 'image_id' AND c.name NOT LIKE '%\_image\_id' ESCAPE '\'`)
+	l.must(err)
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		l.must(rows.Scan(&name))
+		t.Errorf("%s: call it image_id, or end it in _image_id", name)
+	}
 }

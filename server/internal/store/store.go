@@ -28,6 +28,7 @@ var (
 	ErrUnavailable = errors.New("the database cannot be reached or is overloaded")
 	ErrAway        = errors.New("the database is away, as the log says") // beside ErrUnavailable
 	ErrPosition    = errors.New("this is no position in the list")
+	ErrNewer       = errors.New("the database was made by a newer version of Rejoin than this one, which would damage it")
 )
 
 // A Store is a database with the schema that this version needs. It is safe for concurrent use.
@@ -40,6 +41,7 @@ type Store struct {
 	inUse       string                 // the url, once the database is to hear that it was closed
 	release     func() error           // gives the database to the next owner
 	closed      sync.Once
+	copying     sync.Mutex // held while a snapshot is used
 }
 
 // Queries are all statements, a field for each tag of the contract. Those of a Store run on their own, each one seeing

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/rejoin-dev/rejoin/server/internal/backup"
+	"github.com/rejoin-dev/rejoin/server/internal/images"
+	"github.com/rejoin-dev/rejoin/server/internal/owner"
+)
+
+// errUsePostgres is what both commands say where they are not the right ones.
+var errUsePostgres = errors.New("a PostgreSQL database is copied with pg_dump and put back with pg_restore; images stay where they are kept: copy their directory or bucket after pg_dump")
+
+type backupCommand struct {
+	storage
+	File      string `arg:"" help:"File to write; - is standard output." placeholder:"FILE"`
+	Overwrite bool   `help:"Replace the file if it is there."`
+}
+
+func (c backupCommand) Run(ctx context.Context, t terminal) error {
+	if c.DB != "" {
+		return errUsePostgres
+	}
+	if _, err := os.Lstat(c.File); err == nil && !c.Overwrite && c.File != "-" {
+		return fmt.Errorf("%s is there already; --overwrite replaces it", c.File)
+	}
+	var made backup.Summary
+	if err := c.ask(ctx, func(o *owner.Client) error {
+		stream, err := o.Backup(ctx)
+		if err != nil {
+			return err
+		}
+		defer stream.Close()
+		if c.File == "-" {
+			made, err = backup.Pass(stream, t.out)
+		} else {
+			made, err = backup.Keep(stream, c.File, c.Overwrite)
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	fmt.Fprintf(t.err, "rejoin: backed up the database (%d bytes) and %d images\n", made.Database, made.Images)
+	return nil
+}
+
+type restoreCommand struct {
+	storage
+	File string `arg:"" help:"Backup to read; - is standard input." placeholder:"FILE"`
+}
+
+func (c restoreCommand) Run(ctx context.Context, t terminal) error {
+	if c.DB != "" {
+		return errUsePostgres
+	}
+	var from io.Reader = os.Stdin
+	if c.File != "-" {
+		file, err := os.Open(c.File)
+		if err != nil {
+			return fmt.Errorf("the backup cannot be read: %w", err)
+		}
+		defer file.Close()
+		from = file
+	}
+	where := c.Images
+	if where == "" {
+		where = filepath.Join(c.Data, "images")
+	}
+	read, missing, err := backup.Restore(ctx, from, c.Data, func() (*images.Store, error) {
+		return images.Open(ctx, where, nil, slog.New(slog.DiscardHandler))
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(t.err, "rejoin: restored the database (%d bytes) and %d images, as they were at %s\n",
+		read.Database, read.Images, read.Made.Format("2006-01-02 15:04:05 UTC"))
+	if missing > 0 {
+		fmt.Fprintf(t.err, "rejoin: %d images that the database refers to are not in the backup\n", missing)
+	}
+	return nil
+}

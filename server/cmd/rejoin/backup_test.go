@@ -1,0 +1,203 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// A caller asks a server as one account.
+type caller struct {
+	t           *testing.T
+	base, token string
+}
+
+func callerOf(t *testing.T, data, base string) caller {
+	t.Helper()
+	code, token, stderr := rejoin("token", "--data", data, "--email", "owner@rejoin.local")
+	if code != 0 {
+		t.Fatal(stderr)
+	}
+	return caller{t, base, strings.TrimSpace(token)}
+}
+
+// publicly is where all servers here say that they are.
+const publicly = "https://club.example"
+
+// ask returns an answer without that.
+func (c caller) ask(method, path, kind string, body []byte) string {
+	c.t.Helper()
+	r, err := http.NewRequest(method, c.base+path, bytes.NewReader(body))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+c.token)
+	r.Header.Set("Content-Type", kind)
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode >= 300 {
+		c.t.Errorf("%s %s: %d %s (%v)", method, path, answer.StatusCode, text, err)
+	}
+	return strings.ReplaceAll(string(text), publicly, "")
+}
+
+func (c caller) post(path string, body map[string]any) (id string) {
+	c.t.Helper()
+	text, err := json.Marshal(body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	var made struct{ Body struct{ ID string } }
+	json.Unmarshal([]byte(c.ask("POST", path, "application/json", text)), &made)
+	return made.Body.ID
+}
+
+const png = "\x89PNG\r\n\x1a\n0000000000000"
+
+// club makes a server with one of everything and returns what there is to read of it.
+func (c caller) club() (id string, paths []string) {
+	c.t.Helper()
+	var form bytes.Buffer
+	w := multipart.NewWriter(&form)
+	w.WriteField("name", "Chess club")
+	file, err := w.CreateFormFile("image", "a.png")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	io.WriteString(file, png)
+	w.Close()
+	var made struct {
+		Body struct {
+			ID, Image string
+			Owner     struct{ ID string }
+		}
+	}
+	if err := json.Unmarshal([]byte(c.ask("POST", "/servers", w.FormDataContentType(), form.Bytes())), &made); err != nil {
+		c.t.Fatal(err)
+	}
+	id = made.Body.ID
+	c.post("/channels", map[string]any{"topic": "general", "channelType": "text", "serverId": id})
+	c.post("/roles", map[string]any{"title": "Moderator", "class": "blue", "order": 20, "billable": false, "serverId": id})
+	badge := c.post("/badges", map[string]any{"title": "Host", "action": "custom", "serverId": id, "award": true, "awardXpQuantity": 7})
+	c.post("/badges/"+badge+"/award", map[string]any{"userId": made.Body.Owner.ID})
+	c.post("/apis/v1/communities/"+id+"/api-keys", map[string]any{"name": "shop", "permissions": []string{"badges"}})
+	at := "/servers/" + id
+	return id, []string{"/auth/me", at, at + "/members", at + "/roles", at + "/channels", at + "/audit", "/badges?serverId=" + id,
+		at + "/members/" + made.Body.Owner.ID + "/balance", "/apis/v1/communities/" + id + "/api-keys", made.Body.Image}
+}
+
+func TestABackupThatIsMadeUnderLoadIsRestoredListByList(t *testing.T) {
+	dir := t.TempDir()
+	data, again, file := filepath.Join(dir, "data"), filepath.Join(dir, "again"), filepath.Join(dir, "b.tar")
+	_, base := serve(t, "--data", data, "--public-url", publicly)
+	c := callerOf(t, data, base)
+	_, quiet := c.club()
+	busy, _ := c.club()
+	var made atomic.Int64
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				c.post("/channels", map[string]any{"topic": fmt.Sprint("t", made.Load()), "channelType": "text", "serverId": busy})
+				made.Add(1)
+			}
+		}
+	}()
+	for made.Load() < 20 {
+		time.Sleep(time.Millisecond)
+	}
+	acknowledged := made.Load()
+	code, stdout, stderr := rejoin("backup", "--data", data, file)
+	close(stop)
+	<-stopped
+	if code != 0 || stdout != "" || !strings.Contains(stderr, "and 2 images") {
+		t.Fatalf("backup: %d %q %q", code, stdout, stderr)
+	}
+	if info, err := os.Stat(file); err != nil || info.Mode() != 0o600 {
+		t.Errorf("others may read the backup: %v (%v)", info, err)
+	}
+	if code, _, stderr := rejoin("backup", "--data", data, file); code != 1 || !strings.Contains(stderr, "is there already") {
+		t.Errorf("a second backup to the same file: %d %q", code, stderr)
+	}
+	if code, _, stderr := rejoin("restore", "--data", again, file); code != 0 || !strings.Contains(stderr, "and 2 images") {
+		t.Fatalf("restore: %d %q", code, stderr)
+	}
+	if code, _, stderr := rejoin("restore", "--data", again, file); code != 1 || !strings.Contains(stderr, "there is a database in") {
+		t.Errorf("a second restore: %d %q", code, stderr)
+	}
+
+	_, base = serve(t, "--data", again, "--public-url", publicly)
+	restored := caller{t, base, c.token} // sessions are in the backup
+	for _, path := range quiet {
+		if got, want := restored.ask("GET", path, "", nil), c.ask("GET", path, "", nil); got != want {
+			t.Errorf("%s: got %s, want %s", path, got, want)
+		}
+	}
+	// What was acknowledged before the backup is there, and nothing without what belongs to it.
+	channels := restored.ask("GET", "/servers/"+busy+"/channels", "", nil)
+	for i := range acknowledged {
+		if !strings.Contains(channels, fmt.Sprintf(`"topic":"t%d"`, i)) {
+			t.Errorf("t%d was there before the backup", i)
+		}
+	}
+	var audit struct{ Meta struct{ Total int } }
+	json.Unmarshal([]byte(restored.ask("GET", "/servers/"+busy+"/audit?limit=1", "", nil)), &audit)
+	const others = 6 // entries of what else was made
+	if topics := strings.Count(channels, `"topic":"t`); audit.Meta.Total != topics+others {
+		t.Errorf("%d channels, and %d entries of the audit trail", topics, audit.Meta.Total)
+	}
+	http.DefaultClient.CloseIdleConnections()
+}
+
+func TestADamagedBackupIsRefusedAndNothingIsKept(t *testing.T) {
+	dir := t.TempDir()
+	data, file := filepath.Join(dir, "data"), filepath.Join(dir, "b.tar")
+	t.Run("serve", func(t *testing.T) { serve(t, "--data", data) })
+	if code, _, stderr := rejoin("backup", "--data", data, file); code != 0 { // while no server runs
+		t.Fatal(stderr)
+	}
+	good, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flipped := bytes.Clone(good)
+	flipped[len(good)/2] ^= 1
+	for name, bad := range map[string][]byte{
+		"empty": nil, "torn": good[:len(good)/2], "without its end": good[:len(good)-2048], "flipped": flipped,
+		"a way out": bytes.Replace(good, []byte("rejoin.db\x00\x00\x00"), []byte("../x.db\x00\x00\x00\x00\x00"), 1),
+	} {
+		target := filepath.Join(dir, "target")
+		code, _, stderr := rejoin("restore", "--data", target, write(t, "bad.tar", string(bad)))
+		if code != 1 || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, "backup") {
+			t.Errorf("%s: %d %q", name, code, stderr)
+		}
+		if kept, _ := filepath.Glob(filepath.Join(target, "*")); len(kept) != 1 {
+			t.Errorf("%s: it has left %q, want the lock alone", name, kept)
+		}
+	}
+	if code, _, stderr := rejoin("restore", "--data", filepath.Join(dir, "target"), file); code != 0 {
+		t.Errorf("a good one after that: %s", stderr)
+	}
+	for _, command := range []string{"backup", "restore"} {
+		if code, _, stderr := rejoin(command, "--db", "postgres://db.example/x", file); code != 1 || !strings.Contains(stderr, "pg_dump") {
+			t.Errorf("%s of PostgreSQL: %d %q", command, code, stderr)
+		}
+	}
+}

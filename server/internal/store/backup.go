@@ -1,0 +1,177 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/pressly/goose/v3"
+)
+
+// A Snapshot is a SQLite file that holds a database as it was at one moment, and that nobody changes.
+type Snapshot struct {
+	Path   string
+	Schema int64 // the version of its schema
+
+	db   *sql.DB
+	done func() error
+}
+
+// ErrSnapshot says that a snapshot of this database is being used already.
+var ErrSnapshot = errors.New("a backup is being made already")
+
+// Snapshot makes a copy of a SQLite file, beside those who read and write. It needs as much room on the disk as what it
+// copies, until it is closed.
+func (s *Store) Snapshot(ctx context.Context) (*Snapshot, error) {
+	if s.write.goose != goose.DialectSQLite3 {
+		return nil, errors.New("only SQLite can be copied like this")
+	}
+	if !s.copying.TryLock() {
+		return nil, ErrSnapshot
+	}
+	path := s.inUse + ".copy"
+	made, err := s.copyTo(ctx, path)
+	if err != nil {
+		err = errors.Join(err, removeIfThere(path))
+		s.copying.Unlock()
+		return nil, err
+	}
+	made.done = func() error {
+		defer s.copying.Unlock()
+		return removeIfThere(path)
+	}
+	return made, nil
+}
+
+// copyTo uses a connection of its own: whoever writes or reads does not wait for it.
+func (s *Store) copyTo(ctx context.Context, path string) (*Snapshot, error) {
+	if err := removeIfThere(path); err != nil { // of a process that has died
+		return nil, err
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL, 0o600) // before SQLite makes it for everybody to read
+	if err != nil {
+		return nil, err
+	}
+	if err := file.Close(); err != nil {
+		return nil, err
+	}
+	from, err := sql.Open("sqlite", sqliteAt(s.inUse, "busy_timeout(10000)"))
+	if err != nil {
+		return nil, err
+	}
+	_, err = from.ExecContext(ctx, "VACUUM INTO ?", path)
+	if err = errors.Join(err, from.Close()); err != nil {
+		return nil, err
+	}
+	return openSnapshot(ctx, path)
+}
+
+// OpenSnapshot opens a file that a snapshot was copied to. It fails if the file is damaged, or made by a version of Rejoin
+// that is newer than this one.
+func OpenSnapshot(ctx context.Context, path string) (*Snapshot, error) {
+	s, err := openSnapshot(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	var whole string
+	if err := s.db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&whole); err != nil || whole != "ok" {
+		return nil, errors.Join(fmt.Errorf("it is damaged: %s", whole), err, s.Close())
+	}
+	newest, err := newestMigration()
+	if err == nil && s.Schema > newest {
+		err = ErrNewer
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func openSnapshot(ctx context.Context, path string) (*Snapshot, error) {
+	db, err := sql.Open("sqlite", sqliteAt(path))
+	if err != nil {
+		return nil, err
+	}
+	s := &Snapshot{Path: path, db: db, done: func() error { return nil }}
+	if _, err = db.ExecContext(ctx, wholeAgain); err == nil { // it was copied from one in use
+		err = db.QueryRowContext(ctx, "SELECT MAX(version_id) FROM goose_db_version WHERE is_applied").Scan(&s.Schema)
+	}
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return s, nil
+}
+
+// EachImage runs do with the id of each image that the database refers to: all columns that are named image_id, or end in
+// _image_id, hold one.
+func (s *Snapshot) EachImage(ctx context.Context, do func(id string) error) error {
+	columns, err := s.imageColumns(ctx)
+	if err != nil {
+		return err
+	}
+	for _, text := range columns {
+		if err := s.each(ctx, text, do); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// imageColumns are statements that list what is in them.
+func (s *Snapshot) imageColumns(ctx context.Context) (statements []string, err error) {
+	const columns = "SELECT t.name, c.name FROM sqlite_schema t JOIN pragma_table_info(t.name) c" +
+		" WHERE t.type = 'table' AND (c.name = 'image_id' OR c.name LIKE '%\\_image\\_id' ESCAPE '\\')"
+	rows, err := s.db.QueryContext(ctx, columns)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var table, column string
+		if err := rows.Scan(&table, &column); err != nil {
+			return nil, err
+		}
+		statements = append(statements, fmt.Sprintf("SELECT %[2]q FROM %[1]q WHERE %[2]q <> ''", table, column))
+	}
+	return statements, rows.Err()
+}
+
+func (s *Snapshot) each(ctx context.Context, text string, do func(id string) error) error {
+	rows, err := s.db.QueryContext(ctx, text)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return err
+		}
+		if err := do(id); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// Close gives up the snapshot. A file that Store.Snapshot has made is removed.
+func (s *Snapshot) Close() error { return errors.Join(s.db.Close(), s.done()) }
+
+// MoveFile gives a file on the same disk its name, so that it has it after a power cut.
+func MoveFile(from, to string) error {
+	if err := os.Rename(from, to); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(to))
+}
+
+func removeIfThere(path string) error {
+	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
