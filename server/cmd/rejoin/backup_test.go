@@ -99,6 +99,25 @@ func (c caller) club() (id string, paths []string) {
 		at + "/members/" + made.Body.Owner.ID + "/balance", "/apis/v1/communities/" + id + "/api-keys", made.Body.Image}
 }
 
+// load makes channels t0, t1 ... one after another until it is stopped.
+func (c caller) load(server string) (made *atomic.Int64, stop func()) {
+	made = new(atomic.Int64)
+	stopping, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stopping:
+				return
+			default:
+				c.post("/channels", map[string]any{"topic": fmt.Sprint("t", made.Load()), "channelType": "text", "serverId": server})
+				made.Add(1)
+			}
+		}
+	}()
+	return made, func() { close(stopping); <-stopped }
+}
+
 func TestABackupThatIsMadeUnderLoadIsRestoredListByList(t *testing.T) {
 	dir := t.TempDir()
 	data, again, file := filepath.Join(dir, "data"), filepath.Join(dir, "again"), filepath.Join(dir, "b.tar")
@@ -106,27 +125,13 @@ func TestABackupThatIsMadeUnderLoadIsRestoredListByList(t *testing.T) {
 	c := callerOf(t, data, base)
 	_, quiet := c.club()
 	busy, _ := c.club()
-	var made atomic.Int64
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-				c.post("/channels", map[string]any{"topic": fmt.Sprint("t", made.Load()), "channelType": "text", "serverId": busy})
-				made.Add(1)
-			}
-		}
-	}()
+	made, stop := c.load(busy)
 	for made.Load() < 20 {
 		time.Sleep(time.Millisecond)
 	}
 	acknowledged := made.Load()
 	code, stdout, stderr := rejoin("backup", "--data", data, file)
-	close(stop)
-	<-stopped
+	stop()
 	if code != 0 || stdout != "" || !strings.Contains(stderr, "and 2 images") {
 		t.Fatalf("backup: %d %q %q", code, stdout, stderr)
 	}
