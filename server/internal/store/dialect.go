@@ -149,10 +149,16 @@ var postgreSQL = dialect{
 	},
 }
 
-// useIndexes keeps PostgreSQL from reading a table whole where an index will do, as it likes to while the table is small:
-// a serializable transaction that has is in conflict with everybody who adds to that table.
+// useIndexes makes PostgreSQL find everything by an index, row by row, as every statement here is written to. By itself, it
+// likes to read a table whole while that is small: a serializable transaction that has is in conflict with everybody who
+// adds to it.
+//
+// A statement is planned once for a connection, whatever its arguments: the plan is always the same, and making it can take
+// longer than what it is for. Without its arguments, the planner takes a page for a tenth of the table, which it would join to
+// another one read whole.
 func useIndexes(ctx context.Context, session *pgx.Conn) error {
-	_, err := session.Exec(ctx, `SET enable_seqscan = off; SET jit = off`)
+	_, err := session.Exec(ctx, `SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off;
+	SET plan_cache_mode = force_generic_plan`)
 	return err
 }
 
