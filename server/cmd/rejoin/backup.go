@@ -59,6 +59,9 @@ func (c restoreCommand) Run(ctx context.Context, t terminal) error {
 	if c.DB != "" {
 		return errUsePostgres
 	}
+	if err := c.checkUser(); err != nil {
+		return err
+	}
 	var from io.Reader = os.Stdin
 	if c.File != "-" {
 		file, err := os.Open(c.File)

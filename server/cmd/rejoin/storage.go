@@ -86,6 +86,9 @@ func (s storage) ask(ctx context.Context, question func(*owner.Client) error) er
 }
 
 func (s storage) openAndAsk(ctx context.Context, question func(*owner.Client) error) error {
+	if err := s.checkUser(); err != nil {
+		return err
+	}
 	opened, err := s.open(ctx)
 	if err != nil {
 		return err
