@@ -162,6 +162,23 @@ func useIndexes(ctx context.Context, session *pgx.Conn) error {
 	return err
 }
 
+// migrationsOf are the migrations that only one of the databases needs. No file of migrations has their versions.
+func migrationsOf(d goose.Dialect) []goose.ProviderOption {
+	if d != goose.DialectPostgres {
+		return nil
+	}
+	return []goose.ProviderOption{goose.WithGoMigrations(goose.NewGoMigration(8, &goose.GoFunc{RunTx: checkServersLate}, nil))}
+}
+
+// checkServersLate makes PostgreSQL look for the server of a new member or role when the transaction commits. Where it looks,
+// ids of other new servers stand on the same page of the index: a serializable transaction that has looked early is in
+// conflict with everybody who makes a server until it has committed.
+func checkServersLate(ctx context.Context, tx *sql.Tx) error {
+	_, err := tx.ExecContext(ctx, `ALTER TABLE members ALTER CONSTRAINT members_server_id_fkey DEFERRABLE INITIALLY DEFERRED;
+	ALTER TABLE roles ALTER CONSTRAINT roles_server_id_fkey DEFERRABLE INITIALLY DEFERRED`)
+	return err
+}
+
 // lockPostgreSQL takes a lock that belongs to one connection and ends with it. It asks again and again instead of
 // waiting in the database, where its statement would hold up the building of an index.
 func lockPostgreSQL(ctx context.Context, db *sql.DB) (unlock func(), err error) {

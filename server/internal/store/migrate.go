@@ -59,7 +59,7 @@ func migrateSchema(ctx context.Context, dialect goose.Dialect, db *sql.DB, jobs 
 	if err != nil {
 		return fmt.Errorf("the migrations are missing from this binary: %w", err)
 	}
-	provider, err := goose.NewProvider(dialect, db, files)
+	provider, err := goose.NewProvider(dialect, db, files, migrationsOf(dialect)...)
 	if err != nil {
 		return fmt.Errorf("the database cannot be prepared to migrate it: %w", err)
 	}

@@ -399,3 +399,38 @@ func TestMoreThanTheLimitIsKeptAndNotExceeded(t *testing.T) {
 		verify(t, s)
 	})
 }
+
+// TestServersMadeAtOnceAreMadeOnce is about PostgreSQL, where a transaction that is in conflict is run again. Each of them
+// begins while another one is under way, and is the first of these to end.
+func TestServersMadeAtOnceAreMadeOnce(t *testing.T) {
+	t.Parallel()
+	s := open(t, pgtest.URL(t))
+	l := &life{T: t, s: s, nowAt: time.Now()}
+	const makers = 4
+	var owners []int64
+	for range makers {
+		owners = append(owners, l.account())
+	}
+	var runs int
+	var makeServers func(owners []int64)
+	makeServers = func(owners []int64) {
+		if len(owners) == 0 {
+			return
+		}
+		l.tx(func(tx *Tx) error {
+			runs++
+			id, now := l.id(), l.now()
+			if err := errors.Join(tx.Servers.Insert(t.Context(), id, "x", "", owners[0], now.Time),
+				tx.Servers.InsertMember(t.Context(), id, owners[0], now.Time),
+				tx.Roles.Insert(t.Context(), Role{Role: gen.Role{ID: l.id(), ServerID: id, CreatedAt: now, UpdatedAt: now}})); err != nil {
+				return err
+			}
+			makeServers(owners[1:])
+			return nil
+		})
+	}
+	makeServers(owners)
+	if runs != makers {
+		t.Errorf("%d servers took %d runs", makers, runs)
+	}
+}
