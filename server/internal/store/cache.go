@@ -21,22 +21,29 @@ import (
 type cache struct {
 	changes *changes
 
-	mu    sync.Mutex
-	found *simplelru.LRU[question, answer]
-	bytes int
+	mu      sync.Mutex
+	entries *simplelru.LRU[cacheKey, cacheEntry]
+	bytes   int
 }
 
-// mostCached is how much a cache remembers, in bytes. What was not asked for the longest time goes first.
-const mostCached = 16 << 20
+// How much a cache remembers at most. What was not asked for the longest time goes first.
+const (
+	mostCached  = 16 << 20 // bytes
+	entryCost   = 300      // bytes of an entry beside its value and its arguments
+	mostEntries = mostCached / entryCost
+)
 
-// A question is a statement with its arguments.
-type question struct {
+// mostArgs is how many arguments a statement may have whose rows are remembered. None that reads has more.
+const mostArgs = 6
+
+// A cacheKey is a statement with its arguments.
+type cacheKey struct {
 	text string
-	args [6]any
+	args [mostArgs]any
 }
 
-// An answer is what was read, when its tables had this stamp.
-type answer struct {
+// A cacheEntry is what was read, when its tables had this stamp.
+type cacheEntry struct {
 	value  any
 	stamp  uint64
 	bytes  int
@@ -46,64 +53,66 @@ type answer struct {
 func newCache(changes *changes) (*cache, error) {
 	c := &cache{changes: changes}
 	var err error
-	c.found, err = simplelru.NewLRU(mostCached, func(_ question, a answer) { c.bytes -= a.bytes })
+	c.entries, err = simplelru.NewLRU(mostEntries, func(_ cacheKey, e cacheEntry) { c.bytes -= e.bytes })
 	return c, err
 }
 
-// cached returns what is remembered of a question, or asks and remembers.
+// cached returns what is remembered, or asks and remembers.
 func cached[T any](c *cache, reads []*version, text string, args []any, ask func() (T, error)) (T, error) {
 	stamp, settled := stampOf(reads)
-	q, ok := questionOf(text, args)
+	key, ok := keyOf(text, args)
 	if !settled || !ok {
 		return ask()
 	}
-	if value, ok := c.get(q, stamp); ok {
+	if value, ok := c.get(key, stamp); ok {
 		return value.(T), nil
 	}
 	value, err := ask()
 	if err == nil {
-		c.put(q, answer{value: value, stamp: stamp, bytes: sizeOf(reflect.ValueOf(value)), digest: digestOf(value)})
+		bytes := entryCost + sizeOf(reflect.ValueOf(key.args)) + sizeOf(reflect.ValueOf(value))
+		c.put(key, cacheEntry{value: value, stamp: stamp, bytes: bytes, digest: digestOf(value)})
 	}
 	return value, err
 }
 
-func questionOf(text string, args []any) (q question, ok bool) {
-	q.text = text
-	if len(args) > len(q.args) {
-		return q, false
+func keyOf(text string, args []any) (key cacheKey, ok bool) {
+	key.text = text
+	if len(args) > mostArgs {
+		return key, false
 	}
 	for i, arg := range args {
 		if !reflect.ValueOf(arg).Comparable() {
-			return q, false
+			return key, false
 		}
-		q.args[i] = arg
+		key.args[i] = arg
 	}
-	return q, true
+	return key, true
 }
 
-func (c *cache) get(q question, stamp uint64) (value any, ok bool) {
+func (c *cache) get(key cacheKey, stamp uint64) (value any, ok bool) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	a, ok := c.found.Get(q)
-	if !ok || a.stamp != stamp {
+	e, ok := c.entries.Get(key)
+	c.mu.Unlock()
+	if !ok || e.stamp != stamp {
 		return nil, false
 	}
-	if a.digest != digestOf(a.value) {
-		panic(fmt.Sprintf("what %q has read was changed by a caller", q.text))
+	if e.digest != digestOf(e.value) {
+		panic(fmt.Sprintf("what %q has read was changed by a caller", key.text))
 	}
-	return a.value, true
+	return e.value, true
 }
 
-func (c *cache) put(q question, a answer) {
-	if a.bytes > mostCached/8 {
+func (c *cache) put(key cacheKey, e cacheEntry) {
+	if e.bytes > mostCached/8 {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.found.Remove(q)
-	c.found.Add(q, a)
-	for c.bytes += a.bytes; c.bytes > mostCached; {
-		c.found.RemoveOldest()
+	c.entries.Remove(key)
+	c.bytes += e.bytes // before Add, which may remove the oldest
+	c.entries.Add(key, e)
+	for c.bytes > mostCached {
+		c.entries.RemoveOldest()
 	}
 }
 
@@ -204,6 +213,10 @@ func (c *changes) of(text string) tables {
 	return found
 }
 
+// mostParameters is how many parameters a statement may have that is explained: SQLite wants an argument for each. With
+// more, it counts as one that may change anything.
+const mostParameters = 64
+
 // explain asks SQLite which tables a statement opens.
 func (c *changes) explain(text string) (t tables, err error) {
 	ctx := context.Background()
@@ -211,7 +224,7 @@ func (c *changes) explain(text string) (t tables, err error) {
 	if err != nil {
 		return t, err
 	}
-	rows, err := c.db.QueryContext(ctx, "EXPLAIN "+text, make([]any, 64)...) // SQLite wants an argument for each parameter
+	rows, err := c.db.QueryContext(ctx, "EXPLAIN "+text, make([]any, mostParameters)...)
 	if err != nil {
 		return t, err
 	}

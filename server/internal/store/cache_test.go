@@ -46,7 +46,7 @@ func TestTheTablesOfEveryStatementAreKnown(t *testing.T) {
 		return is
 	}
 	checked := 0
-	for text := range seen.found {
+	for text, args := range seen.found {
 		reads, writes := known.of(text).reads, known.of(text).writes
 		if slices.Contains(writes, known.anything) {
 			t.Errorf("is not understood: %s", text)
@@ -55,6 +55,9 @@ func TestTheTablesOfEveryStatementAreKnown(t *testing.T) {
 		pattern, found := writtenTable, known.names(writes)
 		if isRead {
 			pattern, found = readTable, known.names(reads)
+			if _, ok := keyOf(text, args); !ok {
+				t.Errorf("cannot be remembered, for its arguments %v: %s", args, text)
+			}
 			if len(writes) > 0 {
 				t.Errorf("writes %v: %s", known.names(writes), text)
 			}
@@ -238,7 +241,7 @@ func TestACacheIsBounded(t *testing.T) {
 	if asked != many {
 		t.Errorf("asked %d times for %d questions", asked, many)
 	}
-	if n := c.found.Len(); c.bytes > mostCached || n < 20 || n > mostCached/bytes {
+	if n := c.entries.Len(); c.bytes > mostCached || n < 20 || n > mostCached/bytes {
 		t.Errorf("%d answers of %d bytes are remembered", n, c.bytes)
 	}
 	asked = 0

@@ -28,6 +28,8 @@ import (
 type dialect struct {
 	goose     goose.Dialect
 	isolation sql.IsolationLevel
+	prepares  bool // whether statements that read must be kept prepared by us; pgx does so by itself
+	queues    bool // whether transactions take turns, in a lane
 
 	own            func(url string) (release func() error, err error)                               // for as long as the database is open
 	open           func(url string, out *outage) (write, read *sql.DB, remembers *cache, err error) // nil: nothing is remembered
@@ -67,6 +69,8 @@ func (d *dialect) errorOf(err error) error {
 // SQLite: one connection that writes, shared by all who do, and a pool of readers, which WAL lets run beside it.
 var sqliteFile = dialect{
 	goose:    goose.DialectSQLite3,
+	prepares: true,
+	queues:   true,
 	pollJobs: time.Second,
 	own:      ownSQLite,
 	open: func(path string, _ *outage) (write, read *sql.DB, remembers *cache, err error) {

@@ -121,7 +121,7 @@ func (d heardSQLite) SupportsListener() bool { return true }
 // GetListener returns what it listens to.
 func (d heardSQLite) GetListener(*riverdriver.GetListenenerParams) riverdriver.Listener { return d.new }
 
-// A bell is rung when jobs were committed.
+// A bell tells who works, in the same process, that jobs were committed: a notifier.
 type bell struct{ rung chan struct{} }
 
 func newBell() *bell { return &bell{make(chan struct{}, 1)} }

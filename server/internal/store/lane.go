@@ -18,14 +18,15 @@ const (
 	mostKept    = 1000 // statements that are kept prepared
 )
 
-// A lane is the only connection that writes to a SQLite file. Everybody who writes shares it: to database/sql, which gives
-// it to the store, to the migrations and to the queue of jobs alike, it is a driver with any number of connections.
+// A lane is the only connection that writes to a SQLite file, a queue of writes with group commit. Everybody who writes
+// shares it: to database/sql, which gives it to the store, to the migrations and to the queue of jobs alike, it is a driver
+// with any number of connections.
 //
 // Transactions take turns on it. Each one runs in a savepoint of its own, and whoever leaves while nobody waits for a turn
-// commits for all that ran since the last commit, its group. So those who come while the disk is busy with one group
-// are the next one, and share one flush of the disk. Everybody is told only when the group is on the disk; whoever is rolled back, too,
-// because they may have seen what others of the group have written. One that is rolled back leaves no trace. If the
-// commit fails, or SQLite gives up the whole transaction in between, all of the group fail.
+// commits for all that ran since the last commit, its group. So those who come while the disk is busy with one group are
+// the next one, and share one flush of the disk. All return when their group is on the disk; whoever is rolled back, too,
+// because they may have seen what others of the group have written. One that is rolled back leaves no trace. If the commit
+// fails, or SQLite gives up the whole transaction in between, all of the group fail.
 type lane struct {
 	connect func() (driver.Conn, error)
 	changes *changes

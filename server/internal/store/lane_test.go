@@ -4,10 +4,13 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"log/slog"
 	"slices"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/riverqueue/river"
 )
 
 // A crowd are transactions that wait in the lane while another one has the turn, so that all of them are one group.
@@ -302,3 +305,44 @@ func TestStatementsOfTheLaneDoNotDisturbEachOther(t *testing.T) {
 		t.Errorf("%v, %d, counted %d, want 7", err, value, c.counted("a"))
 	}
 }
+
+// A job is there if the transaction that it follows from is, whoever else is in their group.
+func TestJobsShareTheLane(t *testing.T) {
+	c := crowdOn(t)
+	undone := errors.New("undone")
+	insert := func(name string) func(context.Context, *Tx) error {
+		return func(ctx context.Context, tx *Tx) error { return tx.Jobs.Insert(ctx, noted{name}) }
+	}
+	errs := c.together(count("a"), insert("kept"), func(ctx context.Context, tx *Tx) error {
+		return errors.Join(undone, insert("undone")(ctx, tx))
+	}, count("a"))
+	if errs[0] != nil || errs[1] != nil || !errors.Is(errs[2], undone) || errs[3] != nil || c.counted("a") != 2 {
+		t.Fatalf("got %v, counted %d", errs, c.counted("a"))
+	}
+	ran := make(chan string, 2)
+	workers := river.NewWorkers()
+	river.AddWorker(workers, river.WorkFunc(func(_ context.Context, job *river.Job[noted]) error {
+		ran <- job.Args.Name
+		return nil
+	}))
+	stop, err := c.s.Work(workers, nil, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if name := <-ran; name != "kept" {
+		t.Errorf("the job %s ran", name)
+	}
+	if err := errors.Join(c.together(count("a"), insert("later"))...); err != nil {
+		t.Fatal(err)
+	}
+	if name := <-ran; name != "later" {
+		t.Errorf("the job %s ran", name)
+	}
+	stop(t.Context())
+}
+
+type noted struct {
+	Name string `json:"name"`
+}
+
+func (noted) Kind() string { return "noted" }

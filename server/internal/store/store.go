@@ -1,7 +1,9 @@
 // Package store keeps Rejoin's data in SQLite or PostgreSQL, and is the only package that knows SQL.
 //
 // Open a Store, read through its fields (s.Servers.Get), and write inside Tx, where the same fields stand for the same
-// statements in one transaction. Every statement is one text for both databases; what differs is in dialect.go.
+// statements in one transaction. Every statement is one text for both databases; what differs is in dialect.go. On SQLite,
+// those who write at the same time share one flush of the disk (lane.go), and what was read is remembered until its tables
+// change (cache.go): what is returned may be shared, and what lies behind its pointers, slices and maps is not to be changed.
 //
 // A method says in its name what it does to a row: Get (ErrNotFound if there is none), List (never nil, in a stable
 // order), Insert (ErrDuplicate if it is there already), Update, Delete.
@@ -158,7 +160,7 @@ func (s *Store) Tx(ctx context.Context, fn func(*Tx) error) error {
 
 func (s *Store) tryTx(ctx context.Context, fn func(*Tx) error) error {
 	lasting := ctx
-	if s.write.cache != nil { // else database/sql would end the turn of the transaction in the lane while fn runs
+	if s.write.queues { // else database/sql would end the turn of the transaction in the lane while fn runs
 		lasting = context.WithoutCancel(ctx)
 	}
 	tx, err := s.write.db.BeginTx(lasting, &sql.TxOptions{Isolation: s.write.isolation})
@@ -188,7 +190,7 @@ type pool struct {
 	*dialect
 	db     *sql.DB
 	outage *outage
-	cache  *cache                        // of what was read; nil: nothing is remembered, and the driver keeps statements prepared
+	cache  *cache                        // of what was read; nil: nothing is remembered
 	stmts  sync.Map                      // SQL text -> *sql.Stmt
 	saw    func(text string, args []any) // for tests, which look at every statement; otherwise nil
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"path/filepath"
 	"strconv"
@@ -432,5 +433,12 @@ func TestServersMadeAtOnceAreMadeOnce(t *testing.T) {
 	makeServers(owners)
 	if runs != makers {
 		t.Errorf("%d servers took %d runs", makers, runs)
+	}
+}
+
+// Whoever works without PostgreSQL would not notice.
+func TestNoFileHasTheNumberOfAMigrationThatOnlyPostgreSQLNeeds(t *testing.T) {
+	if files, err := fs.Glob(migrations, "migrations/00008_*"); err != nil || len(files) > 0 {
+		t.Errorf("%v (%v): the number is taken, see migrationsOf", files, err)
 	}
 }

@@ -81,7 +81,7 @@ func (c *conn) query(ctx context.Context, text string, args []any) (*sql.Rows, e
 	switch {
 	case c.tx != nil:
 		return c.tx.QueryContext(ctx, text, args...)
-	case c.pool.cache == nil:
+	case !c.pool.prepares:
 		return c.pool.db.QueryContext(ctx, text, args...)
 	}
 	// A read of SQLite ends before it could be called off; watching for that would cost more than the read.
