@@ -224,7 +224,7 @@ func TestAnAccountIsRegisteredVerifiedAndLogsIn(t *testing.T) {
 }
 
 func TestTheDisplayNameIsTheUserNameOrTheLocalPart(t *testing.T) {
-	s := unlimited(open(t, Config{Data: t.TempDir()}))
+	s := unlimited(open(t, onSQLite(t)))
 	long := strings.Repeat("x", 120)
 	for _, test := range []struct {
 		email string
@@ -547,7 +547,7 @@ func TestLoggingOutEndsThatSessionAtOnce(t *testing.T) {
 }
 
 func TestAnAccountFromTheCommandLineIsVerifiedAndGetsItsPasswordByMail(t *testing.T) {
-	config := Config{Data: t.TempDir()}
+	config := onSQLite(t)
 	s := open(t, config)
 	me := read[gen.AccountResponse](t, send(s.Handler(), request("GET", "/auth/me", tokenOf(t, s, "a@example.com")))).Body
 	if !me.Verified {
@@ -595,7 +595,7 @@ func TestNoAnswerTellsWhoHasAnAccount(t *testing.T) {
 }
 
 func TestEveryFailedLoginCostsOneCheckOfTheSameWork(t *testing.T) {
-	config := Config{Data: t.TempDir()}
+	config := onSQLite(t)
 	s := unlimited(open(t, config))
 	signUp(t, s, config.Data, "verified@example.com")
 	register(t, s, config.Data, "unverified@example.com")
@@ -630,7 +630,7 @@ func TestEveryFailedLoginCostsOneCheckOfTheSameWork(t *testing.T) {
 }
 
 func TestAFloodOfLoginsIsToldToComeAgain(t *testing.T) {
-	s := unlimited(open(t, Config{Data: t.TempDir()}))
+	s := unlimited(open(t, onSQLite(t)))
 	refused := make(chan struct{}) // closed when somebody was
 	var once sync.Once
 	s.passwords.Compare = func(string, string) (bool, error) { <-refused; return false, nil }

@@ -24,7 +24,7 @@ func (u unread) Read([]byte) (int, error) {
 }
 
 func TestAnAddressIsLimitedBeforeItsBodyIsRead(t *testing.T) {
-	s := open(t, Config{Data: t.TempDir()})
+	s := open(t, onSQLite(t))
 	now := time.Now()
 	s.now = func() time.Time { return now }
 	ask := func(i int) *http.Request {
@@ -61,7 +61,9 @@ func TestAnAddressIsLimitedBeforeItsBodyIsRead(t *testing.T) {
 }
 
 func TestATrustedProxySaysWhoseRequestsAreCounted(t *testing.T) {
-	s := open(t, Config{Data: t.TempDir(), TrustProxy: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}})
+	config := onSQLite(t)
+	config.TrustProxy = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+	s := open(t, config)
 	now := time.Now()
 	s.now = func() time.Time { return now }
 	from := func(i int, address string) int {
@@ -80,7 +82,7 @@ func TestATrustedProxySaysWhoseRequestsAreCounted(t *testing.T) {
 }
 
 func TestAnAccountIsLimitedWhereverTheRequestsComeFrom(t *testing.T) {
-	s := open(t, Config{Data: t.TempDir()})
+	s := open(t, onSQLite(t))
 	now := time.Now()
 	s.now = func() time.Time { return now }
 	s.passwords.Compare = func(string, string) (bool, error) { return false, nil }
@@ -109,7 +111,7 @@ func TestAnAccountIsLimitedWhereverTheRequestsComeFrom(t *testing.T) {
 }
 
 func TestASessionIsLimitedByAddressAndByAccount(t *testing.T) {
-	s := open(t, Config{Data: t.TempDir()})
+	s := open(t, onSQLite(t))
 	token, other := tokenOf(t, s, "a@example.com"), tokenOf(t, s, "b@example.com")
 	now := time.Now()
 	s.now = func() time.Time { return now }
@@ -139,7 +141,7 @@ func TestASessionIsLimitedByAddressAndByAccount(t *testing.T) {
 }
 
 func TestEveryOperationIsLimitedAsTheContractSays(t *testing.T) {
-	s := open(t, Config{Data: t.TempDir()})
+	s := open(t, onSQLite(t))
 	token := tokenOf(t, s, "a@example.com")
 	never := ratelimit.New(0, time.Second)
 	for class, pair := range s.limits.classes {

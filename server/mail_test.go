@@ -19,7 +19,8 @@ import (
 
 func TestWithoutAnSMTPServerMailsAreFilesAndTheirPathsAreLogged(t *testing.T) {
 	var log safeBuffer
-	config := Config{Data: t.TempDir(), Log: slog.New(slog.NewTextHandler(&log, nil))}
+	config := onSQLite(t)
+	config.Log = slog.New(slog.NewTextHandler(&log, nil))
 	s := open(t, config)
 	postJSON(s.Handler(), "/auth/register", "", map[string]any{"email": "a@example.com", "password": passphrase, "displayName": "Buy now at evil.example"})
 	var found []mailFile
@@ -124,7 +125,9 @@ func TestAMailIsTriedAgainAfterATemporaryFailureWithAFreshCode(t *testing.T) {
 func TestAMailThatIsRefusedForGoodIsNotTriedAgain(t *testing.T) {
 	office := smtptest.New(t, nil, false)
 	office.Answer = func(int) error { return &smtp.SMTPError{Code: 550, Message: "No such user"} }
-	s := open(t, Config{Data: t.TempDir(), SMTP: "smtp://" + office.Addr, Idle: true})
+	config := onSQLite(t)
+	config.SMTP, config.Idle = "smtp://"+office.Addr, true
+	s := open(t, config)
 	tokenOf(t, s, "a@example.com")
 	job := &river.Job[codeMail]{JobRow: &rivertype.JobRow{Attempt: 1}, Args: codeMail{Email: "a@example.com", Purpose: resetPurpose}}
 	var cancel *river.JobCancelError
@@ -145,7 +148,7 @@ func TestAWrongURLOfAnSMTPServerStopsTheStart(t *testing.T) {
 }
 
 func TestClosingWaitsForTheMailThatIsOnItsWay(t *testing.T) {
-	config := Config{Data: t.TempDir()}
+	config := onSQLite(t)
 	office := smtptest.New(t, nil, false)
 	arrived, release := make(chan struct{}), make(chan struct{})
 	office.Answer = func(int) error { close(arrived); <-release; return nil }

@@ -115,7 +115,7 @@ func TestWhatIsTakenAwayIsGoneForTheNextRequest(t *testing.T) {
 	}
 	demoted := roleWith("", "kick_members")
 	delete(demoted, "serverId")
-	for name, taken := range map[string]struct {
+	cases := map[string]struct {
 		away func(*testing.T, club) (use func(club) *http.Request, take func())
 		want int
 	}{
@@ -143,10 +143,12 @@ func TestWhatIsTakenAwayIsGoneForTheNextRequest(t *testing.T) {
 		"a key, with its whole server": {withKey(func(t *testing.T, c club, _ gen.APIKey) {
 			do[gen.EmptyResponse](t, c.h, "DELETE", "/servers/"+c.id, c.owner, nil)
 		}), 401},
-	} {
-		t.Run(name, func(t *testing.T) {
-			onEachDatabase(t, func(t *testing.T, config Config) {
-				c := newClub(t, unlimited(open(t, config)), "server_administrator")
+	}
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := unlimited(open(t, config))
+		for name, taken := range cases {
+			t.Run(name, func(t *testing.T) {
+				c := newClub(t, s, "server_administrator")
 				use, take := taken.away(t, c)
 				for range 3 {
 					if w := send(c.h, use(c)); w.Code != http.StatusOK {
@@ -158,6 +160,6 @@ func TestWhatIsTakenAwayIsGoneForTheNextRequest(t *testing.T) {
 					t.Errorf("afterwards: got %d %s, want %d", w.Code, w.Body, taken.want)
 				}
 			})
-		})
-	}
+		}
+	})
 }

@@ -34,7 +34,7 @@ var (
 // What SQLite says of a statement is compared with what stands in its text, for every statement of the package.
 func TestTheTablesOfEveryStatementAreKnown(t *testing.T) {
 	t.Parallel()
-	s := open(t, t.TempDir()+"/rejoin.db")
+	s := open(t, onSQLite(t))
 	seen := recording(s)
 	(&life{T: t, s: s, nowAt: time.Now()}).everything()
 	known := s.read.cache.changes
@@ -81,7 +81,7 @@ func TestTheTablesOfEveryStatementAreKnown(t *testing.T) {
 // Whoever reads after a change was acknowledged, or after somebody else has seen it, sees it, too.
 func TestNobodySeesWhatWasThereBefore(t *testing.T) {
 	t.Parallel()
-	s := open(t, t.TempDir()+"/rejoin.db")
+	s := open(t, onSQLite(t))
 	l := &life{T: t, s: s, nowAt: time.Now()}
 	account := l.account()
 	id := l.server(account)
@@ -140,7 +140,7 @@ func TestNobodySeesWhatWasThereBefore(t *testing.T) {
 
 func TestWhatWasReadIsRememberedUntilItsTablesChange(t *testing.T) {
 	t.Parallel()
-	s := open(t, t.TempDir()+"/rejoin.db")
+	s := open(t, onSQLite(t))
 	l := &life{T: t, s: s, nowAt: time.Now()}
 	account := l.account()
 	id := l.server(account)
@@ -219,7 +219,7 @@ func TestATransactionSeesWhatItsGroupHasChanged(t *testing.T) {
 
 func TestACacheIsBounded(t *testing.T) {
 	t.Parallel()
-	s := open(t, t.TempDir()+"/rejoin.db")
+	s := open(t, onSQLite(t))
 	c := s.read.cache
 	reads := c.changes.of(`SELECT value FROM counters WHERE name = $1`).reads
 	asked := 0
@@ -233,7 +233,7 @@ func TestACacheIsBounded(t *testing.T) {
 			t.Errorf("got %d bytes (%v), want %d", len(got[0]), err, bytes)
 		}
 	}
-	const bytes, many = 500_000, 100
+	const bytes, many = 500_000, 50
 	for i := range many {
 		ask(strconv.Itoa(i), bytes)
 		ask(strconv.Itoa(i), bytes)

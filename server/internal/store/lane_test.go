@@ -23,7 +23,7 @@ type crowd struct {
 func crowdOn(t *testing.T) crowd {
 	t.Helper()
 	t.Parallel()
-	s := open(t, t.TempDir()+"/rejoin.db")
+	s := open(t, onSQLite(t))
 	session, err := s.write.db.Conn(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -1,10 +1,12 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -19,9 +21,40 @@ import (
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
 func onEachDatabase(t *testing.T, test func(t *testing.T, url string)) {
-	t.Run("SQLite", func(t *testing.T) { t.Parallel(); test(t, filepath.Join(t.TempDir(), "rejoin.db")) })
+	t.Run("SQLite", func(t *testing.T) { t.Parallel(); test(t, onSQLite(t)) })
 	t.Run("PostgreSQL", func(t *testing.T) { t.Parallel(); test(t, pgtest.URL(t)) })
 }
+
+// onSQLite is the path of an empty database, as Open leaves it. It is a copy: to make one anew takes longer than most tests.
+func onSQLite(t *testing.T) (path string) {
+	t.Helper()
+	empty, err := emptySQLite()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path = filepath.Join(t.TempDir(), "rejoin.db")
+	if err := os.WriteFile(path, empty, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+var emptySQLite = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "rejoin-empty")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "rejoin.db")
+	s, err := Open(context.Background(), path, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Close(); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
 
 func open(t *testing.T, url string) *Store {
 	t.Helper()
