@@ -11,7 +11,6 @@ import (
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/gen/stub"
-	"github.com/rejoin-dev/rejoin/server/internal/owner"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
@@ -26,10 +25,15 @@ func (s *Server) Token(ctx context.Context, email string) (token string, isNew b
 	if !api.IsEmail(email) {
 		return "", false, errors.New("this is not an e-mail address")
 	}
-	answer, err := inTx(ctx, s.core, func(tx *store.Tx) (owner.TokenAnswer, error) {
-		return s.signIn(ctx, tx, strings.ToLower(email))
+	type made struct {
+		token string
+		isNew bool
+	}
+	answer, err := inTx(ctx, s.core, func(tx *store.Tx) (made, error) {
+		session, isNew, err := s.signIn(ctx, tx, strings.ToLower(email))
+		return made{session.Token, isNew}, err
 	})
-	return answer.Token, answer.New, err
+	return answer.token, answer.isNew, err
 }
 
 // FirstToken returns the e-mail address of the first account. On an empty database it makes that account, and returns a
@@ -41,26 +45,26 @@ func (s *Server) FirstToken(ctx context.Context) (email, token string, err error
 		if !errors.Is(err, store.ErrNotFound) {
 			return first{email: account.Email}, err
 		}
-		made, err := s.signIn(ctx, tx, firstOwner)
-		return first{firstOwner, made.Token}, err
+		session, _, err := s.signIn(ctx, tx, firstOwner)
+		return first{firstOwner, session.Token}, err
 	})
 	return found.email, found.token, err
 }
 
-// signIn is the step that opens a session for an account, which it makes if there is none.
-func (k *core) signIn(ctx context.Context, tx *store.Tx, email string) (owner.TokenAnswer, error) {
+// signIn is the step that opens a session for an account, which it makes if there is none: then it is new.
+func (k *core) signIn(ctx context.Context, tx *store.Tx, email string) (session gen.Session, isNew bool, err error) {
 	account, err := tx.Auth.GetAccountByEmail(ctx, email)
-	isNew := errors.Is(err, store.ErrNotFound)
+	isNew = errors.Is(err, store.ErrNotFound)
 	if isNew {
 		account = k.newAccount(email, "", "")
 		account.Verified = true
 		err = tx.Auth.InsertAccount(ctx, &account)
 	}
 	if err != nil {
-		return owner.TokenAnswer{}, err
+		return session, isNew, err
 	}
-	session, err := k.openSession(ctx, tx, account)
-	return owner.TokenAnswer{Token: session.Token, New: isNew}, err
+	session, err = k.openSession(ctx, tx, account)
+	return session, isNew, err
 }
 
 // openSession makes a session. Nobody can read its token from the database afterwards.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -18,7 +19,7 @@ import (
 // A server whose directory cannot hold a socket serves all the same, but is of no use to a command that has opened it.
 func (s *Server) startControl(config Config) error {
 	listener, err := owner.Listen(config.Data)
-	if err != nil && !config.Idle {
+	if err != nil && !config.CommandsOnly {
 		s.log.Warn("the data directory cannot hold a socket: commands such as rejoin token cannot reach this server", slog.Any("error", err))
 		return nil
 	}
@@ -27,21 +28,19 @@ func (s *Server) startControl(config Config) error {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+owner.PathToken, s.answerToken)
-	mux.HandleFunc("GET "+owner.PathBackup, s.answerBackup)
+	mux.HandleFunc("GET "+owner.PathBackup, func(w http.ResponseWriter, r *http.Request) { s.answerBackup(w, r, config) })
 	s.control = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
 	go s.control.Serve(listener)
 	return nil
 }
 
-// stopControl lets what is being answered finish for as long as ctx lasts.
-func (s *Server) stopControl(ctx context.Context) error {
-	if s.control == nil {
-		return nil
+// stopControl lets what is being answered finish for as long as ctx lasts. Then it breaks off, which the command notices.
+func (s *Server) stopControl(ctx context.Context) {
+	if s.control == nil || s.control.Shutdown(ctx) == nil {
+		return
 	}
-	if err := s.control.Shutdown(ctx); err != nil {
-		return errors.Join(errors.New("a command that this server was answering has not finished in time"), s.control.Close())
-	}
-	return nil
+	s.log.Warn("a command that this server was answering has not finished in time, and is broken off")
+	s.control.Close()
 }
 
 func (s *Server) answerToken(w http.ResponseWriter, r *http.Request) {
@@ -60,11 +59,9 @@ func (s *Server) answerToken(w http.ResponseWriter, r *http.Request) {
 }
 
 // answerBackup writes a backup while it is read. If something goes wrong after its beginning it breaks off.
-func (s *Server) answerBackup(w http.ResponseWriter, r *http.Request) {
+func (s *Server) answerBackup(w http.ResponseWriter, r *http.Request, config Config) {
 	begun := &begun{ResponseWriter: w}
-	err := backup.Write(r.Context(), begun, s.store, s.images, api.Digest, func(id string) {
-		s.log.Warn("an image is in the database and not where images are kept: the backup goes without it", slog.String("image", id))
-	})
+	err := s.backup(r.Context(), begun, config)
 	if err == nil {
 		s.log.Info("a backup was made")
 		return
@@ -74,6 +71,19 @@ func (s *Server) answerBackup(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	http.Error(w, err.Error(), http.StatusInternalServerError)
+}
+
+func (s *Server) backup(ctx context.Context, to io.Writer, config Config) (err error) {
+	kept := s.images
+	if config.CommandsOnly {
+		if kept, err = s.openImages(ctx, config); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, kept.Close()) }()
+	}
+	return backup.Write(ctx, to, s.store, kept, api.Digest, func(id string) {
+		s.log.Warn("an image is in the database and not where images are kept: the backup goes without it", slog.String("image", id))
+	})
 }
 
 // begun knows whether anything of an answer was written.

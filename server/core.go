@@ -22,7 +22,7 @@ import (
 // core is the ground on which all operations stand. It knows none of them.
 type core struct {
 	store     *store.Store
-	images    *images.Store
+	images    *images.Store // nil, as the mailer, if there are only commands
 	mailer    mailer.Mailer
 	passwords *password.Hasher
 	publicURL string
@@ -37,9 +37,6 @@ func newCore(ctx context.Context, config Config) (*core, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	if err := os.MkdirAll(config.Data, 0o700); err != nil {
-		return nil, fmt.Errorf("the data directory cannot be used: %w", err)
-	}
 	now, newID := config.Now, config.NewID
 	if now == nil {
 		now = time.Now
@@ -47,37 +44,59 @@ func newCore(ctx context.Context, config Config) (*core, error) {
 	if newID == nil {
 		newID = contract.NewID
 	}
-	mails, err := mailer.Open(config.SMTP, filepath.Join(config.Data, "mail"), log)
-	if err != nil {
-		return nil, err
-	}
-	where := config.Images
-	if where == "" {
-		where = filepath.Join(config.Data, "images")
-	}
-	kept, err := images.Open(ctx, where, newID, log)
-	if err != nil {
-		return nil, fmt.Errorf("images cannot be kept: %w", err)
-	}
-	database := config.Database
-	if database == "" {
-		database = filepath.Join(config.Data, DatabaseFile)
-	}
-	opened, err := store.Open(ctx, database, log)
-	if err != nil {
-		return nil, errors.Join(err, kept.Close())
-	}
-	return &core{
-		store:     opened,
-		images:    kept,
-		mailer:    mails,
+	k := &core{
 		passwords: password.New(),
 		publicURL: strings.TrimSuffix(config.PublicURL, "/"),
 		log:       log,
 		now:       now,
 		newID:     newID,
 		random:    rand.Reader,
-	}, nil
+	}
+	if !config.CommandsOnly {
+		if err := k.openFiles(ctx, config); err != nil {
+			return nil, err
+		}
+	}
+	database := config.Database
+	if database == "" {
+		database = filepath.Join(config.Data, DatabaseFile)
+	}
+	var err error
+	if k.store, err = store.Open(ctx, database, log); err != nil {
+		return nil, errors.Join(err, k.closeImages())
+	}
+	return k, nil
+}
+
+// openFiles opens what a server that serves needs beside the database.
+func (k *core) openFiles(ctx context.Context, config Config) (err error) {
+	if err := os.MkdirAll(config.Data, 0o700); err != nil {
+		return fmt.Errorf("the data directory cannot be used: %w", err)
+	}
+	if k.mailer, err = mailer.Open(config.SMTP, filepath.Join(config.Data, "mail"), k.log); err != nil {
+		return err
+	}
+	k.images, err = k.openImages(ctx, config)
+	return err
+}
+
+func (k *core) openImages(ctx context.Context, config Config) (*images.Store, error) {
+	where := config.Images
+	if where == "" {
+		where = filepath.Join(config.Data, "images")
+	}
+	kept, err := images.Open(ctx, where, k.newID, k.log)
+	if err != nil {
+		return nil, fmt.Errorf("images cannot be kept: %w", err)
+	}
+	return kept, nil
+}
+
+func (k *core) closeImages() error {
+	if k.images == nil {
+		return nil
+	}
+	return k.images.Close()
 }
 
 // origin is what absolute addresses in answers begin with.

@@ -57,6 +57,9 @@ type Config struct {
 	Drain time.Duration
 	// Idle leaves what is to be done in the background, such as sending mails, to the other servers on this database.
 	Idle bool
+	// CommandsOnly opens nothing but what Token, and other commands on the socket in Data, need: the database, which must be
+	// there, and for a backup the images. There is no Handler, and nothing is done in the background.
+	CommandsOnly bool
 	// Now and NewID are the clock, and the maker of ids: 24 lower-case hexadecimal characters, never the same twice. Nil:
 	// the real ones. They are for tests that hold them still.
 	Now   func() time.Time
@@ -100,16 +103,20 @@ var _ stub.StrictServerInterface = handlers{}
 // New opens the database and the images, begins the background work and prepares to serve. The error says what to do
 // about it, in one line.
 func New(ctx context.Context, config Config) (*Server, error) {
-	go api.Operations() // the contract is read while the database opens; newHandler waits for it and hears its error
+	if !config.CommandsOnly {
+		go api.Operations() // the contract is read while the database opens; newHandler waits for it and hears its error
+	}
 	k, err := newCore(ctx, config)
 	if err != nil {
 		return nil, err
 	}
 	s := &Server{core: k, metrics: newMetrics(), drains: config.Drain}
-	if s.handler, err = s.newHandler(config); err != nil {
-		return nil, errors.Join(err, s.Close())
+	if !config.CommandsOnly {
+		if s.handler, err = s.newHandler(config); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
 	}
-	if !config.Idle {
+	if !config.Idle && !config.CommandsOnly {
 		if s.stopJobs, err = s.startJobs(); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
@@ -244,9 +251,9 @@ func (s *Server) movingOn(next http.Handler) http.Handler {
 func (s *Server) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
-	err := s.stopControl(ctx)
+	s.stopControl(ctx)
 	if s.stopJobs != nil {
 		s.stopJobs(ctx)
 	}
-	return errors.Join(err, s.store.Close(), s.images.Close())
+	return errors.Join(s.store.Close(), s.closeImages())
 }
