@@ -27,8 +27,11 @@ func contentOf(t *testing.T, name string) string {
 func TestAReleaseIsMadeOfFilesThatAreThere(t *testing.T) {
 	var release struct {
 		Dist   string
-		Builds []struct{ Main string }
-		Nfpms  []struct {
+		Builds []struct {
+			Main string
+			Goos []string
+		}
+		Nfpms []struct {
 			Contents []struct{ Src, Dst, Type string }
 			Scripts  map[string]string
 		}
@@ -45,8 +48,12 @@ func TestAReleaseIsMadeOfFilesThatAreThere(t *testing.T) {
 		t.Errorf("%s is not ignored by git: versions would be called dirty", release.Dist)
 	}
 	var needed, put []string
+	readme := contentOf(t, filepath.Join(repository, "README.md"))
 	for _, build := range release.Builds {
 		needed = append(needed, build.Main)
+		if !slices.Equal(build.Goos, []string{"linux", "darwin"}) || !strings.Contains(readme, "Binaries are released for Linux and macOS") {
+			t.Errorf("there are binaries for %q, and README says otherwise", build.Goos)
+		}
 	}
 	for _, archive := range release.Archives {
 		needed = append(needed, archive.Files...)
@@ -117,7 +124,7 @@ func TestAShellCompletesCommandsAndFlags(t *testing.T) {
 	for line, want := range map[string]string{"rejoin to": "token", "rejoin serve --ima": "--images", "rejoin completion f": "fish"} {
 		t.Setenv("COMP_LINE", line)
 		var out, problems bytes.Buffer
-		if code := run(context.Background(), nil, &out, &problems); code != 0 || strings.TrimSpace(out.String()) != want {
+		if code := run(context.Background(), nil, terminal{out: &out, err: &problems}); code != 0 || strings.TrimSpace(out.String()) != want {
 			t.Errorf("%q: got %d %q %q, want %q", line, code, &out, &problems, want)
 		}
 	}
