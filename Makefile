@@ -1,10 +1,13 @@
-.PHONY: run test generate check lint bench bench-save diff mutants
+.PHONY: run test generate check lint bench bench-save diff mutants kills
 
 # Packages that ./... leaves out.
 ASIDE = ./api/conformance/testdata/mapserver ./.ci/contract-diff
 
 # It reads what 'make bench' writes. Nothing is built from it, so that it is not in go.mod.
 BENCHSTAT = go run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
+
+# How often 'make kills' kills.
+KILLS = 100
 
 run: ## run the backend on SQLite in ./rejoin-data
 	go run ./server/cmd/rejoin serve
@@ -52,3 +55,6 @@ diff: ## whether the contract breaks callers of the last released one, or of ano
 
 mutants: ## whether the conformance suite notices each of many deliberate faults
 	go run ./server/internal/mutants
+
+kills: ## whether what was acknowledged is there after 100 kills of a server that writes: make kills KILLS=1000
+	REJOIN_TEST_KILLS=$(KILLS) go test ./server/cmd/rejoin -run TestWhatWasAcknowledgedSurvivesKills -count 1 -v -timeout 2h

@@ -3,8 +3,6 @@ package server
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -16,32 +14,12 @@ import (
 	"github.com/rejoin-dev/rejoin/server/internal/pgtest"
 )
 
-// serveEnv makes this test binary a server on the data directory that it names, so that a test has a process to kill.
-const serveEnv = "REJOIN_TEST_SERVE"
-
 func TestMain(m *testing.M) {
-	if data := os.Getenv(serveEnv); data != "" {
-		serveForTest(data)
-		return
-	}
 	if file := os.Getenv(bareEnv); file != "" {
 		serveBare(file)
 		return
 	}
 	pgtest.Main(m)
-}
-
-func serveForTest(data string) {
-	s, err := New(context.Background(), Config{Data: data})
-	if err != nil {
-		panic(err)
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		panic(err)
-	}
-	fmt.Println(listener.Addr())
-	panic(s.Serve(context.Background(), listener))
 }
 
 // onEachDatabase runs a test on SQLite and on PostgreSQL, side by side, each with the configuration of an empty database.

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -9,15 +8,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"mime/multipart"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"os"
-	"os/exec"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -237,116 +233,6 @@ func TestReplicasMayStartTogetherOnAnEmptyDatabase(t *testing.T) {
 	}
 	t.Run("SQLite", func(t *testing.T) { together(t, Config{Data: t.TempDir()}, 1) })
 	t.Run("PostgreSQL", func(t *testing.T) { together(t, Config{Data: t.TempDir(), Database: pgtest.URL(t)}, 4) })
-}
-
-// killsEnv is how often TestWhatWasAcknowledgedSurvivesKills kills, instead of a few times.
-const killsEnv = "REJOIN_TEST_KILLS"
-
-// Whatever was acknowledged must be there after the process was killed in the middle of more, again and again.
-func TestWhatWasAcknowledgedSurvivesKills(t *testing.T) {
-	kills := 2
-	if text := os.Getenv(killsEnv); text != "" {
-		var err error
-		if kills, err = strconv.Atoi(text); err != nil {
-			t.Fatal(err)
-		}
-	}
-	data := onSQLite(t).Data
-	first := open(t, Config{Data: data})
-	token := tokenOf(t, first, "a@example.com")
-	if err := first.Close(); err != nil {
-		t.Fatal(err)
-	}
-	acknowledged := map[string][]string{} // topics of channels by server
-	total := 0
-	for i := range kills {
-		process, address := serveApart(t, data)
-		id, topics := createUntilKilled(t, process, address, token, i)
-		acknowledged[id] = topics
-		total += len(topics)
-	}
-	s := open(t, Config{Data: data})
-	for id, topics := range acknowledged {
-		there := map[string]bool{}
-		for _, channel := range do[gen.ChannelListResponse](t, s.Handler(), "GET", "/channels?serverId="+id, token, nil).Body {
-			there[channel.Topic] = true
-		}
-		for _, topic := range topics {
-			if !there[topic] {
-				t.Errorf("channel %s was acknowledged and is gone", topic)
-			}
-		}
-	}
-	t.Logf("%d kills, %d acknowledged", kills, total)
-}
-
-// createUntilKilled creates a server, and channels in it from many connections, and kills the process in the middle of it.
-// It returns what was acknowledged.
-func createUntilKilled(t *testing.T, process *exec.Cmd, address, token string, round int) (id string, topics []string) {
-	t.Helper()
-	answer, err := http.DefaultClient.Do(createRequest("http://"+address+"/servers", token, strconv.Itoa(round)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var made gen.CreatedServerResponse
-	if err := errors.Join(json.NewDecoder(answer.Body).Decode(&made), answer.Body.Close()); err != nil || answer.StatusCode != http.StatusCreated {
-		t.Fatalf("got %d (%v)", answer.StatusCode, err)
-	}
-	id = made.Body.ID
-	acknowledged := make(chan string, 1000) // as many channels as there may be
-	var group sync.WaitGroup
-	for worker := range 16 {
-		group.Go(func() {
-			for i := 0; ; i++ {
-				topic := fmt.Sprintf("%d-%d", worker, i)
-				r := jsonRequest("http://"+address+"/channels", token, map[string]any{"topic": topic, "channelType": "open", "serverId": id})
-				r.RequestURI = ""
-				answer, err := http.DefaultClient.Do(r)
-				if err != nil {
-					return // the kill
-				}
-				_, err = io.Copy(io.Discard, answer.Body)
-				answer.Body.Close()
-				if err != nil || answer.StatusCode != http.StatusOK {
-					return
-				}
-				acknowledged <- topic
-			}
-		})
-	}
-	for enough := 1 + rand.IntN(300); len(acknowledged) < enough; {
-		time.Sleep(100 * time.Microsecond)
-	}
-	if err := process.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	group.Wait()
-	process.Wait()
-	close(acknowledged)
-	for topic := range acknowledged {
-		topics = append(topics, topic)
-	}
-	return id, topics
-}
-
-// serveApart starts a server in a process of its own, to be killed.
-func serveApart(t *testing.T, data string) (process *exec.Cmd, address string) {
-	t.Helper()
-	process = exec.Command(os.Args[0])
-	process.Env = append(os.Environ(), serveEnv+"="+data)
-	output, err := process.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := process.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { process.Process.Kill() })
-	address, err = bufio.NewReader(output).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	return process, strings.TrimSpace(address)
 }
 
 func TestARunningRequestFinishesWhenTheServerStops(t *testing.T) {

@@ -9,17 +9,20 @@ import (
 	"strings"
 )
 
-// commandLine is how a subcommand of this program is run again, on the same data, from another terminal. It holds no password.
-func (s storage) commandLine(subcommand string) string {
-	where := []string{"--data", absolute(s.Data)}
-	if s.DB != "" {
-		where = []string{"--db", databaseWithoutPassword(s.DB)}
+// commandLine is how a subcommand of this program is run again, on the same data, from another terminal. It holds no
+// password: needs says, in words, what must stand in the environment instead, if anything must.
+func (s storage) commandLine(subcommand string) (line, needs string) {
+	line = program() + " " + subcommand
+	switch public := databaseWithoutPassword(s.DB); {
+	case s.DB == "":
+		return line + " --data " + quoted(absolute(s.Data)), ""
+	case s.DB == os.Getenv("REJOIN_DB"):
+		return line + ` --db "$REJOIN_DB"`, ""
+	case public != s.DB:
+		return line + " --db " + quoted(public), " with the password in $PGPASSWORD"
+	default:
+		return line + " --db " + quoted(public), ""
 	}
-	line := program() + " " + subcommand + " " + where[0] + " "
-	if s.DB != "" && s.DB == os.Getenv("REJOIN_DB") {
-		return line + `"$REJOIN_DB"`
-	}
-	return line + quoted(where[1])
 }
 
 // goRun finds where `go run` puts a program.

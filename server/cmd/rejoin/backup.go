@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -38,9 +37,9 @@ func (c backupCommand) Run(ctx context.Context, t terminal) error {
 		}
 		defer stream.Close()
 		if c.File == "-" {
-			made, err = backup.Pass(stream, t.out)
+			made, err = backup.Pass(ctx, stream, t.out)
 		} else {
-			made, err = backup.Keep(stream, c.File, c.Overwrite)
+			made, err = backup.Keep(ctx, stream, c.File, c.Overwrite)
 		}
 		return err
 	}); err != nil {
@@ -62,7 +61,7 @@ func (c restoreCommand) Run(ctx context.Context, t terminal) error {
 	if err := c.checkUser(); err != nil {
 		return err
 	}
-	var from io.Reader = os.Stdin
+	from := t.in
 	if c.File != "-" {
 		file, err := os.Open(c.File)
 		if err != nil {

@@ -168,7 +168,7 @@ func TestWhatFailsIsShownInShortAndWholeIfVerbose(t *testing.T) {
 
 func TestWhoReadsWhatIsPrintedMayLeave(t *testing.T) {
 	if args := os.Getenv("REJOIN_TEST_COMMAND"); args != "" {
-		os.Exit(run(t.Context(), strings.Split(args, "\n"), os.Stdout, os.Stderr))
+		os.Exit(run(t.Context(), strings.Split(args, "\n"), terminal{out: os.Stdout, err: os.Stderr}))
 	}
 	args := conforming(t)
 	file := filepath.Join(t.TempDir(), "r.json")

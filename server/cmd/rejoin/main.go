@@ -23,8 +23,12 @@ func main() {
 	ctx, stop := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	go func() { stop(stopped{<-signals}) }()
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	go func() {
+		by := <-signals
+		signal.Stop(signals) // the next one ends the process, unless the command waits for it
+		stop(stopped{by})
+	}()
+	os.Exit(run(ctx, os.Args[1:], terminal{os.Stdin, os.Stdout, os.Stderr}))
 }
 
 // A stopped is the cause with which the context of a command ends.
@@ -32,8 +36,11 @@ type stopped struct{ by os.Signal }
 
 func (s stopped) Error() string { return "stopped by the signal " + s.by.String() }
 
-// A terminal is where a subcommand prints: results to out, everything else to err.
-type terminal struct{ out, err io.Writer }
+// A terminal is where a subcommand reads, and where it prints: results to out, everything else to err.
+type terminal struct {
+	in       io.Reader
+	out, err io.Writer
+}
 
 // commands is the whole command line. Every flag is also an environment variable, REJOIN_ and its name in capitals.
 type commands struct {
@@ -59,7 +66,7 @@ type conformCommands struct {
 var errFailed = errors.New("failed")
 
 // run is the program: 0 is success, 1 a failure, 2 a command line that makes no sense.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int) {
+func run(ctx context.Context, args []string, t terminal) (code int) {
 	if len(args) > 0 && args[0] == "help" { // as other programs have it, beside --help
 		args = append(slices.Clone(args[1:]), "--help")
 	}
@@ -70,12 +77,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 		kong.Description("An open community and loyalty backend, wire-compatible with the public Returning.AI API."),
 		kong.DefaultEnvars("REJOIN"),
 		kong.Vars{"version": versions()},
-		kong.Writers(stdout, stderr),
+		kong.Writers(t.out, t.err),
 		kong.Exit(func(status int) { exited, code = true, status }),
 		kong.ValueFormatter(describe),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
 	if err != nil {
-		fmt.Fprintln(stderr, "rejoin:", err)
+		fmt.Fprintln(t.err, "rejoin:", err)
 		return 1
 	}
 	completion.Register(parser) // answers the shell, if that asks by its variables
@@ -87,15 +94,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 		return code
 	}
 	if err != nil {
-		fmt.Fprintln(stderr, "rejoin:", usage(err))
+		fmt.Fprintln(t.err, "rejoin:", usage(err))
 		return 2
 	}
 	command.BindTo(ctx, (*context.Context)(nil))
-	switch err := command.Run(terminal{stdout, stderr}); {
+	switch err := command.Run(t); {
 	case errors.Is(err, errFailed):
 		return 1
 	case err != nil:
-		fmt.Fprintln(stderr, "rejoin:", say(err))
+		fmt.Fprintln(t.err, "rejoin:", say(err))
 		return 1
 	}
 	return 0

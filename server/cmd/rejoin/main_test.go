@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -23,9 +24,7 @@ import (
 
 // rejoin runs a command line to its end.
 func rejoin(args ...string) (code int, stdout, stderr string) {
-	var out, err bytes.Buffer
-	code = run(context.Background(), args, &out, &err)
-	return code, out.String(), err.String()
+	return rejoinReading(strings.NewReader(""), args...)
 }
 
 // output collects what a running command prints.
@@ -46,6 +45,13 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
+// rejoinReading does the same with something to read on standard input.
+func rejoinReading(in io.Reader, args ...string) (code int, stdout, stderr string) {
+	var out, err bytes.Buffer
+	code = run(context.Background(), args, terminal{in, &out, &err})
+	return code, out.String(), err.String()
+}
+
 // serve runs `rejoin serve` until the test ends and returns what it has printed once it answers, and its base URL.
 func serve(t *testing.T, args ...string) (greeting, base string) {
 	t.Helper()
@@ -53,7 +59,7 @@ func serve(t *testing.T, args ...string) (greeting, base string) {
 	var stdout, stderr output
 	done := make(chan int, 1)
 	go func() {
-		done <- run(ctx, append([]string{"serve", "--addr=127.0.0.1:0", "--drain=0s"}, args...), &stdout, &stderr)
+		done <- run(ctx, append([]string{"serve", "--addr=127.0.0.1:0", "--drain=0s"}, args...), terminal{out: &stdout, err: &stderr})
 	}()
 	t.Cleanup(func() {
 		stop()
@@ -133,15 +139,19 @@ func get(t *testing.T, url, token string) (status int) {
 
 func TestTheCommandLineThatIsPrintedHoldsNoPassword(t *testing.T) {
 	const secret = "postgres://me:pass-word@db.example/rejoin?sslmode=require&sslpassword=pass-word"
-	line := storage{DB: secret}.commandLine("token")
-	if strings.Contains(line, "pass-word") || !strings.HasSuffix(line, ` token --db 'postgres://me@db.example/rejoin?sslmode=require'`) {
-		t.Errorf("from a flag: %s", line)
+	for token, said := range map[string]string{"": "  new token with the password in $PGPASSWORD  ", "abc": "another one at any time with the password in $PGPASSWORD:\n\n  "} {
+		var out bytes.Buffer
+		serveCommand{storage: storage{DB: secret}}.greet(terminal{out: &out}, &net.TCPAddr{}, "me@example.com", token)
+		if _, line, _ := strings.Cut(out.String(), said); strings.Contains(out.String(), "pass-word") ||
+			!strings.HasSuffix(line, " token --db 'postgres://me@db.example/rejoin?sslmode=require' --email me@example.com\n\n") {
+			t.Errorf("from a flag: %s", &out)
+		}
 	}
 	t.Setenv("REJOIN_DB", secret)
-	if line := (storage{DB: secret}).commandLine("token"); !strings.HasSuffix(line, ` token --db "$REJOIN_DB"`) {
+	if line, needs := (storage{DB: secret}).commandLine("token"); needs != "" || !strings.HasSuffix(line, ` token --db "$REJOIN_DB"`) {
 		t.Errorf("from the environment: %s", line)
 	}
-	if line := (storage{Data: "/it's here"}).commandLine("token"); !strings.HasSuffix(line, ` token --data '/it'\''s here'`) {
+	if line, _ := (storage{Data: "/it's here"}).commandLine("token"); !strings.HasSuffix(line, ` token --data '/it'\''s here'`) {
 		t.Errorf("an odd directory: %s", line)
 	}
 }
@@ -161,7 +171,7 @@ func TestATokenMadeWhileTheServerRunsWorks(t *testing.T) {
 func TestATokenMakesNoDatabaseAndSaysWhenItMakesAnAccount(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "new")
 	args := []string{"token", "--data", data, "--email", "you@example.com"}
-	if code, _, stderr := rejoin(args...); code != 1 || stderr != "rejoin: there is no database in "+data+"; rejoin serve makes one\n" {
+	if code, _, stderr := rejoin(args...); code != 1 || stderr != "rejoin: there is no database in "+data+": rejoin serve makes one; one in PostgreSQL is named by --db or $REJOIN_DB\n" {
 		t.Errorf("got %d %q, want that there is no database", code, stderr)
 	}
 	if _, err := os.Stat(data); err == nil {
@@ -172,6 +182,20 @@ func TestATokenMakesNoDatabaseAndSaysWhenItMakesAnAccount(t *testing.T) {
 		if code, token, stderr := rejoin(args...); code != 0 || len(token) != 65 || stderr != said {
 			t.Errorf("got %d %q %q, want a token, and to hear %q", code, token, stderr, said)
 		}
+	}
+}
+
+func TestATokenNeedsTheDatabaseAlone(t *testing.T) {
+	data := t.TempDir()
+	t.Run("serve", func(t *testing.T) { serve(t, "--data", data) })
+	t.Setenv("AWS_ACCESS_KEY_ID", "someone")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "pass-word")
+	away := "--images=s3://pictures?endpoint=http://127.0.0.1:1"
+	if code, token, stderr := rejoin("token", "--data", data, away, "--email", "owner@rejoin.local"); code != 0 || len(token) != 65 {
+		t.Errorf("with the images away: %d %q %q", code, token, stderr)
+	}
+	if code, _, stderr := rejoin("backup", "--data", data, away, "-"); code != 1 || !strings.Contains(stderr, "images cannot be kept") {
+		t.Errorf("a backup: %d %q, want that the images are away", code, stderr)
 	}
 }
 
@@ -372,7 +396,7 @@ func TestTheLogSaysWhenTheServerHasStartedAndStopped(t *testing.T) {
 	var stdout, stderr output
 	done := make(chan int, 1)
 	go func() {
-		done <- run(ctx, []string{"serve", "--addr=127.0.0.1:0", "--drain=0s", "--log=json", "--data", t.TempDir()}, &stdout, &stderr)
+		done <- run(ctx, []string{"serve", "--addr=127.0.0.1:0", "--drain=0s", "--log=json", "--data", t.TempDir()}, terminal{out: &stdout, err: &stderr})
 	}()
 	for end := time.Now().Add(20 * time.Second); !strings.Contains(stderr.String(), `"started"`) && time.Now().Before(end); {
 		time.Sleep(5 * time.Millisecond)

@@ -24,7 +24,7 @@ func proxying(t *testing.T, backend http.HandlerFunc) (base string, stdout *outp
 	var stderr output
 	done := make(chan int, 1)
 	go func() {
-		done <- run(ctx, []string{"conform", "proxy", "--listen=127.0.0.1:0", "--to", behind.URL, "--findings", file}, stdout, &stderr)
+		done <- run(ctx, []string{"conform", "proxy", "--listen=127.0.0.1:0", "--to", behind.URL, "--findings", file}, terminal{out: stdout, err: &stderr})
 	}()
 	eventually(t, stdout, "Ctrl-C")
 	return regexp.MustCompile(`http://127\.0\.0\.1:\d+`).FindString(stdout.String()), stdout, func() string {

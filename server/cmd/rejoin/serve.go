@@ -144,12 +144,25 @@ func (c serveCommand) Run(ctx context.Context, t terminal) (err error) {
 func serving(ctx context.Context, listener net.Listener) (_ context.Context, end context.CancelFunc) {
 	over, end := context.WithCancel(context.WithoutCancel(ctx))
 	serving, drain := context.WithCancel(over)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM) // now: between two of them there may be no time
 	context.AfterFunc(ctx, func() {
-		again, forget := signal.NotifyContext(over, os.Interrupt, syscall.SIGTERM)
-		defer forget()
-		if context.Cause(ctx) != (stopped{os.Interrupt}) {
+		defer signal.Stop(signals) // the next one ends the process
+		awaited := 1
+		switch context.Cause(ctx) {
+		case stopped{os.Interrupt}:
+			awaited = 0
+		case stopped{syscall.SIGTERM}: // which comes here as well
+			awaited = 2
+		}
+		if awaited > 0 {
 			drain()
-			<-again.Done()
+		}
+		for range awaited {
+			select {
+			case <-signals:
+			case <-over.Done():
+			}
 		}
 		listener.Close()
 	})
@@ -166,8 +179,9 @@ func (c serveCommand) greet(t terminal, addr net.Addr, email, token string) {
 	if c.Images != "" {
 		fmt.Fprintf(t.out, "  images     %s\n", c.Images)
 	}
+	again, needs := c.commandLine("token")
 	if token == "" {
-		fmt.Fprintf(t.out, "  new token  %s --email %s\n\n", c.commandLine("token"), quoted(email))
+		fmt.Fprintf(t.out, "  new token%s  %s --email %s\n\n", needs, again, quoted(email))
 		return
 	}
 	fmt.Fprintf(t.out, `
@@ -181,9 +195,9 @@ Paste these into another terminal:
   curl -H 'Authorization: Bearer %[2]s' -F 'name=Chess club' %[1]s/servers
 
 Or open %[1]s/docs, choose Authorize, and paste the token under sessionAuth.
-This prints another one at any time:
+This prints another one at any time%[5]s:
 
   %[4]s --email %[3]s
 
-`, at, token, email, c.commandLine("token"))
+`, at, token, email, again, needs)
 }

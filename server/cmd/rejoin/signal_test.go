@@ -1,9 +1,12 @@
 package main
 
 import (
+	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -21,6 +24,68 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// A process is `rejoin` on its own.
+type process struct {
+	*exec.Cmd
+	t              *testing.T
+	stdout, stderr output
+}
+
+// start runs a command line in a process that ends with the test at the latest.
+func start(t *testing.T, in io.Reader, args ...string) *process {
+	t.Helper()
+	p := &process{Cmd: exec.Command(os.Args[0], args...), t: t}
+	p.Env = append(os.Environ(), mainEnv+"=yes")
+	p.Stdin, p.Stdout, p.Stderr = in, &p.stdout, &p.stderr
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Process.Kill() })
+	return p
+}
+
+// serveApart starts a server and returns its base URL once it answers.
+func serveApart(t *testing.T, args ...string) (p *process, base string) {
+	t.Helper()
+	p = start(t, nil, append([]string{"serve", "--addr=127.0.0.1:0"}, args...)...)
+	p.until("it does not start", func() bool {
+		return strings.Contains(p.stderr.String(), "msg=started") && strings.HasSuffix(p.stdout.String(), "\n\n")
+	})
+	return p, regexp.MustCompile(`http://127\.0\.0\.1:\d+`).FindString(p.stdout.String())
+}
+
+func (p *process) until(what string, done func() bool) {
+	p.t.Helper()
+	for end := time.Now().Add(20 * time.Second); !done(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			p.t.Fatalf("%s: %s%s", what, &p.stdout, &p.stderr)
+		}
+	}
+}
+
+// untilEnd does something again and again until the process has ended.
+func (p *process) untilEnd(do func()) {
+	p.t.Helper()
+	ended := make(chan struct{})
+	go func() { defer close(ended); p.Wait() }()
+	p.until("it does not end", func() bool {
+		do()
+		select {
+		case <-ended:
+			return true
+		default:
+			return false
+		}
+	})
+}
+
+func (p *process) signal(signal os.Signal) {
+	p.t.Helper()
+	if err := p.Process.Signal(signal); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
 func TestOnlyAFirstSIGTERMDrains(t *testing.T) {
 	for _, test := range []struct {
 		name    string
@@ -33,34 +98,13 @@ func TestOnlyAFirstSIGTERMDrains(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			var stdout, stderr output
-			process := exec.Command(os.Args[0], "serve", "--addr=127.0.0.1:0", "--drain=1h", "--data", t.TempDir())
-			process.Env = append(os.Environ(), mainEnv+"=yes")
-			process.Stdout, process.Stderr = &stdout, &stderr
-			if err := process.Start(); err != nil {
-				t.Fatal(err)
-			}
-			defer process.Process.Kill()
-			until := func(what string, done func() bool) {
-				t.Helper()
-				for end := time.Now().Add(20 * time.Second); !done(); time.Sleep(5 * time.Millisecond) {
-					if time.Now().After(end) {
-						t.Fatalf("%s: %s%s", what, &stdout, &stderr)
-					}
-				}
-			}
-			until("it does not start", func() bool {
-				return strings.Contains(stderr.String(), "msg=started") && strings.HasSuffix(stdout.String(), "\n\n")
-			})
-			base := regexp.MustCompile(`http://127\.0\.0\.1:\d+`).FindString(stdout.String())
+			p, base := serveApart(t, "--drain=1h", "--data", t.TempDir())
 			for i, signal := range test.signals {
-				if err := process.Process.Signal(signal); err != nil {
-					t.Fatal(err)
-				}
+				p.signal(signal)
 				if !test.drains || i > 0 {
 					continue
 				}
-				until("it does not drain", func() bool { return strings.Contains(stderr.String(), "msg=draining") })
+				p.until("it does not drain", func() bool { return strings.Contains(p.stderr.String(), "msg=draining") })
 				answer, err := http.Get(base + "/readyz")
 				if err != nil {
 					t.Fatal(err)
@@ -70,12 +114,55 @@ func TestOnlyAFirstSIGTERMDrains(t *testing.T) {
 					t.Errorf("/readyz says %d while it drains", answer.StatusCode)
 				}
 			}
-			if err := process.Wait(); err != nil {
-				t.Errorf("it ended with %v: %s", err, &stderr)
+			if err := p.Wait(); err != nil {
+				t.Errorf("it ended with %v: %s", err, &p.stderr)
 			}
-			if log := stderr.String(); strings.Contains(log, "msg=draining") != test.drains || !strings.HasSuffix(log, "msg=stopped\n") {
+			if log := p.stderr.String(); strings.Contains(log, "msg=draining") != test.drains || !strings.HasSuffix(log, "msg=stopped\n") {
 				t.Errorf("want it to drain: %t, and to stop: %s", test.drains, log)
 			}
 		})
+	}
+}
+
+func TestWhoSendsSignalsAgainNeedNotWait(t *testing.T) {
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		t.Run(signal.String(), func(t *testing.T) {
+			t.Parallel()
+			p, base := serveApart(t, "--drain=1h", "--data", t.TempDir())
+			conn, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			// A request that runs for as long as it may.
+			io.WriteString(conn, "POST /auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{")
+			p.untilEnd(func() { p.Process.Signal(signal) })
+			if status := p.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() || status.Signal() != signal {
+				t.Errorf("it ended with %v, want by the signal: %s", p.ProcessState, &p.stderr)
+			}
+		})
+	}
+}
+
+func TestASignalEndsARestoreThatGetsNothingToRead(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	nothing, writes, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writes.Close()
+	defer nothing.Close()
+	p := start(t, nothing, "restore", "--data", data, "-")
+	p.until("it does not begin", func() bool {
+		_, err := os.Stat(filepath.Join(data, ".restoring", "images"))
+		return err == nil
+	})
+	p.signal(syscall.SIGTERM)
+	p.untilEnd(func() {})
+	if code, said := p.ProcessState.ExitCode(), p.stderr.String(); code != 1 || said != "rejoin: stopped by the signal terminated\n" {
+		t.Errorf("it ended with %d %q", code, said)
+	}
+	if left, err := os.ReadDir(data); err != nil || len(left) != 1 {
+		t.Errorf("left %v (%v), want the lock alone", left, err)
 	}
 }

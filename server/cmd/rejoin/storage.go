@@ -71,7 +71,7 @@ func (s storage) ask(ctx context.Context, question func(*owner.Client) error) er
 			return err
 		}
 		if !s.hasDatabase() {
-			return fmt.Errorf("there is no database in %s; rejoin serve makes one", s.Data)
+			return fmt.Errorf("there is no database in %s: rejoin serve makes one; one in PostgreSQL is named by --db or $REJOIN_DB", s.Data)
 		}
 		err = s.openAndAsk(ctx, question)
 		if inUse := (*owner.InUseError)(nil); !errors.As(err, &inUse) || time.Now().After(end) {
@@ -79,7 +79,7 @@ func (s storage) ask(ctx context.Context, question func(*owner.Client) error) er
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return context.Cause(ctx)
 		case <-time.After(ownerPause):
 		}
 	}
@@ -99,6 +99,6 @@ func (s storage) openAndAsk(ctx context.Context, question func(*owner.Client) er
 // open opens the data for a command. What there is to do in the background it leaves to servers.
 func (s storage) open(ctx context.Context) (*server.Server, error) {
 	config := s.config()
-	config.Idle = true
+	config.CommandsOnly = true
 	return server.New(ctx, config)
 }

@@ -7,6 +7,7 @@ package backup
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -102,8 +103,24 @@ var (
 const maxSmall = 64 << 10 // of what is read into memory
 
 // Read validates an archive as it is read to its end, and hands each part to keep, the database first. What keep has got
-// is good only if Read returns no error in the end.
-func Read(from io.Reader, keep func(name string, content io.Reader) error) (s Summary, err error) {
+// is good only if Read returns no error in the end. If ctx ends, so does Read, with its cause, and a read or write that
+// waits in the system is left behind.
+func Read(ctx context.Context, from io.Reader, keep func(name string, content io.Reader) error) (s Summary, err error) {
+	passed, pass := io.Pipe()
+	defer passed.Close()
+	go func() {
+		_, err := io.Copy(pass, from)
+		pass.CloseWithError(err)
+	}()
+	defer context.AfterFunc(ctx, func() { passed.CloseWithError(context.Cause(ctx)) })()
+	s, err = readAll(passed, keep)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return s, err
+}
+
+func readAll(from io.Reader, keep func(name string, content io.Reader) error) (s Summary, err error) {
 	r, sum := tar.NewReader(from), sha256.New()
 	for n := 0; ; n++ {
 		header, err := r.Next()

@@ -88,7 +88,7 @@ func Restore(ctx context.Context, from io.Reader, dir string, open func() (*imag
 		return s, 0, err
 	}
 	defer os.RemoveAll(aside)
-	if s, err = Read(from, func(name string, content io.Reader) error { return write(filepath.Join(aside, name), content) }); err != nil {
+	if s, err = Read(ctx, from, func(name string, content io.Reader) error { return write(filepath.Join(aside, name), content) }); err != nil {
 		return s, 0, err
 	}
 	if missing, err = putBack(ctx, aside, open); err != nil {
@@ -138,7 +138,7 @@ func write(path string, content io.Reader) error {
 
 // Keep reads a backup to its end and keeps it in a file, readable by its owner only, which is there once it is known to be
 // whole. It replaces a file only if overwrite says so.
-func Keep(from io.Reader, path string, overwrite bool) (s Summary, err error) {
+func Keep(ctx context.Context, from io.Reader, path string, overwrite bool) (s Summary, err error) {
 	if _, err := os.Lstat(path); err == nil && !overwrite {
 		return s, fmt.Errorf("%s is there already; --overwrite replaces it", path)
 	}
@@ -146,7 +146,7 @@ func Keep(from io.Reader, path string, overwrite bool) (s Summary, err error) {
 	if err != nil {
 		return s, err
 	}
-	s, err = Pass(from, file)
+	s, err = Pass(ctx, from, file)
 	if err == nil {
 		err = file.Sync()
 	}
@@ -160,6 +160,6 @@ func Keep(from io.Reader, path string, overwrite bool) (s Summary, err error) {
 }
 
 // Pass passes a backup on, and validates it.
-func Pass(from io.Reader, to io.Writer) (Summary, error) {
-	return Read(io.TeeReader(from, to), func(string, io.Reader) error { return nil })
+func Pass(ctx context.Context, from io.Reader, to io.Writer) (Summary, error) {
+	return Read(ctx, io.TeeReader(from, to), func(string, io.Reader) error { return nil })
 }
