@@ -29,7 +29,7 @@ type cache struct {
 // How much a cache remembers at most. What was not asked for the longest time goes first.
 const (
 	mostCached  = 16 << 20 // bytes
-	entryCost   = 300      // bytes of an entry beside its value and its arguments
+	entryCost   = 450      // bytes of an entry beside its value and its arguments
 	mostEntries = mostCached / entryCost
 )
 
@@ -92,6 +92,9 @@ func keyOf(text string, args []any) (key cacheKey, ok bool) {
 func (c *cache) get(key cacheKey, stamp uint64) (value any, ok bool) {
 	c.mu.Lock()
 	e, ok := c.entries.Get(key)
+	if ok && e.stamp != stamp {
+		c.entries.Remove(key)
+	}
 	c.mu.Unlock()
 	if !ok || e.stamp != stamp {
 		return nil, false
@@ -188,6 +191,9 @@ func (c *changes) end() {
 	c.begin()
 	clear(c.touched)
 }
+
+// forget says that anything may have changed.
+func (c *changes) forget() { c.anything.Add(2) }
 
 // stampOf changes whenever one of the tables does. It is settled if none of them is about to.
 func stampOf(tables []*version) (stamp uint64, settled bool) {

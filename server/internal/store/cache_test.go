@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"regexp"
 	"slices"
@@ -244,10 +245,41 @@ func TestACacheIsBounded(t *testing.T) {
 	if n := c.entries.Len(); c.bytes > mostCached || n < 20 || n > mostCached/bytes {
 		t.Errorf("%d answers of %d bytes are remembered", n, c.bytes)
 	}
+	for i := range 2 * mostEntries { // small ones, which cost more than their values
+		if _, err := cached(c, reads, "small", []any{i}, func() (bool, error) { return true, nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := c.entries.Len(); c.bytes > mostCached || n > mostEntries {
+		t.Errorf("%d small answers of %d bytes are remembered", n, c.bytes)
+	}
 	asked = 0
 	ask("large", mostCached)
 	ask("large", mostCached)
 	if asked != 2 {
 		t.Error("what is too large was remembered")
+	}
+}
+
+// Nobody should write to the file but the lane. Who does, with another program, is noticed by the next group.
+func TestWhatAnotherProgramHasWrittenIsNoticed(t *testing.T) {
+	c := crowdOn(t)
+	l := &life{T: t, s: c.s, nowAt: time.Now()}
+	account := l.account()
+	id := l.server(account)
+	if is, err := c.s.Servers.IsMember(t.Context(), id, account); err != nil || !is {
+		t.Fatal(is, err)
+	}
+	other, err := c.lane.connect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if _, err := other.(driver.ExecerContext).ExecContext(t.Context(), `DELETE FROM members`, nil); err != nil {
+		t.Fatal(err)
+	}
+	l.tx(func(tx *Tx) error { return count("a")(t.Context(), tx) })
+	if is, err := c.s.Servers.IsMember(t.Context(), id, account); err != nil || is {
+		t.Errorf("got %v (%v) for a member whom another program has deleted", is, err)
 	}
 }

@@ -74,7 +74,7 @@ var sqliteFile = dialect{
 	pollJobs: time.Second,
 	own:      ownSQLite,
 	open: func(path string, _ *outage) (write, read *sql.DB, remembers *cache, err error) {
-		dsn := sqliteAt(path, "busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "cache_size(-16000)")
+		dsn := sqliteAt(path, "busy_timeout(1000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "cache_size(-16000)")
 		if read, err = sql.Open("sqlite", dsn+"&_pragma=query_only(ON)"); err != nil {
 			return nil, nil, nil, err
 		}
@@ -84,9 +84,8 @@ var sqliteFile = dialect{
 		if remembers, err = newCache(newChanges(read)); err != nil {
 			return nil, nil, nil, errors.Join(err, read.Close())
 		}
-		write = sql.OpenDB(&lane{changes: remembers.changes, connect: func() (driver.Conn, error) { return read.Driver().Open(dsn) }})
-		write.SetMaxOpenConns(mostWriters)
-		write.SetMaxIdleConns(mostWriters)
+		write = sql.OpenDB(newLane(remembers.changes, func() (driver.Conn, error) { return read.Driver().Open(dsn) }))
+		write.SetMaxIdleConns(mostMembers) // which cost next to nothing
 		return write, read, remembers, nil
 	},
 	create:         createSQLite,
@@ -102,7 +101,8 @@ var sqliteFile = dialect{
 	mayRetry: func(error) bool { return false },
 	unavailable: func(err error) bool {
 		var e *sqlite.Error
-		return errors.As(err, &e) && (e.Code()&0xff == sqlite3.SQLITE_BUSY || e.Code()&0xff == sqlite3.SQLITE_FULL)
+		return errors.Is(err, errCrowded) || errors.Is(err, errGroup) ||
+			errors.As(err, &e) && (e.Code()&0xff == sqlite3.SQLITE_BUSY || e.Code()&0xff == sqlite3.SQLITE_FULL)
 	},
 	full: func(err error) bool {
 		var e *sqlite.Error

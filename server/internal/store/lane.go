@@ -4,8 +4,8 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"io"
-	"sync"
 	"sync/atomic"
 
 	"modernc.org/sqlite"
@@ -13,10 +13,18 @@ import (
 )
 
 const (
-	mostWriters = 256  // that are in the lane at once; the others wait for them in database/sql
+	mostWaiting = 1000 // for a turn; whoever comes then is refused at once
 	mostMembers = 128  // of a group, so that nobody waits for its commit forever
 	mostKept    = 1000 // statements that are kept prepared
 )
+
+// What a lane itself refuses. Both are over by themselves.
+var (
+	errCrowded = errors.New("too many transactions wait to write")
+	errGroup   = errors.New("the transactions that it was to be committed with have failed")
+)
+
+var errLaneClosed = errors.New("the database is closed")
 
 // A lane is the only connection that writes to a SQLite file, a queue of writes with group commit. Everybody who writes
 // shares it: to database/sql, which gives it to the store, to the migrations and to the queue of jobs alike, it is a driver
@@ -32,11 +40,18 @@ type lane struct {
 	changes *changes
 
 	waiting atomic.Int64
-	turn    sync.Mutex
+	open    atomic.Bool   // whether a group has begun and has not ended
+	turn    chan struct{} // holds something while somebody has the turn; those who wait get it in their order
 	// What follows is for whoever has the turn.
-	conn  driver.Conn // nil: none is open
-	kept  map[string]*keptStatement
-	group *group // nil: none has begun
+	conn   driver.Conn // nil: none is open
+	kept   map[string]*keptStatement
+	group  *group // nil: none has begun
+	seen   int64  // PRAGMA data_version, which others' commits change
+	closed bool
+}
+
+func newLane(changes *changes, connect func() (driver.Conn, error)) *lane {
+	return &lane{connect: connect, changes: changes, turn: make(chan struct{}, 1)}
 }
 
 // A group is the transactions that are committed together.
@@ -52,32 +67,78 @@ func (l *lane) Connect(context.Context) (driver.Conn, error) { return &writer{la
 // Driver is for database/sql.
 func (l *lane) Driver() driver.Driver { return &sqlite.Driver{} }
 
-// Close is called by database/sql after the last writer has left.
+// Close is called by database/sql. Whoever has left is committed first; whoever comes later is refused.
 func (l *lane) Close() error {
-	l.turn.Lock()
-	defer l.turn.Unlock()
+	l.turn <- struct{}{}
+	defer l.release()
+	if l.group != nil {
+		l.end()
+	}
+	l.closed = true
 	return l.disconnect()
+}
+
+// A patient context lasts, whatever becomes of the one that it is made from. That one only ends the waiting for a turn.
+type patient struct {
+	context.Context
+	until context.Context
+}
+
+func patientOf(ctx context.Context) patient { return patient{context.WithoutCancel(ctx), ctx} }
+
+// wait waits for the turn. Without an error the caller has it, and must pass it on.
+func (l *lane) wait(ctx context.Context) error {
+	if p, ok := ctx.(patient); ok {
+		ctx = p.until
+	}
+	if l.waiting.Add(1) > mostWaiting {
+		l.goAway()
+		return errCrowded
+	}
+	select {
+	case l.turn <- struct{}{}:
+		l.waiting.Add(-1)
+	case <-ctx.Done():
+		l.goAway()
+		return ctx.Err()
+	}
+	if err := ctx.Err(); err != nil { // both have happened
+		l.pass()
+		return err
+	}
+	if l.closed {
+		l.pass()
+		return errLaneClosed
+	}
+	return nil
+}
+
+// goAway is for who has waited and does no more. A group may have been left to them: if nobody has the turn, they end it.
+func (l *lane) goAway() {
+	l.waiting.Add(-1)
+	select {
+	case l.turn <- struct{}{}:
+		l.pass()
+	default:
+	}
 }
 
 // enter waits for a turn and begins the transaction of one member.
 func (l *lane) enter(ctx context.Context) error {
-	l.waiting.Add(1)
-	l.turn.Lock()
-	l.waiting.Add(-1)
-	err := ctx.Err() // it may have ended meanwhile
-	if err == nil {
-		err = l.begin()
+	if err := l.wait(ctx); err != nil {
+		return err
 	}
-	if err != nil {
+	if err := l.begin(); err != nil {
 		l.pass()
+		return err
 	}
-	return err
+	return nil
 }
 
 func (l *lane) begin() error {
 	if l.group == nil {
 		err := l.beginGroup()
-		if err != nil { // whatever may have happened to the connection, a new one knows nothing of it
+		if err != nil && !isBusy(err) { // whatever may have happened to the connection, a new one knows nothing of it
 			l.disconnect()
 			err = l.beginGroup()
 		}
@@ -85,6 +146,7 @@ func (l *lane) begin() error {
 			return err
 		}
 		l.group = &group{done: make(chan struct{})}
+		l.open.Store(true)
 	}
 	return l.member("SAVEPOINT member")
 }
@@ -93,26 +155,49 @@ func (l *lane) beginGroup() error {
 	if err := l.reconnect(); err != nil {
 		return err
 	}
-	return l.command("BEGIN IMMEDIATE")
+	if err := l.command("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	return l.lookForOthers()
 }
 
-// leave ends the turn of a member, whose changes are kept or not, and waits until the group is on the disk.
+// lookForOthers forgets what is remembered if somebody has written past the lane: nobody should, but somebody with another
+// program can.
+func (l *lane) lookForOthers() error {
+	s, err := l.statement("PRAGMA data_version")
+	if err != nil {
+		return err
+	}
+	rows, err := s.query(nil)
+	if err != nil {
+		return err
+	}
+	version := make([]driver.Value, 1)
+	if err := errors.Join(rows.Next(version), rows.Close(), s.release()); err != nil {
+		return err
+	}
+	now, _ := version[0].(int64)
+	if l.seen != 0 && now != l.seen {
+		l.changes.forget()
+	}
+	l.seen = now
+	return nil
+}
+
+// leave ends the turn of a member, whose changes are kept or not, and waits until the group is on the disk. If it is not, that
+// is the error for all: also who was rolled back may have seen what has not come to be.
 func (l *lane) leave(keep bool) error {
 	g := l.group
-	var err error
-	if !keep {
-		err = l.member("ROLLBACK TO member")
-	}
-	if err == nil {
-		err = l.member("RELEASE member")
+	if keep || l.member("ROLLBACK TO member") == nil {
+		l.member("RELEASE member")
 	}
 	g.members++
 	l.pass()
 	<-g.done
-	if keep {
-		return g.err
+	if g.err != nil && g.members > 1 {
+		return fmt.Errorf("%w: %w", errGroup, g.err)
 	}
-	return err
+	return g.err
 }
 
 // member runs a command without which the group cannot go on.
@@ -125,14 +210,30 @@ func (l *lane) member(text string) error {
 
 // pass gives the turn to the next one. If nobody waits for it, or the group cannot go on, the group ends.
 func (l *lane) pass() {
-	if g := l.group; g != nil && (g.err != nil || g.members >= mostMembers || l.waiting.Load() == 0) {
-		l.group = nil
-		l.end(g)
+	for {
+		if g := l.group; g != nil && (g.err != nil || g.members >= mostMembers || l.waiting.Load() == 0) {
+			l.end()
+		}
+		l.release()
+		// Whoever the group was left to may have gone away meanwhile.
+		if !l.open.Load() || l.waiting.Load() > 0 {
+			return
+		}
+		select {
+		case l.turn <- struct{}{}:
+		default:
+			return // the one who has it now passes, too
+		}
 	}
-	l.turn.Unlock()
 }
 
-func (l *lane) end(g *group) {
+func (l *lane) release() { <-l.turn }
+
+// end commits the group, or rolls it back.
+func (l *lane) end() {
+	g := l.group
+	l.group = nil
+	l.open.Store(false)
 	l.changes.begin()
 	if g.err == nil {
 		g.err = l.command("COMMIT")
@@ -146,7 +247,7 @@ func (l *lane) end(g *group) {
 
 func (l *lane) reconnect() (err error) {
 	if l.conn == nil {
-		l.kept = map[string]*keptStatement{}
+		l.kept, l.seen = map[string]*keptStatement{}, 0
 		l.conn, err = l.connect()
 	}
 	return err
@@ -189,6 +290,15 @@ func (l *lane) statement(text string) (*keptStatement, error) {
 	return s, nil
 }
 
+// exec and query do not carry the context of the member: one that is interrupted may roll back the whole group.
+func (s *keptStatement) exec(args []driver.NamedValue) (driver.Result, error) {
+	return s.Stmt.(driver.StmtExecContext).ExecContext(context.Background(), args)
+}
+
+func (s *keptStatement) query(args []driver.NamedValue) (driver.Rows, error) {
+	return s.Stmt.(driver.StmtQueryContext).QueryContext(context.Background(), args)
+}
+
 // release gives a statement back that was run.
 func (s *keptStatement) release() error {
 	s.busy = false
@@ -204,12 +314,11 @@ func (l *lane) command(text string) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.Stmt.(driver.StmtExecContext).ExecContext(context.Background(), nil)
+	_, err = s.exec(nil)
 	return errors.Join(err, s.release())
 }
 
-// run runs a statement of a member. It does not carry the context of the member: one that is interrupted may
-// roll back the whole group.
+// run runs a statement of a member.
 func run[T any](l *lane, text string, do func(*keptStatement) (T, error)) (result T, err error) {
 	if l.group.err != nil {
 		return result, l.group.err
@@ -236,6 +345,12 @@ func endsGroup(err error) bool {
 		return true
 	}
 	return false
+}
+
+// isBusy tells whether another program has the file locked.
+func isBusy(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
 }
 
 // A writer is what database/sql takes for a connection of its own. A statement outside of a transaction is one by itself.
@@ -268,7 +383,7 @@ func (w *writer) leaveTx(keep bool) error {
 func (w *writer) ExecContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Result, error) {
 	return inTurn(ctx, w, func() (driver.Result, error) {
 		return run(w.lane, text, func(s *keptStatement) (driver.Result, error) {
-			result, err := s.Stmt.(driver.StmtExecContext).ExecContext(context.Background(), args)
+			result, err := s.exec(args)
 			return result, errors.Join(err, s.release())
 		})
 	})
@@ -278,7 +393,7 @@ func (w *writer) ExecContext(ctx context.Context, text string, args []driver.Nam
 func (w *writer) QueryContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Rows, error) {
 	return inTurn(ctx, w, func() (driver.Rows, error) {
 		rows, err := run(w.lane, text, func(s *keptStatement) (driver.Rows, error) {
-			rows, err := s.Stmt.(driver.StmtQueryContext).QueryContext(context.Background(), args)
+			rows, err := s.query(args)
 			if err != nil {
 				return nil, errors.Join(err, s.release())
 			}
@@ -304,10 +419,12 @@ func inTurn[T any](ctx context.Context, w *writer, do func() (T, error)) (result
 	return result, errors.Join(err, w.leave(err == nil))
 }
 
-// Ping tells whether the file can be written to.
-func (w *writer) Ping(context.Context) error {
-	w.turn.Lock()
-	defer w.turn.Unlock()
+// Ping tells whether the file can be opened.
+func (w *writer) Ping(ctx context.Context) error {
+	if err := w.wait(ctx); err != nil {
+		return err
+	}
+	defer w.pass()
 	return w.reconnect()
 }
 

@@ -5,8 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -139,14 +141,16 @@ func TestOneThatFailsIsRolledBackAlone(t *testing.T) {
 
 func TestACommitThatFailsFailsForAll(t *testing.T) {
 	c := crowdOn(t)
-	errs := c.together(count("a"), func(ctx context.Context, tx *Tx) error {
+	errs := c.together(count("a"), func(ctx context.Context, tx *Tx) error { // is refused for what has not come to be
+		return tx.Auth.exec(ctx, `INSERT INTO counters (name, value) VALUES ('a', 1)`)
+	}, func(ctx context.Context, tx *Tx) error {
 		return errors.Join(
 			tx.Auth.exec(ctx, `PRAGMA defer_foreign_keys = ON`), // what is wrong is seen by the commit
 			tx.Auth.exec(ctx, `INSERT INTO sessions (token_hash, account, created_at, expires_at) VALUES ('x', 77, 0, 0)`))
 	}, count("a"))
 	for i, err := range errs {
-		if err == nil {
-			t.Errorf("%d was told that it is kept", i)
+		if !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrDuplicate) {
+			t.Errorf("%d: got %v, want ErrUnavailable", i, err)
 		}
 	}
 	if n := c.counted("a"); n != 0 {
@@ -250,6 +254,93 @@ func TestWhoGoesInTheMiddleIsRolledBackAlone(t *testing.T) {
 	group.Wait()
 	if a, b := c.counted("a"), c.counted("b"); err != nil || a != 2 || b != 0 {
 		t.Errorf("%v, counted %d and %d, want 2 and 0", err, a, b)
+	}
+}
+
+func TestNobodyWaitsLongerThanTheyWantTo(t *testing.T) {
+	c := crowdOn(t)
+	errs := c.together(func(ctx context.Context, tx *Tx) error {
+		short, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
+		defer cancel()
+		// While this one has the turn.
+		if err := c.s.Tx(short, func(*Tx) error { return nil }); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a transaction: got %v, want context.DeadlineExceeded", err)
+		}
+		if err := c.s.Ping(short); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a ping: got %v, want context.DeadlineExceeded", err)
+		}
+		return count("a")(ctx, tx)
+	}, count("a"))
+	if err := errors.Join(errs...); err != nil || c.counted("a") != 2 {
+		t.Errorf("%v, counted %d", err, c.counted("a"))
+	}
+}
+
+// A group is left to whoever waits. If they go away at that very moment, somebody else must end it.
+func TestNobodyIsLeftBehindByThoseWhoGoAway(t *testing.T) {
+	c := crowdOn(t)
+	var group sync.WaitGroup
+	var kept atomic.Int64
+	for i := range 16 {
+		group.Go(func() {
+			for range 200 {
+				ctx, cancel := context.WithCancel(t.Context())
+				if i%2 == 0 {
+					time.AfterFunc(time.Duration(rand.IntN(300))*time.Microsecond, cancel)
+				}
+				switch err := c.s.Tx(ctx, func(tx *Tx) error { return count("a")(t.Context(), tx) }); {
+				case err == nil:
+					kept.Add(1)
+				case !errors.Is(err, context.Canceled):
+					t.Error(err)
+				}
+				cancel()
+			}
+		})
+	}
+	group.Wait()
+	if n := c.counted("a"); int64(n) != kept.Load() || n < 1600 {
+		t.Errorf("counted %d, and %d were acknowledged", n, kept.Load())
+	}
+}
+
+func TestTooManyWhoWaitAreRefusedAtOnce(t *testing.T) {
+	c := crowdOn(t)
+	c.lane.waiting.Add(mostWaiting)
+	if err := c.s.Tx(t.Context(), func(tx *Tx) error { return nil }); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("got %v, want ErrUnavailable", err)
+	}
+	c.lane.waiting.Add(-mostWaiting)
+	if err := errors.Join(c.together(count("a"))...); err != nil {
+		t.Error(err)
+	}
+}
+
+// Whoever has left is committed; whoever waits, or comes later, is refused; nobody is kept, and nothing is opened again.
+func TestClosingEndsWhatHasLeftAndRefusesTheOthers(t *testing.T) {
+	c := crowdOn(t)
+	closed := make(chan error, 1)
+	var late sync.WaitGroup
+	errs := c.together(count("a"), func(ctx context.Context, tx *Tx) error {
+		go func() { closed <- c.lane.Close() }()
+		time.Sleep(20 * time.Millisecond) // until it waits for the turn
+		late.Go(func() {
+			if err := c.s.Tx(t.Context(), func(tx *Tx) error { return count("b")(t.Context(), tx) }); !errors.Is(err, errLaneClosed) {
+				t.Errorf("who came later: got %v, want errLaneClosed", err)
+			}
+		})
+		c.waitFor(1)
+		return count("a")(ctx, tx)
+	})
+	late.Wait()
+	if err := errors.Join(append(errs, <-closed)...); err != nil {
+		t.Error(err)
+	}
+	if a, b := c.counted("a"), c.counted("b"); a != 2 || b != 0 {
+		t.Errorf("counted %d and %d, want 2 and 0", a, b)
+	}
+	if err := c.s.Tx(t.Context(), func(*Tx) error { return nil }); !errors.Is(err, errLaneClosed) {
+		t.Errorf("afterwards: got %v, want errLaneClosed", err)
 	}
 }
 

@@ -161,19 +161,19 @@ func (s *Store) Tx(ctx context.Context, fn func(*Tx) error) error {
 func (s *Store) tryTx(ctx context.Context, fn func(*Tx) error) error {
 	lasting := ctx
 	if s.write.queues { // else database/sql would end the turn of the transaction in the lane while fn runs
-		lasting = context.WithoutCancel(ctx)
+		lasting = patientOf(ctx)
 	}
 	tx, err := s.write.db.BeginTx(lasting, &sql.TxOptions{Isolation: s.write.isolation})
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback()               // does nothing after a commit
-	if err := ctx.Err(); err != nil { // whoever wanted it has gone while it waited
-		return err
-	}
+	defer tx.Rollback() // does nothing after a commit
 	queries := queriesOn(&conn{pool: s.write, tx: tx, shard: s.turn.Add(1) % tallyShards})
 	jobs := Jobs{client: s.jobs, tx: tx, inserted: new(bool)}
 	if err := fn(&Tx{Queries: queries, Jobs: jobs}); err != nil {
+		if undone := tx.Rollback(); errors.Is(undone, errGroup) {
+			return undone // what fn has seen, and what it says of it, may never have been
+		}
 		return err
 	}
 	if err := tx.Commit(); err != nil {
