@@ -3,10 +3,8 @@ package main
 import (
 	"errors"
 	"io/fs"
-	"net"
 	"regexp"
 	"strings"
-	"syscall"
 
 	"github.com/alecthomas/kong"
 )
@@ -70,17 +68,4 @@ func flagError(err error) string {
 		}
 	}
 	return say(err)
-}
-
-// causeOf is why an address cannot be used, as the system or the name server says it.
-func causeOf(err error) error {
-	var name *net.DNSError
-	var system syscall.Errno
-	switch {
-	case errors.As(err, &name):
-		return errors.New(name.Err)
-	case errors.As(err, &system):
-		return system
-	}
-	return err
 }

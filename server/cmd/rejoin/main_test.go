@@ -261,7 +261,7 @@ func TestWhatCannotWorkIsOneClearLineAndANonZeroExit(t *testing.T) {
 		"busy port":              {[]string{"serve", "--data", t.TempDir(), "--addr", busy.Addr().String()}, 1, "in use"},
 		"bad address":            {[]string{"serve", "--addr", "nonsense"}, 2, "--addr must be HOST:PORT"},
 		"bad port":               {[]string{"serve", "--addr", "127.0.0.1:65536"}, 2, "--addr must be HOST:PORT"},
-		"somebody else's":        {[]string{"serve", "--data", t.TempDir(), "--addr", "192.0.2.1:0"}, 1, "--addr 192.0.2.1:0 cannot be listened on"},
+		"somebody else's":        {[]string{"serve", "--data", t.TempDir(), "--addr", "192.0.2.1:0"}, 1, "--addr cannot be listened on: 192.0.2.1:0: cannot assign"},
 		"no data directory":      {[]string{"serve", "--data", ""}, 2, "--data must be a directory"},
 		"data is a file":         {[]string{"serve", "--data", file, "--addr", "127.0.0.1:0"}, 1, "data directory"},
 		"not a database":         {[]string{"serve", "--data", garbage, "--addr", "127.0.0.1:0"}, 1, "database"},

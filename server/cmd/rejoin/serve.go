@@ -17,6 +17,7 @@ import (
 
 	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/server"
+	"github.com/rejoin-dev/rejoin/server/internal/cause"
 	"github.com/rejoin-dev/rejoin/server/internal/mailer"
 	"github.com/rejoin-dev/rejoin/server/internal/origin"
 )
@@ -98,7 +99,7 @@ func listen(flag, address string) (net.Listener, error) {
 		return nil, fmt.Errorf("%s is in use already; choose another address with %s", address, flag)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s %s cannot be listened on: %w", flag, address, causeOf(err))
+		return nil, fmt.Errorf("%s cannot be listened on: %w", flag, cause.Of(err))
 	}
 	return listener, nil
 }

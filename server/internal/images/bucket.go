@@ -14,12 +14,12 @@ import (
 	"os"
 	"regexp"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/minio/minio-go/v7/pkg/credentials"
 	"github.com/minio/minio-go/v7/pkg/s3utils"
 	"github.com/minio/minio-go/v7/pkg/signer"
+	"github.com/rejoin-dev/rejoin/server/internal/cause"
 	"github.com/sethvargo/go-retry"
 )
 
@@ -284,18 +284,5 @@ func refusal(answer *http.Response) error {
 
 // away is why a bucket was not reached, without the steps of the client around it.
 func away(err error) error {
-	var name *net.DNSError
-	var network *net.OpError
-	var system syscall.Errno
-	var request *url.Error
-	why := err.Error()
-	switch {
-	case errors.As(err, &name):
-		why = name.Name + ": " + name.Err
-	case errors.As(err, &network) && network.Addr != nil && errors.As(err, &system):
-		why = network.Addr.String() + ": " + system.Error()
-	case errors.As(err, &request):
-		why = request.Err.Error()
-	}
-	return fmt.Errorf("%w: %s", ErrUnavailable, why)
+	return fmt.Errorf("%w: %s", ErrUnavailable, cause.Of(err))
 }

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/rejoin-dev/rejoin/server/internal/cause"
 )
 
 // ErrNobody says that nobody answers for a data directory: it has no owner, or one that is starting or stopping.
@@ -62,7 +64,7 @@ func (c *Client) Token(ctx context.Context, email string) (answer TokenAnswer, e
 	}
 	defer stream.Close()
 	if err := json.NewDecoder(stream).Decode(&answer); err != nil {
-		return answer, fmt.Errorf("the server that runs has not answered: %w", causeOf(err))
+		return answer, fmt.Errorf("the server that runs has not answered: %w", cause.Of(err))
 	}
 	return answer, nil
 }
@@ -85,7 +87,7 @@ func (c *Client) ask(ctx context.Context, method, path string, body []byte) (io.
 	case errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ECONNREFUSED):
 		return nil, ErrNobody
 	case err != nil:
-		return nil, fmt.Errorf("the server that runs cannot be asked: %w", causeOf(err))
+		return nil, fmt.Errorf("the server that runs cannot be asked: %w", cause.Of(err))
 	case answer.StatusCode == http.StatusOK:
 		return answer.Body, nil
 	}
@@ -95,16 +97,4 @@ func (c *Client) ask(ctx context.Context, method, path string, body []byte) (io.
 	}
 	why, err := io.ReadAll(io.LimitReader(answer.Body, maxRefusal))
 	return nil, errors.Join(errors.New(strings.TrimSpace(string(why))), err)
-}
-
-// causeOf is why the owner cannot be asked, without the way to it.
-func causeOf(err error) error {
-	var system syscall.Errno
-	if errors.As(err, &system) {
-		return system
-	}
-	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
-		err = inner
-	}
-	return err
 }
