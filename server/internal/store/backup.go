@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/pressly/goose/v3"
 )
@@ -59,19 +60,27 @@ func (s *Store) copyTo(ctx context.Context, path string) (*Snapshot, error) {
 	if err := file.Close(); err != nil {
 		return nil, err
 	}
-	from, err := sql.Open("sqlite", sqliteAt(s.inUse, "busy_timeout(10000)"))
-	if err != nil {
+	if err := runOn(ctx, s.inUse, "VACUUM INTO ?", path); err != nil {
 		return nil, err
 	}
-	_, err = from.ExecContext(ctx, "VACUUM INTO ?", path)
-	if err = errors.Join(err, from.Close()); err != nil {
+	if err := runOn(ctx, path, wholeAgain); err != nil { // it was copied from one in use
 		return nil, err
 	}
 	return openSnapshot(ctx, path)
 }
 
-// OpenSnapshot opens a file that a snapshot was copied to. It fails if the file is damaged, or made by a version of Rejoin
-// that is newer than this one.
+// runOn runs a statement on a connection of its own.
+func runOn(ctx context.Context, path, text string, args ...any) error {
+	db, err := sql.Open("sqlite", sqliteAt(path, "busy_timeout(10000)"))
+	if err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, text, args...)
+	return errors.Join(err, db.Close())
+}
+
+// OpenSnapshot opens a file that a snapshot was copied to, whoever has made it: it is read, and nothing in it is run. It fails
+// if the file is damaged, made by a version of Rejoin that is newer than this one, or not made by Rejoin.
 func OpenSnapshot(ctx context.Context, path string) (*Snapshot, error) {
 	s, err := openSnapshot(ctx, path)
 	if err != nil {
@@ -92,18 +101,34 @@ func OpenSnapshot(ctx context.Context, path string) (*Snapshot, error) {
 }
 
 func openSnapshot(ctx context.Context, path string) (*Snapshot, error) {
-	db, err := sql.Open("sqlite", sqliteAt(path))
+	db, err := sql.Open("sqlite", sqliteAt(path, "query_only(ON)", "trusted_schema(OFF)")+"&mode=ro")
 	if err != nil {
 		return nil, err
 	}
 	s := &Snapshot{Path: path, db: db, done: func() error { return nil }}
-	if _, err = db.ExecContext(ctx, wholeAgain); err == nil { // it was copied from one in use
+	if err = s.checkSchema(ctx); err == nil {
 		err = db.QueryRowContext(ctx, "SELECT MAX(version_id) FROM goose_db_version WHERE is_applied").Scan(&s.Schema)
 	}
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return s, nil
+}
+
+// checkSchema refuses what no migration makes and what would be run once the database is used: triggers, views and virtual
+// tables. It goes by the statements that SQLite reads the schema from, because the types beside them can lie.
+func (s *Snapshot) checkSchema(ctx context.Context) error {
+	const others = `SELECT COALESCE(name, '') FROM sqlite_schema WHERE (type = 'table' AND sql LIKE 'CREATE TABLE %' OR
+	 type = 'index' AND (sql IS NULL OR sql LIKE 'CREATE INDEX %' OR sql LIKE 'CREATE UNIQUE INDEX %')) IS NOT TRUE LIMIT 1`
+	var name string
+	err := s.db.QueryRowContext(ctx, others).Scan(&name)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err == nil {
+		err = fmt.Errorf("it holds %q, which Rejoin does not make: there are no triggers, views or virtual tables in its databases", name)
+	}
+	return err
 }
 
 // EachImage runs do with the id of each image that the database refers to: all columns that are named image_id, or end in
@@ -135,10 +160,13 @@ func (s *Snapshot) imageColumns(ctx context.Context) (statements []string, err e
 		if err := rows.Scan(&table, &column); err != nil {
 			return nil, err
 		}
-		statements = append(statements, fmt.Sprintf("SELECT %[2]q FROM %[1]q WHERE %[2]q <> ''", table, column))
+		statements = append(statements, fmt.Sprintf("SELECT %[2]s FROM %[1]s WHERE %[2]s <> ''", quoted(table), quoted(column)))
 	}
 	return statements, rows.Err()
 }
+
+// quoted is a name in a statement, whatever it is.
+func quoted(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
 func (s *Snapshot) each(ctx context.Context, text string, do func(id string) error) error {
 	rows, err := s.db.QueryContext(ctx, text)
