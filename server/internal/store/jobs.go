@@ -90,7 +90,9 @@ func (w warnings) Handle(ctx context.Context, record slog.Record) error {
 		}
 		return true
 	})
-	if w.outage.explains(text) || (!ofJob && strings.Contains(text, context.Canceled.Error())) {
+	// database/sql rolls back a transaction whose context has ended, and then says no more than that.
+	calledOff := strings.Contains(text, context.Canceled.Error()) || strings.Contains(text, sql.ErrTxDone.Error())
+	if w.outage.explains(text) || (!ofJob && calledOff) {
 		return nil
 	}
 	return w.Handler.Handle(ctx, record)
