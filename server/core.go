@@ -81,11 +81,7 @@ func (k *core) openFiles(ctx context.Context, config Config) (err error) {
 }
 
 func (k *core) openImages(ctx context.Context, config Config) (*images.Store, error) {
-	where := config.Images
-	if where == "" {
-		where = filepath.Join(config.Data, "images")
-	}
-	kept, err := images.Open(ctx, where, k.newID, k.log)
+	kept, err := images.Open(ctx, config.ImagesAt(), k.log)
 	if err != nil {
 		return nil, fmt.Errorf("images cannot be kept: %w", err)
 	}

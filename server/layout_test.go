@@ -97,11 +97,12 @@ func TestImportsRunOneWay(t *testing.T) {
 		"gen/generate":              "api",
 		"gen/stub":                  "echo gen",
 		"server":                    "echo api api/contract gen gen/stub server/internal/backup server/internal/images server/internal/mailer server/internal/origin server/internal/owner server/internal/password server/internal/perm server/internal/ratelimit server/internal/store",
-		"server/cmd/rejoin":         "api api/conformance server server/internal/backup server/internal/cause server/internal/images server/internal/mailer server/internal/origin server/internal/owner",
-		"server/internal/backup":    "server/internal/images server/internal/owner server/internal/store",
+		"server/cmd/rejoin":         "api api/conformance server server/internal/backup server/internal/cause server/internal/durable server/internal/images server/internal/mailer server/internal/origin server/internal/owner",
+		"server/internal/backup":    "server/internal/durable server/internal/images server/internal/owner server/internal/store",
 		"server/internal/cause":     "",
-		"server/internal/images":    "server/internal/cause",
-		"server/internal/mailer":    "",
+		"server/internal/durable":   "",
+		"server/internal/images":    "server/internal/cause server/internal/durable",
+		"server/internal/mailer":    "server/internal/durable",
 		"server/internal/mutants":   "api/conformance server",
 		"server/internal/origin":    "",
 		"server/internal/owner":     "server/internal/cause",
@@ -110,7 +111,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"server/internal/pgtest":    "sql",
 		"server/internal/ratelimit": "",
 		"server/internal/smtptest":  "",
-		"server/internal/store":     "sql gen server/internal/cause server/internal/owner",
+		"server/internal/store":     "sql gen server/internal/cause server/internal/durable server/internal/owner",
 	}
 	list := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "./...")
 	list.Dir = ".."

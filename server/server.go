@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -69,6 +70,14 @@ type Config struct {
 	CheckAnswers string
 	// Log gets one line a request, and what goes wrong. Nil: nothing is logged.
 	Log *slog.Logger
+}
+
+// ImagesAt is where images are kept, whether Images says so or not.
+func (c Config) ImagesAt() string {
+	if c.Images != "" {
+		return c.Images
+	}
+	return filepath.Join(c.Data, "images")
 }
 
 // A Server is a running backend. It is safe for concurrent use.

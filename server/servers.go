@@ -272,9 +272,13 @@ func (h servers) giveUp(ctx context.Context, imageID string, failure error) erro
 // readServerForm reads the parts that make or change a server. The image, if there was one, is stored already; it is
 // removed again if the rest of the form is not valid.
 func (h servers) readServerForm(ctx context.Context, body *multipart.Reader) (form contract.Form, imageID string, err error) {
-	form, err = contract.ReadForm(ctx, body, func(_, _ string, content io.Reader) (err error) {
-		imageID, err = h.images.Put(ctx, content)
-		return err
+	form, err = contract.ReadForm(ctx, body, func(_, _ string, content io.Reader) error {
+		id := h.newID()
+		if err := h.images.Put(ctx, id, content); err != nil {
+			return err
+		}
+		imageID = id
+		return nil
 	})
 	if err != nil {
 		h.images.Remove(ctx, imageID)

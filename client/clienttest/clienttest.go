@@ -80,7 +80,7 @@ func Start(t testing.TB) *Server {
 		t.Fatalf("clienttest: no empty database can be made: %v", err)
 	}
 	s := &Server{t: t, data: t.TempDir(), read: map[string]bool{}}
-	if err := os.WriteFile(filepath.Join(s.data, databaseFile), empty, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(s.data, server.DatabaseFile), empty, 0o600); err != nil {
 		t.Fatalf("clienttest: %v", err)
 	}
 	s.backend, err = server.New(context.Background(), server.Config{Data: s.data, Now: s.clock.now, NewID: s.newID})
@@ -100,8 +100,6 @@ func Start(t testing.TB) *Server {
 	return s
 }
 
-const databaseFile = "rejoin.db"
-
 // emptyDatabase is one as the server makes it, to be copied: that is much faster than to make it anew.
 var emptyDatabase = sync.OnceValues(func() (content []byte, err error) {
 	dir, err := os.MkdirTemp("", "rejoin-clienttest-")
@@ -116,7 +114,7 @@ var emptyDatabase = sync.OnceValues(func() (content []byte, err error) {
 	if err := s.Close(); err != nil {
 		return nil, err
 	}
-	return os.ReadFile(filepath.Join(dir, databaseFile))
+	return os.ReadFile(filepath.Join(dir, server.DatabaseFile))
 })
 
 func (s *Server) newID() string { return fmt.Sprintf("%024x", s.ids.Add(1)) }

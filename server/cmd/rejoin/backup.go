@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 
+	"github.com/rejoin-dev/rejoin/server"
 	"github.com/rejoin-dev/rejoin/server/internal/backup"
+	"github.com/rejoin-dev/rejoin/server/internal/durable"
 	"github.com/rejoin-dev/rejoin/server/internal/images"
 	"github.com/rejoin-dev/rejoin/server/internal/owner"
 )
@@ -26,27 +30,38 @@ func (c backupCommand) Run(ctx context.Context, t terminal) error {
 	if c.DB != "" {
 		return errUsePostgres
 	}
-	if _, err := os.Lstat(c.File); err == nil && !c.Overwrite && c.File != "-" {
-		return fmt.Errorf("%s is there already; --overwrite replaces it", c.File)
-	}
 	var made backup.Summary
-	if err := c.ask(ctx, func(o *owner.Client) error {
-		stream, err := o.Backup(ctx)
-		if err != nil {
+	fill := func(to io.Writer) error {
+		return c.ask(ctx, func(o *owner.Client) error {
+			stream, err := o.Backup(ctx)
+			if err != nil {
+				return err
+			}
+			defer stream.Close()
+			made, err = backup.Pass(ctx, stream, to)
 			return err
-		}
-		defer stream.Close()
-		if c.File == "-" {
-			made, err = backup.Pass(ctx, stream, t.out)
-		} else {
-			made, err = backup.Keep(ctx, stream, c.File, c.Overwrite)
-		}
-		return err
-	}); err != nil {
+		})
+	}
+	if err := c.write(t, fill); err != nil {
 		return err
 	}
 	fmt.Fprintf(t.err, "rejoin: backed up the database (%d bytes) and %d images\n", made.Database, made.Images)
 	return nil
+}
+
+// write writes a file that is there once it is whole.
+func (c backupCommand) write(t terminal, fill func(io.Writer) error) error {
+	switch {
+	case c.File == "-":
+		return fill(t.out)
+	case c.Overwrite:
+		return durable.Write(c.File, fill)
+	}
+	err := durable.Create(c.File, fill)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s is there already; --overwrite replaces it", c.File)
+	}
+	return err
 }
 
 type restoreCommand struct {
@@ -70,12 +85,8 @@ func (c restoreCommand) Run(ctx context.Context, t terminal) error {
 		defer file.Close()
 		from = file
 	}
-	where := c.Images
-	if where == "" {
-		where = filepath.Join(c.Data, "images")
-	}
-	read, missing, err := backup.Restore(ctx, from, c.Data, func() (*images.Store, error) {
-		return images.Open(ctx, where, nil, slog.New(slog.DiscardHandler))
+	read, missing, err := backup.Restore(ctx, from, filepath.Join(c.Data, server.DatabaseFile), func() (*images.Store, error) {
+		return images.Open(ctx, c.config().ImagesAt(), slog.New(slog.DiscardHandler))
 	})
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/rejoin-dev/rejoin/server/internal/durable"
 	"github.com/rejoin-dev/rejoin/server/internal/images"
 	"github.com/rejoin-dev/rejoin/server/internal/owner"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
@@ -63,14 +64,15 @@ func (w *writer) addFile(name, path string) error {
 // asideName is the directory in which a restore collects what it reads, until that is known to be whole.
 const asideName = ".restoring"
 
-// Restore puts a backup into a data directory that has no database, and the images where kept says. The database comes
-// last: if anything fails before, or the process dies, there is none, and the restore can be run again. The number of images that the
-// database refers to and that are not in the backup is missing.
-func Restore(ctx context.Context, from io.Reader, dir string, open func() (*images.Store, error)) (s Summary, missing int, err error) {
+// Restore makes a database, in a directory that has none, of a backup, and puts the images where open says. The database
+// comes last: if anything fails before, or the process dies, there is none, and the restore can be run again. The number of
+// images that the database refers to and that are not in the backup is missing.
+func Restore(ctx context.Context, from io.Reader, database string, open func() (*images.Store, error)) (s Summary, missing int, err error) {
+	dir := filepath.Dir(database)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return s, 0, fmt.Errorf("the data directory cannot be used: %w", err)
 	}
-	database, aside := filepath.Join(dir, databaseName), filepath.Join(dir, asideName)
+	aside := filepath.Join(dir, asideName)
 	release, err := owner.Lock(database)
 	if err != nil {
 		return s, 0, err
@@ -88,13 +90,13 @@ func Restore(ctx context.Context, from io.Reader, dir string, open func() (*imag
 		return s, 0, err
 	}
 	defer os.RemoveAll(aside)
-	if s, err = Read(ctx, from, func(name string, content io.Reader) error { return write(filepath.Join(aside, name), content) }); err != nil {
+	if s, err = Read(ctx, from, func(name string, content io.Reader) error { return collect(filepath.Join(aside, name), content) }); err != nil {
 		return s, 0, err
 	}
 	if missing, err = putBack(ctx, aside, open); err != nil {
 		return s, 0, err
 	}
-	return s, missing, store.MoveFile(filepath.Join(aside, databaseName), database)
+	return s, missing, durable.Move(filepath.Join(aside, databaseName), database)
 }
 
 // putBack checks the database and puts the images where they belong.
@@ -119,44 +121,18 @@ func putBack(ctx context.Context, aside string, open func() (*images.Store, erro
 			return err
 		}
 		defer file.Close()
-		return kept.PutBack(ctx, id, file)
+		return kept.Put(ctx, id, file)
 	})
 }
 
-// write keeps a file that survives a power cut.
-func write(path string, content io.Reader) error {
+// collect writes a file that is not kept: it need not survive anything.
+func collect(path string, content io.Reader) error {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	_, err = io.Copy(file, content)
-	if err == nil {
-		err = file.Sync()
-	}
 	return errors.Join(err, file.Close())
-}
-
-// Keep reads a backup to its end and keeps it in a file, readable by its owner only, which is there once it is known to be
-// whole. It replaces a file only if overwrite says so.
-func Keep(ctx context.Context, from io.Reader, path string, overwrite bool) (s Summary, err error) {
-	if _, err := os.Lstat(path); err == nil && !overwrite {
-		return s, fmt.Errorf("%s is there already; --overwrite replaces it", path)
-	}
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // 0600
-	if err != nil {
-		return s, err
-	}
-	s, err = Pass(ctx, from, file)
-	if err == nil {
-		err = file.Sync()
-	}
-	if err = errors.Join(err, file.Close()); err == nil {
-		err = store.MoveFile(file.Name(), path)
-	}
-	if err != nil {
-		os.Remove(file.Name())
-	}
-	return s, err
 }
 
 // Pass passes a backup on, and validates it.

@@ -55,8 +55,8 @@ func backupOf(t *testing.T, changes ...string) *bytes.Buffer {
 func restore(t *testing.T, archive *bytes.Buffer) (dir string, missing int, err error) {
 	t.Helper()
 	dir = t.TempDir()
-	_, missing, err = Restore(t.Context(), archive, dir, func() (*images.Store, error) {
-		return images.Open(context.Background(), filepath.Join(dir, "images"), nil, slog.New(slog.DiscardHandler))
+	_, missing, err = Restore(t.Context(), archive, filepath.Join(dir, "rejoin.db"), func() (*images.Store, error) {
+		return images.Open(context.Background(), filepath.Join(dir, "images"), slog.New(slog.DiscardHandler))
 	})
 	return dir, missing, err
 }

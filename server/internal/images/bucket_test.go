@@ -83,7 +83,7 @@ func inBucket(t *testing.T) (*Store, *fake) {
 func TestARequestIsSignedAndHoldsNoSecret(t *testing.T) {
 	s, fake := inBucket(t)
 	t.Setenv("AWS_SESSION_TOKEN", "")
-	if _, err := s.Put(t.Context(), strings.NewReader(pngHead)); err != nil {
+	if err := s.Put(t.Context(), "a0", strings.NewReader(pngHead)); err != nil {
 		t.Fatal(err)
 	}
 	header := *fake.headers.Load()
@@ -111,7 +111,7 @@ func TestAnUploadToABucketIsNeverInMemoryWholeAndLeavesNoFile(t *testing.T) {
 	})
 	const size = 64 << 20
 	put := func() {
-		if _, err := s.Put(t.Context(), io.LimitReader(zeros{}, size)); err != nil {
+		if err := s.Put(t.Context(), "a0", io.LimitReader(zeros{}, size)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -143,8 +143,8 @@ func TestABucketThatIsBusyForAMomentIsAskedAgain(t *testing.T) {
 		io.WriteString(w, "<Error><Code>SlowDown</Code></Error>")
 		return true
 	})
-	id, err := s.Put(t.Context(), strings.NewReader(pngHead+"whole"))
-	if err != nil {
+	const id = "a0"
+	if err := s.Put(t.Context(), id, strings.NewReader(pngHead+"whole")); err != nil {
 		t.Fatal(err)
 	}
 	if _, got := contentOf(t, s, id); got != pngHead+"whole" {
@@ -177,7 +177,7 @@ func TestABucketThatIsAwayIsUnavailableAndNotAHang(t *testing.T) {
 			if _, err := s.Get(t.Context(), "a0"); !errors.Is(err, ErrUnavailable) || errors.Is(err, context.Canceled) {
 				t.Errorf("reading: got %v", err)
 			}
-			if _, err := s.Put(t.Context(), strings.NewReader(pngHead)); !errors.Is(err, ErrUnavailable) || errors.Is(err, context.Canceled) {
+			if err := s.Put(t.Context(), "a0", strings.NewReader(pngHead)); !errors.Is(err, ErrUnavailable) || errors.Is(err, context.Canceled) {
 				t.Errorf("writing: got %v", err)
 			}
 		})
@@ -194,7 +194,7 @@ func TestAnUploadThatMayHaveArrivedIsTakenBack(t *testing.T) {
 		service.ServeHTTP(httptest.NewRecorder(), r) // and its answer is lost
 		panic(http.ErrAbortHandler)
 	})
-	if _, err := s.Put(t.Context(), strings.NewReader(pngHead)); !errors.Is(err, ErrUnavailable) {
+	if err := s.Put(t.Context(), "a0", strings.NewReader(pngHead)); !errors.Is(err, ErrUnavailable) {
 		t.Fatalf("got %v", err)
 	}
 	if left := fake.names(); len(left) > 0 {
@@ -237,13 +237,13 @@ func TestOpeningABucketSaysWhatIsWrongWithIt(t *testing.T) {
 		"a redirect away": {fake.where, status(http.StatusTemporaryRedirect, "Location", "http://elsewhere.invalid/"), "the bucket answers 307"},
 	} {
 		fake.answer(test.before)
-		_, err := Open(t.Context(), test.where, nil, slog.Default())
+		_, err := Open(t.Context(), test.where, slog.Default())
 		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: got %v, want one line with %q", name, err, test.want)
 		}
 	}
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "")
-	if _, err := Open(t.Context(), fake.where, nil, slog.Default()); err == nil || !strings.Contains(err.Error(), "there are no credentials") {
+	if _, err := Open(t.Context(), fake.where, slog.Default()); err == nil || !strings.Contains(err.Error(), "there are no credentials") {
 		t.Errorf("without credentials: got %v", err)
 	}
 }

@@ -6,15 +6,15 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"runtime"
+	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/rejoin-dev/rejoin/server/internal/durable"
 )
 
-const (
-	arriving   = ".part"  // the end of a file's name until it is whole
-	attributes = ".attrs" // of the file beside an image that earlier versions kept its type in
-)
+// attributes is the end of the name of the file beside an image that earlier versions kept its type in.
+const attributes = ".attrs"
 
 // leftAfter is how old an unfinished file is when nobody can be writing it any more.
 const leftAfter = 24 * time.Hour
@@ -33,36 +33,7 @@ func openFolder(dir string) (*folder, error) {
 func (f *folder) close() error { return f.root.Close() }
 
 func (f *folder) put(_ context.Context, id string, content io.Reader) error {
-	file, err := f.root.OpenFile(id+arriving, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(file, content)
-	if err == nil {
-		err = file.Sync()
-	}
-	if err = errors.Join(err, file.Close()); err == nil {
-		err = f.root.Rename(id+arriving, id)
-	}
-	if err != nil {
-		return errors.Join(err, f.root.Remove(id+arriving))
-	}
-	if err := f.sync(); err != nil {
-		return errors.Join(err, f.root.Remove(id))
-	}
-	return nil
-}
-
-// sync makes the names of the files survive a power cut.
-func (f *folder) sync() error {
-	if runtime.GOOS == "windows" { // where a directory cannot be synced
-		return nil
-	}
-	dir, err := f.root.Open(".")
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return durable.Write(filepath.Join(f.root.Name(), id), func(to io.Writer) error { _, err := io.Copy(to, content); return err })
 }
 
 func (f *folder) get(_ context.Context, id string) (io.ReadCloser, int64, error) {
@@ -103,7 +74,7 @@ func (f *folder) sweep() error {
 			return err
 		}
 		for _, entry := range entries {
-			if !strings.HasSuffix(entry.Name(), arriving) {
+			if !strings.HasSuffix(entry.Name(), durable.Part) {
 				continue
 			}
 			info, err := entry.Info()

@@ -25,8 +25,8 @@ func filesIn(t *testing.T, dir string) (names []string) {
 func TestNobodyElseOnTheMachineReadsTheFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "images")
 	s, _ := openAt(t, dir)
-	id, err := s.Put(t.Context(), strings.NewReader(pngHead))
-	if err != nil {
+	const id = "a0"
+	if err := s.Put(t.Context(), id, strings.NewReader(pngHead)); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]os.FileMode{dir: 0o700, filepath.Join(dir, id): 0o600} {
@@ -93,6 +93,23 @@ func TestNoIDLeadsOutOfTheFolderOrToWhatIsNoImage(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(parent, "a.db")); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestAnImageIsPutWhereOneThatDiedHasLeftAPart is a restore that is run again.
+func TestAnImageIsPutWhereOneThatDiedHasLeftAPart(t *testing.T) {
+	dir := t.TempDir()
+	s, _ := openAt(t, dir)
+	if err := os.WriteFile(filepath.Join(dir, "a0.part"), []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := s.Put(t.Context(), "a0", strings.NewReader(pngHead)); err != nil {
+			t.Fatal(err)
+		}
+		if _, got := contentOf(t, s, "a0"); got != pngHead {
+			t.Errorf("got %q", got)
+		}
 	}
 }
 

@@ -22,7 +22,7 @@ var (
 
 // A place is where images are kept. The ids that it is given are good.
 type place interface {
-	// put returns once the image survives a power cut; if that fails, it keeps nothing.
+	// put returns once the image survives a power cut; if that fails, it keeps nothing, as far as it still can.
 	put(ctx context.Context, id string, content io.Reader) error
 	// get gives ErrNotFound for an image that is not there. ctx must last until the image was read.
 	get(ctx context.Context, id string) (content io.ReadCloser, size int64, err error)
@@ -36,7 +36,6 @@ type place interface {
 // processes on one place.
 type Store struct {
 	place place
-	newID func() string
 	log   *slog.Logger
 }
 
@@ -57,14 +56,12 @@ func Validate(where string) error {
 // asked whether it can be used: s3://bucket/prefix?endpoint=https://s3.example:9000&region=eu-central-1. Prefix, endpoint
 // and region may be left out: at the root of the bucket, at AWS, and in $AWS_REGION or us-east-1. Credentials are those of
 // $AWS_ACCESS_KEY_ID, $AWS_SECRET_ACCESS_KEY and $AWS_SESSION_TOKEN or, at AWS, of the role of the machine or container.
-//
-// The ids that newID makes are of the characters 0-9 and a-f, and never the same twice.
-func Open(ctx context.Context, where string, newID func() string, log *slog.Logger) (*Store, error) {
+func Open(ctx context.Context, where string, log *slog.Logger) (*Store, error) {
 	place, err := open(ctx, where)
 	if err != nil {
 		return nil, err
 	}
-	return &Store{place: place, newID: newID, log: log}, nil
+	return &Store{place: place, log: log}, nil
 }
 
 func open(ctx context.Context, where string) (place, error) {
@@ -81,20 +78,12 @@ func open(ctx context.Context, where string) (place, error) {
 // Close gives back what Open has taken.
 func (s *Store) Close() error { return s.place.close() }
 
-// Put keeps an image under a new id, while it arrives. It survives a power cut once Put has returned; if that fails,
-// nothing is kept. That it is an image, and not too large, the caller has seen to.
-func (s *Store) Put(ctx context.Context, content io.Reader) (id string, err error) {
-	id = s.newID()
-	if err := s.place.put(ctx, id, content); err != nil {
-		return "", fmt.Errorf("an image cannot be stored: %w", err)
-	}
-	return id, nil
-}
-
-// PutBack keeps an image of a backup under the id that it had.
-func (s *Store) PutBack(ctx context.Context, id string, content io.Reader) error {
+// Put keeps an image under an id, while it arrives. It survives a power cut once Put has returned; if that fails, nothing is
+// kept. That it is an image, and not too large, the caller has seen to. The id is of the characters 0-9 and a-f, and
+// no other image's; only a restore that is run again may put one a second time.
+func (s *Store) Put(ctx context.Context, id string, content io.Reader) error {
 	if !isID(id) {
-		return ErrNotFound
+		return fmt.Errorf("an image cannot be stored as %q", id)
 	}
 	if err := s.place.put(ctx, id, content); err != nil {
 		return fmt.Errorf("an image cannot be stored: %w", err)

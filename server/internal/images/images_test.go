@@ -14,12 +14,11 @@ import (
 
 const pngHead = "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00\x1f\x15\xc4\x89"
 
-// openAt opens a store until the test ends. Its ids are a0, a1 and so on; what it logs is at the other end.
+// openAt opens a store until the test ends. What it logs is at the other end.
 func openAt(t *testing.T, where string) (*Store, *strings.Builder) {
 	t.Helper()
-	made := 0
 	var log strings.Builder
-	s, err := Open(t.Context(), where, func() string { made++; return fmt.Sprintf("a%x", made-1) }, slog.New(slog.NewTextHandler(&log, nil)))
+	s, err := Open(t.Context(), where, slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,6 +61,7 @@ func contentOf(t *testing.T, s *Store, id string) (kind, content string) {
 
 func TestAnImageIsAsItCameAndOfTheKindOfItsContent(t *testing.T) {
 	inEachPlace(t, func(t *testing.T, s *Store, _ *strings.Builder, _ func() []string) {
+		made := 0
 		for content, want := range map[string]string{
 			pngHead + strings.Repeat("x", 10_000):                 "image/png",
 			pngHead + strings.Repeat("x", 5<<20):                  "image/png",
@@ -70,8 +70,9 @@ func TestAnImageIsAsItCameAndOfTheKindOfItsContent(t *testing.T) {
 			"GIF89a\x01\x00\x01\x00":                              "image/gif",
 			"RIFF\x40\x00\x00\x00WEBPVP8 ":                        "image/webp",
 		} {
-			id, err := s.Put(t.Context(), strings.NewReader(content))
-			if err != nil {
+			made++
+			id := fmt.Sprintf("a%x", made)
+			if err := s.Put(t.Context(), id, strings.NewReader(content)); err != nil {
 				t.Fatal(err)
 			}
 			if kind, got := contentOf(t, s, id); kind != want || got != content {
@@ -84,7 +85,7 @@ func TestAnImageIsAsItCameAndOfTheKindOfItsContent(t *testing.T) {
 func TestAnImageThatDoesNotArriveWholeLeavesNothing(t *testing.T) {
 	inEachPlace(t, func(t *testing.T, s *Store, _ *strings.Builder, names func() []string) {
 		broken := errors.New("the connection broke")
-		_, err := s.Put(t.Context(), io.MultiReader(strings.NewReader(pngHead), iotest.ErrReader(broken)))
+		err := s.Put(t.Context(), "a0", io.MultiReader(strings.NewReader(pngHead), iotest.ErrReader(broken)))
 		if !errors.Is(err, broken) {
 			t.Errorf("got %v", err)
 		}
@@ -98,7 +99,7 @@ func TestAnImageIsNotThereBeforeItIsWhole(t *testing.T) {
 	inEachPlace(t, func(t *testing.T, s *Store, _ *strings.Builder, _ func() []string) {
 		content, writer := io.Pipe()
 		put := make(chan error, 1)
-		go func() { _, err := s.Put(t.Context(), content); put <- err }()
+		go func() { put <- s.Put(t.Context(), "a0", content) }()
 		if _, err := io.WriteString(writer, pngHead); err != nil {
 			t.Fatal(err)
 		}
@@ -115,8 +116,8 @@ func TestAnImageIsNotThereBeforeItIsWhole(t *testing.T) {
 
 func TestARemovedImageIsGoneAlsoIfWhoeverAskedForItHasLeft(t *testing.T) {
 	inEachPlace(t, func(t *testing.T, s *Store, log *strings.Builder, names func() []string) {
-		id, err := s.Put(t.Context(), strings.NewReader(pngHead))
-		if err != nil {
+		const id = "a0"
+		if err := s.Put(t.Context(), id, strings.NewReader(pngHead)); err != nil {
 			t.Fatal(err)
 		}
 		gone, leave := context.WithCancel(t.Context())
@@ -133,10 +134,13 @@ func TestARemovedImageIsGoneAlsoIfWhoeverAskedForItHasLeft(t *testing.T) {
 
 func TestWhatIsNoIDNamesNothing(t *testing.T) {
 	inEachPlace(t, func(t *testing.T, s *Store, log *strings.Builder, names func() []string) {
-		if _, err := s.Put(t.Context(), strings.NewReader(pngHead)); err != nil {
+		if err := s.Put(t.Context(), "a0", strings.NewReader(pngHead)); err != nil {
 			t.Fatal(err)
 		}
 		for _, id := range []string{"", ".", "..", "../a0", "/etc/passwd", "./a0", "a0/", "a0.part", "a0?x", "%61%30", `dd\d`, "a\x00", "A0"} {
+			if err := s.Put(t.Context(), id, strings.NewReader(pngHead)); err == nil {
+				t.Errorf("%q: an image was stored", id)
+			}
 			if image, err := s.Get(t.Context(), id); !errors.Is(err, ErrNotFound) {
 				t.Errorf("%q: got %v, %v, want ErrNotFound", id, image, err)
 			}

@@ -2,11 +2,13 @@ package mailer
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+
+	"github.com/rejoin-dev/rejoin/server/internal/durable"
 )
 
 // A folder keeps mails as files named by their ids, for whoever runs the server to read.
@@ -28,17 +30,8 @@ func (f folder) Send(ctx context.Context, message Message) error {
 		return err
 	}
 	path := filepath.Join(f.dir, message.ID+".eml")
-	// Under another name until it is whole.
-	file, err := os.OpenFile(path+".part", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
+	if err := durable.Write(path, func(to io.Writer) error { _, err := composed.WriteTo(to); return err }); err != nil {
 		return fmt.Errorf("a mail cannot be written: %w", err)
-	}
-	_, err = composed.WriteTo(file)
-	if err = errors.Join(err, file.Close()); err == nil {
-		err = os.Rename(path+".part", path)
-	}
-	if err != nil {
-		return fmt.Errorf("a mail cannot be written: %w", errors.Join(err, os.Remove(path+".part")))
 	}
 	f.log.LogAttrs(ctx, slog.LevelInfo, "a mail was written to a file, because no SMTP server is set", slog.String("path", path))
 	return nil

@@ -5,12 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/pressly/goose/v3"
+	"github.com/rejoin-dev/rejoin/server/internal/durable"
 )
 
 // A Snapshot is a SQLite file that holds a database as it was at one moment, and that nobody changes.
@@ -34,33 +33,33 @@ func (s *Store) Snapshot(ctx context.Context) (*Snapshot, error) {
 	if !s.copying.TryLock() {
 		return nil, ErrSnapshot
 	}
-	path := s.inUse + ".copy"
-	made, err := s.copyTo(ctx, path)
+	made, err := s.copyTo(ctx, s.url+copyEnd)
 	if err != nil {
-		err = errors.Join(err, removeIfThere(path))
+		err = errors.Join(err, removeCopy(s.url))
 		s.copying.Unlock()
 		return nil, err
 	}
 	made.done = func() error {
 		defer s.copying.Unlock()
-		return removeIfThere(path)
+		return removeCopy(s.url)
 	}
 	return made, nil
 }
 
+// copyEnd is the end of the name of a copy.
+const copyEnd = ".copy"
+
+// removeCopy removes what a snapshot of a database has made, complete or not.
+func removeCopy(database string) error {
+	return durable.Remove(database+copyEnd, database+copyEnd+"-journal")
+}
+
 // copyTo uses a connection of its own: whoever writes or reads does not wait for it.
 func (s *Store) copyTo(ctx context.Context, path string) (*Snapshot, error) {
-	if err := removeIfThere(path); err != nil { // of a process that has died
+	if err := os.WriteFile(path, nil, 0o600); err != nil { // before SQLite makes it for everybody to read
 		return nil, err
 	}
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL, 0o600) // before SQLite makes it for everybody to read
-	if err != nil {
-		return nil, err
-	}
-	if err := file.Close(); err != nil {
-		return nil, err
-	}
-	if err := runOn(ctx, s.inUse, "VACUUM INTO ?", path); err != nil {
+	if err := runOn(ctx, s.url, "VACUUM INTO ?", path); err != nil {
 		return nil, err
 	}
 	if err := runOn(ctx, path, wholeAgain); err != nil { // it was copied from one in use
@@ -188,18 +187,3 @@ func (s *Snapshot) each(ctx context.Context, text string, do func(id string) err
 
 // Close gives up the snapshot. A file that Store.Snapshot has made is removed.
 func (s *Snapshot) Close() error { return errors.Join(s.db.Close(), s.done()) }
-
-// MoveFile gives a file on the same disk its name, so that it has it after a power cut.
-func MoveFile(from, to string) error {
-	if err := os.Rename(from, to); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(to))
-}
-
-func removeIfThere(path string) error {
-	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
-}

@@ -34,7 +34,8 @@ type dialect struct {
 	own            func(url string) (release func() error, err error)                               // for as long as the database is open
 	open           func(url string, out *outage) (write, read *sql.DB, remembers *cache, err error) // nil: nothing is remembered
 	create         func(ctx context.Context, url string) error                                      // makes one that is not there yet, with its schema
-	begin          func(url string) error                                                           // says in it that it is in use
+	begin          func(url string) error                                                           // says in it that it is in use, before it is opened
+	stay           func(ctx context.Context, db *sql.DB) error                                      // sees to it that it says so, once it is open
 	finish         func(url string, write *sql.DB, closeAll func() error) error                     // closes it, and says that it was
 	lockMigrations func(ctx context.Context, db *sql.DB) (unlock func(), err error)
 	jobs           func(db *sql.DB, new *bell) riverdriver.Driver[*sql.Tx] // on the pool that writes
@@ -74,7 +75,8 @@ var sqliteFile = dialect{
 	pollJobs: time.Second,
 	own:      ownSQLite,
 	open: func(path string, _ *outage) (write, read *sql.DB, remembers *cache, err error) {
-		dsn := sqliteAt(path, "busy_timeout(1000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "cache_size(-16000)")
+		dsn := sqliteAt(path, "busy_timeout(1000)", "journal_mode(WAL)", "foreign_keys(ON)", "cache_size(-16000)",
+			"synchronous(FULL)", "fullfsync(ON)", "checkpoint_fullfsync(ON)") // the last two for macOS, whose fsync leaves it in the disk's cache
 		if read, err = sql.Open("sqlite", dsn+"&_pragma=query_only(ON)"); err != nil {
 			return nil, nil, nil, err
 		}
@@ -90,6 +92,7 @@ var sqliteFile = dialect{
 	},
 	create:         createSQLite,
 	begin:          markInUse,
+	stay:           stayInUse,
 	finish:         markWhole,
 	lockMigrations: func(context.Context, *sql.DB) (func(), error) { return func() {}, nil }, // whoever has it is alone
 	jobs:           func(db *sql.DB, new *bell) riverdriver.Driver[*sql.Tx] { return heardSQLite{riversqlite.New(db), new} },
@@ -136,6 +139,7 @@ var postgreSQL = dialect{
 	},
 	create:         func(context.Context, string) error { return nil }, // whoever has given us the URL has
 	begin:          func(string) error { return nil },
+	stay:           func(context.Context, *sql.DB) error { return nil },
 	finish:         func(_ string, _ *sql.DB, closeAll func() error) error { return closeAll() },
 	lockMigrations: lockPostgreSQL,
 	jobs:           func(db *sql.DB, _ *bell) riverdriver.Driver[*sql.Tx] { return riverdatabasesql.New(db) },

@@ -9,10 +9,9 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
-	"runtime"
 
 	"github.com/pressly/goose/v3"
+	"github.com/rejoin-dev/rejoin/server/internal/durable"
 	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivermigrate"
@@ -22,21 +21,24 @@ import (
 var migrations embed.FS
 
 // migrate brings the schema up to date, and waits for whoever is about it already.
-func (s *Store) migrate(ctx context.Context, url string) error {
+func (s *Store) migrate(ctx context.Context) error {
 	unlock, err := s.write.lockMigrations(ctx, s.write.db)
 	if err != nil {
 		return fmt.Errorf("the database cannot be reached: %w", causeOf(err))
 	}
 	defer unlock()
-	if err := s.write.create(ctx, url); err != nil {
+	if err := s.write.create(ctx, s.url); err != nil {
 		return fmt.Errorf("the database cannot be made: %w", err)
 	}
-	if err := s.write.begin(url); err != nil {
+	if err := s.write.begin(s.url); err != nil {
 		return fmt.Errorf("the database cannot be opened: %w", err)
 	}
-	s.inUse = url
+	s.begun = true
 	if err := s.write.db.PingContext(ctx); err != nil {
 		return fmt.Errorf("the database cannot be reached: %w", causeOf(err))
+	}
+	if err := s.write.stay(ctx, s.write.db); err != nil {
+		return fmt.Errorf("the database cannot be opened: %w", causeOf(err))
 	}
 	return migrateSchema(ctx, s.write.goose, s.write.db, s.write.jobs(s.write.db, s.newJobs))
 }
@@ -93,42 +95,20 @@ func createSQLite(ctx context.Context, path string) (err error) {
 		return err
 	}
 	aside := path + ".new"
-	for _, left := range []string{aside, aside + "-wal", aside + "-shm"} { // by a process that has died
-		if err := os.Remove(left); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
+	if err := durable.Remove(aside, aside+"-wal", aside+"-shm"); err != nil { // of a process that has died
+		return err
 	}
-	file, err := os.OpenFile(aside, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if err := os.WriteFile(aside, nil, 0o600); err != nil { // before SQLite makes it for everybody to read
+		return err
+	}
+	err = fillSQLite(ctx, aside)
+	if err == nil {
+		err = durable.Move(aside, path)
+	}
 	if err != nil {
-		return err
+		return errors.Join(err, durable.Remove(aside))
 	}
-	defer func() {
-		if err = errors.Join(err, file.Close()); err != nil {
-			os.Remove(aside)
-		}
-	}()
-	if err := fillSQLite(ctx, aside); err != nil {
-		return err
-	}
-	if err := file.Sync(); err != nil {
-		return err
-	}
-	if err := os.Rename(aside, path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-// syncDir makes the names in a directory survive a power cut.
-func syncDir(path string) error {
-	if runtime.GOOS == "windows" { // where a directory cannot be synced
-		return nil
-	}
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return nil
 }
 
 // anyContent tells whether one of the files is there and not empty.

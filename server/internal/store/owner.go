@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/rejoin-dev/rejoin/server/internal/durable"
 	"github.com/rejoin-dev/rejoin/server/internal/owner"
 )
 
@@ -21,9 +22,12 @@ func ownSQLite(path string) (release func() error, err error) {
 		return nil, err
 	}
 	for _, name := range []string{path, path + "-wal", path + "-shm"} { // SQLite gives the last two the mode of the first
-		if err := os.Chmod(name, 0o600); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, errors.Join(fmt.Errorf("the database cannot be opened: %w", err), release())
+		if chmod := os.Chmod(name, 0o600); chmod != nil && !errors.Is(chmod, fs.ErrNotExist) {
+			err = errors.Join(err, chmod)
 		}
+	}
+	if err = errors.Join(err, removeCopy(path)); err != nil { // that was being made when a process died
+		return nil, errors.Join(fmt.Errorf("the database cannot be opened: %w", err), release())
 	}
 	return release, nil
 }
@@ -34,6 +38,8 @@ const (
 	markOffset = 60
 	markLength = 4
 	inUse      = 1
+	readMark   = "PRAGMA user_version"
+	setInUse   = "PRAGMA user_version = 1"
 	wholeAgain = "PRAGMA user_version = 0"
 )
 
@@ -61,7 +67,7 @@ func markInUse(path string) error {
 		return nil // of a server that was killed: SQLite reads both files
 	}
 	// There is a file -wal before anything says that it must be there, also after a power cut.
-	if err := makeDurable(path + "-wal"); err != nil {
+	if err := durable.Touch(path + "-wal"); err != nil {
 		return err
 	}
 	binary.BigEndian.PutUint32(mark, inUse)
@@ -77,16 +83,15 @@ func notWhole(path string) error {
 		"Restore a backup that rejoin backup has made; or, to go on without what is missing, make an empty file %s-wal beside it", path, name, name)
 }
 
-// makeDurable makes an empty file, if there is none, that is there after a power cut.
-func makeDurable(path string) error {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
+// stayInUse marks a file again whose mark the file -wal takes away. One that was killed as it closed has left such a file,
+// and so has one of an earlier version that was killed.
+func stayInUse(ctx context.Context, db *sql.DB) error {
+	var mark int
+	err := db.QueryRowContext(ctx, readMark).Scan(&mark)
+	if err == nil && mark != inUse {
+		_, err = db.ExecContext(ctx, setInUse)
 	}
-	if err := file.Close(); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
+	return err
 }
 
 // markWhole takes the mark away and closes the file, upon which SQLite copies into it what is beside it.
@@ -94,7 +99,7 @@ func markWhole(path string, write *sql.DB, closeAll func() error) error {
 	_, err := write.ExecContext(context.Background(), wholeAgain)
 	closing := closeAll()
 	if err != nil { // the next one is to find what the mark asks for
-		err = errors.Join(fmt.Errorf("the database cannot be marked as whole: %w", err), makeDurable(path+"-wal"))
+		err = errors.Join(fmt.Errorf("the database cannot be marked as whole: %w", err), durable.Touch(path+"-wal"))
 	}
 	return errors.Join(err, closing)
 }

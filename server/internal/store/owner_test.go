@@ -1,7 +1,10 @@
 package store
 
 import (
+	"crypto/sha256"
+	"database/sql"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,10 +15,10 @@ import (
 	"github.com/rejoin-dev/rejoin/server/internal/owner"
 )
 
-// beside opens what a copy of some files of a database holds: the number of servers in it.
-func beside(t *testing.T, path string, ends ...string) (servers int, err error) {
+// copyOf copies some files of a database.
+func copyOf(t *testing.T, path string, ends ...string) (copied string) {
 	t.Helper()
-	copied := filepath.Join(t.TempDir(), "rejoin.db")
+	copied = filepath.Join(t.TempDir(), "rejoin.db")
 	for _, end := range ends {
 		content, err := os.ReadFile(path + end)
 		if err != nil {
@@ -25,6 +28,13 @@ func beside(t *testing.T, path string, ends ...string) (servers int, err error) 
 			t.Fatal(err)
 		}
 	}
+	return copied
+}
+
+// beside opens what a copy of some files of a database holds: the number of servers in it.
+func beside(t *testing.T, path string, ends ...string) (servers int, err error) {
+	t.Helper()
+	copied := copyOf(t, path, ends...)
 	s, err := Open(t.Context(), copied, nil)
 	if err != nil {
 		return 0, err
@@ -57,6 +67,54 @@ func TestACopyWithoutWhatWasWrittenLastIsRefused(t *testing.T) {
 	}
 	if _, err := os.Stat(path + "-wal"); err == nil {
 		t.Error("one that was closed has left a file beside it")
+	}
+}
+
+// TestACopyIsRefusedAlsoAfterAServerWasKilledAsItClosed has what such a server leaves: the file -wal says that all is whole.
+func TestACopyIsRefusedAlsoAfterAServerWasKilledAsItClosed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "rejoin.db")
+	killed := open(t, path)
+	if _, err := killed.write.db.Exec(wholeAgain); err != nil {
+		t.Fatal(err)
+	}
+	again := copyOf(t, path, "", "-wal")
+	s := open(t, again)
+	l := &life{T: t, s: s, nowAt: time.Now()}
+	for range 2 {
+		l.server(l.account())
+		if _, err := s.read.db.Exec(`PRAGMA wal_checkpoint(TRUNCATE)`); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.server(l.account())
+	if n, err := beside(t, again, ""); err == nil {
+		t.Errorf("a copy without -wal was opened, and holds %d servers of 3", n)
+	}
+}
+
+// TestTheDiskIsFlushedWhateverTheSystem is about macOS in the last two: there a plain fsync leaves data in the disk's cache.
+func TestTheDiskIsFlushedWhateverTheSystem(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "rejoin.db"))
+	for _, db := range []*sql.DB{s.write.db, s.read.db} {
+		for pragma, want := range map[string]int{"synchronous": 2, "fullfsync": 1, "checkpoint_fullfsync": 1} {
+			var got int
+			if err := db.QueryRow("PRAGMA " + pragma).Scan(&got); err != nil || got != want {
+				t.Errorf("%s is %d (%v), want %d", pragma, got, err, want)
+			}
+		}
+	}
+}
+
+func TestACopyThatAKilledBackupHasLeftIsRemoved(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "rejoin.db")
+	for _, end := range []string{".copy", ".copy-journal"} {
+		if err := os.WriteFile(path+end, []byte("half of a database"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open(t, path)
+	if left, err := filepath.Glob(path + ".copy*"); err != nil || len(left) > 0 {
+		t.Errorf("left are %q (%v)", left, err)
 	}
 }
 
@@ -101,19 +159,51 @@ func TestASQLiteFileHasOneOwnerAtATime(t *testing.T) {
 	open(t, path).Close()
 }
 
-func TestADatabaseOfANewerVersionIsRefusedAndNotTouched(t *testing.T) {
+func TestADatabaseOfANewerVersionIsRefusedAndHoldsWhatItHeld(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, url string) {
 		s := open(t, url)
+		d := s.write.dialect
 		if _, err := s.write.db.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, TRUE)`); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
+		before := held(t, d, url)
 		if _, err := Open(t.Context(), url, nil); !errors.Is(err, ErrNewer) {
 			t.Errorf("got %v, want that it is newer", err)
 		}
+		if after := held(t, d, url); after != before {
+			t.Errorf("it has changed: %q, and was %q", after, before)
+		}
 	})
+}
+
+// held is what a closed database holds: of a file all but two counters of its changes, which its mark changes; of PostgreSQL
+// what it is migrated by.
+func held(t *testing.T, d *dialect, url string) string {
+	t.Helper()
+	if d == &sqliteFile {
+		content, err := os.ReadFile(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		clear(content[24:28])
+		clear(content[92:96])
+		return fmt.Sprintf("%x", sha256.Sum256(content))
+	}
+	db, _, _, err := d.open(url, &outage{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var text string
+	err = db.QueryRow(`SELECT CONCAT_WS('; ', (SELECT STRING_AGG(table_name || '.' || column_name, ', ' ORDER BY table_name, column_name) FROM information_schema.columns
+	 WHERE table_schema = CURRENT_SCHEMA()), (SELECT STRING_AGG(g::TEXT, ', ' ORDER BY g.id) FROM goose_db_version g))`).Scan(&text)
+	if err != nil || text == "" {
+		t.Fatal(text, err)
+	}
+	return text
 }
 
 // What refers to an image is found by its name: a backup has all of them.

@@ -40,7 +40,8 @@ type Store struct {
 	turn        atomic.Int64           // of transactions, to spread them over the shards of tallies
 	jobs        *river.Client[*sql.Tx] // enqueues only
 	newJobs     *bell                  // rung when there are new ones
-	inUse       string                 // the url, once the database is to hear that it was closed
+	url         string                 // of the database, or its path
+	begun       bool                   // the database says that it is in use, until it hears that it is not
 	release     func() error           // gives the database to the next owner
 	closed      sync.Once
 	copying     sync.Mutex // held while a snapshot is used
@@ -90,10 +91,10 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
 	}
 	s := &Store{
 		write: &pool{dialect: d, db: write, outage: out, cache: remembers}, read: &pool{dialect: d, db: read, outage: out, cache: remembers},
-		newJobs: newBell(), release: release,
+		newJobs: newBell(), url: url, release: release,
 	}
 	s.Queries = queriesOn(&conn{pool: s.read})
-	if err := s.migrate(ctx, url); err != nil {
+	if err := s.migrate(ctx); err != nil {
 		s.Close()
 		return nil, err
 	}
@@ -113,8 +114,8 @@ func (s *Store) Ping(ctx context.Context) error {
 // Close waits for running statements, closes the pools, and gives a SQLite file to its next owner.
 func (s *Store) Close() (err error) {
 	s.closed.Do(func() {
-		if s.inUse != "" {
-			err = s.write.finish(s.inUse, s.write.db, s.closePools)
+		if s.begun {
+			err = s.write.finish(s.url, s.write.db, s.closePools)
 		} else {
 			err = s.closePools()
 		}
