@@ -129,3 +129,19 @@ func TestAShellCompletesCommandsAndFlags(t *testing.T) {
 		}
 	}
 }
+
+func TestACommandBesideTheServiceHasItsSettings(t *testing.T) {
+	texts := contentOf(t, filepath.Join(repository, "README.md")) + contentOf(t, "package/rejoin.env")
+	lines := regexp.MustCompile("systemd-run (.*?) rejoin ([a-z]+ [^`\n<]*)").FindAllStringSubmatch(texts, -1)
+	if len(lines) != 3 {
+		t.Errorf("got %q, want a restore and twice a token", lines)
+	}
+	for _, line := range lines {
+		if !strings.Contains(line[1], "-p User=rejoin -p") || !strings.Contains(line[1], "-p EnvironmentFile=/etc/rejoin/rejoin.env") {
+			t.Errorf("%s: not as the service is", line[0])
+		}
+		if code, _, stderr := rejoin(append(strings.Fields(line[2]), "--help")...); code != 0 {
+			t.Errorf("%s: %s", line[0], stderr)
+		}
+	}
+}
