@@ -132,6 +132,11 @@ func TestAShellCompletesCommandsAndFlags(t *testing.T) {
 
 func TestACommandBesideTheServiceHasItsSettings(t *testing.T) {
 	texts := contentOf(t, filepath.Join(repository, "README.md")) + contentOf(t, "package/rejoin.env")
+	short := regexp.MustCompile(`as_rejoin="(.*)"`).FindStringSubmatch(texts)
+	if short == nil {
+		t.Fatal("README does not say what $as_rejoin is")
+	}
+	texts = strings.ReplaceAll(texts, "$as_rejoin", short[1])
 	lines := regexp.MustCompile("systemd-run (.*?) rejoin ([a-z]+ [^`\n<]*)").FindAllStringSubmatch(texts, -1)
 	if len(lines) != 3 {
 		t.Errorf("got %q, want a restore and twice a token", lines)
