@@ -33,7 +33,7 @@ type bucket struct {
 	region   string
 	keys     *credentials.Credentials
 	client   *http.Client
-	patience time.Duration // until the headers of an answer must be there, all attempts together
+	patience time.Duration // until the headers of an answer must be there, all attempts together; and then for each read of it
 }
 
 const (
@@ -158,13 +158,13 @@ func (b *bucket) put(ctx context.Context, id string, content io.Reader) error {
 		return err
 	}
 	answer, err := b.do(ctx, request{http.MethodPut, b.prefix + id, io.NewSectionReader(file, 0, size), hex.EncodeToString(digest.Sum(nil))})
+	if err == nil {
+		return answer.Body.Close()
+	}
 	if errors.Is(err, ErrUnavailable) || ctx.Err() != nil { // it may have arrived
-		return errors.Join(err, b.remove(context.WithoutCancel(ctx), id))
+		err = errors.Join(err, b.remove(context.WithoutCancel(ctx), id))
 	}
-	if err != nil {
-		return err
-	}
-	return answer.Body.Close()
+	return err
 }
 
 func (b *bucket) get(ctx context.Context, id string) (io.ReadCloser, int64, error) {
@@ -200,7 +200,7 @@ type request struct {
 // do sends a request, again if that may help, and returns its answer if it is a good one. Closing its body frees what is held.
 func (b *bucket) do(ctx context.Context, q request) (answer *http.Response, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	late := time.AfterFunc(b.patience, func() { cancel(fmt.Errorf("%w: the bucket takes too long to answer", ErrUnavailable)) })
+	late := time.AfterFunc(b.patience, func() { cancel(errSlow) })
 	err = retry.Do(ctx, retry.WithMaxRetries(attempts-1, retry.NewExponential(200*time.Millisecond)), func(ctx context.Context) error {
 		answer, err = b.send(ctx, q)
 		if errors.Is(err, ErrUnavailable) {
@@ -211,18 +211,36 @@ func (b *bucket) do(ctx context.Context, q request) (answer *http.Response, err 
 	if !late.Stop() || ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
-	if err != nil {
+	if answer == nil {
 		cancel(nil)
 		return nil, err
 	}
-	answer.Body = &body{answer.Body, cancel}
+	answer.Body = &body{answer.Body, ctx, cancel, b.patience}
+	if err != nil { // it came when nobody waited any more
+		answer.Body.Close()
+		return nil, err
+	}
 	return answer, nil
 }
 
-// A body ends its request when it is closed.
+var errSlow = fmt.Errorf("%w: the bucket takes too long to answer", ErrUnavailable)
+
+// A body ends its request when it is closed, or when nothing comes any more.
 type body struct {
 	io.ReadCloser
-	end context.CancelCauseFunc
+	ctx      context.Context // of the request
+	end      context.CancelCauseFunc
+	patience time.Duration
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	late := time.AfterFunc(b.patience, func() { b.end(errSlow) })
+	n, err := b.ReadCloser.Read(p)
+	late.Stop()
+	if err != nil && err != io.EOF && b.ctx.Err() != nil {
+		err = context.Cause(b.ctx)
+	}
+	return n, err
 }
 
 func (b *body) Close() error {

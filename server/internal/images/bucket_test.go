@@ -2,6 +2,8 @@ package images
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io"
 	"log/slog"
@@ -10,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -41,6 +44,9 @@ func newFake(t *testing.T) *fake {
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := r.Header.Clone()
 		f.headers.Store(&header)
+		if err := checkSignature(r, "the-secret"); err != nil {
+			t.Errorf("%s %s: %v", r.Method, r.URL, err)
+		}
 		if before := f.before.Load(); before != nil && (*before)(w, r) {
 			return
 		}
@@ -90,7 +96,7 @@ func TestARequestIsSignedAndHoldsNoSecret(t *testing.T) {
 	if signed := header.Get("Authorization"); !strings.HasPrefix(signed, "AWS4-HMAC-SHA256 Credential=the-id/") || !strings.Contains(signed, "/us-east-1/s3/aws4_request") {
 		t.Errorf("signed by %q", signed)
 	}
-	if len(header.Get("X-Amz-Content-Sha256")) != 64 {
+	if digest := sha256.Sum256([]byte(pngHead)); header.Get("X-Amz-Content-Sha256") != hex.EncodeToString(digest[:]) {
 		t.Errorf("the digest of the content is %q", header.Get("X-Amz-Content-Sha256"))
 	}
 	for name, values := range header {
@@ -199,6 +205,66 @@ func TestAnUploadThatMayHaveArrivedIsTakenBack(t *testing.T) {
 	}
 	if left := fake.names(); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestAnImageThatStopsArrivingIsUnavailableAndNotAHang(t *testing.T) {
+	s, fake := inBucket(t)
+	s.place.(*bucket).patience = 100 * time.Millisecond
+	const all = headLength + 10
+	for _, sent := range []int{0, 10, headLength} { // the last before the image is told from its head
+		fake.answer(func(w http.ResponseWriter, r *http.Request) bool {
+			w.Header().Set("Content-Length", strconv.Itoa(all))
+			w.Write(make([]byte, sent))
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+			return true
+		})
+		image, err := s.Get(t.Context(), "a0")
+		if err == nil {
+			_, err = io.Copy(io.Discard, image)
+			image.Close()
+		}
+		if !errors.Is(err, ErrUnavailable) {
+			t.Errorf("after %d bytes: got %v", sent, err)
+		}
+	}
+}
+
+// A roundTripper gives the answers of a test to a bucket.
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// An openBody counts the bodies that nobody has closed.
+type openBody struct {
+	io.Reader
+	open *int
+}
+
+func (b openBody) Close() error { *b.open--; return nil }
+
+func TestAnUploadThatArrivesWhenItsCallerHasLeftIsAnErrorAndTakenBack(t *testing.T) {
+	s, fake := inBucket(t)
+	service := gofakes3.New(fake.backend, gofakes3.WithLogger(gofakes3.DiscardLog())).Server()
+	ctx, leave := context.WithCancel(t.Context())
+	open := 0
+	s.place.(*bucket).client.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+		answer := httptest.NewRecorder()
+		service.ServeHTTP(answer, r)
+		if r.Method == http.MethodPut {
+			leave()
+		}
+		open++
+		result := answer.Result()
+		result.Body = openBody{result.Body, &open}
+		return result, nil
+	})
+	if err := s.Put(ctx, "a0", strings.NewReader(pngHead)); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want that it was called off", err)
+	}
+	if left := fake.names(); len(left) > 0 || open != 0 {
+		t.Errorf("%v are left, and %d answers are open", left, open)
 	}
 }
 
