@@ -33,7 +33,7 @@ const lockEnd = ".lock"
 // Lock makes this the owner of a database file and of all that stands beside it, until release is called or the process
 // ends, however it ends. If there is an owner, the error is an *InUseError, at once.
 func Lock(database string) (release func() error, err error) {
-	lock := flock.New(database+lockEnd, flock.SetPermissions(0o600))
+	lock := flock.New(database+lockEnd, flock.SetFlag(os.O_CREATE|os.O_RDWR|noLink), flock.SetPermissions(0o600))
 	locked, err := lock.TryLock()
 	if err != nil {
 		return nil, fmt.Errorf("the data directory cannot be locked: %w", err)
@@ -42,8 +42,22 @@ func Lock(database string) (release func() error, err error) {
 		return nil, &InUseError{Dir: filepath.Dir(database), PID: ownerIn(database + lockEnd)}
 	}
 	// Who has it helps whoever is refused, and no more than that: the lock counts without it.
-	os.WriteFile(database+lockEnd, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600)
+	sayWhoIn(lock)
 	return lock.Close, nil
+}
+
+// sayWhoIn writes this process into the file that is locked, and into no other that has come by its name.
+func sayWhoIn(lock *flock.Flock) {
+	file, err := os.OpenFile(lock.Path(), os.O_WRONLY|noLink, 0)
+	if err != nil {
+		return
+	}
+	defer file.Close()
+	opened, err := file.Stat()
+	locked, errLocked := lock.Stat()
+	if err == nil && errLocked == nil && os.SameFile(opened, locked) && file.Truncate(0) == nil {
+		fmt.Fprintln(file, os.Getpid())
+	}
 }
 
 func ownerIn(path string) (pid int) {
