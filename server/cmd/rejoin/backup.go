@@ -55,6 +55,9 @@ func (c backupCommand) write(t terminal, fill func(io.Writer) error) error {
 	case c.File == "-":
 		return fill(t.out)
 	case c.Overwrite:
+		if info, err := os.Lstat(c.File); err == nil && !info.Mode().IsRegular() {
+			return fmt.Errorf("%s is not a regular file, and is not replaced; to write into it, let - be the file and redirect the output", c.File)
+		}
 		return durable.Write(c.File, fill)
 	}
 	err := durable.Create(c.File, fill)

@@ -212,6 +212,15 @@ func TestADamagedBackupIsRefusedAndNothingIsKept(t *testing.T) {
 	if code, _, stderr := rejoin("restore", "--data", filepath.Join(dir, "target"), file); code != 0 {
 		t.Errorf("a good one after that: %s", stderr)
 	}
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink(file, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, special := range []string{link, dir} {
+		if code, _, stderr := rejoin("backup", "--overwrite", "--data", data, special); code != 1 || !strings.Contains(stderr, "not a regular file") {
+			t.Errorf("backup over %s: %d %q", special, code, stderr)
+		}
+	}
 	for _, command := range []string{"backup", "restore"} {
 		if code, _, stderr := rejoin(command, "--db", "postgres://db.example/x", file); code != 1 || !strings.Contains(stderr, "pg_dump") {
 			t.Errorf("%s of PostgreSQL: %d %q", command, code, stderr)

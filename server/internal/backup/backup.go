@@ -78,9 +78,9 @@ func Restore(ctx context.Context, from io.Reader, database string, open func() (
 		return s, 0, err
 	}
 	defer func() { err = errors.Join(err, release()) }()
-	for _, end := range []string{"", "-wal"} {
+	for _, end := range []string{"", "-wal", "-shm", "-journal"} { // the last are written into what is restored
 		if _, err := os.Lstat(database + end); !errors.Is(err, fs.ErrNotExist) {
-			return s, 0, fmt.Errorf("there is a database in %s already; restore into another directory", dir)
+			return s, 0, fmt.Errorf("there is a database in %s already, or a part of one: %s; restore into another directory", dir, filepath.Base(database)+end)
 		}
 	}
 	if err := os.RemoveAll(aside); err != nil { // of one that has died

@@ -101,3 +101,18 @@ func TestARestoreRefusesWhatWouldRunInTheServer(t *testing.T) {
 		}
 	}
 }
+
+// SQLite would put into what was restored what the database before it has left.
+func TestARestoreRefusesADirectoryWithAPartOfADatabase(t *testing.T) {
+	archive := backupOf(t)
+	for _, end := range []string{"", "-wal", "-shm", "-journal"} {
+		path := filepath.Join(t.TempDir(), databaseName)
+		if err := os.WriteFile(path+end, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, _, err := Restore(t.Context(), bytes.NewReader(archive.Bytes()), path, nil)
+		if err == nil || !strings.Contains(err.Error(), databaseName+end+";") {
+			t.Errorf("beside %s: %v", databaseName+end, err)
+		}
+	}
+}
