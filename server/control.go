@@ -26,15 +26,23 @@ func (s *Server) startControl(config Config) error {
 	if err != nil {
 		return fmt.Errorf("the data directory cannot hold a socket: %w", err)
 	}
+	stopping, stop := context.WithCancelCause(context.Background())
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+owner.PathToken, s.answerToken)
-	mux.HandleFunc("GET "+owner.PathBackup, func(w http.ResponseWriter, r *http.Request) { s.answerBackup(w, r, config) })
+	mux.HandleFunc("GET "+owner.PathBackup, func(w http.ResponseWriter, r *http.Request) {
+		ctx, end := context.WithCancelCause(r.Context())
+		defer end(nil)
+		defer context.AfterFunc(stopping, func() { end(context.Cause(stopping)) })()
+		s.answerBackup(w, r.WithContext(ctx), config)
+	})
 	s.control = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
+	s.control.RegisterOnShutdown(func() { stop(errors.New("the server stops")) })
 	go s.control.Serve(listener)
 	return nil
 }
 
-// stopControl lets what is being answered finish for as long as ctx lasts. Then it breaks off, which the command notices.
+// stopControl breaks off a backup, which can take long, and lets what else is being answered finish for as long as ctx lasts.
+// Then it breaks that off, too. The command notices.
 func (s *Server) stopControl(ctx context.Context) {
 	if s.control == nil || s.control.Shutdown(ctx) == nil {
 		return
@@ -58,13 +66,20 @@ func (s *Server) answerToken(w http.ResponseWriter, r *http.Request) {
 	json.NewEncoder(w).Encode(owner.TokenAnswer{Token: token, New: isNew})
 }
 
+// stalledAfter is how long a command may leave unread what is written of a backup: others wait for it, and the disk holds it.
+const stalledAfter = time.Minute
+
 // answerBackup writes a backup while it is read. If something goes wrong after its beginning it breaks off.
 func (s *Server) answerBackup(w http.ResponseWriter, r *http.Request, config Config) {
-	begun := &begun{ResponseWriter: w}
-	err := s.backup(r.Context(), begun, config)
+	begun := &begun{ResponseWriter: w, ctx: r.Context(), control: http.NewResponseController(w), patience: s.patience}
+	defer context.AfterFunc(begun.ctx, func() { begun.control.SetWriteDeadline(time.Now()) })()
+	err := s.backup(begun.ctx, begun, config)
 	if err == nil {
 		s.log.Info("a backup was made")
 		return
+	}
+	if cause := context.Cause(begun.ctx); cause != nil {
+		err = cause
 	}
 	s.log.Warn("a backup was not made", slog.Any("error", err))
 	if begun.written {
@@ -86,13 +101,23 @@ func (s *Server) backup(ctx context.Context, to io.Writer, config Config) (err e
 	})
 }
 
-// begun knows whether anything of an answer was written.
+// begun knows whether anything of an answer was written. It does not wait forever until that is read, nor after its context
+// has ended.
 type begun struct {
 	http.ResponseWriter
-	written bool
+	written  bool
+	ctx      context.Context
+	control  *http.ResponseController
+	patience time.Duration
 }
 
 func (b *begun) Write(p []byte) (int, error) {
 	b.written = true
+	if err := b.control.SetWriteDeadline(time.Now().Add(b.patience)); err != nil {
+		return 0, err
+	}
+	if err := b.ctx.Err(); err != nil { // after the deadline, which is taken back when it ends
+		return 0, err
+	}
 	return b.ResponseWriter.Write(p)
 }

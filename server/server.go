@@ -90,6 +90,7 @@ type Server struct {
 	stopping atomic.Bool
 	stopJobs func(context.Context) // nil: none are run
 	control  *http.Server          // on the socket in the data directory; nil: there is none
+	patience time.Duration         // with a command that does not read
 }
 
 // handlers are the operations of the contract, a type for each tag. An operation that no tag has does not compile.
@@ -119,7 +120,7 @@ func New(ctx context.Context, config Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{core: k, metrics: newMetrics(), drains: config.Drain}
+	s := &Server{core: k, metrics: newMetrics(), drains: config.Drain, patience: stalledAfter}
 	if !config.CommandsOnly {
 		if s.handler, err = s.newHandler(config); err != nil {
 			return nil, errors.Join(err, s.Close())
