@@ -92,7 +92,7 @@ func (r *recorder) isComplete(t *testing.T) {
 	}
 	texts := 0
 	for _, name := range files {
-		if strings.HasSuffix(name, "_test.go") || slices.Contains([]string{"dialect.go", "cache.go"}, name) { // which ask for a lock, and for the schema
+		if strings.HasSuffix(name, "_test.go") || slices.Contains([]string{"dialect.go", "cache.go", "backup.go"}, name) { // which ask for a lock, for the schema, and look at a copy
 			continue
 		}
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
