@@ -73,7 +73,8 @@ func document(contentType string, content []byte) echo.HandlerFunc {
 }
 
 // readyz says whether this replica should get requests: the schema was brought up to date before it began to listen,
-// so what is left to ask is whether it is shutting down and whether the database answers.
+// so what is left to ask is whether it is shutting down and whether the database answers. A SQLite file that cannot be
+// written to, on a full disk, answers who reads, and there is no other replica to send them to: it is ready.
 func (s *Server) readyz(c echo.Context) error {
 	if s.stopping.Load() {
 		return c.String(http.StatusServiceUnavailable, "shutting down\n")

@@ -74,7 +74,7 @@ var sqliteFile = dialect{
 	queues:   true,
 	pollJobs: time.Second,
 	own:      ownSQLite,
-	open: func(path string, _ *outage) (write, read *sql.DB, remembers *cache, err error) {
+	open: func(path string, out *outage) (write, read *sql.DB, remembers *cache, err error) {
 		dsn := sqliteAt(path, "busy_timeout(1000)", "journal_mode(WAL)", "foreign_keys(ON)", "cache_size(-16000)",
 			"synchronous(FULL)", "fullfsync(ON)", "checkpoint_fullfsync(ON)") // the last two for macOS, whose fsync leaves it in the disk's cache
 		if read, err = sql.Open("sqlite", dsn+"&_pragma=query_only(ON)"); err != nil {
@@ -86,7 +86,7 @@ var sqliteFile = dialect{
 		if remembers, err = newCache(newChanges(read)); err != nil {
 			return nil, nil, nil, errors.Join(err, read.Close())
 		}
-		write = sql.OpenDB(newLane(remembers.changes, func() (driver.Conn, error) { return read.Driver().Open(dsn) }))
+		write = sql.OpenDB(newLane(remembers.changes, func() (driver.Conn, error) { return read.Driver().Open(dsn) }, out.found))
 		write.SetMaxIdleConns(mostMembers) // which cost next to nothing
 		return write, read, remembers, nil
 	},

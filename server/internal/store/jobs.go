@@ -92,7 +92,7 @@ func (w warnings) Handle(ctx context.Context, record slog.Record) error {
 	})
 	// database/sql rolls back a transaction whose context has ended, and then says no more than that.
 	calledOff := strings.Contains(text, context.Canceled.Error()) || strings.Contains(text, sql.ErrTxDone.Error())
-	if w.outage.explains(text) || (!ofJob && calledOff) {
+	if w.outage.explains(text, ofJob) || (!ofJob && calledOff) {
 		return nil
 	}
 	return w.Handler.Handle(ctx, record)

@@ -38,6 +38,7 @@ var errLaneClosed = errors.New("the database is closed")
 type lane struct {
 	connect func() (driver.Conn, error)
 	changes *changes
+	written func() // is called when something was written to the disk
 
 	waiting atomic.Int64
 	open    atomic.Bool   // whether a group has begun and has not ended
@@ -46,17 +47,19 @@ type lane struct {
 	conn   driver.Conn // nil: none is open
 	kept   map[string]*keptStatement
 	group  *group // nil: none has begun
+	wrote  bool   // the member that runs has changed a row
 	seen   int64  // PRAGMA data_version, which others' commits change
 	closed bool
 }
 
-func newLane(changes *changes, connect func() (driver.Conn, error)) *lane {
-	return &lane{connect: connect, changes: changes, turn: make(chan struct{}, 1)}
+func newLane(changes *changes, connect func() (driver.Conn, error), written func()) *lane {
+	return &lane{connect: connect, changes: changes, written: written, turn: make(chan struct{}, 1)}
 }
 
 // A group is the transactions that are committed together.
 type group struct {
 	members int
+	wrote   bool          // one of them has changed a row
 	err     error         // why none of them can be committed
 	done    chan struct{} // closed when they are, or are not
 }
@@ -148,6 +151,7 @@ func (l *lane) begin() error {
 		l.group = &group{done: make(chan struct{})}
 		l.open.Store(true)
 	}
+	l.wrote = false
 	return l.member("SAVEPOINT member")
 }
 
@@ -192,6 +196,7 @@ func (l *lane) leave(keep bool) error {
 		l.member("RELEASE member")
 	}
 	g.members++
+	g.wrote = g.wrote || keep && l.wrote
 	l.pass()
 	<-g.done
 	if g.err != nil && g.members > 1 {
@@ -240,6 +245,8 @@ func (l *lane) end() {
 	}
 	if g.err != nil {
 		l.command("ROLLBACK") // there is nothing to roll back where SQLite has done so by itself
+	} else if g.wrote {
+		l.written()
 	}
 	l.changes.end()
 	close(g.done)
@@ -325,13 +332,25 @@ func run[T any](l *lane, text string, do func(*keptStatement) (T, error)) (resul
 	}
 	s, err := l.statement(text)
 	if err == nil {
-		l.changes.touch(l.changes.of(text).writes)
+		writes := l.changes.of(text).writes
+		l.changes.touch(writes)
 		result, err = do(s)
+		l.wrote = l.wrote || err == nil && len(writes) > 0 && changedRows(result)
 	}
 	if endsGroup(err) {
 		l.group.err = err
 	}
 	return result, err
+}
+
+// changedRows tells whether a statement that may change rows has changed one. One that returns rows may have.
+func changedRows(result any) bool {
+	of, ok := result.(driver.Result)
+	if !ok {
+		return true
+	}
+	n, err := of.RowsAffected()
+	return err == nil && n > 0
 }
 
 // endsGroup tells whether SQLite may have rolled back more than the statement that failed.

@@ -15,17 +15,24 @@ import (
 )
 
 // An outage is what a store knows of whether its database can be used. It is told by whatever fails or succeeds, and says
-// in the log once that the database has gone, and once that it is back: what fails in between says nothing new.
+// in the log once that the database has gone, and once that it is back: what fails in between says nothing new. If that comes
+// and goes, the log has it once a minute.
 type outage struct {
 	mu    sync.Mutex
 	log   *slog.Logger    // nil: what fails is still told by Open
 	since time.Time       // zero: the database is there
+	over  time.Time       // when it was back
 	last  time.Time       // when something failed
+	told  time.Time       // when the log got the line of a loss
+	tells bool            // the log has the line of this outage
 	said  map[string]bool // what failed during this outage, or the one before: River logs the same again
 }
 
-// mostSaid is how many texts an outage keeps. There are few: of connections that break, and that cannot be made.
-const mostSaid = 64
+const (
+	mostSaid   = 64               // texts that are kept. There are few: of connections that break, and that cannot be made
+	quietFor   = time.Minute      // between two outages that the log has
+	repeatsFor = 10 * time.Second // after an outage, River still logs what has failed during it
+)
 
 // watch begins, or begins anew, to say in a log what is known.
 func (o *outage) watch(log *slog.Logger) {
@@ -43,7 +50,10 @@ func (o *outage) lost(err error) {
 		return
 	}
 	if o.since.IsZero() {
-		o.since, o.said = o.last, map[string]bool{driver.ErrBadConn.Error(): true}
+		o.since, o.tells, o.said = o.last, false, map[string]bool{driver.ErrBadConn.Error(): true}
+	}
+	if !o.tells && time.Since(o.told) >= quietFor {
+		o.tells, o.told = true, o.last
 		o.log.Error("the database cannot be used", "error", causeOf(err))
 	}
 	if len(o.said) < mostSaid {
@@ -55,10 +65,13 @@ func (o *outage) lost(err error) {
 func (o *outage) found() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.log != nil && !o.since.IsZero() {
-		o.log.Info("the database can be used again", "duration_ms", time.Since(o.since).Milliseconds())
-		o.since = time.Time{}
+	if o.log == nil || o.since.IsZero() {
+		return
 	}
+	if o.tells {
+		o.log.Info("the database can be used again", "duration_ms", time.Since(o.since).Milliseconds())
+	}
+	o.since, o.over = time.Time{}, time.Now()
 }
 
 // lasts tells whether the database is gone.
@@ -68,10 +81,13 @@ func (o *outage) lasts() bool {
 	return !o.since.IsZero()
 }
 
-// explains tells whether a text only repeats what an outage has failed with.
-func (o *outage) explains(text string) bool {
+// explains tells whether a text only repeats what an outage has failed with. Of a job it does so only while that lasts.
+func (o *outage) explains(text string, ofJob bool) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.since.IsZero() && (ofJob || time.Since(o.over) > repeatsFor) {
+		return false
+	}
 	for said := range o.said {
 		if strings.Contains(text, said) {
 			return true
@@ -90,13 +106,6 @@ func (p *pool) errorOf(err error) error {
 		err = fmt.Errorf("%w: %w", ErrAway, err)
 	}
 	return err
-}
-
-// committed tells the outage that something was written, where that shows it to be over.
-func (p *pool) committed() {
-	if p.full != nil {
-		p.outage.found()
-	}
 }
 
 // A witness tells an outage what becomes of connections to PostgreSQL, whoever uses them.

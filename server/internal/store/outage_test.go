@@ -3,10 +3,12 @@ package store
 import (
 	"bytes"
 	"errors"
+	"io"
 	"log/slog"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rejoin-dev/rejoin/gen"
@@ -41,10 +43,84 @@ func TestAFullDiskIsSaidOnceAndIsOverWithTheNextWrite(t *testing.T) {
 	if full < 5 || strings.Count(log.String(), "\n") != 1 || !strings.Contains(log.String(), "full") {
 		t.Errorf("%d of 10 writes found no room: %s", full, &log)
 	}
+	l.must(s.Ping(t.Context())) // who reads is served
+	for name, idle := range map[string]func(tx *Tx) error{
+		"reads": func(tx *Tx) error {
+			if _, err := tx.Auth.GetAccountByEmail(t.Context(), "nobody"); !errors.Is(err, ErrNotFound) {
+				return err
+			}
+			return nil
+		},
+		"changes no row": func(tx *Tx) error { return tx.Auth.exec(t.Context(), `DELETE FROM sessions WHERE token_hash = 'none'`) },
+	} {
+		if err := s.Tx(t.Context(), idle); err != nil || strings.Count(log.String(), "\n") != 1 {
+			t.Errorf("who %s (%v) is taken for the end of it: %s", name, err, &log)
+		}
+	}
+	undone := errors.New("undone")
+	if err := s.Tx(t.Context(), func(tx *Tx) error {
+		return errors.Join(tx.Auth.exec(t.Context(), `UPDATE counters SET value = value`), undone)
+	}); !errors.Is(err, undone) || strings.Count(log.String(), "\n") != 1 {
+		t.Errorf("who undoes what it wrote (%v) is taken for the end of it: %s", err, &log)
+	}
 	limit("1000000")
 	l.must(write())
 	l.must(write())
 	if strings.Count(log.String(), "\n") != 2 || !strings.Contains(log.String(), "again") {
 		t.Errorf("want a second line: %s", &log)
 	}
+}
+
+func TestAnOutageThatComesAndGoesIsSaidOnceAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		o := &outage{}
+		o.watch(slog.New(slog.NewTextHandler(&log, nil)))
+		lines := func(want int) {
+			t.Helper()
+			if got := strings.Count(log.String(), "\n"); got != want {
+				t.Errorf("got %d lines, want %d: %s", got, want, &log)
+			}
+		}
+		for range 50 {
+			o.lost(io.ErrUnexpectedEOF)
+			o.found()
+			time.Sleep(time.Second)
+		}
+		lines(2)
+		for range 20 { // one that lasts is said in the end
+			o.lost(io.ErrUnexpectedEOF)
+			time.Sleep(time.Second)
+		}
+		lines(3)
+		o.found()
+		lines(4)
+	})
+}
+
+func TestAnOutageHidesNoFailureButItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		text := slog.NewTextHandler(&log, nil)
+		o := &outage{}
+		o.watch(slog.New(text))
+		river := slog.New(warnings{text, o})
+		logs := func(of string, args ...any) bool {
+			log.Reset()
+			river.Warn(of, append(args, "error", "the mail server hung up: unexpected EOF")...)
+			return log.Len() > 0
+		}
+		o.lost(io.ErrUnexpectedEOF)
+		if logs("of the queue") || logs("of a job", "job_id", 7) {
+			t.Errorf("repeated while it lasts: %s", &log)
+		}
+		o.found()
+		if logs("of the queue") || !logs("of a job", "job_id", 7) {
+			t.Errorf("want what a job fails with, and not what was said: %s", &log)
+		}
+		time.Sleep(repeatsFor + time.Second)
+		if !logs("of the queue") {
+			t.Error("a failure is hidden after it is over")
+		}
+	})
 }

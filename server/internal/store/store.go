@@ -143,7 +143,6 @@ func (s *Store) Tx(ctx context.Context, fn func(*Tx) error) error {
 	var err error
 	for attempt := range txAttempts {
 		if err = s.tryTx(ctx, fn); err == nil {
-			s.write.committed()
 			return nil
 		}
 		if !s.write.mayRetry(err) {
