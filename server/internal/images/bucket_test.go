@@ -20,6 +20,7 @@ import (
 
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
+	"github.com/minio/minio-go/v7/pkg/credentials"
 )
 
 // A fake is an S3 service in this process, with a bucket of which a prefix is ours.
@@ -334,7 +335,7 @@ func TestOnlyAWSSeesTheRoleOfTheMachine(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		keys, err := b.keys.Get()
+		keys, err := b.keys.GetWithContext(&credentials.CredContext{Client: b.client, Context: t.Context()})
 		if got := keys.AccessKeyID + " at " + b.root; err != nil || got != want {
 			t.Errorf("%s: got %s (%v), want %s", where, got, err, want)
 		}
