@@ -12,6 +12,7 @@ import (
 
 	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/server/internal/backup"
+	"github.com/rejoin-dev/rejoin/server/internal/images"
 	"github.com/rejoin-dev/rejoin/server/internal/owner"
 )
 
@@ -91,8 +92,8 @@ func (s *Server) answerBackup(w http.ResponseWriter, r *http.Request, config Con
 func (s *Server) backup(ctx context.Context, to io.Writer, config Config) (err error) {
 	kept := s.images
 	if config.CommandsOnly {
-		if kept, err = s.openImages(ctx, config); err != nil {
-			return err
+		if kept, err = images.OpenToRead(ctx, config.ImagesAt(), s.log); err != nil {
+			return fmt.Errorf("images cannot be read: %w", err)
 		}
 		defer func() { err = errors.Join(err, kept.Close()) }()
 	}

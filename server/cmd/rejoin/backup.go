@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/rejoin-dev/rejoin/server"
 	"github.com/rejoin-dev/rejoin/server/internal/backup"
@@ -46,23 +47,61 @@ func (c backupCommand) Run(ctx context.Context, t terminal) error {
 		return err
 	}
 	fmt.Fprintf(t.err, "rejoin: backed up the database (%d bytes) and %d images\n", made.Database, made.Images)
+	if made.Missing > 0 {
+		return fmt.Errorf("%d images that the database refers to were not found where images are kept; --images names another place. The backup is kept, whole but for them", made.Missing)
+	}
 	return nil
 }
 
 // write writes a file that is there once it is whole.
 func (c backupCommand) write(t terminal, fill func(io.Writer) error) error {
-	switch {
-	case c.File == "-":
-		return fill(t.out)
-	case c.Overwrite:
+	if c.File == "-" {
+		return fill(destination{t.out, "standard output"})
+	}
+	begun, filled := false, false
+	into := func(to io.Writer) error {
+		begun = true
+		err := fill(destination{to, c.File})
+		filled = err == nil
+		return err
+	}
+	place := durable.Create
+	if c.Overwrite {
+		place = durable.Write
 		if info, err := os.Lstat(c.File); err == nil && !info.Mode().IsRegular() {
 			return fmt.Errorf("%s is not a regular file, and is not replaced; to write into it, let - be the file and redirect the output", c.File)
 		}
-		return durable.Write(c.File, fill)
 	}
-	err := durable.Create(c.File, fill)
-	if errors.Is(err, fs.ErrExist) {
+	err := place(c.File, into)
+	switch {
+	case errors.Is(err, fs.ErrExist):
 		return fmt.Errorf("%s is there already; --overwrite replaces it", c.File)
+	case err != nil && !begun: // the error names a file that nobody has asked for
+		return fmt.Errorf("no file can be made in %s: %w", filepath.Dir(c.File), reason(err))
+	case err != nil && filled:
+		return fmt.Errorf("%s cannot be written: %w", c.File, reason(err))
+	}
+	return err
+}
+
+// A destination says, when it cannot be written, what it is to the user.
+type destination struct {
+	io.Writer
+	name string
+}
+
+func (d destination) Write(p []byte) (int, error) {
+	n, err := d.Writer.Write(p)
+	if err != nil {
+		err = fmt.Errorf("%s cannot be written: %w", d.name, reason(err))
+	}
+	return n, err
+}
+
+// reason is why the system refuses, without the name of the file.
+func reason(err error) error {
+	if system := syscall.Errno(0); errors.As(err, &system) {
+		return system
 	}
 	return err
 }
@@ -97,7 +136,7 @@ func (c restoreCommand) Run(ctx context.Context, t terminal) error {
 	fmt.Fprintf(t.err, "rejoin: restored the database (%d bytes) and %d images, as they were at %s\n",
 		read.Database, read.Images, read.Made.Format("2006-01-02 15:04:05 UTC"))
 	if missing > 0 {
-		fmt.Fprintf(t.err, "rejoin: %d images that the database refers to are not in the backup\n", missing)
+		fmt.Fprintf(t.err, "rejoin: warning: %d images that the database refers to are not in the backup\n", missing)
 	}
 	return nil
 }

@@ -227,3 +227,55 @@ func TestADamagedBackupIsRefusedAndNothingIsKept(t *testing.T) {
 		}
 	}
 }
+
+func TestABackupWithoutAnImageIsKeptAndFails(t *testing.T) {
+	dir := t.TempDir()
+	data, pictures := filepath.Join(dir, "data"), filepath.Join(dir, "pictures")
+	const text = "rejoin: 1 images that the database refers to were not found where images are kept"
+	fails := func(file string) {
+		t.Helper()
+		file = filepath.Join(dir, file)
+		code, _, stderr := rejoin("backup", "--data", data, file)
+		if code != 1 || !strings.Contains(stderr, text) || !strings.Contains(stderr, "and 0 images") {
+			t.Errorf("backup: %d %q", code, stderr)
+		}
+		code, _, stderr = rejoin("restore", "--data", file+".again", file)
+		if code != 0 || !strings.Contains(stderr, "warning: 1 images") {
+			t.Errorf("restore: %d %q", code, stderr)
+		}
+	}
+	t.Run("serve", func(t *testing.T) {
+		_, base := serve(t, "--data", data, "--images", pictures)
+		callerOf(t, data, base).club()
+		http.DefaultClient.CloseIdleConnections()
+	})
+	fails("stopped.tar")
+	if _, err := os.Lstat(filepath.Join(data, "images")); err == nil {
+		t.Error("a backup has made a directory for images")
+	}
+	if code, _, stderr := rejoin("backup", "--data", data, "--images", pictures, filepath.Join(dir, "good.tar")); code != 0 || !strings.Contains(stderr, "and 1 images") {
+		t.Errorf("with --images: %d %q", code, stderr)
+	}
+	serve(t, "--data", data)
+	fails("running.tar")
+}
+
+func TestABackupThatCannotBeWrittenSaysSo(t *testing.T) {
+	dir := t.TempDir()
+	data := filepath.Join(dir, "data")
+	t.Run("serve", func(t *testing.T) { serve(t, "--data", data) })
+	code, _, stderr := rejoin("backup", "--data", data, filepath.Join(dir, "nowhere", "b.tar"))
+	if want := "rejoin: no file can be made in " + filepath.Join(dir, "nowhere") + ": no such file or directory\n"; code != 1 || stderr != want {
+		t.Errorf("into a directory that is not there: %d %q, want %q", code, stderr, want)
+	}
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	var said bytes.Buffer
+	code = run(t.Context(), []string{"backup", "--data", data, "-"}, terminal{strings.NewReader(""), full, &said})
+	if want := "rejoin: standard output cannot be written: no space left on device\n"; code != 1 || said.String() != want {
+		t.Errorf("where there is no room: %d %q, want %q", code, said.String(), want)
+	}
+}

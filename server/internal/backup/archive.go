@@ -16,6 +16,7 @@ import (
 	"hash"
 	"io"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -44,13 +45,18 @@ type Summary struct {
 	Manifest
 	Database int64 // in bytes
 	Images   int
+	Missing  int // images that the database refers to and that were not found when it was made
 }
+
+// missingRecord, at the end of an archive, is how many images it goes without, if it does.
+const missingRecord = "REJOIN.missing"
 
 // A writer writes an archive.
 type writer struct {
-	tar *tar.Writer
-	sum hash.Hash
-	now time.Time
+	tar     *tar.Writer
+	sum     hash.Hash
+	now     time.Time
+	missing int
 }
 
 func newWriter(to io.Writer, m Manifest) (*writer, error) {
@@ -64,7 +70,7 @@ func newWriter(to io.Writer, m Manifest) (*writer, error) {
 
 // add writes a part of a known size.
 func (w *writer) add(name string, size int64, content io.Reader) error {
-	if err := w.header(name, size); err != nil {
+	if err := w.tar.WriteHeader(w.header(name, size)); err != nil {
 		return err
 	}
 	begin(w.sum, name, size)
@@ -75,14 +81,18 @@ func (w *writer) add(name string, size int64, content io.Reader) error {
 	return err
 }
 
-func (w *writer) header(name string, size int64) error {
-	return w.tar.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: size, Mode: 0o600, ModTime: w.now})
+func (w *writer) header(name string, size int64) *tar.Header {
+	return &tar.Header{Typeflag: tar.TypeReg, Name: name, Size: size, Mode: 0o600, ModTime: w.now}
 }
 
-// close writes the checksum.
+// close writes the checksum, and what is missing.
 func (w *writer) close() error {
 	sum := hex.EncodeToString(w.sum.Sum(nil))
-	if err := w.header(sumName, int64(len(sum))); err != nil {
+	header := w.header(sumName, int64(len(sum)))
+	if w.missing > 0 {
+		header.PAXRecords = map[string]string{missingRecord: strconv.Itoa(w.missing)}
+	}
+	if err := w.tar.WriteHeader(header); err != nil {
 		return err
 	}
 	if _, err := io.WriteString(w.tar, sum); err != nil {
@@ -104,18 +114,27 @@ const maxSmall = 64 << 10 // of what is read into memory
 
 // Read validates an archive as it is read to its end, and hands each part to keep, the database first. What keep has got
 // is good only if Read returns no error in the end. If ctx ends, so does Read, with its cause, and a read or write that
-// waits in the system is left behind.
+// waits in the system is left behind. That from cannot be read is returned as from says it: it is no fault of the archive.
 func Read(ctx context.Context, from io.Reader, keep func(name string, content io.Reader) error) (s Summary, err error) {
 	passed, pass := io.Pipe()
 	defer passed.Close()
+	broken := make(chan error, 1)
 	go func() {
 		_, err := io.Copy(pass, from)
+		broken <- err
 		pass.CloseWithError(err)
 	}()
 	defer context.AfterFunc(ctx, func() { passed.CloseWithError(context.Cause(ctx)) })()
 	s, err = readAll(passed, keep)
 	if err != nil && ctx.Err() != nil {
-		err = context.Cause(ctx)
+		return s, context.Cause(ctx)
+	}
+	select {
+	case why := <-broken:
+		if err != nil && why != nil {
+			err = why
+		}
+	default:
 	}
 	return s, err
 }
@@ -132,6 +151,7 @@ func readAll(from io.Reader, keep func(name string, content io.Reader) error) (s
 		case !isPart(header, n):
 			return s, fmt.Errorf("%w: it holds %q", errForeign, header.Name)
 		case header.Name == sumName:
+			s.Missing, _ = strconv.Atoi(header.PAXRecords[missingRecord])
 			return s, readEnd(from, r, sum)
 		}
 		begin(sum, header.Name, header.Size)

@@ -17,7 +17,8 @@ import (
 )
 
 // Write writes a backup of a database that is in use, as it is at one moment, and of the images that it refers to. Others
-// read and write meanwhile. An image that is removed meanwhile is left out, and so is one that was lost; missing is told.
+// read and write meanwhile. An image that is removed meanwhile is left out, and so is one that was lost; missing is told, and
+// the archive says how many they are.
 func Write(ctx context.Context, to io.Writer, data *store.Store, kept *images.Store, contract string, missing func(id string)) (err error) {
 	snapshot, err := data.Snapshot(ctx)
 	if err != nil {
@@ -34,6 +35,7 @@ func Write(ctx context.Context, to io.Writer, data *store.Store, kept *images.St
 	if err := snapshot.EachImage(ctx, func(id string) error {
 		image, err := kept.Get(ctx, id)
 		if errors.Is(err, images.ErrNotFound) {
+			w.missing++
 			missing(id)
 			return nil
 		}
@@ -135,7 +137,21 @@ func collect(path string, content io.Reader) error {
 	return errors.Join(err, file.Close())
 }
 
-// Pass passes a backup on, and validates it.
+// errBrokenOff is for the maker of a backup who has not got all of it.
+var errBrokenOff = errors.New("the server broke the backup off; if one runs, its log says why")
+
+// Pass passes on a backup that is being made, and validates it. That to cannot be written is returned as to says it.
 func Pass(ctx context.Context, from io.Reader, to io.Writer) (Summary, error) {
-	return Read(ctx, io.TeeReader(from, to), func(string, io.Reader) error { return nil })
+	return Read(ctx, io.TeeReader(maker{from}, to), func(string, io.Reader) error { return nil })
+}
+
+// A maker is a stream that does not end before its time without saying so.
+type maker struct{ io.Reader }
+
+func (m maker) Read(p []byte) (int, error) {
+	n, err := m.Reader.Read(p)
+	if err != nil && err != io.EOF {
+		err = errBrokenOff
+	}
+	return n, err
 }

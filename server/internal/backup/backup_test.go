@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/rejoin-dev/rejoin/server/internal/images"
@@ -113,6 +115,16 @@ func TestARestoreRefusesADirectoryWithAPartOfADatabase(t *testing.T) {
 		_, _, err := Restore(t.Context(), bytes.NewReader(archive.Bytes()), path, nil)
 		if err == nil || !strings.Contains(err.Error(), databaseName+end+";") {
 			t.Errorf("beside %s: %v", databaseName+end, err)
+		}
+	}
+}
+
+func TestABackupThatItsMakerBreaksOffIsNotCalledDamaged(t *testing.T) {
+	whole := backupOf(t).Bytes()
+	for _, n := range []int{0, 100, len(whole) / 2, len(whole) - 2048, len(whole) - 512} {
+		from := io.MultiReader(bytes.NewReader(whole[:n]), iotest.ErrReader(io.ErrUnexpectedEOF))
+		if _, err := Pass(t.Context(), from, io.Discard); err != errBrokenOff {
+			t.Errorf("after %d bytes: %v", n, err)
 		}
 	}
 }

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"os"
 	"strings"
 
 	"github.com/gabriel-vasile/mimetype"
@@ -63,6 +65,22 @@ func Open(ctx context.Context, where string, log *slog.Logger) (*Store, error) {
 	}
 	return &Store{place: place, log: log}, nil
 }
+
+// OpenToRead does what Open does for those who only read, and makes nothing: a folder that is not there has no images.
+func OpenToRead(ctx context.Context, where string, log *slog.Logger) (*Store, error) {
+	if !strings.Contains(where, "://") {
+		if _, err := os.Stat(where); errors.Is(err, fs.ErrNotExist) {
+			return &Store{place: nowhere{}, log: log}, nil
+		}
+	}
+	return Open(ctx, where, log)
+}
+
+// nowhere is a place to read from that is not there.
+type nowhere struct{ place }
+
+func (nowhere) get(context.Context, string) (io.ReadCloser, int64, error) { return nil, 0, ErrNotFound }
+func (nowhere) close() error                                              { return nil }
 
 func open(ctx context.Context, where string) (place, error) {
 	if !strings.Contains(where, "://") {
