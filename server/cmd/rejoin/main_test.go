@@ -194,7 +194,7 @@ func TestATokenNeedsTheDatabaseAlone(t *testing.T) {
 	if code, token, stderr := rejoin("token", "--data", data, away, "--email", "owner@rejoin.local"); code != 0 || len(token) != 65 {
 		t.Errorf("with the images away: %d %q %q", code, token, stderr)
 	}
-	if code, _, stderr := rejoin("backup", "--data", data, away, "-"); code != 1 || !strings.Contains(stderr, "images cannot be kept") {
+	if code, _, stderr := rejoin("backup", "--data", data, away, "-"); code != 1 || !strings.Contains(stderr, "images cannot be read") {
 		t.Errorf("a backup: %d %q, want that the images are away", code, stderr)
 	}
 }
