@@ -1,4 +1,5 @@
-// Package owner lets one process at a time have a data directory, so that all that changes its data is in one place.
+// Package owner lets one process at a time have a data directory, so that all that changes its data is in one place. Other
+// processes ask the owner through a socket in the directory: it listens on Listen, and At is their client.
 package owner
 
 import (
