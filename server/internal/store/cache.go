@@ -179,7 +179,7 @@ func (c *changes) untouched(reads []*version) bool {
 	return !slices.ContainsFunc(reads, func(table *version) bool { return c.touched[table] })
 }
 
-// begin says that the tables that were touched are about to change, whoever looks: until end, nobody is told what they held.
+// begin says that the tables that were touched are about to change, whoever looks: until end, nothing of them is remembered.
 func (c *changes) begin() {
 	for table := range c.touched {
 		table.Add(1)

@@ -83,7 +83,7 @@ func (r *recorder) explain(t *testing.T, s *Store) {
 	}
 }
 
-// isComplete holds what was recorded against the source of the package: every text of SQL in it has been part of a statement.
+// isComplete compares what was recorded with the source of the package: every text of SQL in it has been part of a statement.
 func (r *recorder) isComplete(t *testing.T) {
 	t.Helper()
 	files, err := filepath.Glob("*.go")

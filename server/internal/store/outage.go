@@ -14,18 +14,18 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// An outage is what a store knows of whether its database can be used. It is told by whatever fails or succeeds, and says
+// An outage is what a store knows of whether its database can be used. Whatever fails or succeeds reports to it, and it says
 // in the log once that the database has gone, and once that it is back: what fails in between says nothing new. If that comes
 // and goes, the log has it once a minute.
 type outage struct {
-	mu    sync.Mutex
-	log   *slog.Logger    // nil: what fails is still told by Open
-	since time.Time       // zero: the database is there
-	over  time.Time       // when it was back
-	last  time.Time       // when something failed
-	told  time.Time       // when the log got the line of a loss
-	tells bool            // the log has the line of this outage
-	said  map[string]bool // what failed during this outage, or the one before: River logs the same again
+	mu       sync.Mutex
+	log      *slog.Logger    // nil: what fails is still reported by Open
+	since    time.Time       // zero: the database is there
+	over     time.Time       // when it was back
+	last     time.Time       // when something failed
+	loggedAt time.Time       // when the log got the line of a loss
+	logged   bool            // the log has the line of this outage
+	said     map[string]bool // what failed during this outage, or the one before: River logs the same again
 }
 
 const (
@@ -41,7 +41,7 @@ func (o *outage) watch(log *slog.Logger) {
 	o.log, o.since = log, time.Time{}
 }
 
-// lost is told why the database cannot be used.
+// lost is called with why the database cannot be used.
 func (o *outage) lost(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -50,10 +50,10 @@ func (o *outage) lost(err error) {
 		return
 	}
 	if o.since.IsZero() {
-		o.since, o.tells, o.said = o.last, false, map[string]bool{driver.ErrBadConn.Error(): true}
+		o.since, o.logged, o.said = o.last, false, map[string]bool{driver.ErrBadConn.Error(): true}
 	}
-	if !o.tells && time.Since(o.told) >= quietFor {
-		o.tells, o.told = true, o.last
+	if !o.logged && time.Since(o.loggedAt) >= quietFor {
+		o.logged, o.loggedAt = true, o.last
 		o.log.Error("the database cannot be used", "error", causeOf(err))
 	}
 	if len(o.said) < mostSaid {
@@ -61,14 +61,14 @@ func (o *outage) lost(err error) {
 	}
 }
 
-// found is told that the database can be used.
+// found is called when the database can be used.
 func (o *outage) found() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.log == nil || o.since.IsZero() {
 		return
 	}
-	if o.tells {
+	if o.logged {
 		o.log.Info("the database can be used again", "duration_ms", time.Since(o.since).Milliseconds())
 	}
 	o.since, o.over = time.Time{}, time.Now()
