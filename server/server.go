@@ -196,14 +196,23 @@ func ipExtractor(trusted []netip.Prefix) echo.IPExtractor {
 // Handler answers requests. The timeouts of Serve are not part of it.
 func (s *Server) Handler() http.Handler { return s.handler }
 
-// shutdownTimeout is how long running requests may take to finish once the server is to stop.
-const shutdownTimeout = 20 * time.Second
+// How long a server may take to stop, once it does not drain any more: it ends within 25 seconds at the default of the
+// command line, in which most supervisors do not kill it.
+const (
+	// settling is how long connections stay open on which nothing is asked: a request may be on its way.
+	settling = time.Second
+	// answering is how long requests that run after that may take to finish.
+	answering = 12 * time.Second
+	// closing is how long jobs that run then may take to finish.
+	closing = 3 * time.Second
+)
 
 // Serve answers on a listener until ctx ends or somebody closes the listener. If ctx ends, it drains first: /readyz says no,
 // and each answer ends its connection, but all is answered as before, for the time of Config.Drain or until the listener is
-// closed. Then no new connection is taken, and Serve returns when the running requests have finished, at the latest after
-// 20 seconds. It closes the listener.
+// closed. Then no new connection is taken, those that are open may ask once more, and Serve returns when the running requests
+// have finished, at the latest after 13 seconds. It closes the listener.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+	open := newConnections()
 	web := &http.Server{
 		Handler:           s.movingOn(s.handler),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -211,6 +220,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       120 * time.Second,
 		MaxHeaderBytes:    64 << 10,
+		ConnState:         open.note,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	failed := make(chan error, 1)
@@ -225,7 +235,9 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		s.stopping.Store(true)
 		s.drain(failed)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	listener.Close()
+	open.settle(settling)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answering)
 	defer cancel()
 	if err := web.Shutdown(ctx); err != nil {
 		return errors.Join(fmt.Errorf("some requests did not finish in time: %w", err), web.Close())
@@ -256,10 +268,10 @@ func (s *Server) movingOn(next http.Handler) http.Handler {
 	})
 }
 
-// Close ends the background work, waiting for what runs of it for at most 20 seconds, and closes the database and the
+// Close ends the background work, waiting for what runs of it for at most 3 seconds, and closes the database and the
 // images. No request may be running.
 func (s *Server) Close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), closing)
 	defer cancel()
 	s.stopControl(ctx)
 	if s.stopJobs != nil {

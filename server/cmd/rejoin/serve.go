@@ -17,7 +17,6 @@ import (
 
 	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/server"
-	"github.com/rejoin-dev/rejoin/server/internal/cause"
 	"github.com/rejoin-dev/rejoin/server/internal/mailer"
 	"github.com/rejoin-dev/rejoin/server/internal/origin"
 )
@@ -90,18 +89,6 @@ func (c serveCommand) trusted() ([]netip.Prefix, error) {
 		networks = append(networks, network)
 	}
 	return networks, nil
-}
-
-// listen listens on the address that a flag gives.
-func listen(flag, address string) (net.Listener, error) {
-	listener, err := net.Listen("tcp", address)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("%s is in use already; choose another address with %s", address, flag)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s cannot be listened on: %w", flag, cause.Of(err))
-	}
-	return listener, nil
 }
 
 func (c serveCommand) Run(ctx context.Context, t terminal) (err error) {

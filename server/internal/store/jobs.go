@@ -19,7 +19,7 @@ const (
 	keepJobs    = time.Hour              // that are done
 	loseJobs    = 5 * time.Minute        // after which a job of a process that was killed is run again
 	jobDeadline = time.Minute
-	heedStop    = 5 * time.Second // for a job that is called off
+	heedStop    = 2 * time.Second // for a job that is called off
 )
 
 // Jobs enqueues background work. A job runs after its transaction was committed, in whichever process works, and runs
