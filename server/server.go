@@ -224,7 +224,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- web.Serve(listener) }()
+	go func() { failed <- web.Serve(listener); close(failed) }()
 	select {
 	case err := <-failed:
 		if !errors.Is(err, net.ErrClosed) {
@@ -236,6 +236,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		s.drain(failed)
 	}
 	listener.Close()
+	<-failed
 	open.settle(settling)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answering)
 	defer cancel()
