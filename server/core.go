@@ -14,6 +14,7 @@ import (
 
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/server/internal/images"
+	"github.com/rejoin-dev/rejoin/server/internal/logsample"
 	"github.com/rejoin-dev/rejoin/server/internal/mailer"
 	"github.com/rejoin-dev/rejoin/server/internal/password"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
@@ -37,6 +38,7 @@ func newCore(ctx context.Context, config Config) (*core, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
+	log = slog.New(logsample.New(log.Handler()))
 	now, newID := config.Now, config.NewID
 	if now == nil {
 		now = time.Now

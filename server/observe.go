@@ -1,8 +1,10 @@
 package server
 
 import (
+	"context"
 	"log/slog"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -39,6 +41,26 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		s.log.LogAttrs(ctx, slog.LevelInfo, "request", line...)
 		return nil
 	}
+}
+
+// listening is the log of net/http. What it says of single connections matters to nobody else; that it cannot accept any is
+// an error, such as when the system has no files left.
+type listening struct{ slog.Handler }
+
+// Enabled lets everything come to Handle.
+func (l listening) Enabled(context.Context, slog.Level) bool { return true }
+
+// Handle logs a line if its level asks for it.
+func (l listening) Handle(ctx context.Context, record slog.Record) error {
+	if strings.HasPrefix(record.Message, "http: Accept error: ") {
+		reason := record.Message
+		record = slog.NewRecord(record.Time, slog.LevelError, "connections cannot be accepted", record.PC)
+		record.AddAttrs(slog.String("error", reason))
+	}
+	if !l.Handler.Enabled(ctx, record.Level) {
+		return nil
+	}
+	return l.Handler.Handle(ctx, record)
 }
 
 // metrics are what /metrics shows. They have a registry of their own, so that several servers fit into one process.

@@ -221,7 +221,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		IdleTimeout:       120 * time.Second,
 		MaxHeaderBytes:    64 << 10,
 		ConnState:         open.note,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(listening{s.log.Handler()}, slog.LevelDebug),
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- web.Serve(listener); close(failed) }()

@@ -35,23 +35,36 @@ type process struct {
 func start(t *testing.T, in io.Reader, args ...string) *process {
 	t.Helper()
 	p := &process{Cmd: exec.Command(os.Args[0], args...), t: t}
-	p.Env = append(os.Environ(), mainEnv+"=yes")
-	p.Stdin, p.Stdout, p.Stderr = in, &p.stdout, &p.stderr
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { p.Process.Kill() })
+	p.Stdin = in
+	p.run()
 	return p
+}
+
+// run starts the process, which may be a shell that becomes `rejoin`.
+func (p *process) run() {
+	p.t.Helper()
+	p.Env = append(os.Environ(), mainEnv+"=yes")
+	p.Stdout, p.Stderr = &p.stdout, &p.stderr
+	if err := p.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { p.Process.Kill() })
 }
 
 // serveApart starts a server and returns its base URL once it answers.
 func serveApart(t *testing.T, args ...string) (p *process, base string) {
 	t.Helper()
 	p = start(t, nil, append([]string{"serve", "--addr=127.0.0.1:0"}, args...)...)
+	return p, p.answers()
+}
+
+// answers returns the base URL of a server once it answers.
+func (p *process) answers() (base string) {
+	p.t.Helper()
 	p.until("it does not start", func() bool {
 		return strings.Contains(p.stderr.String(), "msg=started") && strings.HasSuffix(p.stdout.String(), "\n\n")
 	})
-	return p, regexp.MustCompile(`http://127\.0\.0\.1:\d+`).FindString(p.stdout.String())
+	return regexp.MustCompile(`http://127\.0\.0\.1:\d+`).FindString(p.stdout.String())
 }
 
 func (p *process) until(what string, done func() bool) {
