@@ -17,7 +17,8 @@ import (
 const limitedMember = "email"
 
 // limits are how often operations may be called, by the class that they name in x-rate-limit: by the address that a request
-// comes from and by the account that it is about. They are kept in memory: every replica has its own.
+// comes from and by the account that it is about. Where anybody may name an account, it is limited for each network by
+// itself, so that nobody can use up what another may ask. They are kept in memory: every replica has its own.
 type limits struct {
 	now     func() time.Time
 	classes map[string]limitPair
@@ -29,7 +30,7 @@ type limitPair struct{ address, account *ratelimit.Limiter }
 func newLimits(operations api.List, now func() time.Time) (*limits, error) {
 	l := &limits{now: now, classes: map[string]limitPair{
 		"sign-in": { // who is calling is what they find out
-			address: ratelimit.New(30, time.Second),
+			address: ratelimit.New(120, time.Second),
 			account: ratelimit.New(10, 10*time.Second),
 		},
 		"session": {
@@ -75,7 +76,7 @@ func (l *limits) checkAccount(next echo.HandlerFunc) echo.HandlerFunc {
 		if pair, limited := l.of(op); limited {
 			key := strconv.FormatInt(actorFrom(r.Context()).account, 10)
 			if len(op.Schemes) == 0 {
-				key = strings.ToLower(emailIn(r))
+				key = strings.ToLower(emailIn(r)) + " " + ratelimit.Network(contract.AddressFrom(r.Context()))
 			}
 			if err := l.check(pair.account, key); err != nil {
 				return err

@@ -30,30 +30,30 @@ func TestAnAddressIsLimitedBeforeItsBodyIsRead(t *testing.T) {
 	ask := func(i int) *http.Request {
 		return jsonRequest("/auth/resend-code", "", map[string]any{"email": fmt.Sprintf("%d@example.com", i)})
 	}
-	for i := range 30 {
+	for i := range 120 {
 		r := ask(i)
 		r.Header.Set("X-Forwarded-For", fmt.Sprintf("203.0.113.%d", i))
 		if w := send(s.Handler(), r); w.Code != http.StatusOK {
 			t.Fatalf("request %d: got %d %s", i+1, w.Code, w.Body)
 		}
 	}
-	r := ask(31)
+	r := ask(121)
 	r.Header.Set("X-Forwarded-For", "203.0.113.99")
 	r.Body = io.NopCloser(unread{t})
 	w := send(s.Handler(), r)
 	if problem := problemOf(t, w); w.Code != http.StatusTooManyRequests || problem.Body.Code != gen.ProblemCodeRateLimited || w.Header().Get("Retry-After") != "1" {
 		t.Errorf("got %d %s, Retry-After %s; want 429 rate_limited, and to come again in a second", w.Code, w.Body, w.Header().Get("Retry-After"))
 	}
-	other := ask(32)
+	other := ask(122)
 	other.RemoteAddr = "192.0.2.2:1234"
 	if w := send(s.Handler(), other); w.Code != http.StatusOK {
 		t.Errorf("another address: got %d", w.Code)
 	}
 	now = now.Add(time.Second)
-	if w := send(s.Handler(), ask(33)); w.Code != http.StatusOK {
+	if w := send(s.Handler(), ask(123)); w.Code != http.StatusOK {
 		t.Errorf("a second later: got %d", w.Code)
 	}
-	for range 30 { // what has no limit is not counted and not refused
+	for range 130 { // what has no limit is not counted and not refused
 		if w := send(s.Handler(), request("GET", "/servers", "")); w.Code != http.StatusUnauthorized {
 			t.Fatalf("GET /servers: got %d", w.Code)
 		}
@@ -71,24 +71,24 @@ func TestATrustedProxySaysWhoseRequestsAreCounted(t *testing.T) {
 		r.Header.Set("X-Forwarded-For", fmt.Sprintf("198.51.100.%d, %s", i, address)) // the left one is the client's word
 		return send(s.Handler(), r).Code
 	}
-	for i := range 31 {
-		if got := from(i, fmt.Sprintf("2001:db8::%d", i)); (got == http.StatusOK) != (i < 30) {
+	for i := range 121 {
+		if got := from(i, fmt.Sprintf("2001:db8::%d", i)); (got == http.StatusOK) != (i < 120) {
 			t.Errorf("request %d: got %d", i+1, got)
 		}
 	}
-	if got := from(31, "203.0.113.9"); got != http.StatusOK {
+	if got := from(121, "203.0.113.9"); got != http.StatusOK {
 		t.Errorf("another client of the proxy: got %d", got)
 	}
 }
 
-func TestAnAccountIsLimitedWhereverTheRequestsComeFrom(t *testing.T) {
+func TestAnAccountIsLimitedForEachNetworkByItself(t *testing.T) {
 	s := open(t, onSQLite(t))
 	now := time.Now()
 	s.now = func() time.Time { return now }
 	s.passwords.Compare = func(string, string) (bool, error) { return false, nil }
 	from := func(i int, email string) (status int, retryAfter string) {
 		r := jsonRequest("/auth/login", "", map[string]any{"email": email, "password": passphrase})
-		r.RemoteAddr = fmt.Sprintf("198.51.100.%d:1234", i)
+		r.RemoteAddr = fmt.Sprintf("[2001:db8:0:1::%d]:1234", i)
 		w := send(s.Handler(), r)
 		return w.Code, w.Header().Get("Retry-After")
 	}
@@ -103,6 +103,11 @@ func TestAnAccountIsLimitedWhereverTheRequestsComeFrom(t *testing.T) {
 	}
 	if got, _ := from(11, "b@example.com"); got != http.StatusUnauthorized {
 		t.Errorf("another account: got %d", got)
+	}
+	r := jsonRequest("/auth/login", "", map[string]any{"email": "a@example.com", "password": passphrase})
+	r.RemoteAddr = "[2001:db8:0:2::1]:1234"
+	if got := send(s.Handler(), r).Code; got != http.StatusUnauthorized {
+		t.Errorf("another network, whose tries these were not: got %d", got)
 	}
 	now = now.Add(8 * time.Second)
 	if got, _ := from(11, "a@example.com"); got != http.StatusUnauthorized {

@@ -1,4 +1,4 @@
-// Package password hashes passwords and checks them, in bounded memory.
+// Package password hashes passwords and checks them, in bounded memory, and in a fair order.
 package password
 
 import (
@@ -18,33 +18,25 @@ var params = argon2id.Params{Memory: 19456, Iterations: 2, Parallelism: 1, SaltL
 // nobodysHash is of a password that nobody knows. What is checked against it takes as long as against anybody's.
 const nobodysHash = "$argon2id$v=19$m=19456,t=2,p=1$X4M324ysvUjRwXqgsZjA8Q$dXnkwjFxXMqd58o50IgsgNtoESryUc7f0mj4PwogDCw"
 
-// linePerWorker is how many may wait for each that is at work: about as many as are served within a second.
-const linePerWorker = 25
-
-// A Hasher hashes and checks passwords, as many at once as there are processors, with a line of bounded length before
-// that: however many log in, memory stays bounded, and who cannot be served soon is told so at once, by ErrBusy. It is
-// safe for concurrent use. It must not be called inside a transaction, which would then last as long.
+// A Hasher hashes and checks passwords, as many at once as there are processors. Everybody else waits in a line of bounded
+// length: however many log in, memory stays bounded, and who cannot be served soon is told so at once, by ErrBusy. The
+// networks in line take turns, so that a flood keeps others waiting by no more than one turn; see Caller. It is safe for
+// concurrent use. It must not be called inside a transaction, which would then last as long.
 type Hasher struct {
 	// Compare tells whether a hash was made of a password. New sets it; a test may watch or replace it.
 	Compare func(password, hash string) (same bool, err error)
 
-	atWork chan struct{}
-	inLine chan struct{} // those at work among them
+	line *line
 }
 
 // New returns a Hasher for the processors of this machine.
 func New() *Hasher {
-	workers := runtime.GOMAXPROCS(0)
-	return &Hasher{
-		Compare: argon2id.ComparePasswordAndHash,
-		atWork:  make(chan struct{}, workers),
-		inLine:  make(chan struct{}, workers*(1+linePerWorker)),
-	}
+	return &Hasher{Compare: argon2id.ComparePasswordAndHash, line: newLine(runtime.GOMAXPROCS(0))}
 }
 
 // Hash returns what is kept of a password. Waiting for its turn ends with the context.
-func (h *Hasher) Hash(ctx context.Context, password string) (hash string, err error) {
-	err = h.whenFree(ctx, func() error {
+func (h *Hasher) Hash(ctx context.Context, from Caller, password string) (hash string, err error) {
+	err = h.line.whenFree(ctx, from, func() error {
 		hash, err = argon2id.CreateHash(password, &params)
 		return err
 	})
@@ -53,31 +45,14 @@ func (h *Hasher) Hash(ctx context.Context, password string) (hash string, err er
 
 // Matches tells whether a password is the one that a hash was made of. An empty hash is of none, which takes as long.
 // Waiting for its turn ends with the context.
-func (h *Hasher) Matches(ctx context.Context, password, hash string) (same bool, err error) {
+func (h *Hasher) Matches(ctx context.Context, from Caller, password, hash string) (same bool, err error) {
 	none := hash == ""
 	if none {
 		hash = nobodysHash
 	}
-	err = h.whenFree(ctx, func() error {
+	err = h.line.whenFree(ctx, from, func() error {
 		same, err = h.Compare(password, hash)
 		return err
 	})
 	return same && !none, err
-}
-
-// whenFree works when a place is free.
-func (h *Hasher) whenFree(ctx context.Context, work func() error) error {
-	select {
-	case h.inLine <- struct{}{}:
-		defer func() { <-h.inLine }()
-	default:
-		return ErrBusy
-	}
-	select {
-	case h.atWork <- struct{}{}:
-		defer func() { <-h.atWork }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	return work()
 }

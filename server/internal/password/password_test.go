@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,11 +18,11 @@ const passphrase = "a long passphrase"
 
 func TestAPasswordMatchesItsOwnHashOnly(t *testing.T) {
 	h := New()
-	hash, err := h.Hash(t.Context(), passphrase)
+	hash, err := h.Hash(t.Context(), Caller{}, passphrase)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, err := h.Hash(t.Context(), passphrase); err != nil || again == hash {
+	if again, err := h.Hash(t.Context(), Caller{}, passphrase); err != nil || again == hash {
 		t.Errorf("got %s twice (%v), want another salt each time", again, err)
 	}
 	for _, test := range []struct {
@@ -33,7 +35,7 @@ func TestAPasswordMatchesItsOwnHashOnly(t *testing.T) {
 		{passphrase, "", false},
 		{"", "", false},
 	} {
-		if got, err := h.Matches(t.Context(), test.password, test.hash); got != test.want || err != nil {
+		if got, err := h.Matches(t.Context(), Caller{}, test.password, test.hash); got != test.want || err != nil {
 			t.Errorf("%q against %q: got %v, %v, want %v", test.password, test.hash, got, err, test.want)
 		}
 	}
@@ -46,7 +48,7 @@ func TestNobodysHashTakesAsMuchWorkAsAnybodys(t *testing.T) {
 	}
 	h := New()
 	h.Compare = func(string, string) (bool, error) { return true, nil }
-	if same, err := h.Matches(t.Context(), passphrase, ""); same || err != nil {
+	if same, err := h.Matches(t.Context(), Caller{}, passphrase, ""); same || err != nil {
 		t.Errorf("got %v, %v; nobody has that password, even if it is found out", same, err)
 	}
 }
@@ -68,7 +70,7 @@ func TestAFloodIsBoundedAndToldToComeAgain(t *testing.T) {
 	var group sync.WaitGroup
 	for range room + beyond {
 		group.Go(func() {
-			switch _, err := h.Matches(context.Background(), passphrase, ""); {
+			switch _, err := h.Matches(context.Background(), Caller{}, passphrase, ""); {
 			case err == nil:
 				served.Add(1)
 			case errors.Is(err, ErrBusy):
@@ -90,24 +92,136 @@ func TestAFloodIsBoundedAndToldToComeAgain(t *testing.T) {
 }
 
 func TestWhoWaitsStopsWaitingWithTheContext(t *testing.T) {
-	h := New()
-	release := make(chan struct{})
-	h.Compare = func(string, string) (bool, error) { <-release; return false, nil }
-	var group sync.WaitGroup
-	for range cap(h.atWork) {
-		group.Go(func() { h.Matches(context.Background(), passphrase, "") })
+	for _, from := range []Caller{{Network: "a"}, {Network: "a", Known: true}} {
+		crowd := newCrowd(t, 1)
+		crowd.comes(Caller{Network: "at work"})
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := crowd.line.wait(ctx, from); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+		if crowd.line.leave(); crowd.line.free != 1 {
+			t.Errorf("%d workers are free, want the only one", crowd.line.free)
+		}
 	}
-	for len(h.atWork) < cap(h.atWork) {
-		time.Sleep(time.Millisecond)
+}
+
+// A crowd waits in a line, and remembers in which order it was served.
+type crowd struct {
+	*testing.T
+	line   *line
+	served chan string
+	group  sync.WaitGroup
+}
+
+func newCrowd(t *testing.T, workers int) *crowd {
+	c := &crowd{T: t, line: newLine(workers), served: make(chan string, 1000)}
+	t.Cleanup(c.group.Wait)
+	return c
+}
+
+// comes lets somebody take a worker, or stand in line before it returns. Whoever has waited leaves once served.
+func (c *crowd) comes(from Caller) {
+	count := func() (waiting, free int) {
+		c.line.mu.Lock()
+		defer c.line.mu.Unlock()
+		return c.line.known.waiting + c.line.strangers.waiting, c.line.free
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
-	defer cancel()
-	if _, err := h.Matches(ctx, passphrase, ""); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("got %v", err)
+	before, free := count()
+	if free > 0 {
+		if err := c.line.wait(c.Context(), from); err != nil {
+			c.Fatal(err)
+		}
+		return
 	}
-	close(release)
-	group.Wait()
-	if len(h.inLine) != 0 || len(h.atWork) != 0 {
-		t.Errorf("%d are in line and %d at work, want nobody", len(h.inLine), len(h.atWork))
+	c.group.Go(func() {
+		if err := c.line.wait(c.Context(), from); err != nil {
+			c.served <- "busy " + from.Network
+			return
+		}
+		c.served <- from.Network
+		c.line.leave()
+	})
+	for now := before; now == before; now, _ = count() {
+		time.Sleep(50 * time.Microsecond)
+	}
+}
+
+// order lets the line go on, and returns in which order so many were served.
+func (c *crowd) order(n int) (served []string) {
+	c.line.leave()
+	for range n {
+		served = append(served, <-c.served)
+	}
+	return served
+}
+
+func TestTheNetworksInLineTakeTurns(t *testing.T) {
+	c := newCrowd(t, 1)
+	c.comes(Caller{Network: "at work"})
+	for _, network := range []string{"flood", "flood", "flood", "flood", "one", "two", "two"} {
+		c.comes(Caller{Network: network})
+	}
+	want := []string{"flood", "one", "two", "flood", "two", "flood", "flood"}
+	if got := c.order(len(want)); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestWhoIsKnownIsServedBeforeStrangersAndDoesNotKeepThemOut(t *testing.T) {
+	c := newCrowd(t, 1)
+	c.comes(Caller{Network: "at work"})
+	for range 3 {
+		c.comes(Caller{Network: "stranger"})
+	}
+	for range 5 {
+		c.comes(Caller{Network: "known", Known: true})
+	}
+	want := []string{"known", "known", "known", "stranger", "known", "known", "stranger", "stranger"}
+	if got := c.order(len(want)); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestAFullLineSendsAwayWhoHasTheMostInIt(t *testing.T) {
+	c := newCrowd(t, 1)
+	c.comes(Caller{Network: "at work"})
+	for range c.line.room {
+		c.comes(Caller{Network: "flood"})
+	}
+	full := func(from Caller) error {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		return c.line.wait(ctx, from)
+	}
+	if err := full(Caller{Network: "flood"}); !errors.Is(err, ErrBusy) {
+		t.Errorf("one more of the same: got %v, want ErrBusy", err)
+	}
+	if err := full(Caller{Network: "one"}); !errors.Is(err, context.Canceled) {
+		t.Errorf("one of another network: got %v, want it to have waited", err)
+	}
+	if got := <-c.served; got != "busy flood" {
+		t.Errorf("%s was sent away, want one of the flood", got)
+	}
+	if err := full(Caller{Network: "one", Known: true}); !errors.Is(err, context.Canceled) {
+		t.Errorf("who is known: got %v, want it to have waited", err)
+	}
+	if got := c.order(c.line.room - 1); slices.ContainsFunc(got, func(s string) bool { return s != "flood" }) {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestALineOfNetworksThatAreAllOneRefusesTheNext(t *testing.T) {
+	c := newCrowd(t, 1)
+	c.comes(Caller{Network: "at work"})
+	for i := range c.line.room {
+		c.comes(Caller{Network: strconv.Itoa(i)})
+	}
+	if err := c.line.wait(t.Context(), Caller{Network: "next"}); !errors.Is(err, ErrBusy) {
+		t.Errorf("got %v, want ErrBusy: what is remembered must stay bounded", err)
+	}
+	c.order(c.line.room)
+	if q := c.line.strangers; q.waiting != 0 || len(q.byNetwork) != 0 || len(q.networks) != 0 {
+		t.Errorf("got %+v, want nobody", q)
 	}
 }
