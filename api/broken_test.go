@@ -339,6 +339,7 @@ var brokenContracts = []brokenContract{
 	},
 	{
 		promise: "an enumeration with an end",
+		behind:  "    ChannelType:",
 		old:     "      enum: [open,",
 		new:     "      maxLength: 7\n      enum: [open,",
 		where:   "ChannelType", text: "maxLength",

@@ -6,8 +6,10 @@ import (
 	"strings"
 	"sync"
 	"time"
+	_ "time/tzdata" // for machines that have no time zones of their own
 
 	"github.com/getkin/kin-openapi/openapi3"
+	"golang.org/x/text/language"
 )
 
 // formats are the string formats that the contract may use, each with what decides whether a value is in it. Where
@@ -22,6 +24,9 @@ var formats = map[string]func(string) bool{
 	"uri":       matching(uri),
 	"date":      isDate,
 	"date-time": isDateTime,
+
+	"time-zone":    isTimeZone,
+	"language-tag": isLanguageTag,
 }
 
 // matching compiles a pattern when it is first used, so that a program which checks nothing does not begin with it.
@@ -112,4 +117,21 @@ var hasDateTimeForm = matching(`^[^T]{10}T[^T]{8}(\.[0-9]+)?(Z|[+-]([01][0-9]|2[
 func isDateTime(value string) bool {
 	_, err := time.Parse(time.RFC3339, value)
 	return err == nil && hasDateTimeForm(value)
+}
+
+// isTimeZone takes the names of the IANA database. For Go, "Local" is one too, and so is whatever else lies beside the zones
+// of a machine: their names begin with a lower-case letter.
+func isTimeZone(value string) bool {
+	if value == "" || value[0] < 'A' || value[0] > 'Z' || value == time.Local.String() {
+		return false
+	}
+	_, err := time.LoadLocation(value)
+	return err == nil
+}
+
+// isLanguageTag takes the tags of BCP 47 that name a language that there is, in their usual case: two tags that mean the same
+// are the same.
+func isLanguageTag(value string) bool {
+	tag, err := language.Raw.Parse(value)
+	return err == nil && tag.String() == value
 }

@@ -100,6 +100,12 @@ type (
 	Nullable[T any] = gen.Nullable[T]
 )
 
+// NullableOf is a value of an input that may be null, and is not.
+func NullableOf[T any](value T) Nullable[T] { return gen.NullableOf(value) }
+
+// Null says in an input that there is to be no value. A [Nullable] that is left out changes nothing.
+func Null[T any]() Nullable[T] { return gen.Null[T]() }
+
 // Client calls one API, as one caller. Make it with [New]. It is safe for concurrent use.
 type Client struct {
 	// Auth makes accounts, and the sessions in which they act.

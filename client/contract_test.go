@@ -127,6 +127,27 @@ var calls = []struct {
 		func(c caller) (any, error) { return nil, c.Servers.Delete(c.ctx, id) },
 	},
 	{
+		"getServerSettings", "GET /servers/" + id + "/settings", "",
+		func(c caller) (any, error) { return c.Servers.Settings(c.ctx, id) },
+	},
+	{
+		"updateServerSettings", "PATCH /servers/" + id + "/settings", `{"joining":"open","appUrl":null}`,
+		func(c caller) (any, error) {
+			in := client.ServerSettingsUpdate{Joining: new(client.JoiningOpen), AppURL: client.Null[string]()}
+			return c.Servers.UpdateSettings(c.ctx, id, in)
+		},
+	},
+	{
+		"updateServerSettings", "PATCH /servers/" + id + "/settings",
+		`{"joining":"closed","timeZone":"Europe/Berlin","language":"de","domains":[],"appUrl":"https://chess.example"}`,
+		func(c caller) (any, error) {
+			return c.Servers.UpdateSettings(c.ctx, id, client.ServerSettingsUpdate{
+				Joining: new(client.JoiningClosed), TimeZone: new("Europe/Berlin"), Language: new("de"), Domains: new([]string{}),
+				AppURL: client.NullableOf("https://chess.example"),
+			})
+		},
+	},
+	{
 		"joinServer", "POST /servers/" + id + "/join", "",
 		func(c caller) (any, error) { return c.Servers.Join(c.ctx, id) },
 	},

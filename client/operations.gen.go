@@ -46,5 +46,7 @@ var operations = []operation{
 	{"GET", "/servers/{serverId}/members", "listMembers"},
 	{"GET", "/servers/{serverId}/members/{userId}/balance", "getMemberBalance"},
 	{"GET", "/servers/{serverId}/roles", "listServerRoles"},
+	{"GET", "/servers/{serverId}/settings", "getServerSettings"},
+	{"PATCH", "/servers/{serverId}/settings", "updateServerSettings"},
 	{"POST", "/servers/{serverId}/visit", "visitServer"},
 }

@@ -301,7 +301,7 @@ func (s *sender) again(req *http.Request, res *http.Response, a *attempt) (wait 
 // repeatable reports whether a request does the same if it is sent twice.
 func repeatable(req *http.Request) bool {
 	switch req.Method {
-	case http.MethodGet, http.MethodPut, http.MethodDelete:
+	case http.MethodGet, http.MethodPut, http.MethodPatch, http.MethodDelete: // a PATCH gives values, and does not add to what is there
 		return true
 	}
 	return req.Header.Get(keyHeader) != ""

@@ -21,6 +21,12 @@ type (
 	CreatedServer = gen.CreatedServer
 	// ServerOwner is who owns a server: the Number is that of an account.
 	ServerOwner = gen.ServerOwner
+	// ServerSettings are how a server is run. Its fields are listed at [gen.ServerSettings].
+	ServerSettings = gen.ServerSettings
+	// ServerSettingsUpdate is what changes in the settings of a server; what is nil stays as it is. At least one part is
+	// needed: ServerSettingsUpdate{Joining: new(client.JoiningOpen)}. Null[string]() as AppURL takes it away. Its fields are listed at
+	// [gen.ServerSettingsUpdate].
+	ServerSettingsUpdate = gen.ServerSettingsUpdate
 	// Visit is a member's visit to a server.
 	Visit = gen.Visit
 	// Member is an account as the members of a server see it. The methods take its Number. Its fields are listed at [gen.Member].
@@ -125,8 +131,26 @@ func (s *ServersService) Delete(ctx context.Context, id string) error {
 	return done(with(ctx, id, s.api.DeleteServer))
 }
 
-// Join makes the caller a member of a server. Whoever knows its id may join it. It fails with [ErrConflict] if the
-// caller is a member already.
+// Settings returns the settings of a server.
+//
+// For the owner and members with server_administrator.
+func (s *ServersService) Settings(ctx context.Context, id string) (*ServerSettings, error) {
+	return one[ServerSettings](with(ctx, id, s.api.GetServerSettings))
+}
+
+// UpdateSettings changes settings of a server and returns all of them as they are then. It fails with [ErrInvalidRequest] if
+// a part of the input is not as it must be.
+//
+// For the owner and members with server_administrator.
+func (s *ServersService) UpdateSettings(ctx context.Context, id string, in ServerSettingsUpdate) (*ServerSettings, error) {
+	if err := checkID(id); err != nil {
+		return nil, err
+	}
+	return one[ServerSettings](s.api.UpdateServerSettings(ctx, id, full(in)))
+}
+
+// Join makes the caller a member of a server. Whoever knows its id may join it if it is [JoiningOpen]; otherwise it is
+// [ErrNotFound]. It fails with [ErrConflict] if the caller is a member already.
 //
 // For every account.
 func (s *ServersService) Join(ctx context.Context, id string) (*Server, error) {

@@ -450,7 +450,7 @@ type ClientInterface interface {
 	// content, so an answer may be cached for ever. Always one of the accepted image types, never HTML or SVG.
 	//
 	// Corresponds with GET /images/{imageId} (the `GetImage` operationId).
-	GetImage(ctx context.Context, imageID ObjectID, params *GetImageParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetImage(ctx context.Context, imageID ImageID, params *GetImageParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateRoleWithBody Create a role
 	//
@@ -614,8 +614,8 @@ type ClientInterface interface {
 
 	// JoinServer Join a server
 	//
-	// Makes the caller a member, with the role `@all`. Whoever knows the id of a server may join it. Joining a server
-	// twice is a conflict.
+	// Makes the caller a member, with the role `@all`. Whoever knows the id of a server may join it if its `joining` is `open`;
+	// otherwise it does not exist for them. A new server is not open. Joining a server twice is a conflict.
 	//
 	// Corresponds with POST /servers/{serverId}/join (the `JoinServer` operationId).
 	JoinServer(ctx context.Context, serverID ServerID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -648,6 +648,33 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /servers/{serverId}/roles (the `ListServerRoles` operationId).
 	ListServerRoles(ctx context.Context, serverID ServerID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetServerSettings Get the settings of a server
+	//
+	// How the server is run. For the owner and for members with the role permission `server_administrator`.
+	//
+	// Corresponds with GET /servers/{serverId}/settings (the `GetServerSettings` operationId).
+	GetServerSettings(ctx context.Context, serverID ServerID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateServerSettingsWithBody Change the settings of a server
+	//
+	// Changes what is given and leaves the rest. `joining` decides who gets in from now on; members stay. For the owner and for
+	// members with the role permission `server_administrator`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /servers/{serverId}/settings (the `UpdateServerSettings` operationId).
+	UpdateServerSettingsWithBody(ctx context.Context, serverID ServerID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateServerSettings Change the settings of a server
+	//
+	// Changes what is given and leaves the rest. `joining` decides who gets in from now on; members stay. For the owner and for
+	// members with the role permission `server_administrator`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /servers/{serverId}/settings (the `UpdateServerSettings` operationId).
+	UpdateServerSettings(ctx context.Context, serverID ServerID, body UpdateServerSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// VisitServer Visit a server
 	//
@@ -1398,7 +1425,7 @@ func (c *Client) UpdateChannel(ctx context.Context, channelID ChannelID, body Up
 // content, so an answer may be cached for ever. Always one of the accepted image types, never HTML or SVG.
 //
 // Corresponds with GET /images/{imageId} (the `GetImage` operationId).
-func (c *Client) GetImage(ctx context.Context, imageID ObjectID, params *GetImageParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) GetImage(ctx context.Context, imageID ImageID, params *GetImageParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetImageRequest(c.Server, imageID, params)
 	if err != nil {
 		return nil, err
@@ -1742,8 +1769,8 @@ func (c *Client) ListServerChannels(ctx context.Context, serverID ServerID, reqE
 
 // JoinServer Join a server
 //
-// Makes the caller a member, with the role `@all`. Whoever knows the id of a server may join it. Joining a server
-// twice is a conflict.
+// Makes the caller a member, with the role `@all`. Whoever knows the id of a server may join it if its `joining` is `open`;
+// otherwise it does not exist for them. A new server is not open. Joining a server twice is a conflict.
 //
 // Corresponds with POST /servers/{serverId}/join (the `JoinServer` operationId).
 func (c *Client) JoinServer(ctx context.Context, serverID ServerID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1817,6 +1844,63 @@ func (c *Client) GetMemberBalance(ctx context.Context, serverID ServerID, userID
 // Corresponds with GET /servers/{serverId}/roles (the `ListServerRoles` operationId).
 func (c *Client) ListServerRoles(ctx context.Context, serverID ServerID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListServerRolesRequest(c.Server, serverID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetServerSettings Get the settings of a server
+//
+// How the server is run. For the owner and for members with the role permission `server_administrator`.
+//
+// Corresponds with GET /servers/{serverId}/settings (the `GetServerSettings` operationId).
+func (c *Client) GetServerSettings(ctx context.Context, serverID ServerID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetServerSettingsRequest(c.Server, serverID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateServerSettingsWithBody Change the settings of a server
+//
+// Changes what is given and leaves the rest. `joining` decides who gets in from now on; members stay. For the owner and for
+// members with the role permission `server_administrator`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /servers/{serverId}/settings (the `UpdateServerSettings` operationId).
+func (c *Client) UpdateServerSettingsWithBody(ctx context.Context, serverID ServerID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateServerSettingsRequestWithBody(c.Server, serverID, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateServerSettings Change the settings of a server
+//
+// Changes what is given and leaves the rest. `joining` decides who gets in from now on; members stay. For the owner and for
+// members with the role permission `server_administrator`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /servers/{serverId}/settings (the `UpdateServerSettings` operationId).
+func (c *Client) UpdateServerSettings(ctx context.Context, serverID ServerID, body UpdateServerSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateServerSettingsRequest(c.Server, serverID, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2874,12 +2958,12 @@ func NewUpdateChannelRequestWithBody(server string, channelID ChannelID, content
 }
 
 // NewGetImageRequest constructs an http.Request for the GetImage method
-func NewGetImageRequest(server string, imageID ObjectID, params *GetImageParams) (*http.Request, error) {
+func NewGetImageRequest(server string, imageID ImageID, params *GetImageParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
 
-	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "imageId", imageID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "imageId", imageID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
 	if err != nil {
 		return nil, err
 	}
@@ -3731,6 +3815,87 @@ func NewListServerRolesRequest(server string, serverID ServerID) (*http.Request,
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewGetServerSettingsRequest constructs an http.Request for the GetServerSettings method
+func NewGetServerSettingsRequest(server string, serverID ServerID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "serverId", serverID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/servers/%s/settings", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateServerSettingsRequest calls the generic UpdateServerSettings builder with application/json body
+func NewUpdateServerSettingsRequest(server string, serverID ServerID, body UpdateServerSettingsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateServerSettingsRequestWithBody(server, serverID, "application/json", bodyReader)
+}
+
+// NewUpdateServerSettingsRequestWithBody constructs an http.Request for the UpdateServerSettings method, with any body, and a specified content type
+func NewUpdateServerSettingsRequestWithBody(server string, serverID ServerID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "serverId", serverID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/servers/%s/settings", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }

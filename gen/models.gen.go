@@ -9,27 +9,28 @@ import (
 
 // Defines values for AuditAction.
 const (
-	AuditActionBadgeAward    AuditAction = "badge.award"
-	AuditActionBadgeCreate   AuditAction = "badge.create"
-	AuditActionBadgeDelete   AuditAction = "badge.delete"
-	AuditActionBadgeRemove   AuditAction = "badge.remove"
-	AuditActionBadgeUpdate   AuditAction = "badge.update"
-	AuditActionChannelCreate AuditAction = "channel.create"
-	AuditActionChannelDelete AuditAction = "channel.delete"
-	AuditActionChannelUpdate AuditAction = "channel.update"
-	AuditActionKeyCreate     AuditAction = "key.create"
-	AuditActionKeyDelete     AuditAction = "key.delete"
-	AuditActionKeyUpdate     AuditAction = "key.update"
-	AuditActionMemberJoin    AuditAction = "member.join"
-	AuditActionMemberLeave   AuditAction = "member.leave"
-	AuditActionRoleAdd       AuditAction = "role.add"
-	AuditActionRoleCreate    AuditAction = "role.create"
-	AuditActionRoleDelete    AuditAction = "role.delete"
-	AuditActionRoleRemove    AuditAction = "role.remove"
-	AuditActionRoleUpdate    AuditAction = "role.update"
-	AuditActionServerCreate  AuditAction = "server.create"
-	AuditActionServerDelete  AuditAction = "server.delete"
-	AuditActionServerUpdate  AuditAction = "server.update"
+	AuditActionBadgeAward     AuditAction = "badge.award"
+	AuditActionBadgeCreate    AuditAction = "badge.create"
+	AuditActionBadgeDelete    AuditAction = "badge.delete"
+	AuditActionBadgeRemove    AuditAction = "badge.remove"
+	AuditActionBadgeUpdate    AuditAction = "badge.update"
+	AuditActionChannelCreate  AuditAction = "channel.create"
+	AuditActionChannelDelete  AuditAction = "channel.delete"
+	AuditActionChannelUpdate  AuditAction = "channel.update"
+	AuditActionKeyCreate      AuditAction = "key.create"
+	AuditActionKeyDelete      AuditAction = "key.delete"
+	AuditActionKeyUpdate      AuditAction = "key.update"
+	AuditActionMemberJoin     AuditAction = "member.join"
+	AuditActionMemberLeave    AuditAction = "member.leave"
+	AuditActionRoleAdd        AuditAction = "role.add"
+	AuditActionRoleCreate     AuditAction = "role.create"
+	AuditActionRoleDelete     AuditAction = "role.delete"
+	AuditActionRoleRemove     AuditAction = "role.remove"
+	AuditActionRoleUpdate     AuditAction = "role.update"
+	AuditActionServerCreate   AuditAction = "server.create"
+	AuditActionServerDelete   AuditAction = "server.delete"
+	AuditActionServerUpdate   AuditAction = "server.update"
+	AuditActionSettingsUpdate AuditAction = "settings.update"
 )
 
 // Valid indicates whether the value is a known member of the AuditAction enum.
@@ -76,6 +77,8 @@ func (e AuditAction) Valid() bool {
 	case AuditActionServerDelete:
 		return true
 	case AuditActionServerUpdate:
+		return true
+	case AuditActionSettingsUpdate:
 		return true
 	default:
 		return false
@@ -187,6 +190,27 @@ func (e FieldCode) Valid() bool {
 	case FieldCodeWrongFormat:
 		return true
 	case FieldCodeWrongType:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Joining.
+const (
+	JoiningClosed Joining = "closed"
+	JoiningInvite Joining = "invite"
+	JoiningOpen   Joining = "open"
+)
+
+// Valid indicates whether the value is a known member of the Joining enum.
+func (e Joining) Valid() bool {
+	switch e {
+	case JoiningClosed:
+		return true
+	case JoiningInvite:
+		return true
+	case JoiningOpen:
 		return true
 	default:
 		return false
@@ -457,6 +481,9 @@ type APIKeyUpdate struct {
 	// IsActive Whether the key is good. One that is not is refused until it is again.
 	IsActive *bool `json:"isActive,omitempty"`
 }
+
+// AppURL The address of the application of the community, which begins with `https://`; null if it has none.
+type AppURL = Nullable[string]
 
 // ApplicationErrorResponse A failure in the Application API.
 type ApplicationErrorResponse struct {
@@ -855,6 +882,9 @@ type Credentials struct {
 	Password string       `json:"password"`
 }
 
+// DomainList The host names of the community, such as those of its web site. A new server has none.
+type DomainList = []string
+
 // EmailAddress An e-mail address. Upper and lower case are the same.
 type EmailAddress = string
 
@@ -897,6 +927,9 @@ type FieldCode string
 // ImageFile An image: PNG, JPEG, GIF or WebP. Its content tells which, whatever its file name or declared type says.
 type ImageFile = openapi_types.File
 
+// ImageID The id of an image, 32 lower-case hexadecimal characters, or 24 if it was made by an older version.
+type ImageID = string
+
 // ImageURL The absolute address of an image, or null.
 type ImageURL = Nullable[string]
 
@@ -932,11 +965,19 @@ type IntegrationErrorResponse struct {
 	Data Problem `json:"data"`
 }
 
+// Joining Who gets in: `open`, everybody who knows the id of the server; `invite`, who has an invite; `closed`, nobody.
+type Joining string
+
 // KeyPermission What a key may do. This list only grows.
 type KeyPermission string
 
 // KeyPermissions All that a key may do.
 type KeyPermissions = []KeyPermission
+
+// Language A language tag of BCP 47 in its usual case, such as `de` or `pt-BR`. A new server has `en`.
+//
+// Example: en
+type Language = string
 
 // Member An account as the members of a server see it.
 type Member struct {
@@ -1262,6 +1303,59 @@ type ServerResponse struct {
 	Body Server `json:"body"`
 }
 
+// ServerSettings How a server is run.
+type ServerSettings struct {
+	// Joining Who gets in: `open`, everybody who knows the id of the server; `invite`, who has an invite; `closed`, nobody.
+	Joining Joining `json:"joining"`
+
+	// TimeZone A time zone by its name in the IANA database, such as `Europe/Berlin`. A new server has `UTC`.
+	//
+	// Example: Europe/Berlin
+	TimeZone TimeZone `json:"timeZone"`
+
+	// Language A language tag of BCP 47 in its usual case, such as `de` or `pt-BR`. A new server has `en`.
+	//
+	// Example: en
+	Language Language `json:"language"`
+
+	// Domains The host names of the community, such as those of its web site. A new server has none.
+	Domains DomainList `json:"domains"`
+
+	// AppURL The address of the application of the community, which begins with `https://`; null if it has none.
+	AppURL AppURL `json:"appUrl"`
+}
+
+// ServerSettingsResponse The settings of a server.
+type ServerSettingsResponse struct {
+	// Meta How a request of the System API went.
+	Meta SystemMeta `json:"meta"`
+
+	// Body How a server is run.
+	Body ServerSettings `json:"body"`
+}
+
+// ServerSettingsUpdate What changes; at least one part.
+type ServerSettingsUpdate struct {
+	// Joining Who gets in: `open`, everybody who knows the id of the server; `invite`, who has an invite; `closed`, nobody.
+	Joining *Joining `json:"joining,omitempty"`
+
+	// TimeZone A time zone by its name in the IANA database, such as `Europe/Berlin`. A new server has `UTC`.
+	//
+	// Example: Europe/Berlin
+	TimeZone *TimeZone `json:"timeZone,omitempty"`
+
+	// Language A language tag of BCP 47 in its usual case, such as `de` or `pt-BR`. A new server has `en`.
+	//
+	// Example: en
+	Language *Language `json:"language,omitempty"`
+
+	// Domains The host names of the community, such as those of its web site. A new server has none.
+	Domains *DomainList `json:"domains,omitempty"`
+
+	// AppURL The address of the application of the community, which begins with `https://`; null if it has none.
+	AppURL AppURL `json:"appUrl,omitempty,omitzero"`
+}
+
 // ServerUpdate What changes; at least one part.
 type ServerUpdate struct {
 	// Name One line of 1 to 100 characters, without control characters.
@@ -1338,6 +1432,11 @@ type SystemPageMeta struct {
 
 // Text Up to 1000 characters, on any number of lines.
 type Text = string
+
+// TimeZone A time zone by its name in the IANA database, such as `Europe/Berlin`. A new server has `UTC`.
+//
+// Example: Europe/Berlin
+type TimeZone = string
 
 // Timestamp RFC 3339 in UTC with milliseconds.
 //
@@ -1645,3 +1744,6 @@ type CreateServerMultipartRequestBody = ServerCreate
 
 // UpdateServerMultipartRequestBody defines body for UpdateServer for multipart/form-data ContentType.
 type UpdateServerMultipartRequestBody = ServerUpdate
+
+// UpdateServerSettingsJSONRequestBody defines body for UpdateServerSettings for application/json ContentType.
+type UpdateServerSettingsJSONRequestBody = ServerSettingsUpdate

@@ -22,7 +22,7 @@ type club struct {
 func newClub(t *testing.T, s *Server, permission string) club {
 	t.Helper()
 	c := club{h: s.Handler(), owner: tokenOf(t, s, "owner@example.com"), ben: tokenOf(t, s, "ben@example.com")}
-	c.id = createServer(t, c.h, c.owner, "Chess club")
+	c.id = openServer(t, c.h, c.owner, "Chess club")
 	do[gen.ServerResponse](t, c.h, "POST", "/servers/"+c.id+"/join", c.ben, nil)
 	c.number = do[gen.AccountResponse](t, c.h, "GET", "/auth/me", c.ben, nil).Body.Number
 	c.role = do[gen.RoleResponse](t, c.h, "POST", "/roles", c.owner, roleWith(c.id, permission)).Body.ID
@@ -142,7 +142,7 @@ func TestWhateverIsListedWholeHasItsLimit(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, config Config) {
 		s := open(t, config)
 		c := newClub(t, s, "allow_dm")
-		other := createServer(t, c.h, c.ben, "Go club")
+		other := openServer(t, c.h, c.ben, "Go club")
 		for name, list := range map[string]struct {
 			most, made int // made: before this test makes any
 			insert     func(tx *store.Tx, id string) error

@@ -53,7 +53,7 @@ func TestCheckedAnswersOfOtherKindsPass(t *testing.T) {
 	token := tokenOf(t, s, "a@example.com")
 	w := send(s.Handler(), uploadOf(t, token, strings.NewReader(pngHead)))
 	_, id, _ := strings.Cut(w.Body.String(), "/images/")
-	if w := send(s.Handler(), request("GET", "/images/"+id[:24], "")); w.Code != http.StatusOK || w.Body.String() != pngHead {
+	if w := send(s.Handler(), request("GET", "/images/"+id[:32], "")); w.Code != http.StatusOK || w.Body.String() != pngHead {
 		t.Errorf("an image: got %d, %q", w.Code, w.Body)
 	}
 	if w := send(s.Handler(), request("GET", "/openapi.json", "")); w.Code != http.StatusOK || w.Body.Len() == 0 {

@@ -122,3 +122,10 @@ func valueOf[T any](parameter *T) (value T) {
 	}
 	return value
 }
+
+// set changes what was given and leaves the rest.
+func set[T any](value, given *T) {
+	if given != nil {
+		*value = *given
+	}
+}

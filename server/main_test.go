@@ -126,6 +126,22 @@ func tokenOf(t testing.TB, s *Server, email string) string {
 	return token
 }
 
+// openServer makes a server that everybody may join who knows its id.
+func openServer(t testing.TB, h http.Handler, token, name string) (id string) {
+	t.Helper()
+	id = createServer(t, h, token, name)
+	if w := send(h, patch("/servers/"+id+"/settings", token, map[string]any{"joining": "open"})); w.Code != http.StatusOK {
+		t.Fatalf("opening a server: got %d %s", w.Code, w.Body)
+	}
+	return id
+}
+
+func patch(target, token string, body map[string]any) *http.Request {
+	r := jsonRequest(target, token, body)
+	r.Method = http.MethodPatch
+	return r
+}
+
 // send answers a request without a socket.
 func send(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()

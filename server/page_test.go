@@ -17,7 +17,7 @@ func TestACursorShowsEveryItemOnceInTheOrderOfThePages(t *testing.T) {
 		now := time.Now()
 		s.now = func() time.Time { return now } // all join in the same moment
 		owner := tokenOf(t, s, "owner@example.com")
-		id := createServer(t, s.Handler(), owner, "Chess club")
+		id := openServer(t, s.Handler(), owner, "Chess club")
 		for i := range 22 {
 			token := tokenOf(t, s, "m"+strconv.Itoa(i)+"@example.com")
 			if w := send(s.Handler(), request("POST", "/servers/"+id+"/join", token)); w.Code != http.StatusOK {

@@ -140,7 +140,7 @@ func TestATokenIsNotInTheDatabase(t *testing.T) {
 func TestParallelJoinsMakeOneMember(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, config Config) {
 		s := open(t, config)
-		id := createServer(t, s.Handler(), tokenOf(t, s, "owner@example.com"), "Chess club")
+		id := openServer(t, s.Handler(), tokenOf(t, s, "owner@example.com"), "Chess club")
 		token := tokenOf(t, s, "member@example.com")
 		statuses := inParallel(20, func(int) int {
 			return send(s.Handler(), request("POST", "/servers/"+id+"/join", token)).Code

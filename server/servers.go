@@ -126,13 +126,53 @@ func (h servers) DeleteServer(ctx context.Context, r stub.DeleteServerRequestObj
 	return stub.DeleteServer200JSONResponse{Meta: system("Server has been deleted successfully")}, nil
 }
 
+func (h servers) GetServerSettings(ctx context.Context, r stub.GetServerSettingsRequestObject) (stub.GetServerSettingsResponseObject, error) {
+	s, err := require(ctx, h.store.Queries, r.ServerID, "server")
+	if err != nil {
+		return nil, err
+	}
+	settings, err := h.store.Servers.GetSettings(ctx, s.ID)
+	if err != nil {
+		return nil, err
+	}
+	return stub.GetServerSettings200JSONResponse{Meta: system("Server settings"), Body: settings}, nil
+}
+
+func (h servers) UpdateServerSettings(ctx context.Context, r stub.UpdateServerSettingsRequestObject) (stub.UpdateServerSettingsResponseObject, error) {
+	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.UpdateServerSettings200JSONResponse, err error) {
+		s, err := require(ctx, tx.Queries, r.ServerID, "server")
+		if err != nil {
+			return answer, err
+		}
+		before, err := tx.Servers.GetSettings(ctx, s.ID)
+		if err != nil {
+			return answer, err
+		}
+		after := changed(before, *r.Body)
+		if err := tx.Servers.UpdateSettings(ctx, s.ID, after); err != nil {
+			return answer, err
+		}
+		answer = stub.UpdateServerSettings200JSONResponse{Meta: system("Server settings have been updated successfully"), Body: after}
+		return answer, record(ctx, h.core, tx, s.ID, s.ID, &before, &after)
+	})
+}
+
+// changed are settings after a change.
+func changed(settings gen.ServerSettings, by gen.ServerSettingsUpdate) gen.ServerSettings {
+	set(&settings.Joining, by.Joining)
+	set(&settings.TimeZone, by.TimeZone)
+	set(&settings.Language, by.Language)
+	set(&settings.Domains, by.Domains)
+	if !by.AppURL.IsZero() {
+		settings.AppURL = by.AppURL
+	}
+	return settings
+}
+
 func (h servers) JoinServer(ctx context.Context, r stub.JoinServerRequestObject) (stub.JoinServerResponseObject, error) {
 	who := actorFrom(ctx)
 	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.JoinServer200JSONResponse, err error) {
-		server, err := tx.Servers.Get(ctx, r.ServerID)
-		if errors.Is(err, store.ErrNotFound) {
-			err = contract.NotFound("server")
-		}
+		server, err := h.open(ctx, tx, r.ServerID)
 		if err != nil {
 			return answer, err
 		}
@@ -146,6 +186,26 @@ func (h servers) JoinServer(ctx context.Context, r stub.JoinServerRequestObject)
 		answer = stub.JoinServer200JSONResponse{Meta: system("Server has been joined successfully"), Body: *h.shown(ctx, server)}
 		return answer, record[gen.Server](ctx, h.core, tx, server.ID, store.Number(who.account), nil, nil)
 	})
+}
+
+// open finds a server that the caller may join or is a member of already. To everybody else it does not exist.
+func (h servers) open(ctx context.Context, tx *store.Tx, id string) (server store.Server, err error) {
+	server, err = tx.Servers.Get(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		err = contract.NotFound("server")
+	}
+	if err != nil {
+		return server, err
+	}
+	settings, err := tx.Servers.GetSettings(ctx, id)
+	if err != nil || settings.Joining == gen.JoiningOpen {
+		return server, err
+	}
+	is, err := tx.Servers.IsMember(ctx, id, actorFrom(ctx).account)
+	if err == nil && !is {
+		err = contract.NotFound("server")
+	}
+	return server, err
 }
 
 func (h servers) LeaveServer(ctx context.Context, r stub.LeaveServerRequestObject) (stub.LeaveServerResponseObject, error) {
@@ -273,7 +333,7 @@ func (h servers) giveUp(ctx context.Context, imageID string, failure error) erro
 // removed again if the rest of the form is not valid.
 func (h servers) readServerForm(ctx context.Context, body *multipart.Reader) (form contract.Form, imageID string, err error) {
 	form, err = contract.ReadForm(ctx, body, func(_, _ string, content io.Reader) error {
-		id := h.newID()
+		id := contract.NewImageID()
 		if err := h.images.Put(ctx, id, content); err != nil {
 			return err
 		}

@@ -77,6 +77,10 @@ func (c *community) benJoins() {
 	if _, err := c.ben.Servers.Get(c.ctx, c.club.ID); !errors.Is(err, client.ErrNotFound) {
 		c.Errorf("before Ben joins: got %v, want ErrNotFound", err)
 	}
+	if _, err := c.ben.Servers.Join(c.ctx, c.club.ID); !errors.Is(err, client.ErrNotFound) {
+		c.Errorf("Ben joins before the club is open: got %v, want ErrNotFound", err)
+	}
+	must(c.vera.Servers.UpdateSettings(c.ctx, c.club.ID, client.ServerSettingsUpdate{Joining: new(client.JoiningOpen)}))
 	must(c.ben.Servers.Join(c.ctx, c.club.ID))
 }
 
@@ -168,6 +172,7 @@ func (c *community) theAuditTrailNamesItAllToVeraOnly() {
 	byVera, byBen, byKey := "account "+c.veraAccount.Number+" ", "account "+c.benAccount.Number+" ", "key "+c.key.ID+" "
 	want := []string{
 		byVera + "server.create " + c.club.ID,
+		byVera + "settings.update " + c.club.ID,
 		byBen + "member.join " + c.benAccount.Number,
 		byVera + "role.create " + c.arbiters.ID,
 		byVera + "channel.create " + c.disputes.ID,

@@ -205,7 +205,7 @@ func oneServer(s *session, op *api.Operation) {
 		first.fail("is about the server %v, and the only one is %s", server, mine.server.id)
 	}
 	other := s.a.makesServer("Chess club")
-	who.post(other.path("/join")).expect(200)
+	who.enters(other)
 	if s.a.admits(other, op) {
 		of(mine).refuses(op.ServerPointer(), "")
 	} else {

@@ -11,14 +11,17 @@ import (
 func audited(s *session, op *api.Operation) {
 	x := s.scene()
 	d := x.ready(op)
-	who := x.entitled(op)
-	count := x.entries(op)
-	d.send(x.anonymous).expect(401)
 	if isForSomeMembers(op) {
 		d.send(x.b).expect(404)
 	}
-	if !x.a.admits(x.server, op) {
-		d.send(x.joined()).expect(403)
+	who, plain := x.entitled(op), !x.a.admits(x.server, op)
+	if plain {
+		x.joined()
+	}
+	count := x.entries(op)
+	d.send(x.anonymous).expect(401)
+	if plain {
+		d.send(x.b).expect(403)
 	}
 	if trail, n := x.trail(op); n != count {
 		trail.fail("has %d entries %s after requests that were refused, and %d before them", n, op.Audit, count)

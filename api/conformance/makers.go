@@ -27,7 +27,7 @@ var makers = map[string]maker{
 	"imageId": {"image", "servers", false, func(x *scene) string {
 		image := x.a.makesServer("Chess club", upload("image", "a.png", "image/png", pngImage())).image
 		return image[strings.LastIndex(image, "/")+1:]
-	}, unknownID},
+	}, func() string { return unknownID() + unknownID()[:8] }},
 	"userId":      {"number", "servers", false, func(x *scene) string { return x.server.owner }, func() string { return unknownNumber }},
 	"id":          {"number", "servers", false, func(x *scene) string { return x.server.owner }, func() string { return unknownNumber }},
 	"channelId":   {"channel", "channels", true, func(x *scene) string { return x.a.makesChannel(x.server, "open", nil) }, unknownID},
@@ -38,6 +38,7 @@ var makers = map[string]maker{
 
 // before are what must have happened for an operation to change anything, where it is not enough that things are there.
 var before = map[string]func(*scene){
+	"joinServer":         func(x *scene) { x.lets("open", x.server) },
 	"removeRoleFromUser": func(x *scene) { x.a.gives(x.id(makers["id objectid"]), x.server.owner).expect(200) },
 	"removeBadge":        func(x *scene) { x.a.awards(x.id(makers["badgeId"]), x.server.owner).expect(200) },
 }

@@ -8,13 +8,65 @@ import (
 
 // members are the test cases of the tag servers about who and what is in one.
 var members = []testCase{
-	{"SERVERS-JOIN-01", "joinServer", "who knows a server's id may join it, once", func(s *session) {
+	{"SERVERS-JOIN-01", "joinServer", "who knows the id of an open server may join it, once", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		s.b.post("/servers/" + unknownID() + "/join").expect(404)
-		s.b.post(club.path("/join")).expect(200).is("/body/_id", club.id)
+		s.b.enters(club).is("/body/_id", club.id)
 		s.b.post(club.path("/join")).expect(409)
 		s.a.post(club.path("/join")).expect(409)
 		s.a.get(club.path("/members")).expect(200).is("/meta/total", 2)
+	}},
+
+	{"SERVERS-JOIN-02", "joinServer updateServerSettings", "a server that is not open does not exist for who knows no more than its id", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		hidden := func() {
+			s.b.post(club.path("/join")).expect(404).isLike(s.b.post("/servers/" + unknownID() + "/join").expect(404))
+			s.a.get(club.path("/members")).expect(200).is("/meta/total", 1)
+		}
+		hidden() // a new one is not
+		for _, joining := range []string{"closed", "invite"} {
+			s.b.enters(club)
+			s.lets(joining, club)
+			s.b.get(club.path("")).expect(200) // who is in stays
+			s.b.post(club.path("/join")).expect(409)
+			s.b.post(club.path("/leave")).expect(200)
+			hidden()
+			s.lets("open", club)
+		}
+	}},
+
+	{"SERVERS-SETTINGS-01", "getServerSettings updateServerSettings", "the settings of a new server let nobody in, and each is changed on its own", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		path := club.path("/settings")
+		now := object{"joining": "invite", "timeZone": "UTC", "language": "en", "domains": []any{}, "appUrl": nil}
+		s.a.get(path).expect(200).says("Server settings").is("/body", now)
+		for _, change := range []object{
+			{"joining": "open"}, {"timeZone": "Asia/Kathmandu"}, {"language": "pt-BR"}, {"domains": []any{"chess.example", "www.chess.example"}},
+			{"appUrl": "https://chess.example/app"}, {"joining": "closed", "language": "de", "domains": []any{}, "appUrl": nil},
+		} {
+			now = now.and(change)
+			s.a.write("PATCH", path, change).expect(200).says("Server settings have been updated successfully").is("/body", now)
+			s.a.get(path).expect(200).is("/body", now)
+		}
+	}},
+
+	{"SERVERS-SETTINGS-02", "updateServerSettings", "a setting that cannot be meant is refused, and nothing else in the request is done", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		path := club.path("/settings")
+		before := s.a.get(path).expect(200)
+		for name, values := range map[string][]any{
+			"timeZone": {"Europe/Atlantis", "Local", "europe/berlin", "posix/Europe/Berlin", "../../etc/passwd", "CET-1"},
+			"language": {"xx", "german", "pt-br", "en_US", "de-"},
+			"appUrl":   {"http://chess.example", "javascript:alert(1)", "https://", "https://vera:secret@chess.example/", "chess.example"},
+		} {
+			for _, value := range values {
+				s.a.write("PATCH", path, object{"joining": "open", name: value}).refuses("/"+name, "wrong_format")
+			}
+		}
+		for _, domain := range []string{"Chess.example", "chess", "*.chess.example", "chess.example.", "https://chess.example", "a..example", "127.0.0.1", "chess.example:80"} {
+			s.a.write("PATCH", path, object{"joining": "open", "domains": []string{"good.example", domain}}).refuses("/domains/1", "wrong_format")
+		}
+		s.a.get(path).expect(200).is("/body", before.at("/body"))
 	}},
 
 	{"SERVERS-LEAVE-01", "leaveServer", "a member may leave and come back; the owner stays", func(s *session) {
@@ -22,20 +74,20 @@ var members = []testCase{
 		s.a.post(club.path("/leave")).expect(409)
 		s.b.post(club.path("/leave")).expect(404)
 
-		s.b.post(club.path("/join")).expect(200)
+		s.b.enters(club)
 		s.b.post(club.path("/leave")).expect(200).is("/body", map[string]any{})
 		s.b.get(club.path("")).expect(404)
 		s.b.post(club.path("/leave")).expect(404)
 		s.a.get(club.path("/members")).expect(200).is("/meta/total", 1)
 
-		s.b.post(club.path("/join")).expect(200)
+		s.b.enters(club)
 		s.b.get(club.path("")).expect(200)
 	}},
 
 	{"SERVERS-VISIT-01", "visitServer", "a visit counts once a day, for members", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		s.b.post(club.path("/visit")).expect(404)
-		s.b.post(club.path("/join")).expect(200)
+		s.b.enters(club)
 		for _, who := range []caller{s.a, s.b} {
 			first := who.post(club.path("/visit")).expect(200)
 			first.is("/body/counted", true).is("/body/visits", 1)
@@ -52,7 +104,7 @@ var members = []testCase{
 
 	{"SERVERS-MEMBERS-01", "listMembers", "members are listed page by page, those who joined first first", func(s *session) {
 		club := s.a.makesServer("Chess club")
-		s.b.post(club.path("/join")).expect(200)
+		s.b.enters(club)
 
 		all := s.a.get(club.path("/members")).expect(200).is("/meta/page", 1).is("/meta/limit", 20).is("/meta/total", 2)
 		all.keys("/meta", "success", "message", "devMessage", "page", "limit", "total")
@@ -105,7 +157,7 @@ var members = []testCase{
 
 	{"SERVERS-ROLES-01", "listServerRoles", "every server has the role @all, and every member has the role", func(s *session) {
 		club := s.a.makesServer("Chess club")
-		s.b.post(club.path("/join")).expect(200)
+		s.b.enters(club)
 		ids := s.a.get(club.path("")).expect(200).at("/body/roles")
 		for _, who := range []caller{s.a, s.b} {
 			roles := who.get(club.path("/roles")).expect(200)

@@ -29,9 +29,22 @@ func (a *answer) shows(container string, set ...string) *answer {
 	return a
 }
 
-// joins makes the caller a member of a server that has no other than its owner, and returns the caller's number.
+// lets says who gets into a server of a's: "open", "invite" or "closed".
+func (s *session) lets(joining string, club club) {
+	s.a.write("PATCH", club.path("/settings"), object{"joining": joining}).expect(200)
+}
+
+// enters makes the caller a member of a server of a's, which is open then.
+func (c caller) enters(club club) *answer {
+	if _, open := c.open.LoadOrStore(club.id, true); !open {
+		c.lets("open", club)
+	}
+	return c.post(club.path("/join")).expect(200)
+}
+
+// joins makes the caller a member of a server of a's that has no other than its owner, and returns the caller's number.
 func (c caller) joins(club club) (number string) {
-	c.post(club.path("/join")).expect(200)
+	c.enters(club)
 	return c.get(club.path("/members")).expect(200).text("/body/1/id")
 }
 

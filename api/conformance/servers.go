@@ -130,7 +130,7 @@ var servers = []testCase{
 	{"SERVERS-DELETE-01", "deleteServer", "a deleted server is gone, with everything in it", func(s *session) {
 		club := s.a.makesServer("Chess club", upload("image", "a.png", "image/png", pngImage()))
 		other := s.a.makesServer("Go club")
-		s.b.post(club.path("/join")).expect(200)
+		s.b.enters(club)
 
 		gone := s.a.delete(club.path("")).expect(200).says("Server has been deleted successfully")
 		gone.is("/body", map[string]any{})

@@ -32,6 +32,7 @@ type session struct {
 	broken   atomic.Bool // the test case, not the backend
 	tags     sync.Map    // of the operations that were called
 	silent   atomic.Bool // a request got no answer
+	open     sync.Map    // the ids of the servers that everybody may join
 }
 
 // stopped ends a test case whose failure has been noted.

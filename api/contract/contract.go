@@ -19,7 +19,6 @@
 package contract
 
 import (
-	"encoding/hex"
 	"fmt"
 	"regexp"
 	"slices"
@@ -32,7 +31,6 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/gen"
-	"github.com/rs/xid"
 )
 
 // A contract is what requests are validated by. It is worked out once and never changed.
@@ -130,11 +128,4 @@ func (o *Operation) Name() string {
 		return "none"
 	}
 	return o.ID
-}
-
-// NewID makes an id of the contract: 24 lower-case hexadecimal characters, never the same twice, also from several
-// processes, and in the order in which they were made, to the second.
-func NewID() string {
-	id := xid.New()
-	return hex.EncodeToString(id[:])
 }

@@ -57,7 +57,7 @@ func New(t testing.TB, opts ...client.Option) *client.Client {
 // wrong, so those that make a client or wait for a code are for the goroutine of the test.
 //
 // Ids are numbered in the order in which they are made, ids of requests among them: the first one is
-// 000000000000000000000001.
+// 000000000000000000000001. Those of images are random.
 type Server struct {
 	// URL is where it answers, for a program that makes a client of its own.
 	URL string

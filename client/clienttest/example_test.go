@@ -40,6 +40,9 @@ func ExampleStart() {
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
+	if _, err := vera.Servers.UpdateSettings(ctx, club.ID, client.ServerSettingsUpdate{Joining: new(client.JoiningOpen)}); err != nil {
+		t.Fatalf("%v", err)
+	}
 	if _, err := ben.Servers.Join(ctx, club.ID); err != nil {
 		t.Fatalf("%v", err)
 	}

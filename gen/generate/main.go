@@ -129,7 +129,7 @@ func operations() ([]byte, error) {
 // prefixes are what the client's names of the values of a list begin with.
 var prefixes = []struct{ list, prefix string }{
 	{"ProblemCode", "Code"}, {"FieldCode", "Field"}, {"ChannelType", "Channel"}, {"BadgeAction", "Badge"},
-	{"KeyPermission", "Permission"}, {"AuditAction", "Audit"},
+	{"KeyPermission", "Permission"}, {"AuditAction", "Audit"}, {"Joining", "Joining"},
 }
 
 func values() ([]byte, error) {

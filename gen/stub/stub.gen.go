@@ -93,7 +93,7 @@ type ServerInterface interface {
 	UpdateChannel(ctx echo.Context, channelID ChannelID) error
 	// GetImage Download an image
 	// (GET /images/{imageId})
-	GetImage(ctx echo.Context, imageID ObjectID, params GetImageParams) error
+	GetImage(ctx echo.Context, imageID ImageID, params GetImageParams) error
 	// CreateRole Create a role
 	// (POST /roles)
 	CreateRole(ctx echo.Context, params CreateRoleParams) error
@@ -148,6 +148,12 @@ type ServerInterface interface {
 	// ListServerRoles List the roles of a server
 	// (GET /servers/{serverId}/roles)
 	ListServerRoles(ctx echo.Context, serverID ServerID) error
+	// GetServerSettings Get the settings of a server
+	// (GET /servers/{serverId}/settings)
+	GetServerSettings(ctx echo.Context, serverID ServerID) error
+	// UpdateServerSettings Change the settings of a server
+	// (PATCH /servers/{serverId}/settings)
+	UpdateServerSettings(ctx echo.Context, serverID ServerID) error
 	// VisitServer Visit a server
 	// (POST /servers/{serverId}/visit)
 	VisitServer(ctx echo.Context, serverID ServerID) error
@@ -562,9 +568,9 @@ func (w *ServerInterfaceWrapper) UpdateChannel(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) GetImage(ctx echo.Context) error {
 	var err error
 	// ------------- Path parameter "imageId" -------------
-	var imageID ObjectID
+	var imageID ImageID
 
-	err = runtime.BindStyledParameterWithOptions("simple", "imageId", ctx.Param("imageId"), &imageID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	err = runtime.BindStyledParameterWithOptions("simple", "imageId", ctx.Param("imageId"), &imageID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter imageId: %s", err))
 	}
@@ -964,6 +970,38 @@ func (w *ServerInterfaceWrapper) ListServerRoles(ctx echo.Context) error {
 	return err
 }
 
+// GetServerSettings converts echo context to params.
+func (w *ServerInterfaceWrapper) GetServerSettings(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "serverId" -------------
+	var serverID ServerID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "serverId", ctx.Param("serverId"), &serverID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter serverId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetServerSettings(ctx, serverID)
+	return err
+}
+
+// UpdateServerSettings converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateServerSettings(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "serverId" -------------
+	var serverID ServerID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "serverId", ctx.Param("serverId"), &serverID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter serverId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateServerSettings(ctx, serverID)
+	return err
+}
+
 // VisitServer converts echo context to params.
 func (w *ServerInterfaceWrapper) VisitServer(ctx echo.Context) error {
 	var err error
@@ -1070,6 +1108,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/servers/:serverId/members", wrapper.ListMembers, options.OperationMiddlewares["listMembers"]...)
 	router.GET(options.BaseURL+"/servers/:serverId/members/:userId/balance", wrapper.GetMemberBalance, options.OperationMiddlewares["getMemberBalance"]...)
 	router.GET(options.BaseURL+"/servers/:serverId/roles", wrapper.ListServerRoles, options.OperationMiddlewares["listServerRoles"]...)
+	router.GET(options.BaseURL+"/servers/:serverId/settings", wrapper.GetServerSettings, options.OperationMiddlewares["getServerSettings"]...)
+	router.PATCH(options.BaseURL+"/servers/:serverId/settings", wrapper.UpdateServerSettings, options.OperationMiddlewares["updateServerSettings"]...)
 	router.POST(options.BaseURL+"/servers/:serverId/visit", wrapper.VisitServer, options.OperationMiddlewares["visitServer"]...)
 
 }
@@ -1651,7 +1691,7 @@ func (response UpdateChannel200JSONResponse) VisitUpdateChannelResponse(w http.R
 }
 
 type GetImageRequestObject struct {
-	ImageID ObjectID `json:"imageId"`
+	ImageID ImageID `json:"imageId"`
 	Params  GetImageParams
 }
 
@@ -2137,6 +2177,51 @@ func (response ListServerRoles200JSONResponse) VisitListServerRolesResponse(w ht
 	return err
 }
 
+type GetServerSettingsRequestObject struct {
+	ServerID ServerID `json:"serverId"`
+}
+
+type GetServerSettingsResponseObject interface {
+	VisitGetServerSettingsResponse(w http.ResponseWriter) error
+}
+
+type GetServerSettings200JSONResponse ServerSettingsResponse
+
+func (response GetServerSettings200JSONResponse) VisitGetServerSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateServerSettingsRequestObject struct {
+	ServerID ServerID `json:"serverId"`
+	Body     *UpdateServerSettingsJSONRequestBody
+}
+
+type UpdateServerSettingsResponseObject interface {
+	VisitUpdateServerSettingsResponse(w http.ResponseWriter) error
+}
+
+type UpdateServerSettings200JSONResponse ServerSettingsResponse
+
+func (response UpdateServerSettings200JSONResponse) VisitUpdateServerSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type VisitServerRequestObject struct {
 	ServerID ServerID `json:"serverId"`
 }
@@ -2290,6 +2375,12 @@ type StrictServerInterface interface {
 	// ListServerRoles List the roles of a server
 	// (GET /servers/{serverId}/roles)
 	ListServerRoles(ctx context.Context, request ListServerRolesRequestObject) (ListServerRolesResponseObject, error)
+	// GetServerSettings Get the settings of a server
+	// (GET /servers/{serverId}/settings)
+	GetServerSettings(ctx context.Context, request GetServerSettingsRequestObject) (GetServerSettingsResponseObject, error)
+	// UpdateServerSettings Change the settings of a server
+	// (PATCH /servers/{serverId}/settings)
+	UpdateServerSettings(ctx context.Context, request UpdateServerSettingsRequestObject) (UpdateServerSettingsResponseObject, error)
 	// VisitServer Visit a server
 	// (POST /servers/{serverId}/visit)
 	VisitServer(ctx context.Context, request VisitServerRequestObject) (VisitServerResponseObject, error)
@@ -3215,7 +3306,7 @@ func (sh *strictHandler) UpdateChannel(ctx echo.Context, channelID ChannelID) er
 }
 
 // GetImage operation middleware
-func (sh *strictHandler) GetImage(ctx echo.Context, imageID ObjectID, params GetImageParams) error {
+func (sh *strictHandler) GetImage(ctx echo.Context, imageID ImageID, params GetImageParams) error {
 	var request GetImageRequestObject
 
 	request.ImageID = imageID
@@ -3790,6 +3881,79 @@ func (sh *strictHandler) ListServerRoles(ctx echo.Context, serverID ServerID) er
 		return err
 	} else if validResponse, ok := response.(ListServerRolesResponseObject); ok {
 		return validResponse.VisitListServerRolesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetServerSettings operation middleware
+func (sh *strictHandler) GetServerSettings(ctx echo.Context, serverID ServerID) error {
+	var request GetServerSettingsRequestObject
+
+	request.ServerID = serverID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetServerSettings(ctx.Request().Context(), request.(GetServerSettingsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetServerSettings")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetServerSettingsResponseObject); ok {
+		return validResponse.VisitGetServerSettingsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateServerSettings operation middleware
+func (sh *strictHandler) UpdateServerSettings(ctx echo.Context, serverID ServerID) error {
+	var request UpdateServerSettingsRequestObject
+
+	request.ServerID = serverID
+
+	var body UpdateServerSettingsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateServerSettings(ctx.Request().Context(), request.(UpdateServerSettingsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateServerSettings")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateServerSettingsResponseObject); ok {
+		return validResponse.VisitUpdateServerSettingsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

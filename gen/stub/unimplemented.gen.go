@@ -189,6 +189,14 @@ func (Unimplemented) ListServerRoles(context.Context, ListServerRolesRequestObje
 	return nil, ErrNotImplemented
 }
 
+func (Unimplemented) GetServerSettings(context.Context, GetServerSettingsRequestObject) (GetServerSettingsResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) UpdateServerSettings(context.Context, UpdateServerSettingsRequestObject) (UpdateServerSettingsResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
 func (Unimplemented) VisitServer(context.Context, VisitServerRequestObject) (VisitServerResponseObject, error) {
 	return nil, ErrNotImplemented
 }

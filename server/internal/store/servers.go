@@ -98,6 +98,22 @@ func (q Servers) Update(ctx context.Context, id, name, imageID string) error {
 	return q.change(ctx, `UPDATE servers SET name = $2, image_id = $3 WHERE id = $1`, id, name, orNull(imageID))
 }
 
+// GetSettings returns the settings of a server.
+func (q Servers) GetSettings(ctx context.Context, id string) (gen.ServerSettings, error) {
+	return get(ctx, q.conn, func(rows *sql.Rows) (s gen.ServerSettings, err error) {
+		var appURL sql.NullString
+		err = rows.Scan(&s.Joining, &s.TimeZone, &s.Language, document{&s.Domains}, &appURL)
+		s.AppURL = nullableOf(appURL)
+		return s, err
+	}, `SELECT joining, time_zone, language, domains, app_url FROM servers WHERE id = $1 AND NOT deleted`, id)
+}
+
+// UpdateSettings replaces the settings of a server.
+func (q Servers) UpdateSettings(ctx context.Context, id string, s gen.ServerSettings) error {
+	return q.change(ctx, `UPDATE servers SET joining = $2, time_zone = $3, language = $4, domains = $5, app_url = $6 WHERE id = $1`,
+		id, s.Joining, s.TimeZone, s.Language, written(s.Domains), textOf(s.AppURL))
+}
+
 // Delete ends a server: nobody finds it any more, nor what is in it. That is removed by DeleteRest, because there may be
 // any amount of it.
 func (q Servers) Delete(ctx context.Context, id string) error {

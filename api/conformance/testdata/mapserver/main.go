@@ -9,7 +9,6 @@ import (
 	"context"
 	"fmt"
 	"log"
-	"maps"
 	"mime/multipart"
 	"net"
 	"net/http"
@@ -31,16 +30,18 @@ type backend struct {
 	stub.Unimplemented
 	mu    sync.Mutex // operations hold it
 	clubs map[string]*club
+	order []string         // the ids of all clubs there ever were, oldest first
 	made  map[string]*club // by who sent which Idempotency-Key
 }
 
 type club struct {
 	gen.Server
-	image   []byte
-	members []gen.Member // the owner is the first
-	visits  map[string]gen.Visit
-	request []byte // that made it, and what was answered
-	answer  gen.CreatedServerResponse
+	settings gen.ServerSettings
+	image    []byte
+	members  []gen.Member // the owner is the first
+	visits   map[string]gen.Visit
+	request  []byte // that made it, and what was answered
+	answer   gen.CreatedServerResponse
 }
 
 func main() {
@@ -96,7 +97,7 @@ func (b *backend) take(ctx context.Context, body *multipart.Reader, k *club) err
 		k.Name = *name
 	}
 	if image := form.File("image"); image != nil {
-		k.image, k.Image = image, gen.NullableOf(contract.OriginFrom(ctx)+"/images/"+contract.NewID())
+		k.image, k.Image = image, gen.NullableOf(contract.OriginFrom(ctx)+"/images/"+contract.NewImageID())
 	}
 	return err
 }
@@ -118,9 +119,9 @@ func ok(message string) gen.SystemMeta {
 
 func (b *backend) ListMyServers(ctx context.Context, _ stub.ListMyServersRequestObject) (stub.ListMyServersResponseObject, error) {
 	mine := []gen.Server{}
-	for _, id := range slices.Sorted(maps.Keys(b.clubs)) {
-		if b.clubs[id].has(caller(ctx)) {
-			mine = append(mine, b.clubs[id].Server)
+	for _, id := range b.order {
+		if k := b.clubs[id]; k != nil && k.has(caller(ctx)) {
+			mine = append(mine, k.Server)
 		}
 	}
 	return stub.ListMyServers200JSONResponse{Meta: ok("My servers"), Body: mine}, nil
@@ -128,7 +129,8 @@ func (b *backend) ListMyServers(ctx context.Context, _ stub.ListMyServersRequest
 
 func (b *backend) CreateServer(ctx context.Context, r stub.CreateServerRequestObject) (stub.CreateServerResponseObject, error) {
 	id := contract.NewID()
-	k := &club{visits: map[string]gen.Visit{}, Server: gen.Server{
+	settings := gen.ServerSettings{Joining: gen.JoiningInvite, TimeZone: "UTC", Language: "en", Domains: []string{}}
+	k := &club{settings: settings, visits: map[string]gen.Visit{}, Server: gen.Server{
 		ID: id, RepeatedID: id, Owner: gen.ServerOwner{Number: caller(ctx)},
 		Roles: []string{contract.NewID()}, Categories: []string{}, Leaderboards: []string{}, LanguageSettings: []string{},
 	}}
@@ -147,7 +149,7 @@ func (b *backend) CreateServer(ctx context.Context, r stub.CreateServerRequestOb
 		}
 		b.made[key] = k
 	}
-	b.clubs[id] = k
+	b.clubs[id], b.order = k, append(b.order, id)
 	return stub.CreateServer201JSONResponse{Body: k.answer}, nil
 }
 
@@ -166,10 +168,35 @@ func (b *backend) DeleteServer(_ context.Context, r stub.DeleteServerRequestObje
 	return stub.DeleteServer200JSONResponse{Meta: ok("Server has been deleted successfully"), Body: gen.Nothing{}}, nil
 }
 
+func (b *backend) GetServerSettings(_ context.Context, r stub.GetServerSettingsRequestObject) (stub.GetServerSettingsResponseObject, error) {
+	return stub.GetServerSettings200JSONResponse{Meta: ok("Server settings"), Body: b.clubs[r.ServerID].settings}, nil
+}
+
+func (b *backend) UpdateServerSettings(_ context.Context, r stub.UpdateServerSettingsRequestObject) (stub.UpdateServerSettingsResponseObject, error) {
+	s, in := &b.clubs[r.ServerID].settings, r.Body
+	set(&s.Joining, in.Joining)
+	set(&s.TimeZone, in.TimeZone)
+	set(&s.Language, in.Language)
+	set(&s.Domains, in.Domains)
+	if !in.AppURL.IsZero() {
+		s.AppURL = in.AppURL
+	}
+	return stub.UpdateServerSettings200JSONResponse{Meta: ok("Server settings have been updated successfully"), Body: *s}, nil
+}
+
+// set changes what was given and leaves the rest.
+func set[T any](value, given *T) {
+	if given != nil {
+		*value = *given
+	}
+}
+
 func (b *backend) JoinServer(ctx context.Context, r stub.JoinServerRequestObject) (stub.JoinServerResponseObject, error) {
 	k := b.clubs[r.ServerID]
 	if k.has(caller(ctx)) {
 		return nil, contract.Conflict("You are a member already", "the caller has joined this server before")
+	} else if k.settings.Joining != gen.JoiningOpen {
+		return nil, contract.NotFound("server")
 	}
 	k.add(caller(ctx))
 	return stub.JoinServer200JSONResponse{Meta: ok("Server has been joined successfully"), Body: k.Server}, nil
