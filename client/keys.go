@@ -9,16 +9,16 @@ import (
 // The nouns of this section of the contract.
 type (
 	// APIKey is a key with which programs act for a community. Its Key is masked to its first and last four characters,
-	// except in what [KeysService.Create] returns. The methods take its ID; the Key itself is for [WithAPIKey]. Its
-	// fields are listed at [gen.APIKey].
+	// except in what [KeysService.Create] returns. The methods take its ID; the Key itself is for [WithAPIKey]. It is
+	// good while the account of its UserID may make keys, as IsTrusted says. Its fields are listed at [gen.APIKey].
 	APIKey = gen.APIKey
 	// KeyPermission is what an API key may do. The list grows with the contract.
 	KeyPermission = gen.KeyPermission
 	// APIKeyCreate is what an API key is made from. Only Name is required. Its fields are listed at [gen.APIKeyCreate].
 	APIKeyCreate = gen.APIKeyCreate
 	// APIKeyUpdate is what changes in an API key; what is nil stays as it is, and a pointer to no permissions takes all of
-	// them away. At least one part is needed. The ExpirePeriod counts from now. Its fields are listed at
-	// [gen.APIKeyUpdate].
+	// them away. At least one part is needed. The ExpirePeriod counts from now. With Adopt, the caller vouches for the key
+	// from now on. Its fields are listed at [gen.APIKeyUpdate].
 	APIKeyUpdate = gen.APIKeyUpdate
 )
 
@@ -40,6 +40,9 @@ func (s *KeysService) List(ctx context.Context, serverID string) ([]APIKey, erro
 // [Client.WithAPIKey] or keep it in a safe place; whoever has it may act for the server with its permissions. Only its
 // digest is kept by the API, and a key that was lost can only be deleted. It fails with [ErrInvalidRequest] if a part of
 // the input is not as it must be.
+//
+// The key is good while who has made it may make keys. Otherwise every call with it fails with [ErrPermissionDenied], until
+// an administrator adopts it by [KeysService.Update].
 //
 // For the owner and members with server_administrator.
 func (s *KeysService) Create(ctx context.Context, serverID string, in APIKeyCreate, opts ...CreateOption) (*APIKey, error) {
@@ -76,7 +79,8 @@ func (s *KeysService) Delete(ctx context.Context, serverID, id string) (*APIKey,
 }
 
 // Info returns the API key with which this client calls, masked, whatever its permissions. It fails with
-// [ErrUnauthenticated] if the key is unknown, deleted, expired or not active.
+// [ErrUnauthenticated] if the key is unknown, deleted, expired or not active, and with [ErrPermissionDenied] if nobody who
+// may make keys vouches for it.
 //
 // For every API key.
 func (s *KeysService) Info(ctx context.Context) (*APIKey, error) {

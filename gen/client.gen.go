@@ -92,7 +92,8 @@ type ClientInterface interface {
 
 	// GetAPIKeyInfo Who is this key
 	//
-	// The key with which it is called, masked, whatever its permissions.
+	// The key with which it is called, masked, whatever its permissions. It too is refused while nobody who may make keys
+	// vouches for the key.
 	//
 	// Corresponds with GET /apis/v1/api-keys/info (the `GetAPIKeyInfo` operationId).
 	GetAPIKeyInfo(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -114,7 +115,10 @@ type ClientInterface interface {
 	// CreateAPIKeyWithBody Create an API key
 	//
 	// Makes a key that acts for the community with the permissions it names, and for nobody else's. The answer is the only
-	// one that shows the key whole: only its digest is kept. For the owner and administrators.
+	// one that shows the key whole: only its digest is kept. Who makes a key gets a mail that says so, without the key.
+	//
+	// A key is good while who has made it may make keys in the community. Otherwise it is refused with 403, until an
+	// administrator has adopted it, or who has made it may make keys again. For the owner and administrators.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -124,7 +128,10 @@ type ClientInterface interface {
 	// CreateAPIKey Create an API key
 	//
 	// Makes a key that acts for the community with the permissions it names, and for nobody else's. The answer is the only
-	// one that shows the key whole: only its digest is kept. For the owner and administrators.
+	// one that shows the key whole: only its digest is kept. Who makes a key gets a mail that says so, without the key.
+	//
+	// A key is good while who has made it may make keys in the community. Otherwise it is refused with 403, until an
+	// administrator has adopted it, or who has made it may make keys again. For the owner and administrators.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -142,6 +149,9 @@ type ClientInterface interface {
 	//
 	// Changes what is given and leaves the rest. `expirePeriod` counts anew from now. A key that is not active is refused.
 	//
+	// Who adopts a key vouches for it from then on, instead of who has made or adopted it before: the key is good while the
+	// adopter may make keys. The adopter gets a mail that says so. For the owner and administrators.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PUT /apis/v1/communities/{communityId}/api-keys/{apiKeyId} (the `UpdateAPIKey` operationId).
@@ -150,6 +160,9 @@ type ClientInterface interface {
 	// UpdateAPIKey Update an API key
 	//
 	// Changes what is given and leaves the rest. `expirePeriod` counts anew from now. A key that is not active is refused.
+	//
+	// Who adopts a key vouches for it from then on, instead of who has made or adopted it before: the key is good while the
+	// adopter may make keys. The adopter gets a mail that says so. For the owner and administrators.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -574,7 +587,8 @@ type ClientInterface interface {
 
 	// DeleteServer Delete a server
 	//
-	// Removes the server and everything in it, for good. For the owner only.
+	// Removes the server and everything in it, for good. Its audit trail stays for 90 days, for who has deleted it. For the
+	// owner only.
 	//
 	// Corresponds with DELETE /servers/{serverId} (the `DeleteServer` operationId).
 	DeleteServer(ctx context.Context, serverID ServerID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -601,6 +615,8 @@ type ClientInterface interface {
 	// Who changed the server, its memberships, channels, roles, badges and keys, the latest first, one page at a time. What
 	// was asked for and changed nothing leaves no entry. Nothing in it is ever changed. Of a direct channel it tells only
 	// that it is there. For the owner and administrators.
+	//
+	// The trail of a deleted server is there for 90 days for who has deleted it, and for nobody else. Then it is removed.
 	//
 	// Corresponds with GET /servers/{serverId}/audit (the `ListAudit` operationId).
 	ListAudit(ctx context.Context, serverID ServerID, params *ListAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -687,7 +703,8 @@ type ClientInterface interface {
 
 // GetAPIKeyInfo Who is this key
 //
-// The key with which it is called, masked, whatever its permissions.
+// The key with which it is called, masked, whatever its permissions. It too is refused while nobody who may make keys
+// vouches for the key.
 //
 // Corresponds with GET /apis/v1/api-keys/info (the `GetAPIKeyInfo` operationId).
 func (c *Client) GetAPIKeyInfo(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -739,7 +756,10 @@ func (c *Client) ListAPIKeys(ctx context.Context, communityID CommunityID, reqEd
 // CreateAPIKeyWithBody Create an API key
 //
 // Makes a key that acts for the community with the permissions it names, and for nobody else's. The answer is the only
-// one that shows the key whole: only its digest is kept. For the owner and administrators.
+// one that shows the key whole: only its digest is kept. Who makes a key gets a mail that says so, without the key.
+//
+// A key is good while who has made it may make keys in the community. Otherwise it is refused with 403, until an
+// administrator has adopted it, or who has made it may make keys again. For the owner and administrators.
 //
 // Takes any type of body and a specified content type.
 //
@@ -759,7 +779,10 @@ func (c *Client) CreateAPIKeyWithBody(ctx context.Context, communityID Community
 // CreateAPIKey Create an API key
 //
 // Makes a key that acts for the community with the permissions it names, and for nobody else's. The answer is the only
-// one that shows the key whole: only its digest is kept. For the owner and administrators.
+// one that shows the key whole: only its digest is kept. Who makes a key gets a mail that says so, without the key.
+//
+// A key is good while who has made it may make keys in the community. Otherwise it is refused with 403, until an
+// administrator has adopted it, or who has made it may make keys again. For the owner and administrators.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -797,6 +820,9 @@ func (c *Client) DeleteAPIKey(ctx context.Context, communityID CommunityID, apiK
 //
 // Changes what is given and leaves the rest. `expirePeriod` counts anew from now. A key that is not active is refused.
 //
+// Who adopts a key vouches for it from then on, instead of who has made or adopted it before: the key is good while the
+// adopter may make keys. The adopter gets a mail that says so. For the owner and administrators.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PUT /apis/v1/communities/{communityId}/api-keys/{apiKeyId} (the `UpdateAPIKey` operationId).
@@ -815,6 +841,9 @@ func (c *Client) UpdateAPIKeyWithBody(ctx context.Context, communityID Community
 // UpdateAPIKey Update an API key
 //
 // Changes what is given and leaves the rest. `expirePeriod` counts anew from now. A key that is not active is refused.
+//
+// Who adopts a key vouches for it from then on, instead of who has made or adopted it before: the key is good while the
+// adopter may make keys. The adopter gets a mail that says so. For the owner and administrators.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1679,7 +1708,8 @@ func (c *Client) CreateServerWithBody(ctx context.Context, params *CreateServerP
 
 // DeleteServer Delete a server
 //
-// Removes the server and everything in it, for good. For the owner only.
+// Removes the server and everything in it, for good. Its audit trail stays for 90 days, for who has deleted it. For the
+// owner only.
 //
 // Corresponds with DELETE /servers/{serverId} (the `DeleteServer` operationId).
 func (c *Client) DeleteServer(ctx context.Context, serverID ServerID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1736,6 +1766,8 @@ func (c *Client) UpdateServerWithBody(ctx context.Context, serverID ServerID, co
 // Who changed the server, its memberships, channels, roles, badges and keys, the latest first, one page at a time. What
 // was asked for and changed nothing leaves no entry. Nothing in it is ever changed. Of a direct channel it tells only
 // that it is there. For the owner and administrators.
+//
+// The trail of a deleted server is there for 90 days for who has deleted it, and for nobody else. Then it is removed.
 //
 // Corresponds with GET /servers/{serverId}/audit (the `ListAudit` operationId).
 func (c *Client) ListAudit(ctx context.Context, serverID ServerID, params *ListAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error) {

@@ -426,6 +426,12 @@ type APIKey struct {
 	// Example: 66a282dab13eee0013cbb4d8
 	CommunityID ObjectID `json:"communityId"`
 
+	// UserID The number of the account that vouches for the key: who made it, or who has adopted it since.
+	UserID int32 `json:"userId"`
+
+	// IsTrusted Whether that account may make keys in the community. While it may not, the key is refused with 403.
+	IsTrusted bool `json:"isTrusted"`
+
 	// CreatedAt RFC 3339 in UTC with milliseconds.
 	//
 	// Example: 2026-03-01T16:50:17.610Z
@@ -480,6 +486,9 @@ type APIKeyUpdate struct {
 
 	// IsActive Whether the key is good. One that is not is refused until it is again.
 	IsActive *bool `json:"isActive,omitempty"`
+
+	// Adopt `true`: from now on the caller vouches for the key. `false` changes nothing.
+	Adopt *bool `json:"adopt,omitempty"`
 }
 
 // AppURL The address of the application of the community, which begins with `https://`; null if it has none.
@@ -1580,8 +1589,10 @@ type SystemUnauthenticated = SystemErrorResponse
 type CreateAPIKeyParams struct {
 	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
 	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
-	// belongs to one credential and one operation; who has no credential is known by their address. A failure is not kept:
-	// the request may be tried again under its key.
+	// belongs to one account, or one API key, and to one operation: it is the same in every session of an account. Who has
+	// no credential is known by their network (IPv4 /32, IPv6 /64). A failure is not kept: the request may be tried again
+	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
+	// request; in another session of the account, the first answer has it masked.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1589,8 +1600,10 @@ type CreateAPIKeyParams struct {
 type RegisterAccountParams struct {
 	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
 	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
-	// belongs to one credential and one operation; who has no credential is known by their address. A failure is not kept:
-	// the request may be tried again under its key.
+	// belongs to one account, or one API key, and to one operation: it is the same in every session of an account. Who has
+	// no credential is known by their network (IPv4 /32, IPv6 /64). A failure is not kept: the request may be tried again
+	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
+	// request; in another session of the account, the first answer has it masked.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1605,8 +1618,10 @@ type ListBadgesParams struct {
 type CreateBadgeParams struct {
 	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
 	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
-	// belongs to one credential and one operation; who has no credential is known by their address. A failure is not kept:
-	// the request may be tried again under its key.
+	// belongs to one account, or one API key, and to one operation: it is the same in every session of an account. Who has
+	// no credential is known by their network (IPv4 /32, IPv6 /64). A failure is not kept: the request may be tried again
+	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
+	// request; in another session of the account, the first answer has it masked.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1621,8 +1636,10 @@ type ListChannelsParams struct {
 type CreateChannelParams struct {
 	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
 	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
-	// belongs to one credential and one operation; who has no credential is known by their address. A failure is not kept:
-	// the request may be tried again under its key.
+	// belongs to one account, or one API key, and to one operation: it is the same in every session of an account. Who has
+	// no credential is known by their network (IPv4 /32, IPv6 /64). A failure is not kept: the request may be tried again
+	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
+	// request; in another session of the account, the first answer has it masked.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1636,8 +1653,10 @@ type GetImageParams struct {
 type CreateRoleParams struct {
 	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
 	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
-	// belongs to one credential and one operation; who has no credential is known by their address. A failure is not kept:
-	// the request may be tried again under its key.
+	// belongs to one account, or one API key, and to one operation: it is the same in every session of an account. Who has
+	// no credential is known by their network (IPv4 /32, IPv6 /64). A failure is not kept: the request may be tried again
+	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
+	// request; in another session of the account, the first answer has it masked.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1652,8 +1671,10 @@ type ListUserRolesParams struct {
 type CreateServerParams struct {
 	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
 	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
-	// belongs to one credential and one operation; who has no credential is known by their address. A failure is not kept:
-	// the request may be tried again under its key.
+	// belongs to one account, or one API key, and to one operation: it is the same in every session of an account. Who has
+	// no credential is known by their network (IPv4 /32, IPv6 /64). A failure is not kept: the request may be tried again
+	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
+	// request; in another session of the account, the first answer has it masked.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 

@@ -9,13 +9,14 @@ import (
 	"io"
 
 	"github.com/rejoin-dev/rejoin/api/contract"
+	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
 // An actor is who is calling: an account, or an API key in the name of its server.
 type actor struct {
-	account    int64      // its number; for a key that of whoever made it
-	key        *store.Key // nil for an account
+	account    int64       // its number; for a key that of whoever vouches for it
+	key        *gen.APIKey // nil for an account
 	credential string
 }
 
@@ -53,12 +54,18 @@ func (k *core) authenticate(ctx context.Context, credential string, inKeyHeader 
 	if errors.Is(err, store.ErrNotFound) {
 		return contract.Caller{}, contract.Unauthenticated("the credential is unknown, ended or expired")
 	}
+	if err == nil && !key.IsTrusted {
+		err = contract.PermissionDenied("who vouches for this API key may make no keys in its community any more: an administrator must adopt it")
+	}
+	if err != nil {
+		return contract.Caller{}, err
+	}
 	scheme := contract.KeyAuth
 	if inKeyHeader {
 		scheme = contract.APIKeyAuth
 	}
-	who := actor{account: key.Account, key: &key, credential: credential}
-	return contract.Caller{Scheme: scheme, Permissions: key.Permissions, Who: who}, err
+	who := actor{account: int64(key.UserID), key: &key, credential: credential}
+	return contract.Caller{Scheme: scheme, Permissions: key.Permissions, Who: who}, nil
 }
 
 // actorFrom is who is calling; nobody in an operation that is for everybody.

@@ -102,6 +102,7 @@ func (k *core) startJobs() (stop func(context.Context), err error) {
 	own := *k // a test that changes the clock of the requests must not do so under a running job
 	workers := river.NewWorkers()
 	river.AddWorker(workers, codeMailWorker{core: &own})
+	river.AddWorker(workers, keyMailWorker{core: &own})
 	river.AddWorker(workers, sweeper{core: &own})
 	river.AddWorker(workers, remover[serverRemoval]{core: &own})
 	river.AddWorker(workers, remover[roleRemoval]{core: &own})

@@ -39,19 +39,22 @@ func (h keys) CreateAPIKey(ctx context.Context, r stub.CreateAPIKeyRequestObject
 			return body, err
 		}
 		now := h.now()
-		key := store.Key{Account: s.actor.account, APIKey: gen.APIKey{
+		key := gen.APIKey{
 			ID: h.newID(), CommunityID: s.ID, Key: masked(secret), Name: r.Body.Name, Permissions: r.Body.Permissions, IsActive: true,
-			ExpirePeriod: r.Body.ExpirePeriod, ExpireDate: expiry(now, r.Body.ExpirePeriod),
+			ExpirePeriod: r.Body.ExpirePeriod, ExpireDate: expiry(now, r.Body.ExpirePeriod), UserID: int32(s.actor.account), IsTrusted: true,
 			CreatedAt: gen.Time{Time: now}, UpdatedAt: gen.Time{Time: now},
-		}}
+		}
 		if err := tx.Keys.Insert(ctx, key, hashOf(secret)); err != nil {
 			return body, err
 		}
-		if err := record(ctx, h.core, tx, s.ID, key.ID, nil, &key.APIKey); err != nil {
+		if err := record(ctx, h.core, tx, s.ID, key.ID, nil, &key); err != nil {
+			return body, err
+		}
+		if err := tx.Jobs.Insert(ctx, keyMailOf(s, key, keyMade)); err != nil {
 			return body, err
 		}
 		key.Key = secret // here, and never again
-		return gen.APIKeyResponse{Meta: application(http.StatusCreated), Message: "Create API key success.", Data: key.APIKey}, nil
+		return gen.APIKeyResponse{Meta: application(http.StatusCreated), Message: "Create API key success.", Data: key}, nil
 	})
 	if err != nil {
 		return nil, err
@@ -61,7 +64,7 @@ func (h keys) CreateAPIKey(ctx context.Context, r stub.CreateAPIKeyRequestObject
 
 func (h keys) UpdateAPIKey(ctx context.Context, r stub.UpdateAPIKeyRequestObject) (stub.UpdateAPIKeyResponseObject, error) {
 	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.UpdateAPIKey200JSONResponse, err error) {
-		before, err := h.manageable(ctx, tx, r.CommunityID, r.APIKeyID)
+		s, before, err := h.manageable(ctx, tx, r.CommunityID, r.APIKeyID)
 		if err != nil {
 			return answer, err
 		}
@@ -78,45 +81,51 @@ func (h keys) UpdateAPIKey(ctx context.Context, r stub.UpdateAPIKeyRequestObject
 		if r.Body.IsActive != nil {
 			key.IsActive = *r.Body.IsActive
 		}
+		if valueOf(r.Body.Adopt) && !(key.IsTrusted && int64(key.UserID) == s.actor.account) {
+			key.UserID, key.IsTrusted = int32(s.actor.account), true // they may make keys, else they could not be here
+			if err := tx.Jobs.Insert(ctx, keyMailOf(s, key, keyAdopted)); err != nil {
+				return answer, err
+			}
+		}
 		key.UpdatedAt = gen.Time{Time: now}
 		if err := tx.Keys.Update(ctx, key); err != nil {
 			return answer, err
 		}
-		answer = stub.UpdateAPIKey200JSONResponse{Meta: application(http.StatusOK), Message: "Update API key success.", Data: key.APIKey}
-		return answer, record(ctx, h.core, tx, key.CommunityID, key.ID, &before.APIKey, &key.APIKey)
+		answer = stub.UpdateAPIKey200JSONResponse{Meta: application(http.StatusOK), Message: "Update API key success.", Data: key}
+		return answer, record(ctx, h.core, tx, key.CommunityID, key.ID, &before, &key)
 	})
 }
 
 func (h keys) DeleteAPIKey(ctx context.Context, r stub.DeleteAPIKeyRequestObject) (stub.DeleteAPIKeyResponseObject, error) {
 	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.DeleteAPIKey200JSONResponse, err error) {
-		key, err := h.manageable(ctx, tx, r.CommunityID, r.APIKeyID)
+		_, key, err := h.manageable(ctx, tx, r.CommunityID, r.APIKeyID)
 		if err != nil {
 			return answer, err
 		}
 		if err := tx.Keys.Delete(ctx, key.ID); err != nil {
 			return answer, err
 		}
-		answer = stub.DeleteAPIKey200JSONResponse{Meta: application(http.StatusOK), Message: "Delete API key success.", Data: key.APIKey}
-		return answer, record(ctx, h.core, tx, key.CommunityID, key.ID, &key.APIKey, nil)
+		answer = stub.DeleteAPIKey200JSONResponse{Meta: application(http.StatusOK), Message: "Delete API key success.", Data: key}
+		return answer, record(ctx, h.core, tx, key.CommunityID, key.ID, &key, nil)
 	})
 }
 
 func (h keys) GetAPIKeyInfo(ctx context.Context, _ stub.GetAPIKeyInfoRequestObject) (stub.GetAPIKeyInfoResponseObject, error) {
 	return stub.GetAPIKeyInfo200JSONResponse{
-		Meta: application(http.StatusOK), Message: "Read API key success.", Data: actorFrom(ctx).key.APIKey,
+		Meta: application(http.StatusOK), Message: "Read API key success.", Data: *actorFrom(ctx).key,
 	}, nil
 }
 
-// manageable finds a key that the caller may change.
-func (h keys) manageable(ctx context.Context, tx *store.Tx, communityID, id string) (key store.Key, err error) {
-	if _, err := require(ctx, tx.Queries, communityID, "community"); err != nil {
-		return key, err
+// manageable finds a key that the caller may change, and how they stand in its community.
+func (h keys) manageable(ctx context.Context, tx *store.Tx, communityID, id string) (s standing, key gen.APIKey, err error) {
+	if s, err = require(ctx, tx.Queries, communityID, "community"); err != nil {
+		return s, key, err
 	}
 	key, err = tx.Keys.Get(ctx, communityID, id)
 	if errors.Is(err, store.ErrNotFound) {
 		err = contract.NotFound("API key")
 	}
-	return key, err
+	return s, key, err
 }
 
 // masked shows enough of a key to tell it from others, and no more.

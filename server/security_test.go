@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,6 +37,40 @@ func TestEveryOperationRefusesACredentialThatHasEnded(t *testing.T) {
 					}
 				}
 			}
+		}
+	})
+}
+
+// The maker of a key was an administrator for a moment. From then on, the key is good for nothing, whatever it asks for.
+func TestEveryOperationRefusesAKeyThatNobodyVouchesFor(t *testing.T) {
+	operations, err := api.Operations()
+	if err != nil {
+		t.Fatal(err)
+	}
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := unlimited(open(t, config))
+		c := newClub(t, s, "server_administrator")
+		key := c.keyOf(t, c.ben, "channels")
+		c.takes(t)
+		asked := 0
+		for _, op := range operations {
+			if len(op.Schemes) == 0 {
+				continue
+			}
+			for _, header := range []http.Header{{"Authorization": {"Bearer " + key}}, {"X-Api-Key": {key}}} {
+				r := httptest.NewRequest(op.Method, op.Fill(exampleOf), nil)
+				r.Header = header
+				answer := send(s.Handler(), r)
+				if asked++; answer.Code != http.StatusForbidden || !strings.Contains(answer.Body.String(), "permission_denied") {
+					t.Errorf("%s: got %d, want 403: %s", op.ID, answer.Code, answer.Body)
+				}
+			}
+		}
+		if asked < 60 {
+			t.Errorf("only %d requests were sent", asked)
+		}
+		if w := send(s.Handler(), request("GET", "/channels", key)); !strings.Contains(problemOf(t, w).Meta.DevMessage, "adopt") {
+			t.Errorf("the reason is not told: %s", w.Body)
 		}
 	})
 }
@@ -108,6 +143,11 @@ func TestWhatIsTakenAwayIsGoneForTheNextRequest(t *testing.T) {
 			return channels(key.Key), func() { change(t, c, key) }
 		}
 	}
+	byBen := func(change func(*testing.T, club)) func(*testing.T, club) (func(club) *http.Request, func()) {
+		return func(t *testing.T, c club) (func(club) *http.Request, func()) {
+			return channels(c.keyOf(t, c.ben, "channels")), func() { change(t, c) }
+		}
+	}
 	onRole := func(method string, body map[string]any) func(*testing.T, club) (func(club) *http.Request, func()) {
 		return func(t *testing.T, c club) (func(club) *http.Request, func()) {
 			return audit, func() { do[gen.EmptyResponse](t, c.h, method, "/roles/"+c.role, c.owner, body) }
@@ -139,6 +179,16 @@ func TestWhatIsTakenAwayIsGoneForTheNextRequest(t *testing.T) {
 		}), 401},
 		"a permission of a key": {withKey(func(t *testing.T, c club, key gen.APIKey) {
 			do[gen.APIKeyResponse](t, c.h, "PUT", keys(c)+"/"+key.ID, c.owner, map[string]any{"permissions": []string{"roles"}})
+		}), 403},
+		"the rank of who made a key": {byBen(func(t *testing.T, c club) { c.takes(t) }), 403},
+		"the permission of the rank of who made a key": {byBen(func(t *testing.T, c club) {
+			do[gen.EmptyResponse](t, c.h, "PUT", "/roles/"+c.role, c.owner, demoted)
+		}), 403},
+		"the role that gave rank to who made a key": {byBen(func(t *testing.T, c club) {
+			do[gen.EmptyResponse](t, c.h, "DELETE", "/roles/"+c.role, c.owner, nil)
+		}), 403},
+		"the membership of who made a key": {byBen(func(t *testing.T, c club) {
+			do[gen.EmptyResponse](t, c.h, "POST", "/servers/"+c.id+"/leave", c.ben, nil)
 		}), 403},
 		"a key, with its whole server": {withKey(func(t *testing.T, c club, _ gen.APIKey) {
 			do[gen.EmptyResponse](t, c.h, "DELETE", "/servers/"+c.id, c.owner, nil)

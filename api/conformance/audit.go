@@ -168,4 +168,15 @@ var audit = []testCase{
 			}
 		}
 	}},
+
+	{"AUDIT-LIST-07", "listAudit keys roles", "the audit trail tells who has adopted an API key, and from whom", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		number := s.b.joins(club)
+		s.a.appoints(club, number, 50, "server_administrator")
+		made := s.b.post(club.keysPath(""), object{"name": "shop", "permissions": []string{"channels"}}).expect(201)
+		s.a.put(club.keysPath("/"+made.text("/data/_id")), object{"adopt": true}).expect(200)
+		trail := s.a.get(club.path("/audit")).expect(200)
+		trail.is("/body/0/action", "key.update").is("/body/0/actor", object{"type": "account", "id": club.owner})
+		trail.is("/body/0/before/userId", plain(number)).is("/body/0/after/userId", plain(club.owner))
+	}},
 }

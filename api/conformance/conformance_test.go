@@ -25,13 +25,14 @@ import (
 // reply is what a backend answers to everything.
 type reply struct {
 	status int
-	header map[string]string // added to a JSON Content-Type and a good X-Request-Id; an empty value takes one away
+	header map[string]string // added to a JSON Content-Type, a good X-Request-Id and no-store; an empty value takes one away
 	body   string
 }
 
 func (r reply) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Request-Id", "r1")
+	w.Header().Set("Cache-Control", "no-store")
 	for name, value := range r.header {
 		w.Header()[http.CanonicalHeaderKey(name)] = []string{value}
 		if value == "" {
@@ -130,6 +131,10 @@ func TestTheWireValidatesEveryAnswer(t *testing.T) {
 
 		{"no request id", "", reply{200, map[string]string{"X-Request-Id": ""}, listed},
 			"listMyServers 200: the header X-Request-Id is missing"},
+		{"an answer that a cache may keep", "", reply{200, map[string]string{"Cache-Control": "private"}, listed},
+			"listMyServers 200: Cache-Control must be no-store"},
+		{"a refusal that a cache may keep", "", reply{401, map[string]string{"Cache-Control": ""}, systemError("unauthenticated")},
+			"listMyServers 401: Cache-Control must be no-store"},
 		{"an odd request id", "", reply{200, map[string]string{"X-Request-Id": "a b"}, listed},
 			"listMyServers 200: X-Request-Id must be 1 to 64"},
 		{"another request id in the problem", "", reply{401, map[string]string{"X-Request-Id": "r2"}, systemError("unauthenticated")},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -166,6 +167,41 @@ var keys = []testCase{
 		other.inOtherHeader().get("/channels").expect(401)
 	}},
 
+	{"KEYS-TRUST-01", "createApiKey updateApiKey getApiKeyInfo channels roles", "a key is good while who has made it may make keys, and otherwise refused until another administrator adopts it", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		number := s.b.joins(club)
+		role := s.a.appoints(club, number, 50, "server_administrator")
+		made := s.b.post(club.keysPath(""), object{"name": "shop", "permissions": []string{"channels"}}).expect(201)
+		made.has("/data", object{"userId": plain(number), "isTrusted": true})
+		key := key{caller: s.anonymous.bearer(made.text("/data/key")), id: made.text("/data/_id"), whole: made.text("/data/key")}
+		key.name = "the key"
+		path := club.keysPath("/" + key.id)
+		isGood := func(good bool) {
+			status := map[bool]int{true: 200, false: 403}[good]
+			for _, a := range []*answer{
+				key.get("/channels"), key.inOtherHeader().get("/channels"), key.get("/apis/v1/channels"), key.get(keyInfo),
+				key.post("/channels", object{"topic": "by key", "channelType": "open"}),
+			} {
+				a.expect(status)
+			}
+			s.a.get(club.keysPath("")).expect(200).is("/data/0/isTrusted", good)
+		}
+		isGood(true)
+		s.a.takes(role, number).expect(200)
+		isGood(false)
+		s.b.put(path, object{"adopt": true}).expect(403)
+		s.a.put(path, object{"name": "till", "adopt": false}).expect(200).is("/data/isTrusted", false)
+		isGood(false)
+		s.a.gives(role, number).expect(200)
+		isGood(true)
+		s.a.takes(role, number).expect(200)
+
+		s.a.put(path, object{"adopt": true}).expect(200).has("/data", object{"name": "till", "userId": plain(club.owner), "isTrusted": true})
+		isGood(true)
+		s.b.post(club.path("/leave")).expect(200)
+		isGood(true)
+	}},
+
 	// -------------------------------------------------------------------------------------------------- what it opens
 
 	{"KEYS-INFO-01", "getApiKeyInfo channels", "a key without any permission knows who it is", func(s *session) {
@@ -181,6 +217,12 @@ var keys = []testCase{
 
 	// ---------------------------------------------------------------------------------------------------- who may make it
 
+}
+
+// plain is a user's number as the Application API has it.
+func plain(number string) int {
+	n, _ := strconv.Atoi(number)
+	return n
 }
 
 // permits wants a key to have just these permissions.

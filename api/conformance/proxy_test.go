@@ -49,10 +49,7 @@ func TestAProxyPassesEverythingThroughUnchangedAndNamesWhatBreaksTheContract(t *
 			backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				body, _ := io.ReadAll(r.Body)
 				got = r.Method + " " + r.URL.RequestURI() + " " + r.Header.Get("Authorization") + " " + string(body)
-				w.Header().Set("Content-Type", "application/json")
-				w.Header().Set("X-Request-Id", "one")
-				w.WriteHeader(test.status)
-				io.WriteString(w, test.answer)
+				reply{test.status, map[string]string{"X-Request-Id": "one"}, test.answer}.ServeHTTP(w, r)
 			}))
 			defer backend.Close()
 			var findings []Finding
@@ -155,6 +152,7 @@ func TestAProxyDoesNotKeepAStreamWaiting(t *testing.T) {
 		address, finish := through(t, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", kind)
 			w.Header().Set("X-Request-Id", "one")
+			w.Header().Set("Cache-Control", "no-store")
 			for _, event := range []string{`{"meta":{"success":true,"message":"My servers",`, `"devMessage":"My servers"},"body":[]}`} {
 				io.WriteString(w, event+"\n")
 				w.(http.Flusher).Flush()
@@ -219,6 +217,7 @@ func TestAProxyPassesOnWhatIsLongOrCutOff(t *testing.T) {
 	address, finish := through(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("X-Request-Id", "one")
+		w.Header().Set("Cache-Control", "no-store")
 		switch r.Method {
 		case "PUT":
 			n, err := io.Copy(io.Discard, r.Body)

@@ -158,8 +158,11 @@ func (c *contract) checkOperation(req *http.Request, resp *http.Response, body [
 	if strings.HasPrefix(kind, "image/") {
 		return validate(req, resp, nil, routeOf(op))
 	}
-	findings := validate(req, resp, body, routeOf(op))
-	return append(findings, checkAgreement(resp, body)...)
+	findings := append(validate(req, resp, body, routeOf(op)), checkAgreement(resp, body)...)
+	if !strings.Contains(resp.Header.Get("Cache-Control"), "no-store") {
+		findings = append(findings, found("", "Cache-Control must be no-store: what an operation answers is for its caller alone")...)
+	}
+	return findings
 }
 
 // checkUnmatched is for paths and methods that the contract does not have: they are refused, in an envelope.

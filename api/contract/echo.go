@@ -183,6 +183,10 @@ func OriginFrom(ctx context.Context) string {
 	return "http://" + r.Host
 }
 
+// noStore is what an answer says to caches, unless its operation says otherwise: it is for its caller alone and may show a
+// secret. All answers share it; nobody may change it.
+var noStore = []string{"no-store"}
+
 // match finds the operation of a request. There is no second router: the path that Echo matched is the key.
 func (k *contract) match(timeout time.Duration) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
@@ -192,6 +196,7 @@ func (k *contract) match(timeout time.Duration) echo.MiddlewareFunc {
 			if op == nil {
 				return next(c)
 			}
+			c.Response().Header()[echo.HeaderCacheControl] = noStore
 			ctx := context.WithValue(r.Context(), stateKey{}, &requestState{operation: op, request: r, address: c.RealIP()})
 			if timeout > 0 {
 				var cancel context.CancelFunc

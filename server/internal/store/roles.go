@@ -63,10 +63,11 @@ func (q Roles) Get(ctx context.Context, id string) (Role, error) {
 // Insert adds a role. Beyond MaxRoles it is a LimitError.
 func (q Roles) Insert(ctx context.Context, r Role) error {
 	if err := q.exec(ctx, `INSERT INTO roles (id, server_id, everyone, title, description, class, position, billable,
-	       server_permissions, channel_permissions, created_at, updated_at)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+	       server_permissions, channel_permissions, created_at, updated_at, administrator)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
 		r.ID, r.ServerID, r.Everyone, r.Title, r.Description, r.Class, r.Order, r.Billable,
-		written(r.ServerPermissions), written(r.ChannelPermissions), r.CreatedAt.UnixMicro(), r.UpdatedAt.UnixMicro()); err != nil {
+		written(r.ServerPermissions), written(r.ChannelPermissions), r.CreatedAt.UnixMicro(), r.UpdatedAt.UnixMicro(),
+		r.ServerPermissions.ServerAdministrator); err != nil {
 		return err
 	}
 	return q.countIn(ctx, rolesTally, r.ServerID)
@@ -75,9 +76,10 @@ func (q Roles) Insert(ctx context.Context, r Role) error {
 // Update replaces what may change of a role.
 func (q Roles) Update(ctx context.Context, r Role) error {
 	return q.change(ctx, `UPDATE roles SET title = $2, description = $3, class = $4, position = $5, billable = $6,
-	       server_permissions = $7, channel_permissions = $8, updated_at = $9 WHERE id = $1`,
+	       server_permissions = $7, channel_permissions = $8, updated_at = $9, administrator = $10 WHERE id = $1`,
 		r.ID, r.Title, r.Description, r.Class, r.Order, r.Billable,
-		written(r.ServerPermissions), written(r.ChannelPermissions), r.UpdatedAt.UnixMicro())
+		written(r.ServerPermissions), written(r.ChannelPermissions), r.UpdatedAt.UnixMicro(),
+		r.ServerPermissions.ServerAdministrator)
 }
 
 // Delete removes a role: nobody has it any more. Who had it is removed by DeleteRest, because there may be any number of them.

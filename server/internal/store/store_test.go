@@ -133,7 +133,7 @@ func (l *life) server(owner int64, others ...int64) (id string) {
 		l.must(tx.Badges.Insert(ctx, badge))
 		channel := gen.Channel{ID: l.id(), ServerID: id, ChannelType: "private", CreatedAt: now, UpdatedAt: now}
 		l.must(tx.Channels.Insert(ctx, channel, owner, false))
-		l.must(tx.Keys.Insert(ctx, Key{Account: owner, APIKey: gen.APIKey{ID: l.id(), CommunityID: id, CreatedAt: now, UpdatedAt: now}}, l.id()))
+		l.must(tx.Keys.Insert(ctx, gen.APIKey{ID: l.id(), UserID: int32(owner), CommunityID: id, CreatedAt: now, UpdatedAt: now}, l.id()))
 		for _, account := range append([]int64{owner}, others...) {
 			l.must(tx.Servers.InsertMember(ctx, id, account, l.now().Time))
 			_, err := tx.Roles.InsertOf(ctx, id, account, role.ID)
@@ -288,7 +288,7 @@ func (l *life) makesAndDeletes(kept string, ann int64) {
 		check(0, tx.Channels.Insert(ctx, room, ann, false))
 		check(0, tx.Channels.Delete(ctx, room.ID))
 		for range MaxKeys { // until a shard is full, and the others are looked at
-			k := Key{Account: ann, APIKey: gen.APIKey{ID: l.id(), CommunityID: kept, CreatedAt: other, UpdatedAt: other}}
+			k := gen.APIKey{ID: l.id(), UserID: int32(ann), CommunityID: kept, CreatedAt: other, UpdatedAt: other}
 			if err := tx.Keys.Insert(ctx, k, l.id()); err != nil {
 				break
 			}
@@ -413,7 +413,7 @@ func TestMoreThanTheLimitIsKeptAndNotExceeded(t *testing.T) {
 			return nil
 		})
 		add := func() error {
-			key := Key{Account: 1, APIKey: gen.APIKey{ID: l.id(), CommunityID: id}}
+			key := gen.APIKey{ID: l.id(), UserID: 1, CommunityID: id}
 			return s.Tx(ctx, func(tx *Tx) error { return tx.Keys.Insert(ctx, key, l.id()) })
 		}
 		var full *LimitError

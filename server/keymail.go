@@ -1,0 +1,81 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/rejoin-dev/rejoin/gen"
+	"github.com/rejoin-dev/rejoin/server/internal/mailer"
+	"github.com/rejoin-dev/rejoin/server/internal/store"
+	"github.com/riverqueue/river"
+)
+
+// keyMail is the job of telling an account that it vouches for an API key from now on: if it was not the account's holder
+// who has made or adopted the key, they learn of it. Nothing in it is secret.
+type keyMail struct {
+	Account   int64    `json:"account"`
+	Community string   `json:"community"`
+	Key       string   `json:"key"` // its name
+	At        gen.Time `json:"at"`
+	Done      keyDeed  `json:"done"`
+}
+
+// A keyDeed is how an account came to vouch for a key.
+type keyDeed string
+
+const (
+	keyMade    keyDeed = "made"
+	keyAdopted keyDeed = "adopted"
+)
+
+// Kind is the name of the job in the database.
+func (keyMail) Kind() string { return "key_mail" }
+
+// InsertOpts is how the job is run.
+func (keyMail) InsertOpts() river.InsertOpts { return river.InsertOpts{MaxAttempts: mailTries} }
+
+// keyMailOf is the mail about a key that the caller has just made or adopted.
+func keyMailOf(s standing, key gen.APIKey, done keyDeed) keyMail {
+	return keyMail{Account: s.actor.account, Community: s.Name, Key: key.Name, At: key.UpdatedAt, Done: done}
+}
+
+type keyMailWorker struct {
+	river.WorkerDefaults[keyMail]
+	*core
+}
+
+// Work sends the mail. The names in it were typed by somebody, but not by strangers: the community's by who owns or
+// administers it, the key's by the reader. They are quoted, so that nothing in them is a line or a mark of its own.
+func (w keyMailWorker) Work(ctx context.Context, job *river.Job[keyMail]) error {
+	args := job.Args
+	account, err := w.store.Auth.GetAccount(ctx, args.Account)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	err = w.mailer.Send(ctx, mailer.Message{
+		ID: w.newID(), Date: w.now(), To: account.Email, Subject: "An API key was " + string(args.Done) + " with your account",
+		Text: fmt.Sprintf(keyMailText, args.Done, strconv.Quote(args.Key), strconv.Quote(args.Community), args.At.UTC().Format("2 January 2006, 15:04 UTC")),
+	})
+	if errors.Is(err, mailer.ErrPermanent) {
+		return river.JobCancel(err)
+	}
+	return err
+}
+
+const keyMailText = `Hello,
+
+with your account, an API key was %s:
+
+    key:       %s
+    community: %s
+    when:      %s
+
+Programs that have the key may act for the community for as long as you may make keys there.
+
+If this was not you, delete the key and set a new password at once.
+`
