@@ -28,7 +28,7 @@ func (h badges) ListBadges(ctx context.Context, r stub.ListBadgesRequestObject) 
 }
 
 func (h badges) CreateBadge(ctx context.Context, r stub.CreateBadgeRequestObject) (stub.CreateBadgeResponseObject, error) {
-	body, again, err := once(ctx, h.core, func(tx *store.Tx) (body gen.BadgeResponse, err error) {
+	body, again, err := onceShared(ctx, h.core, func(tx *store.Tx) (body gen.BadgeResponse, err error) {
 		s, err := resolve(ctx, tx.Queries, r.Body.ServerID)
 		if err != nil {
 			return body, err
@@ -87,7 +87,7 @@ func (h badges) DeleteBadge(ctx context.Context, r stub.DeleteBadgeRequestObject
 }
 
 func (h badges) AwardBadge(ctx context.Context, r stub.AwardBadgeRequestObject) (stub.AwardBadgeResponseObject, error) {
-	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.AwardBadge200JSONResponse, err error) {
+	return inSharedTx(ctx, h.core, func(tx *store.Tx) (answer stub.AwardBadge200JSONResponse, err error) {
 		badge, account, err := h.awardable(ctx, tx, r.BadgeID, r.Body.UserID)
 		if err != nil {
 			return answer, err
@@ -110,7 +110,7 @@ func (h badges) AwardBadge(ctx context.Context, r stub.AwardBadgeRequestObject) 
 }
 
 func (h badges) RemoveBadge(ctx context.Context, r stub.RemoveBadgeRequestObject) (stub.RemoveBadgeResponseObject, error) {
-	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.RemoveBadge200JSONResponse, err error) {
+	return inSharedTx(ctx, h.core, func(tx *store.Tx) (answer stub.RemoveBadge200JSONResponse, err error) {
 		badge, account, err := h.awardable(ctx, tx, r.BadgeID, r.Body.UserID)
 		if err != nil {
 			return answer, err

@@ -27,7 +27,11 @@ func (h channels) ListChannels(ctx context.Context, r stub.ListChannelsRequestOb
 }
 
 func (h channels) CreateChannel(ctx context.Context, r stub.CreateChannelRequestObject) (stub.CreateChannelResponseObject, error) {
-	body, again, err := once(ctx, h.core, func(tx *store.Tx) (body gen.ChannelResponse, err error) {
+	run := h.store.SharedTx
+	if len(r.Body.Permissions)+len(r.Body.Members) > 0 {
+		run = h.store.Tx // who is admitted may lose what they are admitted for meanwhile
+	}
+	body, again, err := onceIn(ctx, h.core, run, func(tx *store.Tx) (body gen.ChannelResponse, err error) {
 		s, err := resolve(ctx, tx.Queries, r.Body.ServerID)
 		if err != nil {
 			return body, err

@@ -107,8 +107,21 @@ func (k *core) origin(ctx context.Context) string {
 
 // inTx runs do in one transaction and returns what it returns. The transaction may be run again: do assigns nothing outside
 // of itself.
-func inTx[T any](ctx context.Context, k *core, do func(*store.Tx) (T, error)) (answer T, err error) {
-	err = k.store.Tx(ctx, func(tx *store.Tx) (err error) {
+func inTx[T any](ctx context.Context, k *core, do func(*store.Tx) (T, error)) (T, error) {
+	return in(ctx, k.store.Tx, do)
+}
+
+// inSharedTx is inTx for what many do at once, in one server or as one account. It runs beside others, and do must bear that:
+// see store.SharedTx.
+func inSharedTx[T any](ctx context.Context, k *core, do func(*store.Tx) (T, error)) (T, error) {
+	return in(ctx, k.store.SharedTx, do)
+}
+
+// A transaction runs a function in one.
+type transaction func(ctx context.Context, do func(*store.Tx) error) error
+
+func in[T any](ctx context.Context, run transaction, do func(*store.Tx) (T, error)) (answer T, err error) {
+	err = run(ctx, func(tx *store.Tx) (err error) {
 		answer, err = do(tx)
 		return err
 	})

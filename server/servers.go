@@ -37,7 +37,7 @@ func (h servers) CreateServer(ctx context.Context, r stub.CreateServerRequestObj
 		return nil, err
 	}
 	who, name := actorFrom(ctx), *form.Text("name")
-	body, again, err := once(ctx, h.core, func(tx *store.Tx) (body gen.CreatedServerResponse, err error) {
+	body, again, err := onceShared(ctx, h.core, func(tx *store.Tx) (body gen.CreatedServerResponse, err error) {
 		id, now := h.newID(), h.now()
 		if err := tx.Servers.Insert(ctx, id, name, imageID, who.account, now); err != nil {
 			return body, err
@@ -171,7 +171,7 @@ func changed(settings gen.ServerSettings, by gen.ServerSettingsUpdate) gen.Serve
 
 func (h servers) JoinServer(ctx context.Context, r stub.JoinServerRequestObject) (stub.JoinServerResponseObject, error) {
 	who := actorFrom(ctx)
-	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.JoinServer200JSONResponse, err error) {
+	return inSharedTx(ctx, h.core, func(tx *store.Tx) (answer stub.JoinServer200JSONResponse, err error) {
 		server, err := h.open(ctx, tx, r.ServerID)
 		if err != nil {
 			return answer, err
@@ -226,7 +226,7 @@ func (h servers) LeaveServer(ctx context.Context, r stub.LeaveServerRequestObjec
 }
 
 func (h servers) VisitServer(ctx context.Context, r stub.VisitServerRequestObject) (stub.VisitServerResponseObject, error) {
-	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.VisitServer200JSONResponse, err error) {
+	return inSharedTx(ctx, h.core, func(tx *store.Tx) (answer stub.VisitServer200JSONResponse, err error) {
 		s, err := require(ctx, tx.Queries, r.ServerID, "server")
 		if err != nil {
 			return answer, err

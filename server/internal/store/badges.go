@@ -33,12 +33,12 @@ func (q Badges) List(ctx context.Context, serverID string) ([]Badge, error) {
 // ListOf returns the badges of a member, those awarded first first.
 func (q Badges) ListOf(ctx context.Context, serverID string, account int64) ([]Badge, error) {
 	return list(ctx, q.conn, scanBadge, selectBadge+`JOIN member_badges mb ON mb.badge_id = b.id
-	 WHERE mb.server_id = $1 AND mb.account = $2 ORDER BY mb.awarded_at, b.id`, serverID, account)
+	 WHERE mb.server_id = $1 AND mb.account = $2 ORDER BY mb.awarded_at, b.id`+unlocked, serverID, account)
 }
 
 // Get returns a badge.
 func (q Badges) Get(ctx context.Context, id string) (Badge, error) {
-	return get(ctx, q.conn, scanBadge, selectBadge+`WHERE b.id = $1`, id)
+	return get(ctx, q.conn, scanBadge, selectBadge+`WHERE b.id = $1 /* FOR SHARE OF b */`, id)
 }
 
 // Insert adds a badge. Beyond MaxBadges it is a LimitError.
@@ -70,7 +70,7 @@ func (q Badges) DeleteRest(ctx context.Context, id string, some int) (more bool,
 // nobody: the statement reads it, so that PostgreSQL sees the conflict with whoever deletes it meanwhile.
 func (q Badges) InsertOf(ctx context.Context, b Badge, account int64, at time.Time) (changed bool, err error) {
 	return q.changed(ctx, `INSERT INTO member_badges (server_id, account, badge_id, awarded_at)
-	SELECT server_id, $2, id, $4 FROM badges WHERE id = $3 AND server_id = $1 ON CONFLICT DO NOTHING`,
+	SELECT server_id, $2, id, $4 FROM badges WHERE id = $3 AND server_id = $1 /* FOR SHARE */ ON CONFLICT DO NOTHING`,
 		b.ServerID, account, b.ID, at.UnixMicro())
 }
 

@@ -9,8 +9,10 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"regexp"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -28,8 +30,12 @@ import (
 type dialect struct {
 	goose     goose.Dialect
 	isolation sql.IsolationLevel
-	prepares  bool // whether statements that read must be kept prepared by us; pgx does so by itself
-	queues    bool // whether transactions take turns, in a lane
+
+	sharedIsolation sql.IsolationLevel                // of transactions that wait for each other instead of losing
+	locks           func(text string) (string, error) // makes a statement of a shared one lock what it reads
+
+	prepares bool // whether statements that read must be kept prepared by us; pgx does so by itself
+	queues   bool // whether transactions take turns, in a lane
 
 	own            func(url string) (release func() error, err error)                               // for as long as the database is open
 	open           func(url string, out *outage) (write, read *sql.DB, remembers *cache, err error) // nil: nothing is remembered
@@ -61,7 +67,7 @@ func (d *dialect) errorOf(err error) error {
 		return nil
 	case d.duplicate(err):
 		return fmt.Errorf("%w: %w", ErrDuplicate, err)
-	case d.unavailable(err):
+	case errors.Is(err, errCrowded), errors.Is(err, errSlow), d.unavailable(err):
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return err
@@ -104,7 +110,7 @@ var sqliteFile = dialect{
 	mayRetry: func(error) bool { return false },
 	unavailable: func(err error) bool {
 		var e *sqlite.Error
-		return errors.Is(err, errCrowded) || errors.Is(err, errGroup) ||
+		return errors.Is(err, errGroup) ||
 			errors.As(err, &e) && (e.Code()&0xff == sqlite3.SQLITE_BUSY || e.Code()&0xff == sqlite3.SQLITE_FULL)
 	},
 	full: func(err error) bool {
@@ -122,8 +128,12 @@ func sqliteAt(path string, pragmas ...string) string {
 var postgreSQL = dialect{
 	goose:     goose.DialectPostgres,
 	isolation: sql.LevelSerializable,
-	pollJobs:  100 * time.Millisecond,
-	own:       func(string) (func() error, error) { return func() error { return nil }, nil }, // any number share it
+
+	sharedIsolation: sql.LevelReadCommitted,
+	locks:           locksOf,
+
+	pollJobs: 100 * time.Millisecond,
+	own:      func(string) (func() error, error) { return func() error { return nil }, nil }, // any number share it
 	open: func(url string, out *outage) (write, read *sql.DB, remembers *cache, err error) {
 		config, err := pgx.ParseConfig(url)
 		if err != nil {
@@ -132,8 +142,8 @@ var postgreSQL = dialect{
 		w := witness{out}
 		config.Tracer = w
 		db := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(w.prepare), stdlib.OptionShouldPing(w.shouldPing))
-		db.SetMaxOpenConns(20)
-		db.SetMaxIdleConns(20)
+		db.SetMaxOpenConns(mostConnections)
+		db.SetMaxIdleConns(mostConnections)
 		db.SetConnMaxLifetime(time.Hour)
 		return db, db, nil, nil
 	},
@@ -155,6 +165,32 @@ var postgreSQL = dialect{
 		return errors.As(err, &network) || errors.As(err, &connect) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.ErrUnexpectedEOF) ||
 			strings.HasPrefix(class, "08") || strings.HasPrefix(class, "53") || strings.HasPrefix(class, "57P")
 	},
+}
+
+// A statement that reads says at its end, in a comment, what it locks in a shared transaction (see Store.SharedTx): such as
+// /* FOR SHARE OF s */, which lets nobody change or remove these rows until the transaction ends, or unlocked. The comment is
+// code for PostgreSQL in such a transaction, and means nothing anywhere else.
+//
+// A transaction that locks what others may lock, too, must not change it: two of them would wait for each other.
+const unlocked = ` /* UNLOCKED */` // what was read may be out of date when it is used, and that does no harm
+
+var lockComment = regexp.MustCompile(`/\* (FOR (?:UPDATE|NO KEY UPDATE|SHARE|KEY SHARE)(?: OF [a-z, ]+)?|UNLOCKED) \*/`)
+
+// lockingTexts are the statements that shared transactions have run, by what they are elsewhere.
+var lockingTexts sync.Map
+
+// locksOf refuses a statement that reads and does not say what it locks: nobody has thought about it.
+func locksOf(text string) (string, error) {
+	if known, ok := lockingTexts.Load(text); ok {
+		return known.(string), nil
+	}
+	locking := lockComment.ReplaceAllString(text, "$1")
+	if locking == text && strings.Contains(text, "SELECT ") {
+		return "", fmt.Errorf("a statement of a shared transaction must say what it locks: %s", text)
+	}
+	locking = strings.ReplaceAll(locking, "UNLOCKED", "")
+	lockingTexts.Store(text, locking)
+	return locking, nil
 }
 
 // useIndexes makes PostgreSQL find everything by an index, row by row, as every statement here is written to. By itself, it

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"time"
 )
 
@@ -20,18 +21,22 @@ type Claim struct {
 // Claim takes an idempotency key, for the transaction to answer under. If it is taken already, Claim returns what is
 // kept under it; if another transaction is about to take it, Claim waits for that one.
 func (q Idempotency) Claim(ctx context.Context, c Claim, now time.Time) (kept *Claim, err error) {
-	if err := q.exec(ctx, `DELETE FROM idempotency WHERE id = $1 AND expires_at <= $2`, c.ID, now.UnixMicro()); err != nil {
-		return nil, err
+	for {
+		if err := q.exec(ctx, `DELETE FROM idempotency WHERE id = $1 AND expires_at <= $2`, c.ID, now.UnixMicro()); err != nil {
+			return nil, err
+		}
+		claimed, err := q.changed(ctx, `INSERT INTO idempotency (id, fingerprint, answer, expires_at) VALUES ($1, $2, '', $3) ON CONFLICT DO NOTHING`,
+			c.ID, c.Fingerprint, c.ExpiresAt.UnixMicro())
+		if err != nil || claimed {
+			return nil, err
+		}
+		found, err := get(ctx, q.conn, func(rows *sql.Rows) (found Claim, err error) {
+			return found, rows.Scan(&found.Fingerprint, &found.Answer)
+		}, `SELECT fingerprint, answer FROM idempotency WHERE id = $1`+unlocked, c.ID)
+		if !errors.Is(err, ErrNotFound) { // it would have expired in between, in a shared transaction
+			return &found, err
+		}
 	}
-	claimed, err := q.changed(ctx, `INSERT INTO idempotency (id, fingerprint, answer, expires_at) VALUES ($1, $2, '', $3) ON CONFLICT DO NOTHING`,
-		c.ID, c.Fingerprint, c.ExpiresAt.UnixMicro())
-	if err != nil || claimed {
-		return nil, err
-	}
-	found, err := get(ctx, q.conn, func(rows *sql.Rows) (found Claim, err error) {
-		return found, rows.Scan(&found.Fingerprint, &found.Answer)
-	}, `SELECT fingerprint, answer FROM idempotency WHERE id = $1`, c.ID)
-	return &found, err
 }
 
 // Keep puts the sealed answer under a claimed key.

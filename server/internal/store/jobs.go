@@ -11,6 +11,7 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"github.com/riverqueue/river/rivertype"
 )
 
 const (
@@ -27,13 +28,14 @@ const (
 type Jobs struct {
 	client   *river.Client[*sql.Tx]
 	tx       *sql.Tx
+	within   context.Context // what the transaction may take
 	inserted *bool
 }
 
 // Insert adds a job. Its arguments are kept in the database as they are: no secret may be among them.
-func (j Jobs) Insert(ctx context.Context, args river.JobArgs) error {
+func (j Jobs) Insert(_ context.Context, args river.JobArgs) error {
 	*j.inserted = true
-	_, err := j.client.InsertTx(ctx, j.tx, args, nil)
+	_, err := j.client.InsertTx(j.within, j.tx, args, nil)
 	return err
 }
 
@@ -49,7 +51,10 @@ func (s *Store) Work(workers *river.Workers, periodic []*river.PeriodicJob, log 
 		JobTimeout:                  jobDeadline,
 		RescueStuckJobsAfter:        loseJobs,
 		CompletedJobRetentionPeriod: keepJobs,
-		Logger:                      slog.New(warnings{log.Handler(), s.write.outage}),
+		Middleware: []rivertype.Middleware{river.WorkerMiddlewareFunc(func(ctx context.Context, _ *rivertype.JobRow, work func(context.Context) error) error {
+			return work(withPatience(ctx, jobDeadline)) // there is more to do than for a request, and nobody waits
+		})},
+		Logger: slog.New(warnings{log.Handler(), s.write.outage}),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("background work cannot be prepared: %w", err)

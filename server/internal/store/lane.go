@@ -7,22 +7,19 @@ import (
 	"fmt"
 	"io"
 	"sync/atomic"
+	"time"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
 const (
-	mostWaiting = 1000 // for a turn; whoever comes then is refused at once
 	mostMembers = 128  // of a group, so that nobody waits for its commit forever
 	mostKept    = 1000 // statements that are kept prepared
 )
 
-// What a lane itself refuses. Both are over by themselves.
-var (
-	errCrowded = errors.New("too many transactions wait to write")
-	errGroup   = errors.New("the transactions that it was to be committed with have failed")
-)
+// errGroup is over by itself.
+var errGroup = errors.New("the transactions that it was to be committed with have failed")
 
 var errLaneClosed = errors.New("the database is closed")
 
@@ -40,9 +37,9 @@ type lane struct {
 	changes *changes
 	written func() // is called when something was written to the disk
 
-	waiting atomic.Int64
-	open    atomic.Bool   // whether a group has begun and has not ended
-	turn    chan struct{} // holds something while somebody has the turn; those who wait get it in their order
+	queue
+	open atomic.Bool   // whether a group has begun and has not ended
+	turn chan struct{} // holds something while somebody has the turn; those who wait get it in their order
 	// What follows is for whoever has the turn.
 	conn   driver.Conn // nil: none is open
 	kept   map[string]*keptStatement
@@ -58,6 +55,7 @@ func newLane(changes *changes, connect func() (driver.Conn, error), written func
 
 // A group is the transactions that are committed together.
 type group struct {
+	began   time.Time
 	members int
 	wrote   bool          // one of them has changed a row
 	err     error         // why none of them can be committed
@@ -94,13 +92,13 @@ func (l *lane) wait(ctx context.Context) error {
 	if p, ok := ctx.(patient); ok {
 		ctx = p.until
 	}
-	if l.waiting.Add(1) > mostWaiting {
-		l.goAway()
-		return errCrowded
+	if err := l.join(); err != nil {
+		l.endLeft()
+		return err
 	}
 	select {
 	case l.turn <- struct{}{}:
-		l.waiting.Add(-1)
+		l.quit()
 	case <-ctx.Done():
 		l.goAway()
 		return ctx.Err()
@@ -116,9 +114,14 @@ func (l *lane) wait(ctx context.Context) error {
 	return nil
 }
 
-// goAway is for who has waited and does no more. A group may have been left to them: if nobody has the turn, they end it.
+// goAway is for who has waited and does no more.
 func (l *lane) goAway() {
-	l.waiting.Add(-1)
+	l.quit()
+	l.endLeft()
+}
+
+// endLeft ends a group that may have been left to who goes away, if nobody has the turn.
+func (l *lane) endLeft() {
 	select {
 	case l.turn <- struct{}{}:
 		l.pass()
@@ -148,7 +151,7 @@ func (l *lane) begin() error {
 		if err != nil {
 			return err
 		}
-		l.group = &group{done: make(chan struct{})}
+		l.group = &group{began: time.Now(), done: make(chan struct{})}
 		l.open.Store(true)
 	}
 	l.wrote = false
@@ -249,6 +252,7 @@ func (l *lane) end() {
 		l.written()
 	}
 	l.changes.end()
+	l.took(time.Since(g.began), max(1, g.members))
 	close(g.done)
 }
 

@@ -69,7 +69,7 @@ func (c *conn) addToTotals(ctx context.Context, serverID string, account int64, 
 func (c *conn) totalsOf(ctx context.Context, serverID string, account int64) (totals, error) {
 	found, err := get(ctx, c, func(rows *sql.Rows) (t totals, err error) {
 		return t, rows.Scan(&t.XP, &t.Coins, &t.visits)
-	}, `SELECT xp, coins, visits FROM totals WHERE server_id = $1 AND account = $2`, serverID, account)
+	}, `SELECT xp, coins, visits FROM totals WHERE server_id = $1 AND account = $2`+unlocked, serverID, account)
 	if errors.Is(err, ErrNotFound) {
 		err = nil
 	}

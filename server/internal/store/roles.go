@@ -36,18 +36,19 @@ func (q Roles) List(ctx context.Context, serverID string) ([]gen.Role, error) {
 	return list(ctx, q.conn, scanWireRole, selectRole+`WHERE r.server_id = $1 ORDER BY r.position, r.id`, serverID)
 }
 
-// ListOf returns the roles of a member, the highest first; the role that everyone has is among them.
+// ListOf returns the roles of a member, the highest first; the role that everyone has is among them. A shared transaction
+// does not lock them: what they allowed when it looked, it has done before they changed.
 func (q Roles) ListOf(ctx context.Context, serverID string, account int64) ([]gen.Role, error) {
 	return list(ctx, q.conn, scanWireRole, selectRole+`WHERE r.server_id = $1 AND (r.everyone OR EXISTS (
 	       SELECT 1 FROM member_roles mr WHERE mr.role_id = r.id AND mr.server_id = r.server_id AND mr.account = $2))
-	 ORDER BY r.position, r.id`, serverID, account)
+	 ORDER BY r.position, r.id`+unlocked, serverID, account)
 }
 
 // ListOfAccount returns what ListOf does for every server that an account is a member of, by the id of the server.
 func (q Roles) ListOfAccount(ctx context.Context, account int64) (map[string][]gen.Role, error) {
 	all, err := list(ctx, q.conn, scanWireRole, selectRole+`JOIN members m ON m.server_id = r.server_id AND m.account = $1
 	 WHERE r.everyone OR EXISTS (SELECT 1 FROM member_roles mr WHERE mr.role_id = r.id AND mr.server_id = r.server_id AND mr.account = $1)
-	 ORDER BY r.position, r.id`, account)
+	 ORDER BY r.position, r.id`+unlocked, account)
 	byServer := map[string][]gen.Role{}
 	for _, role := range all {
 		byServer[role.ServerID] = append(byServer[role.ServerID], role)

@@ -73,18 +73,19 @@ func (q Servers) get(ctx context.Context, text string, args ...any) (Server, err
 // ListOf returns the servers that an account is a member of, oldest first.
 func (q Servers) ListOf(ctx context.Context, account int64) ([]Server, error) {
 	return q.list(ctx, serverColumns+`FROM members m JOIN servers s ON s.id = m.server_id`+rolesOfServer+
-		`WHERE m.account = $1 AND NOT s.deleted ORDER BY m.server_id, r.position, r.id`, account)
+		`WHERE m.account = $1 AND NOT s.deleted ORDER BY m.server_id, r.position, r.id`+unlocked, account)
 }
 
 // Get returns a server.
 func (q Servers) Get(ctx context.Context, id string) (Server, error) {
-	return q.get(ctx, serverColumns+`FROM servers s`+rolesOfServer+`WHERE s.id = $1 AND NOT s.deleted ORDER BY r.position, r.id`, id)
+	return q.get(ctx, serverColumns+`FROM servers s`+rolesOfServer+
+		`WHERE s.id = $1 AND NOT s.deleted ORDER BY r.position, r.id /* FOR SHARE OF s */`, id)
 }
 
 // GetAsMember returns a server, for a member of it only: to everybody else it is ErrNotFound.
 func (q Servers) GetAsMember(ctx context.Context, id string, account int64) (Server, error) {
 	return q.get(ctx, serverColumns+`FROM members m JOIN servers s ON s.id = m.server_id`+rolesOfServer+
-		`WHERE m.server_id = $1 AND m.account = $2 AND NOT s.deleted ORDER BY r.position, r.id`, id, account)
+		`WHERE m.server_id = $1 AND m.account = $2 AND NOT s.deleted ORDER BY r.position, r.id /* FOR SHARE OF m, s */`, id, account)
 }
 
 // Insert adds a server.
@@ -105,7 +106,7 @@ func (q Servers) GetSettings(ctx context.Context, id string) (gen.ServerSettings
 		err = rows.Scan(&s.Joining, &s.TimeZone, &s.Language, document{&s.Domains}, &appURL)
 		s.AppURL = nullableOf(appURL)
 		return s, err
-	}, `SELECT joining, time_zone, language, domains, app_url FROM servers WHERE id = $1 AND NOT deleted`, id)
+	}, `SELECT joining, time_zone, language, domains, app_url FROM servers WHERE id = $1 AND NOT deleted /* FOR SHARE */`, id)
 }
 
 // UpdateSettings replaces the settings of a server.
@@ -173,7 +174,7 @@ func (q Servers) DeleteRest(ctx context.Context, id string, some int) (more bool
 // IsMember tells whether an account is a member of a server.
 func (q Servers) IsMember(ctx context.Context, serverID string, account int64) (bool, error) {
 	return get(ctx, q.conn, scanOne[bool],
-		`SELECT EXISTS (SELECT 1 FROM members WHERE server_id = $1 AND account = $2)`, serverID, account)
+		`SELECT EXISTS (SELECT 1 FROM members WHERE server_id = $1 AND account = $2 /* FOR SHARE */)`, serverID, account)
 }
 
 // InsertMember makes an account a member. Beyond MaxMemberships of the account it is a LimitError.

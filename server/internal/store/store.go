@@ -38,6 +38,7 @@ type Store struct {
 	Queries
 	write, read *pool
 	turn        atomic.Int64           // of transactions, to spread them over the shards of tallies
+	retries     atomic.Int64           // of transactions
 	jobs        *river.Client[*sql.Tx] // enqueues only
 	newJobs     *bell                  // rung when there are new ones
 	url         string                 // of the database, or its path
@@ -69,7 +70,7 @@ func queriesOn(c *conn) Queries {
 	}
 }
 
-// A Tx is a transaction that sees the database as if it were alone with it.
+// A Tx is a transaction that sees the database as if it were alone with it, unless it is a shared one.
 type Tx struct {
 	Queries
 	Jobs Jobs
@@ -92,6 +93,9 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
 	s := &Store{
 		write: &pool{dialect: d, db: write, outage: out, cache: remembers}, read: &pool{dialect: d, db: read, outage: out, cache: remembers},
 		newJobs: newBell(), url: url, release: release,
+	}
+	if !d.queues {
+		s.write.turns = newTurns()
 	}
 	s.Queries = queriesOn(&conn{pool: s.read})
 	if err := s.migrate(ctx); err != nil {
@@ -132,45 +136,80 @@ func (s *Store) closePools() error {
 	return err
 }
 
-// A transaction that lost against another one is tried again this often before the store counts as overloaded.
-const txAttempts = 20
+// A transaction that lost against others is run again: after some losses alone, and after too many of them the store counts
+// as overloaded.
+const (
+	lossesTillAlone = 3
+	mostLosses      = 20
+)
 
 // Tx runs fn in one transaction and commits it if fn returns nil. What was committed survives a crash and a power cut.
 // Transactions are serializable on both databases. SQLite lets one run at a time, and flushes the disk once for those that
 // wait for it; PostgreSQL runs them side by side and may ask for one to be run again: fn must therefore leave no trace
 // outside the transaction but what its next run overwrites.
 func (s *Store) Tx(ctx context.Context, fn func(*Tx) error) error {
-	var err error
-	for attempt := range txAttempts {
-		if err = s.tryTx(ctx, fn); err == nil {
+	return s.tx(ctx, s.write.isolation, fn)
+}
+
+// SharedTx is Tx for what many do at once and what was thought through for it. On PostgreSQL it waits where a serializable
+// transaction would lose against another one and be run again: each statement sees what was committed before it, and what fn
+// relies on until its end must be locked, or be a constraint, or a condition of the statement that writes. See locks in
+// dialect.go: there, a statement that reads and does not say which it is fails. On SQLite it is Tx.
+//
+// What fn adds must not be looked for by a serializable transaction that only removes what fn has locked: that one does not
+// see what came meanwhile, unless a reference between the tables makes PostgreSQL look.
+func (s *Store) SharedTx(ctx context.Context, fn func(*Tx) error) error {
+	return s.tx(ctx, s.write.sharedIsolation, fn)
+}
+
+// Retries is how often a transaction was run again because it had lost against others.
+func (s *Store) Retries() int64 { return s.retries.Load() }
+
+func (s *Store) tx(ctx context.Context, isolation sql.IsolationLevel, fn func(*Tx) error) error {
+	ctx, end := s.write.hurry(ctx)
+	defer end()
+	for losses := 0; ; {
+		err := s.inTurn(ctx, losses >= lossesTillAlone, func() error { return s.tryTx(ctx, isolation, fn) })
+		switch {
+		case err == nil:
 			return nil
+		case !s.write.mayRetry(err):
+			return s.write.errorOf(late(ctx, err))
 		}
-		if !s.write.mayRetry(err) {
-			return s.write.errorOf(err)
+		s.retries.Add(1)
+		if losses++; losses == mostLosses {
+			return fmt.Errorf("%w: gave up after %d attempts: %w", ErrUnavailable, losses, err)
 		}
-		pause := time.Duration(rand.Int64N(int64(time.Millisecond) << min(attempt, 6)))
+		pause := time.Duration(rand.Int64N(int64(time.Millisecond) << min(losses, lossesTillAlone)))
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return s.write.errorOf(late(ctx, ctx.Err()))
 		case <-time.After(pause):
 		}
 	}
-	return fmt.Errorf("%w: gave up after %d attempts: %w", ErrUnavailable, txAttempts, err)
 }
 
-func (s *Store) tryTx(ctx context.Context, fn func(*Tx) error) error {
+// inTurn runs a transaction when it has its turn. The lane of SQLite gives its turns itself.
+func (s *Store) inTurn(ctx context.Context, alone bool, run func() error) error {
+	if s.write.turns == nil {
+		return run()
+	}
+	return s.write.turns.take(ctx, alone, run)
+}
+
+func (s *Store) tryTx(ctx context.Context, isolation sql.IsolationLevel, fn func(*Tx) error) error {
 	lasting := ctx
 	if s.write.queues { // else database/sql would end the turn of the transaction in the lane while fn runs
 		lasting = patientOf(ctx)
 	}
-	tx, err := s.write.db.BeginTx(lasting, &sql.TxOptions{Isolation: s.write.isolation})
+	tx, err := s.write.db.BeginTx(lasting, &sql.TxOptions{Isolation: isolation})
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback() // does nothing after a commit
-	queries := queriesOn(&conn{pool: s.write, tx: tx, shard: s.turn.Add(1) % tallyShards})
-	jobs := Jobs{client: s.jobs, tx: tx, inserted: new(bool)}
-	if err := fn(&Tx{Queries: queries, Jobs: jobs}); err != nil {
+	c := &conn{pool: s.write, tx: tx, within: ctx, shared: isolation != s.write.isolation, shard: s.turn.Add(1) % tallyShards}
+	jobs := Jobs{client: s.jobs, tx: tx, within: ctx, inserted: new(bool)}
+	if err := fn(&Tx{Queries: queriesOn(c), Jobs: jobs}); err != nil {
 		if undone := tx.Rollback(); errors.Is(undone, errGroup) {
 			return undone // what fn has seen, and what it says of it, may never have been
 		}
@@ -191,6 +230,7 @@ type pool struct {
 	db     *sql.DB
 	outage *outage
 	cache  *cache                        // of what was read; nil: nothing is remembered
+	turns  *turns                        // of transactions; nil: they take them in a lane
 	stmts  sync.Map                      // SQL text -> *sql.Stmt
 	saw    func(text string, args []any) // for tests, which look at every statement; otherwise nil
 }

@@ -34,7 +34,7 @@ type tally struct {
 	what   string
 }
 
-// tallyShards is known to the migration that filled the tallies.
+// tallyShards is known to the migrations that filled the tallies.
 const tallyShards = 32
 
 var (
@@ -44,8 +44,8 @@ var (
 	channelsTally = tally{"channels", tallyShards, MaxChannels, "channels in this server"}
 	badgesTally   = tally{"badges", tallyShards, MaxBadges, "badges in this server"}
 	keysTally     = tally{"keys", tallyShards, MaxKeys, "API keys in this server"}
-	// An account seldom joins two servers at once.
-	membershipsTally = tally{"servers", 1, MaxMemberships, "servers of yours"}
+	// of an account
+	membershipsTally = tally{"servers", tallyShards, MaxMemberships, "servers of yours"}
 )
 
 // share is how many a shard may hold. The shares of all shards together are the limit: a transaction that finds room in
@@ -73,14 +73,15 @@ func (c *conn) countIn(ctx context.Context, t tally, whose string) error {
 			held[shard] = n
 		}
 		return held, nil
-	}, `SELECT shard, n FROM tallies WHERE whose = $1 AND kind = $2`, whose, t.kind)
+	}, `SELECT shard, n FROM tallies WHERE whose = $1 AND kind = $2`+unlocked, whose, t.kind)
 	if err != nil {
 		return err
 	}
 	for shard, n := range held {
 		if shard := int64(shard); n < t.share(shard) {
-			_, err := c.addTo(ctx, t, whose, shard, 1)
-			return err
+			if counted, err := c.addTo(ctx, t, whose, shard, 1); err != nil || counted { // else others were faster
+				return err
+			}
 		}
 	}
 	return &LimitError{Most: t.most, What: t.what}

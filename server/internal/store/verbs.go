@@ -8,9 +8,11 @@ import (
 
 // A conn is where statements run: a pool, or a transaction on it.
 type conn struct {
-	pool  *pool
-	tx    *sql.Tx
-	shard int64 // of tallies, which this transaction changes
+	pool   *pool
+	tx     *sql.Tx
+	within context.Context // what the transaction may take; nil outside of one
+	shared bool            // the transaction runs beside others
+	shard  int64           // of tallies, which this transaction changes
 }
 
 // The verbs of statements that return rows are functions, because a method cannot have a type parameter of its own. What
@@ -20,15 +22,17 @@ type conn struct {
 // before.
 func read[T any](ctx context.Context, c *conn, collect func(*sql.Rows) (T, error), text string, args ...any) (T, error) {
 	ask := func() (result T, err error) {
+		ctx, end := c.hurry(ctx)
+		defer end()
 		rows, err := c.query(ctx, text, args)
 		if err != nil {
-			return result, c.pool.errorOf(err)
+			return result, c.pool.errorOf(late(ctx, err))
 		}
 		defer rows.Close()
 		if result, err = collect(rows); err == nil {
 			err = rows.Err()
 		}
-		return result, c.pool.errorOf(err)
+		return result, c.pool.errorOf(late(ctx, err))
 	}
 	cache := c.pool.cache
 	if cache == nil {
@@ -78,6 +82,10 @@ func scanOne[T any](rows *sql.Rows) (value T, err error) {
 
 func (c *conn) query(ctx context.Context, text string, args []any) (*sql.Rows, error) {
 	c.pool.sees(text, args)
+	text, err := c.locking(text)
+	if err != nil {
+		return nil, err
+	}
 	switch {
 	case c.tx != nil:
 		return c.tx.QueryContext(ctx, text, args...)
@@ -111,14 +119,36 @@ func (c *conn) change(ctx context.Context, text string, args ...any) error {
 // changed runs a statement and tells whether it changed a row.
 func (c *conn) changed(ctx context.Context, text string, args ...any) (bool, error) {
 	c.pool.sees(text, args)
+	text, err := c.locking(text)
+	if err != nil {
+		return false, err
+	}
+	ctx, end := c.hurry(ctx)
+	defer end()
 	run := c.pool.db.ExecContext
 	if c.tx != nil {
 		run = c.tx.ExecContext
 	}
 	result, err := run(ctx, text, args...)
 	if err != nil {
-		return false, c.pool.errorOf(err)
+		return false, c.pool.errorOf(late(ctx, err))
 	}
 	n, err := result.RowsAffected()
 	return n > 0, err
+}
+
+// locking is a statement as it is run here: in a shared transaction it locks what it reads, as it says itself.
+func (c *conn) locking(text string) (string, error) {
+	if !c.shared {
+		return text, nil
+	}
+	return c.pool.locks(text)
+}
+
+// hurry is how long a statement may take: in a transaction, as long as that.
+func (c *conn) hurry(ctx context.Context) (context.Context, func()) {
+	if c.within != nil {
+		return c.within, func() {}
+	}
+	return c.pool.hurry(ctx)
 }
