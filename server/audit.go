@@ -2,6 +2,8 @@ package server
 
 import (
 	"context"
+	"maps"
+	"strings"
 
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/gen/stub"
@@ -24,6 +26,9 @@ func (h audit) ListAudit(ctx context.Context, r stub.ListAuditRequestObject) (st
 	if err != nil {
 		return nil, err
 	}
+	for i := range found {
+		h.address(ctx, &found[i])
+	}
 	total, err := h.store.Audit.Count(ctx, s.ID)
 	if err != nil {
 		return nil, err
@@ -32,4 +37,21 @@ func (h audit) ListAudit(ctx context.Context, r stub.ListAuditRequestObject) (st
 		return store.Position{At: e.At, ID: e.ID}
 	})
 	return stub.ListAudit200JSONResponse{Meta: meta, Body: entries}, nil
+}
+
+// address puts the origin before the path of a server's image in an entry.
+func (h audit) address(ctx context.Context, e *gen.AuditEntry) {
+	if !strings.HasPrefix(string(e.Action), "server.") {
+		return
+	}
+	for _, state := range []*gen.AuditState{&e.Before, &e.After} {
+		kept, _ := state.Get()
+		path, ok := kept["image"].(string)
+		if !ok {
+			continue
+		}
+		shown := maps.Clone(kept) // for what was read may be remembered
+		shown["image"] = h.origin(ctx) + store.PathOfImage(path)
+		*state = gen.NullableOf(shown)
+	}
 }

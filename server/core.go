@@ -97,7 +97,8 @@ func (k *core) closeImages() error {
 	return k.images.Close()
 }
 
-// origin is what absolute addresses in answers begin with.
+// origin is what absolute addresses in answers begin with. It is never kept: without Config.PublicURL it is the word of the
+// caller.
 func (k *core) origin(ctx context.Context) string {
 	if k.publicURL != "" {
 		return k.publicURL

@@ -10,7 +10,9 @@ import (
 )
 
 func metricsOf(s *Server) string {
-	w := send(s.Handler(), request("GET", "/metrics", ""))
+	r := request("GET", "/metrics", "")
+	r.RemoteAddr, r.Host = "127.0.0.1:50000", "localhost"
+	w := send(s.Handler(), r)
 	return w.Body.String()
 }
 

@@ -34,3 +34,17 @@ func TestTheRootLeadsToTheReference(t *testing.T) {
 		t.Errorf("got %d %v", w.Code, w.Header())
 	}
 }
+
+func TestThePolicyOfTheReferencePageAllowsNoScriptButItsOwn(t *testing.T) {
+	s := open(t, onSQLite(t))
+	page := send(s.Handler(), request("GET", "/docs", ""))
+	policy := page.Header().Get("Content-Security-Policy")
+	if strings.Contains(policy, "unsafe") || !strings.HasPrefix(policy, "default-src 'none'; ") {
+		t.Errorf("got %s", policy)
+	}
+	for _, event := range []string{" onload=", " onclick=", " style=", "javascript:"} {
+		if strings.Contains(page.Body.String(), event) {
+			t.Errorf("the page has %s, which its policy forbids", event)
+		}
+	}
+}

@@ -42,8 +42,13 @@ type Config struct {
 	// in Data.
 	Images string
 	// PublicURL is the origin under which the server is reached from outside, such as https://community.example. The
-	// addresses of images begin with it. Empty: with the origin that each request was sent to.
+	// addresses of images begin with it. Empty: with the origin that each request was sent to, as its header Host has it,
+	// which is fit for a server that only this machine reaches: Serve warns of any other.
 	PublicURL string
+	// Ops is where /metrics and /readyz are answered, and no longer beside the API. Serve does so until it returns, and closes
+	// it. Nil: /readyz stands beside the API, and so does /metrics for callers on this machine, unless PublicURL or TrustProxy
+	// says that there are others.
+	Ops net.Listener
 	// CORSOrigins are the origins whose pages may call, from a browser, what stands below /apis/v1, /api/secureAuth and
 	// /widgets, such as https://app.example: scheme, host and perhaps a port. Browsers send them what they know of the user,
 	// too. "*" alone: every origin, without that. Empty: none.
@@ -89,8 +94,11 @@ type Server struct {
 	drains   time.Duration
 	stopping atomic.Bool
 	stopJobs func(context.Context) // nil: none are run
-	control  *http.Server          // on the socket in the data directory; nil: there is none
-	patience time.Duration         // with a command that does not read
+	assumes  func(net.Addr) string // of whoever listens there
+	ops      http.Handler          // nil: what it has stands beside the API
+	opsAt    net.Listener
+	control  *http.Server  // on the socket in the data directory; nil: there is none
+	patience time.Duration // with a command that does not read
 }
 
 // handlers are the operations of the contract, a type for each tag. An operation that no tag has does not compile.
@@ -120,7 +128,7 @@ func New(ctx context.Context, config Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{core: k, metrics: newMetrics(), drains: config.Drain, patience: stalledAfter}
+	s := &Server{core: k, metrics: newMetrics(), drains: config.Drain, assumes: config.Assumes, patience: stalledAfter}
 	if !config.CommandsOnly {
 		if s.handler, err = s.newHandler(config); err != nil {
 			return nil, errors.Join(err, s.Close())
@@ -175,6 +183,7 @@ func (s *Server) newHandler(config Config) (http.Handler, error) {
 	}
 	e.HTTPErrorHandler = writeErrors(e.HTTPErrorHandler)
 	e.IPExtractor = ipExtractor(config.TrustProxy)
+	s.addOps(e, config)
 	return e, s.addPages(e)
 }
 
@@ -212,6 +221,10 @@ const (
 // closed. Then no new connection is taken, those that are open may ask once more, and Serve returns when the running requests
 // have finished, at the latest after 13 seconds. It closes the listener.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+	if assumed := s.assumes(listener.Addr()); assumed != "" {
+		s.log.Warn("no --public-url is set: " + assumed)
+	}
+	defer s.serveOps()()
 	open := newConnections()
 	web := &http.Server{
 		Handler:           s.movingOn(s.handler),

@@ -49,7 +49,7 @@ func (h servers) CreateServer(ctx context.Context, r stub.CreateServerRequestObj
 			return body, err
 		}
 		body.Meta = system("Server has been created successfully")
-		body.Body = gen.CreatedServer{ID: id, RepeatedID: id, Name: name, Image: h.imageURL(ctx, imageID), Owner: gen.ServerOwner{Number: store.Number(who.account)}}
+		body.Body = gen.CreatedServer{ID: id, RepeatedID: id, Name: name, Image: store.ImagePath(imageID), Owner: gen.ServerOwner{Number: store.Number(who.account)}}
 		return body, record(ctx, h.core, tx, id, id, nil, &body.Body)
 	})
 	if err != nil {
@@ -58,6 +58,7 @@ func (h servers) CreateServer(ctx context.Context, r stub.CreateServerRequestObj
 	if again.IdempotentReplayed != nil {
 		h.images.Remove(ctx, imageID) // the first answer shows its own
 	}
+	body.Body.Image = h.imageURL(ctx, body.Body.Image)
 	return stub.CreateServer201JSONResponse{Body: body, Headers: stub.CreateServer201ResponseHeaders(again)}, nil
 }
 
@@ -89,12 +90,12 @@ func (h servers) UpdateServer(ctx context.Context, r stub.UpdateServerRequestObj
 			c.after.Name = *name
 		}
 		if imageID != "" {
-			c.after.ImageID = imageID
+			c.after.ImageID, c.after.Image = imageID, store.ImagePath(imageID)
 		}
 		if err := tx.Servers.Update(ctx, s.ID, c.after.Name, c.after.ImageID); err != nil {
 			return c, err
 		}
-		return c, record(ctx, h.core, tx, s.ID, s.ID, h.shown(ctx, c.before), h.shown(ctx, c.after))
+		return c, record(ctx, h.core, tx, s.ID, s.ID, &c.before.Server, &c.after.Server)
 	})
 	if err != nil {
 		return nil, h.giveUp(ctx, imageID, err)
@@ -117,7 +118,7 @@ func (h servers) DeleteServer(ctx context.Context, r stub.DeleteServerRequestObj
 		if err := tx.Jobs.Insert(ctx, serverRemoval{ServerID: s.ID}); err != nil {
 			return gone, err
 		}
-		return s.Server, record(ctx, h.core, tx, s.ID, s.ID, h.shown(ctx, s.Server), nil)
+		return s.Server, record(ctx, h.core, tx, s.ID, s.ID, &s.Server.Server, nil)
 	})
 	if err != nil {
 		return nil, err
@@ -346,18 +347,19 @@ func (h servers) readServerForm(ctx context.Context, body *multipart.Reader) (fo
 	return form, imageID, err
 }
 
-// shown is a server as the wire shows it.
+// shown is a server as the wire shows it: the address of its image is in full there, and nowhere else.
 func (h servers) shown(ctx context.Context, server store.Server) *gen.Server {
-	server.Image = h.imageURL(ctx, server.ImageID)
+	server.Image = h.imageURL(ctx, server.Image)
 	return &server.Server
 }
 
-// imageURL is the absolute address of an image, null if there is none.
-func (k *core) imageURL(ctx context.Context, imageID string) gen.Nullable[string] {
-	if imageID == "" {
-		return gen.Null[string]()
+// imageURL is the absolute address of an image, of which the path was kept; null if there is none.
+func (k *core) imageURL(ctx context.Context, kept gen.Nullable[string]) gen.Nullable[string] {
+	path, ok := kept.Get()
+	if !ok {
+		return kept
 	}
-	return gen.NullableOf(k.origin(ctx) + "/images/" + imageID)
+	return gen.NullableOf(k.origin(ctx) + store.PathOfImage(path))
 }
 
 // everyone is the role that every member of a server has, the lowest there is.

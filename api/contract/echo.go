@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -143,6 +144,7 @@ type requestState struct {
 	operation   *Operation
 	request     *http.Request
 	address     string
+	origin      string // once somebody has asked for it
 	caller      Caller
 	found       time.Time    // when the caller was
 	idempotency *idempotency // nil: it does not ask to be answered once
@@ -172,15 +174,36 @@ func AddressFrom(ctx context.Context) string { return stateFrom(ctx).address }
 
 // OriginFrom returns the scheme and the host that a request to an operation was sent to, such as http://127.0.0.1:8080.
 // Behind a proxy that ends TLS it is not what the caller knows.
+//
+// The host is the word of the caller, so it is good for the answer to that caller and for nothing that is kept. One that
+// cannot be a host is not repeated: then it is the address that the connection came to. Headers such as X-Forwarded-Host
+// count for nothing.
 func OriginFrom(ctx context.Context) string {
-	r := stateFrom(ctx).request
-	switch {
-	case r == nil:
-		return ""
-	case r.TLS != nil:
-		return "https://" + r.Host
+	state := stateFrom(ctx)
+	if state.request != nil && state.origin == "" {
+		state.origin = originOf(state.request)
 	}
-	return "http://" + r.Host
+	return state.origin
+}
+
+// A name in ASCII or an address, and perhaps a port.
+var hostForm = regexp.MustCompile(`^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$`)
+
+// longestHost is a name as long as DNS has them, and a port.
+const longestHost = 253 + len(":65535")
+
+func originOf(r *http.Request) string {
+	scheme, host := "http://", r.Host
+	if r.TLS != nil {
+		scheme = "https://"
+	}
+	if len(host) > longestHost || !hostForm.MatchString(host) {
+		host = "localhost"
+		if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
+			host = local.String()
+		}
+	}
+	return scheme + host
 }
 
 // noStore is what an answer says to caches, unless its operation says otherwise: it is for its caller alone and may show a

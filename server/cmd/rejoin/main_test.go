@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/rejoin-dev/rejoin/api"
+	"github.com/rejoin-dev/rejoin/server"
 )
 
 // rejoin runs a command line to its end.
@@ -141,7 +142,7 @@ func TestTheCommandLineThatIsPrintedHoldsNoPassword(t *testing.T) {
 	const secret = "postgres://me:pass-word@db.example/rejoin?sslmode=require&sslpassword=pass-word"
 	for token, said := range map[string]string{"": "  new token with the password in $PGPASSWORD  ", "abc": "another one at any time with the password in $PGPASSWORD:\n\n  "} {
 		var out bytes.Buffer
-		serveCommand{storage: storage{DB: secret}}.greet(terminal{out: &out}, &net.TCPAddr{}, "me@example.com", token)
+		serveCommand{storage: storage{DB: secret}}.greet(terminal{out: &out}, server.Config{}, &net.TCPAddr{}, "me@example.com", token)
 		if _, line, _ := strings.Cut(out.String(), said); strings.Contains(out.String(), "pass-word") ||
 			!strings.HasSuffix(line, " token --db 'postgres://me@db.example/rejoin?sslmode=require' --email me@example.com\n\n") {
 			t.Errorf("from a flag: %s", &out)

@@ -24,6 +24,7 @@ import (
 type serveCommand struct {
 	storage
 	Addr       string        `default:"127.0.0.1:8080" help:"Address to listen on." placeholder:"HOST:PORT"`
+	OpsAddr    string        `name:"ops-addr" help:"Address to answer /metrics and /readyz on, and no longer beside the API. Without it, /readyz stands beside the API, and /metrics for callers on this machine alone; with --public-url or --trust-proxy for nobody." placeholder:"HOST:PORT"`
 	PublicURL  string        `name:"public-url" help:"Origin under which clients reach the server. Without it, the one that each request is sent to." placeholder:"URL"`
 	CORSOrigin []string      `name:"cors-origin" help:"Origins whose pages may call the paths below /apis/v1, /api/secureAuth and /widgets from a browser, or * for all. Without it, none." placeholder:"URL"`
 	Drain      time.Duration `default:"5s" help:"How long, on SIGTERM, /readyz says no while requests are still answered, so that a load balancer notices. 0s: not at all. Ctrl-C stops at once." placeholder:"TIME"`
@@ -39,6 +40,11 @@ func (c serveCommand) Validate() error {
 	}
 	if err := checkAddress("--addr", c.Addr); err != nil {
 		return err
+	}
+	if c.OpsAddr != "" {
+		if err := checkAddress("--ops-addr", c.OpsAddr); err != nil {
+			return err
+		}
 	}
 	if c.Drain < 0 {
 		return errors.New("--drain must not be negative")
@@ -107,6 +113,12 @@ func (c serveCommand) Run(ctx context.Context, t terminal) (err error) {
 		return err
 	}
 	defer listener.Close()
+	if c.OpsAddr != "" {
+		if config.Ops, err = listen("--ops-addr", c.OpsAddr); err != nil {
+			return err
+		}
+		defer config.Ops.Close()
+	}
 	s, err := server.New(ctx, config)
 	if err != nil {
 		return err
@@ -119,7 +131,7 @@ func (c serveCommand) Run(ctx context.Context, t terminal) (err error) {
 	if err != nil {
 		return err
 	}
-	c.greet(t, listener.Addr(), email, token)
+	c.greet(t, config, listener.Addr(), email, token)
 	log.Info("started", "address", listener.Addr().String(), "database", c.database(), "version", version(), "contract", api.Digest)
 	go debug.FreeOSMemory() // what the start has left is not needed again
 	ctx, end := serving(ctx, listener)
@@ -158,14 +170,18 @@ func serving(ctx context.Context, listener net.Listener) (_ context.Context, end
 }
 
 // greet says where everything is and, on an empty database, gives the first account and two commands to paste.
-func (c serveCommand) greet(t terminal, addr net.Addr, email, token string) {
-	at := "http://" + addr.String()
-	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
-		at = fmt.Sprintf("http://localhost:%d", tcp.Port)
-	}
+func (c serveCommand) greet(t terminal, config server.Config, addr net.Addr, email, token string) {
+	at := urlOf(addr)
 	fmt.Fprintf(t.out, "Rejoin answers at %s\n  reference  %s/docs\n  data       %s\n  database   %s\n", at, at, absolute(c.Data), c.database())
 	if c.Images != "" {
 		fmt.Fprintf(t.out, "  images     %s\n", c.Images)
+	}
+	if config.Ops != nil {
+		ops := urlOf(config.Ops.Addr())
+		fmt.Fprintf(t.out, "  operators  %s/metrics and %s/readyz\n", ops, ops)
+	}
+	if assumed := config.Assumes(addr); assumed != "" {
+		fmt.Fprintf(t.out, "  WARNING    --public-url is not set: %s.\n             Set it to the origin that clients use, such as https://community.example.\n", assumed)
 	}
 	again, needs := c.commandLine("token")
 	if token == "" {
@@ -188,4 +204,12 @@ This prints another one at any time%[5]s:
   %[4]s --email %[3]s
 
 `, at, token, email, again, needs)
+}
+
+// urlOf is where this machine reaches what listens on an address.
+func urlOf(addr net.Addr) string {
+	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return fmt.Sprintf("http://localhost:%d", tcp.Port)
+	}
+	return "http://" + addr.String()
 }

@@ -15,7 +15,8 @@ import (
 // Servers holds servers, who is a member of them, and when members visited.
 type Servers struct{ *conn }
 
-// A Server is a community, and the id of its image, which has no place on the wire.
+// A Server is a community, and the id of its image, which has no place on the wire. Image is a path: whoever shows it knows
+// the origin before it.
 type Server struct {
 	gen.Server
 	OwnerNumber int64
@@ -42,7 +43,7 @@ func (q Servers) list(ctx context.Context, text string, args ...any) ([]Server, 
 			}
 			if n := len(servers); n == 0 || servers[n-1].ID != s.ID {
 				s.RepeatedID = s.ID
-				s.ImageID = image.String
+				s.ImageID, s.Image = image.String, ImagePath(image.String)
 				s.Owner.Number = Number(s.OwnerNumber)
 				s.Roles, s.Categories, s.Leaderboards, s.LanguageSettings = noIDs, noIDs, noIDs, noIDs
 				servers = append(servers, s)
@@ -58,6 +59,26 @@ func (q Servers) list(ctx context.Context, text string, args ...any) ([]Server, 
 }
 
 var noIDs = gen.ObjectIDList{}
+
+// imagesPath is where images are served, below the origin.
+const imagesPath = "/images/"
+
+// ImagePath is the path of an image, null if there is none. An address in full is only ever made to be shown: the origin is
+// the word of a caller, and may be another one tomorrow.
+func ImagePath(id string) gen.Nullable[string] {
+	if id == "" {
+		return gen.Null[string]()
+	}
+	return gen.NullableOf(imagesPath + id)
+}
+
+// PathOfImage is the path in what was kept of an image. Earlier versions kept addresses in full.
+func PathOfImage(kept string) string {
+	if at := strings.LastIndex(kept, imagesPath); at > 0 {
+		return kept[at:]
+	}
+	return kept
+}
 
 func (q Servers) get(ctx context.Context, text string, args ...any) (Server, error) {
 	found, err := q.list(ctx, text, args...)
