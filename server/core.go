@@ -75,6 +75,7 @@ func (k *core) openFiles(ctx context.Context, config Config) (err error) {
 	if err := os.MkdirAll(config.Data, 0o700); err != nil {
 		return fmt.Errorf("the data directory cannot be used: %w", err)
 	}
+	k.closeToOthers(config)
 	if k.mailer, err = mailer.Open(config.SMTP, filepath.Join(config.Data, "mail"), k.log); err != nil {
 		return err
 	}
