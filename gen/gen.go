@@ -6,8 +6,10 @@
 package gen
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 )
@@ -17,6 +19,7 @@ import (
 //go:generate go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen --config models.yaml .contract.yaml
 //go:generate go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen --config client.yaml .contract.yaml
 //go:generate go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen --config stub.yaml .contract.yaml
+//go:generate go run ./generate encoding stub/stub.gen.go
 //go:generate go run ./generate unimplemented stub/unimplemented.gen.go
 //go:generate go run ./generate operations ../client/operations.gen.go
 //go:generate go run ./generate values ../client/values.gen.go
@@ -44,6 +47,21 @@ func (t *Time) UnmarshalJSON(data []byte) error {
 	}
 	t.Time = parsed.UTC()
 	return nil
+}
+
+// WriteJSON writes a value as one line of JSON, as every answer is written: `<`, `>` and `&` stand for themselves. JSON is
+// no HTML, and escaped they would take six bytes each.
+func WriteJSON(w io.Writer, value any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(value)
+}
+
+// MarshalJSON is json.Marshal in the form of WriteJSON.
+func MarshalJSON(value any) ([]byte, error) {
+	var text bytes.Buffer
+	err := WriteJSON(&text, value)
+	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), err
 }
 
 // statuses are the HTTP statuses of the codes. Where a status has several codes, the most general one is the first.

@@ -58,7 +58,7 @@ func (n Nullable[T]) MarshalJSON() ([]byte, error) {
 	if n.IsNull() {
 		return []byte("null"), nil
 	}
-	return json.Marshal(n.value)
+	return MarshalJSON(n.value)
 }
 
 // UnmarshalJSON reads a value or null.

@@ -16,6 +16,7 @@ import (
 	"github.com/rejoin-dev/rejoin/server/internal/images"
 	"github.com/rejoin-dev/rejoin/server/internal/logsample"
 	"github.com/rejoin-dev/rejoin/server/internal/mailer"
+	"github.com/rejoin-dev/rejoin/server/internal/memory"
 	"github.com/rejoin-dev/rejoin/server/internal/password"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
@@ -26,12 +27,17 @@ type core struct {
 	images    *images.Store // nil, as the mailer, if there are only commands
 	mailer    mailer.Mailer
 	passwords *password.Hasher
+	memory    *memory.Budget // of what requests need much of at once
 	publicURL string
 	log       *slog.Logger
 	now       func() time.Time // the only clock
 	newID     func() string    // the only maker of ids
 	random    io.Reader        // the only source of secrets
 }
+
+// requestMemory is how much memory requests may take at once, beyond the little that each one needs: long answers while they
+// are made and sent, images while they are decoded. It is most of what the process may need over idle, see cmd/rejoin.
+const requestMemory = 64 << 20
 
 func newCore(ctx context.Context, config Config) (*core, error) {
 	log := config.Log
@@ -48,6 +54,7 @@ func newCore(ctx context.Context, config Config) (*core, error) {
 	}
 	k := &core{
 		passwords: password.New(),
+		memory:    memory.New(requestMemory),
 		publicURL: strings.TrimSuffix(config.PublicURL, "/"),
 		log:       log,
 		now:       now,

@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/server/internal/images"
+	"github.com/rejoin-dev/rejoin/server/internal/memory"
 	"github.com/rejoin-dev/rejoin/server/internal/password"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
@@ -22,7 +23,7 @@ func writeErrors(write echo.HTTPErrorHandler) echo.HTTPErrorHandler {
 				fmt.Sprintf("limit reached: there are %d %s, as many as there may be", full.Most, full.What))
 		case errors.Is(err, store.ErrAway): // the log says so once, not for each request
 			err = contract.Unavailable(nil)
-		case errors.Is(err, store.ErrUnavailable), errors.Is(err, images.ErrUnavailable), errors.Is(err, password.ErrBusy):
+		case errors.Is(err, store.ErrUnavailable), errors.Is(err, images.ErrUnavailable), errors.Is(err, password.ErrBusy), errors.Is(err, memory.ErrBusy):
 			err = contract.Unavailable(err)
 		case errors.Is(err, store.ErrPosition):
 			err = notACursor()

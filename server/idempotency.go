@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rejoin-dev/rejoin/api/contract"
+	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
@@ -114,7 +115,7 @@ func (c *claim) take(ctx context.Context, k *core, tx *store.Tx) (sealed string,
 func (c *claim) id() string { return hex.EncodeToString(c.derive("id")) }
 
 func (c *claim) seal(answer any, k *core) (string, error) {
-	text, err := json.Marshal(answer)
+	text, err := gen.MarshalJSON(answer)
 	if err != nil {
 		return "", err
 	}

@@ -2,7 +2,6 @@ package contract
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -181,7 +180,7 @@ func errorHandler(log *slog.Logger) echo.HTTPErrorHandler {
 		if e.RetryAfter > 0 {
 			header.Set(echo.HeaderRetryAfter, strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
 		}
-		answer, err := json.Marshal(e.envelope(in, requestID))
+		answer, err := gen.MarshalJSON(e.envelope(in, requestID))
 		if err == nil {
 			answer = append(answer, '\n')
 			header.Set(echo.HeaderContentLength, strconv.Itoa(len(answer))) // it may have to be whole long before the request is

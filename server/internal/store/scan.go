@@ -58,7 +58,7 @@ func (d document) Scan(value any) error {
 
 // written is a value as its document column holds it. Only models of the contract are kept so, and those always marshal.
 func written(model any) string {
-	text, err := json.Marshal(model)
+	text, err := gen.MarshalJSON(model)
 	if err != nil {
 		panic(fmt.Sprintf("a model of the contract does not marshal: %v", err))
 	}
