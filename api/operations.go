@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -31,7 +32,7 @@ type Operation struct {
 	Role string
 	// Audit is the action that its success adds to the audit trail. Empty: it adds none.
 	Audit string
-	// RateLimit is the class of requests among which it is counted. Empty: it is not limited.
+	// RateLimit is the class of requests among which it is counted: what x-rate-limit says, or Reads, Writes or Uploads.
 	RateLimit string
 	// Creates tells whether it takes an Idempotency-Key.
 	Creates bool
@@ -50,6 +51,13 @@ const (
 	SessionAuth = "sessionAuth" // a session token, as bearer
 	KeyAuth     = "keyAuth"     // an API key, as bearer
 	APIKeyAuth  = "apiKeyAuth"  // an API key in the header x-api-key
+)
+
+// The classes of requests among which operations are counted that name none.
+const (
+	Reads   = "reads"   // GET
+	Uploads = "uploads" // a form with a file, maybe
+	Writes  = "writes"  // all others
 )
 
 // AnyPermission is what an operation names that every API key may call.
@@ -132,6 +140,7 @@ func OperationsOf(doc *openapi3.T) (List, error) {
 			if err := op.read(families); err != nil {
 				return nil, fmt.Errorf("contract: %s: %w", spec.OperationID, err)
 			}
+			op.classify()
 			all = append(all, op)
 		}
 	}
@@ -204,6 +213,19 @@ func (o *Operation) read(families map[string]Family) error {
 	for o.BodyType, o.Body = range content {
 	}
 	return nil
+}
+
+// classify puts an operation into the class of its kind, unless it names another.
+func (o *Operation) classify() {
+	switch {
+	case o.RateLimit != "":
+	case o.Method == http.MethodGet:
+		o.RateLimit = Reads
+	case o.BodyType == "multipart/form-data":
+		o.RateLimit = Uploads
+	default:
+		o.RateLimit = Writes
+	}
 }
 
 func (o *Operation) extension(name string) string {

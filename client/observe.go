@@ -42,7 +42,8 @@ type RateLimit struct {
 }
 
 // RateLimit returns what the last answer with a Retry-After said to this client, also if that moment has passed; it is
-// the zero RateLimit if there was none. More than that the API does not say: in particular, not how many calls are left.
+// the zero RateLimit if there was none. How many calls are left stands in the headers RateLimit-Limit, RateLimit-Remaining
+// and RateLimit-Reset of each answer, which [WithAfter] shows.
 func (c *Client) RateLimit() RateLimit {
 	if last := c.sender.limit.Load(); last != nil {
 		return *last

@@ -33,7 +33,7 @@ func allowOrigins(origins []string) (echo.MiddlewareFunc, error) {
 		Skipper:       func(c echo.Context) bool { return !hasCORSPrefix(c.Request().URL.Path) },
 		AllowOrigins:  []string{anyOrigin},
 		AllowHeaders:  []string{echo.HeaderAuthorization, echo.HeaderContentType, api.IdempotencyKeyHeader, echo.HeaderXRequestID},
-		ExposeHeaders: []string{echo.HeaderXRequestID, echo.HeaderRetryAfter, api.IdempotentReplayedHeader},
+		ExposeHeaders: []string{echo.HeaderXRequestID, echo.HeaderRetryAfter, api.IdempotentReplayedHeader, rateLimitHeader, rateRemainingHeader, rateResetHeader},
 		MaxAge:        int(corsMaxAge.Seconds()),
 	}
 	if slices.Contains(origins, anyOrigin) {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -10,61 +11,150 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/api/contract"
+	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/server/internal/ratelimit"
 )
+
+// A rate is how often something may be done: so many times at once, and once more in each span of every.
+type rate struct {
+	burst int
+	every time.Duration
+}
+
+// rates are how often each caller may call the operations of a class: an account, an API key or, where nobody is known, a
+// network. They are generous, and Config.RateLimit scales them.
+var rates = map[string]rate{
+	api.Reads:   {2000, 4 * time.Millisecond},
+	api.Writes:  {1000, 10 * time.Millisecond},
+	api.Uploads: {200, 200 * time.Millisecond},
+}
+
+// strangers is how often requests from one network may have no good credential.
+var strangers = rate{300, 200 * time.Millisecond}
+
+// signInRates are how often the operations of a class may be called from one network and, there, for one account. They hold
+// whatever Config.RateLimit says: without them, passwords and codes could be guessed.
+var signInRates = map[string]struct{ network, account rate }{
+	"sign-in": {rate{120, time.Second}, rate{10, 10 * time.Second}}, // who is calling is what they find out
+	"session": {rate{120, 50 * time.Millisecond}, rate{120, 50 * time.Millisecond}},
+}
 
 // limitedMember names the account in the body of an operation that is for everybody.
 const limitedMember = "email"
 
-// limits are how often operations may be called, by the class that they name in x-rate-limit: by the address that a request
-// comes from and by the account that it is about. Where anybody may name an account, it is limited for each network by
-// itself, so that nobody can use up what another may ask. They are kept in memory: every replica has its own.
+// The headers that tell callers how often they may still call.
+const (
+	rateLimitHeader     = "Ratelimit-Limit" // as net/http spells them
+	rateRemainingHeader = "Ratelimit-Remaining"
+	rateResetHeader     = "Ratelimit-Reset"
+)
+
+// limits are how often operations may be called, by the class that the contract has them in. They are kept in memory: every
+// replica has its own. Where anybody may name an account, it is limited for each network by itself, so that nobody can use up
+// what another may ask.
 type limits struct {
-	now     func() time.Time
-	classes map[string]limitPair
+	now       func() time.Time
+	strangers *limiter // by network; nil: they are not limited
+	classes   map[string]limitClass
 }
 
-type limitPair struct{ address, account *ratelimit.Limiter }
+// A limitClass has nil where it does not limit.
+type limitClass struct {
+	network *limiter // before anything is read of a request, by where it comes from
+	caller  *limiter // once it is known who is calling, by that; by network where an operation is for everybody
+	account *limiter // once a request was validated, by the account that it is about
+}
 
-// newLimits refuses, by name, an operation of a class that is none.
-func newLimits(operations api.List, now func() time.Time) (*limits, error) {
-	l := &limits{now: now, classes: map[string]limitPair{
-		"sign-in": { // who is calling is what they find out
-			address: ratelimit.New(120, time.Second),
-			account: ratelimit.New(10, 10*time.Second),
-		},
-		"session": {
-			address: ratelimit.New(120, 50*time.Millisecond),
-			account: ratelimit.New(120, 50*time.Millisecond),
-		},
-	}}
+// A limiter also knows how its burst is written.
+type limiter struct {
+	*ratelimit.Limiter
+	limit []string
+}
+
+// limiterOf limits to a rate, times a factor.
+func limiterOf(r rate, factor float64) *limiter {
+	burst := max(1, int(float64(r.burst)*factor))
+	return &limiter{ratelimit.New(burst, max(1, time.Duration(float64(r.every)/factor))), []string{strconv.Itoa(burst)}}
+}
+
+// newLimits refuses, by name, an operation of a class that is none. A factor of 0 counts as 1, a negative one ends what it
+// scales.
+func newLimits(operations api.List, factor float64, now func() time.Time) (*limits, error) {
+	l := &limits{now: now, classes: map[string]limitClass{}}
+	if factor == 0 {
+		factor = 1
+	}
+	for name, rate := range rates {
+		l.classes[name] = limitClass{}
+		if factor > 0 {
+			l.classes[name] = limitClass{caller: limiterOf(rate, factor)}
+		}
+	}
+	if factor > 0 {
+		l.strangers = limiterOf(strangers, factor)
+	}
+	for name, rates := range signInRates {
+		l.classes[name] = limitClass{network: limiterOf(rates.network, 1), account: limiterOf(rates.account, 1)}
+	}
 	for _, op := range operations {
-		if _, known := l.classes[op.RateLimit]; !known && op.RateLimit != "" {
+		if _, known := l.classes[op.RateLimit]; !known {
 			return nil, fmt.Errorf("%s: there is no x-rate-limit %q", op.ID, op.RateLimit)
 		}
 	}
 	return l, nil
 }
 
-// of tells how often an operation may be called, if it is limited.
-func (l *limits) of(op *contract.Operation) (pair limitPair, limited bool) {
-	if op == nil || op.RateLimit == "" {
-		return pair, false
+// of tells how often an operation may be called.
+func (l *limits) of(op *contract.Operation) limitClass {
+	if op == nil {
+		return limitClass{}
 	}
-	return l.classes[op.RateLimit], true
+	return l.classes[op.RateLimit]
 }
 
-// checkAddress is the middleware that counts a request by where it comes from. It needs nothing but the connection and the
-// headers.
-func (l *limits) checkAddress(next echo.HandlerFunc) echo.HandlerFunc {
+// checkNetwork is the middleware that counts a request by where it comes from, if nobody is known or is to be known. It
+// needs nothing but the connection and the headers.
+func (l *limits) checkNetwork(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if pair, limited := l.of(contract.OperationFrom(c.Request().Context())); limited {
-			if err := l.check(pair.address, ratelimit.Network(contract.AddressFrom(c.Request().Context()))); err != nil {
-				return err
+		ctx := c.Request().Context()
+		op := contract.OperationFrom(ctx)
+		class := l.of(op)
+		limiter := class.network
+		if limiter == nil && op != nil && len(op.Schemes) == 0 {
+			limiter = class.caller
+		}
+		if err := l.take(c, limiter, func() (string, int64) { return networkOf(c), 0 }); err != nil {
+			return err
+		}
+		err := next(c)
+		// A good credential is not refused for what others do in the same network.
+		if op != nil && len(op.Schemes) > 0 && isUnauthenticated(err) {
+			if limited := l.take(c, l.strangers, func() (string, int64) { return networkOf(c), 0 }); limited != nil {
+				return limited
 			}
 		}
-		return next(c)
+		return err
 	}
+}
+
+func networkOf(c echo.Context) string {
+	return ratelimit.Network(contract.AddressFrom(c.Request().Context()))
+}
+
+func isUnauthenticated(err error) bool {
+	var e *contract.Error
+	return err != nil && errors.As(err, &e) && e.Code == gen.ProblemCodeUnauthenticated
+}
+
+// checkCaller counts a request by who is calling, before anything is read of its body.
+func (l *limits) checkCaller(c echo.Context, caller contract.Caller) error {
+	return l.take(c, l.of(contract.OperationFrom(c.Request().Context())).caller, func() (string, int64) {
+		who, _ := caller.Who.(actor)
+		if who.key != nil {
+			return who.key.ID, 0
+		}
+		return "", who.account
+	})
 }
 
 // checkAccount is the middleware that counts a request by the account that it is about: the caller's, or that of the
@@ -73,24 +163,37 @@ func (l *limits) checkAccount(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		op := contract.OperationFrom(r.Context())
-		if pair, limited := l.of(op); limited {
-			key := strconv.FormatInt(actorFrom(r.Context()).account, 10)
+		err := l.take(c, l.of(op).account, func() (string, int64) {
 			if len(op.Schemes) == 0 {
-				key = strings.ToLower(emailIn(r)) + " " + ratelimit.Network(contract.AddressFrom(r.Context()))
+				return strings.ToLower(emailIn(r)) + " " + networkOf(c), 0
 			}
-			if err := l.check(pair.account, key); err != nil {
-				return err
-			}
+			return "", actorFrom(r.Context()).account
+		})
+		if err != nil {
+			return err
 		}
 		return next(c)
 	}
 }
 
-func (l *limits) check(limiter *ratelimit.Limiter, key string) error {
-	if wait := limiter.Take(key, l.now()); wait > 0 {
-		return contract.RateLimited(wait)
+// take counts a request, if it is limited, and tells the caller what is left.
+func (l *limits) take(c echo.Context, limiter *limiter, key func() (string, int64)) error {
+	if limiter == nil {
+		return nil
+	}
+	name, number := key()
+	state := limiter.TakeOf(name, number, l.now())
+	tell(c.Response().Header(), limiter.limit, state)
+	if state.Wait > 0 {
+		return contract.RateLimited(state.Wait)
 	}
 	return nil
+}
+
+// tell writes the headers.
+func tell(header http.Header, limit []string, state ratelimit.State) {
+	values := [...]string{strconv.Itoa(state.Left), strconv.Itoa(int((state.Reset + time.Second - 1) / time.Second))}
+	header[rateLimitHeader], header[rateRemainingHeader], header[rateResetHeader] = limit, values[:1:1], values[1:]
 }
 
 // emailIn returns the address in a body as it was validated.

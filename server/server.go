@@ -58,6 +58,9 @@ type Config struct {
 	// SMTP is the URL of the server that sends mails, such as smtp://user:password@mail.example:587 or smtps://. What
 	// stands behind ?from= is their sender. Empty: mails are written to the directory mail in Data, and logged.
 	SMTP string
+	// RateLimit is how many times the usual rates callers may have: an account, an API key, or a network of callers whom nobody
+	// knows. 0: once. Negative: as often as they like. Signing in is limited all the same.
+	RateLimit float64
 	// Drain is how long Serve goes on for once its context has ended, so that whoever spreads the load learns from /readyz
 	// to send nothing more. 0: not at all.
 	Drain time.Duration
@@ -162,7 +165,7 @@ func (s *Server) newHandler(config Config) (http.Handler, error) {
 	if err := checkRoles(operations); err != nil {
 		return nil, err
 	}
-	if s.limits, err = newLimits(operations, func() time.Time { return s.now() }); err != nil {
+	if s.limits, err = newLimits(operations, config.RateLimit, func() time.Time { return s.now() }); err != nil {
 		return nil, err
 	}
 	cors, err := allowOrigins(config.CORSOrigins)
@@ -171,7 +174,8 @@ func (s *Server) newHandler(config Config) (http.Handler, error) {
 	}
 	e, err := contract.NewEcho(handlersOf(s.core), contract.Options{
 		Authenticate: s.authenticate,
-		Outer:        []echo.MiddlewareFunc{s.observe, cors, s.limits.checkAddress},
+		Admit:        s.limits.checkCaller,
+		Outer:        []echo.MiddlewareFunc{s.observe, cors, s.limits.checkNetwork},
 		Timeout:      requestTimeout,
 		Inner:        []echo.MiddlewareFunc{s.limits.checkAccount},
 		CheckAnswers: config.CheckAnswers,

@@ -349,7 +349,7 @@ func BenchmarkValidation(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			validated := k.match(0)(validate(optionsForTests.Authenticate, nil)(func(echo.Context) error { return nil }))
+			validated := k.match(0)(validate(Options{Authenticate: optionsForTests.Authenticate})(func(echo.Context) error { return nil }))
 			e := echo.New()
 			body := `{"name":"chess","kind":"a","count":3,"tags":["x","y"]}`
 			request := postThing("/things/1", body)

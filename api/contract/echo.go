@@ -28,6 +28,9 @@ type Options struct {
 	// a body is read, and once more when a body that took longer than a second has arrived. The error for a credential that
 	// nobody has, or no longer, is Unauthenticated.
 	Authenticate func(ctx context.Context, credential string, inKeyHeader bool) (Caller, error)
+	// Admit may refuse a caller who was found, such as one who calls too often, before anything of a body is read. Nil: all
+	// are admitted. It is not asked where an operation is for everybody.
+	Admit func(c echo.Context, who Caller) error
 	// Outer are the middlewares that see each request, before it is validated, and each error. They know its
 	// operation, OperationFrom.
 	Outer []echo.MiddlewareFunc
@@ -107,7 +110,7 @@ func (k *contract) newEcho(o Options, register func(*echo.Echo)) (*echo.Echo, er
 	default:
 		return nil, fmt.Errorf("answers can be checked by log or enforce, not by %q", o.CheckAnswers)
 	}
-	e.Use(recovered, validate(o.Authenticate, o.Inner))
+	e.Use(recovered, validate(o))
 	return e, nil
 }
 
@@ -146,6 +149,7 @@ type requestState struct {
 	address     string
 	origin      string // once somebody has asked for it
 	caller      Caller
+	known       bool         // whether somebody is calling
 	found       time.Time    // when the caller was
 	idempotency *idempotency // nil: it does not ask to be answered once
 
@@ -234,7 +238,7 @@ func (k *contract) match(timeout time.Duration) echo.MiddlewareFunc {
 
 // validate lets a request through to its operation only if the contract admits it. The order matters: who is calling is found
 // before any of the body is read, and the body is limited before it is read.
-func validate(authenticate func(context.Context, string, bool) (Caller, error), inner []echo.MiddlewareFunc) echo.MiddlewareFunc {
+func validate(o Options) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			r := c.Request()
@@ -243,9 +247,15 @@ func validate(authenticate func(context.Context, string, bool) (Caller, error), 
 			if op == nil {
 				return next(c)
 			}
-			state.authenticate = authenticate
-			if err := state.findCaller(r.Context()); err != nil {
-				return err
+			state.authenticate = o.Authenticate
+			refused := state.findCaller(r.Context())
+			if state.known && o.Admit != nil { // also whom the operation does not take
+				if err := o.Admit(c, state.caller); err != nil {
+					return err
+				}
+			}
+			if refused != nil {
+				return refused
 			}
 			query, err := url.ParseQuery(r.URL.RawQuery)
 			if err != nil { // Echo would leave out what it cannot read
@@ -268,7 +278,7 @@ func validate(authenticate func(context.Context, string, bool) (Caller, error), 
 				writeWhole(body.ValidatedValue())
 			}
 			admitted := next
-			for _, middleware := range slices.Backward(inner) {
+			for _, middleware := range slices.Backward(o.Inner) {
 				admitted = middleware(admitted)
 			}
 			return admitted(c)
@@ -303,6 +313,7 @@ func (state *requestState) findCaller(ctx context.Context) error {
 	if state.caller, err = state.authenticate(ctx, shown.text, !shown.asBearer); err != nil {
 		return err
 	}
+	state.known = true
 	if shown.asKey && state.caller.Scheme == KeyAuth && !slices.Contains(state.operation.Schemes, KeyAuth) {
 		state.caller.Scheme = APIKeyAuth // it came in both headers, and so also as the operation takes it
 	}

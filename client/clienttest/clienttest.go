@@ -9,7 +9,7 @@
 //	}
 //
 // It is the real server, with SQLite in a directory of the test, and it keeps the contract: what was made is there, a
-// limit limits, a key that was deleted opens nothing. It ends with the test. Each one takes some 20 milliseconds, the
+// limit limits, a key that was deleted opens nothing; only how often it is called is not limited, but for signing in. It ends with the test. Each one takes some 20 milliseconds, the
 // first one in a process a little longer, and tests may run in parallel.
 //
 // A test that needs more than one account, the codes that are mailed, or another time takes the [Server] from [Start]:
@@ -83,7 +83,7 @@ func Start(t testing.TB) *Server {
 	if err := os.WriteFile(filepath.Join(s.data, server.DatabaseFile), empty, 0o600); err != nil {
 		t.Fatalf("clienttest: %v", err)
 	}
-	s.backend, err = server.New(context.Background(), server.Config{Data: s.data, Now: s.clock.now, NewID: s.newID})
+	s.backend, err = server.New(context.Background(), server.Config{Data: s.data, RateLimit: -1, Now: s.clock.now, NewID: s.newID})
 	if err != nil {
 		t.Fatalf("clienttest: the server does not start: %v", err)
 	}

@@ -30,7 +30,7 @@ func TestWhatWasAcknowledgedSurvivesKills(t *testing.T) {
 	acknowledged := map[string][]string{} // topics of channels by server
 	c, total := caller{t: t}, 0
 	for range kills {
-		p, base := serveApart(t, "--data", data)
+		p, base := serveApart(t, "--data", data, "--rate-limit=off")
 		if c.base = base; c.token == "" {
 			c.token = regexp.MustCompile(`[0-9a-f]{64}`).FindString(p.stdout.String())
 		}

@@ -285,6 +285,8 @@ func TestWhatCannotWorkIsOneClearLineAndANonZeroExit(t *testing.T) {
 		"not an SMTP URL":        {[]string{"serve", "--smtp", "mail.example:587"}, 2, "--smtp: "},
 		"bad SMTP URL":           {[]string{"serve", "--smtp", "smtp://someone:pass-word@mail example"}, 2, "--smtp: "},
 		"bad SMTP sender":        {[]string{"serve", "--smtp", "smtp://someone:pass-word@mail.example?from=me"}, 2, "--smtp: the sender of mails"},
+		"bad rate":               {[]string{"serve", "--rate-limit", "many"}, 2, `must be a factor, such as 2 or 0.5, or off, and is "many"`},
+		"no number of a rate":    {[]string{"serve", "--rate-limit", "NaN"}, 2, `must be a factor, such as 2 or 0.5, or off, and is "NaN"`},
 		"bad network":            {[]string{"serve", "--trust-proxy", "10.0.0.0/8,nonsense"}, 2, `--trust-proxy must be a network, such as 10.0.0.0/8 or 192.0.2.7/32, and is "nonsense"`},
 		"negative drain":         {[]string{"serve", "--drain=-1s"}, 2, "--drain must not be negative"},
 		"no drain":               {[]string{"serve", "--drain=soon"}, 2, "--drain"},

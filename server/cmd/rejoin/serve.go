@@ -31,7 +31,25 @@ type serveCommand struct {
 	Log        string        `default:"text" enum:"text,json" help:"Form of the log on standard error: text or json." placeholder:"FORM"`
 	SMTP       string        `name:"smtp" help:"Server that sends mails, as a URL that begins with smtp:// or smtps://; ?from= sets the sender. Without it, mails are files in the data directory." placeholder:"URL"`
 	Check      string        `name:"check-answers" default:"off" enum:"off,log,enforce" help:"Validate answers against the contract too: off, log (the wrong ones), or enforce (answer 500 instead)." placeholder:"HOW"`
+	RateLimit  rateLimit     `name:"rate-limit" default:"1" help:"How many times the usual rates each account, API key or network may have: 2 is twice, off is without a limit. Signing in stays limited." placeholder:"TIMES"`
 	TrustProxy []string      `name:"trust-proxy" help:"Networks of reverse proxies whose X-Forwarded-For is believed. Without it, nobody's is." placeholder:"CIDR"`
+}
+
+// A rateLimit is a factor; negative: off.
+type rateLimit float64
+
+// UnmarshalText reads a factor, or off.
+func (r *rateLimit) UnmarshalText(text []byte) error {
+	factor, err := strconv.ParseFloat(string(text), 64)
+	switch {
+	case string(text) == "off" || err == nil && factor == 0:
+		*r = -1
+	case err != nil || !(factor >= 0.001 && factor <= 1_000_000): // or not a number
+		return fmt.Errorf("must be a factor, such as 2 or 0.5, or off, and is %q", text)
+	default:
+		*r = rateLimit(factor)
+	}
+	return nil
 }
 
 func (c serveCommand) Validate() error {
@@ -102,7 +120,7 @@ func (c serveCommand) Run(ctx context.Context, t terminal) (err error) {
 	log := logger(c.Log, t.err)
 	config := c.config()
 	config.CheckAnswers, config.PublicURL, config.CORSOrigins, config.SMTP, config.Log = c.Check, c.PublicURL, c.CORSOrigin, c.SMTP, log
-	config.Drain = c.Drain
+	config.Drain, config.RateLimit = c.Drain, float64(c.RateLimit)
 	if config.TrustProxy, err = c.trusted(); err != nil {
 		return err
 	}
