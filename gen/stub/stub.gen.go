@@ -6,7 +6,6 @@ package stub
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"mime/multipart"
@@ -1126,7 +1125,7 @@ type GetAPIKeyInfo200JSONResponse APIKeyResponse
 func (response GetAPIKeyInfo200JSONResponse) VisitGetAPIKeyInfoResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -1147,7 +1146,7 @@ type ListIntegrationChannels200JSONResponse IntegrationChannelListResponse
 func (response ListIntegrationChannels200JSONResponse) VisitListIntegrationChannelsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -1169,7 +1168,7 @@ type ListAPIKeys200JSONResponse APIKeyListResponse
 func (response ListAPIKeys200JSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -1200,7 +1199,7 @@ type CreateAPIKey201JSONResponse struct {
 func (response CreateAPIKey201JSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	if err := WriteJSON(&buf, response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -1226,7 +1225,7 @@ type DeleteAPIKey200JSONResponse APIKeyResponse
 func (response DeleteAPIKey200JSONResponse) VisitDeleteAPIKeyResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -1250,7 +1249,7 @@ type UpdateAPIKey200JSONResponse APIKeyResponse
 func (response UpdateAPIKey200JSONResponse) VisitUpdateAPIKeyResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -1272,7 +1271,7 @@ type ForgotPassword200JSONResponse EmptyResponse
 func (response ForgotPassword200JSONResponse) VisitForgotPasswordResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -1294,7 +1293,7 @@ type LogIn200JSONResponse SessionResponse
 func (response LogIn200JSONResponse) VisitLogInResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -1315,7 +1314,7 @@ type LogOut200JSONResponse EmptyResponse
 func (response LogOut200JSONResponse) VisitLogOutResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -1336,7 +1335,7 @@ type GetMe200JSONResponse AccountResponse
 func (response GetMe200JSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -1366,7 +1365,7 @@ type RegisterAccount201JSONResponse struct {
 func (response RegisterAccount201JSONResponse) VisitRegisterAccountResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	if err := WriteJSON(&buf, response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -1391,7 +1390,7 @@ type ResendCode200JSONResponse EmptyResponse
 func (response ResendCode200JSONResponse) VisitResendCodeResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -1413,7 +1412,7 @@ type ResetPassword200JSONResponse SessionResponse
 func (response ResetPassword200JSONResponse) VisitResetPasswordResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -1435,7 +1434,7 @@ type VerifyEmail200JSONResponse SessionResponse
 func (response VerifyEmail200JSONResponse) VisitVerifyEmailResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -1457,7 +1456,7 @@ type ListBadges200JSONResponse BadgeListResponse
 func (response ListBadges200JSONResponse) VisitListBadgesResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -1487,7 +1486,7 @@ type CreateBadge200JSONResponse struct {
 func (response CreateBadge200JSONResponse) VisitCreateBadgeResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	if err := WriteJSON(&buf, response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -1512,7 +1511,7 @@ type DeleteBadge200JSONResponse EmptyResponse
 func (response DeleteBadge200JSONResponse) VisitDeleteBadgeResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -1535,7 +1534,7 @@ type UpdateBadge200JSONResponse BadgeResponse
 func (response UpdateBadge200JSONResponse) VisitUpdateBadgeResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -1558,7 +1557,7 @@ type AwardBadge200JSONResponse BadgeListResponse
 func (response AwardBadge200JSONResponse) VisitAwardBadgeResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -1581,7 +1580,7 @@ type RemoveBadge200JSONResponse BadgeListResponse
 func (response RemoveBadge200JSONResponse) VisitRemoveBadgeResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -1603,7 +1602,7 @@ type ListChannels200JSONResponse ChannelListResponse
 func (response ListChannels200JSONResponse) VisitListChannelsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -1633,7 +1632,7 @@ type CreateChannel200JSONResponse struct {
 func (response CreateChannel200JSONResponse) VisitCreateChannelResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	if err := WriteJSON(&buf, response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -1658,7 +1657,7 @@ type DeleteChannel200JSONResponse EmptyResponse
 func (response DeleteChannel200JSONResponse) VisitDeleteChannelResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -1681,7 +1680,7 @@ type UpdateChannel200JSONResponse ChannelResponse
 func (response UpdateChannel200JSONResponse) VisitUpdateChannelResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -1773,7 +1772,7 @@ type CreateRole201JSONResponse struct {
 func (response CreateRole201JSONResponse) VisitCreateRoleResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	if err := WriteJSON(&buf, response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -1798,7 +1797,7 @@ type DeleteRole200JSONResponse EmptyResponse
 func (response DeleteRole200JSONResponse) VisitDeleteRoleResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -1821,7 +1820,7 @@ type ListUserRoles200JSONResponse RoleListResponse
 func (response ListUserRoles200JSONResponse) VisitListUserRolesResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -1844,7 +1843,7 @@ type UpdateRole200JSONResponse RoleResponse
 func (response UpdateRole200JSONResponse) VisitUpdateRoleResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -1867,7 +1866,7 @@ type AddRoleToUser200JSONResponse RoleListResponse
 func (response AddRoleToUser200JSONResponse) VisitAddRoleToUserResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -1890,7 +1889,7 @@ type RemoveRoleFromUser200JSONResponse RoleListResponse
 func (response RemoveRoleFromUser200JSONResponse) VisitRemoveRoleFromUserResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -1911,7 +1910,7 @@ type ListMyServers200JSONResponse ServerListResponse
 func (response ListMyServers200JSONResponse) VisitListMyServersResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -1941,7 +1940,7 @@ type CreateServer201JSONResponse struct {
 func (response CreateServer201JSONResponse) VisitCreateServerResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	if err := WriteJSON(&buf, response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -1966,7 +1965,7 @@ type DeleteServer200JSONResponse EmptyResponse
 func (response DeleteServer200JSONResponse) VisitDeleteServerResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -1988,7 +1987,7 @@ type GetServer200JSONResponse ServerResponse
 func (response GetServer200JSONResponse) VisitGetServerResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -2011,7 +2010,7 @@ type UpdateServer200JSONResponse ServerResponse
 func (response UpdateServer200JSONResponse) VisitUpdateServerResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -2034,7 +2033,7 @@ type ListAudit200JSONResponse AuditListResponse
 func (response ListAudit200JSONResponse) VisitListAuditResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -2056,7 +2055,7 @@ type ListServerChannels200JSONResponse ChannelListResponse
 func (response ListServerChannels200JSONResponse) VisitListServerChannelsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -2078,7 +2077,7 @@ type JoinServer200JSONResponse ServerResponse
 func (response JoinServer200JSONResponse) VisitJoinServerResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -2100,7 +2099,7 @@ type LeaveServer200JSONResponse EmptyResponse
 func (response LeaveServer200JSONResponse) VisitLeaveServerResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -2123,7 +2122,7 @@ type ListMembers200JSONResponse MemberListResponse
 func (response ListMembers200JSONResponse) VisitListMembersResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -2146,7 +2145,7 @@ type GetMemberBalance200JSONResponse BalanceResponse
 func (response GetMemberBalance200JSONResponse) VisitGetMemberBalanceResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -2168,7 +2167,7 @@ type ListServerRoles200JSONResponse RoleListResponse
 func (response ListServerRoles200JSONResponse) VisitListServerRolesResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -2190,7 +2189,7 @@ type GetServerSettings200JSONResponse ServerSettingsResponse
 func (response GetServerSettings200JSONResponse) VisitGetServerSettingsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -2213,7 +2212,7 @@ type UpdateServerSettings200JSONResponse ServerSettingsResponse
 func (response UpdateServerSettings200JSONResponse) VisitUpdateServerSettingsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -2235,7 +2234,7 @@ type VisitServer200JSONResponse VisitResponse
 func (response VisitServer200JSONResponse) VisitVisitServerResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := WriteJSON(&buf, response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")

@@ -88,7 +88,10 @@ func (l *Limiter) take(k key, now time.Time) State {
 	b := s.byKey[k]
 	missing := time.Duration(0) // until it is full
 	if b != nil {
-		missing = min(b.fullAt.Sub(now), capacity) // a clock that was ahead leaves nobody out
+		missing = b.fullAt.Sub(now)
+	}
+	if missing > capacity { // the clock was ahead, which must leave nobody out
+		missing = 0
 	}
 	if wait := missing + l.every - capacity; wait > 0 {
 		return State{Wait: wait, Reset: missing}
