@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"iter"
 
 	"github.com/rejoin-dev/rejoin/gen"
 )
@@ -17,6 +18,14 @@ type (
 	// AccountCreate is what an account is made from. Only Email and Password are required. Its fields are listed at
 	// [gen.AccountCreate].
 	AccountCreate = gen.AccountCreate
+	// OpenSession is a session of the account that is calling: when and where from it was opened, and until when it lasts.
+	// Its fields are listed at [gen.OpenSession].
+	OpenSession = gen.OpenSession
+	// AuthEvent is an entry in the trail of an account: who signed in or tried to, and what was done since. Its fields are
+	// listed at [gen.AuthEvent].
+	AuthEvent = gen.AuthEvent
+	// AuthEventKind is what an [AuthEvent] tells of. The list grows with the contract.
+	AuthEventKind = gen.AuthEventKind
 )
 
 // AuthService has the operations on accounts and sessions. It is a field of [Client].
@@ -95,4 +104,48 @@ func (s *AuthService) LogOut(ctx context.Context) error {
 // For every account.
 func (s *AuthService) Me(ctx context.Context) (*Account, error) {
 	return one[Account](s.api.GetMe(ctx))
+}
+
+// ChangePassword sets a new password instead of the present one. All other sessions of the account end. It fails with
+// [ErrInvalidRequest], and the field /password if that is not the present one or /newPassword if that is not one of 8 to
+// 128 characters.
+//
+// For every account.
+func (s *AuthService) ChangePassword(ctx context.Context, present, next string) error {
+	return done(s.api.ChangePassword(ctx, gen.PasswordChange{Password: present, NewPassword: next}))
+}
+
+// Sessions returns the sessions of the account that is calling, the newest first.
+//
+// For every account.
+func (s *AuthService) Sessions(ctx context.Context) ([]OpenSession, error) {
+	return list[OpenSession](s.api.ListSessions(ctx))
+}
+
+// EndSession ends a session of the account that is calling, at once. It fails with [ErrNotFound] if it has none with this
+// ID.
+//
+// For every account.
+func (s *AuthService) EndSession(ctx context.Context, sessionID string) error {
+	if err := checkID(sessionID); err != nil {
+		return err
+	}
+	return done(s.api.DeleteSession(ctx, sessionID))
+}
+
+// EndOtherSessions ends all sessions of the account that is calling but the one with whose token this client calls.
+//
+// For every account.
+func (s *AuthService) EndOtherSessions(ctx context.Context) error {
+	return done(s.api.DeleteOtherSessions(ctx))
+}
+
+// Events returns an iterator over the trail of the account that is calling, the latest entry first, which works as that of
+// [ServersService.Members]. Entries that are added meanwhile do not come.
+//
+// For every account.
+func (s *AuthService) Events(ctx context.Context) iter.Seq2[AuthEvent, error] {
+	return paged(func(cursor *string, size int32) (*envelope[[]AuthEvent], error) {
+		return answer[[]AuthEvent](s.api.ListAuthEvents(ctx, &gen.ListAuthEventsParams{Cursor: cursor, Limit: &size}))
+	})
 }

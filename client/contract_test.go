@@ -96,6 +96,28 @@ var calls = []struct {
 		func(c caller) (any, error) { return c.Auth.Me(c.ctx) },
 	},
 	{
+		"changePassword", "POST /auth/change-password", `{"password":"a long passphrase","newPassword":"a longer one"}`,
+		func(c caller) (any, error) {
+			return nil, c.Auth.ChangePassword(c.ctx, "a long passphrase", "a longer one")
+		},
+	},
+	{
+		"listSessions", "GET /auth/sessions", "",
+		func(c caller) (any, error) { return c.Auth.Sessions(c.ctx) },
+	},
+	{
+		"deleteSession", "DELETE /auth/sessions/" + id, "",
+		func(c caller) (any, error) { return nil, c.Auth.EndSession(c.ctx, id) },
+	},
+	{
+		"deleteOtherSessions", "DELETE /auth/sessions", "",
+		func(c caller) (any, error) { return nil, c.Auth.EndOtherSessions(c.ctx) },
+	},
+	{
+		"listAuthEvents", "GET /auth/events?limit=100", "",
+		func(c caller) (any, error) { return collect(c.Auth.Events(c.ctx)) },
+	},
+	{
 		"listMyServers", "GET /servers", "",
 		func(c caller) (any, error) { return c.Servers.List(c.ctx) },
 	},

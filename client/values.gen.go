@@ -114,3 +114,14 @@ const (
 	JoiningInvite = gen.JoiningInvite
 	JoiningOpen   = gen.JoiningOpen
 )
+
+// The values of the list gen.AuthEventKind.
+const (
+	EventPasswordChange = gen.AuthEventKindPasswordChange
+	EventPasswordRefuse = gen.AuthEventKindPasswordRefuse
+	EventPasswordReset  = gen.AuthEventKindPasswordReset
+	EventSessionEnd     = gen.AuthEventKindSessionEnd
+	EventSessionGrant   = gen.AuthEventKindSessionGrant
+	EventSessionOpen    = gen.AuthEventKindSessionOpen
+	EventSessionRefuse  = gen.AuthEventKindSessionRefuse
+)

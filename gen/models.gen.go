@@ -85,6 +85,39 @@ func (e AuditAction) Valid() bool {
 	}
 }
 
+// Defines values for AuthEventKind.
+const (
+	AuthEventKindPasswordChange AuthEventKind = "password.change"
+	AuthEventKindPasswordRefuse AuthEventKind = "password.refuse"
+	AuthEventKindPasswordReset  AuthEventKind = "password.reset"
+	AuthEventKindSessionEnd     AuthEventKind = "session.end"
+	AuthEventKindSessionGrant   AuthEventKind = "session.grant"
+	AuthEventKindSessionOpen    AuthEventKind = "session.open"
+	AuthEventKindSessionRefuse  AuthEventKind = "session.refuse"
+)
+
+// Valid indicates whether the value is a known member of the AuthEventKind enum.
+func (e AuthEventKind) Valid() bool {
+	switch e {
+	case AuthEventKindPasswordChange:
+		return true
+	case AuthEventKindPasswordRefuse:
+		return true
+	case AuthEventKindPasswordReset:
+		return true
+	case AuthEventKindSessionEnd:
+		return true
+	case AuthEventKindSessionGrant:
+		return true
+	case AuthEventKindSessionOpen:
+		return true
+	case AuthEventKindSessionRefuse:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BadgeAction.
 const (
 	BadgeActionCustom    BadgeAction = "custom"
@@ -560,6 +593,59 @@ type AuditListResponse struct {
 
 // AuditState The thing as it was or became, without secrets; null if there was or is none.
 type AuditState = Nullable[map[string]any]
+
+// AuthEvent Something that was done with an account, or tried: `times` from `at` to `lastAt`, which are the same moment where it was
+// done once.
+type AuthEvent struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// Kind What was done. `session.open`: somebody signed in, with the password or a mailed code; `session.grant`: the operator of
+	// the backend has made a session; `session.refuse`: a password or a code was wrong; `session.end`: a session was
+	// ended, by its id in `target`, or without one all others; `password.change`, `password.reset`: with the present one, or
+	// by a mailed code; `password.refuse`: a change, with a wrong one. This list only grows.
+	Kind AuthEventKind `json:"kind"`
+
+	// At RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	At Timestamp `json:"at"`
+
+	// LastAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	LastAt Timestamp `json:"lastAt"`
+
+	// Times How often.
+	Times int64 `json:"times"`
+
+	// Address Where from, the last time. Empty: by the operator of the backend, or from several networks.
+	Address string `json:"address"`
+
+	// UserAgent With what, the last time: the beginning of the header `User-Agent`.
+	UserAgent string `json:"userAgent"`
+
+	// SessionID The id of the session that was opened or in which it was done.
+	SessionID Nullable[string] `json:"sessionId"`
+
+	// Target The id of the session or API key that it was done to, if it was one.
+	Target Nullable[string] `json:"target"`
+}
+
+// AuthEventKind What was done. `session.open`: somebody signed in, with the password or a mailed code; `session.grant`: the operator of
+// the backend has made a session; `session.refuse`: a password or a code was wrong; `session.end`: a session was
+// ended, by its id in `target`, or without one all others; `password.change`, `password.reset`: with the present one, or
+// by a mailed code; `password.refuse`: a change, with a wrong one. This list only grows.
+type AuthEventKind string
+
+// AuthEventListResponse A page of the trail of an account.
+type AuthEventListResponse struct {
+	// Meta SystemMeta, and which part of a longer list this is.
+	Meta SystemPageMeta `json:"meta"`
+	Body []AuthEvent    `json:"body"`
+}
 
 // Badge What members can be awarded. Everything in it is a string.
 type Badge struct {
@@ -1050,6 +1136,48 @@ type OldServerPermissionsWrite struct {
 	ServerAdministrator bool `json:"server_administrator,omitempty,omitzero"`
 }
 
+// OpenSession A session that has not ended, as its account sees it. `lastUsedAt` is right to a quarter of an hour: it is written down now
+// and then, not with each request.
+type OpenSession struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt Timestamp `json:"createdAt"`
+
+	// LastUsedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	LastUsedAt Timestamp `json:"lastUsedAt"`
+
+	// ExpiresAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	ExpiresAt Timestamp `json:"expiresAt"`
+
+	// Address Where it was opened from. Empty: by the operator of the backend.
+	Address string `json:"address"`
+
+	// UserAgent With what: the beginning of the header `User-Agent`.
+	UserAgent string `json:"userAgent"`
+
+	// Current Whether it is the one with whose token this was asked.
+	Current bool `json:"current"`
+}
+
+// PasswordChange The password that the account has, and the one that it gets.
+type PasswordChange struct {
+	// Password The present one.
+	Password string `json:"password"`
+
+	// NewPassword 8 to 128 characters, of any kind.
+	NewPassword NewPassword `json:"newPassword"`
+}
+
 // PasswordReset An address, the code that was mailed to it, and the new password.
 type PasswordReset struct {
 	// Email An e-mail address. Upper and lower case are the same.
@@ -1387,6 +1515,13 @@ type Session struct {
 	Account Account `json:"account"`
 }
 
+// SessionListResponse The sessions of an account.
+type SessionListResponse struct {
+	// Meta How a request of the System API went.
+	Meta SystemMeta    `json:"meta"`
+	Body []OpenSession `json:"body"`
+}
+
 // SessionResponse A session that was opened.
 type SessionResponse struct {
 	// Meta How a request of the System API went.
@@ -1529,6 +1664,11 @@ type ServerID = ObjectID
 // Example: 66a282dab13eee0013cbb4d8
 type ServerIDQuery = ObjectID
 
+// SessionID An id. Ids of one kind sort in the order in which they were made, to the second.
+//
+// Example: 66a282dab13eee0013cbb4d8
+type SessionID = ObjectID
+
 // UserID An account's number, as a string.
 //
 // Example: 2
@@ -1594,6 +1734,20 @@ type CreateAPIKeyParams struct {
 	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
 	// request; in another session of the account, the first answer has it masked.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListAuthEventsParams defines parameters for ListAuthEvents.
+type ListAuthEventsParams struct {
+	// Page Which page, from 1. A page past the end is empty. Pages reach the first 10,000 items of a list, `page` times `limit`;
+	// what is behind them is reached by `cursor`.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit How many items a page has.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins: the `nextCursor` of the page before it, as it came. It costs the same at any depth, and
+	// nothing comes twice or is left out because something was added or removed meanwhile. Leave `page` out with it.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // RegisterAccountParams defines parameters for RegisterAccount.
@@ -1711,6 +1865,9 @@ type CreateAPIKeyJSONRequestBody = APIKeyCreate
 
 // UpdateAPIKeyJSONRequestBody defines body for UpdateAPIKey for application/json ContentType.
 type UpdateAPIKeyJSONRequestBody = APIKeyUpdate
+
+// ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
+type ChangePasswordJSONRequestBody = PasswordChange
 
 // ForgotPasswordJSONRequestBody defines body for ForgotPassword for application/json ContentType.
 type ForgotPasswordJSONRequestBody = EmailOnly

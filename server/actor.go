@@ -17,6 +17,7 @@ import (
 type actor struct {
 	account    int64       // its number; for a key that of whoever vouches for it
 	key        *gen.APIKey // nil for an account
+	session    string      // the id of the account's
 	credential string
 }
 
@@ -45,9 +46,13 @@ func hashOf(credential string) string {
 func (k *core) authenticate(ctx context.Context, credential string, inKeyHeader bool) (contract.Caller, error) {
 	hash, now := hashOf(credential), k.now()
 	if !inKeyHeader {
-		account, err := k.store.Auth.GetCaller(ctx, hash, now)
+		session, err := k.store.Auth.GetCaller(ctx, hash, now)
+		if err == nil {
+			k.notes.used(session, now)
+		}
 		if !errors.Is(err, store.ErrNotFound) {
-			return contract.Caller{Scheme: contract.SessionAuth, Who: actor{account: account, credential: credential}}, err
+			who := actor{account: session.Account, session: session.ID, credential: credential}
+			return contract.Caller{Scheme: contract.SessionAuth, Who: who}, err
 		}
 	}
 	key, err := k.store.Keys.GetByHash(ctx, hash, now)

@@ -74,9 +74,19 @@ func (k *core) openSession(ctx context.Context, tx *store.Tx, account store.Acco
 		return gen.Session{}, err
 	}
 	now := k.now()
-	session := store.Session{TokenHash: hashOf(token), Account: account.AccountNumber, CreatedAt: now, ExpiresAt: now.Add(sessionLife)}
-	return gen.Session{Token: token, ExpiresAt: gen.Time{Time: session.ExpiresAt}, Account: account.Account},
-		tx.Auth.InsertSession(ctx, session)
+	session := store.Session{TokenHash: hashOf(token), Account: account.AccountNumber}
+	session.ID, session.CreatedAt, session.LastUsedAt = k.newID(), gen.Time{Time: now}, gen.Time{Time: now}
+	session.ExpiresAt = gen.Time{Time: now.Add(sessionLife)}
+	session.Address, session.UserAgent = contract.AddressFrom(ctx), userAgentOf(ctx)
+	if err := tx.Auth.InsertSession(ctx, session); err != nil {
+		return gen.Session{}, err
+	}
+	kind := gen.AuthEventKindSessionOpen
+	if contract.OperationFrom(ctx) == nil { // `rejoin token`
+		kind = gen.AuthEventKindSessionGrant
+	}
+	return gen.Session{Token: token, ExpiresAt: session.ExpiresAt, Account: account.Account},
+		k.trail(ctx, tx, account.AccountNumber, kind, session.ID, "")
 }
 
 // newAccount is an account that is about to be made. It shows its user name, unless it was given another name to show, and
@@ -199,6 +209,7 @@ func (h auth) LogIn(ctx context.Context, r stub.LogInRequestObject) (stub.LogInR
 		return nil, err
 	}
 	if !right {
+		h.refused(ctx, account, gen.AuthEventKindSessionRefuse)
 		return nil, wrongPassword()
 	}
 	if !account.Verified {
@@ -265,7 +276,10 @@ func (k *core) replacePassword(ctx context.Context, tx *store.Tx, account store.
 		err = tx.Auth.EndCode(ctx, account.Email, string(verifyPurpose))
 	}
 	if err == nil {
-		err = tx.Auth.DeleteSessionsOf(ctx, account.AccountNumber)
+		err = tx.Auth.DeleteSessionsBut(ctx, account.AccountNumber, "")
+	}
+	if err == nil {
+		err = k.trail(ctx, tx, account.AccountNumber, gen.AuthEventKindPasswordReset, "", "")
 	}
 	if err != nil {
 		return gen.Session{}, err
@@ -275,7 +289,11 @@ func (k *core) replacePassword(ctx context.Context, tx *store.Tx, account store.
 
 func (h auth) LogOut(ctx context.Context, _ stub.LogOutRequestObject) (stub.LogOutResponseObject, error) {
 	return inTx(ctx, h.core, func(tx *store.Tx) (stub.LogOut200JSONResponse, error) {
-		return stub.LogOut200JSONResponse{Meta: system("Logged out successfully")}, tx.Auth.DeleteSession(ctx, hashOf(actorFrom(ctx).credential))
+		err := h.endSession(ctx, tx, actorFrom(ctx).session)
+		if errors.Is(err, store.ErrNotFound) { // it has ended since it was looked at
+			err = nil
+		}
+		return stub.LogOut200JSONResponse{Meta: system("Logged out successfully")}, err
 	})
 }
 

@@ -759,7 +759,8 @@ func insertPerishables(t *testing.T, s *Server, now time.Time, expiries ...time.
 	ctx := context.Background()
 	if err := s.store.Tx(ctx, func(tx *store.Tx) error {
 		for i, expires := range expiries {
-			session := store.Session{TokenHash: fmt.Sprint("session ", i), Account: 1, CreatedAt: now, ExpiresAt: expires}
+			session := store.Session{TokenHash: fmt.Sprint("session ", i), Account: 1}
+			session.CreatedAt, session.ExpiresAt = gen.Time{Time: now}, gen.Time{Time: expires}
 			if err := tx.Auth.InsertSession(ctx, session); err != nil {
 				return err
 			}

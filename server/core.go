@@ -28,6 +28,7 @@ type core struct {
 	mailer    mailer.Mailer
 	passwords *password.Hasher
 	memory    *memory.Budget // of what requests need much of at once
+	notes     *notes
 	publicURL string
 	log       *slog.Logger
 	now       func() time.Time // the only clock
@@ -55,6 +56,7 @@ func newCore(ctx context.Context, config Config) (*core, error) {
 	k := &core{
 		passwords: password.New(),
 		memory:    memory.New(requestMemory),
+		notes:     newNotes(),
 		publicURL: strings.TrimSuffix(config.PublicURL, "/"),
 		log:       log,
 		now:       now,

@@ -23,9 +23,10 @@ type sweeper struct {
 	*core
 }
 
-// Work removes the sessions, codes and kept answers that have expired, and what is left of uploads that were cut off.
+// Work removes the sessions, codes and kept answers that have expired, what is left of uploads that were cut off, and the old
+// entries in the trails of accounts.
 func (w sweeper) Work(ctx context.Context, _ *river.Job[sweep]) error {
-	return errors.Join(w.images.Sweep(), w.store.Tx(ctx, func(tx *store.Tx) error {
+	return errors.Join(w.images.Sweep(), w.sweepTrails(ctx), w.store.Tx(ctx, func(tx *store.Tx) error {
 		if err := tx.Auth.DeleteExpired(ctx, w.now()); err != nil {
 			return err
 		}

@@ -97,6 +97,7 @@ type Server struct {
 	drains   time.Duration
 	stopping atomic.Bool
 	stopJobs func(context.Context) // nil: none are run
+	endNotes func(context.Context) // nil: there are none
 	assumes  func(net.Addr) string // of whoever listens there
 	ops      http.Handler          // nil: what it has stands beside the API
 	opsAt    net.Listener
@@ -136,6 +137,9 @@ func New(ctx context.Context, config Config) (*Server, error) {
 		if s.handler, err = s.newHandler(config); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
+	}
+	if !config.CommandsOnly {
+		s.endNotes = s.startNotes()
 	}
 	if !config.Idle && !config.CommandsOnly {
 		if s.stopJobs, err = s.startJobs(); err != nil {
@@ -292,6 +296,9 @@ func (s *Server) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closing)
 	defer cancel()
 	s.stopControl(ctx)
+	if s.endNotes != nil {
+		s.endNotes(ctx)
+	}
 	if s.stopJobs != nil {
 		s.stopJobs(ctx)
 	}

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -165,6 +166,53 @@ var mailedAuth = []testCase{
 		s.as(newcomer.token).get("/auth/me").expect(200)
 	}},
 
+	{"AUTH-SESSIONS-01", "mail listSessions deleteSession deleteOtherSessions logIn", "an account sees its sessions, and ends one or all others at once", func(s *session) {
+		newcomer := s.newcomer()
+		in := func() (token, id string) {
+			token = s.anonymous.post("/auth/login", object{"email": newcomer.email, "password": newcomer.password}).expect(200).text("/body/token")
+			sessions := s.as(token).get("/auth/sessions").expect(200).says("Sessions")
+			sessions.is("/body/0/current", true)
+			return token, sessions.text("/body/0/_id")
+		}
+		first, id := in()
+		second, own := in()
+		if s.as(second).get("/auth/sessions").expect(200).find("/body", "_id", id); own == id {
+			s.fail("two sessions have one id")
+		}
+		s.a.delete("/auth/sessions/" + id).expect(404)
+		s.as(second).delete("/auth/sessions/" + unknownID()).expect(404)
+		s.as(second).delete("/auth/sessions/"+id).expect(200).says("Session has been ended successfully").is("/body", object{})
+		s.as(first).get("/auth/me").expect(401)
+		s.as(second).delete("/auth/sessions/" + id).expect(404)
+
+		third, _ := in()
+		s.as(newcomer.token).delete("/auth/sessions").expect(200).says("All other sessions have been ended successfully").is("/body", object{})
+		for _, ended := range []string{second, third} {
+			s.as(ended).get("/auth/me").expect(401)
+		}
+		if left := s.as(newcomer.token).get("/auth/sessions").expect(200).list("/body"); len(left) != 1 {
+			s.fail("%d sessions are left, want the own one", len(left))
+		}
+	}},
+
+	{"AUTH-EVENTS-01", "mail listAuthEvents logIn", "who signs in, and who fails to, is in the trail of the account", func(s *session) {
+		newcomer := s.newcomer()
+		s.anonymous.post("/auth/login", object{"email": newcomer.email, "password": "not the password"}).expect(401)
+		token := s.anonymous.post("/auth/login", object{"email": newcomer.email, "password": newcomer.password}).expect(200).text("/body/token")
+		id := s.as(token).get("/auth/sessions").expect(200).text("/body/0/_id")
+		for deadline := time.Now().Add(mailPatience); ; time.Sleep(mailPause) {
+			trail := s.as(token).get("/auth/events").expect(200).says("Account trail")
+			trail.find("/body", "sessionId", id)
+			if slices.Contains(trail.each("/body", "kind"), "session.refuse") {
+				break
+			}
+			if time.Now().After(deadline) || s.ctx.Err() != nil {
+				trail.stop("does not tell of the attempt that failed")
+			}
+		}
+		s.as(token).post("/auth/logout").expect(200)
+	}},
+
 	{"AUTH-CODE-02", "mail resendCode verifyEmail", "a code that is mailed again ends the one before", func(s *session) {
 		email := freshEmail()
 		s.anonymous.post("/auth/register", object{"email": email, "password": "12345678"}).expect(201)
@@ -213,6 +261,23 @@ var mailedAuth = []testCase{
 		s.anonymous.post("/auth/reset-password", object{
 			"email": newcomer.email, "code": s.code(newcomer.email), "password": newcomer.password,
 		}).opensSession("Password has been reset successfully", newcomer)
+		s.anonymous.post("/auth/login", object{"email": newcomer.email, "password": newcomer.password}).expect(200)
+	}},
+
+	{"AUTH-PASSWORD-03", "mail changePassword logIn", "who knows the present password changes it, and every other session ends", func(s *session) {
+		newcomer := s.newcomer()
+		other := s.anonymous.post("/auth/login", object{"email": newcomer.email, "password": newcomer.password}).expect(200).text("/body/token")
+		change := func(present, next string) *answer {
+			return s.as(newcomer.token).post("/auth/change-password", object{"password": present, "newPassword": next})
+		}
+		change("not the password", "a changed passphrase").refuses("/password", "")
+		s.as(other).get("/auth/me").expect(200)
+		change(newcomer.password, "a changed passphrase").expect(200).says("Password has been changed successfully").is("/body", object{})
+		s.as(other).get("/auth/me").expect(401)
+		s.as(newcomer.token).get("/auth/me").expect(200)
+		s.anonymous.post("/auth/login", object{"email": newcomer.email, "password": newcomer.password}).expect(401)
+		newcomer.password = "a changed passphrase"
+		s.keep(newcomer)
 		s.anonymous.post("/auth/login", object{"email": newcomer.email, "password": newcomer.password}).expect(200)
 	}},
 

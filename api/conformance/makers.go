@@ -28,6 +28,8 @@ var makers = map[string]maker{
 		image := x.a.makesServer("Chess club", upload("image", "a.png", "image/png", pngImage())).image
 		return image[strings.LastIndex(image, "/")+1:]
 	}, func() string { return unknownID() + unknownID()[:8] }},
+	// Nothing that must succeed ends it: it is the one with which the suite calls.
+	"sessionId":   {"session", "auth", false, func(x *scene) string { return x.a.get("/auth/sessions").expect(200).text("/body/0/_id") }, unknownID},
 	"userId":      {"number", "servers", false, func(x *scene) string { return x.server.owner }, func() string { return unknownNumber }},
 	"id":          {"number", "servers", false, func(x *scene) string { return x.server.owner }, func() string { return unknownNumber }},
 	"channelId":   {"channel", "channels", true, func(x *scene) string { return x.a.makesChannel(x.server, "open", nil) }, unknownID},

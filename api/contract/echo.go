@@ -176,6 +176,15 @@ func CallerFrom(ctx context.Context) Caller { return stateFrom(ctx).caller }
 // AddressFrom returns where a request to an operation came from, as Echo's IPExtractor has it.
 func AddressFrom(ctx context.Context) string { return stateFrom(ctx).address }
 
+// UserAgentFrom returns with what a request to an operation was sent, as it says itself.
+func UserAgentFrom(ctx context.Context) string {
+	r := stateFrom(ctx).request
+	if r == nil {
+		return ""
+	}
+	return r.UserAgent()
+}
+
 // OriginFrom returns the scheme and the host that a request to an operation was sent to, such as http://127.0.0.1:8080.
 // Behind a proxy that ends TLS it is not what the caller knows.
 //

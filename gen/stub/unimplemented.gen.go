@@ -41,6 +41,14 @@ func (Unimplemented) UpdateAPIKey(context.Context, UpdateAPIKeyRequestObject) (U
 	return nil, ErrNotImplemented
 }
 
+func (Unimplemented) ChangePassword(context.Context, ChangePasswordRequestObject) (ChangePasswordResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) ListAuthEvents(context.Context, ListAuthEventsRequestObject) (ListAuthEventsResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
 func (Unimplemented) ForgotPassword(context.Context, ForgotPasswordRequestObject) (ForgotPasswordResponseObject, error) {
 	return nil, ErrNotImplemented
 }
@@ -66,6 +74,18 @@ func (Unimplemented) ResendCode(context.Context, ResendCodeRequestObject) (Resen
 }
 
 func (Unimplemented) ResetPassword(context.Context, ResetPasswordRequestObject) (ResetPasswordResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) DeleteOtherSessions(context.Context, DeleteOtherSessionsRequestObject) (DeleteOtherSessionsResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) ListSessions(context.Context, ListSessionsRequestObject) (ListSessionsResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) DeleteSession(context.Context, DeleteSessionRequestObject) (DeleteSessionResponseObject, error) {
 	return nil, ErrNotImplemented
 }
 

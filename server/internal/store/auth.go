@@ -20,11 +20,13 @@ type Account struct {
 
 // A Session lets the holder of a token act for an account.
 type Session struct {
-	TokenHash string // SHA-256 of the token, in hex
-	Account   int64
-	CreatedAt time.Time
-	ExpiresAt time.Time
+	gen.OpenSession        // Current is for who asks
+	TokenHash       string // SHA-256 of the token, in hex
+	Account         int64
 }
+
+// MaxSessions is how many sessions an account may have: one more ends the oldest.
+const MaxSessions = 100
 
 // A Code is what is kept of a code that was mailed to an account.
 type Code struct {
@@ -36,19 +38,27 @@ type Code struct {
 	ExpiresAt time.Time
 }
 
-// GetCaller returns the account of a session that has not expired at now, by its token's hash.
-func (a Auth) GetCaller(ctx context.Context, tokenHash string, now time.Time) (account int64, err error) {
+// GetCaller returns the session that has not expired at now, by its token's hash.
+func (a Auth) GetCaller(ctx context.Context, tokenHash string, now time.Time) (Session, error) {
 	// The time is no part of the question, so that the answer can be remembered.
-	found, err := get(ctx, a.conn, func(rows *sql.Rows) (s Session, err error) {
-		var expiresAt gen.Time
-		err = rows.Scan(&s.Account, micros{&expiresAt})
-		s.ExpiresAt = expiresAt.Time
-		return s, err
-	}, `SELECT account, expires_at FROM sessions WHERE token_hash = $1`, tokenHash)
+	found, err := get(ctx, a.conn, scanSession, `SELECT `+sessionColumns+` WHERE token_hash = $1`, tokenHash)
 	if err == nil && !found.ExpiresAt.After(now) {
-		return 0, ErrNotFound
+		return Session{}, ErrNotFound
 	}
-	return found.Account, err
+	return found, err
+}
+
+const sessionColumns = `token_hash, account, id, created_at, last_used_at, expires_at, address, user_agent FROM sessions`
+
+func scanSession(rows *sql.Rows) (s Session, err error) {
+	err = rows.Scan(&s.TokenHash, &s.Account, &s.ID, micros{&s.CreatedAt}, micros{&s.LastUsedAt}, micros{&s.ExpiresAt}, &s.Address, &s.UserAgent)
+	return s, err
+}
+
+// ListSessions returns the sessions of an account, the newest first.
+func (a Auth) ListSessions(ctx context.Context, account int64) ([]Session, error) {
+	return list(ctx, a.conn, scanSession, `SELECT `+sessionColumns+` WHERE account = $1
+	 ORDER BY created_at DESC, id DESC LIMIT $2`, account, MaxSessions)
 }
 
 // GetFirstAccount returns the account that was made first.
@@ -108,20 +118,31 @@ func (a Auth) UpdatePassword(ctx context.Context, account int64, passwordHash st
 	return a.change(ctx, `UPDATE accounts SET password_hash = $2 WHERE number = $1`, account, passwordHash)
 }
 
-// InsertSession adds a session.
+// InsertSession adds a session, and ends the oldest of its account where there would be more than MaxSessions.
 func (a Auth) InsertSession(ctx context.Context, s Session) error {
-	return a.exec(ctx, `INSERT INTO sessions (token_hash, account, created_at, expires_at) VALUES ($1, $2, $3, $4)`,
-		s.TokenHash, s.Account, s.CreatedAt.UnixMicro(), s.ExpiresAt.UnixMicro())
+	if err := a.exec(ctx, `DELETE FROM sessions WHERE token_hash IN (
+	       SELECT token_hash FROM sessions WHERE account = $1 ORDER BY created_at DESC, id DESC LIMIT $2 OFFSET $3)`,
+		s.Account, MaxSessions, MaxSessions-1); err != nil {
+		return err
+	}
+	return a.exec(ctx, `INSERT INTO sessions (token_hash, account, id, created_at, last_used_at, expires_at, address, user_agent)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		s.TokenHash, s.Account, s.ID, s.CreatedAt.UnixMicro(), s.LastUsedAt.UnixMicro(), s.ExpiresAt.UnixMicro(), s.Address, s.UserAgent)
 }
 
-// DeleteSession ends a session. That it has ended already is no error.
-func (a Auth) DeleteSession(ctx context.Context, tokenHash string) error {
-	return a.exec(ctx, `DELETE FROM sessions WHERE token_hash = $1`, tokenHash)
+// UpdateLastUse writes down when a session was used. That it has ended is no error.
+func (a Auth) UpdateLastUse(ctx context.Context, tokenHash string, at time.Time) error {
+	return a.exec(ctx, `UPDATE sessions SET last_used_at = $2 WHERE token_hash = $1`, tokenHash, at.UnixMicro())
 }
 
-// DeleteSessionsOf ends every session of an account.
-func (a Auth) DeleteSessionsOf(ctx context.Context, account int64) error {
-	return a.exec(ctx, `DELETE FROM sessions WHERE account = $1`, account)
+// DeleteSession ends a session of an account, by its id.
+func (a Auth) DeleteSession(ctx context.Context, account int64, id string) error {
+	return a.change(ctx, `DELETE FROM sessions WHERE account = $1 AND id = $2`, account, id)
+}
+
+// DeleteSessionsBut ends every session of an account but the one with an id; without one, all.
+func (a Auth) DeleteSessionsBut(ctx context.Context, account int64, id string) error {
+	return a.exec(ctx, `DELETE FROM sessions WHERE account = $1 AND id <> $2`, account, id)
 }
 
 // InsertCode adds a code, instead of an earlier one of its account and purpose, and counts it as so many codes of the

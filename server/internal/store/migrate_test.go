@@ -6,7 +6,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 )
 
 func TestANewSQLiteFileIsThereOnceItIsComplete(t *testing.T) {
@@ -65,4 +67,23 @@ func TestADatabaseThatIsThereIsNotMadeAnew(t *testing.T) {
 			t.Errorf("beside rejoin.db%s a database was made (%v)", end, err)
 		}
 	}
+}
+
+// A session from before it had an id gets one, of which the beginning is the second in which it was opened.
+func TestASessionFromBeforeGetsAnID(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, url string) {
+		s := open(t, url)
+		(&life{T: t, s: s, nowAt: time.Now()}).account()
+		const hash = "ab12cd34ef567890ab12cd34ef567890ab12cd34ef567890ab12cd34ef567890"
+		fill(t, s, `INSERT INTO sessions (token_hash, account, created_at, expires_at) VALUES ('`+hash+`', 1, 1772383817610123, 9000000000000000)`)
+		for _, text := range upOf(t, "00010_sessions.sql") {
+			if strings.Contains(text, "UPDATE sessions") {
+				fill(t, s, text)
+			}
+		}
+		got, err := s.Auth.GetCaller(t.Context(), hash, time.Now())
+		if want := "69a46e49ab12cd34ef567890"; err != nil || got.ID != want || got.LastUsedAt != got.CreatedAt {
+			t.Errorf("got %+v (%v), want the id %s", got, err, want)
+		}
+	})
 }

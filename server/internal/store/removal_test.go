@@ -27,7 +27,8 @@ var cascades = map[string]string{
 	"roles channel_roles":      "MaxChannels",
 	"channels channel_roles":   "the contract's ChannelRoles",
 	"channels channel_members": "the contract's ChannelMembers",
-	"accounts sessions":        "of one account, and no account is deleted",
+	"accounts auth_events":     "of one account, and none whose address was verified is deleted",
+	"accounts sessions":        "of one account: MaxSessions",
 	"accounts codes":           "of one account, one for each purpose",
 }
 

@@ -112,7 +112,9 @@ func (l *life) account() (number int64) {
 		a.Username = gen.NullableOf(l.id())
 		l.must(tx.Auth.InsertAccount(ctx, &a))
 		number = a.AccountNumber
-		l.must(tx.Auth.InsertSession(ctx, Session{TokenHash: a.ID, Account: number, CreatedAt: now.Time, ExpiresAt: now.Add(time.Hour)}))
+		session := Session{TokenHash: a.ID, Account: number}
+		session.ID, session.CreatedAt, session.ExpiresAt = l.id(), now, gen.Time{Time: now.Add(time.Hour)}
+		l.must(tx.Auth.InsertSession(ctx, session))
 		_, err := tx.Auth.InsertCode(ctx, Code{Account: number, Purpose: "verify", CreatedAt: now.Time, ExpiresAt: now.Add(time.Hour)}, 1, 20)
 		return err
 	})
@@ -189,6 +191,9 @@ func (l *life) reads(kept string, ann int64) {
 	check(account, err)
 	check(q.Auth.GetAccountByEmail(ctx, account.Email))
 	check(q.Auth.GetCaller(ctx, account.ID, account.CreatedAt.Time))
+	check(q.Auth.ListSessions(ctx, ann))
+	check(q.Auth.ListEvents(ctx, ann, Page{Limit: 20}))
+	check(q.Auth.CountEvents(ctx, ann))
 	check(q.Auth.GetFirstAccount(ctx))
 	check(q.Auth.AnyAccountNamed(ctx, "ann"))
 	check(q.Servers.ListOf(ctx, ann))
@@ -225,8 +230,12 @@ func (l *life) changesPeople(kept string, cleo int64) {
 		check(0, tx.Auth.UpdatePassword(ctx, cleo, "x"))
 		check(tx.Auth.TryCode(ctx, cleo, "verify", 5, account.CreatedAt.Time))
 		check(0, tx.Auth.EndCode(ctx, account.Email, "verify"))
-		check(0, tx.Auth.DeleteSession(ctx, "x"))
-		check(0, tx.Auth.DeleteSessionsOf(ctx, cleo))
+		check(0, tx.Auth.UpdateLastUse(ctx, "x", l.nowAt))
+		sessions, err := tx.Auth.ListSessions(ctx, cleo)
+		l.must(err)
+		check(0, tx.Auth.DeleteSession(ctx, cleo, sessions[0].ID))
+		check(0, tx.Auth.DeleteSessionsBut(ctx, cleo, "x"))
+		l.hasTrail(tx, cleo)
 		check(0, tx.Auth.DeleteExpired(ctx, account.CreatedAt.Time))
 		claim := Claim{ID: "x", ExpiresAt: l.nowAt}
 		for range 2 {
@@ -238,6 +247,24 @@ func (l *life) changesPeople(kept string, cleo int64) {
 		check(0, tx.Servers.DeleteMember(ctx, kept, cleo))
 		return nil
 	})
+}
+
+// hasTrail gives an account entries of both kinds, and takes the oldest away.
+func (l *life) hasTrail(tx *Tx, account int64) {
+	ctx := l.Context()
+	event := func(network string) AuthEvent {
+		at := l.now()
+		return AuthEvent{Account: account, Network: network, AuthEvent: gen.AuthEvent{ID: l.id(), Kind: "session.refuse", At: at, LastAt: at, Times: 2}}
+	}
+	for range 3 {
+		l.must(tx.Auth.InsertEvent(ctx, event("")))
+	}
+	for i := range 2 * networksAnHour {
+		l.must(tx.Auth.CountEvent(ctx, event("192.0.2."+strconv.Itoa(i%(networksAnHour+2)))))
+	}
+	if more, err := tx.Auth.DeleteEvents(ctx, l.nowAt.Add(time.Hour), 2); err != nil || !more {
+		l.Errorf("of many entries there are more than two: %v, %v", more, err)
+	}
 }
 
 func (l *life) changesThings(gone string, cleo int64) {
@@ -306,6 +333,7 @@ SELECT whose, kind, SUM(n) FROM (
     SELECT whose, kind, n FROM tallies
     UNION ALL SELECT server_id, 'members', -1 FROM members
     UNION ALL SELECT CAST(account AS TEXT), 'servers', -1 FROM members
+    UNION ALL SELECT CAST(account AS TEXT), 'events', -1 FROM auth_events
     UNION ALL SELECT server_id, 'audit', -1 FROM audit
     UNION ALL SELECT server_id, 'roles', -1 FROM roles
     UNION ALL SELECT server_id, 'channels', -1 FROM channels
@@ -362,7 +390,7 @@ func TestTheMigrationFillsWhatIsKept(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, url string) {
 		s := open(t, url)
 		(&life{T: t, s: s, nowAt: time.Now()}).everything()
-		for _, text := range append([]string{`DROP TABLE totals`, `DROP TABLE tallies`}, upOf(t, "00005_tallies.sql")...) {
+		for _, text := range append([]string{`DELETE FROM auth_events`, `DROP TABLE totals`, `DROP TABLE tallies`}, upOf(t, "00005_tallies.sql")...) {
 			if _, err := s.write.db.Exec(text); err != nil {
 				t.Fatalf("%v\n%s", err, text)
 			}

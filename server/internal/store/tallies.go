@@ -46,6 +46,7 @@ var (
 	keysTally     = tally{"keys", tallyShards, MaxKeys, "API keys in this server"}
 	// of an account
 	membershipsTally = tally{"servers", tallyShards, MaxMemberships, "servers of yours"}
+	authEventsTally  = tally{kind: "events", shards: tallyShards}
 )
 
 // share is how many a shard may hold. The shares of all shards together are the limit: a transaction that finds room in

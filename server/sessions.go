@@ -1,0 +1,131 @@
+package server
+
+import (
+	"context"
+	"errors"
+
+	"github.com/rejoin-dev/rejoin/api/contract"
+	"github.com/rejoin-dev/rejoin/gen"
+	"github.com/rejoin-dev/rejoin/gen/stub"
+	"github.com/rejoin-dev/rejoin/server/internal/store"
+)
+
+// The operations of the tag auth with which an account looks after itself: what it is signed in with, and what was done in its name.
+
+func (h auth) ListSessions(ctx context.Context, _ stub.ListSessionsRequestObject) (stub.ListSessionsResponseObject, error) {
+	who := actorFrom(ctx)
+	found, err := h.store.Auth.ListSessions(ctx, who.account)
+	if err != nil {
+		return nil, err
+	}
+	sessions := []gen.OpenSession{}
+	for _, s := range found {
+		if s.ExpiresAt.After(h.now()) {
+			s.Current = s.ID == who.session
+			sessions = append(sessions, s.OpenSession)
+		}
+	}
+	return stub.ListSessions200JSONResponse{Meta: system("Sessions"), Body: sessions}, nil
+}
+
+func (h auth) DeleteSession(ctx context.Context, r stub.DeleteSessionRequestObject) (stub.DeleteSessionResponseObject, error) {
+	return inTx(ctx, h.core, func(tx *store.Tx) (stub.DeleteSession200JSONResponse, error) {
+		err := h.endSession(ctx, tx, r.SessionID)
+		if errors.Is(err, store.ErrNotFound) {
+			err = contract.NotFound("session")
+		}
+		return stub.DeleteSession200JSONResponse{Meta: system("Session has been ended successfully")}, err
+	})
+}
+
+// endSession is the step that ends a session of the caller.
+func (k *core) endSession(ctx context.Context, tx *store.Tx, id string) error {
+	if err := tx.Auth.DeleteSession(ctx, actorFrom(ctx).account, id); err != nil {
+		return err
+	}
+	return k.trailOwn(ctx, tx, gen.AuthEventKindSessionEnd, id)
+}
+
+func (h auth) DeleteOtherSessions(ctx context.Context, _ stub.DeleteOtherSessionsRequestObject) (stub.DeleteOtherSessionsResponseObject, error) {
+	return inTx(ctx, h.core, func(tx *store.Tx) (stub.DeleteOtherSessions200JSONResponse, error) {
+		return stub.DeleteOtherSessions200JSONResponse{Meta: system("All other sessions have been ended successfully")}, h.endOtherSessions(ctx, tx)
+	})
+}
+
+// endOtherSessions is the step that ends all sessions of the caller but the one that is used.
+func (k *core) endOtherSessions(ctx context.Context, tx *store.Tx) error {
+	who := actorFrom(ctx)
+	if err := tx.Auth.DeleteSessionsBut(ctx, who.account, who.session); err != nil {
+		return err
+	}
+	return k.trailOwn(ctx, tx, gen.AuthEventKindSessionEnd, "")
+}
+
+func (h auth) ChangePassword(ctx context.Context, r stub.ChangePasswordRequestObject) (stub.ChangePasswordResponseObject, error) {
+	account, err := h.requirePassword(ctx, r.Body.Password)
+	if err != nil {
+		return nil, err
+	}
+	hash, err := h.passwords.Hash(ctx, callerFrom(ctx, true), r.Body.NewPassword)
+	if err != nil {
+		return nil, err
+	}
+	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.ChangePassword200JSONResponse, err error) {
+		current, err := tx.Auth.GetAccount(ctx, account.AccountNumber)
+		if err != nil {
+			return answer, err
+		}
+		if current.PasswordHash != account.PasswordHash { // it was replaced in the meantime
+			return answer, wrongPresentPassword()
+		}
+		if err := tx.Auth.UpdatePassword(ctx, account.AccountNumber, hash); err != nil {
+			return answer, err
+		}
+		if err := tx.Auth.EndCode(ctx, account.Email, string(resetPurpose)); err != nil {
+			return answer, err
+		}
+		if err := h.trailOwn(ctx, tx, gen.AuthEventKindPasswordChange, ""); err != nil {
+			return answer, err
+		}
+		return stub.ChangePassword200JSONResponse{Meta: system("Password has been changed successfully")}, h.endOtherSessions(ctx, tx)
+	})
+}
+
+// requirePassword returns the account of the caller, whose present password this must be. It is no step: a password is not
+// checked inside a transaction.
+func (k *core) requirePassword(ctx context.Context, password string) (store.Account, error) {
+	account, err := k.store.Auth.GetAccount(ctx, actorFrom(ctx).account)
+	if err != nil {
+		return account, err
+	}
+	right, err := k.passwords.Matches(ctx, callerFrom(ctx, true), password, account.PasswordHash)
+	if err == nil && !right {
+		k.refused(ctx, account, gen.AuthEventKindPasswordRefuse)
+		err = wrongPresentPassword()
+	}
+	return account, err
+}
+
+func wrongPresentPassword() *contract.Error {
+	return contract.Invalid(contract.Field("/password", gen.FieldCodeNotAllowed, "is not the present password"))
+}
+
+func (h auth) ListAuthEvents(ctx context.Context, r stub.ListAuthEventsRequestObject) (stub.ListAuthEventsResponseObject, error) {
+	page, err := pageOf(ctx, r.Params.Page, r.Params.Limit, r.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	account := actorFrom(ctx).account
+	found, err := h.store.Auth.ListEvents(ctx, account, page.asked())
+	if err != nil {
+		return nil, err
+	}
+	total, err := h.store.Auth.CountEvents(ctx, account)
+	if err != nil {
+		return nil, err
+	}
+	meta, events := listed(page, "Account trail", found, total, func(e gen.AuthEvent) store.Position {
+		return store.Position{At: e.At, ID: e.ID}
+	})
+	return stub.ListAuthEvents200JSONResponse{Meta: meta, Body: events}, nil
+}
