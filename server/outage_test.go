@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/rejoin-dev/rejoin/server/internal/pgtest"
 )
 
 // A gate is the way to a PostgreSQL server, and can be shut.
@@ -149,6 +151,46 @@ func TestWithoutPostgreSQLForAWhileAServerSaysSoOnceAndRecovers(t *testing.T) {
 	lines := linesOf(t, log.String())
 	if len(lines) != 2 || lines[0].Level != "ERROR" || lines[0].Error == "" || lines[1].Level != "INFO" || lines[1].DurationMS < 1000 {
 		t.Errorf("want one line for the loss and one for the return: %s", &log)
+	}
+}
+
+// A server whose processes are stopped, on a machine that swaps or behind a network that drops everything, refuses nothing and
+// answers nothing.
+func TestAFrozenPostgreSQLIsAnsweredForInSecondsAndHealsByItself(t *testing.T) {
+	t.Parallel()
+	cluster := pgtest.Own(t)
+	s := open(t, Config{Data: t.TempDir(), Database: cluster.URL()})
+	token := tokenOf(t, s, "a@example.com")
+	answers := func() (map[int]int, time.Duration) {
+		began := time.Now()
+		codes := inParallel(60, func(i int) int { // more than there are connections
+			if i%2 == 0 {
+				return send(s.Handler(), request("GET", "/servers", token)).Code
+			}
+			return send(s.Handler(), createRequest("/servers", token, "Club")).Code
+		})
+		return codes, time.Since(began)
+	}
+	if codes, _ := answers(); codes[http.StatusOK] != 30 || codes[http.StatusCreated] != 30 {
+		t.Fatalf("at first: got %v", codes)
+	}
+	cluster.Freeze()
+	for range 2 {
+		codes, took := answers()
+		if codes[http.StatusServiceUnavailable] != 60 || took > 12*time.Second {
+			t.Errorf("frozen: got %v after %v, want 503 after about 5 s", codes, took)
+		}
+	}
+	cluster.Thaw()
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		codes, _ := answers()
+		if codes[http.StatusOK] == 30 && codes[http.StatusCreated] == 30 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("thawed: got %v", codes)
+		}
 	}
 }
 

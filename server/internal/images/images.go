@@ -103,10 +103,38 @@ func (s *Store) Put(ctx context.Context, id string, content io.Reader) error {
 	if !isID(id) {
 		return fmt.Errorf("an image cannot be stored as %q", id)
 	}
-	if err := s.place.put(ctx, id, content); err != nil {
-		return fmt.Errorf("an image cannot be stored: %w", err)
+	from := &source{Reader: content}
+	err := s.place.put(ctx, id, from)
+	switch {
+	case err == nil:
+		return nil
+	case from.err != nil:
+		return from.err
 	}
-	return nil
+	return fmt.Errorf("an image cannot be stored: %w", unavailable(ctx, err))
+}
+
+// A source remembers what it has failed with: that is not the fault of the place.
+type source struct {
+	io.Reader
+	err error
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(p)
+	if err != io.EOF {
+		s.err = err
+	}
+	return n, err
+}
+
+// unavailable is what a place has failed with: a full disk, a bucket that is gone or that knows its credentials no more.
+// Whatever it is, an operator can end it, and who asked can ask again.
+func unavailable(ctx context.Context, err error) error {
+	if errors.Is(err, ErrUnavailable) || ctx.Err() != nil {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
 // An Image is one that is open for reading.
@@ -127,11 +155,11 @@ func (s *Store) Get(ctx context.Context, id string) (*Image, error) {
 		return nil, ErrNotFound
 	}
 	if err != nil {
-		return nil, fmt.Errorf("an image cannot be read: %w", err)
+		return nil, fmt.Errorf("an image cannot be read: %w", unavailable(ctx, err))
 	}
 	head := make([]byte, min(size, headLength))
 	if _, err := io.ReadFull(content, head); err != nil {
-		return nil, errors.Join(fmt.Errorf("an image cannot be read: %w", err), content.Close())
+		return nil, errors.Join(fmt.Errorf("an image cannot be read: %w", unavailable(ctx, err)), content.Close())
 	}
 	return &Image{io.MultiReader(bytes.NewReader(head), content), kindOf(head), size, content}, nil
 }

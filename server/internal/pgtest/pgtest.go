@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -89,6 +90,79 @@ func create(t testing.TB, name, template string) string {
 		t.Fatalf("no new database: %v", err)
 	}
 	return c.url(name)
+}
+
+// A Cluster is one that a test has for itself, to do with it what would disturb others.
+type Cluster struct {
+	*testing.T
+	of *cluster
+}
+
+// Own starts one. It is gone when the test ends.
+func Own(t *testing.T) Cluster {
+	t.Helper()
+	if !Installed() {
+		URL(t) // skips, or fails
+	}
+	of, err := newCluster()
+	if err != nil {
+		t.Fatalf("PostgreSQL does not start: %v", err)
+	}
+	c := Cluster{t, of}
+	t.Cleanup(func() { c.Thaw(); of.stop() })
+	return c
+}
+
+// URL is the address of its database.
+func (c Cluster) URL() string { return c.of.url("postgres") }
+
+// Run runs a statement as an operator would, outside of a transaction.
+func (c Cluster) Run(text string) {
+	c.Helper()
+	db, err := sql.Open("pgx", c.URL())
+	if err != nil {
+		c.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(context.Background(), text); err != nil {
+		c.Fatalf("%s: %v", text, err)
+	}
+}
+
+// Freeze stops all its processes where they are: connections stay open, and nothing answers.
+func (c Cluster) Freeze() { c.signal(syscall.SIGSTOP) }
+
+// Thaw lets them go on.
+func (c Cluster) Thaw() { c.signal(syscall.SIGCONT) }
+
+// signal reaches the server and its children, the server first: it must not start others meanwhile.
+func (c Cluster) signal(s syscall.Signal) {
+	c.Helper()
+	content, err := os.ReadFile(filepath.Join(c.of.dir, "data", "postmaster.pid"))
+	if err != nil {
+		return // it does not run
+	}
+	first, _, _ := strings.Cut(string(content), "\n")
+	server, err := strconv.Atoi(first)
+	if err != nil {
+		c.Fatal(err)
+	}
+	syscall.Kill(server, s)
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	if len(stats) == 0 {
+		c.Skip("this needs /proc")
+	}
+	for _, stat := range stats {
+		content, err := os.ReadFile(stat)
+		if err != nil {
+			continue // it has ended
+		}
+		_, after, _ := strings.Cut(string(content), ") ") // behind the name come the state and the parent
+		if fields := strings.Fields(after); len(fields) > 1 && fields[1] == first {
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(stat)))
+			syscall.Kill(pid, s)
+		}
+	}
 }
 
 var (

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -50,7 +51,7 @@ type dialect struct {
 	duplicate   func(error) bool // a unique constraint was broken
 	mayRetry    func(error) bool // the transaction lost against another one and may be run again
 	unavailable func(error) bool // the database is away or too busy, and may be back
-	full        func(error) bool // nothing can be written any more, until something is; nil: the connections tell
+	stuck       func(error) bool // nothing can be written any more, until something is; nil: the connections tell
 }
 
 func dialectOf(url string) *dialect {
@@ -67,10 +68,15 @@ func (d *dialect) errorOf(err error) error {
 		return nil
 	case d.duplicate(err):
 		return fmt.Errorf("%w: %w", ErrDuplicate, err)
-	case errors.Is(err, errCrowded), errors.Is(err, errSlow), d.unavailable(err):
+	case errors.Is(err, errCrowded), errors.Is(err, errSlow), isClosed(err), d.unavailable(err):
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return err
+}
+
+// isClosed tells whether the store, or a connection, was closed under who uses it.
+func isClosed(err error) bool {
+	return errors.Is(err, errLaneClosed) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, driver.ErrBadConn) || err.Error() == "sql: database is closed"
 }
 
 // SQLite: one connection that writes, shared by all who do, and a pool of readers, which WAL lets run beside it.
@@ -109,14 +115,28 @@ var sqliteFile = dialect{
 	},
 	mayRetry: func(error) bool { return false },
 	unavailable: func(err error) bool {
-		var e *sqlite.Error
-		return errors.Is(err, errGroup) ||
-			errors.As(err, &e) && (e.Code()&0xff == sqlite3.SQLITE_BUSY || e.Code()&0xff == sqlite3.SQLITE_FULL)
+		code := sqliteCode(err)
+		return errors.Is(err, errGroup) || code == sqlite3.SQLITE_BUSY || code == sqlite3.SQLITE_NOMEM || cannotWrite(code)
 	},
-	full: func(err error) bool {
-		var e *sqlite.Error
-		return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_FULL
-	},
+	stuck: func(err error) bool { return cannotWrite(sqliteCode(err)) },
+}
+
+// sqliteCode is what SQLite has failed with, without the details; 0 if it was not SQLite.
+func sqliteCode(err error) int {
+	var e *sqlite.Error
+	if errors.As(err, &e) {
+		return e.Code() & 0xff
+	}
+	return 0
+}
+
+// cannotWrite tells whether it is the disk that fails, or what may be done with it. Whoever reads may fail, too.
+func cannotWrite(code int) bool {
+	switch code {
+	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM:
+		return true
+	}
+	return false
 }
 
 // sqliteAt is what the driver is told: a file, and what is set on each connection to it.
@@ -138,6 +158,9 @@ var postgreSQL = dialect{
 		config, err := pgx.ParseConfig(url)
 		if err != nil {
 			return nil, nil, nil, causeOf(err)
+		}
+		if config.ConnectTimeout == 0 {
+			config.ConnectTimeout = patience
 		}
 		w := witness{out}
 		config.Tracer = w
@@ -161,9 +184,17 @@ var postgreSQL = dialect{
 	unavailable: func(err error) bool {
 		var network *net.OpError
 		var connect *pgconn.ConnectError
-		class := sqlState(err)
-		return errors.As(err, &network) || errors.As(err, &connect) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.ErrUnexpectedEOF) ||
-			strings.HasPrefix(class, "08") || strings.HasPrefix(class, "53") || strings.HasPrefix(class, "57P")
+		if errors.As(err, &network) || errors.As(err, &connect) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, pgconn.ErrConnClosed) ||
+			pgconn.Timeout(err) {
+			return true
+		}
+		// The classes are connections, resources such as the disk, an operator's intervention, and errors of the system.
+		// Of the others: a statement that was called off, a transaction that was idle for too long, one in a database that
+		// nobody may write to, and one that has waited too long for a lock.
+		state := sqlState(err)
+		return slices.ContainsFunc([]string{"08", "53", "57", "58", "25P03", "25006", "55P03"}, func(of string) bool {
+			return strings.HasPrefix(state, of)
+		})
 	},
 }
 
@@ -203,6 +234,14 @@ func locksOf(text string) (string, error) {
 func useIndexes(ctx context.Context, session *pgx.Conn) error {
 	_, err := session.Exec(ctx, `SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off;
 	SET plan_cache_mode = force_generic_plan`)
+	return err
+}
+
+// endWaits makes PostgreSQL itself end what has waited too long: for a lock, before whoever asked gives up, and, with its
+// locks, a transaction whose replica says nothing any more. Migrations heed that, too: one that waited for the lock of a
+// table would make everybody else wait behind it.
+func endWaits(ctx context.Context, session *pgx.Conn) error {
+	_, err := session.Exec(ctx, `SET lock_timeout = '3s'; SET idle_in_transaction_session_timeout = '10s'`)
 	return err
 }
 

@@ -98,7 +98,7 @@ func (o *outage) explains(text string, ofJob bool) bool {
 
 // errorOf is the dialect's, and names an error that the log has in the outage already.
 func (p *pool) errorOf(err error) error {
-	if p.full != nil && p.full(err) {
+	if p.stuck != nil && p.stuck(err) {
 		p.outage.lost(err)
 	}
 	err = p.dialect.errorOf(err)
@@ -111,10 +111,14 @@ func (p *pool) errorOf(err error) error {
 // A witness tells an outage what becomes of connections to PostgreSQL, whoever uses them.
 type witness struct{ *outage }
 
-// gone tells whether an error says that the database is away, and not that somebody has stopped waiting, or that there is
-// no room for one more connection.
+// gone tells whether an error says that the database is away, and not that somebody has stopped waiting before it was late,
+// or that there is no room for one more connection.
 func (w witness) gone(ctx context.Context, err error) bool {
-	return err != nil && ctx.Err() == nil && postgreSQL.unavailable(err) && !strings.HasPrefix(sqlState(err), "53")
+	if err == nil || ctx.Err() != nil {
+		return err != nil && errors.Is(context.Cause(ctx), errSlow)
+	}
+	state := sqlState(err)
+	return postgreSQL.unavailable(err) && (state == "" || strings.HasPrefix(state, "08") || strings.HasPrefix(state, "57P"))
 }
 
 // TraceConnectStart does nothing.
@@ -138,14 +142,14 @@ func (witness) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQuer
 // TraceQueryEnd sees whether a connection broke.
 func (w witness) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryEndData) {
 	if w.gone(ctx, data.Err) {
-		w.lost(data.Err)
+		w.lost(late(ctx, data.Err))
 	}
 }
 
 // prepare makes a new connection ready. When it is, the database can be used: an older one could be of a server that is
 // just shutting down.
 func (w witness) prepare(ctx context.Context, session *pgx.Conn) error {
-	err := useIndexes(ctx, session)
+	err := errors.Join(useIndexes(ctx, session), endWaits(ctx, session))
 	if err == nil {
 		w.found()
 	}
