@@ -248,6 +248,9 @@ func (l *lane) end() {
 	}
 	if g.err != nil {
 		l.command("ROLLBACK") // there is nothing to roll back where SQLite has done so by itself
+		if code := sqliteCode(g.err); cannotWrite(code) && code != sqlite3.SQLITE_FULL {
+			l.disconnect() // a file that was read-only when it was opened stays so for the connection
+		}
 	} else if g.wrote {
 		l.written()
 	}
@@ -359,21 +362,17 @@ func changedRows(result any) bool {
 
 // endsGroup tells whether SQLite may have rolled back more than the statement that failed.
 func endsGroup(err error) bool {
-	var e *sqlite.Error
-	if !errors.As(err, &e) {
-		return false
-	}
-	switch e.Code() & 0xff {
-	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_CORRUPT:
+	code := sqliteCode(err)
+	switch code {
+	case sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_CORRUPT:
 		return true
 	}
-	return false
+	return cannotWrite(code)
 }
 
 // isBusy tells whether another program has the file locked.
 func isBusy(err error) bool {
-	var e *sqlite.Error
-	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
+	return sqliteCode(err) == sqlite3.SQLITE_BUSY
 }
 
 // A writer is what database/sql takes for a connection of its own. A statement outside of a transaction is one by itself.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"database/sql/driver"
 	"errors"
 	"io"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/rejoin-dev/rejoin/gen"
 )
 
@@ -123,4 +125,58 @@ func TestAnOutageHidesNoFailureButItsOwn(t *testing.T) {
 			t.Error("a failure is hidden after it is over")
 		}
 	})
+}
+
+// What an operator can end, and what ends by itself, is never an internal error.
+func TestWhatPassesIsUnavailable(t *testing.T) {
+	for _, code := range []string{"08006", "53100", "53300", "57014", "57P01", "58030", "25P03", "25006", "55P03"} {
+		if err := postgreSQL.errorOf(&pgconn.PgError{Code: code}); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("%s of PostgreSQL: got %v", code, err)
+		}
+	}
+	for _, code := range []string{"42601", "22001", "23503", "XX001"} {
+		if err := postgreSQL.errorOf(&pgconn.PgError{Code: code}); errors.Is(err, ErrUnavailable) {
+			t.Errorf("%s of PostgreSQL, which is a fault of ours or damage, is taken for one that passes", code)
+		}
+	}
+	onEachDatabase(t, func(t *testing.T, url string) {
+		s := open(t, url)
+		l := &life{T: t, s: s, nowAt: time.Now()}
+		account := l.account()
+		l.must(s.Close())
+		if err := s.Tx(t.Context(), func(*Tx) error { return nil }); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("writing to a database that is closed: got %v", err)
+		}
+		if _, err := s.Auth.GetAccount(t.Context(), account+1); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("reading from a database that is closed: got %v", err)
+		}
+	})
+}
+
+func TestASQLiteFileThatTakesNoWritesIsUnavailableAndHeals(t *testing.T) {
+	c := crowdOn(t)
+	s := c.s
+	l := &life{T: t, s: s, nowAt: time.Now()}
+	account := l.account()
+	write := func() error {
+		return s.Tx(t.Context(), func(tx *Tx) error { return tx.Auth.UpdateVerified(t.Context(), account) })
+	}
+	connect := c.lane.connect
+	for name, dsn := range map[string]string{
+		"read-only":    sqliteAt(s.url) + "&mode=ro",
+		"that is gone": sqliteAt(s.url + ".gone/rejoin.db"),
+	} {
+		c.lane.turn <- struct{}{}
+		l.must(c.lane.disconnect())
+		c.lane.connect = func() (driver.Conn, error) { return s.read.db.Driver().Open(dsn) }
+		c.lane.release()
+		if err := write(); !errors.Is(err, ErrUnavailable) || !errors.Is(err, ErrAway) {
+			t.Errorf("one %s: got %v", name, err)
+		}
+		if _, err := s.Auth.GetAccount(t.Context(), account); err != nil {
+			t.Errorf("one %s: reading: %v", name, err)
+		}
+		c.lane.connect = connect
+		l.must(write())
+	}
 }
