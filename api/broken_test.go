@@ -520,6 +520,18 @@ var brokenContracts = []brokenContract{
 		where:   "Role.class", text: "x-grows",
 	},
 	{
+		promise: "a secret that is no text",
+		old:     "isActive: { type: boolean }",
+		new:     "isActive: { type: boolean, x-secret: true }",
+		where:   "ApiKey.isActive", text: "x-secret",
+	},
+	{
+		promise: "a secret of a creation that cannot be masked",
+		old:     "key: { type: string, maxLength: 64, x-secret: true,",
+		new:     "key: { type: string, maxLength: 64, x-secret: true, pattern: \"^[0-9a-f]+$\", x-form: must be hex,",
+		where:   "createApiKey", text: "x-secret beside pattern",
+	},
+	{
 		promise: "a noun with the name of an envelope",
 		old:     "    ServerOwner:\n",
 		new:     "    ServerOwnerBody:\n",

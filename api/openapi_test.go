@@ -55,6 +55,7 @@ var rules = []rule{
 	{"every parameter has an example", shownParameters},
 	{"nothing is written that other tools do not understand", plainWords},
 	{"lists that grow are named enumerations", growingLists},
+	{"secrets are texts that can be masked", maskedSecrets},
 	{"only envelopes are called Response, Request, Params or Body", namedAfterWhatTheyAre},
 	{"success answers are flat named schemas", flatAnswers},
 	{"tags, paths and schemas stand in one order", oneOrder},

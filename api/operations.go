@@ -36,6 +36,8 @@ type Operation struct {
 	RateLimit string
 	// Creates tells whether it takes an Idempotency-Key.
 	Creates bool
+	// Secrets are the paths to what its success shows once: names of members, and "*" for each item of a list.
+	Secrets [][]string
 
 	// BodyType is the media type of its body, and Body what the contract says of it. Empty and nil: it takes none.
 	BodyType string
@@ -203,6 +205,11 @@ func (o *Operation) read(families map[string]Family) error {
 	if o.Family = families[ref]; o.Family == "" {
 		return fmt.Errorf("its default response is of no envelope family: %q", ref)
 	}
+	for status, response := range spec.Responses.Map() {
+		if content := response.Value.Content.Get("application/json"); strings.HasPrefix(status, "2") && content != nil {
+			o.Secrets = secretsIn(content.Schema, nil)
+		}
+	}
 	if spec.RequestBody == nil {
 		return nil
 	}
@@ -226,6 +233,21 @@ func (o *Operation) classify() {
 	default:
 		o.RateLimit = Writes
 	}
+}
+
+// secretsIn are the paths in a schema to what says x-secret.
+func secretsIn(ref *openapi3.SchemaRef, path []string) (paths [][]string) {
+	const deepest = 10 // no answer is deeper, and a schema that contains itself has an end
+	if ref == nil || len(path) > deepest {
+		return nil
+	}
+	if secret, _ := ref.Value.Extensions["x-secret"].(bool); secret {
+		return [][]string{slices.Clone(path)}
+	}
+	for _, name := range slices.Sorted(maps.Keys(ref.Value.Properties)) {
+		paths = append(paths, secretsIn(ref.Value.Properties[name], append(path, name))...)
+	}
+	return append(paths, secretsIn(ref.Value.Items, append(path, "*"))...)
 }
 
 func (o *Operation) extension(name string) string {

@@ -224,6 +224,14 @@ func derivedRateLimits(c *contract) {
 // createsWith200 are the operations that make something and answer 200 all the same, because they always have.
 var createsWith200 = []string{"createChannel", "createBadge"}
 
+// repeatable tells whether an operation takes an Idempotency-Key.
+func (c *contract) repeatable(op operation) bool {
+	return slices.ContainsFunc(op.parameters(), func(p *yaml.Node) bool {
+		p = c.resolve(p)
+		return text(value(p, "in")) == "header" && text(value(p, "name")) == "Idempotency-Key"
+	})
+}
+
 func repeatableCreations(c *contract) {
 	const key, told = "Idempotency-Key", "Idempotent-Replayed"
 	for _, op := range c.operations() {
@@ -234,10 +242,7 @@ func repeatableCreations(c *contract) {
 		}
 		at, created := entry(responses, success)
 		creates := op.method == "post" && created != nil
-		repeatable := slices.ContainsFunc(op.parameters(), func(p *yaml.Node) bool {
-			p = c.resolve(p)
-			return text(value(p, "in")) == "header" && text(value(p, "name")) == key
-		})
+		repeatable := c.repeatable(op)
 		switch {
 		case creates && !repeatable:
 			c.report(op.key, op.name(), "creates something, so it must take an %s", key)

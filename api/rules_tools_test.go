@@ -105,3 +105,30 @@ func growingLists(c *contract) {
 		}
 	}
 }
+
+// maskedSecrets lets x-secret stand only at a text that fits its schema also when it is masked, as the answer to a creation
+// has it in another session.
+func maskedSecrets(c *contract) {
+	for _, s := range c.schemas() {
+		key, secret := entry(s.node, "x-secret")
+		if key != nil && (text(secret) != "true" || text(value(s.node, "type")) != "string") {
+			c.report(key, s.where, "x-secret is true, and stands at a string")
+		}
+	}
+	for _, op := range c.operations() {
+		if !c.repeatable(op) {
+			continue
+		}
+		for node := range c.reach(value(op.node, "responses")) {
+			key, secret := entry(node, "x-secret")
+			if secret == nil {
+				continue
+			}
+			for _, narrow := range []string{"pattern", "format", "enum"} {
+				if value(node, narrow) != nil {
+					c.report(key, op.name(), "x-secret beside %s: what is masked would break it", narrow)
+				}
+			}
+		}
+	}
+}

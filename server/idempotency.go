@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
@@ -11,21 +12,30 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
+	"github.com/rejoin-dev/rejoin/server/internal/ratelimit"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
 const idempotencyLife = 24 * time.Hour
 
-// A claim is a request's wish to be answered once. Everything about it follows from one secret, which is made from the
-// Idempotency-Key, the caller and the operation and is never kept: the database alone tells neither what was asked nor
-// what was answered, which may hold a secret that is shown once.
+// A claim is a request's wish to be answered once. It belongs to an account or an API key, whatever the credential: an
+// account has another session after each log-in.
+//
+// So all that the id, the fingerprint and the seal of its answer are made from is in the database, but for the
+// Idempotency-Key, which somebody may guess. That tells nothing which the database does not hold anyway, because what the
+// contract calls secret is masked in that answer. The secrets are sealed by themselves, with a key that is made from the
+// credential too: the database alone never opens them, and no other session does.
 type claim struct {
-	secret  [sha256.Size]byte
-	request []byte // the fingerprint of it
+	secret    [sha256.Size]byte
+	ofSession [sha256.Size]byte
+	anonymous bool       // there is no credential that could keep a secret
+	request   []byte     // the fingerprint of it
+	secrets   [][]string // the paths to those of the answer
 }
 
 // claimOf returns nil for a request that does not ask for it.
@@ -34,18 +44,32 @@ func claimOf(ctx context.Context) *claim {
 	if key == "" {
 		return nil
 	}
-	caller := actorFrom(ctx).credential
-	if caller == "" {
-		caller = contract.AddressFrom(ctx) // who has no credential yet is known by where they call from
+	who, op := actorFrom(ctx), contract.OperationFrom(ctx)
+	caller := "account " + store.Number(who.account)
+	switch {
+	case who.key != nil:
+		caller = "key " + who.key.ID
+	case who.credential == "": // they are known by where they call from
+		caller = "network " + ratelimit.Network(contract.AddressFrom(ctx))
 	}
-	return &claim{
-		secret:  sha256.Sum256([]byte(contract.OperationFrom(ctx).ID + "\x00" + caller + "\x00" + key)),
-		request: request,
+	c := claimFor(op.ID, caller, who.credential, key, op.Secrets)
+	c.request = request
+	return c
+}
+
+func claimFor(operation, caller, credential, key string, secrets [][]string) *claim {
+	secret := func(of string) [sha256.Size]byte {
+		return sha256.Sum256([]byte(operation + "\x00" + of + "\x00" + key))
 	}
+	return &claim{secret: secret(caller), ofSession: secret("credential " + credential), anonymous: credential == "", secrets: secrets}
 }
 
 func (c *claim) derive(purpose string, from ...byte) []byte {
-	mac := hmac.New(sha256.New, c.secret[:])
+	return derived(c.secret, purpose, from...)
+}
+
+func derived(secret [sha256.Size]byte, purpose string, from ...byte) []byte {
+	mac := hmac.New(sha256.New, secret[:])
 	mac.Write(append([]byte(purpose), from...))
 	return mac.Sum(nil)
 }
@@ -114,12 +138,103 @@ func (c *claim) take(ctx context.Context, k *core, tx *store.Tx) (sealed string,
 
 func (c *claim) id() string { return hex.EncodeToString(c.derive("id")) }
 
+// seal is an answer as it is kept: without its secrets and, behind a dot, these alone.
 func (c *claim) seal(answer any, k *core) (string, error) {
 	text, err := gen.MarshalJSON(answer)
 	if err != nil {
 		return "", err
 	}
-	box, err := c.box()
+	var secrets []string
+	text, err = c.replaceSecrets(text, func(secret string) string {
+		secrets = append(secrets, secret)
+		return masked(secret)
+	})
+	if err != nil {
+		return "", err
+	}
+	kept, err := sealed(c.secret, text, k)
+	if err != nil || len(secrets) == 0 || c.anonymous {
+		return kept, err
+	}
+	if text, err = json.Marshal(secrets); err != nil {
+		return "", err
+	}
+	beside, err := sealed(c.ofSession, text, k)
+	return kept + "." + beside, err
+}
+
+// unseal reads a kept answer. Its secrets are shown to the credential that has sent the first request; to another one of the
+// same account they stay masked.
+func (c *claim) unseal(kept string, answer any) error {
+	kept, beside, _ := strings.Cut(kept, ".")
+	text, err := unsealed(c.secret, kept)
+	if err != nil {
+		return err
+	}
+	if text, err = c.restored(text, beside); err != nil {
+		return err
+	}
+	return json.Unmarshal(text, answer)
+}
+
+// restored puts the secrets of an answer back, if they were sealed for this credential.
+func (c *claim) restored(text []byte, beside string) ([]byte, error) {
+	var secrets []string
+	opened, err := unsealed(c.ofSession, beside)
+	if beside == "" || err != nil {
+		return text, nil
+	}
+	if err := json.Unmarshal(opened, &secrets); err != nil {
+		return nil, err
+	}
+	return c.replaceSecrets(text, func(shown string) string {
+		if len(secrets) == 0 {
+			return shown
+		}
+		shown, secrets = secrets[0], secrets[1:]
+		return shown
+	})
+}
+
+// replaceSecrets replaces each secret of an answer, always in the same order.
+func (c *claim) replaceSecrets(text []byte, by func(string) string) ([]byte, error) {
+	if len(c.secrets) == 0 {
+		return text, nil
+	}
+	var answer any
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	if err := decoder.Decode(&answer); err != nil {
+		return nil, err
+	}
+	for _, path := range c.secrets {
+		answer = replaceAt(answer, path, by)
+	}
+	return gen.MarshalJSON(answer)
+}
+
+// replaceAt replaces the texts at a path, and below it, in what was read from JSON.
+func replaceAt(value any, path []string, by func(string) string) any {
+	switch value := value.(type) {
+	case string:
+		return by(value)
+	case []any:
+		if len(path) > 0 {
+			path = path[1:] // a "*"
+		}
+		for i := range value {
+			value[i] = replaceAt(value[i], path, by)
+		}
+	case map[string]any:
+		if len(path) > 0 && value[path[0]] != nil {
+			value[path[0]] = replaceAt(value[path[0]], path[1:], by)
+		}
+	}
+	return value
+}
+
+func sealed(secret [sha256.Size]byte, text []byte, k *core) (string, error) {
+	box, err := boxOf(secret)
 	if err != nil {
 		return "", err
 	}
@@ -130,27 +245,27 @@ func (c *claim) seal(answer any, k *core) (string, error) {
 	return base64.RawStdEncoding.EncodeToString(box.Seal(nonce, nonce, text, nil)), nil
 }
 
-func (c *claim) unseal(sealed string, answer any) error {
+func unsealed(secret [sha256.Size]byte, sealed string) ([]byte, error) {
 	data, err := base64.RawStdEncoding.DecodeString(sealed)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	box, err := c.box()
+	box, err := boxOf(secret)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if len(data) < box.NonceSize() {
-		return errors.New("a kept answer is too short")
+		return nil, errors.New("a kept answer is too short")
 	}
 	text, err := box.Open(nil, data[:box.NonceSize()], data[box.NonceSize():], nil)
 	if err != nil {
-		return fmt.Errorf("a kept answer does not open: %w", err)
+		return nil, fmt.Errorf("a kept answer does not open: %w", err)
 	}
-	return json.Unmarshal(text, answer)
+	return text, nil
 }
 
-func (c *claim) box() (cipher.AEAD, error) {
-	block, err := aes.NewCipher(c.derive("answer"))
+func boxOf(secret [sha256.Size]byte) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(derived(secret, "answer"))
 	if err != nil {
 		return nil, err
 	}

@@ -128,10 +128,13 @@ func (h keys) manageable(ctx context.Context, tx *store.Tx, communityID, id stri
 	return s, key, err
 }
 
-// masked shows enough of a key to tell it from others, and no more.
-func masked(key string) string {
-	const shown = 4
-	return key[:shown] + strings.Repeat("*", len(key)-2*shown) + key[len(key)-shown:]
+// masked shows enough of a secret to tell it from others, and no more.
+func masked(secret string) string {
+	shown := 4
+	if len(secret) < 8*shown {
+		shown = 0
+	}
+	return secret[:shown] + strings.Repeat("*", len(secret)-2*shown) + secret[len(secret)-shown:]
 }
 
 // expiry is when a key ends that is good for some days from now; for ever, if for none.

@@ -509,37 +509,6 @@ func TestParallelCreatesUnderOneIdempotencyKeyMakeOneThing(t *testing.T) {
 	})
 }
 
-func TestAKeptAnswerIsSealed(t *testing.T) {
-	config := onSQLite(t)
-	s := open(t, config)
-	token := tokenOf(t, s, "owner@example.com")
-	id := createServer(t, s.Handler(), token, "Chess club")
-	create := func() string {
-		r := httptest.NewRequest("POST", "/apis/v1/communities/"+id+"/api-keys", strings.NewReader(`{"name":"shop","permissions":["badges"]}`))
-		r.Header.Set("Authorization", "Bearer "+token)
-		r.Header.Set("Content-Type", "application/json")
-		r.Header.Set("Idempotency-Key", "once")
-		var answer gen.APIKeyResponse
-		if err := json.Unmarshal(send(s.Handler(), r).Body.Bytes(), &answer); err != nil {
-			t.Fatal(err)
-		}
-		return answer.Data.Key
-	}
-	key := create()
-	if again := create(); again != key || len(key) != 64 {
-		t.Errorf("got %q and then %q, want the same key, whole", key, again)
-	}
-	for _, name := range []string{"rejoin.db", "rejoin.db-wal"} {
-		content, err := os.ReadFile(config.Data + "/" + name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if bytes.Contains(content, []byte(key)) {
-			t.Errorf("%s holds the key", name)
-		}
-	}
-}
-
 func TestAReplayedUploadKeepsTheFirstImage(t *testing.T) {
 	config := onSQLite(t)
 	s := open(t, config)

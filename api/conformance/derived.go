@@ -43,6 +43,8 @@ var derivations = []derivation{
 		"%s can be repeated safely under an Idempotency-Key", creates, nil, false, repeat},
 	{"REPEATKEY", "an Idempotency-Key is a caller's own",
 		"%s takes one Idempotency-Key of an account and of two API keys for three", createsByKey, []string{"keys"}, false, repeatByKey},
+	{"REPEATLATER", "an Idempotency-Key is an account's own, whatever its session",
+		"%s takes an Idempotency-Key for the same after a new log-in, gives the first answer again and makes nothing twice", createsByAccount, []string{"auth"}, true, repeatLater},
 	{"AUDIT", "a change adds one entry to the audit trail, and a refused one adds none",
 		"%s adds one entry to the audit trail when it succeeds, by who called, and none when it is refused", isAudited, []string{"audit"}, false, audited},
 }
@@ -51,7 +53,10 @@ func asksWho(op *api.Operation) bool       { return len(op.Schemes) > 0 }
 func isForAccounts(op *api.Operation) bool { return asksWho(op) && !takesKeys(op) }
 func isInServer(op *api.Operation) bool    { return op.Role != "" }
 func creates(op *api.Operation) bool       { return op.Creates }
-func createsByKey(op *api.Operation) bool  { return op.Creates && takesKeys(op) }
+func createsByAccount(op *api.Operation) bool {
+	return op.Creates && op.Takes(api.SessionAuth)
+}
+func createsByKey(op *api.Operation) bool { return op.Creates && takesKeys(op) }
 
 func isForKeysOfAServer(op *api.Operation) bool { return takesKeys(op) && len(makersOf(op)) > 0 }
 func isForSomeMembers(op *api.Operation) bool   { return !op.ByMembership() }

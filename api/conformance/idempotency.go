@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -169,4 +170,45 @@ func repeatByKey(s *session, op *api.Operation) {
 		firsts[i].isRepeated(c.under(who, key, names[i]))
 		c.count(c.a, names[i], 1)
 	}
+}
+
+// repeatLater logs in anew, as an account that nobody else uses, between one request and the same again. What the first
+// answer has shown once is masked in the second.
+func repeatLater(s *session, op *api.Operation) {
+	known := s.newcomer()
+	who := s.as(known.token)
+	c := (&scene{session: s, server: who.makesServer("Go club"), known: map[string]string{}}).creation(op)
+	name, key := "first "+unknownID()[:12], unknownID()
+	first := c.under(who, key, name).isNew()
+	login := s.anonymous.post("/auth/login", object{"email": known.email, "password": known.password}).expect(200)
+	later := s.as(login.text("/body/token"))
+	again := c.under(later, key, name)
+	for _, path := range op.Secrets {
+		if pointer := pointer(path); first.at(pointer) == again.at(pointer) {
+			again.fail("%s is shown to another session: it must be masked", pointer)
+		}
+	}
+	first.without(op.Secrets).isRepeated(again.without(op.Secrets))
+	c.count(later, name, 1)
+}
+
+// without is the answer without what is at these paths.
+func (a *answer) without(paths [][]string) *answer {
+	copied := *a
+	for _, path := range paths {
+		copied.value = without(copied.value, path)
+	}
+	return &copied
+}
+
+func without(value any, path []string) any {
+	members, is := value.(map[string]any)
+	if !is || len(path) == 0 {
+		return value
+	}
+	rest := maps.Clone(members)
+	if delete(rest, path[0]); len(path) > 1 {
+		rest[path[0]] = without(members[path[0]], path[1:])
+	}
+	return rest
 }
