@@ -2,8 +2,10 @@ package server
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"strings"
+	"time"
 
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/gen/stub"
@@ -13,23 +15,39 @@ import (
 // audit is the operation of the tag audit: who changed what in a server. What is in it comes from record, in events.go.
 type audit struct{ *core }
 
+// deletedTrailLife is how long the trail of a deleted server is kept. The contract says so too.
+const deletedTrailLife = 90 * 24 * time.Hour
+
+// checkReader refuses who may not read the trail of a server. That of a deleted one is for who has deleted it, while it is
+// kept.
+func (h audit) checkReader(ctx context.Context, serverID string) error {
+	deleted, err := h.store.Audit.GetDeletion(ctx, serverID)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if err == nil && deleted.Account == actorFrom(ctx).account && h.now().Before(deleted.At.Add(deletedTrailLife)) {
+		return nil
+	}
+	_, err = require(ctx, h.store.Queries, serverID, "server")
+	return err
+}
+
 func (h audit) ListAudit(ctx context.Context, r stub.ListAuditRequestObject) (stub.ListAuditResponseObject, error) {
-	s, err := require(ctx, h.store.Queries, r.ServerID, "server")
-	if err != nil {
+	if err := h.checkReader(ctx, r.ServerID); err != nil {
 		return nil, err
 	}
 	page, err := pageOf(ctx, r.Params.Page, r.Params.Limit, r.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
-	found, err := h.store.Audit.List(ctx, s.ID, page.asked())
+	found, err := h.store.Audit.List(ctx, r.ServerID, page.asked())
 	if err != nil {
 		return nil, err
 	}
 	for i := range found {
 		h.address(ctx, &found[i])
 	}
-	total, err := h.store.Audit.Count(ctx, s.ID)
+	total, err := h.store.Audit.Count(ctx, r.ServerID)
 	if err != nil {
 		return nil, err
 	}

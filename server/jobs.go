@@ -23,15 +23,35 @@ type sweeper struct {
 	*core
 }
 
-// Work removes the sessions, codes and kept answers that have expired, what is left of uploads that were cut off, and the old
-// entries in the trails of accounts.
+// Work removes the sessions, codes and kept answers that have expired, what is left of uploads that were cut off, the old
+// entries in the trails of accounts, and the trails of servers that were deleted long ago.
 func (w sweeper) Work(ctx context.Context, _ *river.Job[sweep]) error {
 	return errors.Join(w.images.Sweep(), w.sweepTrails(ctx), w.store.Tx(ctx, func(tx *store.Tx) error {
 		if err := tx.Auth.DeleteExpired(ctx, w.now()); err != nil {
 			return err
 		}
-		return tx.Idempotency.DeleteExpired(ctx, w.now())
+		if err := tx.Idempotency.DeleteExpired(ctx, w.now()); err != nil {
+			return err
+		}
+		return w.endTrails(ctx, tx)
 	}))
+}
+
+// trailsAtOnce is how many trails one sweep gives to be removed. The next one takes the others.
+const trailsAtOnce = 100
+
+// endTrails has the trails of those servers removed that were deleted so long ago that nobody may read them any more.
+func (w sweeper) endTrails(ctx context.Context, tx *store.Tx) error {
+	ended, err := tx.Audit.ListDeletions(ctx, w.now().Add(-deletedTrailLife), trailsAtOnce)
+	if err != nil {
+		return err
+	}
+	for _, id := range ended {
+		if err := tx.Jobs.Insert(ctx, trailRemoval{ServerID: id}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // What is deleted is there no more for anybody, and what it has left is removed afterwards, by a job of its own: there may
@@ -42,7 +62,7 @@ type removal interface {
 	deleteRest(ctx context.Context, tx *store.Tx, some int) (more bool, err error)
 }
 
-// The jobs of removing what a deleted server, role or badge has left.
+// The jobs of removing what a deleted server, role or badge has left, and in the end the audit trail of the server.
 type (
 	serverRemoval struct {
 		ServerID string `json:"serverId"`
@@ -52,6 +72,9 @@ type (
 	}
 	badgeRemoval struct {
 		BadgeID string `json:"badgeId"`
+	}
+	trailRemoval struct {
+		ServerID string `json:"serverId"`
 	}
 )
 
@@ -63,6 +86,13 @@ func (roleRemoval) Kind() string { return "role_removal" }
 
 // Kind is the name of the job in the database.
 func (badgeRemoval) Kind() string { return "badge_removal" }
+
+// Kind is the name of the job in the database.
+func (trailRemoval) Kind() string { return "trail_removal" }
+
+func (r trailRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int) (bool, error) {
+	return tx.Audit.DeleteRest(ctx, r.ServerID, some)
+}
 
 func (r serverRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int) (bool, error) {
 	return tx.Servers.DeleteRest(ctx, r.ServerID, some)
@@ -108,6 +138,7 @@ func (k *core) startJobs() (stop func(context.Context), err error) {
 	river.AddWorker(workers, remover[serverRemoval]{core: &own})
 	river.AddWorker(workers, remover[roleRemoval]{core: &own})
 	river.AddWorker(workers, remover[badgeRemoval]{core: &own})
+	river.AddWorker(workers, remover[trailRemoval]{core: &own})
 	return k.store.Work(workers, []*river.PeriodicJob{
 		river.NewPeriodicJob(river.PeriodicInterval(sweepEvery), func() (river.JobArgs, *river.InsertOpts) { return sweep{}, nil },
 			&river.PeriodicJobOpts{RunOnStart: true}),

@@ -97,3 +97,52 @@ func leaves(t *testing.T, s *Server, deleted removal) (something bool) {
 	}
 	return something
 }
+
+func TestTheTrailOfADeletedServerIsReadByWhoDeletedItForNinetyDaysAndThenRemoved(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		config.Idle = true
+		s := open(t, config)
+		c := newClub(t, s, "server_administrator")
+		kept := createServer(t, c.h, c.owner, "Go club")
+		do[gen.EmptyResponse](t, c.h, "DELETE", "/servers/"+c.id, c.owner, nil)
+		stranger := tokenOf(t, s, "stranger@example.com")
+		reads := func(after time.Duration, token string) int {
+			s.now = func() time.Time { return time.Now().Add(after) }
+			defer func() { s.now = time.Now }()
+			return send(c.h, request("GET", "/servers/"+c.id+"/audit", token)).Code
+		}
+		sweeps := func(after time.Duration) (jobs []string) {
+			own := *s.core
+			own.now = func() time.Time { return time.Now().Add(after) }
+			if err := s.store.Tx(t.Context(), func(tx *store.Tx) (err error) {
+				jobs, err = tx.Audit.ListDeletions(t.Context(), own.now().Add(-deletedTrailLife), trailsAtOnce)
+				return errors.Join(err, sweeper{core: &own}.endTrails(t.Context(), tx))
+			}); err != nil {
+				t.Fatal(err)
+			}
+			return jobs
+		}
+		now := func(token string) int { return reads(0, token) }
+		if now(c.owner) != 200 || now(c.ben) != 404 || now(stranger) != 404 {
+			t.Errorf("got %d for who deleted it, %d for an administrator of it, %d for a stranger; want 200, 404, 404", now(c.owner), now(c.ben), now(stranger))
+		}
+		if ended := sweeps(deletedTrailLife - time.Hour); len(ended) != 0 {
+			t.Errorf("%v are removed too early", ended)
+		}
+		// Sessions last for thirty days: another one reads it in time.
+		s.now = func() time.Time { return time.Now().Add(deletedTrailLife - 2*time.Minute) }
+		later := tokenOf(t, s, "owner@example.com")
+		if in, out := reads(deletedTrailLife-time.Minute, later), reads(deletedTrailLife+time.Minute, later); in != 200 || out != 404 {
+			t.Errorf("got %d just before 90 days and %d just after, want 200 and 404", in, out)
+		}
+		if ended := sweeps(deletedTrailLife + time.Minute); !slices.Equal(ended, []string{c.id}) {
+			t.Errorf("%v are removed, want %s", ended, c.id)
+		}
+		config.Idle = false
+		running := openNext(t, s, config)
+		removed(t, running, trailRemoval{c.id})
+		if entries, err := running.store.Audit.List(t.Context(), kept, store.Page{Limit: 5}); err != nil || len(entries) != 1 {
+			t.Errorf("the trail of a server that is there has %d entries (%v), want 1", len(entries), err)
+		}
+	})
+}

@@ -118,6 +118,9 @@ func (h servers) DeleteServer(ctx context.Context, r stub.DeleteServerRequestObj
 		if err := tx.Jobs.Insert(ctx, serverRemoval{ServerID: s.ID}); err != nil {
 			return gone, err
 		}
+		if err := tx.Audit.InsertDeletion(ctx, s.ID, store.Deletion{Account: s.actor.account, At: h.now()}); err != nil {
+			return gone, err
+		}
 		return s.Server, record(ctx, h.core, tx, s.ID, s.ID, &s.Server.Server, nil)
 	})
 	if err != nil {

@@ -130,8 +130,6 @@ var audit = []testCase{
 		s.a.get(club.path("/audit?page=100&limit=100")).expect(200).is("/body", []any{}).is("/meta/total", len(entries))
 		s.a.get(club.path("/audit?limit=0")).refuses("query/limit", "too_small")
 		s.a.get(club.path("/audit?page=0")).refuses("query/page", "too_small")
-		s.a.delete(club.path("")).expect(200)
-		s.a.get(club.path("/audit")).expect(404)
 	}},
 
 	{"AUDIT-LIST-05", "listAudit roles badges", "where a role or a badge was given or taken, the entry names it and the user", func(s *session) {
@@ -178,5 +176,24 @@ var audit = []testCase{
 		trail := s.a.get(club.path("/audit")).expect(200)
 		trail.is("/body/0/action", "key.update").is("/body/0/actor", object{"type": "account", "id": club.owner})
 		trail.is("/body/0/before/userId", plain(number)).is("/body/0/after/userId", plain(club.owner))
+	}},
+
+	{"AUDIT-DELETED-01", "listAudit deleteServer roles", "the audit trail of a deleted server is there for who has deleted it, and for nobody else", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		number := s.b.joins(club)
+		s.a.appoints(club, number, 50, "server_administrator")
+		before := s.b.get(club.path("/audit?limit=100")).expect(200)
+		s.a.delete(club.path("")).expect(200)
+		s.b.get(club.path("/audit")).expect(404)
+		s.anonymous.get(club.path("/audit")).expect(401)
+		trail := s.a.get(club.path("/audit?limit=100")).expect(200).says("Audit trail")
+		trail.is("/meta/total", len(before.list("/body"))+1)
+		trail.is("/body/0/action", "server.delete").is("/body/0/actor", object{"type": "account", "id": club.owner})
+		trail.is("/body/0/target", club.id).has("/body/0/before", object{"name": "Chess club"}).is("/body/0/after", nil)
+		for i, entry := range before.list("/body") {
+			trail.is("/body/"+strconv.Itoa(i+1), entry)
+		}
+		page := s.a.get(club.path("/audit?limit=1")).expect(200).is("/body", []any{trail.at("/body/0")})
+		s.a.get(club.path("/audit?limit=1&cursor="+page.text("/meta/nextCursor"))).expect(200).is("/body", []any{trail.at("/body/1")})
 	}},
 }

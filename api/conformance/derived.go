@@ -67,10 +67,7 @@ func mayLeaveServerOut(op *api.Operation) bool {
 	return op.ServerPointer() != "" && !slices.ContainsFunc(pathMakers(op), func(m maker) bool { return m.inServer })
 }
 
-// isAudited leaves out what ends its server: the trail goes with it.
-func isAudited(op *api.Operation) bool {
-	return op.Audit != "" && (op.Method != "DELETE" || !strings.HasSuffix(op.Path, "/{serverId}"))
-}
+func isAudited(op *api.Operation) bool { return op.Audit != "" }
 
 // pathMakers are the makers of what the path of an operation names.
 func pathMakers(op *api.Operation) []maker {

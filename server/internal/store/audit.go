@@ -3,11 +3,13 @@ package store
 import (
 	"context"
 	"database/sql"
+	"time"
 
 	"github.com/rejoin-dev/rejoin/gen"
 )
 
-// Audit holds who changed what. There is no way to change or remove a line of it.
+// Audit holds who changed what. There is no way to change a line of it, and none to remove one but with the whole trail of
+// a deleted server.
 type Audit struct{ *conn }
 
 // Insert adds an entry about a server. A state is a model of the contract, or nil.
@@ -41,6 +43,50 @@ func (q Audit) List(ctx context.Context, serverID string, page Page) ([]gen.Audi
 // Count tells how many entries there are about a server.
 func (q Audit) Count(ctx context.Context, serverID string) (int64, error) {
 	return q.total(ctx, auditTally, serverID)
+}
+
+// A Deletion is by whom and when a server was deleted.
+type Deletion struct {
+	Account int64
+	At      time.Time
+}
+
+// InsertDeletion keeps who has deleted a server, for as long as its trail is kept.
+func (q Audit) InsertDeletion(ctx context.Context, serverID string, d Deletion) error {
+	return q.exec(ctx, `INSERT INTO deletions (server_id, account, at) VALUES ($1, $2, $3)`, serverID, d.Account, d.At.UnixMicro())
+}
+
+// GetDeletion returns who has deleted a server whose trail is still kept.
+func (q Audit) GetDeletion(ctx context.Context, serverID string) (Deletion, error) {
+	return get(ctx, q.conn, func(rows *sql.Rows) (d Deletion, err error) {
+		var at gen.Time
+		err = rows.Scan(&d.Account, micros{&at})
+		d.At = at.Time
+		return d, err
+	}, `SELECT account, at FROM deletions WHERE server_id = $1`, serverID)
+}
+
+// ListDeletions returns some servers that were deleted until then and whose trail is still kept, the earliest first.
+func (q Audit) ListDeletions(ctx context.Context, until time.Time, some int) (serverIDs []string, err error) {
+	return list(ctx, q.conn, scanOne[string], `SELECT server_id FROM deletions WHERE at <= $1 ORDER BY at LIMIT $2`, until.UnixMicro(), some)
+}
+
+// DeleteRest removes some entries of the trail of a deleted server, and in the end that it was kept, and tells whether there
+// may be more.
+func (q Audit) DeleteRest(ctx context.Context, serverID string, some int) (more bool, err error) {
+	deleted, err := list(ctx, q.conn, scanOne[string],
+		`DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE server_id = $1 LIMIT $2) RETURNING id`, serverID, some)
+	if err != nil {
+		return true, err
+	}
+	if len(deleted) > 0 {
+		_, err := q.addTo(ctx, auditTally, serverID, q.shard%auditTally.shards, -int64(len(deleted)))
+		return true, err
+	}
+	if err := q.exec(ctx, `DELETE FROM tallies WHERE whose = $1 AND kind = $2`, serverID, auditTally.kind); err != nil {
+		return true, err
+	}
+	return false, q.exec(ctx, `DELETE FROM deletions WHERE server_id = $1`, serverID)
 }
 
 // state reads a state from its column.

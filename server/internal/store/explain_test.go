@@ -141,6 +141,7 @@ func enlargeCommunity(t *testing.T, s *Store, id string, rows int) {
 		  WHERE m.server_id = '`+id+`' AND m.account >= 1000`,
 		`INSERT INTO channel_members (channel_id, account) `+numbers+`SELECT c.id, i FROM n JOIN channels c ON c.server_id = '`+id+`'`,
 		`INSERT INTO audit (id, server_id, actor_type, actor_id, action, target, at) `+numbers+`SELECT 'e' || i, '`+id+`', 'account', '1', 'x', 'x', i FROM n`,
+		`INSERT INTO deletions (server_id, account, at) `+numbers+`SELECT 'd' || i, 1, 9000000000000000 + i FROM n`,
 		`INSERT INTO visits (server_id, account, day) `+numbers+`SELECT '`+id+`', 1, 'd' || i FROM n`,
 		`INSERT INTO ledger (id, server_id, account, kind, amount, reason, at) `+numbers+`SELECT 'l' || i, '`+id+`', 1, 'xp', 1, 'l' || i, i FROM n`,
 		`INSERT INTO totals (server_id, account, xp, coins, visits) `+numbers+`SELECT '`+id+`', i, 0, 0, 0 FROM n`)

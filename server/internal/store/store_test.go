@@ -167,14 +167,44 @@ func (l *life) everything() (kept string) {
 	l.changesPeople(kept, cleo)
 	l.changesThings(gone, cleo)
 	l.makesAndDeletes(kept, ann)
-	l.tx(func(tx *Tx) error { return tx.Servers.Delete(ctx, gone) })
+	l.tx(func(tx *Tx) error {
+		l.must(tx.Servers.Delete(ctx, gone))
+		return tx.Audit.InsertDeletion(ctx, gone, Deletion{Account: ben, At: l.nowAt})
+	})
 	if servers, err := l.s.Servers.ListOf(ctx, ann); err != nil || len(servers) != 1 {
 		l.Errorf("a deleted server is listed: %v, %v", servers, err)
 	}
 	for more := true; more; {
 		l.tx(func(tx *Tx) (err error) { more, err = tx.Servers.DeleteRest(ctx, gone, 2); return err })
 	}
+	l.endsTrail(gone, ben)
 	return kept
+}
+
+// endsTrail reads and removes what is left of a deleted server in the end.
+func (l *life) endsTrail(gone string, by int64) {
+	ctx, q := l.Context(), l.s.Queries
+	if d, err := q.Audit.GetDeletion(ctx, gone); err != nil || d.Account != by || d.At.UnixMicro() != l.nowAt.UnixMicro() {
+		l.Errorf("got %+v, %v; want who has deleted the server", d, err)
+	}
+	for until, want := range map[time.Time]int{l.nowAt: 1, l.nowAt.Add(-time.Millisecond): 0} {
+		if ids, err := q.Audit.ListDeletions(ctx, until, 10); err != nil || len(ids) != want {
+			l.Errorf("got %v, %v; want %d", ids, err, want)
+		}
+	}
+	entries, err := q.Audit.List(ctx, gone, Page{Limit: 20})
+	l.must(err)
+	for step, more := 0, true; more; step++ {
+		n, err := q.Audit.Count(ctx, gone)
+		l.must(err)
+		if want := len(entries) - 2*step; int(n) != max(want, 0) {
+			l.Errorf("after %d steps: %d entries are counted, want %d", step, n, want)
+		}
+		l.tx(func(tx *Tx) (err error) { more, err = tx.Audit.DeleteRest(ctx, gone, 2); return err })
+	}
+	if _, err := q.Audit.GetDeletion(ctx, gone); !errors.Is(err, ErrNotFound) {
+		l.Errorf("the deletion is kept longer than its trail: %v", err)
+	}
 }
 
 func (l *life) check(_ any, err error) {
