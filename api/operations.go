@@ -39,6 +39,9 @@ type Operation struct {
 	// Secrets are the paths to what its success shows once: names of members, and "*" for each item of a list.
 	Secrets [][]string
 
+	// Unlogged tells whether its path has something in it that no log may show.
+	Unlogged bool
+
 	// BodyType is the media type of its body, and Body what the contract says of it. Empty and nil: it takes none.
 	BodyType string
 	Body     *openapi3.MediaType
@@ -185,6 +188,9 @@ func (o *Operation) read(families map[string]Family) error {
 	o.Source, o.Permission, o.Role = o.extension("x-source"), o.extension("x-required-permission"), o.extension("x-required-role")
 	o.Audit, o.RateLimit = o.extension("x-audit"), o.extension("x-rate-limit")
 	o.Creates = o.Parameter(openapi3.ParameterInHeader, IdempotencyKeyHeader) != nil
+	o.Unlogged = slices.ContainsFunc(o.Parameters(), func(p *openapi3.Parameter) bool {
+		return p.In == openapi3.ParameterInPath && p.Extensions["x-unlogged"] == true
+	})
 	if spec.Security == nil {
 		return errors.New("it does not say who may call it; an operation for everybody must have `security: []`")
 	}

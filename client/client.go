@@ -114,6 +114,9 @@ type Client struct {
 	// Servers are communities, with their members, roles, channels and images.
 	Servers *ServersService
 
+	// Invites let people into servers that are not open to everybody.
+	Invites *InvitesService
+
 	// Channels are the places in a server where its members talk.
 	Channels *ChannelsService
 
@@ -223,6 +226,7 @@ func build(base *url.URL, o options) (*Client, error) {
 	return &Client{
 		Auth:     &AuthService{api: api},
 		Servers:  &ServersService{api: api},
+		Invites:  &InvitesService{api: api},
 		Channels: &ChannelsService{api: api},
 		Roles:    &RolesService{api: api},
 		Badges:   &BadgesService{api: api},

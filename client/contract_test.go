@@ -17,6 +17,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
@@ -30,6 +31,7 @@ const (
 	key     = "5f2b7c0e9a1d4e3f8b6a7c9d0e1f2a3b4c5d6e7f8091a2b3c4d5e6f708192a3b"
 	roleID  = "66a282dab13eee0013cbb4dc"
 	chanID  = "66a282dab13eee0013cbb4db"
+	invite  = "7hTqZ0vXb3LkR9mWc2YdGa"
 	badgeID = "1b4e28ba-2fa1-41d2-883f-0016d3cca427"
 	keyID   = "66a282dab13eee0013cbb4dd"
 
@@ -170,8 +172,31 @@ var calls = []struct {
 		},
 	},
 	{
-		"joinServer", "POST /servers/" + id + "/join", "",
+		"joinServer", "POST /servers/" + id + "/join", "{}",
 		func(c caller) (any, error) { return c.Servers.Join(c.ctx, id) },
+	},
+	{
+		"joinServer", "POST /servers/" + id + "/join", `{"invite":"` + invite + `"}`,
+		func(c caller) (any, error) { return c.Servers.Join(c.ctx, id, client.WithInvite(invite)) },
+	},
+	{
+		"listInvites", "GET /servers/" + id + "/invites", "",
+		func(c caller) (any, error) { return c.Invites.List(c.ctx, id) },
+	},
+	{
+		"createInvite", "POST /servers/" + id + "/invites", "{}",
+		func(c caller) (any, error) { return c.Invites.Create(c.ctx, id, client.InviteCreate{}, c.opts...) },
+	},
+	{
+		"createInvite", "POST /servers/" + id + "/invites", `{"uses":10,"expiresAt":"2030-01-01T00:00:00.000Z","roleId":"` + roleID + `"}`,
+		func(c caller) (any, error) {
+			until := client.Time{Time: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)}
+			return c.Invites.Create(c.ctx, id, client.InviteCreate{Uses: 10, ExpiresAt: until, RoleID: roleID}, c.opts...)
+		},
+	},
+	{
+		"deleteInvite", "DELETE /servers/" + id + "/invites/" + invite, "",
+		func(c caller) (any, error) { return nil, c.Invites.Delete(c.ctx, id, invite) },
 	},
 	{
 		"leaveServer", "POST /servers/" + id + "/leave", "",

@@ -275,6 +275,37 @@ func ExampleChannelsService() {
 	// Output: openings (forum): What to play after 1. e4
 }
 
+// A server lets in who has an invite, unless its settings say otherwise.
+func ExampleInvitesService() {
+	s, stop := newEmptyServer()
+	defer stop()
+	ctx := context.Background()
+	vera, ben, cleo := s.Client("vera@example.com"), s.Client("ben@example.com"), s.Client("cleo@example.com")
+	server, err := vera.Servers.Create(ctx, client.ServerCreate{Name: "Chess club"})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	invite, err := vera.Invites.Create(ctx, server.ID, client.InviteCreate{Uses: 1})
+	if err != nil {
+		log.Fatal(err)
+	}
+	joined, err := ben.Servers.Join(ctx, server.ID, client.WithInvite(invite.Code))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(joined.Name)
+
+	_, err = cleo.Servers.Join(ctx, server.ID, client.WithInvite(invite.Code))
+	fmt.Println("used up:", errors.Is(err, client.ErrPermissionDenied))
+	_, err = cleo.Servers.Join(ctx, server.ID)
+	fmt.Println("without one:", errors.Is(err, client.ErrNotFound))
+	// Output:
+	// Chess club
+	// used up: true
+	// without one: true
+}
+
 func ExampleRolesService() {
 	url, token, stop := newServer()
 	defer stop()

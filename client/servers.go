@@ -149,12 +149,28 @@ func (s *ServersService) UpdateSettings(ctx context.Context, id string, in Serve
 	return one[ServerSettings](s.api.UpdateServerSettings(ctx, id, full(in)))
 }
 
+// A JoinOption says more about one call of [ServersService.Join].
+type JoinOption func(*gen.ServerJoin)
+
+// WithInvite joins with the code of an [Invite].
+func WithInvite(code string) JoinOption { return func(in *gen.ServerJoin) { in.Invite = code } }
+
 // Join makes the caller a member of a server. Whoever knows its id may join it if it is [JoiningOpen]; otherwise it is
-// [ErrNotFound]. It fails with [ErrConflict] if the caller is a member already.
+// [ErrNotFound] without an invite of it, and [ErrPermissionDenied] with one that has ended, or if it is [JoiningClosed]. It
+// fails with [ErrConflict] if the caller is a member already.
+//
+//	server, err := c.Servers.Join(ctx, id, client.WithInvite(code))
 //
 // For every account.
-func (s *ServersService) Join(ctx context.Context, id string) (*Server, error) {
-	return one[Server](with(ctx, id, s.api.JoinServer))
+func (s *ServersService) Join(ctx context.Context, id string, opts ...JoinOption) (*Server, error) {
+	if err := checkID(id); err != nil {
+		return nil, err
+	}
+	var in gen.ServerJoin
+	for _, opt := range opts {
+		opt(&in)
+	}
+	return one[Server](s.api.JoinServer(ctx, id, in))
 }
 
 // Leave ends the caller's membership and takes the roles given with it. It fails with [ErrConflict] for the owner, who

@@ -92,6 +92,8 @@ const (
 	AuditChannelCreate  = gen.AuditActionChannelCreate
 	AuditChannelDelete  = gen.AuditActionChannelDelete
 	AuditChannelUpdate  = gen.AuditActionChannelUpdate
+	AuditInviteCreate   = gen.AuditActionInviteCreate
+	AuditInviteDelete   = gen.AuditActionInviteDelete
 	AuditKeyCreate      = gen.AuditActionKeyCreate
 	AuditKeyDelete      = gen.AuditActionKeyDelete
 	AuditKeyUpdate      = gen.AuditActionKeyUpdate

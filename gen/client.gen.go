@@ -682,13 +682,67 @@ type ClientInterface interface {
 	// Corresponds with GET /servers/{serverId}/channels (the `ListServerChannels` operationId).
 	ListServerChannels(ctx context.Context, serverID ServerID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListInvites List the invites of a server
+	//
+	// The invites that have not ended, oldest first. The owner and administrators see all of them, other members those that
+	// they made: a code lets in whoever has it. For members with the role permission `create_invite`.
+	//
+	// Corresponds with GET /servers/{serverId}/invites (the `ListInvites` operationId).
+	ListInvites(ctx context.Context, serverID ServerID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateInviteWithBody Create an invite
+	//
+	// Makes an invite, with which people join the server. It ends when it was used as often as it says, when it expires, and when
+	// it, its role or the membership of its maker ends. It lets nobody in while its maker may not make it: with a `roleId`, who makes
+	// it must be allowed to give that role. For members with the role permission `create_invite`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /servers/{serverId}/invites (the `CreateInvite` operationId).
+	CreateInviteWithBody(ctx context.Context, serverID ServerID, params *CreateInviteParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateInvite Create an invite
+	//
+	// Makes an invite, with which people join the server. It ends when it was used as often as it says, when it expires, and when
+	// it, its role or the membership of its maker ends. It lets nobody in while its maker may not make it: with a `roleId`, who makes
+	// it must be allowed to give that role. For members with the role permission `create_invite`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /servers/{serverId}/invites (the `CreateInvite` operationId).
+	CreateInvite(ctx context.Context, serverID ServerID, params *CreateInviteParams, body CreateInviteJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteInvite Delete an invite
+	//
+	// Ends an invite; who has joined with it stays. For who made it, the owner, and members with the role permission
+	// `server_administrator`.
+	//
+	// Corresponds with DELETE /servers/{serverId}/invites/{inviteCode} (the `DeleteInvite` operationId).
+	DeleteInvite(ctx context.Context, serverID ServerID, inviteCode InviteCode, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// JoinServerWithBody Join a server
+	//
+	// Makes the caller a member, with the role `@all`. Whoever knows the id of a server may join it if its `joining` is `open`;
+	// otherwise it does not exist for them without an invite of it. An invite that has ended is refused with 403, and so is every
+	// invite while `joining` is `closed`. The role of an invite is given with it, also where the server is open. Joining a
+	// server twice is a conflict, and uses up no invite.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /servers/{serverId}/join (the `JoinServer` operationId).
+	JoinServerWithBody(ctx context.Context, serverID ServerID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// JoinServer Join a server
 	//
 	// Makes the caller a member, with the role `@all`. Whoever knows the id of a server may join it if its `joining` is `open`;
-	// otherwise it does not exist for them. A new server is not open. Joining a server twice is a conflict.
+	// otherwise it does not exist for them without an invite of it. An invite that has ended is refused with 403, and so is every
+	// invite while `joining` is `closed`. The role of an invite is given with it, also where the server is open. Joining a
+	// server twice is a conflict, and uses up no invite.
+	//
+	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /servers/{serverId}/join (the `JoinServer` operationId).
-	JoinServer(ctx context.Context, serverID ServerID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	JoinServer(ctx context.Context, serverID ServerID, body JoinServerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// LeaveServer Leave a server
 	//
@@ -1967,14 +2021,118 @@ func (c *Client) ListServerChannels(ctx context.Context, serverID ServerID, reqE
 	return c.Client.Do(req)
 }
 
+// ListInvites List the invites of a server
+//
+// The invites that have not ended, oldest first. The owner and administrators see all of them, other members those that
+// they made: a code lets in whoever has it. For members with the role permission `create_invite`.
+//
+// Corresponds with GET /servers/{serverId}/invites (the `ListInvites` operationId).
+func (c *Client) ListInvites(ctx context.Context, serverID ServerID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListInvitesRequest(c.Server, serverID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateInviteWithBody Create an invite
+//
+// Makes an invite, with which people join the server. It ends when it was used as often as it says, when it expires, and when
+// it, its role or the membership of its maker ends. It lets nobody in while its maker may not make it: with a `roleId`, who makes
+// it must be allowed to give that role. For members with the role permission `create_invite`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /servers/{serverId}/invites (the `CreateInvite` operationId).
+func (c *Client) CreateInviteWithBody(ctx context.Context, serverID ServerID, params *CreateInviteParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateInviteRequestWithBody(c.Server, serverID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateInvite Create an invite
+//
+// Makes an invite, with which people join the server. It ends when it was used as often as it says, when it expires, and when
+// it, its role or the membership of its maker ends. It lets nobody in while its maker may not make it: with a `roleId`, who makes
+// it must be allowed to give that role. For members with the role permission `create_invite`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /servers/{serverId}/invites (the `CreateInvite` operationId).
+func (c *Client) CreateInvite(ctx context.Context, serverID ServerID, params *CreateInviteParams, body CreateInviteJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateInviteRequest(c.Server, serverID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteInvite Delete an invite
+//
+// Ends an invite; who has joined with it stays. For who made it, the owner, and members with the role permission
+// `server_administrator`.
+//
+// Corresponds with DELETE /servers/{serverId}/invites/{inviteCode} (the `DeleteInvite` operationId).
+func (c *Client) DeleteInvite(ctx context.Context, serverID ServerID, inviteCode InviteCode, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteInviteRequest(c.Server, serverID, inviteCode)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// JoinServerWithBody Join a server
+//
+// Makes the caller a member, with the role `@all`. Whoever knows the id of a server may join it if its `joining` is `open`;
+// otherwise it does not exist for them without an invite of it. An invite that has ended is refused with 403, and so is every
+// invite while `joining` is `closed`. The role of an invite is given with it, also where the server is open. Joining a
+// server twice is a conflict, and uses up no invite.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /servers/{serverId}/join (the `JoinServer` operationId).
+func (c *Client) JoinServerWithBody(ctx context.Context, serverID ServerID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewJoinServerRequestWithBody(c.Server, serverID, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // JoinServer Join a server
 //
 // Makes the caller a member, with the role `@all`. Whoever knows the id of a server may join it if its `joining` is `open`;
-// otherwise it does not exist for them. A new server is not open. Joining a server twice is a conflict.
+// otherwise it does not exist for them without an invite of it. An invite that has ended is refused with 403, and so is every
+// invite while `joining` is `closed`. The role of an invite is given with it, also where the server is open. Joining a
+// server twice is a conflict, and uses up no invite.
+//
+// Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /servers/{serverId}/join (the `JoinServer` operationId).
-func (c *Client) JoinServer(ctx context.Context, serverID ServerID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewJoinServerRequest(c.Server, serverID)
+func (c *Client) JoinServer(ctx context.Context, serverID ServerID, body JoinServerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewJoinServerRequest(c.Server, serverID, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3997,8 +4155,156 @@ func NewListServerChannelsRequest(server string, serverID ServerID) (*http.Reque
 	return req, nil
 }
 
-// NewJoinServerRequest constructs an http.Request for the JoinServer method
-func NewJoinServerRequest(server string, serverID ServerID) (*http.Request, error) {
+// NewListInvitesRequest constructs an http.Request for the ListInvites method
+func NewListInvitesRequest(server string, serverID ServerID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "serverId", serverID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/servers/%s/invites", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateInviteRequest calls the generic CreateInvite builder with application/json body
+func NewCreateInviteRequest(server string, serverID ServerID, params *CreateInviteParams, body CreateInviteJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateInviteRequestWithBody(server, serverID, params, "application/json", bodyReader)
+}
+
+// NewCreateInviteRequestWithBody constructs an http.Request for the CreateInvite method, with any body, and a specified content type
+func NewCreateInviteRequestWithBody(server string, serverID ServerID, params *CreateInviteParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "serverId", serverID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/servers/%s/invites", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteInviteRequest constructs an http.Request for the DeleteInvite method
+func NewDeleteInviteRequest(server string, serverID ServerID, inviteCode InviteCode) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "serverId", serverID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "inviteCode", inviteCode, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/servers/%s/invites/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewJoinServerRequest calls the generic JoinServer builder with application/json body
+func NewJoinServerRequest(server string, serverID ServerID, body JoinServerJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewJoinServerRequestWithBody(server, serverID, "application/json", bodyReader)
+}
+
+// NewJoinServerRequestWithBody constructs an http.Request for the JoinServer method, with any body, and a specified content type
+func NewJoinServerRequestWithBody(server string, serverID ServerID, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -4023,10 +4329,12 @@ func NewJoinServerRequest(server string, serverID ServerID) (*http.Request, erro
 		return nil, err
 	}
 
-	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
 	if err != nil {
 		return nil, err
 	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }

@@ -17,6 +17,8 @@ const (
 	AuditActionChannelCreate  AuditAction = "channel.create"
 	AuditActionChannelDelete  AuditAction = "channel.delete"
 	AuditActionChannelUpdate  AuditAction = "channel.update"
+	AuditActionInviteCreate   AuditAction = "invite.create"
+	AuditActionInviteDelete   AuditAction = "invite.delete"
 	AuditActionKeyCreate      AuditAction = "key.create"
 	AuditActionKeyDelete      AuditAction = "key.delete"
 	AuditActionKeyUpdate      AuditAction = "key.update"
@@ -51,6 +53,10 @@ func (e AuditAction) Valid() bool {
 	case AuditActionChannelDelete:
 		return true
 	case AuditActionChannelUpdate:
+		return true
+	case AuditActionInviteCreate:
+		return true
+	case AuditActionInviteDelete:
 		return true
 	case AuditActionKeyCreate:
 		return true
@@ -569,7 +575,7 @@ type AuditEntry struct {
 	// Action What was done. This list only grows.
 	Action AuditAction `json:"action"`
 
-	// Target The id of what was changed: where a role or a badge was given or taken, of that, with the user in `after` or `before`; for a membership, the number of the account.
+	// Target The id of what was changed: where a role or a badge was given or taken, of that, with the user in `after` or `before`; for a membership, the number of the account, with what the invite was made from in `after`, if it was joined by one.
 	Target string `json:"target"`
 
 	// Before The thing as it was or became, without secrets; null if there was or is none.
@@ -1060,6 +1066,85 @@ type IntegrationErrorResponse struct {
 	Data Problem `json:"data"`
 }
 
+// Invite What lets people into a server. Whoever has the code has the invite.
+type Invite struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// Code The code of an invite, 22 random letters and digits. Whoever has it may join the server.
+	//
+	// Example: 7hTqZ0vXb3LkR9mWc2YdGa
+	Code InviteCode `json:"code"`
+
+	// ServerID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ServerID ObjectID `json:"serverId"`
+
+	// UserID An account's number, as a string.
+	//
+	// Example: 2
+	UserID UserNumber `json:"userId"`
+
+	// Uses How many people an invite lets in; 0 for any number.
+	Uses InviteUses `json:"uses"`
+
+	// Remaining How many more it lets in; null for any number.
+	Remaining Nullable[int32] `json:"remaining"`
+
+	// ExpiresAt When it ends; null if never by itself.
+	ExpiresAt Nullable[Time] `json:"expiresAt"`
+
+	// RoleID The role that it gives beside `@all`; null for none.
+	RoleID Nullable[string] `json:"roleId"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt Timestamp `json:"createdAt"`
+
+	// V Always 0; older clients expect it.
+	V Revision `json:"__v"`
+}
+
+// InviteCode The code of an invite, 22 random letters and digits. Whoever has it may join the server.
+//
+// Example: 7hTqZ0vXb3LkR9mWc2YdGa
+type InviteCode = string
+
+// InviteCreate What a new invite is made from. Without anything, it lets in any number, for good.
+type InviteCreate struct {
+	// Uses How many people an invite lets in; 0 for any number.
+	Uses InviteUses `json:"uses,omitempty,omitzero"`
+
+	// ExpiresAt When it ends: in the future.
+	ExpiresAt Time `json:"expiresAt,omitempty,omitzero"`
+
+	// RoleID A role of the server that it gives beside `@all`.
+	RoleID string `json:"roleId,omitempty,omitzero"`
+}
+
+// InviteListResponse Invites, oldest first.
+type InviteListResponse struct {
+	// Meta How a request of the System API went.
+	Meta SystemMeta `json:"meta"`
+	Body []Invite   `json:"body"`
+}
+
+// InviteResponse An invite.
+type InviteResponse struct {
+	// Meta How a request of the System API went.
+	Meta SystemMeta `json:"meta"`
+
+	// Body What lets people into a server. Whoever has the code has the invite.
+	Body Invite `json:"body"`
+}
+
+// InviteUses How many people an invite lets in; 0 for any number.
+type InviteUses = int32
+
 // Joining Who gets in: `open`, everybody who knows the id of the server; `invite`, who has an invite; `closed`, nobody.
 type Joining string
 
@@ -1390,6 +1475,14 @@ type ServerCreate struct {
 
 	// Image An image: PNG, JPEG, GIF or WebP. Its content tells which, whatever its file name or declared type says.
 	Image ImageFile `json:"image,omitempty,omitzero"`
+}
+
+// ServerJoin What a server that is not open is joined with.
+type ServerJoin struct {
+	// Invite The code of an invite, 22 random letters and digits. Whoever has it may join the server.
+	//
+	// Example: 7hTqZ0vXb3LkR9mWc2YdGa
+	Invite InviteCode `json:"invite,omitempty,omitzero"`
 }
 
 // ServerListResponse Servers, oldest first.
@@ -1846,6 +1939,17 @@ type ListAuditParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// CreateInviteParams defines parameters for CreateInvite.
+type CreateInviteParams struct {
+	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
+	// belongs to one account, or one API key, and to one operation: it is the same in every session of an account. Who has
+	// no credential is known by their network (IPv4 /32, IPv6 /64). A failure is not kept: the request may be tried again
+	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
+	// request; in another session of the account, the first answer has it masked.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListMembersParams defines parameters for ListMembers.
 type ListMembersParams struct {
 	// Page Which page, from 1. A page past the end is empty. Pages reach the first 10,000 items of a list, `page` times `limit`;
@@ -1922,6 +2026,12 @@ type CreateServerMultipartRequestBody = ServerCreate
 
 // UpdateServerMultipartRequestBody defines body for UpdateServer for multipart/form-data ContentType.
 type UpdateServerMultipartRequestBody = ServerUpdate
+
+// CreateInviteJSONRequestBody defines body for CreateInvite for application/json ContentType.
+type CreateInviteJSONRequestBody = InviteCreate
+
+// JoinServerJSONRequestBody defines body for JoinServer for application/json ContentType.
+type JoinServerJSONRequestBody = ServerJoin
 
 // UpdateServerSettingsJSONRequestBody defines body for UpdateServerSettings for application/json ContentType.
 type UpdateServerSettingsJSONRequestBody = ServerSettingsUpdate

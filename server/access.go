@@ -62,7 +62,7 @@ func (s standing) owns() bool { return s.actor.key == nil && s.OwnerNumber == s.
 
 // allows tells whether the caller may do an operation, as its x-required-role says. The roles were read, if it asks for
 // more than a membership.
-func (s standing) allows(op *contract.Operation) bool {
+func (s standing) allows(op *api.Operation) bool {
 	switch {
 	case op.ByMembership():
 		return true
@@ -81,7 +81,7 @@ func (s *standing) check(ctx context.Context, q store.Queries) error {
 		}
 	}
 	switch {
-	case s.allows(op):
+	case s.allows(op.Operation):
 		return nil
 	case op.Role == api.RoleOwner:
 		return contract.PermissionDenied("this is for the owner of the server")
@@ -153,7 +153,7 @@ func serversFor(ctx context.Context, q store.Queries) (ids []string, err error) 
 	}
 	for _, server := range servers {
 		s := standing{Server: server, actor: who}
-		if s.may = perm.Of(s.ruled(), roles[server.ID]); s.allows(op) {
+		if s.may = perm.Of(s.ruled(), roles[server.ID]); s.allows(op.Operation) {
 			ids = append(ids, server.ID)
 		}
 	}

@@ -23,11 +23,14 @@ type sweeper struct {
 	*core
 }
 
-// Work removes the sessions, codes and kept answers that have expired, what is left of uploads that were cut off, the old
-// entries in the trails of accounts, and the trails of servers that were deleted long ago.
+// Work removes the sessions, codes, invites and kept answers that have expired, what is left of uploads that were cut off, the
+// old entries in the trails of accounts, and the trails of servers that were deleted long ago.
 func (w sweeper) Work(ctx context.Context, _ *river.Job[sweep]) error {
 	return errors.Join(w.images.Sweep(), w.sweepTrails(ctx), w.store.Tx(ctx, func(tx *store.Tx) error {
 		if err := tx.Auth.DeleteExpired(ctx, w.now()); err != nil {
+			return err
+		}
+		if err := tx.Invites.DeleteExpired(ctx, w.now(), w.now().Add(-endedInvites)); err != nil {
 			return err
 		}
 		if err := tx.Idempotency.DeleteExpired(ctx, w.now()); err != nil {

@@ -23,13 +23,17 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 
 		r := c.Request()
 		ctx := r.Context()
-		operation, status, took := contract.OperationFrom(ctx).Name(), c.Response().Status, time.Since(start)
+		op, status, took := contract.OperationFrom(ctx), c.Response().Status, time.Since(start)
+		operation, path := op.Name(), r.URL.Path
+		if op != nil && op.Unlogged {
+			path = op.Path
+		}
 		s.metrics.observe(operation, status, took)
 		line := []slog.Attr{
 			slog.String("request_id", c.Response().Header().Get(echo.HeaderXRequestID)),
 			slog.String("operation", operation),
 			slog.String("method", r.Method),
-			slog.String("path", r.URL.Path),
+			slog.String("path", path),
 			slog.Int("status", status),
 			slog.Float64("duration_ms", float64(took.Microseconds())/1000),
 			slog.Int64("bytes", c.Response().Size),

@@ -88,6 +88,9 @@ func (h roles) DeleteRole(ctx context.Context, r stub.DeleteRoleRequestObject) (
 		if err := tx.Roles.Delete(ctx, role.ID); err != nil {
 			return answer, err
 		}
+		if err := tx.Invites.EndOfRole(ctx, s.ID, role.ID, h.now()); err != nil {
+			return answer, err
+		}
 		if err := tx.Jobs.Insert(ctx, roleRemoval{RoleID: role.ID}); err != nil {
 			return answer, err
 		}

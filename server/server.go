@@ -109,6 +109,7 @@ type Server struct {
 type handlers struct {
 	auth
 	servers
+	invites
 	channels
 	roles
 	badges
@@ -117,7 +118,7 @@ type handlers struct {
 }
 
 func handlersOf(k *core) handlers {
-	return handlers{auth{k}, servers{k}, channels{k}, roles{k}, badges{k}, keys{k}, audit{k}}
+	return handlers{auth{k}, servers{k}, invites{k}, channels{k}, roles{k}, badges{k}, keys{k}, audit{k}}
 }
 
 var _ stub.StrictServerInterface = handlers{}

@@ -174,42 +174,46 @@ func changed(settings gen.ServerSettings, by gen.ServerSettingsUpdate) gen.Serve
 }
 
 func (h servers) JoinServer(ctx context.Context, r stub.JoinServerRequestObject) (stub.JoinServerResponseObject, error) {
-	who := actorFrom(ctx)
+	who, code := actorFrom(ctx), ""
+	if r.Body != nil {
+		code = r.Body.Invite
+	}
 	return inSharedTx(ctx, h.core, func(tx *store.Tx) (answer stub.JoinServer200JSONResponse, err error) {
-		server, err := h.open(ctx, tx, r.ServerID)
+		server, err := tx.Servers.Get(ctx, r.ServerID)
+		if errors.Is(err, store.ErrNotFound) {
+			err = contract.NotFound("server")
+		}
+		if err != nil {
+			return answer, err
+		}
+		already := contract.Conflict("You are a member already", "the caller has joined this server before")
+		if is, err := tx.Servers.IsMember(ctx, server.ID, who.account); err != nil {
+			return answer, err
+		} else if is {
+			return answer, already
+		}
+		invite, err := h.enterBy(ctx, tx, server, code)
 		if err != nil {
 			return answer, err
 		}
 		err = tx.Servers.InsertMember(ctx, server.ID, who.account, h.now())
-		if errors.Is(err, store.ErrDuplicate) {
-			err = contract.Conflict("You are a member already", "the caller has joined this server before")
+		if errors.Is(err, store.ErrDuplicate) { // meanwhile
+			err = already
 		}
 		if err != nil {
 			return answer, err
 		}
 		answer = stub.JoinServer200JSONResponse{Meta: system("Server has been joined successfully"), Body: *h.shown(ctx, server)}
-		return answer, record[gen.Server](ctx, h.core, tx, server.ID, store.Number(who.account), nil, nil)
+		if invite == nil {
+			return answer, record[gen.InviteCreate](ctx, h.core, tx, server.ID, store.Number(who.account), nil, nil)
+		}
+		if role, gives := invite.RoleID.Get(); gives {
+			if _, err := tx.Roles.InsertOf(ctx, server.ID, who.account, role); err != nil {
+				return answer, err
+			}
+		}
+		return answer, record(ctx, h.core, tx, server.ID, store.Number(who.account), nil, madeFrom(*invite))
 	})
-}
-
-// open finds a server that the caller may join or is a member of already. To everybody else it does not exist.
-func (h servers) open(ctx context.Context, tx *store.Tx, id string) (server store.Server, err error) {
-	server, err = tx.Servers.Get(ctx, id)
-	if errors.Is(err, store.ErrNotFound) {
-		err = contract.NotFound("server")
-	}
-	if err != nil {
-		return server, err
-	}
-	settings, err := tx.Servers.GetSettings(ctx, id)
-	if err != nil || settings.Joining == gen.JoiningOpen {
-		return server, err
-	}
-	is, err := tx.Servers.IsMember(ctx, id, actorFrom(ctx).account)
-	if err == nil && !is {
-		err = contract.NotFound("server")
-	}
-	return server, err
 }
 
 func (h servers) LeaveServer(ctx context.Context, r stub.LeaveServerRequestObject) (stub.LeaveServerResponseObject, error) {
@@ -222,6 +226,9 @@ func (h servers) LeaveServer(ctx context.Context, r stub.LeaveServerRequestObjec
 			return answer, contract.Conflict("The owner cannot leave", "the caller owns this server; delete it instead")
 		}
 		if err := tx.Servers.DeleteMember(ctx, s.ID, s.actor.account); err != nil {
+			return answer, err
+		}
+		if err := tx.Invites.EndOf(ctx, s.ID, s.actor.account, h.now()); err != nil {
 			return answer, err
 		}
 		answer.Meta = system("Server has been left successfully")

@@ -44,6 +44,7 @@ type community struct {
 	vera, ben               *client.Client
 	veraAccount, benAccount client.Account
 	club                    *client.CreatedServer
+	invite                  *client.Invite
 	arbiters                *client.Role
 	disputes, round         *client.Channel
 	badge                   *client.Badge
@@ -78,10 +79,16 @@ func (c *community) benJoins() {
 		c.Errorf("before Ben joins: got %v, want ErrNotFound", err)
 	}
 	if _, err := c.ben.Servers.Join(c.ctx, c.club.ID); !errors.Is(err, client.ErrNotFound) {
-		c.Errorf("Ben joins before the club is open: got %v, want ErrNotFound", err)
+		c.Errorf("Ben joins without an invite: got %v, want ErrNotFound", err)
 	}
-	must(c.vera.Servers.UpdateSettings(c.ctx, c.club.ID, client.ServerSettingsUpdate{Joining: new(client.JoiningOpen)}))
-	must(c.ben.Servers.Join(c.ctx, c.club.ID))
+	c.invite = must(c.vera.Invites.Create(c.ctx, c.club.ID, client.InviteCreate{Uses: 1}))
+	if invites := must(c.vera.Invites.List(c.ctx, c.club.ID)); len(invites) != 1 || invites[0].Code != c.invite.Code {
+		c.Errorf("got %v, want one invite", invites)
+	}
+	must(c.ben.Servers.Join(c.ctx, c.club.ID, client.WithInvite(c.invite.Code)))
+	if err := c.vera.Invites.Delete(c.ctx, c.club.ID, c.invite.Code); !errors.Is(err, client.ErrNotFound) {
+		c.Errorf("ending an invite that is used up: got %v, want ErrNotFound", err)
+	}
 }
 
 // Ben sees the channel once he has the role that it admits.
@@ -172,7 +179,7 @@ func (c *community) theAuditTrailNamesItAllToVeraOnly() {
 	byVera, byBen, byKey := "account "+c.veraAccount.Number+" ", "account "+c.benAccount.Number+" ", "key "+c.key.ID+" "
 	want := []string{
 		byVera + "server.create " + c.club.ID,
-		byVera + "settings.update " + c.club.ID,
+		byVera + "invite.create " + c.invite.ID,
 		byBen + "member.join " + c.benAccount.Number,
 		byVera + "role.create " + c.arbiters.ID,
 		byVera + "channel.create " + c.disputes.ID,

@@ -39,6 +39,7 @@ type creation struct {
 	*scene
 	op   *api.Operation
 	name string         // a required member of its body that may be any text; empty: there is none
+	tell string         // where there is none, an optional one that may be any of the first numbers; empty: none either
 	list *api.Operation // where what was made is listed; nil: nowhere
 }
 
@@ -49,6 +50,11 @@ func (x *scene) creation(op *api.Operation) creation {
 		if schema.Type.Is("string") && schema.Format == "" && len(schema.Enum) == 0 && schema.MaxLength != nil {
 			c.name = name
 			break
+		}
+	}
+	for _, name := range sortedKeys(op.Body.Schema.Value.Properties) {
+		if schema := op.Body.Schema.Value.Properties[name].Value; c.name == "" && c.tell == "" && schema.Type.Is("integer") && *schema.Min <= 1 && *schema.Max >= 9 {
+			c.tell = name
 		}
 	}
 	for _, path := range []string{op.Path, "/servers/{serverId}" + op.Path} {
@@ -64,7 +70,27 @@ func (c creation) under(who caller, key, name string) *answer {
 	return c.draft(name).send(who.under(key))
 }
 
-func (c creation) draft(name string) *draft { return c.ready(c.op).and(c.name, name) }
+func (c creation) draft(name string) *draft {
+	member, value := c.told(name)
+	return c.ready(c.op).and(member, value)
+}
+
+// told is the member of a body that tells one thing from another, with what stands there for a name.
+func (c creation) told(name string) (member string, value any) {
+	if c.tell == "" {
+		return c.name, name
+	}
+	which, _, _ := strings.Cut(name, " ")
+	return c.tell, float64(1 + slices.Index([]string{"first", "second", "third", "fourth", "fifth"}, which))
+}
+
+// failing is a request that is refused.
+func (c creation) failing() *draft {
+	if c.tell == "" {
+		return c.draft("").without(c.name)
+	}
+	return c.ready(c.op).and(c.tell, "no number")
+}
 
 // count wants so many things of a name to be there for somebody.
 func (c creation) count(who caller, name string, want int) {
@@ -72,19 +98,20 @@ func (c creation) count(who caller, name string, want int) {
 		return
 	}
 	list := draftOf(c.list, c.id).send(who).expect(http.StatusOK)
+	member, value := c.told(name)
 	n := 0
 	for _, items := range []string{"/body", "/data"} {
 		if _, there := lookup(list.value, items); !there {
 			continue
 		}
 		for i := range list.list(items) {
-			if got, _ := lookup(list.value, items+"/"+strconv.Itoa(i)+"/"+c.name); got == name {
+			if got, _ := lookup(list.value, items+"/"+strconv.Itoa(i)+"/"+member); got == value {
 				n++
 			}
 		}
 	}
 	if n != want {
-		list.fail("has %d of the %s %q, want %d", n, c.name, name, want)
+		list.fail("has %d of the %s %q, want %d", n, member, name, want)
 	}
 }
 
@@ -113,7 +140,7 @@ func repeat(s *session, op *api.Operation) {
 		c.count(c.b, "third"+run, 1)
 	}
 	key = strings.Repeat("~", 231) + unknownID() // no key is longer
-	c.draft("").without(c.name).send(one.under(key)).expect(http.StatusBadRequest)
+	c.failing().send(one.under(key)).expect(http.StatusBadRequest)
 	c.under(one, key, "fourth"+run).isRepeated(c.under(one, key, "fourth"+run))
 	c.atOnce(one, "fifth"+run)
 }

@@ -32,6 +32,7 @@ var makers = map[string]maker{
 	"sessionId":   {"session", "auth", false, func(x *scene) string { return x.a.get("/auth/sessions").expect(200).text("/body/0/_id") }, unknownID},
 	"userId":      {"number", "servers", false, func(x *scene) string { return x.server.owner }, func() string { return unknownNumber }},
 	"id":          {"number", "servers", false, func(x *scene) string { return x.server.owner }, func() string { return unknownNumber }},
+	"inviteCode":  {"code", "invites", false, func(x *scene) string { return x.a.invites(x.server, nil).text("/body/code") }, unknownCode},
 	"channelId":   {"channel", "channels", true, func(x *scene) string { return x.a.makesChannel(x.server, "open", nil) }, unknownID},
 	"id objectid": {"role", "roles", true, func(x *scene) string { return x.a.makesRole(x.server, nil) }, unknownID},
 	"badgeId":     {"badge", "badges", true, func(x *scene) string { return x.a.makesBadge(x.server, nil) }, unknownUUID},

@@ -154,7 +154,9 @@ func (n *negatives) mediaType(kind string) {
 func (n *negatives) json(body *openapi3.Schema) {
 	const bad = http.StatusBadRequest
 	n.mediaType("text/plain")
-	n.add("", "required", bad, "required", func(_ *session, d *draft) { d.raw = []byte{} })
+	if n.op.Spec.RequestBody.Value.Required {
+		n.add("", "required", bad, "required", func(_ *session, d *draft) { d.raw = []byte{} })
+	}
 	n.add("", "malformed", bad, "malformed", func(_ *session, d *draft) { d.raw = []byte(`{"`) })
 	n.add("", "trailing", bad, "malformed", func(_ *session, d *draft) { d.raw = []byte(asJSON(d.body) + "{}") })
 	if first := sortedKeys(body.Properties); len(first) > 0 {

@@ -62,6 +62,7 @@ var sections = []section{
 	{"common", common},
 	{"auth", slices.Concat(auth, mailedAuth)},
 	{"servers", slices.Concat(servers, serverImages, members)},
+	{"invites", invites},
 	{"channels", channels},
 	{"roles", slices.Concat(roles, roleRules)},
 	{"badges", badges},

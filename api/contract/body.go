@@ -74,6 +74,10 @@ func (o *Operation) takeBody(w http.ResponseWriter, r *http.Request, wish *idemp
 	if o.BodyType == "" {
 		return nil // whatever was sent along is never read
 	}
+	if !o.Spec.RequestBody.Value.Required && r.ContentLength == 0 {
+		r.Header.Del(echo.HeaderContentType)
+		return nil
+	}
 	kind, params, err := mime.ParseMediaType(r.Header.Get(echo.HeaderContentType))
 	if err != nil || kind != o.BodyType || (kind == multipartType && params["boundary"] == "") {
 		return unsupportedMediaType(o.BodyType)

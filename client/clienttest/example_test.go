@@ -40,10 +40,11 @@ func ExampleStart() {
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	if _, err := vera.Servers.UpdateSettings(ctx, club.ID, client.ServerSettingsUpdate{Joining: new(client.JoiningOpen)}); err != nil {
+	invite, err := vera.Invites.Create(ctx, club.ID, client.InviteCreate{Uses: 1})
+	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	if _, err := ben.Servers.Join(ctx, club.ID); err != nil {
+	if _, err := ben.Servers.Join(ctx, club.ID, client.WithInvite(invite.Code)); err != nil {
 		t.Fatalf("%v", err)
 	}
 	for range 3 {

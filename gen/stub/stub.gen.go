@@ -6,6 +6,7 @@ package stub
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"mime/multipart"
@@ -147,6 +148,15 @@ type ServerInterface interface {
 	// ListServerChannels List the channels of a server
 	// (GET /servers/{serverId}/channels)
 	ListServerChannels(ctx echo.Context, serverID ServerID) error
+	// ListInvites List the invites of a server
+	// (GET /servers/{serverId}/invites)
+	ListInvites(ctx echo.Context, serverID ServerID) error
+	// CreateInvite Create an invite
+	// (POST /servers/{serverId}/invites)
+	CreateInvite(ctx echo.Context, serverID ServerID, params CreateInviteParams) error
+	// DeleteInvite Delete an invite
+	// (DELETE /servers/{serverId}/invites/{inviteCode})
+	DeleteInvite(ctx echo.Context, serverID ServerID, inviteCode InviteCode) error
 	// JoinServer Join a server
 	// (POST /servers/{serverId}/join)
 	JoinServer(ctx echo.Context, serverID ServerID) error
@@ -948,6 +958,82 @@ func (w *ServerInterfaceWrapper) ListServerChannels(ctx echo.Context) error {
 	return err
 }
 
+// ListInvites converts echo context to params.
+func (w *ServerInterfaceWrapper) ListInvites(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "serverId" -------------
+	var serverID ServerID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "serverId", ctx.Param("serverId"), &serverID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter serverId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListInvites(ctx, serverID)
+	return err
+}
+
+// CreateInvite converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateInvite(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "serverId" -------------
+	var serverID ServerID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "serverId", ctx.Param("serverId"), &serverID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter serverId: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateInviteParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateInvite(ctx, serverID, params)
+	return err
+}
+
+// DeleteInvite converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteInvite(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "serverId" -------------
+	var serverID ServerID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "serverId", ctx.Param("serverId"), &serverID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter serverId: %s", err))
+	}
+
+	// ------------- Path parameter "inviteCode" -------------
+	var inviteCode InviteCode
+
+	err = runtime.BindStyledParameterWithOptions("simple", "inviteCode", ctx.Param("inviteCode"), &inviteCode, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter inviteCode: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteInvite(ctx, serverID, inviteCode)
+	return err
+}
+
 // JoinServer converts echo context to params.
 func (w *ServerInterfaceWrapper) JoinServer(ctx echo.Context) error {
 	var err error
@@ -1197,6 +1283,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PUT(options.BaseURL+"/servers/:serverId", wrapper.UpdateServer, options.OperationMiddlewares["updateServer"]...)
 	router.GET(options.BaseURL+"/servers/:serverId/audit", wrapper.ListAudit, options.OperationMiddlewares["listAudit"]...)
 	router.GET(options.BaseURL+"/servers/:serverId/channels", wrapper.ListServerChannels, options.OperationMiddlewares["listServerChannels"]...)
+	router.GET(options.BaseURL+"/servers/:serverId/invites", wrapper.ListInvites, options.OperationMiddlewares["listInvites"]...)
+	router.POST(options.BaseURL+"/servers/:serverId/invites", wrapper.CreateInvite, options.OperationMiddlewares["createInvite"]...)
+	router.DELETE(options.BaseURL+"/servers/:serverId/invites/:inviteCode", wrapper.DeleteInvite, options.OperationMiddlewares["deleteInvite"]...)
 	router.POST(options.BaseURL+"/servers/:serverId/join", wrapper.JoinServer, options.OperationMiddlewares["joinServer"]...)
 	router.POST(options.BaseURL+"/servers/:serverId/leave", wrapper.LeaveServer, options.OperationMiddlewares["leaveServer"]...)
 	router.GET(options.BaseURL+"/servers/:serverId/members", wrapper.ListMembers, options.OperationMiddlewares["listMembers"]...)
@@ -2267,8 +2356,88 @@ func (response ListServerChannels200JSONResponse) VisitListServerChannelsRespons
 	return err
 }
 
+type ListInvitesRequestObject struct {
+	ServerID ServerID `json:"serverId"`
+}
+
+type ListInvitesResponseObject interface {
+	VisitListInvitesResponse(w http.ResponseWriter) error
+}
+
+type ListInvites200JSONResponse InviteListResponse
+
+func (response ListInvites200JSONResponse) VisitListInvitesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateInviteRequestObject struct {
+	ServerID ServerID `json:"serverId"`
+	Params   CreateInviteParams
+	Body     *CreateInviteJSONRequestBody
+}
+
+type CreateInviteResponseObject interface {
+	VisitCreateInviteResponse(w http.ResponseWriter) error
+}
+
+type CreateInvite201ResponseHeaders struct {
+	IdempotentReplayed *string
+}
+
+type CreateInvite201JSONResponse struct {
+	Body    InviteResponse
+	Headers CreateInvite201ResponseHeaders
+}
+
+func (response CreateInvite201JSONResponse) VisitCreateInviteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteInviteRequestObject struct {
+	ServerID   ServerID   `json:"serverId"`
+	InviteCode InviteCode `json:"inviteCode"`
+}
+
+type DeleteInviteResponseObject interface {
+	VisitDeleteInviteResponse(w http.ResponseWriter) error
+}
+
+type DeleteInvite200JSONResponse EmptyResponse
+
+func (response DeleteInvite200JSONResponse) VisitDeleteInviteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type JoinServerRequestObject struct {
 	ServerID ServerID `json:"serverId"`
+	Body     *JoinServerJSONRequestBody
 }
 
 type JoinServerResponseObject interface {
@@ -2577,6 +2746,15 @@ type StrictServerInterface interface {
 	// ListServerChannels List the channels of a server
 	// (GET /servers/{serverId}/channels)
 	ListServerChannels(ctx context.Context, request ListServerChannelsRequestObject) (ListServerChannelsResponseObject, error)
+	// ListInvites List the invites of a server
+	// (GET /servers/{serverId}/invites)
+	ListInvites(ctx context.Context, request ListInvitesRequestObject) (ListInvitesResponseObject, error)
+	// CreateInvite Create an invite
+	// (POST /servers/{serverId}/invites)
+	CreateInvite(ctx context.Context, request CreateInviteRequestObject) (CreateInviteResponseObject, error)
+	// DeleteInvite Delete an invite
+	// (DELETE /servers/{serverId}/invites/{inviteCode})
+	DeleteInvite(ctx context.Context, request DeleteInviteRequestObject) (DeleteInviteResponseObject, error)
 	// JoinServer Join a server
 	// (POST /servers/{serverId}/join)
 	JoinServer(ctx context.Context, request JoinServerRequestObject) (JoinServerResponseObject, error)
@@ -4119,11 +4297,137 @@ func (sh *strictHandler) ListServerChannels(ctx echo.Context, serverID ServerID)
 	return nil
 }
 
+// ListInvites operation middleware
+func (sh *strictHandler) ListInvites(ctx echo.Context, serverID ServerID) error {
+	var request ListInvitesRequestObject
+
+	request.ServerID = serverID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListInvites(ctx.Request().Context(), request.(ListInvitesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListInvites")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListInvitesResponseObject); ok {
+		return validResponse.VisitListInvitesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateInvite operation middleware
+func (sh *strictHandler) CreateInvite(ctx echo.Context, serverID ServerID, params CreateInviteParams) error {
+	var request CreateInviteRequestObject
+
+	request.ServerID = serverID
+	request.Params = params
+
+	var body CreateInviteJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateInvite(ctx.Request().Context(), request.(CreateInviteRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateInvite")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateInviteResponseObject); ok {
+		return validResponse.VisitCreateInviteResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteInvite operation middleware
+func (sh *strictHandler) DeleteInvite(ctx echo.Context, serverID ServerID, inviteCode InviteCode) error {
+	var request DeleteInviteRequestObject
+
+	request.ServerID = serverID
+	request.InviteCode = inviteCode
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteInvite(ctx.Request().Context(), request.(DeleteInviteRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteInvite")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteInviteResponseObject); ok {
+		return validResponse.VisitDeleteInviteResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // JoinServer operation middleware
 func (sh *strictHandler) JoinServer(ctx echo.Context, serverID ServerID) error {
 	var request JoinServerRequestObject
 
 	request.ServerID = serverID
+
+	var body JoinServerJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.JoinServer(ctx.Request().Context(), request.(JoinServerRequestObject))

@@ -189,6 +189,18 @@ func (Unimplemented) ListServerChannels(context.Context, ListServerChannelsReque
 	return nil, ErrNotImplemented
 }
 
+func (Unimplemented) ListInvites(context.Context, ListInvitesRequestObject) (ListInvitesResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) CreateInvite(context.Context, CreateInviteRequestObject) (CreateInviteResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) DeleteInvite(context.Context, DeleteInviteRequestObject) (DeleteInviteResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
 func (Unimplemented) JoinServer(context.Context, JoinServerRequestObject) (JoinServerResponseObject, error) {
 	return nil, ErrNotImplemented
 }

@@ -24,6 +24,7 @@ var cascades = map[string]string{
 	"servers channels":         "MaxChannels",
 	"servers badges":           "MaxBadges",
 	"servers api_keys":         "MaxKeys",
+	"servers invites":          inSteps,
 	"roles channel_roles":      "MaxChannels",
 	"channels channel_roles":   "the contract's ChannelRoles",
 	"channels channel_members": "the contract's ChannelMembers",

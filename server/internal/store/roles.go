@@ -58,7 +58,7 @@ func (q Roles) ListOfAccount(ctx context.Context, account int64) (map[string][]g
 
 // Get returns a role.
 func (q Roles) Get(ctx context.Context, id string) (Role, error) {
-	return get(ctx, q.conn, scanRole, selectRole+`WHERE r.id = $1`, id)
+	return get(ctx, q.conn, scanRole, selectRole+`WHERE r.id = $1 /* FOR SHARE OF r */`, id)
 }
 
 // Insert adds a role. Beyond MaxRoles it is a LimitError.
@@ -98,7 +98,7 @@ func (q Roles) DeleteRest(ctx context.Context, id string, some int) (more bool, 
 // given to nobody: the statement reads it, so that PostgreSQL sees the conflict with whoever deletes it meanwhile.
 func (q Roles) InsertOf(ctx context.Context, serverID string, account int64, roleID string) (changed bool, err error) {
 	return q.changed(ctx, `INSERT INTO member_roles (server_id, account, role_id)
-	SELECT server_id, $2, id FROM roles WHERE id = $3 AND server_id = $1 ON CONFLICT DO NOTHING`, serverID, account, roleID)
+	SELECT server_id, $2, id FROM roles WHERE id = $3 AND server_id = $1 /* FOR SHARE */ ON CONFLICT DO NOTHING`, serverID, account, roleID)
 }
 
 // DeleteOf takes a role from a member and tells whether the member had it.

@@ -153,6 +153,7 @@ func (q Servers) Delete(ctx context.Context, id string) error {
 // What a server may have any amount of, but for its members. The rest goes with the server itself.
 var deleteSome = []string{
 	`DELETE FROM ledger WHERE id IN (SELECT id FROM ledger WHERE server_id = $1 LIMIT $2)`,
+	`DELETE FROM invites WHERE code IN (SELECT code FROM invites WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM visits WHERE (server_id, account, day) IN (SELECT server_id, account, day FROM visits WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM totals WHERE (server_id, account) IN (SELECT server_id, account FROM totals WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM member_roles WHERE (account, server_id, role_id) IN (

@@ -53,6 +53,7 @@ type Store struct {
 type Queries struct {
 	Auth     Auth
 	Servers  Servers
+	Invites  Invites
 	Roles    Roles
 	Channels Channels
 	Badges   Badges
@@ -65,7 +66,7 @@ type Queries struct {
 
 func queriesOn(c *conn) Queries {
 	return Queries{
-		Auth: Auth{c}, Servers: Servers{c}, Channels: Channels{c}, Roles: Roles{c}, Badges: Badges{c}, Keys: Keys{c}, Audit: Audit{c},
+		Auth: Auth{c}, Servers: Servers{c}, Invites: Invites{c}, Channels: Channels{c}, Roles: Roles{c}, Badges: Badges{c}, Keys: Keys{c}, Audit: Audit{c},
 		Idempotency: Idempotency{c}, Ledger: Ledger{c},
 	}
 }

@@ -136,6 +136,7 @@ func (l *life) server(owner int64, others ...int64) (id string) {
 		channel := gen.Channel{ID: l.id(), ServerID: id, ChannelType: "private", CreatedAt: now, UpdatedAt: now}
 		l.must(tx.Channels.Insert(ctx, channel, owner, false))
 		l.must(tx.Keys.Insert(ctx, gen.APIKey{ID: l.id(), UserID: int32(owner), CommunityID: id, CreatedAt: now, UpdatedAt: now}, l.id()))
+		l.must(tx.Invites.Insert(ctx, Invite{Account: owner, Invite: gen.Invite{Code: l.id(), ID: l.id(), ServerID: id, Uses: 2, CreatedAt: now}}, now.Time))
 		for _, account := range append([]int64{owner}, others...) {
 			l.must(tx.Servers.InsertMember(ctx, id, account, l.now().Time))
 			_, err := tx.Roles.InsertOf(ctx, id, account, role.ID)
@@ -341,6 +342,14 @@ func (l *life) makesAndDeletes(kept string, ann int64) {
 		check(0, tx.Badges.Insert(ctx, extra))
 		check(0, tx.Badges.Delete(ctx, extra.ID))
 		check(tx.Badges.DeleteRest(ctx, extra.ID, 2))
+		invites, err := tx.Invites.List(ctx, kept, other.Time)
+		l.must(err)
+		check(tx.Invites.Get(ctx, kept, invites[0].Code))
+		check(tx.Invites.Use(ctx, invites[0], other.Time))
+		check(tx.Invites.Use(ctx, invites[0], other.Time)) // and it has ended
+		check(0, tx.Invites.EndOf(ctx, kept, ann, other.Time))
+		check(0, tx.Invites.EndOfRole(ctx, kept, role.ID, other.Time))
+		check(0, tx.Invites.DeleteExpired(ctx, other.Time, other.Time))
 		room := gen.Channel{ID: l.id(), ServerID: kept, ChannelType: "open", CreatedAt: other, UpdatedAt: other}
 		check(0, tx.Channels.Insert(ctx, room, ann, false))
 		check(0, tx.Channels.Delete(ctx, room.ID))

@@ -13,6 +13,7 @@ const (
 	MaxChannels    = 1000 // of a server
 	MaxBadges      = 1000 // of a server
 	MaxKeys        = 100  // of a server
+	MaxInvites     = 250  // of a server, that have not ended
 	MaxMemberships = 1000 // of an account
 )
 
@@ -44,6 +45,7 @@ var (
 	channelsTally = tally{"channels", tallyShards, MaxChannels, "channels in this server"}
 	badgesTally   = tally{"badges", tallyShards, MaxBadges, "badges in this server"}
 	keysTally     = tally{"keys", tallyShards, MaxKeys, "API keys in this server"}
+	invitesTally  = tally{"invites", tallyShards, MaxInvites, "invites to this server"}
 	// of an account
 	membershipsTally = tally{"servers", tallyShards, MaxMemberships, "servers of yours"}
 	authEventsTally  = tally{kind: "events", shards: tallyShards}
