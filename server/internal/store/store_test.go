@@ -346,7 +346,8 @@ func (l *life) makesAndDeletes(kept string, ann int64) {
 		l.must(err)
 		check(tx.Invites.Get(ctx, kept, invites[0].Code))
 		check(tx.Invites.Use(ctx, invites[0], other.Time))
-		check(tx.Invites.Use(ctx, invites[0], other.Time)) // and it has ended
+		check(tx.Invites.Use(ctx, invites[0], other.Time))                                        // and it has ended
+		check(tx.Invites.Use(ctx, Invite{Invite: gen.Invite{Code: invites[0].Code}}, other.Time)) // as one of any number of uses
 		check(0, tx.Invites.EndOf(ctx, kept, ann, other.Time))
 		check(0, tx.Invites.EndOfRole(ctx, kept, role.ID, other.Time))
 		check(0, tx.Invites.DeleteExpired(ctx, other.Time, other.Time))

@@ -45,7 +45,7 @@ func TestASharedTransactionRunsNoStatementThatDoesNotSayWhatItLocks(t *testing.T
 	s := open(t, pgtest.URL(t))
 	for name, read := range map[string]func(tx *Tx) error{
 		"reads":             func(tx *Tx) error { _, err := tx.Keys.List(t.Context(), "x"); return err },
-		"reads to write":    func(tx *Tx) error { _, err := tx.Roles.InsertOf(t.Context(), "x", 1, "x"); return err },
+		"reads to write":    func(tx *Tx) error { return tx.Auth.EndCode(t.Context(), "x", "verify") },
 		"reads to delete":   func(tx *Tx) error { _, err := tx.Roles.DeleteRest(t.Context(), "x", 1); return err },
 		"counts by reading": func(tx *Tx) error { _, err := tx.Audit.Count(t.Context(), "x"); return err },
 	} {
