@@ -119,6 +119,8 @@ const (
 
 // The values of the list gen.AuthEventKind.
 const (
+	EventKeyAdopt       = gen.AuthEventKindKeyAdopt
+	EventKeyCreate      = gen.AuthEventKindKeyCreate
 	EventPasswordChange = gen.AuthEventKindPasswordChange
 	EventPasswordRefuse = gen.AuthEventKindPasswordRefuse
 	EventPasswordReset  = gen.AuthEventKindPasswordReset

@@ -93,6 +93,8 @@ func (e AuditAction) Valid() bool {
 
 // Defines values for AuthEventKind.
 const (
+	AuthEventKindKeyAdopt       AuthEventKind = "key.adopt"
+	AuthEventKindKeyCreate      AuthEventKind = "key.create"
 	AuthEventKindPasswordChange AuthEventKind = "password.change"
 	AuthEventKindPasswordRefuse AuthEventKind = "password.refuse"
 	AuthEventKindPasswordReset  AuthEventKind = "password.reset"
@@ -105,6 +107,10 @@ const (
 // Valid indicates whether the value is a known member of the AuthEventKind enum.
 func (e AuthEventKind) Valid() bool {
 	switch e {
+	case AuthEventKindKeyAdopt:
+		return true
+	case AuthEventKindKeyCreate:
+		return true
 	case AuthEventKindPasswordChange:
 		return true
 	case AuthEventKindPasswordRefuse:
@@ -611,7 +617,8 @@ type AuthEvent struct {
 	// Kind What was done. `session.open`: somebody signed in, with the password or a mailed code; `session.grant`: the operator of
 	// the backend has made a session; `session.refuse`: a password or a code was wrong; `session.end`: a session was
 	// ended, by its id in `target`, or without one all others; `password.change`, `password.reset`: with the present one, or
-	// by a mailed code; `password.refuse`: a change, with a wrong one. This list only grows.
+	// by a mailed code; `password.refuse`: a change, with a wrong one; `key.create`, `key.adopt`: the account vouches for an
+	// API key from then on, by its id in `target`. This list only grows.
 	Kind AuthEventKind `json:"kind"`
 
 	// At RFC 3339 in UTC with milliseconds.
@@ -643,7 +650,8 @@ type AuthEvent struct {
 // AuthEventKind What was done. `session.open`: somebody signed in, with the password or a mailed code; `session.grant`: the operator of
 // the backend has made a session; `session.refuse`: a password or a code was wrong; `session.end`: a session was
 // ended, by its id in `target`, or without one all others; `password.change`, `password.reset`: with the present one, or
-// by a mailed code; `password.refuse`: a change, with a wrong one. This list only grows.
+// by a mailed code; `password.refuse`: a change, with a wrong one; `key.create`, `key.adopt`: the account vouches for an
+// API key from then on, by its id in `target`. This list only grows.
 type AuthEventKind string
 
 // AuthEventListResponse A page of the trail of an account.

@@ -36,11 +36,6 @@ func (keyMail) Kind() string { return "key_mail" }
 // InsertOpts is how the job is run.
 func (keyMail) InsertOpts() river.InsertOpts { return river.InsertOpts{MaxAttempts: mailTries} }
 
-// keyMailOf is the mail about a key that the caller has just made or adopted.
-func keyMailOf(s standing, key gen.APIKey, done keyDeed) keyMail {
-	return keyMail{Account: s.actor.account, Community: s.Name, Key: key.Name, At: key.UpdatedAt, Done: done}
-}
-
 type keyMailWorker struct {
 	river.WorkerDefaults[keyMail]
 	*core

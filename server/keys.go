@@ -50,7 +50,7 @@ func (h keys) CreateAPIKey(ctx context.Context, r stub.CreateAPIKeyRequestObject
 		if err := record(ctx, h.core, tx, s.ID, key.ID, nil, &key); err != nil {
 			return body, err
 		}
-		if err := tx.Jobs.Insert(ctx, keyMailOf(s, key, keyMade)); err != nil {
+		if err := h.vouched(ctx, tx, s, key, keyMade); err != nil {
 			return body, err
 		}
 		key.Key = secret // here, and never again
@@ -69,6 +69,7 @@ func (h keys) UpdateAPIKey(ctx context.Context, r stub.UpdateAPIKeyRequestObject
 			return answer, err
 		}
 		key, now := before, h.now()
+		key.UpdatedAt = gen.Time{Time: now}
 		if r.Body.Name != nil {
 			key.Name = *r.Body.Name
 		}
@@ -83,11 +84,10 @@ func (h keys) UpdateAPIKey(ctx context.Context, r stub.UpdateAPIKeyRequestObject
 		}
 		if valueOf(r.Body.Adopt) && !(key.IsTrusted && int64(key.UserID) == s.actor.account) {
 			key.UserID, key.IsTrusted = int32(s.actor.account), true // they may make keys, else they could not be here
-			if err := tx.Jobs.Insert(ctx, keyMailOf(s, key, keyAdopted)); err != nil {
+			if err := h.vouched(ctx, tx, s, key, keyAdopted); err != nil {
 				return answer, err
 			}
 		}
-		key.UpdatedAt = gen.Time{Time: now}
 		if err := tx.Keys.Update(ctx, key); err != nil {
 			return answer, err
 		}
@@ -114,6 +114,15 @@ func (h keys) GetAPIKeyInfo(ctx context.Context, _ stub.GetAPIKeyInfoRequestObje
 	return stub.GetAPIKeyInfo200JSONResponse{
 		Meta: application(http.StatusOK), Message: "Read API key success.", Data: *actorFrom(ctx).key,
 	}, nil
+}
+
+// vouched is the step that tells the caller that they vouch for a key from now on: by mail, and in the trail of their account.
+func (h keys) vouched(ctx context.Context, tx *store.Tx, s standing, key gen.APIKey, done keyDeed) error {
+	kind := map[keyDeed]gen.AuthEventKind{keyMade: gen.AuthEventKindKeyCreate, keyAdopted: gen.AuthEventKindKeyAdopt}[done]
+	if err := h.trailOwn(ctx, tx, kind, key.ID); err != nil {
+		return err
+	}
+	return tx.Jobs.Insert(ctx, keyMail{Account: s.actor.account, Community: s.Name, Key: key.Name, At: key.UpdatedAt, Done: done})
 }
 
 // manageable finds a key that the caller may change, and how they stand in its community.

@@ -133,6 +133,20 @@ func TestWhoMakesOrAdoptsAKeyGetsAMail(t *testing.T) {
 		send(c.h, again)
 		do[gen.APIKeyResponse](t, c.h, "PUT", c.keys("/"+made.ID), c.ben, map[string]any{"adopt": true}) // as it is already
 		do[gen.APIKeyResponse](t, c.h, "PUT", c.keys("/"+made.ID), c.owner, map[string]any{"adopt": true})
+		for token, kind := range map[string]gen.AuthEventKind{c.ben: gen.AuthEventKindKeyCreate, c.owner: gen.AuthEventKindKeyAdopt} {
+			found := 0
+			for _, event := range do[gen.AuthEventListResponse](t, c.h, "GET", "/auth/events", token, nil).Body {
+				if target, _ := event.Target.Get(); target == made.ID {
+					found++
+					if event.Kind != kind {
+						t.Errorf("got %s in the trail of the account, want %s", event.Kind, kind)
+					}
+				}
+			}
+			if found != 1 {
+				t.Errorf("%d entries about the key, want one %s", found, kind)
+			}
+		}
 		for email, deed := range map[string]string{"ben@example.com": "made", "owner@example.com": "adopted"} {
 			var found []mailFile
 			for deadline := time.Now().Add(10 * time.Second); len(found) == 0 && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {

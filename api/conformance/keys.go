@@ -202,6 +202,17 @@ var keys = []testCase{
 		isGood(true)
 	}},
 
+	{"KEYS-EVENTS-01", "createApiKey updateApiKey listAuthEvents roles auth", "who makes or adopts a key finds it in the trail of their account", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		s.a.appoints(club, s.b.joins(club), 50, "server_administrator")
+		made := s.b.post(club.keysPath(""), object{"name": "shop", "permissions": []string{"channels"}}).expect(201).text("/data/_id")
+		s.a.put(club.keysPath("/"+made), object{"adopt": true}).expect(200)
+		for kind, who := range map[string]caller{"key.create": s.b, "key.adopt": s.a} {
+			trail := who.get("/auth/events?limit=100").expect(200)
+			trail.is(trail.find("/body", "target", made)+"/kind", kind)
+		}
+	}},
+
 	// -------------------------------------------------------------------------------------------------- what it opens
 
 	{"KEYS-INFO-01", "getApiKeyInfo channels", "a key without any permission knows who it is", func(s *session) {

@@ -3,7 +3,7 @@
 -- Who has deleted a server, and when. It is there for as long as the audit trail of the server is.
 CREATE TABLE deletions (
     server_id TEXT    NOT NULL PRIMARY KEY,
-    account   INTEGER NOT NULL REFERENCES accounts,
+    account   INTEGER NOT NULL,
     at        BIGINT  NOT NULL
 );
 CREATE INDEX deletions_by_time ON deletions (at);
