@@ -37,9 +37,10 @@ type AuthService struct {
 	api *gen.Client
 }
 
-// Register makes an account, and a code of six digits is mailed to its address, good for 15 minutes and five tries. The
-// account cannot sign in before VerifyEmail. It fails with [ErrConflict] if the address or the user name is taken, and
-// with [ErrInvalidRequest] if a part of the input is not as it must be.
+// Register registers an address, and a code of six digits is mailed to it, good for 15 minutes and five tries. Nobody can sign
+// in before VerifyEmail, and until then another registration of the address replaces this one. It fails with [ErrConflict] if
+// an account has the address or somebody the user name, and with [ErrInvalidRequest] if a part of the input is not as it must
+// be.
 //
 // For everybody, without a credential.
 func (s *AuthService) Register(ctx context.Context, in AccountCreate, opts ...CreateOption) (*Account, error) {
@@ -50,12 +51,27 @@ func (s *AuthService) Register(ctx context.Context, in AccountCreate, opts ...Cr
 	return one[Account](making.note(s.api.RegisterAccount(ctx, nil, full(in), making.edits...)))
 }
 
+// A VerifyOption says more about a verification: it is the last argument of [AuthService.VerifyEmail].
+type VerifyOption func(*gen.EmailVerification)
+
+// Password is the one that was registered with the address. It becomes the account's only if it is given, or if VerifyEmail is
+// called from the network from which Register was: anybody may have registered the address, with a password of their own.
+func Password(registered string) VerifyOption {
+	return func(v *gen.EmailVerification) { v.Password = registered }
+}
+
 // VerifyEmail proves with the code that was mailed to it that an address is the account's, and signs in. It fails with
-// [ErrInvalidRequest] and the field /code if the code is wrong, was used or has expired, or if there is no such account.
+// [ErrInvalidRequest] and the field /code if the code is wrong, was used or has expired, or if there is no such account, and
+// with the field /password if that is not the one that was registered. Give the [Password] if you have it: without one, the
+// account may begin with none.
 //
 // For everybody, without a credential.
-func (s *AuthService) VerifyEmail(ctx context.Context, email, code string) (*Session, error) {
-	return one[Session](s.api.VerifyEmail(ctx, gen.EmailVerification{Email: email, Code: code}))
+func (s *AuthService) VerifyEmail(ctx context.Context, email, code string, opts ...VerifyOption) (*Session, error) {
+	in := gen.EmailVerification{Email: email, Code: code}
+	for _, opt := range opts {
+		opt(&in)
+	}
+	return one[Session](s.api.VerifyEmail(ctx, in))
 }
 
 // LogIn opens a session of 30 days; see [Client.WithToken]. It fails with [ErrUnauthenticated] if the password is wrong

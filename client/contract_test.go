@@ -68,8 +68,10 @@ var calls = []struct {
 		},
 	},
 	{
-		"verifyEmail", "POST /auth/verify-email", `{"email":"vera@example.com","code":"493027"}`,
-		func(c caller) (any, error) { return c.Auth.VerifyEmail(c.ctx, "vera@example.com", "493027") },
+		"verifyEmail", "POST /auth/verify-email", `{"email":"vera@example.com","code":"493027","password":"a long passphrase"}`,
+		func(c caller) (any, error) {
+			return c.Auth.VerifyEmail(c.ctx, "vera@example.com", "493027", client.Password("a long passphrase"))
+		},
 	},
 	{
 		"logIn", "POST /auth/login", `{"email":"vera@example.com","password":"a <\"long\"> passphrase"}`,

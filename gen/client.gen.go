@@ -203,8 +203,12 @@ type ClientInterface interface {
 
 	// ForgotPasswordWithBody Ask for a password reset
 	//
-	// Mails a code with which the password can be set anew, good for 15 minutes and five tries, if the address belongs to an
-	// account. The answer is the same in every case.
+	// Mails a code with which the password can be set anew, good for 15 minutes, if the address belongs to an account or was
+	// registered. The answer is the same in every case.
+	//
+	// A network may try a code five times; how often all networks together may is bounded, too, except for the one that has
+	// asked for it and those where the account was signed in to before. Likewise, so many codes are mailed to each network
+	// that asks and to all strangers together: nobody can be flooded, and nobody uses up what is left for the owner.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -213,8 +217,12 @@ type ClientInterface interface {
 
 	// ForgotPassword Ask for a password reset
 	//
-	// Mails a code with which the password can be set anew, good for 15 minutes and five tries, if the address belongs to an
-	// account. The answer is the same in every case.
+	// Mails a code with which the password can be set anew, good for 15 minutes, if the address belongs to an account or was
+	// registered. The answer is the same in every case.
+	//
+	// A network may try a code five times; how often all networks together may is bounded, too, except for the one that has
+	// asked for it and those where the account was signed in to before. Likewise, so many codes are mailed to each network
+	// that asks and to all strangers together: nobody can be flooded, and nobody uses up what is left for the owner.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -226,6 +234,9 @@ type ClientInterface interface {
 	// Opens a session of 30 days. A wrong password and an unknown address get the same answer in the same time. An account
 	// whose address is not verified yet answers 403 with the code `email_unverified`.
 	//
+	// Tries are counted by account and network. What others try never keeps the owner out of an account from a network where
+	// it was signed in to before.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /auth/login (the `LogIn` operationId).
@@ -235,6 +246,9 @@ type ClientInterface interface {
 	//
 	// Opens a session of 30 days. A wrong password and an unknown address get the same answer in the same time. An account
 	// whose address is not verified yet answers 403 with the code `email_unverified`.
+	//
+	// Tries are counted by account and network. What others try never keeps the owner out of an account from a network where
+	// it was signed in to before.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -257,8 +271,12 @@ type ClientInterface interface {
 
 	// RegisterAccountWithBody Register an account
 	//
-	// Makes an account and mails a code of six digits to its address, good for 15 minutes and five tries. Nobody can sign
-	// in before the address was verified with it. An address or a user name that is taken is a conflict.
+	// Registers an address and mails a code of six digits to it, good for 15 minutes and five tries. Nobody can sign in
+	// before the address was verified with it. An address or a user name that an account has is a conflict.
+	//
+	// Until it is verified, an address is nobody's: a new registration replaces the one before, with its user name, its
+	// password and its code. A registration that is not verified ends after 24 hours. Until then nobody else gets its user
+	// name. While too many codes are asked for an address, registering it fails, and replaces nothing.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -267,8 +285,12 @@ type ClientInterface interface {
 
 	// RegisterAccount Register an account
 	//
-	// Makes an account and mails a code of six digits to its address, good for 15 minutes and five tries. Nobody can sign
-	// in before the address was verified with it. An address or a user name that is taken is a conflict.
+	// Registers an address and mails a code of six digits to it, good for 15 minutes and five tries. Nobody can sign in
+	// before the address was verified with it. An address or a user name that an account has is a conflict.
+	//
+	// Until it is verified, an address is nobody's: a new registration replaces the one before, with its user name, its
+	// password and its code. A registration that is not verified ends after 24 hours. Until then nobody else gets its user
+	// name. While too many codes are asked for an address, registering it fails, and replaces nothing.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -277,8 +299,9 @@ type ClientInterface interface {
 
 	// ResendCodeWithBody Mail the verification code again
 	//
-	// Mails a new code if the address belongs to an account that is not verified; the earlier code ends when that is
-	// mailed. The answer is the same in every case, so that nobody learns who has an account.
+	// Mails a new code if the address was registered and is not verified; the earlier code ends when that is mailed. It
+	// verifies the registration that there was when it was asked for. The answer is the same in every case, so that nobody
+	// learns who has an account. How many codes are mailed is limited as by `/auth/forgot-password`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -287,8 +310,9 @@ type ClientInterface interface {
 
 	// ResendCode Mail the verification code again
 	//
-	// Mails a new code if the address belongs to an account that is not verified; the earlier code ends when that is
-	// mailed. The answer is the same in every case, so that nobody learns who has an account.
+	// Mails a new code if the address was registered and is not verified; the earlier code ends when that is mailed. It
+	// verifies the registration that there was when it was asked for. The answer is the same in every case, so that nobody
+	// learns who has an account. How many codes are mailed is limited as by `/auth/forgot-password`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -298,7 +322,7 @@ type ClientInterface interface {
 	// ResetPasswordWithBody Set a new password
 	//
 	// Sets the password with the code that was mailed for it, and signs in. Every other session of the account ends. As the
-	// code has reached the address, the address is verified by it.
+	// code has reached the address, the address is verified by it; whatever password was registered with it is gone.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -308,7 +332,7 @@ type ClientInterface interface {
 	// ResetPassword Set a new password
 	//
 	// Sets the password with the code that was mailed for it, and signs in. Every other session of the account ends. As the
-	// code has reached the address, the address is verified by it.
+	// code has reached the address, the address is verified by it; whatever password was registered with it is gone.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -339,8 +363,14 @@ type ClientInterface interface {
 
 	// VerifyEmailWithBody Verify an e-mail address
 	//
-	// Verifies the address of an account with the code that was mailed to it, and signs in. A code works once. A wrong, used
-	// or expired code answers 400 with the pointer `/code`, also where there is no such account.
+	// Verifies the address of a registration with the code that was mailed for it, and signs in. A code works once, and for no
+	// other registration. A wrong, used or expired code answers 400 with the pointer `/code`, also where there is no such
+	// account.
+	//
+	// Somebody else may have registered the address, with a password of their own. So the password that was registered is that
+	// of the account only if it is given here, too, or if this is sent from the network that has registered. Otherwise the
+	// account begins without a password, and gets one with `/auth/forgot-password`. A password that is not what was registered
+	// answers 400 with the pointer `/password`; the code is still good then.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -349,8 +379,14 @@ type ClientInterface interface {
 
 	// VerifyEmail Verify an e-mail address
 	//
-	// Verifies the address of an account with the code that was mailed to it, and signs in. A code works once. A wrong, used
-	// or expired code answers 400 with the pointer `/code`, also where there is no such account.
+	// Verifies the address of a registration with the code that was mailed for it, and signs in. A code works once, and for no
+	// other registration. A wrong, used or expired code answers 400 with the pointer `/code`, also where there is no such
+	// account.
+	//
+	// Somebody else may have registered the address, with a password of their own. So the password that was registered is that
+	// of the account only if it is given here, too, or if this is sent from the network that has registered. Otherwise the
+	// account begins without a password, and gets one with `/auth/forgot-password`. A password that is not what was registered
+	// answers 400 with the pointer `/password`; the code is still good then.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1032,8 +1068,12 @@ func (c *Client) ListAuthEvents(ctx context.Context, params *ListAuthEventsParam
 
 // ForgotPasswordWithBody Ask for a password reset
 //
-// Mails a code with which the password can be set anew, good for 15 minutes and five tries, if the address belongs to an
-// account. The answer is the same in every case.
+// Mails a code with which the password can be set anew, good for 15 minutes, if the address belongs to an account or was
+// registered. The answer is the same in every case.
+//
+// A network may try a code five times; how often all networks together may is bounded, too, except for the one that has
+// asked for it and those where the account was signed in to before. Likewise, so many codes are mailed to each network
+// that asks and to all strangers together: nobody can be flooded, and nobody uses up what is left for the owner.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1052,8 +1092,12 @@ func (c *Client) ForgotPasswordWithBody(ctx context.Context, contentType string,
 
 // ForgotPassword Ask for a password reset
 //
-// Mails a code with which the password can be set anew, good for 15 minutes and five tries, if the address belongs to an
-// account. The answer is the same in every case.
+// Mails a code with which the password can be set anew, good for 15 minutes, if the address belongs to an account or was
+// registered. The answer is the same in every case.
+//
+// A network may try a code five times; how often all networks together may is bounded, too, except for the one that has
+// asked for it and those where the account was signed in to before. Likewise, so many codes are mailed to each network
+// that asks and to all strangers together: nobody can be flooded, and nobody uses up what is left for the owner.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1075,6 +1119,9 @@ func (c *Client) ForgotPassword(ctx context.Context, body ForgotPasswordJSONRequ
 // Opens a session of 30 days. A wrong password and an unknown address get the same answer in the same time. An account
 // whose address is not verified yet answers 403 with the code `email_unverified`.
 //
+// Tries are counted by account and network. What others try never keeps the owner out of an account from a network where
+// it was signed in to before.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /auth/login (the `LogIn` operationId).
@@ -1094,6 +1141,9 @@ func (c *Client) LogInWithBody(ctx context.Context, contentType string, body io.
 //
 // Opens a session of 30 days. A wrong password and an unknown address get the same answer in the same time. An account
 // whose address is not verified yet answers 403 with the code `email_unverified`.
+//
+// Tries are counted by account and network. What others try never keeps the owner out of an account from a network where
+// it was signed in to before.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1146,8 +1196,12 @@ func (c *Client) GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*htt
 
 // RegisterAccountWithBody Register an account
 //
-// Makes an account and mails a code of six digits to its address, good for 15 minutes and five tries. Nobody can sign
-// in before the address was verified with it. An address or a user name that is taken is a conflict.
+// Registers an address and mails a code of six digits to it, good for 15 minutes and five tries. Nobody can sign in
+// before the address was verified with it. An address or a user name that an account has is a conflict.
+//
+// Until it is verified, an address is nobody's: a new registration replaces the one before, with its user name, its
+// password and its code. A registration that is not verified ends after 24 hours. Until then nobody else gets its user
+// name. While too many codes are asked for an address, registering it fails, and replaces nothing.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1166,8 +1220,12 @@ func (c *Client) RegisterAccountWithBody(ctx context.Context, params *RegisterAc
 
 // RegisterAccount Register an account
 //
-// Makes an account and mails a code of six digits to its address, good for 15 minutes and five tries. Nobody can sign
-// in before the address was verified with it. An address or a user name that is taken is a conflict.
+// Registers an address and mails a code of six digits to it, good for 15 minutes and five tries. Nobody can sign in
+// before the address was verified with it. An address or a user name that an account has is a conflict.
+//
+// Until it is verified, an address is nobody's: a new registration replaces the one before, with its user name, its
+// password and its code. A registration that is not verified ends after 24 hours. Until then nobody else gets its user
+// name. While too many codes are asked for an address, registering it fails, and replaces nothing.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1186,8 +1244,9 @@ func (c *Client) RegisterAccount(ctx context.Context, params *RegisterAccountPar
 
 // ResendCodeWithBody Mail the verification code again
 //
-// Mails a new code if the address belongs to an account that is not verified; the earlier code ends when that is
-// mailed. The answer is the same in every case, so that nobody learns who has an account.
+// Mails a new code if the address was registered and is not verified; the earlier code ends when that is mailed. It
+// verifies the registration that there was when it was asked for. The answer is the same in every case, so that nobody
+// learns who has an account. How many codes are mailed is limited as by `/auth/forgot-password`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1206,8 +1265,9 @@ func (c *Client) ResendCodeWithBody(ctx context.Context, contentType string, bod
 
 // ResendCode Mail the verification code again
 //
-// Mails a new code if the address belongs to an account that is not verified; the earlier code ends when that is
-// mailed. The answer is the same in every case, so that nobody learns who has an account.
+// Mails a new code if the address was registered and is not verified; the earlier code ends when that is mailed. It
+// verifies the registration that there was when it was asked for. The answer is the same in every case, so that nobody
+// learns who has an account. How many codes are mailed is limited as by `/auth/forgot-password`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1227,7 +1287,7 @@ func (c *Client) ResendCode(ctx context.Context, body ResendCodeJSONRequestBody,
 // ResetPasswordWithBody Set a new password
 //
 // Sets the password with the code that was mailed for it, and signs in. Every other session of the account ends. As the
-// code has reached the address, the address is verified by it.
+// code has reached the address, the address is verified by it; whatever password was registered with it is gone.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1247,7 +1307,7 @@ func (c *Client) ResetPasswordWithBody(ctx context.Context, contentType string, 
 // ResetPassword Set a new password
 //
 // Sets the password with the code that was mailed for it, and signs in. Every other session of the account ends. As the
-// code has reached the address, the address is verified by it.
+// code has reached the address, the address is verified by it; whatever password was registered with it is gone.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1318,8 +1378,14 @@ func (c *Client) DeleteSession(ctx context.Context, sessionID SessionID, reqEdit
 
 // VerifyEmailWithBody Verify an e-mail address
 //
-// Verifies the address of an account with the code that was mailed to it, and signs in. A code works once. A wrong, used
-// or expired code answers 400 with the pointer `/code`, also where there is no such account.
+// Verifies the address of a registration with the code that was mailed for it, and signs in. A code works once, and for no
+// other registration. A wrong, used or expired code answers 400 with the pointer `/code`, also where there is no such
+// account.
+//
+// Somebody else may have registered the address, with a password of their own. So the password that was registered is that
+// of the account only if it is given here, too, or if this is sent from the network that has registered. Otherwise the
+// account begins without a password, and gets one with `/auth/forgot-password`. A password that is not what was registered
+// answers 400 with the pointer `/password`; the code is still good then.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1338,8 +1404,14 @@ func (c *Client) VerifyEmailWithBody(ctx context.Context, contentType string, bo
 
 // VerifyEmail Verify an e-mail address
 //
-// Verifies the address of an account with the code that was mailed to it, and signs in. A code works once. A wrong, used
-// or expired code answers 400 with the pointer `/code`, also where there is no such account.
+// Verifies the address of a registration with the code that was mailed for it, and signs in. A code works once, and for no
+// other registration. A wrong, used or expired code answers 400 with the pointer `/code`, also where there is no such
+// account.
+//
+// Somebody else may have registered the address, with a password of their own. So the password that was registered is that
+// of the account only if it is given here, too, or if this is sent from the network that has registered. Otherwise the
+// account begins without a password, and gets one with `/auth/forgot-password`. A password that is not what was registered
+// answers 400 with the pointer `/password`; the code is still good then.
 //
 // Takes a body of the `application/json` content type.
 //

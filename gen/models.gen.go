@@ -1006,13 +1006,16 @@ type EmailOnly struct {
 	Email EmailAddress `json:"email"`
 }
 
-// EmailVerification An address, and the code that was mailed to it.
+// EmailVerification An address, the code that was mailed to it, and the password that was registered with it.
 type EmailVerification struct {
 	// Email An e-mail address. Upper and lower case are the same.
 	Email EmailAddress `json:"email"`
 
 	// Code The code of six digits that was mailed.
 	Code EmailCode `json:"code"`
+
+	// Password The password that was registered. It need not be given where the registration came from the same network.
+	Password string `json:"password,omitempty,omitzero"`
 }
 
 // EmptyResponse Done, and nothing to show.

@@ -17,6 +17,10 @@ import (
 const (
 	sessionLife = 30 * 24 * time.Hour
 	firstOwner  = "owner@rejoin.local"
+	// How often strangers together may guess the password of an account. It slows down those who have many networks, and does
+	// not count where the account was signed in to before.
+	guessesAtOnce = 100
+	guessesEvery  = 10 * time.Second
 )
 
 // Token returns a new session token of the account with an e-mail address, and whether it has made the account because
@@ -58,7 +62,10 @@ func (k *core) signIn(ctx context.Context, tx *store.Tx, email string) (session 
 	if isNew {
 		account = k.newAccount(email, "", "")
 		account.Verified = true
-		err = tx.Auth.InsertAccount(ctx, &account)
+		// Who runs commands vouches for the address, and not for what somebody may have registered with it.
+		if err = tx.Registrations.Delete(ctx, email); err == nil {
+			err = tx.Auth.InsertAccount(ctx, &account)
+		}
 	}
 	if err != nil {
 		return session, isNew, err
@@ -67,10 +74,13 @@ func (k *core) signIn(ctx context.Context, tx *store.Tx, email string) (session 
 	return session, isNew, err
 }
 
-// openSession makes a session. Nobody can read its token from the database afterwards.
+// openSession makes a session, and notes from where. Nobody can read its token from the database afterwards.
 func (k *core) openSession(ctx context.Context, tx *store.Tx, account store.Account) (gen.Session, error) {
 	token, err := k.newCredential()
 	if err != nil {
+		return gen.Session{}, err
+	}
+	if err := k.remember(ctx, tx, account.AccountNumber); err != nil {
 		return gen.Session{}, err
 	}
 	now := k.now()
@@ -123,18 +133,17 @@ func (h auth) RegisterAccount(ctx context.Context, r stub.RegisterAccountRequest
 	if err != nil {
 		return nil, err
 	}
-	email := strings.ToLower(r.Body.Email)
-	account := h.newAccount(email, r.Body.Username, r.Body.DisplayName)
-	account.FirstName, account.LastName, account.PasswordHash = r.Body.FirstName, r.Body.LastName, hash
+	registration := store.Registration{
+		Account: h.newAccount(strings.ToLower(r.Body.Email), r.Body.Username, r.Body.DisplayName), Network: networkHash(ctx),
+	}
+	registration.FirstName, registration.LastName, registration.PasswordHash = r.Body.FirstName, r.Body.LastName, hash
 	body, again, err := once(ctx, h.core, func(tx *store.Tx) (body gen.AccountResponse, err error) {
-		made, err := insertNew(ctx, tx, account)
+		made, err := h.putRegistration(ctx, tx, registration)
 		if err != nil {
 			return body, err
 		}
-		if err := mailCode(ctx, tx, email, verifyPurpose); err != nil {
-			return body, err
-		}
-		return gen.AccountResponse{Meta: system("Account has been registered successfully"), Body: made.Account}, nil
+		mail := codeMail{Email: made.Email, Purpose: verifyPurpose, Registration: made.ID, Counted: true}
+		return gen.AccountResponse{Meta: system("Account has been registered successfully"), Body: made.Account.Account}, mailCode(ctx, tx, mail)
 	})
 	if err != nil {
 		return nil, err
@@ -142,74 +151,132 @@ func (h auth) RegisterAccount(ctx context.Context, r stub.RegisterAccountRequest
 	return stub.RegisterAccount201JSONResponse{Body: body, Headers: stub.RegisterAccount201ResponseHeaders(again)}, nil
 }
 
-// insertNew is the step that adds an account whose address and user name nobody has, and returns it with its number.
-func insertNew(ctx context.Context, tx *store.Tx, account store.Account) (store.Account, error) {
-	switch _, err := tx.Auth.GetAccountByEmail(ctx, account.Email); {
-	case err == nil:
-		return account, contract.Conflict("This e-mail address has an account already", "the email is taken")
-	case !errors.Is(err, store.ErrNotFound):
-		return account, err
+// putRegistration is the step that registers an address and a user name that no account has, instead of an earlier
+// registration of the address, whose code ends, and returns it with its number. It counts the mail that must follow: without
+// one, the earlier registration had better stay.
+func (k *core) putRegistration(ctx context.Context, tx *store.Tx, r store.Registration) (store.Registration, error) {
+	if err := k.checkFree(ctx, tx, r.Account); err != nil {
+		return r, err
 	}
-	if username, given := account.Username.Get(); given {
-		taken, err := tx.Auth.AnyAccountNamed(ctx, username)
-		if err != nil {
-			return account, err
-		}
-		if taken {
-			return account, contract.Conflict("This user name is taken", "the username is taken")
-		}
+	err := tx.Registrations.Put(ctx, &r)
+	if err != nil {
+		return r, err
 	}
-	err := tx.Auth.InsertAccount(ctx, &account)
-	return account, err
+	wait, err := k.countMail(ctx, tx, r.AccountNumber, verifyPurpose, r.Network)
+	if err == nil && wait > 0 {
+		err = contract.RateLimited(wait)
+	}
+	if err == nil {
+		err = tx.Codes.End(ctx, r.AccountNumber, string(verifyPurpose))
+	}
+	return r, err
 }
 
+// checkFree is the step that refuses an address or a user name that somebody has. A registration has its user name, and its
+// address only until the next one.
+func (k *core) checkFree(ctx context.Context, tx *store.Tx, account store.Account) error {
+	switch _, err := tx.Auth.GetAccountByEmail(ctx, account.Email); {
+	case err == nil:
+		return contract.Conflict("This e-mail address has an account already", "the email is taken")
+	case !errors.Is(err, store.ErrNotFound):
+		return err
+	}
+	username, given := account.Username.Get()
+	if !given {
+		return nil
+	}
+	taken, err := tx.Auth.AnyAccountNamed(ctx, username)
+	if err != nil {
+		return err
+	}
+	other, err := tx.Registrations.GetByName(ctx, username, k.now())
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if taken || err == nil && other.Email != account.Email {
+		return contract.Conflict("This user name is taken", "the username is taken")
+	}
+	return nil
+}
+
+// VerifyEmail makes an account of a registration. Whoever has the code has the address, but need not have registered it:
+// somebody else may have, with a password of their own. So the password stands only if whoever verifies knows it, or comes
+// from where it was registered.
 func (h auth) VerifyEmail(ctx context.Context, r stub.VerifyEmailRequestObject) (stub.VerifyEmailResponseObject, error) {
-	session, err := h.signInByCode(ctx, r.Body.Email, verifyPurpose, r.Body.Code, func(tx *store.Tx, account store.Account) (gen.Session, error) {
-		account.Verified = true
-		if err := tx.Auth.UpdateVerified(ctx, account.AccountNumber); err != nil {
-			return gen.Session{}, err
+	proof := func(code triedCode) (passwordHash string, err error) {
+		if r.Body.Password == "" {
+			if code.holder.Network == networkHash(ctx) {
+				passwordHash = code.holder.PasswordHash
+			}
+			return passwordHash, nil
 		}
-		return h.openSession(ctx, tx, account)
-	})
+		right, err := h.passwords.Matches(ctx, callerFrom(ctx, true), r.Body.Password, code.holder.PasswordHash)
+		if err == nil && !right {
+			err = contract.Invalid(contract.Field("/password", gen.FieldCodeNotAllowed, "is not what was registered"))
+		}
+		return code.holder.PasswordHash, err
+	}
+	session, err := h.signInByCode(ctx, r.Body.Email, verifyPurpose, r.Body.Code, proof)
 	if err != nil {
 		return nil, err
 	}
 	return stub.VerifyEmail200JSONResponse{Meta: system("Email has been verified successfully"), Body: session}, nil
 }
 
-// signInByCode opens a session for who has the code that was mailed to an address. A wrong code is committed like a right
-// one: it has counted.
+// signInByCode opens a session for who has the code that was mailed to an address, and sets the password that follows from a
+// code that was right. A wrong code is committed like a right one: it has counted. The password is found between two
+// transactions, because that takes long.
 func (h auth) signInByCode(ctx context.Context, email string, of purpose, code string,
-	open func(*store.Tx, store.Account) (gen.Session, error)) (gen.Session, error) {
-	session, err := inTx(ctx, h.core, func(tx *store.Tx) (*gen.Session, error) {
-		account, right, err := h.spendCode(ctx, tx, strings.ToLower(email), of, code)
-		if err != nil || !right {
-			return nil, err
-		}
-		session, err := open(tx, account)
-		return &session, err
+	passwordFor func(triedCode) (hash string, err error)) (session gen.Session, err error) {
+	tried, err := inTx(ctx, h.core, func(tx *store.Tx) (triedCode, error) {
+		return h.tryCode(ctx, tx, strings.ToLower(email), of, code)
 	})
-	switch {
-	case err != nil:
-		return gen.Session{}, err
-	case session == nil:
-		return gen.Session{}, wrongCode()
+	if err != nil {
+		return session, err
 	}
-	return *session, nil
+	if !tried.right {
+		h.refused(ctx, tried.holder.Account, gen.AuthEventKindSessionRefuse)
+		return session, wrongCode()
+	}
+	hash, err := passwordFor(tried)
+	if err != nil {
+		return session, err
+	}
+	return inTx(ctx, h.core, func(tx *store.Tx) (session gen.Session, err error) {
+		holder, err := h.spend(ctx, tx, tried)
+		if err != nil {
+			return session, err
+		}
+		account, err := h.replacePassword(ctx, tx, holder, hash)
+		if err != nil {
+			return session, err
+		}
+		return h.openSession(ctx, tx, account)
+	})
 }
 
 func (h auth) LogIn(ctx context.Context, r stub.LogInRequestObject) (stub.LogInResponseObject, error) {
-	account, err := h.store.Auth.GetAccountByEmail(ctx, strings.ToLower(r.Body.Email))
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+	email := strings.ToLower(r.Body.Email)
+	account, err := h.holderOf(ctx, h.store.Queries, email)
+	if err != nil {
 		return nil, err
 	}
+	known, err := isKnown(ctx, h.store.Queries, account.AccountNumber)
+	if err != nil {
+		return nil, err
+	}
+	if !known {
+		if wait := h.guesses.Take(email, h.now()); wait > 0 {
+			return nil, contract.RateLimited(wait)
+		}
+	}
 	// Also without an account: the answer must take as long.
-	right, err := h.passwords.Matches(ctx, callerFrom(ctx, false), r.Body.Password, account.PasswordHash)
+	right, err := h.passwords.Matches(ctx, callerFrom(ctx, known), r.Body.Password, account.PasswordHash)
 	if err != nil {
 		return nil, err
 	}
 	if !right {
-		h.refused(ctx, account, gen.AuthEventKindSessionRefuse)
+		h.refused(ctx, account.Account, gen.AuthEventKindSessionRefuse)
 		return nil, wrongPassword()
 	}
 	if !account.Verified {
@@ -236,27 +303,32 @@ func wrongPassword() *contract.Error {
 }
 
 func (h auth) ResendCode(ctx context.Context, r stub.ResendCodeRequestObject) (stub.ResendCodeResponseObject, error) {
-	return inTx(ctx, h.core, func(tx *store.Tx) (stub.ResendCode200JSONResponse, error) {
-		return stub.ResendCode200JSONResponse{Meta: system(codeOnItsWay)}, mailCode(ctx, tx, strings.ToLower(r.Body.Email), verifyPurpose)
+	email := strings.ToLower(r.Body.Email)
+	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.ResendCode200JSONResponse, err error) {
+		registration, err := tx.Registrations.Get(ctx, email, h.now())
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return answer, err
+		}
+		answer.Meta = system(codeOnItsWay)
+		return answer, mailCode(ctx, tx, codeMail{Email: email, Purpose: verifyPurpose, Registration: registration.ID})
 	})
 }
 
 func (h auth) ForgotPassword(ctx context.Context, r stub.ForgotPasswordRequestObject) (stub.ForgotPasswordResponseObject, error) {
-	return inTx(ctx, h.core, func(tx *store.Tx) (stub.ForgotPassword200JSONResponse, error) {
-		return stub.ForgotPassword200JSONResponse{Meta: system(codeOnItsWay)}, mailCode(ctx, tx, strings.ToLower(r.Body.Email), resetPurpose)
+	email := strings.ToLower(r.Body.Email)
+	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.ForgotPassword200JSONResponse, err error) {
+		answer.Meta = system(codeOnItsWay)
+		return answer, mailCode(ctx, tx, codeMail{Email: email, Purpose: resetPurpose})
 	})
 }
 
 // codeOnItsWay is said whether or not there is such an account.
 const codeOnItsWay = "If the account exists, a code is on its way"
 
+// ResetPassword hashes the password only for who has the code: a guess costs next to nothing.
 func (h auth) ResetPassword(ctx context.Context, r stub.ResetPasswordRequestObject) (stub.ResetPasswordResponseObject, error) {
-	hash, err := h.passwords.Hash(ctx, callerFrom(ctx, false), r.Body.Password)
-	if err != nil {
-		return nil, err
-	}
-	session, err := h.signInByCode(ctx, r.Body.Email, resetPurpose, r.Body.Code, func(tx *store.Tx, account store.Account) (gen.Session, error) {
-		return h.replacePassword(ctx, tx, account, hash)
+	session, err := h.signInByCode(ctx, r.Body.Email, resetPurpose, r.Body.Code, func(triedCode) (string, error) {
+		return h.passwords.Hash(ctx, callerFrom(ctx, true), r.Body.Password)
 	})
 	if err != nil {
 		return nil, err
@@ -264,27 +336,37 @@ func (h auth) ResetPassword(ctx context.Context, r stub.ResetPasswordRequestObje
 	return stub.ResetPassword200JSONResponse{Meta: system("Password has been reset successfully"), Body: session}, nil
 }
 
-// replacePassword is the step that sets the password of an account whose address has just been proved, ends all its
-// sessions and opens a new one.
-func (k *core) replacePassword(ctx context.Context, tx *store.Tx, account store.Account, hash string) (gen.Session, error) {
-	account.Verified = true
+// replacePassword is the step that sets the password of who has just proved an address - none if the hash is empty - and ends
+// all their sessions. A registration becomes an account by it.
+func (k *core) replacePassword(ctx context.Context, tx *store.Tx, holder store.Registration, hash string) (store.Account, error) {
+	account := holder.Account
+	account.PasswordHash = hash
+	if !account.Verified {
+		account.Verified = true
+		return account, k.makeAccount(ctx, tx, account)
+	}
 	err := tx.Auth.UpdatePassword(ctx, account.AccountNumber, hash)
-	if err == nil {
-		err = tx.Auth.UpdateVerified(ctx, account.AccountNumber)
-	}
-	if err == nil {
-		err = tx.Auth.EndCode(ctx, account.Email, string(verifyPurpose))
-	}
 	if err == nil {
 		err = tx.Auth.DeleteSessionsBut(ctx, account.AccountNumber, "")
 	}
 	if err == nil {
 		err = k.trail(ctx, tx, account.AccountNumber, gen.AuthEventKindPasswordReset, "", "")
 	}
-	if err != nil {
-		return gen.Session{}, err
+	return account, err
+}
+
+// makeAccount is the step that makes an account of the registration of its address, whose codes end.
+func (k *core) makeAccount(ctx context.Context, tx *store.Tx, account store.Account) error {
+	err := tx.Registrations.Delete(ctx, account.Email)
+	for _, of := range []purpose{verifyPurpose, resetPurpose} {
+		if err == nil {
+			err = tx.Codes.End(ctx, account.AccountNumber, string(of))
+		}
 	}
-	return k.openSession(ctx, tx, account)
+	if err == nil {
+		err = tx.Auth.InsertAccount(ctx, &account)
+	}
+	return err
 }
 
 func (h auth) LogOut(ctx context.Context, _ stub.LogOutRequestObject) (stub.LogOutResponseObject, error) {

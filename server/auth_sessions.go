@@ -81,7 +81,7 @@ func (h auth) ChangePassword(ctx context.Context, r stub.ChangePasswordRequestOb
 		if err := tx.Auth.UpdatePassword(ctx, account.AccountNumber, hash); err != nil {
 			return answer, err
 		}
-		if err := tx.Auth.EndCode(ctx, account.Email, string(resetPurpose)); err != nil {
+		if err := tx.Codes.End(ctx, account.AccountNumber, string(resetPurpose)); err != nil {
 			return answer, err
 		}
 		if err := h.trailOwn(ctx, tx, gen.AuthEventKindPasswordChange, ""); err != nil {

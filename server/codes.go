@@ -19,11 +19,21 @@ import (
 )
 
 const (
-	codeLife  = 15 * time.Minute
-	codeTries = 5
-	// Of each purpose, for one account. Who asks for codes and guesses all day has a hundred guesses in a million, and
-	// nobody can be flooded with mails.
-	codesADay = 20
+	codeLife = 15 * time.Minute
+	// How often a code may be tried: by each network; and by all together that have neither asked for it nor signed in to the
+	// account before, so that one of them does not use up what the others have, and many do not find it out.
+	codeTries     = 5
+	strangerTries = 10
+)
+
+// How many codes of each purpose are mailed for one account: to a network; and to all together that have not signed in to the
+// account before. A network gets fewer than all of them: it does not stop the mails that others ask for. However many
+// networks ask and guess, it is 18 codes on the first day and 8 on each further one, with 15 tries each: 270 of a million,
+// then 120. Whoever has as many networks as they like guesses a code within a day once in 3,700 times, and within a month
+// once in 270, and its owner gets all these mails.
+var (
+	codesOfNetwork   = store.Quota{AtOnce: 5, Every: 6 * time.Hour}
+	codesOfStrangers = store.Quota{AtOnce: 10, Every: 3 * time.Hour}
 )
 
 // A purpose is what a mailed code is good for. An account has one code for each at most: a new one replaces it.
@@ -43,10 +53,15 @@ func newCode(random io.Reader) (string, error) {
 	return fmt.Sprintf("%06d", n), nil
 }
 
-// hashOfCode is what is kept of a code. The salt is made anew for each, so that equal codes do not look equal.
-func hashOfCode(salt string, account int64, of purpose, code string) string {
+// hashOfCode is what is kept of a code. The salt is made anew for each, so that equal codes do not look equal. A code that
+// verifies is of one registration; a code for a new password is of whoever has the address.
+func hashOfCode(salt string, of purpose, holder store.Registration, code string) string {
 	mac := hmac.New(sha256.New, []byte(salt))
-	fmt.Fprintf(mac, "%d %s %s", account, of, code)
+	fmt.Fprintf(mac, "%d %s", holder.AccountNumber, of)
+	if of == verifyPurpose {
+		fmt.Fprintf(mac, " %s", holder.ID)
+	}
+	fmt.Fprintf(mac, " %s", code)
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
@@ -55,32 +70,73 @@ func wrongCode() *contract.Error {
 	return contract.Invalid(contract.Field("/code", gen.FieldCodeNotAllowed, "is wrong, used or expired"))
 }
 
-// spendCode is the step that takes a code from the account with an e-mail address, and tells whether it was the right
-// one, which works once. A wrong try counts: the transaction must be committed in either case.
-func (k *core) spendCode(ctx context.Context, tx *store.Tx, email string, of purpose, code string) (account store.Account, right bool, err error) {
-	account, err = tx.Auth.GetAccountByEmail(ctx, email)
-	if errors.Is(err, store.ErrNotFound) {
-		return account, false, nil
+// holderOf finds whom an address belongs to: an account, or else a registration. One of an account has no Network, but is
+// verified. Its number is 0 if there is none.
+func (k *core) holderOf(ctx context.Context, q store.Queries, email string) (holder store.Registration, err error) {
+	account, err := q.Auth.GetAccountByEmail(ctx, email)
+	registration, also := q.Registrations.Get(ctx, email, k.now()) // asked in any case, so that the time does not tell
+	switch {
+	case err == nil:
+		return store.Registration{Account: account}, nil
+	case !errors.Is(err, store.ErrNotFound):
+		return holder, err
+	case errors.Is(also, store.ErrNotFound):
+		return holder, nil
 	}
-	if err != nil {
-		return account, false, err
-	}
-	kept, err := tx.Auth.TryCode(ctx, account.AccountNumber, string(of), codeTries, k.now())
-	if errors.Is(err, store.ErrNotFound) {
-		return account, false, nil
-	}
-	if err != nil {
-		return account, false, err
-	}
-	if subtle.ConstantTimeCompare([]byte(kept.Hash), []byte(hashOfCode(kept.Salt, account.AccountNumber, of, code))) == 0 {
-		return account, false, nil
-	}
-	return account, true, tx.Auth.EndCode(ctx, email, string(of))
+	return registration, also
 }
 
-// mailCode is the step that mails a new code to an address, if it belongs to an account. Whether it does is looked up when
-// the mail is made: until then the work is the same in every case, and the code that there was is good, for nobody but the
-// reader of the mail may be able to end it.
-func mailCode(ctx context.Context, tx *store.Tx, email string, of purpose) error {
-	return tx.Jobs.Insert(ctx, codeMail{Email: email, Purpose: of})
+// A triedCode is a code that was tried, and whose it is.
+type triedCode struct {
+	store.Code
+	holder store.Registration
+	right  bool
+}
+
+// tryCode is the step that tries the code that was mailed to an address. It is not right either if it may not be tried any
+// more from here. A wrong try counts: the transaction must be committed in either case.
+func (k *core) tryCode(ctx context.Context, tx *store.Tx, email string, of purpose, code string) (tried triedCode, err error) {
+	holder, err := k.holderOf(ctx, tx.Queries, email)
+	if err != nil {
+		return tried, err
+	}
+	known, err := isKnown(ctx, tx.Queries, holder.AccountNumber)
+	if err != nil {
+		return tried, err
+	}
+	kept, err := tx.Codes.Try(ctx, store.Try{
+		Account: holder.AccountNumber, Purpose: string(of), Network: networkHash(ctx), Known: known,
+		Life: codeLife, OfNetwork: codeTries, OfStrangers: strangerTries,
+	}, k.now())
+	right := subtle.ConstantTimeCompare([]byte(kept.Hash), []byte(hashOfCode(kept.Salt, of, holder, code))) == 1
+	if errors.Is(err, store.ErrNotFound) {
+		right, err = false, nil
+	}
+	return triedCode{kept, holder, right}, err
+}
+
+// spend is the step that uses up a code that was tried, and returns whose it is now. It is a wrongCode if it was used or
+// replaced in the meantime.
+func (k *core) spend(ctx context.Context, tx *store.Tx, code triedCode) (store.Registration, error) {
+	spent, err := tx.Codes.Spend(ctx, code.Code)
+	if err != nil {
+		return store.Registration{}, err
+	}
+	holder, err := k.holderOf(ctx, tx.Queries, code.holder.Email)
+	if err != nil {
+		return holder, err
+	}
+	// A code for a new password outlives a registration that another one replaces: whoever has the mail has the address.
+	if !spent || holder.AccountNumber != code.holder.AccountNumber || code.Purpose == string(verifyPurpose) && holder.ID != code.holder.ID {
+		return holder, wrongCode()
+	}
+	return holder, nil
+}
+
+// mailCode is the step that mails a new code to an address, if it belongs to somebody whom it serves. Whether it does is
+// looked up when the mail is made: until then the work is the same in every case, and the code that there was is good, for
+// nobody but the reader of the mail may be able to end it.
+func mailCode(ctx context.Context, tx *store.Tx, mail codeMail) error {
+	mail.Network = networkHash(ctx)
+	return tx.Jobs.Insert(ctx, mail)
 }

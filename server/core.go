@@ -18,6 +18,7 @@ import (
 	"github.com/rejoin-dev/rejoin/server/internal/mailer"
 	"github.com/rejoin-dev/rejoin/server/internal/memory"
 	"github.com/rejoin-dev/rejoin/server/internal/password"
+	"github.com/rejoin-dev/rejoin/server/internal/ratelimit"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
@@ -29,6 +30,7 @@ type core struct {
 	passwords *password.Hasher
 	memory    *memory.Budget // of what requests need much of at once
 	notes     *notes
+	guesses   *ratelimit.Limiter // of a password, by strangers together; every replica has its own
 	publicURL string
 	log       *slog.Logger
 	now       func() time.Time // the only clock
@@ -57,6 +59,7 @@ func newCore(ctx context.Context, config Config) (*core, error) {
 		passwords: password.New(),
 		memory:    memory.New(requestMemory),
 		notes:     newNotes(),
+		guesses:   ratelimit.New(guessesAtOnce, guessesEvery),
 		publicURL: strings.TrimSuffix(config.PublicURL, "/"),
 		log:       log,
 		now:       now,

@@ -23,11 +23,14 @@ type sweeper struct {
 	*core
 }
 
-// Work removes the sessions, codes, invites and kept answers that have expired, what is left of uploads that were cut off, the
-// old entries in the trails of accounts, and the trails of servers that were deleted long ago.
+// Work removes the sessions, codes, registrations, invites and kept answers that have expired, what is left of uploads that
+// were cut off, the old entries in the trails of accounts, and the trails of servers that were deleted long ago.
 func (w sweeper) Work(ctx context.Context, _ *river.Job[sweep]) error {
-	return errors.Join(w.images.Sweep(), w.sweepTrails(ctx), w.store.Tx(ctx, func(tx *store.Tx) error {
+	return errors.Join(w.images.Sweep(), w.sweepTrails(ctx), w.sweepRegistrations(ctx), w.store.Tx(ctx, func(tx *store.Tx) error {
 		if err := tx.Auth.DeleteExpired(ctx, w.now()); err != nil {
+			return err
+		}
+		if err := tx.Codes.DeleteExpired(ctx, w.now()); err != nil {
 			return err
 		}
 		if err := tx.Invites.DeleteExpired(ctx, w.now(), w.now().Add(-endedInvites)); err != nil {
@@ -55,6 +58,16 @@ func (w sweeper) endTrails(ctx context.Context, tx *store.Tx) error {
 		}
 	}
 	return nil
+}
+
+// sweepRegistrations removes registrations step by step: there may be as many as strangers have cared to make.
+func (w sweeper) sweepRegistrations(ctx context.Context) error {
+	for {
+		more, err := inTx(ctx, w.core, func(tx *store.Tx) (bool, error) { return tx.Registrations.DeleteExpired(ctx, w.now(), removedAtOnce) })
+		if err != nil || !more {
+			return err
+		}
+	}
 }
 
 // What is deleted is there no more for anybody, and what it has left is removed afterwards, by a job of its own: there may

@@ -21,6 +21,11 @@ const mailTries = 6
 type codeMail struct {
 	Email   string  `json:"email"`
 	Purpose purpose `json:"purpose"`
+	// Registration is the id of the one that the code verifies, and no other: it may have been replaced by the time that the
+	// mail is made.
+	Registration string `json:"registration,omitempty"`
+	Network      string `json:"network,omitempty"` // that has asked for it
+	Counted      bool   `json:"counted,omitempty"` // against the quotas
 }
 
 // Kind is the name of the job in the database.
@@ -46,24 +51,36 @@ func (w codeMailWorker) Work(ctx context.Context, job *river.Job[codeMail]) erro
 	if _, err := io.ReadFull(w.random, salt); err != nil {
 		return fmt.Errorf("no randomness for a code: %w", err)
 	}
-	wanted, err := inTx(ctx, w.core, func(tx *store.Tx) (bool, error) {
-		account, err := tx.Auth.GetAccountByEmail(ctx, email)
-		if errors.Is(err, store.ErrNotFound) || (err == nil && of == verifyPurpose && account.Verified) {
-			return false, nil // the request was answered as if there were something to send
-		}
+	_, err = inTx(ctx, w.core, func(tx *store.Tx) (done struct{}, err error) {
+		holder, err := w.holderOf(ctx, tx.Queries, email)
 		if err != nil {
-			return false, err
+			return done, err
 		}
-		now := w.now()
-		kept := store.Code{Account: account.AccountNumber, Purpose: string(of), Salt: hex.EncodeToString(salt), CreatedAt: now, ExpiresAt: now.Add(codeLife)}
-		kept.Hash = hashOfCode(kept.Salt, account.AccountNumber, of, code)
-		counted := int64(0) // a mail that is tried again is still the same mail
-		if job.Attempt == 1 {
-			counted = 1
+		// The request was answered as if there were something to send.
+		if holder.AccountNumber == 0 || of == verifyPurpose && (holder.Verified || holder.ID != job.Args.Registration) {
+			return done, errNoMail
 		}
-		return tx.Auth.InsertCode(ctx, kept, counted, codesADay)
+		// A mail that is tried again is still the same mail.
+		if job.Attempt == 1 && !job.Args.Counted {
+			wait, err := w.countMail(ctx, tx, holder.AccountNumber, of, job.Args.Network)
+			if err != nil {
+				return done, err
+			}
+			if wait > 0 {
+				return done, errNoMail
+			}
+		}
+		kept := store.Code{
+			Account: holder.AccountNumber, Purpose: string(of), Salt: hex.EncodeToString(salt), Network: job.Args.Network,
+			ExpiresAt: w.now().Add(codeLife),
+		}
+		kept.Hash = hashOfCode(kept.Salt, of, holder, code)
+		return done, tx.Codes.Insert(ctx, kept)
 	})
-	if err != nil || !wanted {
+	if errors.Is(err, errNoMail) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	text := mailTexts[of]
@@ -74,6 +91,22 @@ func (w codeMailWorker) Work(ctx context.Context, job *river.Job[codeMail]) erro
 		return river.JobCancel(err)
 	}
 	return err
+}
+
+// errNoMail ends the transaction of a mail that is not to be sent, and what it has counted.
+var errNoMail = errors.New("there is no mail to send")
+
+// countMail is the step that counts a mail against the quotas of an account. If one is used up, it returns how long until it
+// is not: then the transaction must be rolled back.
+func (k *core) countMail(ctx context.Context, tx *store.Tx, account int64, of purpose, network string) (wait time.Duration, err error) {
+	known, err := tx.Networks.IsKnown(ctx, account, network)
+	if err != nil {
+		return 0, err
+	}
+	return tx.Codes.Ask(ctx, store.Asking{
+		Account: account, Purpose: string(of), Network: network, Known: known,
+		OfNetwork: codesOfNetwork, OfStrangers: codesOfStrangers,
+	}, k.now())
 }
 
 // What the mails say. Nothing that somebody typed stands in them: else anybody could mail anything to anybody.

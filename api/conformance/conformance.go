@@ -33,7 +33,7 @@
 // The test cases make servers and delete them again, also when they fail. They need no clock and no order, and several
 // people may run them against one backend at the same time. What cannot be deleted is accounts: each run registers a few,
 // under random addresses at example.com. Backends limit how often one address may sign up and in. So the test cases do
-// that fewer than sixty times, and only a sample of the derived requests to those operations is sent; a run that
+// that fewer than a hundred times, and only a sample of the derived requests to those operations is sent; a run that
 // certifies sends them all. Where there is a limit, the suite waits.
 package conformance
 

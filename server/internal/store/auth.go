@@ -8,7 +8,7 @@ import (
 	"github.com/rejoin-dev/rejoin/gen"
 )
 
-// Auth holds accounts, their sessions, and the codes that were mailed to them.
+// Auth holds accounts and their sessions.
 type Auth struct{ *conn }
 
 // An Account is somebody who can sign in, with what the wire never shows.
@@ -27,16 +27,6 @@ type Session struct {
 
 // MaxSessions is how many sessions an account may have: one more ends the oldest.
 const MaxSessions = 100
-
-// A Code is what is kept of a code that was mailed to an account.
-type Code struct {
-	Account   int64
-	Purpose   string
-	Salt      string
-	Hash      string
-	CreatedAt time.Time
-	ExpiresAt time.Time
-}
 
 // GetCaller returns the session that has not expired at now, by its token's hash.
 func (a Auth) GetCaller(ctx context.Context, tokenHash string, now time.Time) (Session, error) {
@@ -66,13 +56,14 @@ func (a Auth) GetFirstAccount(ctx context.Context) (Account, error) {
 	return get(ctx, a.conn, scanAccount, `SELECT `+accountColumns+` ORDER BY number LIMIT 1`)
 }
 
-const accountColumns = `number, id, email, username, display_name, first_name, last_name, avatar, verified, password_hash, created_at
+const accountColumns = `number, id, email, username, display_name, first_name, last_name, avatar, password_hash, created_at
 	  FROM accounts`
 
 func scanAccount(rows *sql.Rows) (a Account, err error) {
 	var username, avatar, passwordHash sql.NullString
 	err = rows.Scan(&a.AccountNumber, &a.ID, &a.Email, &username, &a.DisplayName, &a.FirstName,
-		&a.LastName, &avatar, &a.Verified, &passwordHash, micros{&a.CreatedAt})
+		&a.LastName, &avatar, &passwordHash, micros{&a.CreatedAt})
+	a.Verified = true // or it would be a registration
 	a.Number = Number(a.AccountNumber)
 	a.Username, a.Avatar, a.PasswordHash = nullableOf(username), nullableOf(avatar), passwordHash.String
 	return a, err
@@ -93,24 +84,23 @@ func (a Auth) AnyAccountNamed(ctx context.Context, username string) (bool, error
 	return get(ctx, a.conn, scanOne[bool], `SELECT EXISTS (SELECT 1 FROM accounts WHERE username = $1)`, username)
 }
 
-// InsertAccount adds an account and gives it its numbers.
-func (a Auth) InsertAccount(ctx context.Context, account *Account) error {
-	number, err := get(ctx, a.conn, scanOne[int64],
-		`UPDATE counters SET value = value + 1 WHERE name = 'account' RETURNING value`)
-	if err != nil {
-		return err
+// InsertAccount adds an account, and gives it its numbers unless it has some from its registration.
+func (a Auth) InsertAccount(ctx context.Context, account *Account) (err error) {
+	if account.AccountNumber == 0 {
+		if account.AccountNumber, err = a.nextNumber(ctx); err != nil {
+			return err
+		}
+		account.Number = Number(account.AccountNumber)
 	}
-	account.AccountNumber, account.Number = number, Number(number)
-	return a.exec(ctx, `INSERT INTO accounts (number, id, email, username, display_name, first_name, last_name, verified, password_hash, created_at)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+	return a.exec(ctx, `INSERT INTO accounts (number, id, email, username, display_name, first_name, last_name, password_hash, created_at)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
 		account.AccountNumber, account.ID, account.Email, textOf(account.Username),
-		account.DisplayName, account.FirstName, account.LastName, account.Verified,
+		account.DisplayName, account.FirstName, account.LastName,
 		orNull(account.PasswordHash), account.CreatedAt.UnixMicro())
 }
 
-// UpdateVerified marks the address of an account as verified.
-func (a Auth) UpdateVerified(ctx context.Context, account int64) error {
-	return a.change(ctx, `UPDATE accounts SET verified = TRUE WHERE number = $1`, account)
+func (a Auth) nextNumber(ctx context.Context) (int64, error) {
+	return get(ctx, a.conn, scanOne[int64], `UPDATE counters SET value = value + 1 WHERE name = 'account' RETURNING value`)
 }
 
 // UpdatePassword sets the password of an account.
@@ -145,43 +135,7 @@ func (a Auth) DeleteSessionsBut(ctx context.Context, account int64, id string) e
 	return a.exec(ctx, `DELETE FROM sessions WHERE account = $1 AND id <> $2`, account, id)
 }
 
-// InsertCode adds a code, instead of an earlier one of its account and purpose, and counts it as so many codes of the
-// day. If that would make more than most, InsertCode changes nothing. A day begins with its first code.
-func (a Auth) InsertCode(ctx context.Context, c Code, counted, most int64) (made bool, err error) {
-	return a.changed(ctx, `INSERT INTO codes (account, purpose, salt, hash, tries, expires_at, made, made_since)
-	VALUES ($1, $2, $3, $4, 0, $5, $6, $7)
-	ON CONFLICT (account, purpose) DO UPDATE
-	SET salt = excluded.salt, hash = excluded.hash, tries = 0, expires_at = excluded.expires_at,
-	    made       = CASE WHEN codes.made_since > $8 THEN codes.made + excluded.made ELSE excluded.made END,
-	    made_since = CASE WHEN codes.made_since > $8 THEN codes.made_since ELSE excluded.made_since END
-	WHERE codes.made_since <= $8 OR codes.made + excluded.made <= $9`,
-		c.Account, c.Purpose, c.Salt, c.Hash, c.ExpiresAt.UnixMicro(), counted, c.CreatedAt.UnixMicro(), dayBefore(c.CreatedAt), most)
-}
-
-func dayBefore(at time.Time) int64 { return at.Add(-24 * time.Hour).UnixMicro() }
-
-// TryCode counts a try with the code of an account and returns it. It is ErrNotFound once the code has expired at now
-// or was tried as often as it may be.
-func (a Auth) TryCode(ctx context.Context, account int64, purpose string, mayTry int64, now time.Time) (Code, error) {
-	return get(ctx, a.conn, func(rows *sql.Rows) (c Code, err error) {
-		c.Account, c.Purpose = account, purpose
-		err = rows.Scan(&c.Salt, &c.Hash)
-		return c, err
-	}, `UPDATE codes SET tries = tries + 1
-	 WHERE account = $1 AND purpose = $2 AND tries < $3 AND expires_at > $4 RETURNING salt, hash`,
-		account, purpose, mayTry, now.UnixMicro())
-}
-
-// EndCode ends the code that the account with an address has for a purpose. That there is none is no error.
-func (a Auth) EndCode(ctx context.Context, email, purpose string) error {
-	return a.exec(ctx, `UPDATE codes SET expires_at = 0, hash = ''
-	 WHERE purpose = $2 AND account = (SELECT number FROM accounts WHERE email = $1)`, email, purpose)
-}
-
-// DeleteExpired removes the sessions that have expired at now, and the codes of earlier days.
+// DeleteExpired removes the sessions that have expired at now.
 func (a Auth) DeleteExpired(ctx context.Context, now time.Time) error {
-	if err := a.exec(ctx, `DELETE FROM sessions WHERE expires_at <= $1`, now.UnixMicro()); err != nil {
-		return err
-	}
-	return a.exec(ctx, `DELETE FROM codes WHERE made_since <= $1 AND expires_at <= $2`, dayBefore(now), now.UnixMicro())
+	return a.exec(ctx, `DELETE FROM sessions WHERE expires_at <= $1`, now.UnixMicro())
 }

@@ -29,6 +29,7 @@ var bounded = []struct {
 	{"JOIN members m ON m.server_id = r.server_id", "ORDER BY", "the roles of an account in MaxMemberships servers, of MaxRoles each"},
 	{"JOIN member_badges mb ON", "ORDER BY", "the badges of a member: MaxBadges"},
 	{"ORDER BY number LIMIT 1", "accounts", "the first row there is"},
+	{"FROM known_networks WHERE account = $1 ORDER BY", "", "the networks of an account: MaxNetworks, and one more"},
 }
 
 func isBounded(statement, plan string) bool {
@@ -132,7 +133,11 @@ func enlargeCommunity(t *testing.T, s *Store, id string, rows int) {
 		`INSERT INTO accounts (number, id, email, display_name, created_at) `+numbers+`SELECT i, 'a' || i, 'a' || i, 'x', i FROM n`,
 		`INSERT INTO sessions (token_hash, account, created_at, expires_at) `+numbers+`SELECT 's' || i, i, i, 9000000000000000 + i FROM n`,
 		`INSERT INTO auth_events (id, account, kind, at, last_at, times, address, user_agent) `+numbers+`SELECT 'v' || i, 1, 'x', i, i, 1, '', '' FROM n`,
-		`INSERT INTO codes (account, purpose, salt, hash, tries, expires_at, made, made_since) `+numbers+`SELECT i, 'verify', '', '', 0, 9000000000000000, 1, 9000000000000000 + i FROM n`,
+		`INSERT INTO registrations (email, number, id, username, display_name, first_name, last_name, password_hash, network, created_at) `+numbers+`SELECT 'r' || i, i + 1000000, 'r' || i, 'r' || i, '', '', '', '', '', 9000000000000000 + i FROM n`,
+		`INSERT INTO codes (account, purpose, salt, hash, network, tries, expires_at) `+numbers+`SELECT i, 'reset', 's' || i, '', '', 0, 9000000000000000 + i FROM n`,
+		`INSERT INTO code_tries (account, purpose, network, salt, tries, expires_at) `+numbers+`SELECT i, 'reset', '', 's' || i, 1, 9000000000000000 + i FROM n`,
+		`INSERT INTO code_quotas (account, purpose, network, full_at) `+numbers+`SELECT i, 'reset', '', 9000000000000000 + i FROM n`,
+		`INSERT INTO known_networks (account, network, used_at) `+numbers+`SELECT i, '', i FROM n`,
 		`INSERT INTO idempotency (id, fingerprint, answer, expires_at) `+numbers+`SELECT 'i' || i, '', '', 9000000000000000 + i FROM n`,
 		`INSERT INTO members (server_id, account, joined_at) `+numbers+`SELECT '`+id+`', i, i FROM n`,
 		`INSERT INTO member_roles (server_id, account, role_id) SELECT m.server_id, m.account, r.id FROM members m JOIN roles r ON r.server_id = m.server_id

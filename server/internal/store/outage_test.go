@@ -159,7 +159,7 @@ func TestASQLiteFileThatTakesNoWritesIsUnavailableAndHeals(t *testing.T) {
 	l := &life{T: t, s: s, nowAt: time.Now()}
 	account := l.account()
 	write := func() error {
-		return s.Tx(t.Context(), func(tx *Tx) error { return tx.Auth.UpdateVerified(t.Context(), account) })
+		return s.Tx(t.Context(), func(tx *Tx) error { return tx.Auth.UpdatePassword(t.Context(), account, "x") })
 	}
 	connect := c.lane.connect
 	for name, dsn := range map[string]string{

@@ -28,9 +28,9 @@ var cascades = map[string]string{
 	"roles channel_roles":      "MaxChannels",
 	"channels channel_roles":   "the contract's ChannelRoles",
 	"channels channel_members": "the contract's ChannelMembers",
-	"accounts auth_events":     "of one account, and none whose address was verified is deleted",
+	"accounts auth_events":     "of one account, and no account is deleted",
 	"accounts sessions":        "of one account: MaxSessions",
-	"accounts codes":           "of one account, one for each purpose",
+	"accounts known_networks":  "MaxNetworks, and no account is deleted",
 }
 
 const inSteps = "none is left when the server's own row goes: Servers.DeleteRest"

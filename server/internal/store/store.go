@@ -60,14 +60,17 @@ type Queries struct {
 	Keys     Keys
 	Audit    Audit
 
-	Idempotency Idempotency
-	Ledger      Ledger
+	Registrations Registrations
+	Codes         Codes
+	Networks      Networks
+	Idempotency   Idempotency
+	Ledger        Ledger
 }
 
 func queriesOn(c *conn) Queries {
 	return Queries{
 		Auth: Auth{c}, Servers: Servers{c}, Invites: Invites{c}, Channels: Channels{c}, Roles: Roles{c}, Badges: Badges{c}, Keys: Keys{c}, Audit: Audit{c},
-		Idempotency: Idempotency{c}, Ledger: Ledger{c},
+		Registrations: Registrations{c}, Codes: Codes{c}, Networks: Networks{c}, Idempotency: Idempotency{c}, Ledger: Ledger{c},
 	}
 }
 

@@ -115,8 +115,8 @@ func (l *life) account() (number int64) {
 		session := Session{TokenHash: a.ID, Account: number}
 		session.ID, session.CreatedAt, session.ExpiresAt = l.id(), now, gen.Time{Time: now.Add(time.Hour)}
 		l.must(tx.Auth.InsertSession(ctx, session))
-		_, err := tx.Auth.InsertCode(ctx, Code{Account: number, Purpose: "verify", CreatedAt: now.Time, ExpiresAt: now.Add(time.Hour)}, 1, 20)
-		return err
+		l.must(tx.Codes.Insert(ctx, Code{Account: number, Purpose: "reset", Salt: "x", Network: "x", ExpiresAt: now.Add(time.Hour)}))
+		return tx.Networks.Remember(ctx, number, "x", now.Time)
 	})
 	return number
 }
@@ -227,6 +227,7 @@ func (l *life) reads(kept string, ann int64) {
 	check(q.Auth.CountEvents(ctx, ann))
 	check(q.Auth.GetFirstAccount(ctx))
 	check(q.Auth.AnyAccountNamed(ctx, "ann"))
+	check(q.Networks.IsKnown(ctx, ann, "x"))
 	check(q.Servers.ListOf(ctx, ann))
 	check(q.Servers.Get(ctx, kept))
 	check(q.Servers.GetAsMember(ctx, kept, ann))
@@ -257,16 +258,28 @@ func (l *life) changesPeople(kept string, cleo int64) {
 	l.tx(func(tx *Tx) error {
 		account, err := tx.Auth.GetAccount(ctx, cleo)
 		l.must(err)
-		check(0, tx.Auth.UpdateVerified(ctx, cleo))
 		check(0, tx.Auth.UpdatePassword(ctx, cleo, "x"))
-		check(tx.Auth.TryCode(ctx, cleo, "verify", 5, account.CreatedAt.Time))
-		check(0, tx.Auth.EndCode(ctx, account.Email, "verify"))
 		check(0, tx.Auth.UpdateLastUse(ctx, "x", l.nowAt))
 		sessions, err := tx.Auth.ListSessions(ctx, cleo)
 		l.must(err)
 		check(0, tx.Auth.DeleteSession(ctx, cleo, sessions[0].ID))
 		check(0, tx.Auth.DeleteSessionsBut(ctx, cleo, "x"))
 		l.hasTrail(tx, cleo)
+		for range 2 { // the second time instead of the first
+			r := Registration{Account: Account{Account: gen.Account{ID: l.id(), Email: "dora@example.com", Username: gen.NullableOf("dora"), CreatedAt: l.now()}}}
+			check(0, tx.Registrations.Put(ctx, &r))
+			check(tx.Registrations.GetByName(ctx, "dora", r.CreatedAt.Time))
+		}
+		check(tx.Registrations.DeleteExpired(ctx, l.nowAt, 10))
+		check(0, tx.Registrations.Delete(ctx, "dora@example.com"))
+		code, err := tx.Codes.Try(ctx, Try{Account: cleo, Purpose: "reset", Network: "y", Life: time.Hour, OfNetwork: 5, OfStrangers: 5}, account.CreatedAt.Time)
+		check(code, err)
+		check(tx.Codes.Spend(ctx, code))
+		check(0, tx.Codes.End(ctx, cleo, "reset"))
+		for range 2 { // the second time there is none
+			check(tx.Codes.Ask(ctx, Asking{Account: cleo, Purpose: "reset", Known: true, OfNetwork: Quota{1, time.Hour}}, l.nowAt))
+		}
+		check(0, tx.Codes.DeleteExpired(ctx, l.nowAt))
 		check(0, tx.Auth.DeleteExpired(ctx, account.CreatedAt.Time))
 		claim := Claim{ID: "x", ExpiresAt: l.nowAt}
 		for range 2 {

@@ -1,0 +1,445 @@
+package server
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/rejoin-dev/rejoin/gen"
+)
+
+// postFrom sends a body from an address.
+func postFrom(s *Server, address, target string, body map[string]any) *httptest.ResponseRecorder {
+	r := jsonRequest(target, "", body)
+	r.RemoteAddr = address + ":1234"
+	return send(s.Handler(), r)
+}
+
+// Where they call from.
+const (
+	victimAt   = "192.0.2.1"
+	phoneAt    = "192.0.2.2" // the victim's, too
+	attackerAt = "203.0.113.9"
+)
+
+const (
+	victims   = "the victim's password"
+	attackers = "the attacker's password"
+)
+
+// A contest is about one address, between who reads its mails and somebody who does not.
+type contest struct {
+	*testing.T
+	s      *Server
+	config Config
+	email  string
+}
+
+func (c contest) post(from, target string, body map[string]any) *httptest.ResponseRecorder {
+	c.Helper()
+	body["email"] = c.email
+	return postFrom(c.s, from, target, body)
+}
+
+// registers registers the address, and returns the code that its owner is mailed.
+func (c contest) registers(from, password string) (code string) {
+	c.Helper()
+	if w := c.post(from, "/auth/register", map[string]any{"password": password}); w.Code != http.StatusCreated {
+		c.Fatalf("register answered %d: %s", w.Code, w.Body)
+	}
+	return codeFor(c, c.config.Data, c.email)
+}
+
+// asks asks for a code from an address, and returns it.
+func (c contest) asks(from, target string) (code string) {
+	c.Helper()
+	read[gen.EmptyResponse](c.T, c.post(from, target, map[string]any{}))
+	return codeFor(c, c.config.Data, c.email)
+}
+
+// isMailed waits for so many mails, and takes them away. If more come, who asks next finds them.
+func (c contest) isMailed(want int) {
+	c.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		found := mailsTo(c, c.config.Data, c.email)
+		if len(found) >= want {
+			for _, m := range found {
+				os.Remove(m.path)
+			}
+			return
+		}
+		if time.Now().After(deadline) {
+			c.Fatalf("%d mails have come, want %d", len(found), want)
+		}
+	}
+}
+
+func (c contest) verifies(from, code string) {
+	c.Helper()
+	if me := sessionIn(c.T, c.post(from, "/auth/verify-email", map[string]any{"code": code})); me.Account.Email != c.email || !me.Account.Verified {
+		c.Errorf("verify-email answered %+v", me)
+	}
+}
+
+func (c contest) fails(from, code string) {
+	c.Helper()
+	if w := c.post(from, "/auth/verify-email", map[string]any{"code": code}); !isWrongCode(c.T, w) {
+		c.Errorf("a code of a registration that was replaced: got %d %s", w.Code, w.Body)
+	}
+}
+
+func (c contest) logIn(password string, want int) {
+	c.Helper()
+	if w := c.post(attackerAt, "/auth/login", map[string]any{"password": password}); w.Code != want {
+		c.Errorf("login with %s: got %d %s, want %d", password, w.Code, w.Body, want)
+	}
+}
+
+// Each story ends with the owner of the address signed in, and is followed by the check that the attacker is not.
+func TestNobodyGetsInByAPasswordThatTheyHaveRegisteredForSomebodyElse(t *testing.T) {
+	stories := map[string]struct {
+		story func(c contest)
+		login int // with the victim's password, afterwards
+	}{
+		"attacker, victim": {func(c contest) {
+			first := c.registers(attackerAt, attackers)
+			second := c.registers(victimAt, victims)
+			if first != second {
+				c.fails(victimAt, first)
+			}
+			c.verifies(victimAt, second)
+		}, 200},
+		"attacker, victim, attacker again": {func(c contest) {
+			c.registers(attackerAt, attackers)
+			mine := c.registers(victimAt, victims)
+			last := c.registers(attackerAt, attackers)
+			if mine != last {
+				c.fails(victimAt, mine)
+			}
+			c.verifies(victimAt, last) // without a password: it is the attacker's registration
+		}, 401},
+		"attacker, victim, attacker again, victim again": {func(c contest) {
+			c.registers(attackerAt, attackers)
+			c.registers(victimAt, victims)
+			c.registers(attackerAt, attackers)
+			c.verifies(victimAt, c.registers(victimAt, victims))
+		}, 200},
+		"attacker, and the victim uses the code": {func(c contest) {
+			c.verifies(victimAt, c.registers(attackerAt, attackers))
+		}, 401},
+		"attacker, and the victim asks for a code": {func(c contest) {
+			c.registers(attackerAt, attackers)
+			c.verifies(victimAt, c.asks(victimAt, "/auth/resend-code"))
+		}, 401},
+		"victim, attacker, and the victim asks for a code": {func(c contest) {
+			c.registers(victimAt, victims)
+			c.registers(attackerAt, attackers)
+			code := c.asks(victimAt, "/auth/resend-code")
+			wrong := c.post(victimAt, "/auth/verify-email", map[string]any{"code": code, "password": victims})
+			if fields := problemOf(c.T, wrong).Body.Fields; wrong.Code != http.StatusBadRequest || len(fields) != 1 || fields[0].Pointer != "/password" {
+				c.Errorf("a code of another registration than that of the password: got %d %s", wrong.Code, wrong.Body)
+			}
+			c.verifies(victimAt, code)
+		}, 401},
+		"attacker, and the victim forgot": {func(c contest) {
+			c.registers(attackerAt, attackers)
+			code := c.asks(victimAt, "/auth/forgot-password")
+			sessionIn(c.T, c.post(victimAt, "/auth/reset-password", map[string]any{"code": code, "password": victims}))
+		}, 200},
+		"attacker, the victim forgot, attacker again": {func(c contest) {
+			c.registers(attackerAt, attackers)
+			code := c.asks(victimAt, "/auth/forgot-password")
+			verify := c.registers(attackerAt, attackers)
+			sessionIn(c.T, c.post(victimAt, "/auth/reset-password", map[string]any{"code": code, "password": victims}))
+			c.fails(attackerAt, verify)
+		}, 200},
+		"attacker, and the operator makes the account": {func(c contest) {
+			code := c.registers(attackerAt, attackers)
+			if !signedIn(c.s, tokenOf(c, c.s, c.email)) {
+				c.Error("the token does not work")
+			}
+			c.fails(attackerAt, code)
+		}, 401},
+		"victim, on the phone with the password": {func(c contest) {
+			code := c.registers(victimAt, victims)
+			session := sessionIn(c.T, c.post(phoneAt, "/auth/verify-email", map[string]any{"code": code, "password": victims}))
+			if !session.Account.Verified {
+				c.Error("it is not verified")
+			}
+		}, 200},
+		"victim, twice under one key with the attacker in between": {func(c contest) {
+			register := func() *httptest.ResponseRecorder {
+				r := jsonRequest("/auth/register", "", map[string]any{"email": c.email, "password": victims})
+				r.RemoteAddr = victimAt + ":1234"
+				r.Header.Set("Idempotency-Key", c.email)
+				return send(c.s.Handler(), r)
+			}
+			register()
+			mine := codeFor(c, c.config.Data, c.email)
+			last := c.registers(attackerAt, attackers)
+			if w := register(); w.Code != http.StatusCreated || w.Header().Get("Idempotent-Replayed") != "true" {
+				c.Errorf("got %d %v", w.Code, w.Header())
+			}
+			if mine != last {
+				c.fails(victimAt, mine)
+			}
+			c.verifies(victimAt, last)
+		}, 401},
+	}
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := unlimited(open(t, config))
+		i := 0
+		for name, test := range stories {
+			i++
+			t.Run(name, func(t *testing.T) {
+				c := contest{t, s, config, fmt.Sprintf("victim-%d@example.com", i)}
+				test.story(c)
+				c.logIn(attackers, http.StatusUnauthorized)
+				c.logIn(victims, test.login)
+				if test.login != http.StatusOK {
+					code := c.asks(victimAt, "/auth/forgot-password")
+					sessionIn(t, c.post(victimAt, "/auth/reset-password", map[string]any{"code": code, "password": victims}))
+					c.logIn(victims, http.StatusOK)
+				}
+			})
+		}
+	})
+}
+
+// The mail is made some time after it was asked for.
+func TestACodeIsMailedForTheRegistrationThatItWasAskedForOnly(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		config.Idle = true
+		s := unlimited(open(t, config))
+		register := func(from, password string) {
+			if w := postFrom(s, from, "/auth/register", map[string]any{"email": "a@example.com", "password": password}); w.Code != http.StatusCreated {
+				t.Fatalf("got %d %s", w.Code, w.Body)
+			}
+		}
+		register(victimAt, victims)
+		postFrom(s, victimAt, "/auth/resend-code", map[string]any{"email": "a@example.com"})
+		register(attackerAt, attackers)
+		config.Idle = false
+		s = unlimited(openNext(t, s, config))
+		code := codeFor(t, config.Data, "a@example.com")
+		time.Sleep(300 * time.Millisecond)
+		if more := mailsTo(t, config.Data, "a@example.com"); len(more) > 0 {
+			t.Errorf("%d more mails were sent, for a registration that was replaced", len(more))
+		}
+		c := contest{t, s, config, "a@example.com"}
+		c.verifies(victimAt, code)
+		c.logIn(attackers, http.StatusUnauthorized)
+	})
+}
+
+func TestARegistrationEndsAfterADayAndFreesItsAddressAndUserName(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		config.Idle = true // nothing is swept
+		s := unlimited(open(t, config))
+		start := time.Now()
+		at := func(after time.Duration) { s.now = func() time.Time { return start.Add(after) } }
+		register := func(email string) int {
+			return postJSON(s.Handler(), "/auth/register", "", map[string]any{"email": email, "password": passphrase, "username": "vera"}).Code
+		}
+		login := func(email string) int {
+			return postJSON(s.Handler(), "/auth/login", "", map[string]any{"email": email, "password": passphrase}).Code
+		}
+		at(0)
+		if got := register("a@example.com"); got != http.StatusCreated {
+			t.Fatalf("got %d", got)
+		}
+		at(24*time.Hour - time.Second)
+		if got, other := login("a@example.com"), register("b@example.com"); got != http.StatusForbidden || other != http.StatusConflict {
+			t.Errorf("within the day: login got %d, its user name %d", got, other)
+		}
+		at(24 * time.Hour)
+		if got, other := login("a@example.com"), register("b@example.com"); got != http.StatusUnauthorized || other != http.StatusCreated {
+			t.Errorf("after a day: login got %d, its user name %d", got, other)
+		}
+		at(-time.Hour) // as after a clock that was wrong: what it has made must not last longer
+		if got := login("b@example.com"); got != http.StatusUnauthorized {
+			t.Errorf("a registration of the day after tomorrow: login got %d", got)
+		}
+
+		at(48 * time.Hour)
+		if err := (sweeper{core: s.core}).Work(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		if left, err := s.store.Registrations.Get(t.Context(), "b@example.com", start.Add(25*time.Hour)); err == nil {
+			t.Errorf("the sweeper has left %+v", left)
+		}
+	})
+}
+
+// strangers are so many networks, other than those above.
+func stranger(i int) string { return fmt.Sprintf("198.%d.%d.%d", 18+i>>16, i>>8&255, i&255) }
+
+func TestWhatStrangersTryKeepsNoOwnerOut(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := open(t, config)
+		s.passwords.Compare = func(password, _ string) (bool, error) { return password == victims, nil }
+		c := contest{t, s, config, "a@example.com"}
+		c.verifies(victimAt, c.registers(victimAt, victims))
+		refused := 0
+		for i := range 2 * guessesAtOnce {
+			if w := c.post(stranger(i), "/auth/login", map[string]any{"password": attackers}); w.Code == http.StatusTooManyRequests {
+				refused++
+			}
+		}
+		if refused < guessesAtOnce/2 {
+			t.Errorf("%d strangers were refused: a password may be guessed from many networks", refused)
+		}
+		for i := range 5 {
+			if w := c.post(victimAt, "/auth/login", map[string]any{"password": victims}); w.Code != http.StatusOK {
+				t.Fatalf("login %d of the owner: got %d %s", i, w.Code, w.Body)
+			}
+		}
+		if w := c.post(stranger(9999), "/auth/login", map[string]any{"password": victims}); w.Code != http.StatusTooManyRequests {
+			t.Errorf("who has found it out: got %d", w.Code)
+		}
+	})
+}
+
+func TestWhatStrangersAskForAndGuessLeavesTheOwnerTheirOwn(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := unlimited(open(t, config))
+		c := contest{t, s, config, "a@example.com"}
+		c.verifies(victimAt, c.registers(victimAt, victims))
+		guess := func(from, code string) *httptest.ResponseRecorder {
+			return c.post(from, "/auth/reset-password", map[string]any{"code": code, "password": victims})
+		}
+
+		// One stranger.
+		for range 22 {
+			c.post(attackerAt, "/auth/forgot-password", map[string]any{})
+		}
+		c.isMailed(codesOfNetwork.AtOnce)
+		code := c.asks(phoneAt, "/auth/forgot-password") // where the owner has never been
+		for range 22 {
+			guess(attackerAt, otherThan(code))
+		}
+		if w := guess(stranger(1), code); w.Code != http.StatusOK {
+			t.Errorf("another network than the one that has guessed: got %d %s", w.Code, w.Body)
+		}
+
+		// Any number of them.
+		for i := range 30 {
+			c.post(stranger(100+i), "/auth/forgot-password", map[string]any{})
+		}
+		c.isMailed(codesOfStrangers.AtOnce - codesOfNetwork.AtOnce - 1)
+		code = c.asks(victimAt, "/auth/forgot-password")
+		for i := range 30 {
+			for range codeTries {
+				guess(stranger(100+i), otherThan(code))
+			}
+		}
+		if w := guess(stranger(200), code); !isWrongCode(t, w) {
+			t.Errorf("a code that was guessed from many networks works from one more: %d %s", w.Code, w.Body)
+		}
+		for range codeTries - 1 {
+			guess(victimAt, otherThan(code))
+		}
+		if w := guess(victimAt, code); w.Code != http.StatusOK {
+			t.Errorf("the owner: got %d %s", w.Code, w.Body)
+		}
+		if more := mailsTo(t, config.Data, c.email); len(more) > 0 {
+			t.Errorf("%d more mails were sent", len(more))
+		}
+	})
+}
+
+func TestOnlySoManyNetworksOfAnAccountAreKnown(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := unlimited(open(t, config))
+		s.passwords.Compare = func(string, string) (bool, error) { return true, nil }
+		start := time.Now()
+		c := contest{t, s, config, "a@example.com"}
+		c.verifies(victimAt, c.registers(victimAt, victims))
+		for i := range 20 {
+			s.now = func() time.Time { return start.Add(time.Duration(i) * time.Minute) }
+			c.post(stranger(i), "/auth/login", map[string]any{"password": victims})
+		}
+		known := 0
+		for i := range 20 {
+			r := request("GET", "/", "")
+			r.RemoteAddr = stranger(i) + ":1234"
+			is, err := s.store.Networks.IsKnown(t.Context(), 1, hashOf(stranger(i))[:16])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if is {
+				known++
+				if i < 12 {
+					t.Errorf("network %d was used before others and is known", i)
+				}
+			}
+		}
+		if known != 8 {
+			t.Errorf("%d networks are known, want 8", known)
+		}
+	})
+}
+
+// Who floods has 500 networks, and more logins under way than the line has room for, all the time.
+func TestAFloodFromManyNetworksKeepsNoOwnerWaiting(t *testing.T) {
+	config := onSQLite(t)
+	config.TrustProxy = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+	s := unlimited(open(t, config))
+	s.passwords.Compare = func(password, _ string) (bool, error) {
+		time.Sleep(time.Millisecond) // a check takes its time, or nobody would wait
+		return password == victims, nil
+	}
+	const owners, networks = 7, 500
+	from := func(network, email, password string) int {
+		r := jsonRequest("/auth/login", "", map[string]any{"email": email, "password": password})
+		r.Header.Set("X-Forwarded-For", network)
+		return send(s.Handler(), r).Code
+	}
+	for i := range owners {
+		email := fmt.Sprintf("owner-%d@example.com", i)
+		r := jsonRequest("/auth/register", "", map[string]any{"email": email, "password": victims})
+		r.Header.Set("X-Forwarded-For", "203.0.113.1")
+		send(s.Handler(), r)
+		r = jsonRequest("/auth/verify-email", "", map[string]any{"email": email, "code": codeFor(t, config.Data, email)})
+		r.Header.Set("X-Forwarded-For", "203.0.113.1")
+		sessionIn(t, send(s.Handler(), r))
+	}
+	full, over, flooding := make(chan struct{}, networks), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(flooding)
+		inParallel(networks, func(i int) bool {
+			for refused := false; ; {
+				select {
+				case <-over:
+					return refused
+				default:
+				}
+				status := from(stranger(i), fmt.Sprintf("owner-%d@example.com", i%owners), attackers)
+				if status == http.StatusServiceUnavailable && !refused {
+					refused = true
+					full <- struct{}{}
+				}
+			}
+		})
+	}()
+	for range networks / 2 { // were refused: it is one
+		<-full
+	}
+	got := inParallel(owners, func(i int) int {
+		for range 3 {
+			if status := from("203.0.113.1", fmt.Sprintf("owner-%d@example.com", i), victims); status != http.StatusOK {
+				return status
+			}
+		}
+		return http.StatusOK
+	})
+	close(over)
+	<-flooding
+	if got[http.StatusOK] != owners {
+		t.Errorf("owners got %v, want 200 for all of their logins", got)
+	}
+}
