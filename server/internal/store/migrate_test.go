@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"io/fs"
 	"os"
@@ -9,6 +10,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/pressly/goose/v3"
+	"github.com/rejoin-dev/rejoin/gen"
 )
 
 func TestANewSQLiteFileIsThereOnceItIsComplete(t *testing.T) {
@@ -86,4 +91,52 @@ func TestASessionFromBeforeGetsAnID(t *testing.T) {
 			t.Errorf("got %+v (%v), want the id %s", got, err, want)
 		}
 	})
+}
+
+// A server from before there were settings is as closed as a new one, and who is in it stays.
+func TestAServerFromBeforeIsJoinedByInvite(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, url string) {
+		migrateTo(t, url, 11, `INSERT INTO accounts (number, id, email, display_name, created_at) VALUES (1, 'a', 'a@example.com', 'Ann', 0)`,
+			`INSERT INTO servers (id, name, owner, created_at) VALUES ('s', 'Chess club', 1, 0)`,
+			`INSERT INTO members (server_id, account, joined_at) VALUES ('s', 1, 0)`)
+		s := open(t, url)
+		settings, err := s.Servers.GetSettings(t.Context(), "s")
+		want := gen.ServerSettings{Joining: gen.JoiningInvite, TimeZone: "UTC", Language: "en", Domains: gen.DomainList{}}
+		if diff := cmp.Diff(want, settings); err != nil || diff != "" {
+			t.Errorf("got %v: %s", err, diff)
+		}
+		if is, err := s.Servers.IsMember(t.Context(), "s", 1); err != nil || !is {
+			t.Errorf("who was a member is: %v, %v", is, err)
+		}
+	})
+}
+
+// migrateTo makes a database as a version before has left it, with some rows in it.
+func migrateTo(t *testing.T, url string, version int64, rows ...string) {
+	t.Helper()
+	driver, at, dialect := "pgx", url, goose.DialectPostgres
+	if dialectOf(url).goose == goose.DialectSQLite3 {
+		driver, at, dialect = "sqlite", sqliteAt(url, "journal_mode(WAL)", "foreign_keys(ON)"), goose.DialectSQLite3
+	}
+	db, err := sql.Open(driver, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		t.Fatal(err)
+	}
+	provider, err := goose.NewProvider(dialect, db, files, migrationsOf(dialect)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := provider.UpTo(t.Context(), version); err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range rows {
+		if _, err := db.Exec(row); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
