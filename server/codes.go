@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -105,7 +106,7 @@ func (k *core) tryCode(ctx context.Context, tx *store.Tx, email string, of purpo
 		return tried, err
 	}
 	kept, err := tx.Codes.Try(ctx, store.Try{
-		Account: holder.AccountNumber, Purpose: string(of), Network: networkHash(ctx), Known: known,
+		Account: numberFor(holder, email), Purpose: string(of), Network: networkHash(ctx), Known: known,
 		Life: codeLife, OfNetwork: codeTries, OfStrangers: strangerTries,
 	}, k.now())
 	right := subtle.ConstantTimeCompare([]byte(kept.Hash), []byte(hashOfCode(kept.Salt, of, holder, code))) == 1
@@ -113,6 +114,17 @@ func (k *core) tryCode(ctx context.Context, tx *store.Tx, email string, of purpo
 		right, err = false, nil
 	}
 	return triedCode{kept, holder, right}, err
+}
+
+// numberFor is under which number the tries for an address are counted. An address that nobody has gets one of its own, which
+// is no account's: if all of them had one together, whoever has used that up would learn from the time of the next try
+// whether an address is somebody's.
+func numberFor(holder store.Registration, email string) int64 {
+	if holder.AccountNumber != 0 {
+		return holder.AccountNumber
+	}
+	sum := sha256.Sum256([]byte(email))
+	return -1 - int64(binary.BigEndian.Uint32(sum[:])>>1)
 }
 
 // spend is the step that uses up a code that was tried, and returns whose it is now. It is a wrongCode if it was used or

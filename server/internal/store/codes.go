@@ -8,7 +8,7 @@ import (
 )
 
 // Codes holds the codes that were mailed, and how often they were asked for and tried. An account is here its number, or the
-// one that a registration has for it; what there is of none at all is kept under 0. A network is its hash.
+// one that a registration has for it; what there is of none at all is kept under a number of its own below 0. A network is its hash.
 type Codes struct{ *conn }
 
 // A Code is what is kept of a code that was mailed.

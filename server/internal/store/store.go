@@ -239,6 +239,10 @@ type pool struct {
 	saw    func(text string, args []any) // for tests, which look at every statement; otherwise nil
 }
 
+// Watch calls saw with every statement from now on, or ends that with nil. It is for tests that count the work of a request:
+// nothing may run while it is called.
+func (s *Store) Watch(saw func(text string, args []any)) { s.write.saw, s.read.saw = saw, saw }
+
 func (p *pool) sees(text string, args []any) {
 	if p.saw != nil {
 		p.saw(text, args)
