@@ -29,6 +29,7 @@ type core struct {
 	mailer    mailer.Mailer
 	passwords *password.Hasher
 	memory    *memory.Budget // of what requests need much of at once
+	bodies    *memory.Budget // the same, for what they send
 	notes     *notes
 	guesses   *ratelimit.Limiter // of a password, by strangers together; every replica has its own
 	publicURL string
@@ -37,10 +38,6 @@ type core struct {
 	newID     func() string    // the only maker of ids
 	random    io.Reader        // the only source of secrets
 }
-
-// requestMemory is how much memory requests may take at once, beyond the little that each one needs: long answers while they
-// are made and sent, images while they are decoded. It is most of what the process may need over idle, see cmd/rejoin.
-const requestMemory = 64 << 20
 
 func newCore(ctx context.Context, config Config) (*core, error) {
 	log := config.Log
@@ -58,6 +55,7 @@ func newCore(ctx context.Context, config Config) (*core, error) {
 	k := &core{
 		passwords: password.New(),
 		memory:    memory.New(requestMemory),
+		bodies:    memory.New(bodyMemory),
 		notes:     newNotes(),
 		guesses:   ratelimit.New(guessesAtOnce, guessesEvery),
 		publicURL: strings.TrimSuffix(config.PublicURL, "/"),

@@ -115,7 +115,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"server/internal/private":   "",
 		"server/internal/ratelimit": "",
 		"server/internal/smtptest":  "",
-		"server/internal/store":     "sql gen server/internal/cause server/internal/durable server/internal/owner",
+		"server/internal/store":     "sql gen server/internal/cause server/internal/durable server/internal/memory server/internal/owner",
 	}
 	list := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "./...")
 	list.Dir = ".."

@@ -1,9 +1,16 @@
 package server
 
 import (
+	"context"
+	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/rejoin-dev/rejoin/gen"
+	"github.com/rejoin-dev/rejoin/server/internal/memory"
 )
 
 // Escaped, as programs write JSON that stands in a page, each of these characters would take six bytes.
@@ -27,4 +34,81 @@ func TestTextIsWrittenAsItIs(t *testing.T) {
 		ask(written, request("GET", "/servers/"+club+"/audit", token))
 		ask(`"/<&>"`, jsonRequest("/badges", token, map[string]any{"title": "x", "action": "custom", "<&>": 1}))
 	})
+}
+
+// longList makes a server whose list of channels is long.
+func longList(t *testing.T, s *Server, token string, channels int) (target string) {
+	t.Helper()
+	club := createServer(t, s.Handler(), token, "Chess club")
+	unlimited(s)
+	for i := range channels {
+		do[gen.ChannelResponse](t, s.Handler(), "POST", "/channels", token, map[string]any{
+			"topic": fmt.Sprint(i), "channelType": "open", "serverId": club, "description": strings.Repeat("\x01", 1000),
+		})
+	}
+	return "/servers/" + club + "/channels"
+}
+
+func TestALongAnswerNeedsRoomInMemoryAndAShortOneDoesNot(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := open(t, config)
+		token := tokenOf(t, s, "a@example.com")
+		target := longList(t, s, token, 150)
+		for range 3 { // also where it was remembered
+			if w := send(s.Handler(), request("GET", target, token)); w.Code != http.StatusOK || w.Body.Len() < 900_000 {
+				t.Fatalf("got %d, %d bytes", w.Code, w.Body.Len())
+			}
+		}
+		for bytes, want := range map[int64]int{0: http.StatusOK, requestMemory - 100_000: http.StatusServiceUnavailable} {
+			giveBack, err := s.memory.Take(t.Context(), bytes)
+			if err != nil {
+				t.Fatalf("not everything was given back: %v", err)
+			}
+			w := send(s.Handler(), request("GET", target, token))
+			if w.Code != want || want != http.StatusOK && (w.Header().Get("Retry-After") != "1" || problemOf(t, w).Body.Code != gen.ProblemCodeUnavailable) {
+				t.Errorf("with %d bytes in use: got %d %v %.300s", bytes, w.Code, w.Header(), w.Body)
+			}
+			if w := send(s.Handler(), request("GET", "/servers", token)); w.Code != http.StatusOK {
+				t.Errorf("a short answer, with %d bytes in use: got %d", bytes, w.Code)
+			}
+			giveBack()
+		}
+		if _, err := s.memory.Take(context.WithoutCancel(t.Context()), requestMemory); err != nil {
+			t.Errorf("not everything was given back: %v", err)
+		}
+	})
+}
+
+func TestWhoDoesNotReadTheirAnswerDoesNotKeepOthersFromTheirs(t *testing.T) {
+	t.Parallel()
+	s := open(t, onSQLite(t))
+	token := tokenOf(t, s, "a@example.com")
+	target := longList(t, s, token, 1000)
+	s.memory = memory.New(30 << 20) // of which making the answer takes most, and sending it a fifth
+	base := listen(t, s)
+	for range 8 {
+		c, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", target, token)
+	}
+	for tries := 1; ; tries++ {
+		r := request("GET", base+target, token)
+		r.RequestURI = ""
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := io.Copy(io.Discard, answer.Body)
+		answer.Body.Close()
+		if answer.StatusCode == http.StatusOK && err == nil && n > 6_000_000 {
+			t.Logf("after %d tries", tries)
+			return
+		}
+		if answer.StatusCode != http.StatusServiceUnavailable || tries == 10 {
+			t.Fatalf("got %d, %d bytes (%v)", answer.StatusCode, n, err)
+		}
+	}
 }

@@ -180,7 +180,8 @@ func (s *Server) newHandler(config Config) (http.Handler, error) {
 	e, err := contract.NewEcho(handlersOf(s.core), contract.Options{
 		Authenticate: s.authenticate,
 		Admit:        s.limits.checkCaller,
-		Outer:        []echo.MiddlewareFunc{s.observe, cors, s.limits.checkNetwork},
+		Outer:        []echo.MiddlewareFunc{s.observe, cors, s.limits.checkNetwork, s.boundAnswers},
+		Memory:       s.bodies.Take,
 		Timeout:      requestTimeout,
 		Inner:        []echo.MiddlewareFunc{s.limits.checkAccount},
 		CheckAnswers: config.CheckAnswers,

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/go-json-experiment/json/jsontext"
@@ -24,6 +25,7 @@ const (
 
 	minJSONLimit    = 16 << 10 // so that somebody whose body is somewhat too long learns where
 	maxJSONLimit    = 1 << 20
+	minValueLimit   = 250     // for the same
 	maxPartOverhead = 4 << 10 // the boundary and the headers of one part
 )
 
@@ -34,6 +36,7 @@ func (o *Operation) prepareBody() error {
 	case jsonType:
 		const kib = 1 << 10 // errors name it in KiB
 		o.bodyLimit = min(max(minJSONLimit, (2*jsonSize(o.Body.Schema.Value)+kib-1)/kib*kib), maxJSONLimit)
+		o.valueLimit = max(minValueLimit, 2*jsonValues(o.Body.Schema.Value))
 	case multipartType:
 		o.options.ExcludeRequestBody = true // it would be read into memory whole, several times
 		for name, part := range o.Body.Schema.Value.Properties {
@@ -69,8 +72,24 @@ func jsonSize(schema *openapi3.Schema) int64 {
 	return maxJSONLimit // it has no bounds of its own
 }
 
+// jsonValues is how many values a value may be made of at most, itself among them. A body needs no more than that either, and
+// each costs many times its bytes: to find out that a hundred thousand numbers should be texts takes 30 MB.
+func jsonValues(schema *openapi3.Schema) int64 {
+	n := int64(1)
+	switch {
+	case schema.Type.Is(openapi3.TypeObject):
+		for _, property := range schema.Properties {
+			n += jsonValues(property.Value)
+		}
+	case schema.Type.Is(openapi3.TypeArray) && schema.MaxItems != nil:
+		n += int64(min(*schema.MaxItems, maxJSONLimit)) * jsonValues(schema.Items.Value)
+	}
+	return min(n, maxJSONLimit)
+}
+
 // takeBody refuses a body of the wrong kind or size and, where it is JSON, one that readers could disagree about.
-func (o *Operation) takeBody(w http.ResponseWriter, r *http.Request, wish *idempotency) error {
+func (o *Operation) takeBody(c echo.Context, state *requestState) error {
+	w, r := c.Response(), c.Request()
 	if o.BodyType == "" {
 		return nil // whatever was sent along is never read
 	}
@@ -92,16 +111,50 @@ func (o *Operation) takeBody(w http.ResponseWriter, r *http.Request, wish *idemp
 	if o.BodyType != jsonType {
 		return nil
 	}
-	data, err := io.ReadAll(r.Body)
+	data, err := state.readBody(c)
 	if err != nil {
-		return o.unreadable(err)
-	}
-	if err := unambiguous(data); err != nil {
 		return err
 	}
-	wish.add("body", data)
+	if err := o.unambiguous(data); err != nil {
+		return err
+	}
+	state.idempotency.add("body", data)
 	r.Body = io.NopCloser(bytes.NewReader(data))
 	return nil
+}
+
+// How long a body that needs room may take to arrive: nobody holds that room by sending slowly. And how much memory such a
+// body takes while it is validated, for each byte of its limit.
+const (
+	longBodyTime = 10 * time.Second
+	longBodyCost = 6
+)
+
+// readBody reads a body. One that is longer than most are needs room for it in Options.Memory.
+func (state *requestState) readBody(c echo.Context) ([]byte, error) {
+	r, op := c.Request(), state.operation
+	var data bytes.Buffer
+	if _, err := io.CopyN(&data, r.Body, minJSONLimit+1); err != nil && err != io.EOF {
+		return nil, op.unreadable(err)
+	}
+	if data.Len() <= minJSONLimit {
+		return data.Bytes(), nil
+	}
+	if state.memory != nil {
+		giveBack, err := state.memory(r.Context(), op.bodyLimit*longBodyCost)
+		if err != nil {
+			return nil, err
+		}
+		state.giveBack = giveBack
+		connection := http.NewResponseController(c.Response().Writer)
+		if connection.SetReadDeadline(time.Now().Add(longBodyTime)) == nil {
+			defer connection.SetReadDeadline(time.Time{})
+		}
+	}
+	if _, err := io.Copy(&data, r.Body); err != nil {
+		return nil, op.unreadable(err)
+	}
+	return data.Bytes(), nil
 }
 
 // bodyTooLarge is for a body over the limit. Where a form has one file, it is that: all else in it is small.
@@ -143,10 +196,14 @@ func writeWhole(value any) any {
 	return value
 }
 
-// unambiguous refuses JSON with duplicate members or with something behind its end, which readers understand differently.
-func unambiguous(data []byte) error {
+// unambiguous refuses JSON with duplicate members or with something behind its end, which readers understand differently,
+// and JSON of far more values than it may have.
+func (o *Operation) unambiguous(data []byte) error {
 	if len(data) == 0 {
 		return nil // whether a body is required is the validator's question
+	}
+	if o.hasTooManyValues(data) {
+		return Invalid(Field("", gen.FieldCodeTooMany, "has far too many values"))
 	}
 	decoder := jsontext.NewDecoder(bytes.NewBuffer(data))
 	_, err := decoder.ReadValue()
@@ -161,4 +218,25 @@ func unambiguous(data []byte) error {
 		return Invalid(Field("", gen.FieldCodeMalformed, "has something behind its end"))
 	}
 	return nil
+}
+
+// hasTooManyValues counts the values in a body, as far as its JSON can be read.
+func (o *Operation) hasTooManyValues(data []byte) bool {
+	// Before each value but the first stands one of these. In nearly all bodies there are few of them, also in texts.
+	if int64(bytes.Count(data, []byte(","))+bytes.Count(data, []byte("["))+bytes.Count(data, []byte("{"))) < o.valueLimit {
+		return false
+	}
+	decoder := jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowDuplicateNames(true))
+	for values := int64(0); values <= o.valueLimit; {
+		switch token, err := decoder.ReadToken(); {
+		case err != nil:
+			return false // it is refused for that
+		case token.Kind() != '}' && token.Kind() != ']':
+			values++ // or a name: an object has as many of these as of values
+			if kind, length := decoder.StackIndex(decoder.StackDepth()); kind == '{' && length%2 == 1 {
+				values--
+			}
+		}
+	}
+	return true
 }

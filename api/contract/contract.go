@@ -44,9 +44,13 @@ type routeKey struct{ method, path string }
 type Operation struct {
 	*api.Operation
 
-	bodyLimit int64
-	route     *routers.Route
-	options   *openapi3filter.Options
+	// LongAnswers tells whether a good answer may have more than 256 KiB.
+	LongAnswers bool
+
+	bodyLimit  int64 // in bytes
+	valueLimit int64
+	route      *routers.Route
+	options    *openapi3filter.Options
 }
 
 // The security schemes of the contract.
@@ -95,7 +99,34 @@ func newOperation(op *api.Operation) (*Operation, error) {
 			KeepValidatedValue: true, // the handler must get the value that was validated, not a second reading of it
 		},
 	}
+	for status, response := range op.Spec.Responses.Map() {
+		if content := response.Value.Content.Get(jsonType); content != nil && strings.HasPrefix(status, "2") {
+			o.LongAnswers = o.LongAnswers || answerSize(content.Schema.Value) > longAnswer
+		}
+	}
 	return o, o.prepareBody()
+}
+
+// longAnswer is how many bytes an answer has at least that is long.
+const longAnswer = 256 << 10
+
+// answerSize is about how many bytes an answer may have.
+func answerSize(schema *openapi3.Schema) int64 {
+	size := int64(32)
+	switch {
+	case schema.Type.Is(openapi3.TypeObject):
+		if schema.AdditionalProperties.Has != nil && *schema.AdditionalProperties.Has { // such as something that was sent
+			size += minJSONLimit
+		}
+		for _, property := range schema.Properties {
+			size += answerSize(property.Value)
+		}
+	case schema.Type.Is(openapi3.TypeArray) && schema.MaxItems != nil:
+		size += int64(min(*schema.MaxItems, maxJSONLimit)) * answerSize(schema.Items.Value)
+	case schema.Type.Is(openapi3.TypeString) && schema.MaxLength != nil:
+		size += int64(min(*schema.MaxLength, maxJSONLimit))
+	}
+	return min(size, 1<<40)
 }
 
 // matches compares the operations with the routes that were generated from them. A difference means that the program was

@@ -92,7 +92,12 @@ func newThings(t testing.TB, additional string) http.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := k.newEcho(optionsForTests, func(e *echo.Echo) {
+	return serveThings(t, k, optionsForTests)
+}
+
+func serveThings(t testing.TB, k *contract, options Options) http.Handler {
+	t.Helper()
+	e, err := k.newEcho(options, func(e *echo.Echo) {
 		e.POST("/things/:id", func(c echo.Context) error {
 			var body struct {
 				Name string `json:"name"`

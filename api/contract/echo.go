@@ -36,6 +36,9 @@ type Options struct {
 	Outer []echo.MiddlewareFunc
 	// Inner are those that see only what the contract has admitted, before its operation does. They know who is calling, too.
 	Inner []echo.MiddlewareFunc
+	// Memory lets so many bytes be used for one request, from before the rest of a long body is read until the request was
+	// answered, or fails if there is no room for them. It may wait. Nil: there is always room.
+	Memory func(ctx context.Context, bytes int64) (giveBack func(), err error)
 	// CheckAnswers validates answers too: "log" says in the log which break the contract, "enforce" also answers with
 	// an internal error instead. It costs about as much as checking requests does. Empty or "off": it is not done.
 	CheckAnswers string
@@ -154,6 +157,8 @@ type requestState struct {
 	idempotency *idempotency // nil: it does not ask to be answered once
 
 	authenticate func(ctx context.Context, credential string, inKeyHeader bool) (Caller, error)
+	memory       func(ctx context.Context, bytes int64) (giveBack func(), err error)
+	giveBack     func() // nil: it has taken no memory
 }
 
 type stateKey struct{}
@@ -271,7 +276,13 @@ func validate(o Options) echo.MiddlewareFunc {
 				return Invalid(Field("query", gen.FieldCodeMalformed, "cannot be read"))
 			}
 			state.idempotency = idempotencyOf(r, op)
-			if err := op.takeBody(c.Response(), r, state.idempotency); err != nil {
+			state.memory = o.Memory
+			defer func() {
+				if state.giveBack != nil {
+					state.giveBack()
+				}
+			}()
+			if err := op.takeBody(c, state); err != nil {
 				return err
 			}
 			if op.BodyType == jsonType {

@@ -14,13 +14,17 @@ const (
 	// memoryShare of the machine, or of the control group if that has less, is where garbage ends to grow at that rate. The
 	// rest is for the caches of SQLite, which the collector does not know of, and for the system.
 	memoryShare = 0.5
+	// mostMemory is where it ends at the latest. What is in use never grows as far: requests share a budget.
+	mostMemory = 176 << 20
 )
 
-// spendMemory trades memory for speed, as far as the environment does not say otherwise by GOGC or GOMEMLIMIT.
+// spendMemory trades memory for speed, within a bound, as far as the environment does not say otherwise by GOGC or GOMEMLIMIT.
 func spendMemory() {
 	memory := memlimit.ApplyFallback(memlimit.FromCgroup, memlimit.FromSystem)
-	if _, err := memlimit.Set(memlimit.WithRatio(memoryShare), memlimit.WithProvider(memory)); err != nil {
-		return // nobody knows how much there is: the defaults are careful
+	if limit, err := memlimit.Set(memlimit.WithRatio(memoryShare), memlimit.WithProvider(memory)); os.Getenv("GOMEMLIMIT") == "" {
+		if err != nil || limit > mostMemory { // nobody knows how much there is, or it is much
+			debug.SetMemoryLimit(mostMemory)
+		}
 	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)

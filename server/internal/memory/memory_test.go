@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -54,5 +55,75 @@ func TestWhoGetsNothingInTimeHearsSo(t *testing.T) {
 		if _, err := b.Take(t.Context(), 100); err != nil {
 			t.Errorf("when it was given back: %v", err)
 		}
+	})
+}
+
+func TestAShareGrowsOnlyIntoRoomThatIsFree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(100)
+		one, other := b.Share(), b.Share()
+		if err := errors.Join(one.Grow(40), other.Grow(40), one.Grow(30), one.Grow(60)); err != nil {
+			t.Fatal(err)
+		}
+		if err := other.Grow(50); !errors.Is(err, ErrBusy) {
+			t.Errorf("got %v, want ErrBusy", err)
+		}
+		if err := other.Wait(t.Context(), 50); !errors.Is(err, ErrBusy) {
+			t.Errorf("got %v, want ErrBusy", err)
+		}
+		if err := one.Grow(100); err != nil {
+			t.Errorf("who waits has given back what it had: %v", err)
+		}
+		one.Close()
+		one.Close()
+		if err := other.Wait(t.Context(), 1000); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestTheCostOfAValueIsNotLessThanItTakes(t *testing.T) {
+	type item struct {
+		Title, Text string
+		Roles       []string
+		More        map[string]any
+		Next        *item
+	}
+	for _, text := range []string{"", "plain", "\x01\x02\x7f", `"\\`, "\u2028", "\U0001f600"} {
+		value := []item{{text, text, []string{text, text}, map[string]any{"a": text, "b": []any{1.5, true, nil}}, &item{Text: text}}}
+		written, err := json.Marshal(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cost := CostOf(value); cost < 3*int64(len(written)) || cost > 3000+20*int64(len(written)) {
+			t.Errorf("%q: %d bytes, of which %d are written", text, cost, len(written))
+		}
+	}
+}
+
+func TestWhoDoesNotReadIsBrokenOffForWhoWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(100)
+		brokenOff := make(chan int, 10)
+		send := func(name int) *Share {
+			s := b.Share()
+			if err := errors.Join(s.Grow(50), s.Send(30, func() { brokenOff <- name; go s.Close() })); err != nil {
+				t.Fatal(err)
+			}
+			return &s
+		}
+		send(1)
+		time.Sleep(time.Second)
+		defer send(2).Close()
+		time.Sleep(time.Hour) // nobody needs the room
+		if len(brokenOff) != 0 {
+			t.Error("somebody was broken off for nothing")
+		}
+		start := time.Now()
+		giveBack, err := b.Take(t.Context(), 60)
+		if err != nil || time.Since(start) != sparing || len(brokenOff) != 1 || <-brokenOff != 1 {
+			t.Errorf("after %v: %v, want that the slowest is broken off", time.Since(start), err)
+		}
+		giveBack()
 	})
 }

@@ -3,7 +3,10 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"slices"
+
+	"github.com/rejoin-dev/rejoin/server/internal/memory"
 )
 
 // A conn is where statements run: a pool, or a transaction on it.
@@ -48,18 +51,45 @@ func read[T any](ctx context.Context, c *conn, collect func(*sql.Rows) (T, error
 
 // list runs a query and scans every row. It never returns nil, because a nil slice is `null` on the wire.
 func list[T any](ctx context.Context, c *conn, scan func(*sql.Rows) (T, error), text string, args ...any) ([]T, error) {
+	share, want := memory.From(ctx), int64(0)
+	items, err := listed(ctx, c, share, &want, scan, text, args)
+	if errors.Is(err, memory.ErrBusy) && c.tx == nil { // nobody waits for memory who holds what others wait for
+		if err = share.Wait(ctx, want); err == nil {
+			items, err = listed(ctx, c, share, &want, scan, text, args)
+		}
+	}
+	return slices.Clone(items), err // the caller may change the items
+}
+
+// longList is how many items a list may have that needs no share of the memory for long answers.
+const longList = 64
+
+// listed is list as far as there is room. It sets want to how much it needs, where it knows.
+func listed[T any](ctx context.Context, c *conn, share *memory.Share, want *int64, scan func(*sql.Rows) (T, error), text string, args []any) ([]T, error) {
 	items, err := read(ctx, c, func(rows *sql.Rows) ([]T, error) {
-		items := []T{}
+		items, cost := []T{}, int64(0)
 		for rows.Next() {
 			item, err := scan(rows)
 			if err != nil {
 				return nil, err
 			}
 			items = append(items, item)
+			if share != nil && len(items)%longList == 0 {
+				// A list that is long seldom ends soon, and who has to grow later may find no room.
+				cost += memory.CostOf(items[len(items)-longList:])
+				*want = cost * max(1, 4*longList/int64(len(items)))
+				if err := share.Grow(*want); err != nil {
+					return nil, err
+				}
+			}
 		}
 		return items, nil
 	}, text, args...)
-	return slices.Clone(items), err // the caller may change the items
+	if err == nil && share != nil && len(items) >= longList { // it may have been remembered
+		*want = memory.CostOf(items)
+		err = share.Grow(*want)
+	}
+	return items, err
 }
 
 // get runs a query and scans its first row; without one it is ErrNotFound.

@@ -1,0 +1,382 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/rejoin-dev/rejoin/api"
+)
+
+// mostOverIdle is how much memory the process may have over idle, whatever anybody sends.
+const mostOverIdle = 256 << 20
+
+// A hostile has a server to itself, as it is shipped: the race detector takes many times the memory.
+type hostile struct {
+	caller
+	process    *process
+	idle       int64
+	operations api.List
+	ids        map[string]string // by path parameter
+	key        string            // an API key
+}
+
+func newHostile(t *testing.T) *hostile {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("it takes its time")
+	}
+	binary := filepath.Join(t.TempDir(), "rejoin")
+	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	p := &process{Cmd: exec.Command(binary, "serve", "--addr=127.0.0.1:0", "--rate-limit=off", "--drain=0s", "--data", t.TempDir()), t: t}
+	p.Stdout, p.Stderr = &p.stdout, io.Discard
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Process.Kill(); p.Wait() })
+	p.until("it does not start", func() bool { return strings.HasSuffix(p.stdout.String(), "\n\n") })
+	h := &hostile{process: p, ids: map[string]string{}}
+	h.caller = caller{t: t, base: regexp.MustCompile(`http://127\.0\.0\.1:\d+`).FindString(p.stdout.String()),
+		token: regexp.MustCompile(`[0-9a-f]{64}`).FindString(p.stdout.String())}
+	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = 32
+	t.Cleanup(http.DefaultClient.CloseIdleConnections)
+	var err error
+	if h.operations, err = api.Operations(); err != nil {
+		t.Fatal(err)
+	}
+	h.ask("GET", "/servers", "", nil)
+	time.Sleep(200 * time.Millisecond) // what the start has left is given back meanwhile
+	if h.idle = h.memory("VmRSS"); h.idle == 0 {
+		t.Skip("this system does not say how much memory a process has")
+	}
+	return h
+}
+
+// memory is a line of what the system knows of the process.
+func (h *hostile) memory(line string) int64 {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", h.process.Process.Pid))
+	found := regexp.MustCompile(line + `:\s+(\d+) kB`).FindSubmatch(status)
+	if found == nil {
+		return 0
+	}
+	kib, _ := strconv.ParseInt(string(found[1]), 10, 64)
+	return kib << 10
+}
+
+// withinBound fails the test if the process has had more memory than it may.
+func (h *hostile) withinBound(after string) {
+	h.t.Helper()
+	over := h.memory("VmHWM") - h.idle
+	h.t.Logf("after %s: %d MiB over %d MiB", after, over>>20, h.idle>>20)
+	if over > mostOverIdle {
+		h.t.Errorf("after %s the process has had %d MiB over idle, more than %d MiB", after, over>>20, mostOverIdle>>20)
+	}
+	if status, _, err := h.try("GET", "/livez", "", nil); err != nil || status != http.StatusOK {
+		h.t.Errorf("after %s: %d %v", after, status, err)
+	}
+}
+
+// inParallel runs something with so many hands.
+func inParallel(hands int, do func(i int)) {
+	var group sync.WaitGroup
+	for i := range hands {
+		group.Go(func() { do(i) })
+	}
+	group.Wait()
+}
+
+// largest is the largest value that a schema lets pass, as JSON: texts of the characters that take the most bytes.
+func (h *hostile) largest(name string, schema *openapi3.Schema, n int) any {
+	switch {
+	case len(schema.Enum) > 0:
+		return schema.Enum[n%len(schema.Enum)]
+	case name == "serverId":
+		return h.ids["serverId"]
+	case schema.Type.Is(openapi3.TypeObject):
+		object := map[string]any{}
+		for name, property := range schema.Properties {
+			if !strings.Contains(name, "_p") { // the older spelling of what is there
+				object[name] = h.largest(name, property.Value, n)
+			}
+		}
+		return object
+	case schema.Type.Is(openapi3.TypeArray):
+		items := []any{}
+		for i := range int(*schema.MaxItems) {
+			if item := h.largest("", schema.Items.Value, i); !slices.Contains(items, item) && schema.Items.Value.Format != "objectid" && schema.Items.Value.Pattern == "" {
+				items = append(items, item)
+			}
+		}
+		return items
+	case schema.Type.Is(openapi3.TypeString):
+		switch schema.Format {
+		case "email":
+			return fmt.Sprintf("%d@%s.example", n, strings.Repeat("a", 60))
+		case "date-time":
+			return "2099-01-01T00:00:00.000Z"
+		case "objectid":
+			return "66a282dab13eee0013cbb4d8"
+		}
+		for _, worst := range []string{"\x01", "\U0001f600", "<", "a", "1"} {
+			text := strings.Repeat(worst, int(*schema.MaxLength))
+			if pattern := regexp.MustCompile(schema.Pattern); pattern.MatchString(text) {
+				return text
+			}
+		}
+		return "a:" + strings.Repeat("a", int(*schema.MaxLength)-2) // a URI
+	case schema.Type.Is(openapi3.TypeInteger):
+		return *schema.Max
+	}
+	return true
+}
+
+const boundary = "x"
+
+// body is the largest body of an operation.
+func (h *hostile) body(op *api.Operation, n int) (kind string, body []byte) {
+	switch op.BodyType {
+	case "":
+		return "", nil
+	case "application/json":
+		text, err := json.Marshal(h.largest("", op.Body.Schema.Value, n))
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		return op.BodyType, text
+	}
+	var form bytes.Buffer
+	for name, part := range op.Body.Schema.Value.Properties {
+		if part.Value.Format != "binary" {
+			fmt.Fprintf(&form, "--x\r\nContent-Disposition: form-data; name=%q\r\n\r\n%s\r\n", name, h.largest(name, part.Value, n))
+		}
+	}
+	form.WriteString("--x--\r\n")
+	return op.BodyType + "; boundary=" + boundary, form.Bytes()
+}
+
+func (h *hostile) path(op *api.Operation) string {
+	path := op.Fill(func(p *openapi3.Parameter) string {
+		if id := h.ids[p.Name]; id != "" {
+			return id
+		}
+		return fmt.Sprint(p.Example)
+	})
+	if op.ServerPointer() == "query/serverId" {
+		path += "?serverId=" + h.ids["serverId"]
+	}
+	if op.Parameter("query", "limit") != nil {
+		path += "?limit=100"
+	}
+	return path
+}
+
+// credential is one that an operation takes.
+func (h *hostile) credential(op *api.Operation) string {
+	if op.Takes(api.SessionAuth) {
+		return h.token
+	}
+	return h.key
+}
+
+var madeID = regexp.MustCompile(`"_?id":"([0-9a-f-]{24,36})"`)
+
+// fill makes as many things as there may be, by every operation that makes some, each as large as it may be.
+func (h *hostile) fill() {
+	h.t.Helper()
+	var makers []*api.Operation
+	for _, op := range h.operations {
+		if op.Creates && op.Takes(api.SessionAuth) {
+			makers = append(makers, op)
+		}
+	}
+	slices.SortStableFunc(makers, func(a, b *api.Operation) int { // servers first, in the first of which is all else
+		return len(b.BodyType) - len(a.BodyType)
+	})
+	for _, op := range makers {
+		var made atomic.Int64
+		most := 1000
+		if op.ID == "createApiKey" {
+			most = 99 // and one to use
+		}
+		inParallel(16, func(hand int) {
+			for n := hand; n < most; n += 16 {
+				kind, body := h.body(op, n)
+				status, text, err := h.try(op.Method, h.path(op), kind, body)
+				if err != nil || status >= 300 && status != http.StatusConflict {
+					h.t.Errorf("%s: %d %.300s (%v)", op.ID, status, text, err)
+				}
+				if err != nil || status >= 300 {
+					return
+				}
+				made.Add(1)
+			}
+		})
+		h.t.Logf("%s: %d", op.ID, made.Load())
+	}
+}
+
+func (h *hostile) dial() (net.Conn, error) {
+	return net.Dial("tcp", strings.TrimPrefix(h.base, "http://"))
+}
+
+func (h *hostile) request(op *api.Operation, kind string, length int) string {
+	return fmt.Sprintf("%s %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n",
+		op.Method, h.path(op), h.credential(op), kind, length)
+}
+
+// Whatever is asked of any operation, with the largest contents that are legal and with such that are not, by many at once who
+// do not read the answers and do not end what they send.
+func TestNoCallerMakesTheProcessGrowBeyondItsBound(t *testing.T) {
+	h := newHostile(t)
+	kind, body := h.body(h.operations.ByID("createServer"), 0)
+	h.ids["serverId"] = madeID.FindStringSubmatch(h.ask("POST", "/servers", kind, body))[1]
+	h.ids["communityId"] = h.ids["serverId"]
+	h.fill()
+	made := h.ask("POST", "/apis/v1/communities/"+h.ids["serverId"]+"/api-keys", "application/json", []byte(`{"name":"x","permissions":["channels"]}`))
+	h.key = regexp.MustCompile(`"key":"([0-9a-f]{64})"`).FindStringSubmatch(made)[1]
+	h.withinBound("filling")
+	long := 0
+	for _, op := range h.operations {
+		if op.Method == "GET" {
+			as := h.caller
+			as.token = h.credential(op)
+			status, text, err := as.try(op.Method, h.path(op), "", nil)
+			if err != nil || status != http.StatusOK && status != http.StatusNotFound {
+				t.Errorf("%s: %d %.300s (%v)", op.ID, status, text, err)
+			}
+			if len(text) > 1<<20 {
+				long++
+			}
+		}
+	}
+	if long < 4 {
+		t.Errorf("only %d answers have more than a MiB", long)
+	}
+
+	for _, op := range h.operations {
+		if op.Method == "DELETE" || op.Tag == "auth" && op.Method != "GET" { // what could end the session of all others
+			continue
+		}
+		inParallel(32, func(i int) {
+			for range 2 {
+				kind, body := h.body(op, i)
+				as := h.caller
+				as.token = h.credential(op)
+				as.try(op.Method, h.path(op), kind, body)
+			}
+		})
+	}
+	h.withinBound("the largest that is legal")
+
+	for _, op := range h.operations {
+		if op.BodyType != "application/json" || op.Tag == "auth" {
+			continue
+		}
+		for _, junk := range []string{
+			strings.Repeat("[", 200<<10), `{"a":` + strings.Repeat("[1,", 60<<10), `{"permissions":[` + strings.Repeat("1,", 30<<10) + `1]}`,
+			"{" + strings.Repeat(`"a":{},`, 2<<10) + `"b":1}`, `{"topic":"` + strings.Repeat("\\u0001", 30<<10) + `"}`,
+			`{"permissions":[` + strings.Repeat("{},", 5<<10) + `{}]}`,
+		} {
+			inParallel(32, func(int) { h.try(op.Method, h.path(op), op.BodyType, []byte(junk)) })
+		}
+	}
+	h.withinBound("the largest that is not")
+
+	var open []net.Conn
+	hang := func(wire func() string, each int) {
+		for range each {
+			if c, err := h.dial(); err == nil {
+				open = append(open, c)
+				go io.WriteString(c, wire())
+			}
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	for _, op := range h.operations {
+		if op.Method == "GET" {
+			hang(func() string { return h.request(op, "", 0) }, 60)
+		}
+	}
+	time.Sleep(3 * time.Second)
+	h.withinBound("answers that nobody reads")
+	for _, c := range open {
+		c.Close()
+	}
+	open = nil
+
+	for _, op := range h.operations {
+		switch op.BodyType {
+		case "application/json":
+			body := strings.Repeat(" ", 60<<10)
+			hang(func() string { return h.request(op, op.BodyType, 64<<10) + body }, 60)
+		case "multipart/form-data":
+			const head = "--x\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a\"\r\n\r\n\x89PNG\r\n\x1a\n"
+			hang(func() string {
+				return h.request(op, op.BodyType+"; boundary=x", 5<<20) + head + strings.Repeat("x", 4<<20)
+			}, 200)
+		}
+	}
+	time.Sleep(3 * time.Second)
+	h.withinBound("requests that do not end")
+	for _, c := range open {
+		c.Close()
+	}
+}
+
+// Of one < the answer made six bytes: 10,000 badges were 182 MB and 985 MiB of memory.
+func TestTenThousandBadgesOfOneCharacterTakeLittle(t *testing.T) {
+	h := newHostile(t)
+	kind, body := h.body(h.operations.ByID("createServer"), 0)
+	server := madeID.FindStringSubmatch(h.ask("POST", "/servers", kind, body))[1]
+	var made, refused atomic.Int64
+	inParallel(16, func(hand int) {
+		for n := hand; n < 10_000 && refused.Load() == 0; n += 16 {
+			status, text, err := h.try("POST", "/badges", "application/json", fmt.Appendf(nil, `{"title":"x","action":"custom","serverId":%q,"description":%q}`,
+				server, strings.Repeat("<", 1000)))
+			switch {
+			case err == nil && status == http.StatusOK:
+				made.Add(1)
+			case err == nil && status == http.StatusConflict && strings.Contains(text, "limit reached"):
+				refused.Add(1)
+			default:
+				t.Errorf("got %d %s %v", status, text, err)
+				return
+			}
+		}
+	})
+	if made.Load() != 1000 {
+		t.Errorf("%d badges were made, want 1,000", made.Load())
+	}
+	inParallel(5, func(int) {
+		r, _ := http.NewRequest("GET", h.base+"/badges?serverId="+server, nil)
+		r.Header.Set("Authorization", "Bearer "+h.token)
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer answer.Body.Close()
+		if n, err := io.Copy(io.Discard, bufio.NewReader(answer.Body)); err != nil || answer.StatusCode != http.StatusOK || n > 2<<20 {
+			t.Errorf("got %d, %d bytes (%v)", answer.StatusCode, n, err)
+		}
+	})
+	h.withinBound("listing them")
+}
