@@ -347,15 +347,16 @@ var brokenContracts = []brokenContract{
 	},
 	{
 		promise: "an array without an end",
-		old:     "permissions: { type: array, maxItems: 1000,",
+		old:     "permissions: { type: array, maxItems: 100,",
 		new:     "permissions: { type: array,",
 		where:   "Channel.permissions", text: "maxItems",
 	},
 	{
 		promise: "an item without an end",
-		old:     "maxItems: 1000, items: { type: string, maxLength: 100 }",
-		new:     "maxItems: 1000, items: { type: string }",
-		where:   "Channel.permissions[]", text: "maxLength",
+		behind:  "The titles of the member's roles",
+		old:     "items: { type: string, maxLength: 100 }",
+		new:     "items: { type: string }",
+		where:   "Member.roles[]", text: "maxLength",
 	},
 	{
 		promise: "a number without a range",

@@ -135,3 +135,43 @@ func (c *contract) violations(rule rule) []violation {
 	slices.SortStableFunc(found, func(a, b violation) int { return a.line - b.line })
 	return found
 }
+
+// What is listed whole is bounded by what may be written: so many things, each of texts of such a length.
+func TestNoAnswerHasMoreThan32MiB(t *testing.T) {
+	const most, longest = 32 << 20, 6 // bytes of a character in JSON
+	var bytesOf func(schema *openapi3.Schema) int
+	bytesOf = func(schema *openapi3.Schema) int {
+		switch {
+		case schema.AdditionalProperties.Has != nil && *schema.AdditionalProperties.Has:
+			return 64 << 10 // something that was sent
+		case schema.Type.Is(openapi3.TypeObject):
+			size := 2
+			for name, property := range schema.Properties {
+				size += len(name) + 4 + bytesOf(property.Value)
+			}
+			return size
+		case schema.Type.Is(openapi3.TypeArray):
+			return 2 + int(*schema.MaxItems)*(1+bytesOf(schema.Items.Value))
+		case schema.Type.Is(openapi3.TypeString) && len(schema.Enum) > 0:
+			return 64
+		case schema.Type.Is(openapi3.TypeString) && schema.Format != "":
+			return 2 + int(*schema.MaxLength)
+		case schema.Type.Is(openapi3.TypeString):
+			return 2 + longest*int(*schema.MaxLength)
+		}
+		return 20
+	}
+	operations, err := Operations()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, op := range operations {
+		for status, response := range op.Spec.Responses.Map() {
+			if content := response.Value.Content.Get("application/json"); content != nil {
+				if size := bytesOf(content.Schema.Value); size > most {
+					t.Errorf("%s %s may have %d bytes, more than %d", op.ID, status, size, most)
+				}
+			}
+		}
+	}
+}

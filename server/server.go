@@ -242,7 +242,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       120 * time.Second,
-		MaxHeaderBytes:    64 << 10,
+		MaxHeaderBytes:    16 << 10, // many small headers take ten times their bytes, in each of thousands of connections
 		ConnState:         open.note,
 		ErrorLog:          slog.NewLogLogger(listening{s.log.Handler()}, slog.LevelDebug),
 	}

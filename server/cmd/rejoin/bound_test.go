@@ -339,6 +339,21 @@ func TestNoCallerMakesTheProcessGrowBeyondItsBound(t *testing.T) {
 	for _, c := range open {
 		c.Close()
 	}
+	open = nil
+
+	var head strings.Builder // of as many headers as fit
+	for i := range 10_000 {
+		fmt.Fprintf(&head, "%x:b\r\n", i)
+	}
+	hang(func() string { return "GET /servers HTTP/1.1\r\nHost: x\r\n" + head.String() }, 500)
+	inParallel(150, func(n int) {
+		kind, body := h.body(h.operations.ByID("logIn"), n)
+		h.try("POST", "/auth/login", kind, body)
+	})
+	h.withinBound("headers without an end, and log-ins")
+	for _, c := range open {
+		c.Close()
+	}
 }
 
 // Of one < the answer made six bytes: 10,000 badges were 182 MB and 985 MiB of memory.

@@ -29,9 +29,12 @@ type Hasher struct {
 	line *line
 }
 
+// mostAtWork is how many passwords are hashed at once at most, however many processors there are: together they take 76 MiB.
+const mostAtWork = 4
+
 // New returns a Hasher for the processors of this machine.
 func New() *Hasher {
-	return &Hasher{Compare: argon2id.ComparePasswordAndHash, line: newLine(runtime.GOMAXPROCS(0))}
+	return &Hasher{Compare: argon2id.ComparePasswordAndHash, line: newLine(min(runtime.GOMAXPROCS(0), mostAtWork))}
 }
 
 // Hash returns what is kept of a password. Waiting for its turn ends with the context.
