@@ -829,9 +829,11 @@ type BooleanText = string
 // Channel A place in a server where its members talk.
 type Channel struct {
 	// Topic One line of 1 to 100 characters, without control characters.
-	Topic       Title    `json:"topic"`
-	Description string   `json:"description"`
-	Permissions []string `json:"permissions"`
+	Topic       Title  `json:"topic"`
+	Description string `json:"description"`
+
+	// Permissions The ids of the roles that it admits.
+	Permissions []ObjectID `json:"permissions"`
 
 	// UserID An account's number, as a string.
 	//
