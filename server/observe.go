@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/rejoin-dev/rejoin/api/contract"
+	"github.com/rejoin-dev/rejoin/server/internal/durable"
 )
 
 // observe leaves one line in the log and one observation in the metrics, for which it has to answer errors itself.
@@ -93,6 +96,53 @@ func newMetrics() *metrics {
 	m.registry.MustRegister(m.requests, m.durations,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
+}
+
+// watch adds what is kept: whether it can be written to, and how much room there is. A bucket has no end of it.
+func (m *metrics) watch(s *Server, config Config) {
+	gauge := func(name, help, place string, value func() float64) {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "rejoin_storage_" + name, Help: help, ConstLabels: prometheus.Labels{"place": place},
+		}, value))
+	}
+	for _, kept := range s.kept {
+		gauge("writable", "1 if something can be written there, as /readyz finds out.", kept.name, func() float64 {
+			ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
+			defer cancel()
+			if kept.check(ctx) != nil {
+				return 0
+			}
+			return 1
+		})
+	}
+	free := func(place, dir string) {
+		if _, known := durable.Free(dir); known {
+			gauge("free_bytes", "Room on the disk that it is kept on.", place, func() float64 { bytes, _ := durable.Free(dir); return bytes })
+		}
+	}
+	if s.images.Local() {
+		free("images", config.ImagesAt())
+	}
+	if config.Database == "" {
+		free("database", config.Data)
+		file := filepath.Join(config.Data, DatabaseFile)
+		gauge("bytes", "Size of the files that it is kept in.", "database", func() float64 { return sizeOf(file) + sizeOf(file+"-wal") })
+	}
+	m.registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "rejoin_database_waiting", Help: "Transactions that wait for their turn.",
+		}, func() float64 { return float64(s.store.Waiting()) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "rejoin_database_retries_total", Help: "Transactions that were run again because they had lost against others.",
+		}, func() float64 { return float64(s.store.Retries()) }))
+}
+
+func sizeOf(path string) float64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return float64(info.Size())
 }
 
 func (m *metrics) observe(operation string, status int, took time.Duration) {

@@ -2,23 +2,17 @@ package server
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"errors"
 	"net/http"
 	"regexp"
 	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/rejoin-dev/rejoin/api"
-	"github.com/rejoin-dev/rejoin/server/internal/store"
 	"github.com/swaggest/swgui"
 	"github.com/swaggest/swgui/v5emb"
 )
-
-// readyTimeout is how long the database may take to answer before this replica gets no more requests.
-const readyTimeout = 2 * time.Second
 
 // whichCredential says at the head of the reference what to do with the token that an operator has.
 const (
@@ -106,22 +100,4 @@ func document(contentType string, content []byte) echo.HandlerFunc {
 		http.ServeContent(c.Response(), c.Request(), "", time.Time{}, bytes.NewReader(content))
 		return nil
 	}
-}
-
-// readyz says whether this replica should get requests: the schema was brought up to date before it began to listen,
-// so what is left to ask is whether it is shutting down and whether the database answers. A SQLite file that cannot be
-// written to, on a full disk, answers who reads, and there is no other replica to send them to: it is ready.
-func (s *Server) readyz(c echo.Context) error {
-	if s.stopping.Load() {
-		return c.String(http.StatusServiceUnavailable, "shutting down\n")
-	}
-	ctx, cancel := context.WithTimeout(c.Request().Context(), readyTimeout)
-	defer cancel()
-	if err := s.store.Ping(ctx); err != nil {
-		if !errors.Is(err, store.ErrAway) { // of which the log has a line already, and needs none for each probe
-			s.log.WarnContext(ctx, "not ready", "error", err)
-		}
-		return c.String(http.StatusServiceUnavailable, "the database does not answer\n")
-	}
-	return c.String(http.StatusOK, "ok\n")
 }

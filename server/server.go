@@ -94,6 +94,7 @@ type Server struct {
 	handler  http.Handler
 	metrics  *metrics
 	limits   *limits
+	kept     []*kept // what it must be able to write to
 	drains   time.Duration
 	stopping atomic.Bool
 	stopJobs func(context.Context) // nil: none are run
@@ -135,6 +136,8 @@ func New(ctx context.Context, config Config) (*Server, error) {
 	}
 	s := &Server{core: k, metrics: newMetrics(), drains: config.Drain, assumes: config.Assumes, patience: stalledAfter}
 	if !config.CommandsOnly {
+		s.kept = keptIn(k)
+		s.metrics.watch(s, config)
 		if s.handler, err = s.newHandler(config); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}

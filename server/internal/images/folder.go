@@ -59,6 +59,21 @@ func (f *folder) remove(_ context.Context, id string) error {
 	return errors.Join(f.root.Remove(id), err)
 }
 
+// probeBytes are more than what is left on a full disk here and there.
+const probeBytes = 64 << 10
+
+func (f *folder) probe(context.Context) error {
+	file, err := os.CreateTemp(f.root.Name(), ".probe-*"+durable.Part) // which a sweep removes, should this process die
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(make([]byte, probeBytes))
+	if err == nil {
+		err = file.Sync()
+	}
+	return errors.Join(err, file.Close(), os.Remove(file.Name()))
+}
+
 func (f *folder) sweep() error {
 	dir, err := f.root.Open(".")
 	if err != nil {

@@ -31,6 +31,8 @@ type place interface {
 	remove(ctx context.Context, id string) error
 	// sweep removes what an upload that was cut off has left long ago.
 	sweep() error
+	// probe tells whether something can be put there.
+	probe(ctx context.Context) error
 	close() error
 }
 
@@ -195,6 +197,12 @@ func (s *Store) Remove(ctx context.Context, id string) {
 // Sweep removes what uploads that were cut off by a crash have left a day ago or earlier. Running ones keep what they have,
 // also those of other processes.
 func (s *Store) Sweep() error { return s.place.sweep() }
+
+// Local tells whether they are kept on a disk here, and not in a bucket.
+func (s *Store) Local() bool { _, local := s.place.(*folder); return local }
+
+// Probe tells whether a folder takes a file.
+func (s *Store) Probe(ctx context.Context) error { return s.place.probe(ctx) }
 
 // isID tells ids from other names in the same place, and from paths that lead out of it.
 func isID(id string) bool {

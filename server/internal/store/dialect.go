@@ -38,12 +38,12 @@ type dialect struct {
 	prepares bool // whether statements that read must be kept prepared by us; pgx does so by itself
 	queues   bool // whether transactions take turns, in a lane
 
-	own            func(url string) (release func() error, err error)                               // for as long as the database is open
-	open           func(url string, out *outage) (write, read *sql.DB, remembers *cache, err error) // nil: nothing is remembered
-	create         func(ctx context.Context, url string) error                                      // makes one that is not there yet, with its schema
-	begin          func(url string) error                                                           // says in it that it is in use, before it is opened
-	stay           func(ctx context.Context, db *sql.DB) error                                      // sees to it that it says so, once it is open
-	finish         func(url string, write *sql.DB, closeAll func() error) error                     // closes it, and says that it was
+	own            func(url string) (release func() error, err error) // for as long as the database is open
+	open           func(url string, out *outage) (opened, error)
+	create         func(ctx context.Context, url string) error                  // makes one that is not there yet, with its schema
+	begin          func(url string) error                                       // says in it that it is in use, before it is opened
+	stay           func(ctx context.Context, db *sql.DB) error                  // sees to it that it says so, once it is open
+	finish         func(url string, write *sql.DB, closeAll func() error) error // closes it, and says that it was
 	lockMigrations func(ctx context.Context, db *sql.DB) (unlock func(), err error)
 	jobs           func(db *sql.DB, new *bell) riverdriver.Driver[*sql.Tx] // on the pool that writes
 	pollJobs       time.Duration                                           // how late a job may begin that nothing has rung the bell for
@@ -52,6 +52,14 @@ type dialect struct {
 	mayRetry    func(error) bool // the transaction lost against another one and may be run again
 	unavailable func(error) bool // the database is away or too busy, and may be back
 	stuck       func(error) bool // nothing can be written any more, until something is; nil: the connections tell
+}
+
+// opened is a database that is open.
+type opened struct {
+	write, read *sql.DB
+	remembers   *cache // of what was read; nil: nothing is remembered
+	waiting     *queue // of those who write
+	turns       *turns // nil: they wait in a lane
 }
 
 func dialectOf(url string) *dialect {
@@ -86,21 +94,24 @@ var sqliteFile = dialect{
 	queues:   true,
 	pollJobs: time.Second,
 	own:      ownSQLite,
-	open: func(path string, out *outage) (write, read *sql.DB, remembers *cache, err error) {
+	open: func(path string, out *outage) (opened, error) {
 		dsn := sqliteAt(path, "busy_timeout(1000)", "journal_mode(WAL)", "foreign_keys(ON)", "cache_size(-16000)",
 			"synchronous(FULL)", "fullfsync(ON)", "checkpoint_fullfsync(ON)") // the last two for macOS, whose fsync leaves it in the disk's cache
-		if read, err = sql.Open("sqlite", dsn+"&_pragma=query_only(ON)"); err != nil {
-			return nil, nil, nil, err
+		read, err := sql.Open("sqlite", dsn+"&_pragma=query_only(ON)")
+		if err != nil {
+			return opened{}, err
 		}
 		readers := max(4, 2*runtime.GOMAXPROCS(0))
 		read.SetMaxOpenConns(readers)
 		read.SetMaxIdleConns(readers)
-		if remembers, err = newCache(newChanges(read)); err != nil {
-			return nil, nil, nil, errors.Join(err, read.Close())
+		remembers, err := newCache(newChanges(read))
+		if err != nil {
+			return opened{}, errors.Join(err, read.Close())
 		}
-		write = sql.OpenDB(newLane(remembers.changes, func() (driver.Conn, error) { return read.Driver().Open(dsn) }, out.found))
+		lane := newLane(remembers.changes, func() (driver.Conn, error) { return read.Driver().Open(dsn) }, func() { out.found(); out.wrote() })
+		write := sql.OpenDB(lane)
 		write.SetMaxIdleConns(mostMembers) // which cost next to nothing
-		return write, read, remembers, nil
+		return opened{write: write, read: read, remembers: remembers, waiting: &lane.queue}, nil
 	},
 	create:         createSQLite,
 	begin:          markInUse,
@@ -154,10 +165,10 @@ var postgreSQL = dialect{
 
 	pollJobs: 100 * time.Millisecond,
 	own:      func(string) (func() error, error) { return func() error { return nil }, nil }, // any number share it
-	open: func(url string, out *outage) (write, read *sql.DB, remembers *cache, err error) {
+	open: func(url string, out *outage) (opened, error) {
 		config, err := pgx.ParseConfig(url)
 		if err != nil {
-			return nil, nil, nil, causeOf(err)
+			return opened{}, causeOf(err)
 		}
 		if config.ConnectTimeout == 0 {
 			config.ConnectTimeout = patience
@@ -168,7 +179,8 @@ var postgreSQL = dialect{
 		db.SetMaxOpenConns(mostConnections)
 		db.SetMaxIdleConns(mostConnections)
 		db.SetConnMaxLifetime(time.Hour)
-		return db, db, nil, nil
+		turns := newTurns()
+		return opened{write: db, read: db, waiting: &turns.queue, turns: turns}, nil
 	},
 	create:         func(context.Context, string) error { return nil }, // whoever has given us the URL has
 	begin:          func(string) error { return nil },

@@ -266,7 +266,7 @@ func TestNobodyWaitsLongerThanTheyWantTo(t *testing.T) {
 		if err := c.s.Tx(short, func(*Tx) error { return nil }); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("a transaction: got %v, want context.DeadlineExceeded", err)
 		}
-		if err := c.s.Ping(short); !errors.Is(err, context.DeadlineExceeded) {
+		if err := c.s.Probe(short); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("a ping: got %v, want context.DeadlineExceeded", err)
 		}
 		return count("a")(ctx, tx)

@@ -23,6 +23,7 @@ type outage struct {
 	since    time.Time       // zero: the database is there
 	over     time.Time       // when it was back
 	last     time.Time       // when something failed
+	written  time.Time       // when something was written, if nothing has failed since
 	loggedAt time.Time       // when the log got the line of a loss
 	logged   bool            // the log has the line of this outage
 	said     map[string]bool // what failed during this outage, or the one before: River logs the same again
@@ -45,7 +46,7 @@ func (o *outage) watch(log *slog.Logger) {
 func (o *outage) lost(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.last = time.Now()
+	o.last, o.written = time.Now(), time.Time{}
 	if o.log == nil {
 		return
 	}
@@ -72,6 +73,26 @@ func (o *outage) found() {
 		o.log.Info("the database can be used again", "duration_ms", time.Since(o.since).Milliseconds())
 	}
 	o.since, o.over = time.Time{}, time.Now()
+}
+
+// wrote is called when something was written to the disk.
+func (o *outage) wrote() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.written = time.Now()
+}
+
+// unwritten says that what was written proves nothing for now.
+func (o *outage) unwritten() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.written = time.Time{}
+}
+
+func (o *outage) lastWrite() time.Time {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.written
 }
 
 // lasts tells whether the database is gone.

@@ -192,13 +192,13 @@ func held(t *testing.T, d *dialect, url string) string {
 		clear(content[92:96])
 		return fmt.Sprintf("%x", sha256.Sum256(content))
 	}
-	db, _, _, err := d.open(url, &outage{})
+	db, err := d.open(url, &outage{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
+	defer db.write.Close()
 	var text string
-	err = db.QueryRow(`SELECT CONCAT_WS('; ', (SELECT STRING_AGG(table_name || '.' || column_name, ', ' ORDER BY table_name, column_name) FROM information_schema.columns
+	err = db.write.QueryRow(`SELECT CONCAT_WS('; ', (SELECT STRING_AGG(table_name || '.' || column_name, ', ' ORDER BY table_name, column_name) FROM information_schema.columns
 	 WHERE table_schema = CURRENT_SCHEMA()), (SELECT STRING_AGG(g::TEXT, ', ' ORDER BY g.id) FROM goose_db_version g))`).Scan(&text)
 	if err != nil || text == "" {
 		t.Fatal(text, err)

@@ -37,6 +37,7 @@ var (
 type Store struct {
 	Queries
 	write, read *pool
+	waiting     *queue                 // of transactions
 	turn        atomic.Int64           // of transactions, to spread them over the shards of tallies
 	retries     atomic.Int64           // of transactions
 	jobs        *river.Client[*sql.Tx] // enqueues only
@@ -90,23 +91,21 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	write, read, remembers, err := d.open(url, out)
+	db, err := d.open(url, out)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("the database cannot be opened: %w", err), release())
 	}
 	s := &Store{
-		write: &pool{dialect: d, db: write, outage: out, cache: remembers}, read: &pool{dialect: d, db: read, outage: out, cache: remembers},
-		newJobs: newBell(), url: url, release: release,
-	}
-	if !d.queues {
-		s.write.turns = newTurns()
+		write:   &pool{dialect: d, db: db.write, outage: out, cache: db.remembers, turns: db.turns},
+		read:    &pool{dialect: d, db: db.read, outage: out, cache: db.remembers},
+		waiting: db.waiting, newJobs: newBell(), url: url, release: release,
 	}
 	s.Queries = queriesOn(&conn{pool: s.read})
 	if err := s.migrate(ctx); err != nil {
 		s.Close()
 		return nil, err
 	}
-	if s.jobs, err = newEnqueuer(d.jobs(write, s.newJobs)); err != nil {
+	if s.jobs, err = newEnqueuer(d.jobs(db.write, s.newJobs)); err != nil {
 		s.Close()
 		return nil, err
 	}
@@ -114,14 +113,27 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
 	return s, nil
 }
 
-// Ping tells whether the database answers.
-func (s *Store) Ping(ctx context.Context) error {
-	return s.write.errorOf(errors.Join(s.write.db.PingContext(ctx), s.read.db.PingContext(ctx)))
+// LastWrite is when something was written last, if nothing has failed since in a way that may still last.
+func (s *Store) LastWrite() time.Time { return s.write.outage.lastWrite() }
+
+// Probe writes a little.
+func (s *Store) Probe(ctx context.Context) error {
+	probe := conn{pool: s.write}
+	if err := probe.exec(ctx, `INSERT INTO counters (name, value) VALUES ('probe', $1)
+	ON CONFLICT (name) DO UPDATE SET value = excluded.value`, time.Now().UnixMicro()); err != nil {
+		return err
+	}
+	s.write.outage.wrote()
+	return nil
 }
+
+// Waiting is how many transactions wait for their turn.
+func (s *Store) Waiting() int64 { return s.waiting.waiting.Load() }
 
 // Close waits for running statements, closes the pools, and gives a SQLite file to its next owner.
 func (s *Store) Close() (err error) {
 	s.closed.Do(func() {
+		s.write.outage.unwritten()
 		if s.begun {
 			err = s.write.finish(s.url, s.write.db, s.closePools)
 		} else {
@@ -221,6 +233,9 @@ func (s *Store) tryTx(ctx context.Context, isolation sql.IsolationLevel, fn func
 	}
 	if err := tx.Commit(); err != nil {
 		return err
+	}
+	if c.wrote && !s.write.queues { // of its own writes, the lane says it
+		s.write.outage.wrote()
 	}
 	if *jobs.inserted {
 		s.newJobs.ring()

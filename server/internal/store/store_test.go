@@ -160,6 +160,7 @@ func (l *life) server(owner int64, others ...int64) (id string) {
 
 // everything reads and changes whatever a store holds, once each at least.
 func (l *life) everything() (kept string) {
+	l.must(l.s.Probe(l.Context()))
 	ctx := l.Context()
 	ann, ben, cleo := l.account(), l.account(), l.account()
 	kept = l.server(ann, ben, cleo)

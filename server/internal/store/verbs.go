@@ -14,6 +14,7 @@ type conn struct {
 	pool   *pool
 	tx     *sql.Tx
 	within context.Context // what the transaction may take; nil outside of one
+	wrote  bool            // it has changed a row
 	shared bool            // the transaction runs beside others
 	shard  int64           // of tallies, which this transaction changes
 }
@@ -164,6 +165,9 @@ func (c *conn) changed(ctx context.Context, text string, args ...any) (bool, err
 		return false, c.pool.errorOf(late(ctx, err))
 	}
 	n, err := result.RowsAffected()
+	if c.tx != nil {
+		c.wrote = c.wrote || n > 0
+	}
 	return n > 0, err
 }
 
