@@ -20,7 +20,7 @@ func (h auth) ListSessions(ctx context.Context, _ stub.ListSessionsRequestObject
 	}
 	sessions := []gen.OpenSession{}
 	for _, s := range found {
-		if s.ExpiresAt.After(h.now()) {
+		if s.IsGood(h.now()) {
 			s.Current = s.ID == who.session
 			sessions = append(sessions, s.OpenSession)
 		}

@@ -334,3 +334,33 @@ func TestWhatIsNotedIsWrittenDownWhenTheServerCloses(t *testing.T) {
 		t.Errorf("got %q", kinds)
 	}
 }
+
+func TestASessionOfAClockThatHadJumpedIsGoodForNobody(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := open(t, config)
+		now := time.Now()
+		at := func(ahead time.Duration) { s.now = func() time.Time { return now.Add(ahead) } }
+		const year = 365 * 24 * time.Hour
+		at(10 * year)
+		future := tokenOf(t, s, "vera@example.com")
+		if !signedIn(s, future) {
+			t.Error("not signed in while the clock is ahead")
+		}
+		at(time.Hour)
+		hour := tokenOf(t, s, "vera@example.com")
+		at(0)
+		if signedIn(s, future) {
+			t.Error("a session that begins in ten years is good")
+		}
+		if !signedIn(s, hour) {
+			t.Error("somebody is signed out because the clock was put back by an hour")
+		}
+		if got := sessionsOf(t, s, hour); len(got) != 1 {
+			t.Errorf("%d sessions are shown, and one can be used", len(got))
+		}
+		at(sessionLife + 25*time.Hour)
+		if signedIn(s, hour) || signedIn(s, future) {
+			t.Error("a session is good for longer than sessions are")
+		}
+	})
+}

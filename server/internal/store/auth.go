@@ -28,11 +28,11 @@ type Session struct {
 // MaxSessions is how many sessions an account may have: one more ends the oldest.
 const MaxSessions = 100
 
-// GetCaller returns the session that has not expired at now, by its token's hash.
+// GetCaller returns the session that is good at now, by its token's hash.
 func (a Auth) GetCaller(ctx context.Context, tokenHash string, now time.Time) (Session, error) {
 	// The time is no part of the question, so that the answer can be remembered.
 	found, err := get(ctx, a.conn, scanSession, `SELECT `+sessionColumns+` WHERE token_hash = $1`, tokenHash)
-	if err == nil && !found.ExpiresAt.After(now) {
+	if err == nil && !found.IsGood(now) {
 		return Session{}, ErrNotFound
 	}
 	return found, err

@@ -164,12 +164,13 @@ func (q Networks) IsKnown(ctx context.Context, account int64, network string) (b
 	return get(ctx, q.conn, scanOne[bool], `SELECT EXISTS (SELECT 1 FROM known_networks WHERE account = $1 AND network = $2)`, account, network)
 }
 
-// Remember notes that an account was signed in to from a network, and forgets those that were not used for the longest.
+// Remember notes that an account was signed in to from a network, and forgets those that were not used for the longest, and
+// before them those that a clock has left that had jumped.
 func (q Networks) Remember(ctx context.Context, account int64, network string, now time.Time) error {
 	if err := q.exec(ctx, `INSERT INTO known_networks (account, network, used_at) VALUES ($1, $2, $3)
 	ON CONFLICT (account, network) DO UPDATE SET used_at = excluded.used_at`, account, network, now.UnixMicro()); err != nil {
 		return err
 	}
 	return q.exec(ctx, `DELETE FROM known_networks WHERE account = $1 AND network NOT IN (
-	       SELECT network FROM known_networks WHERE account = $1 ORDER BY used_at DESC, network LIMIT $2)`, account, MaxNetworks)
+	       SELECT network FROM known_networks WHERE account = $1 ORDER BY CASE WHEN used_at > $3 THEN 0 ELSE used_at END DESC, network LIMIT $2)`, account, MaxNetworks, now.UnixMicro())
 }

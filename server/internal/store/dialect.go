@@ -48,6 +48,8 @@ type dialect struct {
 	jobs           func(db *sql.DB, new *bell) riverdriver.Driver[*sql.Tx] // on the pool that writes
 	pollJobs       time.Duration                                           // how late a job may begin that nothing has rung the bell for
 
+	healJobs []string // see Store.healJobs
+
 	duplicate   func(error) bool // a unique constraint was broken
 	mayRetry    func(error) bool // the transaction lost against another one and may be run again
 	unavailable func(error) bool // the database is away or too busy, and may be back
@@ -119,6 +121,12 @@ var sqliteFile = dialect{
 	finish:         markWhole,
 	lockMigrations: func(context.Context, *sql.DB) (func(), error) { return func() {}, nil }, // whoever has it is alone
 	jobs:           func(db *sql.DB, new *bell) riverdriver.Driver[*sql.Tx] { return heardSQLite{riversqlite.New(db), new} },
+	healJobs: []string{
+		`DELETE FROM river_leader WHERE expires_at > datetime('now', '+1 minute')`,
+		`UPDATE river_job SET scheduled_at = datetime('now', 'subsec') WHERE scheduled_at > datetime('now', '+1 minute') AND state = 'available'
+		     OR scheduled_at > datetime('now', '+7 days') AND state IN ('retryable', 'scheduled')`,
+		`UPDATE river_job SET attempted_at = datetime('now', 'subsec') WHERE attempted_at > datetime('now', '+1 minute') AND state = 'running'`,
+	},
 	duplicate: func(err error) bool {
 		var e *sqlite.Error
 		return errors.As(err, &e) &&
@@ -188,7 +196,13 @@ var postgreSQL = dialect{
 	finish:         func(_ string, _ *sql.DB, closeAll func() error) error { return closeAll() },
 	lockMigrations: lockPostgreSQL,
 	jobs:           func(db *sql.DB, _ *bell) riverdriver.Driver[*sql.Tx] { return riverdatabasesql.New(db) },
-	duplicate:      func(err error) bool { return sqlState(err) == "23505" },
+	healJobs: []string{
+		`DELETE FROM river_leader WHERE expires_at > now() + interval '1 minute'`,
+		`UPDATE river_job SET scheduled_at = now() WHERE scheduled_at > now() + interval '1 minute' AND state = 'available'
+		     OR scheduled_at > now() + interval '7 days' AND state IN ('retryable', 'scheduled')`,
+		`UPDATE river_job SET attempted_at = now() WHERE attempted_at > now() + interval '1 minute' AND state = 'running'`,
+	},
+	duplicate: func(err error) bool { return sqlState(err) == "23505" },
 	mayRetry: func(err error) bool {
 		state := sqlState(err)
 		return state == "40001" || state == "40P01"

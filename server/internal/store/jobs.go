@@ -59,6 +59,9 @@ func (s *Store) Work(workers *river.Workers, periodic []*river.PeriodicJob, log 
 	if err != nil {
 		return nil, fmt.Errorf("background work cannot be prepared: %w", err)
 	}
+	if err := s.healJobs(context.Background()); err != nil {
+		return nil, fmt.Errorf("background work cannot be looked through: %w", err)
+	}
 	if err := client.Start(context.Background()); err != nil {
 		return nil, fmt.Errorf("background work cannot be started: %w", s.write.errorOf(err))
 	}

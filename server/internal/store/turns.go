@@ -24,12 +24,19 @@ var errCrowded = errors.New("too many transactions wait to write")
 type queue struct {
 	waiting atomic.Int64
 	each    atomic.Int64 // nanoseconds from one turn to the next, lately
+	moved   atomic.Int64 // when one has ended, or the first one began to wait: nanoseconds since started
 }
+
+var started = time.Now()
 
 // join is called by who is about to wait. They leave by quit, unless they are refused.
 func (q *queue) join() error {
-	n := q.waiting.Add(1) - 1
-	if n < freeWaiting || n < mostWaiting && time.Duration(n*q.each.Load()) <= longestWait {
+	now, before := int64(time.Since(started)), q.waiting.Add(1)-1
+	if before == 0 {
+		q.moved.Store(now)
+	}
+	long := max(before*q.each.Load(), now-q.moved.Load())
+	if before < freeWaiting || before < mostWaiting && time.Duration(long) <= longestWait {
 		return nil
 	}
 	q.waiting.Add(-1)
@@ -42,6 +49,7 @@ func (q *queue) quit() { q.waiting.Add(-1) }
 func (q *queue) took(long time.Duration, turns int) {
 	each, before := int64(long)/int64(turns), q.each.Load()
 	q.each.Store(before + (each-before)/16) // of two at once, one may be lost: it is an estimate
+	q.moved.Store(int64(time.Since(started)))
 }
 
 // turns let some transactions of PostgreSQL run side by side. More would only be slower together, and would leave no

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rejoin-dev/rejoin/gen"
@@ -39,6 +40,27 @@ func TestWhoWouldWaitTooLongIsRefusedAtOnce(t *testing.T) {
 			t.Errorf("got %v, which will be possible again", err)
 		}
 	}
+}
+
+func TestWhereNothingMovesNewcomersAreRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		started = time.Now()
+		var q queue
+		time.Sleep(time.Hour) // nobody was there
+		for range 2 * freeWaiting {
+			if err := q.join(); err != nil {
+				t.Fatalf("many come at once, and are refused: %v", err)
+			}
+		}
+		time.Sleep(longestWait + 1)
+		if q.join() == nil {
+			t.Error("nothing has moved for too long, and one more waits")
+		}
+		q.took(time.Millisecond, 1)
+		if err := q.join(); err != nil {
+			t.Errorf("something has moved, and nobody may wait: %v", err)
+		}
+	})
 }
 
 func TestASharedTransactionRunsNoStatementThatDoesNotSayWhatItLocks(t *testing.T) {
