@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/server/internal/pgtest"
+	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
 // healthyWriters is how many write at once: not many.
@@ -166,4 +168,47 @@ func summary(took []time.Duration, whole time.Duration) string {
 		fmt.Fprintf(&text, ", p%d %v", percent, took[(len(took)-1)*percent/100].Round(100*time.Microsecond))
 	}
 	return text.String()
+}
+
+func TestWhoWouldWaitTooLongToWriteIsRefusedAtOnceAndOthersAreServed(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		config.RateLimit = -1
+		s := open(t, config)
+		token := tokenOf(t, s, "a@example.com")
+		write := func() *httptest.ResponseRecorder { return send(s.Handler(), createRequest("/servers", token, "Club")) }
+		goOn := make(chan struct{})
+		var holding sync.WaitGroup
+		for range 12 { // more than one only on PostgreSQL
+			holding.Go(func() {
+				s.store.Tx(t.Context(), func(*store.Tx) error { <-goOn; return nil })
+			})
+		}
+		const waiting = 64
+		answers := make(chan int, waiting)
+		for range waiting {
+			go func() { answers <- write().Code }()
+		}
+		for s.store.Waiting() < waiting {
+			if len(answers) > 0 {
+				close(goOn)
+				t.Skip("the machine is too slow: some have given up before all were there")
+			}
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(1100 * time.Millisecond) // nothing moves for too long
+		unavailable(t, write())
+		if w := send(s.Handler(), request("GET", "/servers", token)); w.Code != http.StatusOK {
+			t.Errorf("reading: got %d %s", w.Code, w.Body)
+		}
+		close(goOn)
+		for range waiting {
+			if code := <-answers; code != http.StatusCreated {
+				t.Errorf("one who waited got %d", code)
+			}
+		}
+		holding.Wait()
+		if w := write(); w.Code != http.StatusCreated {
+			t.Errorf("afterwards: got %d %s", w.Code, w.Body)
+		}
+	})
 }
