@@ -97,7 +97,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"gen":                       "",
 		"gen/generate":              "api",
 		"gen/stub":                  "echo gen",
-		"server":                    "echo api api/contract gen gen/stub server/internal/backup server/internal/images server/internal/logsample server/internal/mailer server/internal/memory server/internal/origin server/internal/owner server/internal/password server/internal/perm server/internal/private server/internal/ratelimit server/internal/store",
+		"server":                    "echo api api/contract gen gen/stub server/internal/backup server/internal/durable server/internal/images server/internal/logsample server/internal/mailer server/internal/memory server/internal/origin server/internal/owner server/internal/password server/internal/perm server/internal/private server/internal/ratelimit server/internal/store",
 		"server/cmd/rejoin":         "api api/conformance server server/internal/backup server/internal/cause server/internal/durable server/internal/images server/internal/mailer server/internal/origin server/internal/owner",
 		"server/internal/backup":    "server/internal/durable server/internal/images server/internal/owner server/internal/store",
 		"server/internal/cause":     "",
