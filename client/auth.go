@@ -18,6 +18,8 @@ type (
 	// AccountCreate is what an account is made from. Only Email and Password are required. Its fields are listed at
 	// [gen.AccountCreate].
 	AccountCreate = gen.AccountCreate
+	// TwoFactorSetup is what an authenticator app needs: the Secret, or the URI, mostly as a QR code. Both are secrets.
+	TwoFactorSetup = gen.TwoFactorSetup
 	// OpenSession is a session of the account that is calling: when and where from it was opened, and until when it lasts.
 	// Its fields are listed at [gen.OpenSession].
 	OpenSession = gen.OpenSession
@@ -27,6 +29,24 @@ type (
 	// AuthEventKind is what an [AuthEvent] tells of. The list grows with the contract.
 	AuthEventKind = gen.AuthEventKind
 )
+
+// A SignInOption is an option of the methods that sign in.
+type SignInOption func(*signIn)
+
+type signIn struct{ otp string }
+
+// OTP signs in with a one-time code of an authenticator app, or a recovery code, which an account with two-factor on needs.
+// A wrong or used one fails with [ErrInvalidRequest] and the field /otp.
+func OTP(code string) SignInOption {
+	return func(s *signIn) { s.otp = code }
+}
+
+func signingIn(opts []SignInOption) (s signIn) {
+	for _, opt := range opts {
+		opt(&s)
+	}
+	return s
+}
 
 // AuthService has the operations on accounts and sessions. It is a field of [Client].
 //
@@ -75,11 +95,12 @@ func (s *AuthService) VerifyEmail(ctx context.Context, email, code string, opts 
 }
 
 // LogIn opens a session of 30 days; see [Client.WithToken]. It fails with [ErrUnauthenticated] if the password is wrong
-// or there is no such account, and with [ErrEmailUnverified] if the address has not been verified yet.
+// or there is no such account, with [ErrEmailUnverified] if the address has not been verified yet, and with
+// [ErrTwoFactorRequired] if the account needs an [OTP].
 //
 // For everybody, without a credential.
-func (s *AuthService) LogIn(ctx context.Context, email, password string) (*Session, error) {
-	return one[Session](s.api.LogIn(ctx, gen.Credentials{Email: email, Password: password}))
+func (s *AuthService) LogIn(ctx context.Context, email, password string, opts ...SignInOption) (*Session, error) {
+	return one[Session](s.api.LogIn(ctx, gen.Credentials{Email: email, Password: password, OTP: signingIn(opts).otp}))
 }
 
 // ResendCode mails a new code for VerifyEmail, and the earlier one ends. It succeeds without doing anything if there is
@@ -100,11 +121,12 @@ func (s *AuthService) ForgotPassword(ctx context.Context, email string) error {
 
 // ResetPassword sets the password of an account with the code that ForgotPassword has mailed, and signs in. All other
 // sessions of the account end, and its address is verified. It fails as VerifyEmail does, and with [ErrInvalidRequest]
-// and the field /password if that is not one of 8 to 128 characters.
+// and the field /password if that is not one of 8 to 128 characters, and with [ErrTwoFactorRequired] if the account needs
+// an [OTP]; the code is still good then.
 //
 // For everybody, without a credential.
-func (s *AuthService) ResetPassword(ctx context.Context, email, code, password string) (*Session, error) {
-	return one[Session](s.api.ResetPassword(ctx, gen.PasswordReset{Email: email, Code: code, Password: password}))
+func (s *AuthService) ResetPassword(ctx context.Context, email, code, password string, opts ...SignInOption) (*Session, error) {
+	return one[Session](s.api.ResetPassword(ctx, gen.PasswordReset{Email: email, Code: code, Password: password, OTP: signingIn(opts).otp}))
 }
 
 // LogOut ends the session with whose token this client calls, at once: each later call fails with
@@ -164,4 +186,34 @@ func (s *AuthService) Events(ctx context.Context) iter.Seq2[AuthEvent, error] {
 	return paged(func(cursor *string, size int32) (*envelope[[]AuthEvent], error) {
 		return answer[[]AuthEvent](s.api.ListAuthEvents(ctx, &gen.ListAuthEventsParams{Cursor: cursor, Limit: &size}))
 	})
+}
+
+// StartTwoFactor makes a secret for an authenticator app. It counts for nothing before ConfirmTwoFactor, for which there are
+// 15 minutes. It fails with [ErrInvalidRequest] and the field /password if that is not the present one, and with
+// [ErrConflict] if two-factor is on.
+//
+// For every account.
+func (s *AuthService) StartTwoFactor(ctx context.Context, password string) (*TwoFactorSetup, error) {
+	return one[TwoFactorSetup](s.api.StartTwoFactor(ctx, gen.TwoFactorStart{Password: password}))
+}
+
+// ConfirmTwoFactor switches two-factor on with a code from the app, ends all other sessions, and returns the recovery codes,
+// which are never shown again: each is good once, instead of a code from the app. It fails with [ErrInvalidRequest] and the
+// field /otp if the code is wrong, and with [ErrConflict] if nothing was started.
+//
+// For every account.
+func (s *AuthService) ConfirmTwoFactor(ctx context.Context, otp string) (recoveryCodes []string, err error) {
+	codes, err := one[gen.RecoveryCodes](s.api.ConfirmTwoFactor(ctx, gen.TwoFactorConfirmation{OTP: otp}))
+	if err != nil {
+		return nil, err
+	}
+	return codes.RecoveryCodes, nil
+}
+
+// EndTwoFactor switches two-factor off with a one-time code or a recovery code. It fails with [ErrInvalidRequest] and the field
+// header/One-Time-Code if that is wrong, and with [ErrNotFound] if two-factor is not on.
+//
+// For every account.
+func (s *AuthService) EndTwoFactor(ctx context.Context, otp string) error {
+	return done(s.api.DeleteTwoFactor(ctx, &gen.DeleteTwoFactorParams{OneTimeCode: otp}))
 }

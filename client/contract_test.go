@@ -106,6 +106,36 @@ var calls = []struct {
 		},
 	},
 	{
+		"logIn", "POST /auth/login", `{"email":"vera@example.com","password":"a long passphrase","otp":"287082"}`,
+		func(c caller) (any, error) {
+			return c.Auth.LogIn(c.ctx, "vera@example.com", "a long passphrase", client.OTP("287082"))
+		},
+	},
+	{
+		"resetPassword", "POST /auth/reset-password", `{"email":"vera@example.com","code":"493027","password":"a longer one","otp":"287082"}`,
+		func(c caller) (any, error) {
+			return c.Auth.ResetPassword(c.ctx, "vera@example.com", "493027", "a longer one", client.OTP("287082"))
+		},
+	},
+	{
+		"startTwoFactor", "POST /auth/two-factor", `{"password":"a long passphrase"}`,
+		func(c caller) (any, error) { return c.Auth.StartTwoFactor(c.ctx, "a long passphrase") },
+	},
+	{
+		"confirmTwoFactor", "POST /auth/two-factor/confirm", `{"otp":"287082"}`,
+		func(c caller) (any, error) {
+			codes, err := c.Auth.ConfirmTwoFactor(c.ctx, "287082")
+			if err != nil {
+				return nil, err
+			}
+			return map[string]any{"recoveryCodes": codes}, nil
+		},
+	},
+	{
+		"deleteTwoFactor", "DELETE /auth/two-factor", "",
+		func(c caller) (any, error) { return nil, c.Auth.EndTwoFactor(c.ctx, "287082") },
+	},
+	{
 		"listSessions", "GET /auth/sessions", "",
 		func(c caller) (any, error) { return c.Auth.Sessions(c.ctx) },
 	},

@@ -25,6 +25,10 @@ var (
 	ErrPermissionDenied = errors.New("rejoin: permission denied")
 	// ErrEmailUnverified: the account has to confirm its e-mail address first.
 	ErrEmailUnverified = errors.New("rejoin: e-mail address not verified")
+	// ErrTwoFactorRequired: the account has two-factor on; sign in again with an [OTP].
+	ErrTwoFactorRequired = errors.New("rejoin: one-time code required")
+	// ErrTwoFactorOff: what is asked is for accounts with two-factor on; see [AuthService.StartTwoFactor].
+	ErrTwoFactorOff = errors.New("rejoin: two-factor is off")
 	// ErrNotFound: it does not exist, or it is not the caller's; the API does not say which.
 	ErrNotFound = errors.New("rejoin: not found")
 	// ErrMethodNotAllowed: the API has this path, but not with this method.
@@ -114,6 +118,8 @@ var kinds = map[Code]error{
 	CodeUnauthenticated:      ErrUnauthenticated,
 	CodePermissionDenied:     ErrPermissionDenied,
 	CodeEmailUnverified:      ErrEmailUnverified,
+	CodeTwoFactorRequired:    ErrTwoFactorRequired,
+	CodeTwoFactorOff:         ErrTwoFactorOff,
 	CodeNotFound:             ErrNotFound,
 	CodeMethodNotAllowed:     ErrMethodNotAllowed,
 	CodeConflict:             ErrConflict,

@@ -67,6 +67,8 @@ func TestAnErrorIsOfTheKindOfItsCodeElseOfItsStatus(t *testing.T) {
 		{418, "unauthenticated", client.ErrUnauthenticated},
 		{418, "permission_denied", client.ErrPermissionDenied},
 		{418, "email_unverified", client.ErrEmailUnverified},
+		{418, "two_factor_required", client.ErrTwoFactorRequired},
+		{418, "two_factor_off", client.ErrTwoFactorOff},
 		{418, "not_found", client.ErrNotFound},
 		{418, "method_not_allowed", client.ErrMethodNotAllowed},
 		{418, "conflict", client.ErrConflict},

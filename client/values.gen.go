@@ -16,6 +16,8 @@ const (
 	CodePayloadTooLarge      = gen.ProblemCodePayloadTooLarge
 	CodePermissionDenied     = gen.ProblemCodePermissionDenied
 	CodeRateLimited          = gen.ProblemCodeRateLimited
+	CodeTwoFactorOff         = gen.ProblemCodeTwoFactorOff
+	CodeTwoFactorRequired    = gen.ProblemCodeTwoFactorRequired
 	CodeUnauthenticated      = gen.ProblemCodeUnauthenticated
 	CodeUnavailable          = gen.ProblemCodeUnavailable
 	CodeUnsupportedMediaType = gen.ProblemCodeUnsupportedMediaType
@@ -119,13 +121,18 @@ const (
 
 // The values of the list gen.AuthEventKind.
 const (
-	EventKeyAdopt       = gen.AuthEventKindKeyAdopt
-	EventKeyCreate      = gen.AuthEventKindKeyCreate
-	EventPasswordChange = gen.AuthEventKindPasswordChange
-	EventPasswordRefuse = gen.AuthEventKindPasswordRefuse
-	EventPasswordReset  = gen.AuthEventKindPasswordReset
-	EventSessionEnd     = gen.AuthEventKindSessionEnd
-	EventSessionGrant   = gen.AuthEventKindSessionGrant
-	EventSessionOpen    = gen.AuthEventKindSessionOpen
-	EventSessionRefuse  = gen.AuthEventKindSessionRefuse
+	EventKeyAdopt         = gen.AuthEventKindKeyAdopt
+	EventKeyCreate        = gen.AuthEventKindKeyCreate
+	EventKeyEnd           = gen.AuthEventKindKeyEnd
+	EventPasswordChange   = gen.AuthEventKindPasswordChange
+	EventPasswordRefuse   = gen.AuthEventKindPasswordRefuse
+	EventPasswordReset    = gen.AuthEventKindPasswordReset
+	EventSessionEnd       = gen.AuthEventKindSessionEnd
+	EventSessionGrant     = gen.AuthEventKindSessionGrant
+	EventSessionOpen      = gen.AuthEventKindSessionOpen
+	EventSessionRefuse    = gen.AuthEventKindSessionRefuse
+	EventTwoFactorDisable = gen.AuthEventKindTwoFactorDisable
+	EventTwoFactorEnable  = gen.AuthEventKindTwoFactorEnable
+	EventTwoFactorRecover = gen.AuthEventKindTwoFactorRecover
+	EventTwoFactorRefuse  = gen.AuthEventKindTwoFactorRefuse
 )

@@ -237,6 +237,11 @@ type ClientInterface interface {
 	// Tries are counted by account and network. What others try never keeps the owner out of an account from a network where
 	// it was signed in to before.
 	//
+	// An account with two-factor on takes `otp`, too: without it, 401 with the code `two_factor_required`; a wrong or used one
+	// answers 400 with the pointer `/otp`. Tries with codes of six digits are counted by account and network; what is
+	// tried from elsewhere never keeps out who comes from where the account was signed in to before, nor who has a recovery
+	// code.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /auth/login (the `LogIn` operationId).
@@ -249,6 +254,11 @@ type ClientInterface interface {
 	//
 	// Tries are counted by account and network. What others try never keeps the owner out of an account from a network where
 	// it was signed in to before.
+	//
+	// An account with two-factor on takes `otp`, too: without it, 401 with the code `two_factor_required`; a wrong or used one
+	// answers 400 with the pointer `/otp`. Tries with codes of six digits are counted by account and network; what is
+	// tried from elsewhere never keeps out who comes from where the account was signed in to before, nor who has a recovery
+	// code.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -324,6 +334,9 @@ type ClientInterface interface {
 	// Sets the password with the code that was mailed for it, and signs in. Every other session of the account ends. As the
 	// code has reached the address, the address is verified by it; whatever password was registered with it is gone.
 	//
+	// Where two-factor is on, it takes `otp` as logging in does, and the mailed code stays good until that is right. With
+	// `endKeys`, the API keys for which the account vouches are deleted: the first hundred at once, the rest within moments.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /auth/reset-password (the `ResetPassword` operationId).
@@ -333,6 +346,9 @@ type ClientInterface interface {
 	//
 	// Sets the password with the code that was mailed for it, and signs in. Every other session of the account ends. As the
 	// code has reached the address, the address is verified by it; whatever password was registered with it is gone.
+	//
+	// Where two-factor is on, it takes `otp` as logging in does, and the mailed code stays good until that is right. With
+	// `endKeys`, the API keys for which the account vouches are deleted: the first hundred at once, the rest within moments.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -360,6 +376,60 @@ type ClientInterface interface {
 	//
 	// Corresponds with DELETE /auth/sessions/{sessionId} (the `DeleteSession` operationId).
 	DeleteSession(ctx context.Context, sessionID SessionID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteTwoFactor Switch two-factor off
+	//
+	// Switches it off, for who has a one-time code or a recovery code; both end. A session alone is not enough, nor is the
+	// password. Who has lost both kinds of codes asks the operator of the backend. Where it is not on, it is not found.
+	//
+	// Corresponds with DELETE /auth/two-factor (the `DeleteTwoFactor` operationId).
+	DeleteTwoFactor(ctx context.Context, params *DeleteTwoFactorParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StartTwoFactorWithBody Start to set up two-factor
+	//
+	// Makes a secret for an authenticator app, for who knows the present password; a wrong one answers 400 with the pointer
+	// `/password`. It is shown here and never again, and it counts for nothing before `/auth/two-factor/confirm`, for which
+	// there are 15 minutes. Starting again replaces it. Where two-factor is on already, it is a conflict.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /auth/two-factor (the `StartTwoFactor` operationId).
+	StartTwoFactorWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StartTwoFactor Start to set up two-factor
+	//
+	// Makes a secret for an authenticator app, for who knows the present password; a wrong one answers 400 with the pointer
+	// `/password`. It is shown here and never again, and it counts for nothing before `/auth/two-factor/confirm`, for which
+	// there are 15 minutes. Starting again replaces it. Where two-factor is on already, it is a conflict.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /auth/two-factor (the `StartTwoFactor` operationId).
+	StartTwoFactor(ctx context.Context, body StartTwoFactorJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ConfirmTwoFactorWithBody Switch two-factor on
+	//
+	// Switches it on with a code from the app, which shows that the app has the secret. From then on signing in takes a code,
+	// also with a code that was mailed. Every other session of the account ends, because none of them has given one. The answer
+	// is the only one that shows the recovery codes: each is good once, instead of a code from the app. A wrong code answers
+	// 400 with the pointer `/otp`; where nothing was started, it is a conflict.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /auth/two-factor/confirm (the `ConfirmTwoFactor` operationId).
+	ConfirmTwoFactorWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ConfirmTwoFactor Switch two-factor on
+	//
+	// Switches it on with a code from the app, which shows that the app has the secret. From then on signing in takes a code,
+	// also with a code that was mailed. Every other session of the account ends, because none of them has given one. The answer
+	// is the only one that shows the recovery codes: each is good once, instead of a code from the app. A wrong code answers
+	// 400 with the pointer `/otp`; where nothing was started, it is a conflict.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /auth/two-factor/confirm (the `ConfirmTwoFactor` operationId).
+	ConfirmTwoFactor(ctx context.Context, body ConfirmTwoFactorJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// VerifyEmailWithBody Verify an e-mail address
 	//
@@ -1122,6 +1192,11 @@ func (c *Client) ForgotPassword(ctx context.Context, body ForgotPasswordJSONRequ
 // Tries are counted by account and network. What others try never keeps the owner out of an account from a network where
 // it was signed in to before.
 //
+// An account with two-factor on takes `otp`, too: without it, 401 with the code `two_factor_required`; a wrong or used one
+// answers 400 with the pointer `/otp`. Tries with codes of six digits are counted by account and network; what is
+// tried from elsewhere never keeps out who comes from where the account was signed in to before, nor who has a recovery
+// code.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /auth/login (the `LogIn` operationId).
@@ -1144,6 +1219,11 @@ func (c *Client) LogInWithBody(ctx context.Context, contentType string, body io.
 //
 // Tries are counted by account and network. What others try never keeps the owner out of an account from a network where
 // it was signed in to before.
+//
+// An account with two-factor on takes `otp`, too: without it, 401 with the code `two_factor_required`; a wrong or used one
+// answers 400 with the pointer `/otp`. Tries with codes of six digits are counted by account and network; what is
+// tried from elsewhere never keeps out who comes from where the account was signed in to before, nor who has a recovery
+// code.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1289,6 +1369,9 @@ func (c *Client) ResendCode(ctx context.Context, body ResendCodeJSONRequestBody,
 // Sets the password with the code that was mailed for it, and signs in. Every other session of the account ends. As the
 // code has reached the address, the address is verified by it; whatever password was registered with it is gone.
 //
+// Where two-factor is on, it takes `otp` as logging in does, and the mailed code stays good until that is right. With
+// `endKeys`, the API keys for which the account vouches are deleted: the first hundred at once, the rest within moments.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /auth/reset-password (the `ResetPassword` operationId).
@@ -1308,6 +1391,9 @@ func (c *Client) ResetPasswordWithBody(ctx context.Context, contentType string, 
 //
 // Sets the password with the code that was mailed for it, and signs in. Every other session of the account ends. As the
 // code has reached the address, the address is verified by it; whatever password was registered with it is gone.
+//
+// Where two-factor is on, it takes `otp` as logging in does, and the mailed code stays good until that is right. With
+// `endKeys`, the API keys for which the account vouches are deleted: the first hundred at once, the rest within moments.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1366,6 +1452,110 @@ func (c *Client) ListSessions(ctx context.Context, reqEditors ...RequestEditorFn
 // Corresponds with DELETE /auth/sessions/{sessionId} (the `DeleteSession` operationId).
 func (c *Client) DeleteSession(ctx context.Context, sessionID SessionID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDeleteSessionRequest(c.Server, sessionID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteTwoFactor Switch two-factor off
+//
+// Switches it off, for who has a one-time code or a recovery code; both end. A session alone is not enough, nor is the
+// password. Who has lost both kinds of codes asks the operator of the backend. Where it is not on, it is not found.
+//
+// Corresponds with DELETE /auth/two-factor (the `DeleteTwoFactor` operationId).
+func (c *Client) DeleteTwoFactor(ctx context.Context, params *DeleteTwoFactorParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteTwoFactorRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StartTwoFactorWithBody Start to set up two-factor
+//
+// Makes a secret for an authenticator app, for who knows the present password; a wrong one answers 400 with the pointer
+// `/password`. It is shown here and never again, and it counts for nothing before `/auth/two-factor/confirm`, for which
+// there are 15 minutes. Starting again replaces it. Where two-factor is on already, it is a conflict.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /auth/two-factor (the `StartTwoFactor` operationId).
+func (c *Client) StartTwoFactorWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartTwoFactorRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StartTwoFactor Start to set up two-factor
+//
+// Makes a secret for an authenticator app, for who knows the present password; a wrong one answers 400 with the pointer
+// `/password`. It is shown here and never again, and it counts for nothing before `/auth/two-factor/confirm`, for which
+// there are 15 minutes. Starting again replaces it. Where two-factor is on already, it is a conflict.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /auth/two-factor (the `StartTwoFactor` operationId).
+func (c *Client) StartTwoFactor(ctx context.Context, body StartTwoFactorJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartTwoFactorRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ConfirmTwoFactorWithBody Switch two-factor on
+//
+// Switches it on with a code from the app, which shows that the app has the secret. From then on signing in takes a code,
+// also with a code that was mailed. Every other session of the account ends, because none of them has given one. The answer
+// is the only one that shows the recovery codes: each is good once, instead of a code from the app. A wrong code answers
+// 400 with the pointer `/otp`; where nothing was started, it is a conflict.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /auth/two-factor/confirm (the `ConfirmTwoFactor` operationId).
+func (c *Client) ConfirmTwoFactorWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewConfirmTwoFactorRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ConfirmTwoFactor Switch two-factor on
+//
+// Switches it on with a code from the app, which shows that the app has the secret. From then on signing in takes a code,
+// also with a code that was mailed. Every other session of the account ends, because none of them has given one. The answer
+// is the only one that shows the recovery codes: each is good once, instead of a code from the app. A wrong code answers
+// 400 with the pointer `/otp`; where nothing was started, it is a conflict.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /auth/two-factor/confirm (the `ConfirmTwoFactor` operationId).
+func (c *Client) ConfirmTwoFactor(ctx context.Context, body ConfirmTwoFactorJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewConfirmTwoFactorRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3075,6 +3265,126 @@ func NewDeleteSessionRequest(server string, sessionID SessionID) (*http.Request,
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewDeleteTwoFactorRequest constructs an http.Request for the DeleteTwoFactor method
+func NewDeleteTwoFactorRequest(server string, params *DeleteTwoFactorParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/auth/two-factor")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "One-Time-Code", params.OneTimeCode, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("One-Time-Code", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewStartTwoFactorRequest calls the generic StartTwoFactor builder with application/json body
+func NewStartTwoFactorRequest(server string, body StartTwoFactorJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewStartTwoFactorRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewStartTwoFactorRequestWithBody constructs an http.Request for the StartTwoFactor method, with any body, and a specified content type
+func NewStartTwoFactorRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/auth/two-factor")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewConfirmTwoFactorRequest calls the generic ConfirmTwoFactor builder with application/json body
+func NewConfirmTwoFactorRequest(server string, body ConfirmTwoFactorJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewConfirmTwoFactorRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewConfirmTwoFactorRequestWithBody constructs an http.Request for the ConfirmTwoFactor method, with any body, and a specified content type
+func NewConfirmTwoFactorRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/auth/two-factor/confirm")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }

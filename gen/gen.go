@@ -71,7 +71,9 @@ var statuses = []struct {
 }{
 	{ProblemCodeInvalidRequest, http.StatusBadRequest},
 	{ProblemCodeUnauthenticated, http.StatusUnauthorized},
+	{ProblemCodeTwoFactorRequired, http.StatusUnauthorized},
 	{ProblemCodePermissionDenied, http.StatusForbidden},
+	{ProblemCodeTwoFactorOff, http.StatusForbidden},
 	{ProblemCodeEmailUnverified, http.StatusForbidden},
 	{ProblemCodeNotFound, http.StatusNotFound},
 	{ProblemCodeMethodNotAllowed, http.StatusMethodNotAllowed},

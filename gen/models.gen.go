@@ -93,15 +93,20 @@ func (e AuditAction) Valid() bool {
 
 // Defines values for AuthEventKind.
 const (
-	AuthEventKindKeyAdopt       AuthEventKind = "key.adopt"
-	AuthEventKindKeyCreate      AuthEventKind = "key.create"
-	AuthEventKindPasswordChange AuthEventKind = "password.change"
-	AuthEventKindPasswordRefuse AuthEventKind = "password.refuse"
-	AuthEventKindPasswordReset  AuthEventKind = "password.reset"
-	AuthEventKindSessionEnd     AuthEventKind = "session.end"
-	AuthEventKindSessionGrant   AuthEventKind = "session.grant"
-	AuthEventKindSessionOpen    AuthEventKind = "session.open"
-	AuthEventKindSessionRefuse  AuthEventKind = "session.refuse"
+	AuthEventKindKeyAdopt         AuthEventKind = "key.adopt"
+	AuthEventKindKeyCreate        AuthEventKind = "key.create"
+	AuthEventKindKeyEnd           AuthEventKind = "key.end"
+	AuthEventKindPasswordChange   AuthEventKind = "password.change"
+	AuthEventKindPasswordRefuse   AuthEventKind = "password.refuse"
+	AuthEventKindPasswordReset    AuthEventKind = "password.reset"
+	AuthEventKindSessionEnd       AuthEventKind = "session.end"
+	AuthEventKindSessionGrant     AuthEventKind = "session.grant"
+	AuthEventKindSessionOpen      AuthEventKind = "session.open"
+	AuthEventKindSessionRefuse    AuthEventKind = "session.refuse"
+	AuthEventKindTwoFactorDisable AuthEventKind = "two_factor.disable"
+	AuthEventKindTwoFactorEnable  AuthEventKind = "two_factor.enable"
+	AuthEventKindTwoFactorRecover AuthEventKind = "two_factor.recover"
+	AuthEventKindTwoFactorRefuse  AuthEventKind = "two_factor.refuse"
 )
 
 // Valid indicates whether the value is a known member of the AuthEventKind enum.
@@ -110,6 +115,8 @@ func (e AuthEventKind) Valid() bool {
 	case AuthEventKindKeyAdopt:
 		return true
 	case AuthEventKindKeyCreate:
+		return true
+	case AuthEventKindKeyEnd:
 		return true
 	case AuthEventKindPasswordChange:
 		return true
@@ -124,6 +131,14 @@ func (e AuthEventKind) Valid() bool {
 	case AuthEventKindSessionOpen:
 		return true
 	case AuthEventKindSessionRefuse:
+		return true
+	case AuthEventKindTwoFactorDisable:
+		return true
+	case AuthEventKindTwoFactorEnable:
+		return true
+	case AuthEventKindTwoFactorRecover:
+		return true
+	case AuthEventKindTwoFactorRefuse:
 		return true
 	default:
 		return false
@@ -346,6 +361,8 @@ const (
 	ProblemCodePayloadTooLarge      ProblemCode = "payload_too_large"
 	ProblemCodePermissionDenied     ProblemCode = "permission_denied"
 	ProblemCodeRateLimited          ProblemCode = "rate_limited"
+	ProblemCodeTwoFactorOff         ProblemCode = "two_factor_off"
+	ProblemCodeTwoFactorRequired    ProblemCode = "two_factor_required"
 	ProblemCodeUnauthenticated      ProblemCode = "unauthenticated"
 	ProblemCodeUnavailable          ProblemCode = "unavailable"
 	ProblemCodeUnsupportedMediaType ProblemCode = "unsupported_media_type"
@@ -373,6 +390,10 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodePermissionDenied:
 		return true
 	case ProblemCodeRateLimited:
+		return true
+	case ProblemCodeTwoFactorOff:
+		return true
+	case ProblemCodeTwoFactorRequired:
 		return true
 	case ProblemCodeUnauthenticated:
 		return true
@@ -617,8 +638,10 @@ type AuthEvent struct {
 	// Kind What was done. `session.open`: somebody signed in, with the password or a mailed code; `session.grant`: the operator of
 	// the backend has made a session; `session.refuse`: a password or a code was wrong; `session.end`: a session was
 	// ended, by its id in `target`, or without one all others; `password.change`, `password.reset`: with the present one, or
-	// by a mailed code; `password.refuse`: a change, with a wrong one; `key.create`, `key.adopt`: the account vouches for an
-	// API key from then on, by its id in `target`. This list only grows.
+	// by a mailed code; `password.refuse`: a change, with a wrong one; `two_factor.enable`, `two_factor.disable`: two-factor
+	// was switched on or off; `two_factor.recover`: a recovery code was used; `two_factor.refuse`: the password or mailed code
+	// was right, and the one-time code wrong; `key.create`, `key.adopt`: the account vouches for an API key from then on, by
+	// its id in `target`; `key.end`: all of them were deleted, with a reset. This list only grows.
 	Kind AuthEventKind `json:"kind"`
 
 	// At RFC 3339 in UTC with milliseconds.
@@ -650,8 +673,10 @@ type AuthEvent struct {
 // AuthEventKind What was done. `session.open`: somebody signed in, with the password or a mailed code; `session.grant`: the operator of
 // the backend has made a session; `session.refuse`: a password or a code was wrong; `session.end`: a session was
 // ended, by its id in `target`, or without one all others; `password.change`, `password.reset`: with the present one, or
-// by a mailed code; `password.refuse`: a change, with a wrong one; `key.create`, `key.adopt`: the account vouches for an
-// API key from then on, by its id in `target`. This list only grows.
+// by a mailed code; `password.refuse`: a change, with a wrong one; `two_factor.enable`, `two_factor.disable`: two-factor
+// was switched on or off; `two_factor.recover`: a recovery code was used; `two_factor.refuse`: the password or mailed code
+// was right, and the one-time code wrong; `key.create`, `key.adopt`: the account vouches for an API key from then on, by
+// its id in `target`; `key.end`: all of them were deleted, with a reset. This list only grows.
 type AuthEventKind string
 
 // AuthEventListResponse A page of the trail of an account.
@@ -991,6 +1016,10 @@ type Credentials struct {
 	// Email An e-mail address. Upper and lower case are the same.
 	Email    EmailAddress `json:"email"`
 	Password string       `json:"password"`
+
+	// OTP Six digits from an authenticator app (RFC 6238: SHA-1, 30 seconds), the present ones or those before or after, each good
+	// once; or a recovery code.
+	OTP OneTimeCode `json:"otp,omitempty,omitzero"`
 }
 
 // DomainList The host names of the community, such as those of its web site. A new server has none.
@@ -1234,6 +1263,10 @@ type OldServerPermissionsWrite struct {
 	ServerAdministrator bool `json:"server_administrator,omitempty,omitzero"`
 }
 
+// OneTimeCode Six digits from an authenticator app (RFC 6238: SHA-1, 30 seconds), the present ones or those before or after, each good
+// once; or a recovery code.
+type OneTimeCode = string
+
 // OpenSession A session that has not ended, as its account sees it. `lastUsedAt` is right to a quarter of an hour: it is written down now
 // and then, not with each request.
 type OpenSession struct {
@@ -1286,6 +1319,13 @@ type PasswordReset struct {
 
 	// Password 8 to 128 characters, of any kind.
 	Password NewPassword `json:"password"`
+
+	// OTP Six digits from an authenticator app (RFC 6238: SHA-1, 30 seconds), the present ones or those before or after, each good
+	// once; or a recovery code.
+	OTP OneTimeCode `json:"otp,omitempty,omitzero"`
+
+	// EndKeys Whether the API keys that the account vouches for end, too: they are deleted.
+	EndKeys bool `json:"endKeys,omitempty,omitzero"`
 }
 
 // Problem What went wrong, for a program. Never contains what was submitted.
@@ -1317,6 +1357,25 @@ type ProblemField struct {
 	// Message For a person.
 	Message string `json:"message"`
 }
+
+// RecoveryCodes Codes for who has lost the authenticator app, each good once.
+type RecoveryCodes struct {
+	RecoveryCodes []OneTimeCode `json:"recoveryCodes"`
+}
+
+// RecoveryCodesResponse The recovery codes of an account.
+type RecoveryCodesResponse struct {
+	// Meta How a request of the System API went.
+	Meta SystemMeta `json:"meta"`
+
+	// Body Codes for who has lost the authenticator app, each good once.
+	Body RecoveryCodes `json:"body"`
+}
+
+// RequireTwoFactor Whether accounts need two-factor for what takes more than a membership here: a role permission, or to be the owner. One
+// without gets 403 with the code `two_factor_off`, sees the channels that every member sees, and the API keys that it vouches
+// for are not trusted. Only who has two-factor on can switch it on.
+type RequireTwoFactor = bool
 
 // Revision Always 0; older clients expect it.
 type Revision = int32
@@ -1566,6 +1625,11 @@ type ServerSettings struct {
 
 	// AppURL The address of the application of the community, which begins with `https://`; null if it has none.
 	AppURL AppURL `json:"appUrl"`
+
+	// RequireTwoFactor Whether accounts need two-factor for what takes more than a membership here: a role permission, or to be the owner. One
+	// without gets 403 with the code `two_factor_off`, sees the channels that every member sees, and the API keys that it vouches
+	// for are not trusted. Only who has two-factor on can switch it on.
+	RequireTwoFactor RequireTwoFactor `json:"requireTwoFactor"`
 }
 
 // ServerSettingsResponse The settings of a server.
@@ -1597,6 +1661,11 @@ type ServerSettingsUpdate struct {
 
 	// AppURL The address of the application of the community, which begins with `https://`; null if it has none.
 	AppURL AppURL `json:"appUrl,omitempty,omitzero"`
+
+	// RequireTwoFactor Whether accounts need two-factor for what takes more than a membership here: a role permission, or to be the owner. One
+	// without gets 403 with the code `two_factor_off`, sees the channels that every member sees, and the API keys that it vouches
+	// for are not trusted. Only who has two-factor on can switch it on.
+	RequireTwoFactor *RequireTwoFactor `json:"requireTwoFactor,omitempty"`
 }
 
 // ServerUpdate What changes; at least one part.
@@ -1696,6 +1765,35 @@ type Timestamp = Time
 // Title One line of 1 to 100 characters, without control characters.
 type Title = string
 
+// TwoFactorConfirmation A code from the authenticator app.
+type TwoFactorConfirmation struct {
+	// OTP Six digits from an authenticator app (RFC 6238: SHA-1, 30 seconds), the present ones or those before or after, each good
+	// once; or a recovery code.
+	OTP OneTimeCode `json:"otp"`
+}
+
+// TwoFactorSetup What an authenticator app needs, as text and as an address, mostly shown as a QR code.
+type TwoFactorSetup struct {
+	// Secret In base 32.
+	Secret string `json:"secret"`
+	URI    string `json:"uri"`
+}
+
+// TwoFactorSetupResponse The secret of an authenticator app.
+type TwoFactorSetupResponse struct {
+	// Meta How a request of the System API went.
+	Meta SystemMeta `json:"meta"`
+
+	// Body What an authenticator app needs, as text and as an address, mostly shown as a QR code.
+	Body TwoFactorSetup `json:"body"`
+}
+
+// TwoFactorStart The password of who sets up two-factor.
+type TwoFactorStart struct {
+	// Password The present one.
+	Password string `json:"password"`
+}
+
 // UserNumber An account's number, as a string.
 //
 // Example: 2
@@ -1756,6 +1854,10 @@ type IdempotencyKey = string
 
 // Limit defines model for Limit.
 type Limit = int32
+
+// OneTimeCodeHeader Six digits from an authenticator app (RFC 6238: SHA-1, 30 seconds), the present ones or those before or after, each good
+// once; or a recovery code.
+type OneTimeCodeHeader = OneTimeCode
 
 // Page defines model for Page.
 type Page = int32
@@ -1865,6 +1967,12 @@ type RegisterAccountParams struct {
 	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
 	// request; in another session of the account, the first answer has it masked.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteTwoFactorParams defines parameters for DeleteTwoFactor.
+type DeleteTwoFactorParams struct {
+	// OneTimeCode A code from the authenticator app, or a recovery code.
+	OneTimeCode OneTimeCodeHeader `json:"One-Time-Code"`
 }
 
 // ListBadgesParams defines parameters for ListBadges.
@@ -2000,6 +2108,12 @@ type ResendCodeJSONRequestBody = EmailOnly
 
 // ResetPasswordJSONRequestBody defines body for ResetPassword for application/json ContentType.
 type ResetPasswordJSONRequestBody = PasswordReset
+
+// StartTwoFactorJSONRequestBody defines body for StartTwoFactor for application/json ContentType.
+type StartTwoFactorJSONRequestBody = TwoFactorStart
+
+// ConfirmTwoFactorJSONRequestBody defines body for ConfirmTwoFactor for application/json ContentType.
+type ConfirmTwoFactorJSONRequestBody = TwoFactorConfirmation
 
 // VerifyEmailJSONRequestBody defines body for VerifyEmail for application/json ContentType.
 type VerifyEmailJSONRequestBody = EmailVerification

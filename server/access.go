@@ -54,7 +54,11 @@ func (s *standing) viewer(ctx context.Context, q store.Queries) (store.Viewer, e
 		return store.Viewer{Full: true}, nil
 	}
 	err := s.learn(ctx, q)
-	return store.Viewer{Account: s.actor.account, Full: s.may.Full}, err
+	full := s.may.Full
+	if err == nil && full && s.TwoFactor {
+		full, err = hasTwoFactor(ctx, q, s.actor.account)
+	}
+	return store.Viewer{Account: s.actor.account, Full: full}, err
 }
 
 // owns tells whether the caller is the owner of the server.
@@ -81,6 +85,8 @@ func (s *standing) check(ctx context.Context, q store.Queries) error {
 		}
 	}
 	switch {
+	case s.allows(op.Operation) && s.TwoFactor && !op.ByMembership() && s.actor.key == nil:
+		return requireTwoFactor(ctx, q, s.actor.account)
 	case s.allows(op.Operation):
 		return nil
 	case op.Role == api.RoleOwner:

@@ -216,7 +216,7 @@ func (h auth) VerifyEmail(ctx context.Context, r stub.VerifyEmailRequestObject) 
 		}
 		return code.holder.PasswordHash, err
 	}
-	session, err := h.signInByCode(ctx, r.Body.Email, verifyPurpose, r.Body.Code, proof)
+	session, err := h.signInByCode(ctx, r.Body.Email, verifyPurpose, r.Body.Code, "", proof, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -225,9 +225,10 @@ func (h auth) VerifyEmail(ctx context.Context, r stub.VerifyEmailRequestObject) 
 
 // signInByCode opens a session for who has the code that was mailed to an address, and sets the password that follows from a
 // code that was right. A wrong code is committed like a right one: it has counted. The password is found between two
-// transactions, because that takes long.
-func (h auth) signInByCode(ctx context.Context, email string, of purpose, code string,
-	passwordFor func(triedCode) (hash string, err error)) (session gen.Session, err error) {
+// transactions, because that takes long. Where there is a second factor, the code stays until that is right. What else is to be
+// done, if anything, is done with it.
+func (h auth) signInByCode(ctx context.Context, email string, of purpose, code, otp string,
+	passwordFor func(triedCode) (hash string, err error), also func(*store.Tx, store.Account) error) (session gen.Session, err error) {
 	tried, err := inTx(ctx, h.core, func(tx *store.Tx) (triedCode, error) {
 		return h.tryCode(ctx, tx, strings.ToLower(email), of, code)
 	})
@@ -238,6 +239,10 @@ func (h auth) signInByCode(ctx context.Context, email string, of purpose, code s
 		h.refused(ctx, tried.holder.Account, gen.AuthEventKindSessionRefuse)
 		return session, wrongCode()
 	}
+	asked, err := h.secondFactor(ctx, tried.holder.AccountNumber, otp)
+	if err != nil {
+		return session, err
+	}
 	hash, err := passwordFor(tried)
 	if err != nil {
 		return session, err
@@ -247,9 +252,17 @@ func (h auth) signInByCode(ctx context.Context, email string, of purpose, code s
 		if err != nil {
 			return session, err
 		}
+		if err := h.stillAsked(ctx, tx, holder.AccountNumber, asked); err != nil {
+			return session, err
+		}
 		account, err := h.replacePassword(ctx, tx, holder, hash)
 		if err != nil {
 			return session, err
+		}
+		if also != nil {
+			if err := also(tx, account); err != nil {
+				return session, err
+			}
 		}
 		return h.openSession(ctx, tx, account)
 	})
@@ -283,6 +296,10 @@ func (h auth) LogIn(ctx context.Context, r stub.LogInRequestObject) (stub.LogInR
 		return nil, &contract.Error{Code: gen.ProblemCodeEmailUnverified, Message: "Verify your e-mail address first",
 			DevMessage: "the address was not verified: use /auth/verify-email with the code that was mailed to it"}
 	}
+	asked, err := h.secondFactor(ctx, account.AccountNumber, r.Body.OTP)
+	if err != nil {
+		return nil, err
+	}
 	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.LogIn200JSONResponse, err error) {
 		// A password that was replaced in the meantime must not open a session which that has not ended.
 		current, err := tx.Auth.GetAccount(ctx, account.AccountNumber)
@@ -291,6 +308,9 @@ func (h auth) LogIn(ctx context.Context, r stub.LogInRequestObject) (stub.LogInR
 		}
 		if current.PasswordHash != account.PasswordHash {
 			return answer, wrongPassword()
+		}
+		if err := h.stillAsked(ctx, tx, current.AccountNumber, asked); err != nil {
+			return answer, err
 		}
 		session, err := h.openSession(ctx, tx, current)
 		return stub.LogIn200JSONResponse{Meta: system("Logged in successfully"), Body: session}, err
@@ -327,9 +347,14 @@ const codeOnItsWay = "If the account exists, a code is on its way"
 
 // ResetPassword hashes the password only for who has the code: a guess costs next to nothing.
 func (h auth) ResetPassword(ctx context.Context, r stub.ResetPasswordRequestObject) (stub.ResetPasswordResponseObject, error) {
-	session, err := h.signInByCode(ctx, r.Body.Email, resetPurpose, r.Body.Code, func(triedCode) (string, error) {
-		return h.passwords.Hash(ctx, callerFrom(ctx, true), r.Body.Password)
-	})
+	hashed := func(triedCode) (string, error) { return h.passwords.Hash(ctx, callerFrom(ctx, true), r.Body.Password) }
+	endKeys := func(tx *store.Tx, account store.Account) error {
+		if !r.Body.EndKeys {
+			return nil
+		}
+		return h.endKeys(ctx, tx, account.AccountNumber)
+	}
+	session, err := h.signInByCode(ctx, r.Body.Email, resetPurpose, r.Body.Code, r.Body.OTP, hashed, endKeys)
 	if err != nil {
 		return nil, err
 	}

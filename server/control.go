@@ -59,12 +59,16 @@ func (s *Server) answerToken(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	token, isNew, err := s.Token(r.Context(), asked.Email)
+	twoFactor := false
+	if err == nil {
+		twoFactor, err = s.TwoFactor(r.Context(), asked.Email, asked.EndTwoFactor)
+	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(owner.TokenAnswer{Token: token, New: isNew})
+	json.NewEncoder(w).Encode(owner.TokenAnswer{Token: token, New: isNew, TwoFactor: twoFactor})
 }
 
 // stalledAfter is how long a command may leave unread what is written of a backup: others wait for it, and the disk holds it.

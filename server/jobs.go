@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 	"github.com/riverqueue/river"
 )
@@ -34,6 +35,9 @@ func (w sweeper) Work(ctx context.Context, _ *river.Job[sweep]) error {
 			return err
 		}
 		if err := tx.Invites.DeleteExpired(ctx, w.now(), w.now().Add(-endedInvites)); err != nil {
+			return err
+		}
+		if err := tx.Auth.DeleteTries(ctx, w.now().Add(-otpStrangerLife)); err != nil {
 			return err
 		}
 		if err := tx.Idempotency.DeleteExpired(ctx, w.now()); err != nil {
@@ -144,6 +148,68 @@ func (w remover[R]) Work(ctx context.Context, job *river.Job[R]) error {
 	return river.JobSnooze(0)
 }
 
+// keysEnd is the job of deleting the keys for which an account vouched at a moment.
+type keysEnd struct {
+	Account int64     `json:"account"`
+	Until   time.Time `json:"until"`
+}
+
+// Kind is the name of the job in the database.
+func (keysEnd) Kind() string { return "keys_end" }
+
+type keysEnder struct {
+	river.WorkerDefaults[keysEnd]
+	*core
+}
+
+// Work deletes a part, and asks to be run again for the rest.
+func (w keysEnder) Work(ctx context.Context, job *river.Job[keysEnd]) error {
+	for range removalSteps {
+		more, err := inTx(ctx, w.core, func(tx *store.Tx) (bool, error) { return w.endSomeKeys(ctx, tx, job.Args) })
+		if err != nil || !more {
+			return err
+		}
+	}
+	return river.JobSnooze(0)
+}
+
+// keysAtOnce is how many keys one transaction deletes.
+const keysAtOnce = 100
+
+// endSomeKeys is the step that deletes a part of the keys, and tells whether there may be more. The audit trails of their
+// servers have each.
+func (k *core) endSomeKeys(ctx context.Context, tx *store.Tx, of keysEnd) (more bool, err error) {
+	keys, err := tx.Keys.ListOfAccount(ctx, of.Account, of.Until, keysAtOnce)
+	if err != nil {
+		return false, err
+	}
+	for _, key := range keys {
+		if err := tx.Keys.Delete(ctx, key.ID); err != nil {
+			return false, err
+		}
+		if err := tx.Audit.Insert(ctx, key.CommunityID, gen.AuditEntry{
+			ID: k.newID(), Actor: gen.AuditActor{Type: "account", ID: store.Number(of.Account)},
+			Action: gen.AuditActionKeyDelete, Target: key.ID, At: gen.Time{Time: k.now()},
+		}, stateOf(&key), nil); err != nil {
+			return false, err
+		}
+	}
+	return len(keys) == keysAtOnce, nil
+}
+
+// endKeys is the step that deletes the keys for which an account vouches: those that are many, afterwards.
+func (k *core) endKeys(ctx context.Context, tx *store.Tx, account int64) error {
+	all := keysEnd{Account: account, Until: k.now()}
+	more, err := k.endSomeKeys(ctx, tx, all)
+	if err == nil && more {
+		err = tx.Jobs.Insert(ctx, all)
+	}
+	if err == nil {
+		err = k.trail(ctx, tx, account, gen.AuthEventKindKeyEnd, "", "")
+	}
+	return err
+}
+
 // startJobs begins the background work of the server.
 func (k *core) startJobs() (stop func(context.Context), err error) {
 	own := *k // a test that changes the clock of the requests must not do so under a running job
@@ -151,6 +217,7 @@ func (k *core) startJobs() (stop func(context.Context), err error) {
 	river.AddWorker(workers, codeMailWorker{core: &own})
 	river.AddWorker(workers, keyMailWorker{core: &own})
 	river.AddWorker(workers, sweeper{core: &own})
+	river.AddWorker(workers, keysEnder{core: &own})
 	river.AddWorker(workers, remover[serverRemoval]{core: &own})
 	river.AddWorker(workers, remover[roleRemoval]{core: &own})
 	river.AddWorker(workers, remover[badgeRemoval]{core: &own})

@@ -153,6 +153,11 @@ func (h servers) UpdateServerSettings(ctx context.Context, r stub.UpdateServerSe
 			return answer, err
 		}
 		after := changed(before, *r.Body)
+		if after.RequireTwoFactor && !before.RequireTwoFactor { // who switches it on must not be shut out by it
+			if err := requireTwoFactor(ctx, tx.Queries, s.actor.account); err != nil {
+				return answer, err
+			}
+		}
 		if err := tx.Servers.UpdateSettings(ctx, s.ID, after); err != nil {
 			return answer, err
 		}
@@ -167,6 +172,7 @@ func changed(settings gen.ServerSettings, by gen.ServerSettingsUpdate) gen.Serve
 	set(&settings.TimeZone, by.TimeZone)
 	set(&settings.Language, by.Language)
 	set(&settings.Domains, by.Domains)
+	set(&settings.RequireTwoFactor, by.RequireTwoFactor)
 	if !by.AppURL.IsZero() {
 		settings.AppURL = by.AppURL
 	}

@@ -110,11 +110,15 @@ func (n *notes) used(s store.Session, now time.Time) {
 
 // refused notes an attempt at an account that has failed. One at nobody's, or at one that is not verified, leaves nothing.
 func (k *core) refused(ctx context.Context, account store.Account, kind gen.AuthEventKind) {
-	if account.AccountNumber == 0 || !account.Verified {
-		return
+	if account.AccountNumber != 0 && account.Verified {
+		k.refusedAt(ctx, account.AccountNumber, kind)
 	}
+}
+
+// refusedAt is refused for an account that is there and verified.
+func (k *core) refusedAt(ctx context.Context, account int64, kind gen.AuthEventKind) {
 	n, now, address := k.notes, k.now(), contract.AddressFrom(ctx)
-	key := refusalKey{account.AccountNumber, kind, ratelimit.Network(address), now.Truncate(time.Hour).Unix()}
+	key := refusalKey{account, kind, ratelimit.Network(address), now.Truncate(time.Hour).Unix()}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	known := n.refusals[key]

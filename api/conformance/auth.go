@@ -1,6 +1,11 @@
 package conformance
 
 import (
+	"crypto/hmac"
+	"crypto/sha1"
+	"encoding/base32"
+	"encoding/binary"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -241,6 +246,38 @@ var mailedAuth = []testCase{
 		s.as(token).post("/auth/logout").expect(200)
 	}},
 
+	{"AUTH-TWOFACTOR-01", "mail startTwoFactor confirmTwoFactor deleteTwoFactor logIn", "with two-factor on, a password signs in only with a one-time code, and each works once", func(s *session) {
+		newcomer := s.newcomer()
+		me := s.as(newcomer.token)
+		in := func(otp string) *answer {
+			body := object{"email": newcomer.email, "password": newcomer.password}
+			if otp != "" {
+				body["otp"] = otp
+			}
+			return s.anonymous.post("/auth/login", body)
+		}
+		me.post("/auth/two-factor", object{"password": "not the password"}).refuses("/password", "")
+		secret := me.post("/auth/two-factor", object{"password": newcomer.password}).expect(200).says("Two-factor has been started successfully").text("/body/secret")
+		in("").expect(200)
+		used := oneTimeCode(secret, time.Now())
+		me.post("/auth/two-factor/confirm", object{"otp": otherCode(used)}).refuses("/otp", "")
+		on := me.post("/auth/two-factor/confirm", object{"otp": used}).expect(200).says("Two-factor has been switched on successfully")
+		if codes := on.list("/body/recoveryCodes"); len(codes) < 2 {
+			on.stop("has %d recovery codes", len(codes))
+		}
+		in("").expect(401).is("/body/code", "two_factor_required")
+		in(used).refuses("/otp", "")
+		in(oneTimeCode(secret, time.Now().Add(30*time.Second))).expect(200)
+		recovery := on.text("/body/recoveryCodes/0")
+		in(recovery).expect(200)
+		in(recovery).refuses("/otp", "")
+		off := func(otp string) *answer { return me.with("One-Time-Code", otp).delete("/auth/two-factor") }
+		off(recovery).refuses("header/One-Time-Code", "")
+		off(on.text("/body/recoveryCodes/1")).expect(200).says("Two-factor has been switched off successfully").is("/body", object{})
+		off(on.text("/body/recoveryCodes/0")).expect(404)
+		in("").expect(200)
+	}},
+
 	{"AUTH-CODE-02", "mail resendCode verifyEmail", "a code that is mailed again ends the one before", func(s *session) {
 		email := freshEmail()
 		s.anonymous.post("/auth/register", object{"email": email, "password": "12345678"}).expect(201)
@@ -327,6 +364,16 @@ var mailedAuth = []testCase{
 		s.anonymous.post("/auth/login", object{"email": old.email, "password": old.password}).expect(401)
 		s.anonymous.post("/auth/login", object{"email": newcomer.email, "password": newcomer.password}).expect(200)
 	}},
+}
+
+// oneTimeCode is the code of a secret in base 32 at a time, by RFC 6238.
+func oneTimeCode(secret string, at time.Time) string {
+	key, _ := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.TrimRight(secret, "="))
+	mac := hmac.New(sha1.New, key)
+	_ = binary.Write(mac, binary.BigEndian, at.Unix()/30)
+	sum := mac.Sum(nil)
+	from := sum[len(sum)-1] & 0xf
+	return fmt.Sprintf("%06d", binary.BigEndian.Uint32(sum[from:])&0x7fffffff%1_000_000)
 }
 
 // otherCode is well formed and not this one.

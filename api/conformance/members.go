@@ -38,7 +38,7 @@ var members = []testCase{
 	{"SERVERS-SETTINGS-01", "getServerSettings updateServerSettings", "the settings of a new server let nobody in, and each is changed on its own", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		path := club.path("/settings")
-		now := object{"joining": "invite", "timeZone": "UTC", "language": "en", "domains": []any{}, "appUrl": nil}
+		now := object{"joining": "invite", "timeZone": "UTC", "language": "en", "domains": []any{}, "appUrl": nil, "requireTwoFactor": false}
 		s.a.get(path).expect(200).says("Server settings").is("/body", now)
 		for _, change := range []object{
 			{"joining": "open"}, {"timeZone": "Asia/Kathmandu"}, {"language": "pt-BR"}, {"domains": []any{"chess.example", "www.chess.example"}},

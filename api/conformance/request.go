@@ -36,6 +36,8 @@ func draftOf(op *api.Operation, id func(maker) string) *draft {
 			d.path[p.Name] = id(m)
 		case p.In == openapi3.ParameterInQuery && known:
 			d.query.Set(p.Name, id(m))
+		case p.In == openapi3.ParameterInHeader && p.Required:
+			d.header[p.Name] = fmt.Sprint(p.Example)
 		}
 	}
 	if op.Body == nil {

@@ -73,6 +73,15 @@ type ServerInterface interface {
 	// DeleteSession End one of my sessions
 	// (DELETE /auth/sessions/{sessionId})
 	DeleteSession(ctx echo.Context, sessionID SessionID) error
+	// DeleteTwoFactor Switch two-factor off
+	// (DELETE /auth/two-factor)
+	DeleteTwoFactor(ctx echo.Context, params DeleteTwoFactorParams) error
+	// StartTwoFactor Start to set up two-factor
+	// (POST /auth/two-factor)
+	StartTwoFactor(ctx echo.Context) error
+	// ConfirmTwoFactor Switch two-factor on
+	// (POST /auth/two-factor/confirm)
+	ConfirmTwoFactor(ctx echo.Context) error
 	// VerifyEmail Verify an e-mail address
 	// (POST /auth/verify-email)
 	VerifyEmail(ctx echo.Context) error
@@ -461,6 +470,55 @@ func (w *ServerInterfaceWrapper) DeleteSession(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.DeleteSession(ctx, sessionID)
+	return err
+}
+
+// DeleteTwoFactor converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteTwoFactor(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteTwoFactorParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "One-Time-Code" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("One-Time-Code")]; found {
+		var OneTimeCode OneTimeCodeHeader
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for One-Time-Code, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "One-Time-Code", valueList[0], &OneTimeCode, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter One-Time-Code: %s", err))
+		}
+
+		params.OneTimeCode = OneTimeCode
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter One-Time-Code is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteTwoFactor(ctx, params)
+	return err
+}
+
+// StartTwoFactor converts echo context to params.
+func (w *ServerInterfaceWrapper) StartTwoFactor(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StartTwoFactor(ctx)
+	return err
+}
+
+// ConfirmTwoFactor converts echo context to params.
+func (w *ServerInterfaceWrapper) ConfirmTwoFactor(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ConfirmTwoFactor(ctx)
 	return err
 }
 
@@ -1258,6 +1316,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/auth/sessions", wrapper.DeleteOtherSessions, options.OperationMiddlewares["deleteOtherSessions"]...)
 	router.GET(options.BaseURL+"/auth/sessions", wrapper.ListSessions, options.OperationMiddlewares["listSessions"]...)
 	router.DELETE(options.BaseURL+"/auth/sessions/:sessionId", wrapper.DeleteSession, options.OperationMiddlewares["deleteSession"]...)
+	router.DELETE(options.BaseURL+"/auth/two-factor", wrapper.DeleteTwoFactor, options.OperationMiddlewares["deleteTwoFactor"]...)
+	router.POST(options.BaseURL+"/auth/two-factor", wrapper.StartTwoFactor, options.OperationMiddlewares["startTwoFactor"]...)
+	router.POST(options.BaseURL+"/auth/two-factor/confirm", wrapper.ConfirmTwoFactor, options.OperationMiddlewares["confirmTwoFactor"]...)
 	router.POST(options.BaseURL+"/auth/verify-email", wrapper.VerifyEmail, options.OperationMiddlewares["verifyEmail"]...)
 	router.GET(options.BaseURL+"/badges", wrapper.ListBadges, options.OperationMiddlewares["listBadges"]...)
 	router.POST(options.BaseURL+"/badges", wrapper.CreateBadge, options.OperationMiddlewares["createBadge"]...)
@@ -1702,6 +1763,72 @@ type DeleteSessionResponseObject interface {
 type DeleteSession200JSONResponse EmptyResponse
 
 func (response DeleteSession200JSONResponse) VisitDeleteSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTwoFactorRequestObject struct {
+	Params DeleteTwoFactorParams
+}
+
+type DeleteTwoFactorResponseObject interface {
+	VisitDeleteTwoFactorResponse(w http.ResponseWriter) error
+}
+
+type DeleteTwoFactor200JSONResponse EmptyResponse
+
+func (response DeleteTwoFactor200JSONResponse) VisitDeleteTwoFactorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StartTwoFactorRequestObject struct {
+	Body *StartTwoFactorJSONRequestBody
+}
+
+type StartTwoFactorResponseObject interface {
+	VisitStartTwoFactorResponse(w http.ResponseWriter) error
+}
+
+type StartTwoFactor200JSONResponse TwoFactorSetupResponse
+
+func (response StartTwoFactor200JSONResponse) VisitStartTwoFactorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmTwoFactorRequestObject struct {
+	Body *ConfirmTwoFactorJSONRequestBody
+}
+
+type ConfirmTwoFactorResponseObject interface {
+	VisitConfirmTwoFactorResponse(w http.ResponseWriter) error
+}
+
+type ConfirmTwoFactor200JSONResponse RecoveryCodesResponse
+
+func (response ConfirmTwoFactor200JSONResponse) VisitConfirmTwoFactorResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := WriteJSON(&buf, response); err != nil {
@@ -2671,6 +2798,15 @@ type StrictServerInterface interface {
 	// DeleteSession End one of my sessions
 	// (DELETE /auth/sessions/{sessionId})
 	DeleteSession(ctx context.Context, request DeleteSessionRequestObject) (DeleteSessionResponseObject, error)
+	// DeleteTwoFactor Switch two-factor off
+	// (DELETE /auth/two-factor)
+	DeleteTwoFactor(ctx context.Context, request DeleteTwoFactorRequestObject) (DeleteTwoFactorResponseObject, error)
+	// StartTwoFactor Start to set up two-factor
+	// (POST /auth/two-factor)
+	StartTwoFactor(ctx context.Context, request StartTwoFactorRequestObject) (StartTwoFactorResponseObject, error)
+	// ConfirmTwoFactor Switch two-factor on
+	// (POST /auth/two-factor/confirm)
+	ConfirmTwoFactor(ctx context.Context, request ConfirmTwoFactorRequestObject) (ConfirmTwoFactorResponseObject, error)
 	// VerifyEmail Verify an e-mail address
 	// (POST /auth/verify-email)
 	VerifyEmail(ctx context.Context, request VerifyEmailRequestObject) (VerifyEmailResponseObject, error)
@@ -3402,6 +3538,123 @@ func (sh *strictHandler) DeleteSession(ctx echo.Context, sessionID SessionID) er
 		return err
 	} else if validResponse, ok := response.(DeleteSessionResponseObject); ok {
 		return validResponse.VisitDeleteSessionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteTwoFactor operation middleware
+func (sh *strictHandler) DeleteTwoFactor(ctx echo.Context, params DeleteTwoFactorParams) error {
+	var request DeleteTwoFactorRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteTwoFactor(ctx.Request().Context(), request.(DeleteTwoFactorRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteTwoFactor")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteTwoFactorResponseObject); ok {
+		return validResponse.VisitDeleteTwoFactorResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StartTwoFactor operation middleware
+func (sh *strictHandler) StartTwoFactor(ctx echo.Context) error {
+	var request StartTwoFactorRequestObject
+
+	var body StartTwoFactorJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.StartTwoFactor(ctx.Request().Context(), request.(StartTwoFactorRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StartTwoFactor")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StartTwoFactorResponseObject); ok {
+		return validResponse.VisitStartTwoFactorResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ConfirmTwoFactor operation middleware
+func (sh *strictHandler) ConfirmTwoFactor(ctx echo.Context) error {
+	var request ConfirmTwoFactorRequestObject
+
+	var body ConfirmTwoFactorJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ConfirmTwoFactor(ctx.Request().Context(), request.(ConfirmTwoFactorRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ConfirmTwoFactor")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ConfirmTwoFactorResponseObject); ok {
+		return validResponse.VisitConfirmTwoFactorResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

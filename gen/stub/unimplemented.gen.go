@@ -89,6 +89,18 @@ func (Unimplemented) DeleteSession(context.Context, DeleteSessionRequestObject) 
 	return nil, ErrNotImplemented
 }
 
+func (Unimplemented) DeleteTwoFactor(context.Context, DeleteTwoFactorRequestObject) (DeleteTwoFactorResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) StartTwoFactor(context.Context, StartTwoFactorRequestObject) (StartTwoFactorResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) ConfirmTwoFactor(context.Context, ConfirmTwoFactorRequestObject) (ConfirmTwoFactorResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
 func (Unimplemented) VerifyEmail(context.Context, VerifyEmailRequestObject) (VerifyEmailResponseObject, error) {
 	return nil, ErrNotImplemented
 }

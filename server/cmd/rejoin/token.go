@@ -11,7 +11,8 @@ import (
 
 type tokenCommand struct {
 	storage
-	Email string `required:"" help:"Address of the account." placeholder:"you@example.com"`
+	Email        string `required:"" help:"Address of the account." placeholder:"you@example.com"`
+	EndTwoFactor bool   `help:"Also switch two-factor off, for who has lost both the app and the recovery codes. Make sure who it is that asks."`
 }
 
 func (c tokenCommand) Validate() error {
@@ -32,13 +33,22 @@ func (c tokenCommand) Run(ctx context.Context, t terminal) error {
 	if answer.New {
 		fmt.Fprintf(t.err, "rejoin: there was no account %s; it is made\n", c.Email)
 	}
+	switch {
+	case answer.TwoFactor && c.EndTwoFactor:
+		fmt.Fprintf(t.err, "rejoin: two-factor of %s is off now\n", c.Email)
+	case answer.TwoFactor:
+		fmt.Fprintf(t.err, "rejoin: two-factor of %s is on, and this token is good without it\n", c.Email)
+	case c.EndTwoFactor:
+		fmt.Fprintf(t.err, "rejoin: two-factor of %s was not on\n", c.Email)
+	}
 	fmt.Fprintln(t.out, answer.Token)
 	return nil
 }
 
 func (c tokenCommand) token(ctx context.Context) (answer owner.TokenAnswer, err error) {
 	if c.DB == "" {
-		err = c.ask(ctx, func(o *owner.Client) error { answer, err = o.Token(ctx, c.Email); return err })
+		asked := owner.TokenRequest{Email: c.Email, EndTwoFactor: c.EndTwoFactor}
+		err = c.ask(ctx, func(o *owner.Client) error { answer, err = o.Token(ctx, asked); return err })
 		return answer, err
 	}
 	s, err := c.open(ctx) // any number of them may
@@ -46,5 +56,8 @@ func (c tokenCommand) token(ctx context.Context) (answer owner.TokenAnswer, err 
 		return answer, err
 	}
 	answer.Token, answer.New, err = s.Token(ctx, c.Email)
+	if err == nil {
+		answer.TwoFactor, err = s.TwoFactor(ctx, c.Email, c.EndTwoFactor)
+	}
 	return answer, errors.Join(err, s.Close())
 }

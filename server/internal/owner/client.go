@@ -27,13 +27,16 @@ const (
 
 // A TokenRequest asks for a session token of an account, which is made if there is none.
 type TokenRequest struct {
-	Email string `json:"email"`
+	Email        string `json:"email"`
+	EndTwoFactor bool   `json:"endTwoFactor"` // switch the account's two-factor off
 }
 
-// A TokenAnswer is the token, and whether the account was made for it.
+// A TokenAnswer is the token, whether the account was made for it, and whether two-factor is on, of which the token does not
+// ask anything, or was until it was to be switched off.
 type TokenAnswer struct {
-	Token string `json:"token"`
-	New   bool   `json:"new"`
+	Token     string `json:"token"`
+	New       bool   `json:"new"`
+	TwoFactor bool   `json:"twoFactor"`
 }
 
 // A Client asks the owner of a data directory. Every method fails with ErrNobody, at once, if there is none.
@@ -52,9 +55,9 @@ func At(dir string) *Client {
 	return &Client{http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
 }
 
-// Token asks for a new session token of the account with an e-mail address.
-func (c *Client) Token(ctx context.Context, email string) (answer TokenAnswer, err error) {
-	body, err := json.Marshal(TokenRequest{Email: email})
+// Token asks for a new session token of an account.
+func (c *Client) Token(ctx context.Context, asked TokenRequest) (answer TokenAnswer, err error) {
+	body, err := json.Marshal(asked)
 	if err != nil {
 		return answer, err
 	}

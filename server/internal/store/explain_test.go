@@ -138,6 +138,9 @@ func enlargeCommunity(t *testing.T, s *Store, id string, rows int) {
 		`INSERT INTO code_tries (account, purpose, network, salt, tries, expires_at) `+numbers+`SELECT i, 'reset', '', 's' || i, 1, 9000000000000000 + i FROM n`,
 		`INSERT INTO code_quotas (account, purpose, network, full_at) `+numbers+`SELECT i, 'reset', '', 9000000000000000 + i FROM n`,
 		`INSERT INTO known_networks (account, network, used_at) `+numbers+`SELECT i, '', i FROM n`,
+		`INSERT INTO two_factor (account, secret, begun_at, confirmed, last_step) `+numbers+`SELECT i, '', 0, FALSE, 0 FROM n`,
+		`INSERT INTO recovery_codes (account, hash) `+numbers+`SELECT i, 'x' FROM n`,
+		`INSERT INTO otp_tries (account, network, tries, since) `+numbers+`SELECT i, 'x', 1, 9000000000000000 + i FROM n`,
 		`INSERT INTO idempotency (id, fingerprint, answer, expires_at) `+numbers+`SELECT 'i' || i, '', '', 9000000000000000 + i FROM n`,
 		`INSERT INTO members (server_id, account, joined_at) `+numbers+`SELECT '`+id+`', i, i FROM n`,
 		`INSERT INTO member_roles (server_id, account, role_id) SELECT m.server_id, m.account, r.id FROM members m JOIN roles r ON r.server_id = m.server_id

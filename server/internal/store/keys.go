@@ -16,7 +16,8 @@ type Keys struct{ *conn }
 const selectKey = `SELECT k.id, k.server_id, k.masked, k.name, k.permissions, k.expire_period, k.expires_at, k.active,
 	       k.account, k.created_at, k.updated_at, EXISTS (
 	       SELECT 1 FROM servers s JOIN members m ON m.server_id = s.id AND m.account = k.account
-	        WHERE s.id = k.server_id AND NOT s.deleted AND (s.owner = k.account OR EXISTS (
+	        WHERE s.id = k.server_id AND NOT s.deleted AND (NOT s.require_two_factor OR EXISTS (
+	              SELECT 1 FROM two_factor t WHERE t.account = k.account AND t.confirmed)) AND (s.owner = k.account OR EXISTS (
 	              SELECT 1 FROM roles r WHERE r.server_id = s.id AND r.administrator AND (r.everyone OR EXISTS (
 	                     SELECT 1 FROM member_roles mr WHERE mr.account = m.account AND mr.server_id = s.id AND mr.role_id = r.id)))))
 	  FROM api_keys k `
@@ -45,6 +46,11 @@ func (q Keys) List(ctx context.Context, serverID string) ([]gen.APIKey, error) {
 // Get returns a key of a server.
 func (q Keys) Get(ctx context.Context, serverID, id string) (gen.APIKey, error) {
 	return get(ctx, q.conn, scanKey, selectKey+`WHERE k.server_id = $1 AND k.id = $2`, serverID, id)
+}
+
+// ListOfAccount returns some of the keys for which an account vouches, of those that were made until a moment.
+func (q Keys) ListOfAccount(ctx context.Context, account int64, until time.Time, some int) ([]gen.APIKey, error) {
+	return list(ctx, q.conn, scanKey, selectKey+`WHERE k.account = $1 AND k.created_at <= $2 ORDER BY k.created_at LIMIT $3`, account, until.UnixMicro(), some)
 }
 
 // Insert adds a key by its hash. Beyond MaxKeys it is a LimitError.

@@ -29,6 +29,9 @@ var cascades = map[string]string{
 	"channels channel_roles":   "the contract's ChannelRoles",
 	"channels channel_members": "the contract's ChannelMembers",
 	"accounts auth_events":     "of one account, and no account is deleted",
+	"accounts two_factor":      "one",
+	"accounts recovery_codes":  "ten",
+	"accounts otp_tries":       "one for each network that is known, and otpTriesStranger",
 	"accounts sessions":        "of one account: MaxSessions",
 	"accounts known_networks":  "MaxNetworks, and no account is deleted",
 }

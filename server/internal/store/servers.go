@@ -21,6 +21,7 @@ type Server struct {
 	gen.Server
 	OwnerNumber int64
 	ImageID     string // empty: none
+	TwoFactor   bool   // whether it requires that of all who may do more than members
 
 	createdAt int64
 }
@@ -28,7 +29,7 @@ type Server struct {
 // The roles come with their server: a row for each role, one after another. However long a list of servers is, it is
 // one statement, and the indexes yield the rows in this order without sorting.
 const (
-	serverColumns = `SELECT s.id, s.name, s.image_id, s.owner, s.created_at, r.id `
+	serverColumns = `SELECT s.id, s.name, s.image_id, s.owner, s.created_at, s.require_two_factor, r.id `
 	rolesOfServer = ` LEFT JOIN roles r ON r.server_id = s.id `
 )
 
@@ -38,7 +39,7 @@ func (q Servers) list(ctx context.Context, text string, args ...any) ([]Server, 
 		for rows.Next() {
 			var s Server
 			var image, role sql.NullString
-			if err := rows.Scan(&s.ID, &s.Name, &image, &s.OwnerNumber, &s.createdAt, &role); err != nil {
+			if err := rows.Scan(&s.ID, &s.Name, &image, &s.OwnerNumber, &s.createdAt, &s.TwoFactor, &role); err != nil {
 				return nil, err
 			}
 			if n := len(servers); n == 0 || servers[n-1].ID != s.ID {
@@ -124,16 +125,17 @@ func (q Servers) Update(ctx context.Context, id, name, imageID string) error {
 func (q Servers) GetSettings(ctx context.Context, id string) (gen.ServerSettings, error) {
 	return get(ctx, q.conn, func(rows *sql.Rows) (s gen.ServerSettings, err error) {
 		var appURL sql.NullString
-		err = rows.Scan(&s.Joining, &s.TimeZone, &s.Language, document{&s.Domains}, &appURL)
+		err = rows.Scan(&s.Joining, &s.TimeZone, &s.Language, document{&s.Domains}, &appURL, &s.RequireTwoFactor)
 		s.AppURL = nullableOf(appURL)
 		return s, err
-	}, `SELECT joining, time_zone, language, domains, app_url FROM servers WHERE id = $1 AND NOT deleted /* FOR SHARE */`, id)
+	}, `SELECT joining, time_zone, language, domains, app_url, require_two_factor FROM servers WHERE id = $1 AND NOT deleted /* FOR SHARE */`, id)
 }
 
 // UpdateSettings replaces the settings of a server.
 func (q Servers) UpdateSettings(ctx context.Context, id string, s gen.ServerSettings) error {
-	return q.change(ctx, `UPDATE servers SET joining = $2, time_zone = $3, language = $4, domains = $5, app_url = $6 WHERE id = $1`,
-		id, s.Joining, s.TimeZone, s.Language, written(s.Domains), textOf(s.AppURL))
+	return q.change(ctx, `UPDATE servers SET joining = $2, time_zone = $3, language = $4, domains = $5, app_url = $6, require_two_factor = $7
+	 WHERE id = $1`,
+		id, s.Joining, s.TimeZone, s.Language, written(s.Domains), textOf(s.AppURL), s.RequireTwoFactor)
 }
 
 // Delete ends a server: nobody finds it any more, nor what is in it. That is removed by DeleteRest, because there may be

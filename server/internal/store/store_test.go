@@ -281,6 +281,7 @@ func (l *life) changesPeople(kept string, cleo int64) {
 			check(tx.Codes.Ask(ctx, Asking{Account: cleo, Purpose: "reset", Known: true, OfNetwork: Quota{1, time.Hour}}, l.nowAt))
 		}
 		check(0, tx.Codes.DeleteExpired(ctx, l.nowAt))
+		l.hasTwoFactor(tx, cleo)
 		check(0, tx.Auth.DeleteExpired(ctx, account.CreatedAt.Time))
 		claim := Claim{ID: "x", ExpiresAt: l.nowAt}
 		for range 2 {
@@ -292,6 +293,22 @@ func (l *life) changesPeople(kept string, cleo int64) {
 		check(0, tx.Servers.DeleteMember(ctx, kept, cleo))
 		return nil
 	})
+}
+
+// hasTwoFactor gives an account a second factor, uses it, and takes it away.
+func (l *life) hasTwoFactor(tx *Tx, account int64) {
+	ctx, check := l.Context(), l.check
+	check(tx.Auth.StartTwoFactor(ctx, TwoFactor{Account: account, Secret: "x", BegunAt: l.nowAt}))
+	check(0, tx.Auth.ConfirmTwoFactor(ctx, account, 1))
+	check(tx.Auth.GetTwoFactor(ctx, account))
+	check(tx.Auth.UseStep(ctx, account, 2, 3))
+	check(0, tx.Auth.InsertRecoveryCode(ctx, account, "x"))
+	check(tx.Auth.UseRecoveryCode(ctx, account, "x"))
+	check(tx.Auth.TryOTP(ctx, account, "x", 10, l.nowAt.Add(-time.Hour), l.nowAt))
+	check(0, tx.Auth.ForgiveOTP(ctx, account, "x"))
+	check(0, tx.Auth.DeleteTries(ctx, l.nowAt))
+	check(0, tx.Auth.DeleteTwoFactor(ctx, account))
+	check(tx.Keys.ListOfAccount(ctx, account, l.nowAt, 100))
 }
 
 // hasTrail gives an account entries of both kinds, and takes the oldest away.
