@@ -51,6 +51,11 @@ func (c caller) try(method, path, kind string, body []byte) (status int, text st
 	}
 	r.Header.Set("Authorization", "Bearer "+c.token)
 	r.Header.Set("Content-Type", kind)
+	return exchange(r)
+}
+
+// exchange sends a request and reads the answer.
+func exchange(r *http.Request) (status int, text string, err error) {
 	answer, err := http.DefaultClient.Do(r)
 	if err != nil {
 		return 0, "", err

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/rejoin-dev/rejoin/server/internal/pgtest"
 )
 
 // mainEnv makes this test binary the program itself, so that a test has a process to send signals to.
@@ -21,7 +23,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(mainEnv) != "" {
 		main()
 	}
-	os.Exit(m.Run())
+	pgtest.Main(m)
 }
 
 // A process is `rejoin` on its own.

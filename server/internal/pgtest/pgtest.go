@@ -72,15 +72,7 @@ const templateName = "filled"
 func create(t testing.TB, name, template string) string {
 	t.Helper()
 	c, err := start()
-	if errors.Is(err, exec.ErrNotFound) {
-		if os.Getenv("REJOIN_TEST_POSTGRES") == "require" {
-			t.Fatal("PostgreSQL is not installed, and REJOIN_TEST_POSTGRES=require wants it: install its server (initdb and postgres)")
-		}
-		t.Skip("PostgreSQL is not installed: this runs on SQLite only")
-	}
-	if err != nil {
-		t.Fatalf("PostgreSQL does not start: %v", err)
-	}
+	need(t, err)
 	db, err := sql.Open("pgx", c.url("postgres"))
 	if err != nil {
 		t.Fatal(err)
@@ -92,6 +84,20 @@ func create(t testing.TB, name, template string) string {
 	return c.url(name)
 }
 
+// need ends a test that has no cluster.
+func need(t testing.TB, err error) {
+	t.Helper()
+	if errors.Is(err, exec.ErrNotFound) {
+		if os.Getenv("REJOIN_TEST_POSTGRES") == "require" {
+			t.Fatal("PostgreSQL is not installed, and REJOIN_TEST_POSTGRES=require wants it: install its server (initdb and postgres)")
+		}
+		t.Skip("PostgreSQL is not installed: this runs on SQLite only")
+	}
+	if err != nil {
+		t.Fatalf("PostgreSQL does not start: %v", err)
+	}
+}
+
 // A Cluster is one that a test has for itself, to do with it what would disturb others.
 type Cluster struct {
 	*testing.T
@@ -101,13 +107,8 @@ type Cluster struct {
 // Own starts one. It is gone when the test ends.
 func Own(t *testing.T) Cluster {
 	t.Helper()
-	if !Installed() {
-		URL(t) // skips, or fails
-	}
 	of, err := newCluster()
-	if err != nil {
-		t.Fatalf("PostgreSQL does not start: %v", err)
-	}
+	need(t, err)
 	c := Cluster{t, of}
 	t.Cleanup(func() { c.Thaw(); of.stop() })
 	return c
@@ -135,17 +136,29 @@ func (c Cluster) Freeze() { c.signal(syscall.SIGSTOP) }
 // Thaw lets them go on.
 func (c Cluster) Thaw() { c.signal(syscall.SIGCONT) }
 
+// Crash ends the server at once, as pg_ctl -m immediate does, and starts it again.
+func (c Cluster) Crash() {
+	c.Helper()
+	server, err := c.of.pid()
+	if err == nil {
+		err = syscall.Kill(server, syscall.SIGQUIT)
+	}
+	if err != nil {
+		c.Fatal(err)
+	}
+	c.of.alive.Close()
+	c.of.server.Wait()
+	if err := c.of.boot(); err != nil {
+		c.Fatalf("PostgreSQL does not start again: %v", err)
+	}
+}
+
 // signal reaches the server and its children, the server first: it must not start others meanwhile.
 func (c Cluster) signal(s syscall.Signal) {
 	c.Helper()
-	content, err := os.ReadFile(filepath.Join(c.of.dir, "data", "postmaster.pid"))
+	server, err := c.of.pid()
 	if err != nil {
 		return // it does not run
-	}
-	first, _, _ := strings.Cut(string(content), "\n")
-	server, err := strconv.Atoi(first)
-	if err != nil {
-		c.Fatal(err)
 	}
 	syscall.Kill(server, s)
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
@@ -158,7 +171,7 @@ func (c Cluster) signal(s syscall.Signal) {
 			continue // it has ended
 		}
 		_, after, _ := strings.Cut(string(content), ") ") // behind the name come the state and the parent
-		if fields := strings.Fields(after); len(fields) > 1 && fields[1] == first {
+		if fields := strings.Fields(after); len(fields) > 1 && fields[1] == strconv.Itoa(server) {
 			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(stat)))
 			syscall.Kill(pid, s)
 		}
@@ -176,9 +189,20 @@ var (
 )
 
 type cluster struct {
-	dir    string
-	alive  io.Closer // while it is open, the cluster runs
-	server *exec.Cmd
+	dir, postgres string
+	attributes    *syscall.SysProcAttr
+	alive         io.Closer // while it is open, the cluster runs
+	server        *exec.Cmd
+}
+
+// pid is the number of the server's process.
+func (c *cluster) pid() (int, error) {
+	content, err := os.ReadFile(filepath.Join(c.dir, "data", "postmaster.pid"))
+	if err != nil {
+		return 0, err
+	}
+	first, _, _ := strings.Cut(string(content), "\n")
+	return strconv.Atoi(first)
 }
 
 func (c *cluster) url(database string) string {
@@ -222,23 +246,32 @@ func newCluster() (*cluster, error) {
 	if output, err := create.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("initdb: %w: %s", err, output)
 	}
-	// The shell ends the server when this process ends, however it does: then nobody holds its input open any more.
-	server := exec.Command("sh", "-c", `"$@" & server=$!; cat >/dev/null; kill -INT $server; wait $server`, "sh",
-		postgres, "-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "fsync="+fsync, "-c", "max_connections=300")
-	server.Dir, server.SysProcAttr = dir, attributes
-	alive, err := server.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := server.Start(); err != nil {
-		return nil, err
-	}
-	c := &cluster{dir: dir, alive: alive, server: server}
-	if err := c.wait(); err != nil {
-		c.stop()
+	c := &cluster{dir: dir, postgres: postgres, attributes: attributes}
+	if err := c.boot(); err != nil {
+		os.RemoveAll(dir)
 		return nil, err
 	}
 	return c, nil
+}
+
+// boot starts the server, which has been made or has ended before.
+func (c *cluster) boot() (err error) {
+	// The shell ends the server when this process ends, however it does: then nobody holds its input open any more.
+	c.server = exec.Command("sh", "-c", `"$@" & server=$!; cat >/dev/null; kill -INT $server; wait $server`, "sh",
+		c.postgres, "-D", filepath.Join(c.dir, "data"), "-k", c.dir, "-c", "listen_addresses=", "-c", "fsync="+fsync, "-c", "max_connections=300")
+	c.server.Dir, c.server.SysProcAttr = c.dir, c.attributes
+	if c.alive, err = c.server.StdinPipe(); err != nil {
+		return err
+	}
+	if err := c.server.Start(); err != nil {
+		return err
+	}
+	if err := c.wait(); err != nil {
+		c.alive.Close()
+		c.server.Wait()
+		return err
+	}
+	return nil
 }
 
 func (c *cluster) wait() error {
