@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -283,11 +284,23 @@ func (w *writer) send(method, path, kind string, body []byte) (answer acknowledg
 			}
 			return answer
 		case err == nil && status != http.StatusServiceUnavailable:
-			w.t.Errorf("%s %s got %d %s, which no kill explains", method, path, status, text)
+			w.t.Errorf("%s %s got %d %s, which no kill explains:\n%s", method, path, status, text, w.failures())
 			return answer
 		}
 		time.Sleep(time.Millisecond << min(try, 6))
 	}
+}
+
+// failures are what the replicas have logged as errors.
+func (r *rig) failures() (lines string) {
+	for _, p := range r.replicas {
+		for line := range strings.Lines(p.stderr.String()) {
+			if strings.Contains(line, "level=ERROR") {
+				lines += line
+			}
+		}
+	}
+	return lines
 }
 
 // read asks until there is an answer.
