@@ -1,4 +1,4 @@
-.PHONY: run test generate check lint bench bench-save diff mutants kills
+.PHONY: run test generate check lint bench bench-save diff mutants torture abuse
 
 # Packages that ./... leaves out.
 ASIDE = ./api/conformance/testdata/mapserver ./.ci/contract-diff
@@ -6,8 +6,8 @@ ASIDE = ./api/conformance/testdata/mapserver ./.ci/contract-diff
 # It reads what 'make bench' writes. Nothing is built from it, so that it is not in go.mod.
 BENCHSTAT = go run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 
-# How often 'make kills' kills.
-KILLS = 100
+# How many rounds 'make torture' has on each database.
+ROUNDS = 100
 
 run: ## run the backend on SQLite in ./rejoin-data
 	go run ./server/cmd/rejoin serve
@@ -56,5 +56,8 @@ diff: ## whether the contract breaks callers of the last released one, or of ano
 mutants: ## whether the conformance suite notices each of many deliberate faults
 	go run ./server/internal/mutants
 
-kills: ## whether what was acknowledged is there after 100 kills of a server that writes: make kills KILLS=1000
-	REJOIN_TEST_KILLS=$(KILLS) go test ./server/cmd/rejoin -run TestWhatWasAcknowledgedSurvivesKills -count 1 -v -timeout 2h
+torture: ## whether anything is lost, doubled or left over after 100 kills on each database: make torture ROUNDS=1000
+	REJOIN_TEST_TORTURE=$(ROUNDS) go test ./server/cmd/rejoin -run TestNothingIsLostOrDoubled -count 1 -v -timeout 2h
+
+abuse: ## what users notice while others send 100,000 hostile requests, 2,000 slow connections, 500 uploads and 5,000 log-ins
+	REJOIN_TEST_ABUSE=whole go test ./server/cmd/rejoin -run TestHonestUsersAreServedWhateverOthersSend -count 1 -v -timeout 1h

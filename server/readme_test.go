@@ -1,0 +1,53 @@
+package server
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// What README promises about security it promises by naming the tests that prove it.
+func TestWhatREADMEPromisesOfSecurityIsTested(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := map[string]bool{}
+	declared := regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+	if err := filepath.WalkDir("..", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		code, err := os.ReadFile(name)
+		for _, found := range declared.FindAllSubmatch(code, -1) {
+			there[string(found[1])] = true
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	rows := 0
+	_, section, _ := strings.Cut(string(text), "\n## Secure by default\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	for line := range strings.Lines(section) {
+		if !strings.HasPrefix(line, "| ") || strings.HasSuffix(line, "| tests |\n") {
+			continue
+		}
+		rows++
+		tests := regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(line, -1)
+		if len(tests) == 0 {
+			t.Errorf("no test proves: %s", line)
+		}
+		for _, test := range tests {
+			if !there[test[1]] {
+				t.Errorf("there is no %s", test[1])
+			}
+		}
+	}
+	if rows < 10 {
+		t.Errorf("README has %d rows on security", rows)
+	}
+}
