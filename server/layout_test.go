@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -152,19 +153,7 @@ func TestImportsRunOneWay(t *testing.T) {
 // A function fits on a page. What stands in a table does not count.
 func TestNoFunctionIsLongerThanAPage(t *testing.T) {
 	const page = 60
-	var names []string
-	if err := filepath.WalkDir("..", func(name string, entry fs.DirEntry, err error) error {
-		if err == nil && entry.Name() == "node_modules" {
-			return filepath.SkipDir
-		}
-		if strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, ".gen.go") {
-			names = append(names, name)
-		}
-		return err
-	}); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range names {
+	for _, name := range sources(t, "..") {
 		files := token.NewFileSet()
 		file, err := parser.ParseFile(files, name, nil, 0)
 		if err != nil {
@@ -189,4 +178,56 @@ func TestNoFunctionIsLongerThanAPage(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A server that calls addresses which its callers give can be made to look into the network that it stands in. What is called
+// is named by the operator, in these files.
+func TestOnlyWhatTheOperatorHasNamedIsCalled(t *testing.T) {
+	may := []string{
+		"internal/images/bucket.go", // --images
+		"internal/mailer/smtp.go",   // --smtp
+		"internal/owner/client.go",  // the socket in the data directory
+	}
+	calls := regexp.MustCompile(`\b(http\.(Client|Transport|DefaultClient|DefaultTransport|Get|Head|Post|PostForm)|net\.(Dial\w*|Lookup\w*|Resolver)|tls\.Dial\w*|smtp\.\w+|mail\.NewClient)\b`)
+	used := map[string]bool{}
+	for _, name := range sources(t, ".") {
+		if strings.HasSuffix(name, "_test.go") || strings.HasPrefix(name, "cmd/") || strings.HasPrefix(name, "internal/mutants/") ||
+			strings.HasPrefix(name, "internal/smtptest/") {
+			continue // commands that call what they are given are run by hand
+		}
+		code, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := calls.FindString(string(code))
+		switch {
+		case found == "":
+		case !slices.Contains(may, name):
+			t.Errorf("%s uses %s: whose address does it call?", name, found)
+		default:
+			used[name] = true
+		}
+	}
+	for _, name := range may {
+		if !used[name] {
+			t.Errorf("%s calls nothing: say so no longer", name)
+		}
+	}
+}
+
+// sources are the Go files below a directory that were written by hand.
+func sources(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	if err := filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.Name() == "node_modules" {
+			return filepath.SkipDir
+		}
+		if strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, ".gen.go") {
+			names = append(names, name)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return names
 }
