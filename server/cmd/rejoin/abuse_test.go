@@ -29,9 +29,6 @@ import (
 // abuseEnv makes the abuse as large as README says, instead of a hundredth of it.
 const abuseEnv = "REJOIN_TEST_ABUSE"
 
-// mostMemory is how much more than at rest a server may take, whatever is sent to it.
-const mostMemory = 256 << 20
-
 // Whatever strangers send, nothing falls over, the memory stays bounded, and those who use the server notice little of it.
 func TestHonestUsersAreServedWhateverOthersSend(t *testing.T) {
 	share := 100
@@ -50,10 +47,10 @@ func TestHonestUsersAreServedWhateverOthersSend(t *testing.T) {
 	} {
 		a.during(attack.name, attack.run)
 	}
-	if peak := a.memory("VmHWM"); peak > a.idle+mostMemory {
+	if peak := a.p.memory("VmHWM"); peak > a.idle+mostOverIdle {
 		t.Errorf("it took %d MiB, of which %d at rest", peak>>20, a.idle>>20)
 	}
-	t.Logf("memory: %d MiB at rest, %d MiB at most; log: %d KiB", a.idle>>20, a.memory("VmHWM")>>20, len(a.p.stderr.String())>>10)
+	t.Logf("memory: %d MiB at rest, %d MiB at most; log: %d KiB", a.idle>>20, a.p.memory("VmHWM")>>20, len(a.p.stderr.String())>>10)
 	if a.get("/livez") != http.StatusOK || a.get("/readyz") != http.StatusOK {
 		t.Error("it is not well afterwards")
 	}
@@ -79,9 +76,9 @@ type person struct {
 
 func newAbused(t *testing.T) *abused {
 	a := &abused{t: t, data: t.TempDir()}
-	a.p, a.base = serveApart(t, "--data", a.data)
+	a.p, a.base = serveShipped(t, "--data", a.data)
 	a.honest, a.guest = a.register("honest@example.com", 9), a.register("guest@example.com", 666)
-	a.idle = a.memory("VmRSS")
+	a.idle = a.p.memory("VmRSS")
 	return a
 }
 
@@ -180,24 +177,6 @@ func (a *abused) verify(who person) (token string) {
 		a.t.Fatalf("the address is not verified: %d", status)
 	}
 	return session.Body.Token
-}
-
-// memory reads what Linux says of the process, in bytes.
-func (a *abused) memory(of string) int64 {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", a.p.Process.Pid))
-	if err != nil {
-		a.t.Skip("the memory of a process is known on Linux only")
-	}
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, of+":"); ok {
-			kib, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
-			if err != nil {
-				a.t.Fatal(err)
-			}
-			return kib << 10
-		}
-	}
-	return 0
 }
 
 // A tally is how often there was which answer: a status, or in words that there was none.

@@ -8,12 +8,8 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -42,20 +38,9 @@ func newHostile(t *testing.T) *hostile {
 	if testing.Short() {
 		t.Skip("it takes its time")
 	}
-	binary := filepath.Join(t.TempDir(), "rejoin")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	p := &process{Cmd: exec.Command(binary, "serve", "--addr=127.0.0.1:0", "--rate-limit=off", "--drain=0s", "--data", t.TempDir()), t: t}
-	p.Stdout, p.Stderr = &p.stdout, io.Discard
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { p.Process.Kill(); p.Wait() })
-	p.until("it does not start", func() bool { return strings.HasSuffix(p.stdout.String(), "\n\n") })
+	p, base := serveShipped(t, "--rate-limit=off", "--drain=0s", "--data", t.TempDir())
 	h := &hostile{process: p, ids: map[string]string{}}
-	h.caller = caller{t: t, base: regexp.MustCompile(`http://127\.0\.0\.1:\d+`).FindString(p.stdout.String()),
-		token: regexp.MustCompile(`[0-9a-f]{64}`).FindString(p.stdout.String())}
+	h.caller = caller{t: t, base: base, token: tokenIn.FindString(p.stdout.String())}
 	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = 32
 	t.Cleanup(http.DefaultClient.CloseIdleConnections)
 	var err error
@@ -64,27 +49,16 @@ func newHostile(t *testing.T) *hostile {
 	}
 	h.ask("GET", "/servers", "", nil)
 	time.Sleep(200 * time.Millisecond) // what the start has left is given back meanwhile
-	if h.idle = h.memory("VmRSS"); h.idle == 0 {
+	if h.idle = h.process.memory("VmRSS"); h.idle == 0 {
 		t.Skip("this system does not say how much memory a process has")
 	}
 	return h
 }
 
-// memory is a line of what the system knows of the process.
-func (h *hostile) memory(line string) int64 {
-	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", h.process.Process.Pid))
-	found := regexp.MustCompile(line + `:\s+(\d+) kB`).FindSubmatch(status)
-	if found == nil {
-		return 0
-	}
-	kib, _ := strconv.ParseInt(string(found[1]), 10, 64)
-	return kib << 10
-}
-
 // withinBound fails the test if the process has had more memory than it may.
 func (h *hostile) withinBound(after string) {
 	h.t.Helper()
-	over := h.memory("VmHWM") - h.idle
+	over := h.process.memory("VmHWM") - h.idle
 	h.t.Logf("after %s: %d MiB over %d MiB", after, over>>20, h.idle>>20)
 	if over > mostOverIdle {
 		h.t.Errorf("after %s the process has had %d MiB over idle, more than %d MiB", after, over>>20, mostOverIdle>>20)

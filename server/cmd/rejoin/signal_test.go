@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -58,6 +60,30 @@ func serveApart(t *testing.T, args ...string) (p *process, base string) {
 	t.Helper()
 	p = start(t, nil, append([]string{"serve", "--addr=127.0.0.1:0"}, args...)...)
 	return p, p.answers()
+}
+
+// serveShipped is serveApart of the program as it is shipped: the race detector, which this test binary may have in it, takes
+// many times the memory.
+func serveShipped(t *testing.T, args ...string) (p *process, base string) {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "rejoin")
+	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	p = &process{Cmd: exec.Command(binary, append([]string{"serve", "--addr=127.0.0.1:0"}, args...)...), t: t}
+	p.run()
+	return p, p.answers()
+}
+
+// memory reads what Linux says of the memory of the process, in bytes; 0, if nothing says it.
+func (p *process) memory(line string) int64 {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Process.Pid))
+	found := regexp.MustCompile(line + `:\s+(\d+) kB`).FindSubmatch(status)
+	if found == nil {
+		return 0
+	}
+	kib, _ := strconv.ParseInt(string(found[1]), 10, 64)
+	return kib << 10
 }
 
 // answers returns the base URL of a server once it answers.
