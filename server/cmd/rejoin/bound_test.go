@@ -87,7 +87,8 @@ func (h *hostile) largest(name string, schema *openapi3.Schema, n int) any {
 	case schema.Type.Is(openapi3.TypeObject):
 		object := map[string]any{}
 		for name, property := range schema.Properties {
-			if !strings.Contains(name, "_p") { // the older spelling of what is there
+			foreign := property.Value.Format == "objectid" && name != "serverId"
+			if older := strings.Contains(name, "_p"); !foreign && !older { // of what is there in another spelling
 				object[name] = h.largest(name, property.Value, n)
 			}
 		}
@@ -207,10 +208,6 @@ func (h *hostile) fill() {
 	}
 }
 
-func (h *hostile) dial() (net.Conn, error) {
-	return net.Dial("tcp", strings.TrimPrefix(h.base, "http://"))
-}
-
 func (h *hostile) request(op *api.Operation, kind string, length int) string {
 	return fmt.Sprintf("%s %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n",
 		op.Method, h.path(op), h.credential(op), kind, length)
@@ -245,6 +242,20 @@ func TestNoCallerMakesTheProcessGrowBeyondItsBound(t *testing.T) {
 		t.Errorf("only %d answers have more than a MiB", long)
 	}
 
+	h.askTheLargest()
+	h.withinBound("the largest that is legal")
+	h.askJunk()
+	h.withinBound("the largest that is not")
+	h.readNothing()
+	h.withinBound("answers that nobody reads")
+	h.endNothing()
+	h.withinBound("requests that do not end")
+	h.sendHeadersAndLogIn()
+	h.withinBound("headers without an end, and log-ins")
+}
+
+// askTheLargest asks every operation that leaves the session as it is, each many times at once.
+func (h *hostile) askTheLargest() {
 	for _, op := range h.operations {
 		if op.Method == "DELETE" || op.Tag == "auth" && op.Method != "GET" { // what could end the session of all others
 			continue
@@ -256,8 +267,10 @@ func TestNoCallerMakesTheProcessGrowBeyondItsBound(t *testing.T) {
 			as.try(op.Method, h.path(op), kind, body)
 		})
 	}
-	h.withinBound("the largest that is legal")
+}
 
+// askJunk sends bodies that are refused and take the most to refuse.
+func (h *hostile) askJunk() {
 	for _, op := range h.operations {
 		if op.BodyType != "application/json" || op.Tag == "auth" {
 			continue
@@ -270,62 +283,60 @@ func TestNoCallerMakesTheProcessGrowBeyondItsBound(t *testing.T) {
 			inParallel(16, func(int) { h.try(op.Method, h.path(op), op.BodyType, []byte(junk)) })
 		}
 	}
-	h.withinBound("the largest that is not")
+}
 
+// hang opens connections that ask for something and read nothing, and returns what closes them.
+func (h *hostile) hang(wire string, each int) (hangUp func()) {
 	var open []net.Conn
-	hang := func(wire func() string, each int) {
-		for range each {
-			if c, err := h.dial(); err == nil {
-				open = append(open, c)
-				go io.WriteString(c, wire())
-			}
+	for range each {
+		if c, err := net.Dial("tcp", strings.TrimPrefix(h.base, "http://")); err == nil {
+			open = append(open, c)
+			go io.WriteString(c, wire)
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
+	time.Sleep(50 * time.Millisecond)
+	return func() {
+		for _, c := range open {
+			c.Close()
+		}
+	}
+}
+
+// untilGrown is about how long the process needs for what it is asked by many connections.
+const untilGrown = 3 * time.Second
+
+func (h *hostile) readNothing() {
 	for _, op := range h.operations {
 		if op.Method == "GET" {
-			hang(func() string { return h.request(op, "", 0) }, 30)
+			defer h.hang(h.request(op, "", 0), 30)()
 		}
 	}
-	time.Sleep(3 * time.Second)
-	h.withinBound("answers that nobody reads")
-	for _, c := range open {
-		c.Close()
-	}
-	open = nil
+	time.Sleep(untilGrown)
+}
 
+func (h *hostile) endNothing() {
 	for _, op := range h.operations {
 		switch op.BodyType {
 		case "application/json":
-			body := strings.Repeat(" ", 60<<10)
-			hang(func() string { return h.request(op, op.BodyType, 64<<10) + body }, 60)
+			defer h.hang(h.request(op, op.BodyType, 64<<10)+strings.Repeat(" ", 60<<10), 60)()
 		case "multipart/form-data":
 			const head = "--x\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a\"\r\n\r\n\x89PNG\r\n\x1a\n"
-			hang(func() string {
-				return h.request(op, op.BodyType+"; boundary=x", 5<<20) + head + strings.Repeat("x", 4<<20)
-			}, 200)
+			defer h.hang(h.request(op, op.BodyType+"; boundary=x", 5<<20)+head+strings.Repeat("x", 4<<20), 200)()
 		}
 	}
-	time.Sleep(3 * time.Second)
-	h.withinBound("requests that do not end")
-	for _, c := range open {
-		c.Close()
-	}
-	open = nil
+	time.Sleep(untilGrown)
+}
 
+func (h *hostile) sendHeadersAndLogIn() {
 	var head strings.Builder // of as many headers as fit
 	for i := range 10_000 {
 		fmt.Fprintf(&head, "%x:b\r\n", i)
 	}
-	hang(func() string { return "GET /servers HTTP/1.1\r\nHost: x\r\n" + head.String() }, 500)
+	defer h.hang("GET /servers HTTP/1.1\r\nHost: x\r\n"+head.String(), 500)()
 	inParallel(150, func(n int) {
 		kind, body := h.body(h.operations.ByID("logIn"), n)
 		h.try("POST", "/auth/login", kind, body)
 	})
-	h.withinBound("headers without an end, and log-ins")
-	for _, c := range open {
-		c.Close()
-	}
 }
 
 // Of one < the answer made six bytes: 10,000 badges were 182 MB and 985 MiB of memory.
