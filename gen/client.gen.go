@@ -619,8 +619,9 @@ type ClientInterface interface {
 
 	// GetImage Download an image
 	//
-	// The bytes of an image as they were uploaded. Public: no credential is needed. An address never changes its
-	// content, so an answer may be cached for ever. Always one of the accepted image types, never HTML or SVG.
+	// An image, written anew from the one that was uploaded. Public: no credential is needed. An address never changes
+	// its content, and ends when the server has another image or is deleted: an answer may be kept while its `max-age`, 3600 at most, lasts, and then
+	// as long as `If-None-Match` is answered by 304. Always one of the accepted image types, never HTML or SVG.
 	//
 	// Corresponds with GET /images/{imageId} (the `GetImage` operationId).
 	GetImage(ctx context.Context, imageID ImageID, params *GetImageParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1934,8 +1935,9 @@ func (c *Client) UpdateChannel(ctx context.Context, channelID ChannelID, body Up
 
 // GetImage Download an image
 //
-// The bytes of an image as they were uploaded. Public: no credential is needed. An address never changes its
-// content, so an answer may be cached for ever. Always one of the accepted image types, never HTML or SVG.
+// An image, written anew from the one that was uploaded. Public: no credential is needed. An address never changes
+// its content, and ends when the server has another image or is deleted: an answer may be kept while its `max-age`, 3600 at most, lasts, and then
+// as long as `If-None-Match` is answered by 304. Always one of the accepted image types, never HTML or SVG.
 //
 // Corresponds with GET /images/{imageId} (the `GetImage` operationId).
 func (c *Client) GetImage(ctx context.Context, imageID ImageID, params *GetImageParams, reqEditors ...RequestEditorFn) (*http.Response, error) {

@@ -1068,6 +1068,11 @@ type ExpirePeriod = int32
 type FieldCode string
 
 // ImageFile An image: PNG, JPEG, GIF or WebP. Its content tells which, whatever its file name or declared type says.
+//
+// It is kept as its pixels alone: without the place, the camera and the comments that a file may tell of, and upright.
+// An animation stays one. An image that is not whole, or that takes more than 48 MiB when it is decoded, is refused;
+// 12 megapixels fit, unless the file is progressive, is interlaced or has 16 bits a channel. The images that an account has uploaded and that servers show may have 500 MiB together;
+// beyond that it is a conflict.
 type ImageFile = openapi_types.File
 
 // ImageID The id of an image, 32 lower-case hexadecimal characters, or 24 if it was made by an older version.
@@ -1546,6 +1551,11 @@ type ServerCreate struct {
 	Name Title `json:"name"`
 
 	// Image An image: PNG, JPEG, GIF or WebP. Its content tells which, whatever its file name or declared type says.
+	//
+	// It is kept as its pixels alone: without the place, the camera and the comments that a file may tell of, and upright.
+	// An animation stays one. An image that is not whole, or that takes more than 48 MiB when it is decoded, is refused;
+	// 12 megapixels fit, unless the file is progressive, is interlaced or has 16 bits a channel. The images that an account has uploaded and that servers show may have 500 MiB together;
+	// beyond that it is a conflict.
 	Image ImageFile `json:"image,omitempty,omitzero"`
 }
 
@@ -1674,6 +1684,11 @@ type ServerUpdate struct {
 	Name *Title `json:"name,omitempty"`
 
 	// Image An image: PNG, JPEG, GIF or WebP. Its content tells which, whatever its file name or declared type says.
+	//
+	// It is kept as its pixels alone: without the place, the camera and the comments that a file may tell of, and upright.
+	// An animation stays one. An image that is not whole, or that takes more than 48 MiB when it is decoded, is refused;
+	// 12 megapixels fit, unless the file is progressive, is interlaced or has 16 bits a channel. The images that an account has uploaded and that servers show may have 500 MiB together;
+	// beyond that it is a conflict.
 	Image *ImageFile `json:"image,omitempty"`
 }
 

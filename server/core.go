@@ -25,7 +25,9 @@ import (
 // core is the ground on which all operations stand. It knows none of them.
 type core struct {
 	store     *store.Store
-	images    *images.Store // nil, as the mailer, if there are only commands
+	data      string
+	pictures  *memory.Budget // of images that are written anew
+	images    *images.Store  // nil, as the mailer, if there are only commands
 	mailer    mailer.Mailer
 	passwords *password.Hasher
 	memory    *memory.Budget // of what requests need much of at once
@@ -53,6 +55,8 @@ func newCore(ctx context.Context, config Config) (*core, error) {
 		newID = contract.NewID
 	}
 	k := &core{
+		data:      config.Data,
+		pictures:  memory.New(pictureMemory),
 		passwords: password.New(),
 		memory:    memory.New(requestMemory),
 		bodies:    memory.New(bodyMemory),

@@ -24,10 +24,13 @@ type sweeper struct {
 	*core
 }
 
-// Work removes the sessions, codes, registrations, invites and kept answers that have expired, what is left of uploads that
-// were cut off, the old entries in the trails of accounts, and the trails of servers that were deleted long ago.
+// Timeout is long enough for a place of images that answers slowly. What is left then is for the next time.
+func (sweeper) Timeout(*river.Job[sweep]) time.Duration { return sweepEvery / 2 }
+
+// Work removes the sessions, codes, registrations, invites and kept answers that have expired, images that nothing shows any
+// more or never has, the old entries in the trails of accounts, and the trails of servers that were deleted long ago.
 func (w sweeper) Work(ctx context.Context, _ *river.Job[sweep]) error {
-	return errors.Join(w.images.Sweep(), w.sweepTrails(ctx), w.sweepRegistrations(ctx), w.store.Tx(ctx, func(tx *store.Tx) error {
+	return errors.Join(w.sweepImages(ctx), w.sweepTrails(ctx), w.sweepRegistrations(ctx), w.store.Tx(ctx, func(tx *store.Tx) error {
 		if err := tx.Auth.DeleteExpired(ctx, w.now()); err != nil {
 			return err
 		}

@@ -33,10 +33,19 @@ func TestNobodyJoinsAServerBecauseTheyKnowItsID(t *testing.T) {
 func TestAnImageOfBeforeIsShownUnderItsOldID(t *testing.T) {
 	s := open(t, onSQLite(t))
 	const id = "66a282dab13eee0013cbb4d9"
-	if err := s.images.Put(t.Context(), id, strings.NewReader(pngHead)); err != nil {
+	err := s.store.Tx(t.Context(), func(tx *store.Tx) error {
+		if err := tx.Images.Insert(t.Context(), id, 1, s.now()); err != nil {
+			return err
+		}
+		return tx.Images.Show(t.Context(), id, int64(len(onePixel)))
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
-	if w := send(s.Handler(), request("GET", "/images/"+id, "")); w.Code != http.StatusOK || w.Body.String() != pngHead {
+	if err := s.images.Put(t.Context(), id, strings.NewReader(onePixel)); err != nil {
+		t.Fatal(err)
+	}
+	if w := send(s.Handler(), request("GET", "/images/"+id, "")); w.Code != http.StatusOK || w.Body.String() != onePixel {
 		t.Errorf("got %d %q", w.Code, w.Body)
 	}
 }

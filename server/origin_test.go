@@ -28,7 +28,7 @@ func sentTo(t *testing.T, s *Server, host string, r *http.Request, status int) s
 }
 
 func painted(t *testing.T, token, method, target string) *http.Request {
-	r := uploadOf(t, token, strings.NewReader(pngHead))
+	r := uploadOf(t, token, strings.NewReader(onePixel))
 	r.Method, r.URL.Path = method, target
 	return r
 }

@@ -29,7 +29,7 @@ func TestADataDirectoryThatWasOpenToOthersIsClosedAtTheStart(t *testing.T) {
 	config := onSQLite(t)
 	s := open(t, config)
 	token := tokenOf(t, s, "a@example.com")
-	if w := send(s.Handler(), uploadOf(t, token, strings.NewReader(pngHead))); w.Code != 201 {
+	if w := send(s.Handler(), uploadOf(t, token, strings.NewReader(onePixel))); w.Code != 201 {
 		t.Fatalf("got %d: %s", w.Code, w.Body)
 	}
 	if err := os.WriteFile(filepath.Join(config.Data, "mail", "a.eml"), nil, 0o600); err != nil {

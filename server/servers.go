@@ -12,6 +12,7 @@ import (
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/gen/stub"
+	"github.com/rejoin-dev/rejoin/server/internal/images"
 	"github.com/rejoin-dev/rejoin/server/internal/perm"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
@@ -32,14 +33,17 @@ func (h servers) ListMyServers(ctx context.Context, _ stub.ListMyServersRequestO
 }
 
 func (h servers) CreateServer(ctx context.Context, r stub.CreateServerRequestObject) (stub.CreateServerResponseObject, error) {
-	form, imageID, err := h.readServerForm(ctx, r.Body)
+	form, up, err := h.readServerForm(ctx, r.Body)
 	if err != nil {
 		return nil, err
 	}
 	who, name := actorFrom(ctx), *form.Text("name")
 	body, again, err := onceShared(ctx, h.core, func(tx *store.Tx) (body gen.CreatedServerResponse, err error) {
 		id, now := h.newID(), h.now()
-		if err := tx.Servers.Insert(ctx, id, name, imageID, who.account, now); err != nil {
+		if err := h.show(ctx, tx, up); err != nil {
+			return body, err
+		}
+		if err := tx.Servers.Insert(ctx, id, name, up.id, who.account, now); err != nil {
 			return body, err
 		}
 		if err := tx.Servers.InsertMember(ctx, id, who.account, now); err != nil {
@@ -49,14 +53,14 @@ func (h servers) CreateServer(ctx context.Context, r stub.CreateServerRequestObj
 			return body, err
 		}
 		body.Meta = system("Server has been created successfully")
-		body.Body = gen.CreatedServer{ID: id, RepeatedID: id, Name: name, Image: store.ImagePath(imageID), Owner: gen.ServerOwner{Number: store.Number(who.account)}}
+		body.Body = gen.CreatedServer{ID: id, RepeatedID: id, Name: name, Image: store.ImagePath(up.id), Owner: gen.ServerOwner{Number: store.Number(who.account)}}
 		return body, record(ctx, h.core, tx, id, id, nil, &body.Body)
 	})
 	if err != nil {
-		return nil, h.giveUp(ctx, imageID, err)
+		return nil, h.giveUp(ctx, up, err)
 	}
 	if again.IdempotentReplayed != nil {
-		h.images.Remove(ctx, imageID) // the first answer shows its own
+		h.images.Remove(ctx, up.id) // the first answer shows its own
 	}
 	body.Body.Image = h.imageURL(ctx, body.Body.Image)
 	return stub.CreateServer201JSONResponse{Body: body, Headers: stub.CreateServer201ResponseHeaders(again)}, nil
@@ -75,7 +79,7 @@ func (h servers) UpdateServer(ctx context.Context, r stub.UpdateServerRequestObj
 	if _, err := require(ctx, h.store.Queries, r.ServerID, "server"); err != nil {
 		return nil, err
 	}
-	form, imageID, err := h.readServerForm(ctx, r.Body)
+	form, up, err := h.readServerForm(ctx, r.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -89,8 +93,14 @@ func (h servers) UpdateServer(ctx context.Context, r stub.UpdateServerRequestObj
 		if name := form.Text("name"); name != nil {
 			c.after.Name = *name
 		}
-		if imageID != "" {
-			c.after.ImageID, c.after.Image = imageID, store.ImagePath(imageID)
+		if up.id != "" {
+			c.after.ImageID, c.after.Image = up.id, store.ImagePath(up.id)
+			if err := tx.Images.Leave(ctx, c.before.ImageID, h.now()); err != nil { // first: it makes room
+				return c, err
+			}
+			if err := h.show(ctx, tx, up); err != nil {
+				return c, err
+			}
 		}
 		if err := tx.Servers.Update(ctx, s.ID, c.after.Name, c.after.ImageID); err != nil {
 			return c, err
@@ -98,7 +108,7 @@ func (h servers) UpdateServer(ctx context.Context, r stub.UpdateServerRequestObj
 		return c, record(ctx, h.core, tx, s.ID, s.ID, &c.before.Server, &c.after.Server)
 	})
 	if err != nil {
-		return nil, h.giveUp(ctx, imageID, err)
+		return nil, h.giveUp(ctx, up, err)
 	}
 	if changed.before.ImageID != changed.after.ImageID {
 		h.images.Remove(ctx, changed.before.ImageID)
@@ -113,6 +123,9 @@ func (h servers) DeleteServer(ctx context.Context, r stub.DeleteServerRequestObj
 			return gone, err
 		}
 		if err := tx.Servers.Delete(ctx, s.ID); err != nil {
+			return gone, err
+		}
+		if err := tx.Images.Leave(ctx, s.ImageID, h.now()); err != nil {
 			return gone, err
 		}
 		if err := tx.Jobs.Insert(ctx, serverRemoval{ServerID: s.ID}); err != nil {
@@ -305,20 +318,31 @@ func (h servers) ListServerChannels(ctx context.Context, r stub.ListServerChanne
 	return stub.ListServerChannels200JSONResponse{Meta: system("Server channels"), Body: found}, nil
 }
 
+// imageCaching is how long whoever has an image may show it without asking. It is what is left of one that has ended.
+const imageCaching = "public, max-age=3600, must-revalidate"
+
 func (h servers) GetImage(ctx context.Context, r stub.GetImageRequestObject) (stub.GetImageResponseObject, error) {
+	// What no server shows is not there, even while its file is.
+	shown, err := h.store.Images.IsShown(ctx, r.ImageID)
+	if err == nil && !shown {
+		err = images.ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
 	// The bytes under an id never change, so the id is the tag.
-	tag, forEver := `"`+r.ImageID+`"`, "public, max-age=31536000, immutable"
+	tag, caching := `"`+r.ImageID+`"`, imageCaching
 	image, err := h.images.Get(ctx, r.ImageID)
 	if err != nil {
 		return nil, err
 	}
 	if matchesTag(r.Params.IfNoneMatch, tag) {
-		headers := stub.GetImage304ResponseHeaders{ETag: &tag, CacheControl: &forEver}
+		headers := stub.GetImage304ResponseHeaders{ETag: &tag, CacheControl: &caching}
 		return stub.GetImage304Response{Headers: headers}, image.Close()
 	}
 	return stub.GetImage200ImageResponse{
 		Body: image, ContentType: image.Type, ContentLength: image.Size,
-		Headers: stub.GetImage200ResponseHeaders{ETag: &tag, CacheControl: &forEver},
+		Headers: stub.GetImage200ResponseHeaders{ETag: &tag, CacheControl: &caching},
 	}, nil
 }
 
@@ -336,31 +360,17 @@ func matchesTag(header *string, tag string) bool {
 	return false
 }
 
-// giveUp removes an image that was stored for what then was refused. Any other failure leaves it: a file that nothing shows
-// does less harm than a server whose image is gone, where only the answer to a commit was lost.
-func (h servers) giveUp(ctx context.Context, imageID string, failure error) error {
-	refused, full := (*contract.Error)(nil), (*store.LimitError)(nil)
-	if errors.As(failure, &refused) || errors.As(failure, &full) {
-		h.images.Remove(ctx, imageID)
-	}
-	return failure
-}
-
-// readServerForm reads the parts that make or change a server. The image, if there was one, is stored already; it is
-// removed again if the rest of the form is not valid.
-func (h servers) readServerForm(ctx context.Context, body *multipart.Reader) (form contract.Form, imageID string, err error) {
-	form, err = contract.ReadForm(ctx, body, func(_, _ string, content io.Reader) error {
-		id := contract.NewImageID()
-		if err := h.images.Put(ctx, id, content); err != nil {
-			return err
-		}
-		imageID = id
-		return nil
+// readServerForm reads the parts that make or change a server. The image, if there was one, is kept already; it is removed
+// again if the rest of the form is not valid.
+func (h servers) readServerForm(ctx context.Context, body *multipart.Reader) (form contract.Form, up upload, err error) {
+	form, err = contract.ReadForm(ctx, body, func(name, _ string, content io.Reader) (err error) {
+		up, err = h.receive(ctx, actorFrom(ctx).account, name, content)
+		return err
 	})
 	if err != nil {
-		h.images.Remove(ctx, imageID)
+		h.images.Remove(ctx, up.id)
 	}
-	return form, imageID, err
+	return form, up, err
 }
 
 // shown is a server as the wire shows it: the address of its image is in full there, and nowhere else.

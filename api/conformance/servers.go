@@ -114,7 +114,7 @@ var servers = []testCase{
 		repainted := s.a.submit("PUT", club.path(""), upload("image", "b.gif", "image/gif", gifImage())).expect(200)
 		repainted.is("/body/name", "Go club")
 		if repainted.text("/body/image") == club.image {
-			repainted.fail("another image has the address of the old one, which may be cached for ever")
+			repainted.fail("another image has the address of the old one, which may be cached")
 		}
 		s.anonymous.get(repainted.text("/body/image")).expect(200).carries("Content-Type", "image/gif")
 		s.anonymous.get(club.image).expect(404)

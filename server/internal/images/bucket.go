@@ -188,7 +188,7 @@ func (b *bucket) remove(ctx context.Context, id string) error {
 
 func (b *bucket) probe(ctx context.Context) error { return b.check(ctx) }
 
-func (b *bucket) sweep() error { return nil } // for what was not sent whole is not there
+func (b *bucket) sweep(time.Time) error { return nil } // for what was not sent whole is not there
 
 func (b *bucket) close() error { b.client.CloseIdleConnections(); return nil }
 

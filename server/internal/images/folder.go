@@ -16,9 +16,6 @@ import (
 // attributes is the end of the name of the file beside an image that earlier versions kept its type in.
 const attributes = ".attrs"
 
-// leftAfter is how old an unfinished file is when nobody can be writing it any more.
-const leftAfter = 24 * time.Hour
-
 // A folder keeps each image as a file, whose name is the id.
 type folder struct{ root *os.Root }
 
@@ -52,11 +49,13 @@ func (f *folder) get(_ context.Context, id string) (io.ReadCloser, int64, error)
 }
 
 func (f *folder) remove(_ context.Context, id string) error {
-	err := f.root.Remove(id + attributes)
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
+	var all error
+	for _, name := range []string{id + attributes, id} {
+		if err := f.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			all = errors.Join(all, err)
+		}
 	}
-	return errors.Join(f.root.Remove(id), err)
+	return all
 }
 
 // probeBytes are more than what is left on a full disk here and there.
@@ -74,7 +73,7 @@ func (f *folder) probe(context.Context) error {
 	return errors.Join(err, file.Close(), os.Remove(file.Name()))
 }
 
-func (f *folder) sweep() error {
+func (f *folder) sweep(before time.Time) error {
 	dir, err := f.root.Open(".")
 	if err != nil {
 		return err
@@ -93,7 +92,7 @@ func (f *folder) sweep() error {
 				continue
 			}
 			info, err := entry.Info()
-			if err == nil && time.Since(info.ModTime()) > leftAfter { // by the clock of the files, which is the machine's
+			if err == nil && info.ModTime().Before(before) {
 				err = f.root.Remove(entry.Name())
 			}
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -113,16 +113,16 @@ func TestAnImageIsPutWhereOneThatDiedHasLeftAPart(t *testing.T) {
 	}
 }
 
-func TestWhatACutOffUploadHasLeftIsRemovedAfterADay(t *testing.T) {
+func TestWhatACutOffUploadHasLeftIsRemovedOnceItIsOld(t *testing.T) {
 	dir := t.TempDir()
-	for name, age := range map[string]time.Duration{"aa.part": 25 * time.Hour, "bb.part": 23 * time.Hour, "cc": 25 * time.Hour} {
+	for name, age := range map[string]time.Duration{"aa.part": 61 * time.Minute, "bb.part": 59 * time.Minute, "cc": 25 * time.Hour} {
 		at := time.Now().Add(-age)
 		if err := errors.Join(os.WriteFile(filepath.Join(dir, name), nil, 0o600), os.Chtimes(filepath.Join(dir, name), at, at)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	s, _ := openAt(t, dir)
-	if err := s.Sweep(); err != nil {
+	if err := s.Sweep(time.Now().Add(-time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	if left := filesIn(t, dir); !slices.Equal(left, []string{"bb.part", "cc"}) {

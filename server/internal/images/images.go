@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/gabriel-vasile/mimetype"
 )
@@ -28,9 +29,10 @@ type place interface {
 	put(ctx context.Context, id string, content io.Reader) error
 	// get gives ErrNotFound for an image that is not there. ctx must last until the image was read.
 	get(ctx context.Context, id string) (content io.ReadCloser, size int64, err error)
+	// remove removes an image, if it is there.
 	remove(ctx context.Context, id string) error
-	// sweep removes what an upload that was cut off has left long ago.
-	sweep() error
+	// sweep removes what is unfinished, by an upload that was cut off, and has not changed since before.
+	sweep(before time.Time) error
 	// probe tells whether something can be put there.
 	probe(ctx context.Context) error
 	close() error
@@ -179,24 +181,31 @@ func kindOf(head []byte) string {
 	return kind.String()
 }
 
-// Remove gives up an image that nothing shows any more; an empty id is none. That it fails is logged and nothing else:
-// the image costs space, and what its removal follows from is done.
+// Remove gives up an image that nothing shows any more; an empty id is none. That it fails is logged and nothing else: who
+// cares that it is gone in the end tries again, by Delete.
 func (s *Store) Remove(ctx context.Context, id string) {
 	if id == "" {
 		return
 	}
-	err := ErrNotFound
-	if isID(id) {
-		err = s.place.remove(context.WithoutCancel(ctx), id)
-	}
-	if err != nil {
+	if err := s.Delete(context.WithoutCancel(ctx), id); err != nil {
 		s.log.LogAttrs(ctx, slog.LevelWarn, "an image that is no longer used could not be removed", slog.String("image", id), slog.Any("error", err))
 	}
 }
 
-// Sweep removes what uploads that were cut off by a crash have left a day ago or earlier. Running ones keep what they have,
-// also those of other processes.
-func (s *Store) Sweep() error { return s.place.sweep() }
+// Delete removes an image. There may be none of that id any more.
+func (s *Store) Delete(ctx context.Context, id string) error {
+	if !isID(id) {
+		return fmt.Errorf("an image cannot have been stored as %q", id)
+	}
+	if err := s.place.remove(ctx, id); err != nil && !errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("an image cannot be removed: %w", err)
+	}
+	return nil
+}
+
+// Sweep removes what uploads that were cut off by a crash have left unfinished, unless it has changed since before: running ones
+// keep what they have, also those of other processes.
+func (s *Store) Sweep(before time.Time) error { return s.place.sweep(before) }
 
 // Local tells whether they are kept on a disk here, and not in a bucket.
 func (s *Store) Local() bool { _, local := s.place.(*folder); return local }

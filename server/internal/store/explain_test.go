@@ -142,6 +142,8 @@ func enlargeCommunity(t *testing.T, s *Store, id string, rows int) {
 		`INSERT INTO recovery_codes (account, hash) `+numbers+`SELECT i, 'x' FROM n`,
 		`INSERT INTO otp_tries (account, network, tries, since) `+numbers+`SELECT i, 'x', 1, 9000000000000000 + i FROM n`,
 		`INSERT INTO idempotency (id, fingerprint, answer, expires_at) `+numbers+`SELECT 'i' || i, '', '', 9000000000000000 + i FROM n`,
+		`INSERT INTO images (id, account, bytes, state, at) `+numbers+`SELECT 'i' || i, i, 1, 'shown', i FROM n`,
+		`INSERT INTO images (id, account, bytes, state, at) `+numbers+`SELECT 'j' || i, i, 1, 'leaving', 1 FROM n`,
 		`INSERT INTO members (server_id, account, joined_at) `+numbers+`SELECT '`+id+`', i, i FROM n`,
 		`INSERT INTO member_roles (server_id, account, role_id) SELECT m.server_id, m.account, r.id FROM members m JOIN roles r ON r.server_id = m.server_id
 		  WHERE m.server_id = '`+id+`' AND m.account >= 1000 AND NOT r.everyone`,

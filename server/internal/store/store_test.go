@@ -289,6 +289,14 @@ func (l *life) changesPeople(kept string, cleo int64) {
 		}
 		check(0, tx.Idempotency.Keep(ctx, "x", "answer"))
 		check(0, tx.Idempotency.DeleteExpired(ctx, l.nowAt))
+		check(0, tx.Images.Insert(ctx, "aa", cleo, l.nowAt))
+		check(0, tx.Images.Insert(ctx, "bb", cleo, l.nowAt))
+		check(0, tx.Images.Show(ctx, "aa", 1))
+		check(tx.Images.IsShown(ctx, "aa"))
+		check(0, tx.Images.Leave(ctx, "aa", l.nowAt))
+		check(0, tx.Images.GiveUp(ctx, l.nowAt.Add(time.Second), l.nowAt))
+		check(tx.Images.ListLeaving(ctx, LeavingImage{}, 10))
+		check(0, tx.Images.Delete(ctx, "aa"))
 		check(0, tx.Servers.Update(ctx, kept, "Go club", ""))
 		check(0, tx.Servers.DeleteMember(ctx, kept, cleo))
 		return nil

@@ -116,7 +116,7 @@ func (c *conn) addTo(ctx context.Context, t tally, whose string, shard, n int64)
 		room = math.MaxInt64
 	}
 	return c.changed(ctx, `INSERT INTO tallies (whose, kind, shard, n) VALUES ($1, $2, $3, $4)
-	ON CONFLICT (whose, kind, shard) DO UPDATE SET n = tallies.n + excluded.n WHERE tallies.n < $5`,
+	ON CONFLICT (whose, kind, shard) DO UPDATE SET n = tallies.n + excluded.n WHERE tallies.n + excluded.n <= $5`,
 		whose, t.kind, shard, n, room)
 }
 

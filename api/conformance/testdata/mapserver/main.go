@@ -7,7 +7,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"image"
+	"image/gif"
+	"image/jpeg"
+	"image/png"
 	"log"
 	"mime/multipart"
 	"net"
@@ -96,10 +101,40 @@ func (b *backend) take(ctx context.Context, body *multipart.Reader, k *club) err
 	if name := form.Text("name"); name != nil {
 		k.Name = *name
 	}
-	if image := form.File("image"); image != nil {
-		k.image, k.Image = image, gen.NullableOf(contract.OriginFrom(ctx)+"/images/"+contract.NewImageID())
+	if file := form.File("image"); file != nil && err == nil {
+		if k.image, err = pixels(file); err != nil {
+			return err
+		}
+		k.Image = gen.NullableOf(contract.OriginFrom(ctx) + "/images/" + contract.NewImageID())
 	}
 	return err
+}
+
+// pixels writes an image anew, so that nothing else is kept of it. WebP, of which the standard library knows nothing, it takes
+// as it is.
+func pixels(file []byte) ([]byte, error) {
+	refused := contract.Invalid(contract.Field("/image", gen.FieldCodeMalformed, "must be an image that can be decoded, and is not too large then"))
+	size, kind, err := image.DecodeConfig(bytes.NewReader(file))
+	if errors.Is(err, image.ErrFormat) {
+		return file, nil
+	}
+	if err != nil || size.Width*size.Height > 12_000_000 {
+		return nil, refused
+	}
+	decoded, _, err := image.Decode(bytes.NewReader(file))
+	if err != nil {
+		return nil, refused
+	}
+	var anew bytes.Buffer
+	switch kind {
+	case "png":
+		err = png.Encode(&anew, decoded)
+	case "jpeg":
+		err = jpeg.Encode(&anew, decoded, nil)
+	case "gif":
+		err = gif.Encode(&anew, decoded, nil)
+	}
+	return anew.Bytes(), err
 }
 
 func (k *club) has(account string) bool {
@@ -258,7 +293,7 @@ func (b *backend) ListServerChannels(context.Context, stub.ListServerChannelsReq
 func (b *backend) GetImage(_ context.Context, r stub.GetImageRequestObject) (stub.GetImageResponseObject, error) {
 	for _, k := range b.clubs {
 		if url, _ := k.Image.Get(); strings.HasSuffix(url, "/"+r.ImageID) {
-			tag, forEver := new(`"`+r.ImageID+`"`), new("public, max-age=31536000, immutable")
+			tag, forEver := new(`"`+r.ImageID+`"`), new("public, max-age=3600, must-revalidate")
 			if r.Params.IfNoneMatch != nil && *r.Params.IfNoneMatch == *tag {
 				return stub.GetImage304Response{Headers: stub.GetImage304ResponseHeaders{ETag: tag, CacheControl: forEver}}, nil
 			}
