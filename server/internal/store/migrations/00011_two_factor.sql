@@ -30,4 +30,4 @@ CREATE INDEX otp_tries_by_age ON otp_tries (since);
 -- Whether only an account with a second factor may do there what a membership alone does not allow.
 ALTER TABLE servers ADD COLUMN require_two_factor BOOLEAN NOT NULL DEFAULT FALSE;
 
-CREATE INDEX api_keys_by_account ON api_keys (account, created_at);
+CREATE INDEX api_keys_by_voucher ON api_keys (account, created_at);
