@@ -219,13 +219,13 @@ func ipExtractor(trusted []netip.Prefix) echo.IPExtractor {
 func (s *Server) Handler() http.Handler { return s.handler }
 
 // How long a server may take to stop, once it does not drain any more: it ends within 25 seconds at the default of the
-// command line, in which most supervisors do not kill it.
+// command line, before systemd and Kubernetes kill it. Docker waits for 10 seconds, unless it is told to wait for longer.
 const (
 	// settling is how long connections stay open on which nothing is asked: a request may be on its way.
 	settling = time.Second
 	// answering is how long requests that run after that may take to finish.
 	answering = 12 * time.Second
-	// closing is how long jobs that run then may take to finish.
+	// closing is how long commands and jobs that run then may take to finish, before they are called off.
 	closing = 3 * time.Second
 )
 
