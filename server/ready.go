@@ -23,8 +23,8 @@ const (
 )
 
 // readyz says whether this replica should get requests: whether it is shutting down, and whether what it must write can be
-// written. Every request of somebody who writes proves that, as long as it works, so that a busy server asks nothing of its
-// disk here and waits behind nobody; where nobody writes, a few bytes are written, once for all who ask.
+// written. Every request of somebody who writes proves that of the database, as long as it works, so that who asks a busy server
+// waits behind nobody. Else it is tried, once for all who ask: by a row, and by a file of 64 KiB among the images.
 //
 // A replica whose disk is full or read-only is not ready, although it could answer who reads: whoever spreads the load and
 // whoever is woken up must know. Images in a bucket are not asked for: all replicas share it, and without it each of them

@@ -5,12 +5,31 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-func lines(out *bytes.Buffer, part string) (n int) {
+// output is what was logged, also by timers.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(line []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(line)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+func lines(out *output, part string) (n int) {
 	for line := range strings.Lines(out.String()) {
 		if strings.Contains(line, part) {
 			n++
@@ -21,7 +40,7 @@ func lines(out *bytes.Buffer, part string) (n int) {
 
 func TestOfErrorsThatRepeatTheLogHasTenAndHowManyMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var out bytes.Buffer
+		var out output
 		log := slog.New(New(slog.NewTextHandler(&out, nil)))
 		for i := range 1000 {
 			log.Error("unavailable error", "request_id", i, "operation", "createServer")
@@ -51,7 +70,7 @@ func TestOfErrorsThatRepeatTheLogHasTenAndHowManyMore(t *testing.T) {
 
 func TestKindsWithoutEndAreNotRemembered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var out bytes.Buffer
+		var out output
 		h := New(slog.NewTextHandler(&out, nil)).(handler)
 		for i := range 10_000 {
 			slog.New(h).Error(fmt.Sprintf("message %d", i))

@@ -15,6 +15,27 @@ func (s Session) IsGood(now time.Time) bool {
 	return s.ExpiresAt.After(now) && !s.CreatedAt.After(now.Add(mostAhead))
 }
 
+// healEvery is how often jobs are looked through while they run: another replica's clock may jump at any time.
+var healEvery = time.Minute
+
+// healJobsAlways does so until stop is called. It does not matter if it fails: it is done again.
+func (s *Store) healJobsAlways() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(healEvery):
+				s.healJobs(ctx)
+			}
+		}
+	}()
+	return func() { cancel(); <-done }
+}
+
 // healJobs lets go on what River would wait for until a moment that a clock has left that had jumped: that a leader ends, that a
 // job may begin, that one that was broken off is rescued. By themselves, leaders last for seconds, and jobs that have failed are
 // tried again within days. The clock is that of River: the machine's, or PostgreSQL's.

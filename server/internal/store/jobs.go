@@ -65,7 +65,9 @@ func (s *Store) Work(workers *river.Workers, periodic []*river.PeriodicJob, log 
 	if err := client.Start(context.Background()); err != nil {
 		return nil, fmt.Errorf("background work cannot be started: %w", s.write.errorOf(err))
 	}
+	stopHealing := s.healJobsAlways()
 	return func(ctx context.Context) {
+		stopHealing()
 		if client.Stop(ctx) != nil {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), heedStop)
 			defer cancel()
