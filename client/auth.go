@@ -74,16 +74,16 @@ func (s *AuthService) Register(ctx context.Context, in AccountCreate, opts ...Cr
 // A VerifyOption says more about a verification: it is the last argument of [AuthService.VerifyEmail].
 type VerifyOption func(*gen.EmailVerification)
 
-// Password is the one that was registered with the address. It becomes the account's only if it is given, or if VerifyEmail is
-// called from the network from which Register was: anybody may have registered the address, with a password of their own.
-func Password(registered string) VerifyOption {
+// WithPassword gives the password that was registered with the address. Only then is it the account's: anybody may have
+// registered the address, with a password of their own.
+func WithPassword(registered string) VerifyOption {
 	return func(v *gen.EmailVerification) { v.Password = registered }
 }
 
 // VerifyEmail proves with the code that was mailed to it that an address is the account's, and signs in. It fails with
 // [ErrInvalidRequest] and the field /code if the code is wrong, was used or has expired, or if there is no such account, and
-// with the field /password if that is not the one that was registered. Give the [Password] if you have it: without one, the
-// account may begin with none.
+// with the field /password if that is not the one that was registered. Without [WithPassword], the account begins with no
+// password: who has it no more sets another one with ForgotPassword and ResetPassword.
 //
 // For everybody, without a credential.
 func (s *AuthService) VerifyEmail(ctx context.Context, email, code string, opts ...VerifyOption) (*Session, error) {

@@ -70,7 +70,7 @@ var calls = []struct {
 	{
 		"verifyEmail", "POST /auth/verify-email", `{"email":"vera@example.com","code":"493027","password":"a long passphrase"}`,
 		func(c caller) (any, error) {
-			return c.Auth.VerifyEmail(c.ctx, "vera@example.com", "493027", client.Password("a long passphrase"))
+			return c.Auth.VerifyEmail(c.ctx, "vera@example.com", "493027", client.WithPassword("a long passphrase"))
 		},
 	},
 	{

@@ -219,7 +219,7 @@ func ExampleAuthService() {
 	fmt.Println("registered", account.Email)
 
 	code := server.Code(account.Email) // As Vera reads it in the mail.
-	if _, err := c.Auth.VerifyEmail(ctx, account.Email, code, client.Password("a long passphrase")); err != nil {
+	if _, err := c.Auth.VerifyEmail(ctx, account.Email, code, client.WithPassword("a long passphrase")); err != nil {
 		log.Fatal(err)
 	}
 

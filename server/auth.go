@@ -133,9 +133,7 @@ func (h auth) RegisterAccount(ctx context.Context, r stub.RegisterAccountRequest
 	if err != nil {
 		return nil, err
 	}
-	registration := store.Registration{
-		Account: h.newAccount(strings.ToLower(r.Body.Email), r.Body.Username, r.Body.DisplayName), Network: networkHash(ctx),
-	}
+	registration := store.Registration{Account: h.newAccount(strings.ToLower(r.Body.Email), r.Body.Username, r.Body.DisplayName)}
 	registration.FirstName, registration.LastName, registration.PasswordHash = r.Body.FirstName, r.Body.LastName, hash
 	body, again, err := once(ctx, h.core, func(tx *store.Tx) (body gen.AccountResponse, err error) {
 		made, err := h.putRegistration(ctx, tx, registration)
@@ -162,7 +160,7 @@ func (k *core) putRegistration(ctx context.Context, tx *store.Tx, r store.Regist
 	if err != nil {
 		return r, err
 	}
-	wait, err := k.countMail(ctx, tx, r.AccountNumber, verifyPurpose, r.Network)
+	wait, err := k.countMail(ctx, tx, r.AccountNumber, verifyPurpose, networkHash(ctx))
 	if err == nil && wait > 0 {
 		err = contract.RateLimited(wait)
 	}
@@ -200,15 +198,12 @@ func (k *core) checkFree(ctx context.Context, tx *store.Tx, account store.Accoun
 }
 
 // VerifyEmail makes an account of a registration. Whoever has the code has the address, but need not have registered it:
-// somebody else may have, with a password of their own. So the password stands only if whoever verifies knows it, or comes
-// from where it was registered.
+// somebody else may have, with a password of their own, and from the same network. So the password stands only if whoever
+// verifies knows it.
 func (h auth) VerifyEmail(ctx context.Context, r stub.VerifyEmailRequestObject) (stub.VerifyEmailResponseObject, error) {
 	proof := func(code triedCode) (passwordHash string, err error) {
 		if r.Body.Password == "" {
-			if code.holder.Network == networkHash(ctx) {
-				passwordHash = code.holder.PasswordHash
-			}
-			return passwordHash, nil
+			return "", nil
 		}
 		right, err := h.passwords.Matches(ctx, callerFrom(ctx, true), r.Body.Password, code.holder.PasswordHash)
 		if err == nil && !right {

@@ -146,7 +146,7 @@ func register(t testing.TB, s *Server, dataDir, email string) (code string) {
 func signUp(t testing.TB, s *Server, dataDir, email string) (token string) {
 	t.Helper()
 	code := register(t, s, dataDir, email)
-	return sessionIn(t, postJSON(s.Handler(), "/auth/verify-email", "", map[string]any{"email": email, "code": code})).Token
+	return sessionIn(t, postJSON(s.Handler(), "/auth/verify-email", "", map[string]any{"email": email, "code": code, "password": passphrase})).Token
 }
 
 func sessionIn(t testing.TB, w *httptest.ResponseRecorder) gen.Session {
@@ -202,7 +202,7 @@ func TestAnAccountIsRegisteredVerifiedAndLogsIn(t *testing.T) {
 		}
 
 		code := codeFor(t, config.Data, "vera@example.com")
-		verified := sessionIn(t, postJSON(h, "/auth/verify-email", "", map[string]any{"email": "VERA@example.com", "code": code}))
+		verified := sessionIn(t, postJSON(h, "/auth/verify-email", "", map[string]any{"email": "VERA@example.com", "code": code, "password": passphrase}))
 		want.Verified = true
 		if diff := cmp.Diff(want, verified.Account); diff != "" {
 			t.Errorf("verify-email (-want +got):\n%s", diff)

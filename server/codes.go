@@ -71,8 +71,8 @@ func wrongCode() *contract.Error {
 	return contract.Invalid(contract.Field("/code", gen.FieldCodeNotAllowed, "is wrong, used or expired"))
 }
 
-// holderOf finds whom an address belongs to: an account, or else a registration. One of an account has no Network, but is
-// verified. Its number is 0 if there is none.
+// holderOf finds whom an address belongs to: an account, or else a registration. One of an account is verified.
+// Its number is 0 if there is none.
 func (k *core) holderOf(ctx context.Context, q store.Queries, email string) (holder store.Registration, err error) {
 	account, err := q.Auth.GetAccountByEmail(ctx, email)
 	registration, also := q.Registrations.Get(ctx, email, k.now()) // asked in any case, so that the time does not tell

@@ -34,9 +34,10 @@ const (
 // A contest is about one address, between who reads its mails and somebody who does not.
 type contest struct {
 	*testing.T
-	s      *Server
-	config Config
-	email  string
+	s          *Server
+	config     Config
+	email      string
+	attackerAt string
 }
 
 func (c contest) post(from, target string, body map[string]any) *httptest.ResponseRecorder {
@@ -78,9 +79,14 @@ func (c contest) isMailed(want int) {
 	}
 }
 
-func (c contest) verifies(from, code string) {
+// verifies proves the address, with the password that was registered if there is one.
+func (c contest) verifies(from, code, password string) {
 	c.Helper()
-	if me := sessionIn(c.T, c.post(from, "/auth/verify-email", map[string]any{"code": code})); me.Account.Email != c.email || !me.Account.Verified {
+	body := map[string]any{"code": code}
+	if password != "" {
+		body["password"] = password
+	}
+	if me := sessionIn(c.T, c.post(from, "/auth/verify-email", body)); me.Account.Email != c.email || !me.Account.Verified {
 		c.Errorf("verify-email answered %+v", me)
 	}
 }
@@ -94,7 +100,7 @@ func (c contest) fails(from, code string) {
 
 func (c contest) logIn(password string, want int) {
 	c.Helper()
-	if w := c.post(attackerAt, "/auth/login", map[string]any{"password": password}); w.Code != want {
+	if w := c.post(c.attackerAt, "/auth/login", map[string]any{"password": password}); w.Code != want {
 		c.Errorf("login with %s: got %d %s, want %d", password, w.Code, w.Body, want)
 	}
 }
@@ -106,70 +112,69 @@ func TestNobodyGetsInByAPasswordThatTheyHaveRegisteredForSomebodyElse(t *testing
 		login int // with the victim's password, afterwards
 	}{
 		"attacker, victim": {func(c contest) {
-			first := c.registers(attackerAt, attackers)
+			first := c.registers(c.attackerAt, attackers)
 			second := c.registers(victimAt, victims)
 			if first != second {
 				c.fails(victimAt, first)
 			}
-			c.verifies(victimAt, second)
+			c.verifies(victimAt, second, victims)
 		}, 200},
 		"attacker, victim, attacker again": {func(c contest) {
-			c.registers(attackerAt, attackers)
+			c.registers(c.attackerAt, attackers)
 			mine := c.registers(victimAt, victims)
-			last := c.registers(attackerAt, attackers)
+			last := c.registers(c.attackerAt, attackers)
 			if mine != last {
 				c.fails(victimAt, mine)
 			}
-			c.verifies(victimAt, last) // without a password: it is the attacker's registration
+			c.verifies(victimAt, last, "")
 		}, 401},
 		"attacker, victim, attacker again, victim again": {func(c contest) {
-			c.registers(attackerAt, attackers)
+			c.registers(c.attackerAt, attackers)
 			c.registers(victimAt, victims)
-			c.registers(attackerAt, attackers)
-			c.verifies(victimAt, c.registers(victimAt, victims))
+			c.registers(c.attackerAt, attackers)
+			c.verifies(victimAt, c.registers(victimAt, victims), victims)
 		}, 200},
 		"attacker, and the victim uses the code": {func(c contest) {
-			c.verifies(victimAt, c.registers(attackerAt, attackers))
+			c.verifies(victimAt, c.registers(c.attackerAt, attackers), "")
 		}, 401},
 		"attacker, and the victim asks for a code": {func(c contest) {
-			c.registers(attackerAt, attackers)
-			c.verifies(victimAt, c.asks(victimAt, "/auth/resend-code"))
+			c.registers(c.attackerAt, attackers)
+			c.verifies(victimAt, c.asks(victimAt, "/auth/resend-code"), "")
 		}, 401},
 		"victim, attacker, and the victim asks for a code": {func(c contest) {
 			c.registers(victimAt, victims)
-			c.registers(attackerAt, attackers)
+			c.registers(c.attackerAt, attackers)
 			code := c.asks(victimAt, "/auth/resend-code")
 			wrong := c.post(victimAt, "/auth/verify-email", map[string]any{"code": code, "password": victims})
 			if fields := problemOf(c.T, wrong).Body.Fields; wrong.Code != http.StatusBadRequest || len(fields) != 1 || fields[0].Pointer != "/password" {
 				c.Errorf("a code of another registration than that of the password: got %d %s", wrong.Code, wrong.Body)
 			}
-			c.verifies(victimAt, code)
+			c.verifies(victimAt, code, "")
 		}, 401},
 		"attacker, and the victim forgot": {func(c contest) {
-			c.registers(attackerAt, attackers)
+			c.registers(c.attackerAt, attackers)
 			code := c.asks(victimAt, "/auth/forgot-password")
 			sessionIn(c.T, c.post(victimAt, "/auth/reset-password", map[string]any{"code": code, "password": victims}))
 		}, 200},
 		"attacker, the victim forgot, attacker again": {func(c contest) {
-			c.registers(attackerAt, attackers)
+			c.registers(c.attackerAt, attackers)
 			code := c.asks(victimAt, "/auth/forgot-password")
-			verify := c.registers(attackerAt, attackers)
+			verify := c.registers(c.attackerAt, attackers)
 			sessionIn(c.T, c.post(victimAt, "/auth/reset-password", map[string]any{"code": code, "password": victims}))
-			c.fails(attackerAt, verify)
+			c.fails(c.attackerAt, verify)
 		}, 200},
 		"attacker, and the operator makes the account": {func(c contest) {
-			code := c.registers(attackerAt, attackers)
+			code := c.registers(c.attackerAt, attackers)
 			if !signedIn(c.s, tokenOf(c, c.s, c.email)) {
 				c.Error("the token does not work")
 			}
-			c.fails(attackerAt, code)
+			c.fails(c.attackerAt, code)
+		}, 401},
+		"victim, without the password": {func(c contest) {
+			c.verifies(victimAt, c.registers(victimAt, victims), "")
 		}, 401},
 		"victim, on the phone with the password": {func(c contest) {
-			code := c.registers(victimAt, victims)
-			session := sessionIn(c.T, c.post(phoneAt, "/auth/verify-email", map[string]any{"code": code, "password": victims}))
-			if !session.Account.Verified {
-				c.Error("it is not verified")
-			}
+			c.verifies(phoneAt, c.registers(victimAt, victims), victims)
 		}, 200},
 		"victim, twice under one key with the attacker in between": {func(c contest) {
 			register := func() *httptest.ResponseRecorder {
@@ -180,32 +185,34 @@ func TestNobodyGetsInByAPasswordThatTheyHaveRegisteredForSomebodyElse(t *testing
 			}
 			register()
 			mine := codeFor(c, c.config.Data, c.email)
-			last := c.registers(attackerAt, attackers)
+			last := c.registers(c.attackerAt, attackers)
 			if w := register(); w.Code != http.StatusCreated || w.Header().Get("Idempotent-Replayed") != "true" {
 				c.Errorf("got %d %v", w.Code, w.Header())
 			}
 			if mine != last {
 				c.fails(victimAt, mine)
 			}
-			c.verifies(victimAt, last)
+			c.verifies(victimAt, last, "")
 		}, 401},
 	}
 	onEachDatabase(t, func(t *testing.T, config Config) {
 		s := unlimited(open(t, config))
 		i := 0
-		for name, test := range stories {
-			i++
-			t.Run(name, func(t *testing.T) {
-				c := contest{t, s, config, fmt.Sprintf("victim-%d@example.com", i)}
-				test.story(c)
-				c.logIn(attackers, http.StatusUnauthorized)
-				c.logIn(victims, test.login)
-				if test.login != http.StatusOK {
-					code := c.asks(victimAt, "/auth/forgot-password")
-					sessionIn(t, c.post(victimAt, "/auth/reset-password", map[string]any{"code": code, "password": victims}))
-					c.logIn(victims, http.StatusOK)
-				}
-			})
+		for where, from := range map[string]string{"elsewhere": attackerAt, "in the network of the victim": victimAt} {
+			for name, test := range stories {
+				i++
+				t.Run(name+", "+where, func(t *testing.T) {
+					c := contest{t, s, config, fmt.Sprintf("victim-%d@example.com", i), from}
+					test.story(c)
+					c.logIn(attackers, http.StatusUnauthorized)
+					c.logIn(victims, test.login)
+					if test.login != http.StatusOK {
+						code := c.asks(victimAt, "/auth/forgot-password")
+						sessionIn(t, c.post(victimAt, "/auth/reset-password", map[string]any{"code": code, "password": victims}))
+						c.logIn(victims, http.StatusOK)
+					}
+				})
+			}
 		}
 	})
 }
@@ -230,8 +237,8 @@ func TestACodeIsMailedForTheRegistrationThatItWasAskedForOnly(t *testing.T) {
 		if more := mailsTo(t, config.Data, "a@example.com"); len(more) > 0 {
 			t.Errorf("%d more mails were sent, for a registration that was replaced", len(more))
 		}
-		c := contest{t, s, config, "a@example.com"}
-		c.verifies(victimAt, code)
+		c := contest{t, s, config, "a@example.com", attackerAt}
+		c.verifies(victimAt, code, "")
 		c.logIn(attackers, http.StatusUnauthorized)
 	})
 }
@@ -282,8 +289,8 @@ func TestWhatStrangersTryKeepsNoOwnerOut(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, config Config) {
 		s := open(t, config)
 		s.passwords.Compare = func(password, _ string) (bool, error) { return password == victims, nil }
-		c := contest{t, s, config, "a@example.com"}
-		c.verifies(victimAt, c.registers(victimAt, victims))
+		c := contest{t, s, config, "a@example.com", attackerAt}
+		c.verifies(victimAt, c.registers(victimAt, victims), victims)
 		refused := 0
 		for i := range 2 * guessesAtOnce {
 			if w := c.post(stranger(i), "/auth/login", map[string]any{"password": attackers}); w.Code == http.StatusTooManyRequests {
@@ -307,8 +314,8 @@ func TestWhatStrangersTryKeepsNoOwnerOut(t *testing.T) {
 func TestWhatStrangersAskForAndGuessLeavesTheOwnerTheirOwn(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, config Config) {
 		s := unlimited(open(t, config))
-		c := contest{t, s, config, "a@example.com"}
-		c.verifies(victimAt, c.registers(victimAt, victims))
+		c := contest{t, s, config, "a@example.com", attackerAt}
+		c.verifies(victimAt, c.registers(victimAt, victims), victims)
 		guess := func(from, code string) *httptest.ResponseRecorder {
 			return c.post(from, "/auth/reset-password", map[string]any{"code": code, "password": victims})
 		}
@@ -357,8 +364,8 @@ func TestOnlySoManyNetworksOfAnAccountAreKnown(t *testing.T) {
 		s := unlimited(open(t, config))
 		s.passwords.Compare = func(string, string) (bool, error) { return true, nil }
 		start := time.Now()
-		c := contest{t, s, config, "a@example.com"}
-		c.verifies(victimAt, c.registers(victimAt, victims))
+		c := contest{t, s, config, "a@example.com", attackerAt}
+		c.verifies(victimAt, c.registers(victimAt, victims), victims)
 		for i := range 20 {
 			s.now = func() time.Time { return start.Add(time.Duration(i) * time.Minute) }
 			c.post(stranger(i), "/auth/login", map[string]any{"password": victims})
@@ -404,7 +411,7 @@ func TestAFloodFromManyNetworksKeepsNoOwnerWaiting(t *testing.T) {
 		r := jsonRequest("/auth/register", "", map[string]any{"email": email, "password": victims})
 		r.Header.Set("X-Forwarded-For", "203.0.113.1")
 		send(s.Handler(), r)
-		r = jsonRequest("/auth/verify-email", "", map[string]any{"email": email, "code": codeFor(t, config.Data, email)})
+		r = jsonRequest("/auth/verify-email", "", map[string]any{"email": email, "code": codeFor(t, config.Data, email), "password": victims})
 		r.Header.Set("X-Forwarded-For", "203.0.113.1")
 		sessionIn(t, send(s.Handler(), r))
 	}

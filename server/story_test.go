@@ -235,7 +235,7 @@ func enrol(t *testing.T, c *client.Client, codeOf func(string) string, email str
 	if _, err := c.Auth.LogIn(ctx, email, password); !errors.Is(err, client.ErrEmailUnverified) {
 		t.Errorf("before the address was verified: got %v, want ErrEmailUnverified", err)
 	}
-	must(c.Auth.VerifyEmail(ctx, email, codeOf(email)))
+	must(c.Auth.VerifyEmail(ctx, email, codeOf(email), client.WithPassword(password)))
 	session := must(c.Auth.LogIn(ctx, email, password))
 	return must(c.WithToken(session.Token)), session.Account
 }

@@ -52,7 +52,7 @@ func (s *session) newcomer() account {
 	if known.token == "" {
 		known = account{email: freshEmail(), password: "correct horse battery staple"}
 		s.anonymous.post("/auth/register", object{"email": known.email, "password": known.password}).expect(201)
-		verified := s.anonymous.post("/auth/verify-email", object{"email": known.email, "code": s.code(known.email)}).expect(200)
+		verified := s.anonymous.post("/auth/verify-email", object{"email": known.email, "code": s.code(known.email), "password": known.password}).expect(200)
 		known.token = verified.text("/body/token")
 		s.keep(known)
 	}
@@ -140,7 +140,7 @@ var mailedAuth = []testCase{
 
 		code := s.code(email)
 		verify := func(email, code string) *answer {
-			return s.anonymous.post("/auth/verify-email", object{"email": email, "code": code})
+			return s.anonymous.post("/auth/verify-email", object{"email": email, "code": code, "password": one.password})
 		}
 		verify(email, otherCode(code)).refuses("/code", "")
 		verify(freshEmail(), code).refuses("/code", "")
@@ -165,7 +165,8 @@ var mailedAuth = []testCase{
 		if old != code {
 			s.anonymous.post("/auth/verify-email", object{"email": email, "code": old}).refuses("/code", "")
 		}
-		s.anonymous.post("/auth/verify-email", object{"email": email, "code": code}).expect(200).has("/body/account", object{"displayName": "Two", "verified": true})
+		proof := object{"email": email, "code": code, "password": second["password"]}
+		s.anonymous.post("/auth/verify-email", proof).expect(200).has("/body/account", object{"displayName": "Two", "verified": true})
 		s.anonymous.post("/auth/login", object{"email": email, "password": first["password"]}).expect(401)
 		s.anonymous.post("/auth/login", object{"email": email, "password": second["password"]}).expect(200)
 		s.anonymous.post("/auth/register", second.and(object{"username": "c." + unknownID()})).expect(409)
@@ -182,6 +183,13 @@ var mailedAuth = []testCase{
 		s.anonymous.post("/auth/verify-email", proof.and(object{"password": "not the password"})).refuses("/password", "")
 		s.anonymous.post("/auth/verify-email", proof).expect(200)
 		s.anonymous.post("/auth/login", registered).expect(200)
+	}},
+
+	{"AUTH-REGISTER-06", "mail verifyEmail logIn", "who verifies an address without the password that was registered, also from the same network, has an account without a password", func(s *session) {
+		registered := object{"email": freshEmail(), "password": "correct horse battery staple"}
+		s.anonymous.post("/auth/register", registered).expect(201)
+		s.anonymous.post("/auth/verify-email", object{"email": registered["email"], "code": s.code(registered["email"].(string))}).expect(200)
+		s.anonymous.post("/auth/login", registered).expect(401)
 	}},
 
 	{"AUTH-SESSION-01", "mail logIn logOut", "logging in opens a session, and logging out ends that one at once", func(s *session) {

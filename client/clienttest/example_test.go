@@ -72,7 +72,7 @@ func ExampleServer_Code() {
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	session, err := c.Auth.VerifyEmail(ctx, "vera@example.com", s.Code("vera@example.com"))
+	session, err := c.Auth.VerifyEmail(ctx, "vera@example.com", s.Code("vera@example.com"), client.WithPassword("a long passphrase"))
 	if err != nil {
 		t.Fatalf("%v", err)
 	}

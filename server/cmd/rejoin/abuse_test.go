@@ -173,7 +173,7 @@ func (a *abused) verify(who person) (token string) {
 		return code != ""
 	})
 	var session struct{ Body struct{ Token string } }
-	if status := a.post(who, "/auth/verify-email", map[string]any{"email": who.email, "code": code}, &session); status != http.StatusOK {
+	if status := a.post(who, "/auth/verify-email", map[string]any{"email": who.email, "code": code, "password": who.password}, &session); status != http.StatusOK {
 		a.t.Fatalf("the address is not verified: %d", status)
 	}
 	return session.Body.Token

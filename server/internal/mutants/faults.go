@@ -163,6 +163,7 @@ var mutants = []mutant{
 		}
 	}))},
 	{"mailed codes may be guessed without limit", "AUTH-CODE-03", on("POST", `/auth/(verify-email|reset-password)`, patientCodes)},
+	{"a password is the account's because it was registered", "AUTH-REGISTER-06", on("POST", `/auth/(register|verify-email)`, passwordsOfAnybody)},
 	{"the code of a registration resets a password", "AUTH-CODE-04", on("POST", `/auth/reset-password`, codesForAnything)},
 	{"who was never verified gets no code for a new password", "AUTH-CODE-03", everywhere(unverified(func(path string, r *http.Request) {
 		email, _ := objectOf(r)["email"].(string)

@@ -12,10 +12,7 @@ import (
 type Registrations struct{ *conn }
 
 // A Registration is what an account will be made of once its address is proved.
-type Registration struct {
-	Account
-	Network string // from where it was made, as a hash
-}
+type Registration struct{ Account }
 
 // RegistrationLife is for how long an address may be proved. After that a registration counts no more, removed or not.
 const RegistrationLife = 24 * time.Hour
@@ -29,13 +26,13 @@ func (r Registration) isLive(now time.Time) bool {
 	return age < RegistrationLife && age > -skew
 }
 
-const registrationColumns = `number, id, email, username, display_name, first_name, last_name, password_hash, network, created_at
+const registrationColumns = `number, id, email, username, display_name, first_name, last_name, password_hash, created_at
 	  FROM registrations`
 
 func scanRegistration(rows *sql.Rows) (r Registration, err error) {
 	var username sql.NullString
 	err = rows.Scan(&r.AccountNumber, &r.ID, &r.Email, &username, &r.DisplayName, &r.FirstName, &r.LastName, &r.PasswordHash,
-		&r.Network, micros{&r.CreatedAt})
+		micros{&r.CreatedAt})
 	r.Number, r.Username, r.Avatar = Number(r.AccountNumber), nullableOf(username), gen.Null[string]()
 	return r, err
 }
@@ -69,8 +66,8 @@ func (q Registrations) Put(ctx context.Context, r *Registration) error {
 	}
 	// Only who is new needs a number.
 	changed, err := q.changed(ctx, `UPDATE registrations SET id = $2, username = $3, display_name = $4, first_name = $5, last_name = $6,
-	       password_hash = $7, network = $8, created_at = $9 WHERE email = $1`,
-		r.Email, r.ID, username, r.DisplayName, r.FirstName, r.LastName, r.PasswordHash, r.Network, r.CreatedAt.UnixMicro())
+	       password_hash = $7, network = '', created_at = $8 WHERE email = $1`,
+		r.Email, r.ID, username, r.DisplayName, r.FirstName, r.LastName, r.PasswordHash, r.CreatedAt.UnixMicro())
 	if err != nil {
 		return err
 	}
@@ -83,9 +80,10 @@ func (q Registrations) Put(ctx context.Context, r *Registration) error {
 		return err
 	}
 	r.Number = Number(r.AccountNumber)
+	// From which network it came is kept no more: it proves nothing.
 	return q.exec(ctx, `INSERT INTO registrations (email, number, id, username, display_name, first_name, last_name, password_hash, network, created_at)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-		r.Email, r.AccountNumber, r.ID, username, r.DisplayName, r.FirstName, r.LastName, r.PasswordHash, r.Network, r.CreatedAt.UnixMicro())
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '', $9)`,
+		r.Email, r.AccountNumber, r.ID, username, r.DisplayName, r.FirstName, r.LastName, r.PasswordHash, r.CreatedAt.UnixMicro())
 }
 
 // Delete removes the registration of an address. That there is none is no error.
