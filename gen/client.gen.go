@@ -438,9 +438,10 @@ type ClientInterface interface {
 	// account.
 	//
 	// Somebody else may have registered the address, with a password of their own. So the password that was registered is that
-	// of the account only if it is given here, too, or if this is sent from the network that has registered. Otherwise the
-	// account begins without a password, and gets one with `/auth/forgot-password`. A password that is not what was registered
-	// answers 400 with the pointer `/password`; the code is still good then.
+	// of the account only if it is given here, too: a client asks for it again where it does not have it any more. Left out, the
+	// account begins without a password, and gets one with `/auth/forgot-password` and `/auth/reset-password`; until then,
+	// `/auth/login` answers 401. A password that is not what was registered answers 400 with the pointer `/password`; the code is
+	// still good then.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -454,9 +455,10 @@ type ClientInterface interface {
 	// account.
 	//
 	// Somebody else may have registered the address, with a password of their own. So the password that was registered is that
-	// of the account only if it is given here, too, or if this is sent from the network that has registered. Otherwise the
-	// account begins without a password, and gets one with `/auth/forgot-password`. A password that is not what was registered
-	// answers 400 with the pointer `/password`; the code is still good then.
+	// of the account only if it is given here, too: a client asks for it again where it does not have it any more. Left out, the
+	// account begins without a password, and gets one with `/auth/forgot-password` and `/auth/reset-password`; until then,
+	// `/auth/login` answers 401. A password that is not what was registered answers 400 with the pointer `/password`; the code is
+	// still good then.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1574,9 +1576,10 @@ func (c *Client) ConfirmTwoFactor(ctx context.Context, body ConfirmTwoFactorJSON
 // account.
 //
 // Somebody else may have registered the address, with a password of their own. So the password that was registered is that
-// of the account only if it is given here, too, or if this is sent from the network that has registered. Otherwise the
-// account begins without a password, and gets one with `/auth/forgot-password`. A password that is not what was registered
-// answers 400 with the pointer `/password`; the code is still good then.
+// of the account only if it is given here, too: a client asks for it again where it does not have it any more. Left out, the
+// account begins without a password, and gets one with `/auth/forgot-password` and `/auth/reset-password`; until then,
+// `/auth/login` answers 401. A password that is not what was registered answers 400 with the pointer `/password`; the code is
+// still good then.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1600,9 +1603,10 @@ func (c *Client) VerifyEmailWithBody(ctx context.Context, contentType string, bo
 // account.
 //
 // Somebody else may have registered the address, with a password of their own. So the password that was registered is that
-// of the account only if it is given here, too, or if this is sent from the network that has registered. Otherwise the
-// account begins without a password, and gets one with `/auth/forgot-password`. A password that is not what was registered
-// answers 400 with the pointer `/password`; the code is still good then.
+// of the account only if it is given here, too: a client asks for it again where it does not have it any more. Left out, the
+// account begins without a password, and gets one with `/auth/forgot-password` and `/auth/reset-password`; until then,
+// `/auth/login` answers 401. A password that is not what was registered answers 400 with the pointer `/password`; the code is
+// still good then.
 //
 // Takes a body of the `application/json` content type.
 //

@@ -1045,7 +1045,7 @@ type EmailVerification struct {
 	// Code The code of six digits that was mailed.
 	Code EmailCode `json:"code"`
 
-	// Password The password that was registered. It need not be given where the registration came from the same network.
+	// Password The password that was registered. Without it, the account begins with none.
 	Password string `json:"password,omitempty,omitzero"`
 }
 
