@@ -81,7 +81,21 @@ func newCore(ctx context.Context, config Config) (*core, error) {
 	if k.store, err = store.Open(ctx, database, log); err != nil {
 		return nil, errors.Join(err, k.closeImages())
 	}
+	if !config.CommandsOnly {
+		k.removeOldScratch(config)
+	}
 	return k, nil
+}
+
+// removeOldScratch removes what a server that died was taking in. The owner of a SQLite file has the directory for itself.
+func (k *core) removeOldScratch(config Config) {
+	before := time.Now() // by the clock of the files
+	if config.Database != "" {
+		before = before.Add(-arrivesWithin)
+	}
+	if err := k.removeScratch(before); err != nil {
+		k.log.Warn("what a server that died was taking in cannot be removed", slog.Any("error", err))
+	}
 }
 
 // openFiles opens what a server that serves needs beside the database.

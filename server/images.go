@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/rejoin-dev/rejoin/api/contract"
@@ -123,11 +126,37 @@ func refused(part string, err error) error {
 // scratch is a file for what is on its way, so that it does not wait in memory. It has no name, if the system lets it have
 // none, and is gone when it is closed or the process ends.
 func (k *core) scratch() (*scratch, error) {
-	file, err := os.CreateTemp(k.data, ".rejoin.upload-*")
+	file, err := os.CreateTemp(k.data, scratchName+"*")
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", images.ErrUnavailable, err)
 	}
 	return &scratch{file, os.Remove(file.Name()) != nil}, nil
+}
+
+// scratchName is how the names begin that such files have for a moment.
+const scratchName = ".rejoin.upload-"
+
+// removeScratch removes those that a process has left that died before it could take their names, if they have not changed
+// since before.
+func (k *core) removeScratch(before time.Time) error {
+	entries, err := os.ReadDir(k.data)
+	if err != nil {
+		return err
+	}
+	var all error
+	for _, entry := range entries {
+		if !strings.HasPrefix(entry.Name(), scratchName) {
+			continue
+		}
+		info, err := entry.Info()
+		if err == nil && info.ModTime().Before(before) {
+			err = os.Remove(filepath.Join(k.data, entry.Name()))
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			all = errors.Join(all, err)
+		}
+	}
+	return all
 }
 
 type scratch struct {
@@ -185,7 +214,7 @@ const sweptAtOnce = 100
 // arriving for too long. It asks only for images that have a row here: other files in the same place are none of its business.
 func (k *core) sweepImages(ctx context.Context) error {
 	now := k.now()
-	all := k.images.Sweep(now.Add(-arrivesWithin))
+	all := errors.Join(k.removeScratch(now.Add(-arrivesWithin)), k.images.Sweep(now.Add(-arrivesWithin)))
 	_, err := inTx(ctx, k, func(tx *store.Tx) (none struct{}, err error) {
 		return none, tx.Images.GiveUp(ctx, now.Add(-arrivesWithin), now)
 	})

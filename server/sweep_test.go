@@ -138,6 +138,29 @@ func TestTheSweepRunsWhenTheServerStarts(t *testing.T) {
 	}
 }
 
+func TestWhatAProcessThatDiedWasTakingInIsGoneAtTheNextStart(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		config.Idle = true
+		at := time.Now().Add(-2 * time.Hour)
+		left := filepath.Join(config.Data, ".rejoin.upload-1")
+		if err := errors.Join(os.WriteFile(left, nil, 0o600), os.Chtimes(left, at, at)); err != nil {
+			t.Fatal(err)
+		}
+		young := filepath.Join(config.Data, ".rejoin.upload-2")
+		if err := os.WriteFile(young, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		open(t, config)
+		if _, err := os.Lstat(left); err == nil {
+			t.Error("it is still there")
+		}
+		// Beside PostgreSQL another server may be taking that in; a SQLite file has one owner.
+		if _, err := os.Lstat(young); (err == nil) != (config.Database != "") {
+			t.Errorf("the young one: %v", err)
+		}
+	})
+}
+
 func TestTheSweepOfABucketRemovesWhatNothingShows(t *testing.T) {
 	backend := s3mem.New()
 	if err := backend.CreateBucket("pictures"); err != nil {
