@@ -119,10 +119,13 @@ func isDateTime(value string) bool {
 	return err == nil && hasDateTimeForm(value)
 }
 
+// local is the name that Go gives to the zone of the machine, whichever that is.
+const local = "Local"
+
 // isTimeZone takes the names of the IANA database. For Go, "Local" is one too, and so is whatever else lies beside the zones
 // of a machine: their names begin with a lower-case letter.
 func isTimeZone(value string) bool {
-	if value == "" || value[0] < 'A' || value[0] > 'Z' || value == time.Local.String() {
+	if value == "" || value[0] < 'A' || value[0] > 'Z' || value == local {
 		return false
 	}
 	_, err := time.LoadLocation(value)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 )
@@ -44,5 +45,19 @@ func TestFormatsAreWhatTheirNamesSay(t *testing.T) {
 				t.Error("a format needs good values and bad ones")
 			}
 		})
+	}
+}
+
+// Where TZ is UTC, Go calls the zone of the machine so too.
+func TestTheZoneOfTheMachineDecidesOverNoName(t *testing.T) {
+	own := time.Local
+	t.Cleanup(func() { time.Local = own })
+	for _, zone := range []*time.Location{time.UTC, time.FixedZone("Europe/Berlin", 3600), time.FixedZone("Local", 0)} {
+		time.Local = zone
+		for name, good := range map[string]bool{"UTC": true, "Europe/Berlin": true, "Local": false, "": false} {
+			if isTimeZone(name) != good {
+				t.Errorf("on a machine in %s, %q is a time zone: %v, want %v", zone, name, !good, good)
+			}
+		}
 	}
 }
