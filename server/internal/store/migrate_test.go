@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -116,6 +118,9 @@ func migrateTo(t *testing.T, url string, version int64, rows ...string) {
 	t.Helper()
 	driver, at, dialect := "pgx", url, goose.DialectPostgres
 	if dialectOf(url).goose == goose.DialectSQLite3 {
+		if err := os.Remove(url); err != nil { // it has the schema of today
+			t.Fatal(err)
+		}
 		driver, at, dialect = "sqlite", sqliteAt(url, "journal_mode(WAL)", "foreign_keys(ON)"), goose.DialectSQLite3
 	}
 	db, err := sql.Open(driver, at)
@@ -134,9 +139,53 @@ func migrateTo(t *testing.T, url string, version int64, rows ...string) {
 	if _, err := provider.UpTo(t.Context(), version); err != nil {
 		t.Fatal(err)
 	}
+	if at, err := provider.GetDBVersion(t.Context()); err != nil || at != version {
+		t.Fatalf("the database is as of %d (%v), want %d", at, err, version)
+	}
 	for _, row := range rows {
 		if _, err := db.Exec(row); err != nil {
 			t.Fatal(err)
 		}
 	}
+}
+
+// How many servers an account is in was one row. Nobody is in more or fewer for it, and who is in as many as may be is in no
+// more: the others are.
+func TestTheServersOfAnAccountFromBeforeAreSpreadOverShards(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, url string) {
+		before := map[string]int64{"1": 33, "2": MaxMemberships, "3": 0, "4": -1, "5": MaxMemberships + 5, "6": 1}
+		rows := []string{`INSERT INTO tallies (whose, kind, shard, n) VALUES ('1', 'events', 0, 77)`}
+		for account, n := range before {
+			rows = append(rows, `INSERT INTO accounts (number, id, email, display_name, created_at) VALUES (`+account+`, 'a`+account+`', 'a`+account+`', 'x', 0)`,
+				`INSERT INTO servers (id, name, owner, created_at) VALUES ('s`+account+`', 'x', `+account+`, 0)`,
+				`INSERT INTO tallies (whose, kind, shard, n) VALUES ('`+account+`', 'servers', 0, `+strconv.FormatInt(n, 10)+`)`)
+		}
+		migrateTo(t, url, 15, rows...)
+		s := open(t, url)
+		ctx := t.Context()
+		for account, n := range before {
+			number, err := strconv.ParseInt(account, 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			shards, err := list(ctx, s.Servers.conn, scanOne[int64], `SELECT n FROM tallies WHERE whose = $1 AND kind = 'servers'`, account)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sum, all := int64(0), int64(len(shards))
+			for _, held := range shards {
+				sum += held
+			}
+			if sum != n || n > 1 && (all != min(n, tallyShards) || slices.Max(shards)-slices.Min(shards) > 1) {
+				t.Errorf("%d servers are now %v", n, shards)
+			}
+			err = s.Tx(ctx, func(tx *Tx) error { return tx.Servers.InsertMember(ctx, "s"+account, number, time.Now()) })
+			if full := (*LimitError)(nil); errors.As(err, &full) != (n >= MaxMemberships) || err != nil && full == nil {
+				t.Errorf("one more than %d: %v", n, err)
+			}
+		}
+		if n, err := s.Auth.CountEvents(ctx, 1); err != nil || n != 77 {
+			t.Errorf("what counts other things counts %d now (%v)", n, err)
+		}
+	})
 }
