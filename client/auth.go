@@ -23,7 +23,7 @@ type (
 	// OpenSession is a session of the account that is calling: when and where from it was opened, and until when it lasts.
 	// Its fields are listed at [gen.OpenSession].
 	OpenSession = gen.OpenSession
-	// AuthEvent is an entry in the trail of an account: who signed in or tried to, and what was done since. Its fields are
+	// AuthEvent is one of the events of an account: who signed in or tried to, and what was done since. Its fields are
 	// listed at [gen.AuthEvent].
 	AuthEvent = gen.AuthEvent
 	// AuthEventKind is what an [AuthEvent] tells of. The list grows with the contract.
@@ -178,7 +178,7 @@ func (s *AuthService) EndOtherSessions(ctx context.Context) error {
 	return done(s.api.DeleteOtherSessions(ctx))
 }
 
-// Events returns an iterator over the trail of the account that is calling, the latest entry first, which works as that of
+// Events returns an iterator over the events of the account that is calling, the latest first, which works as that of
 // [ServersService.Members]. Entries that are added meanwhile do not come.
 //
 // For every account.

@@ -191,11 +191,11 @@ type ClientInterface interface {
 	// Corresponds with POST /auth/change-password (the `ChangePassword` operationId).
 	ChangePassword(ctx context.Context, body ChangePasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListAuthEvents Read my account's trail
+	// ListAuthEvents Read my account's events
 	//
 	// Who signed in or tried to, and what was done with the calling account since, the latest first, one page at a time. An
-	// entry is kept for 90 days. Attempts that failed within the hour are one entry for each network, with their number;
-	// beyond nine networks, the others are one entry together. Failed attempts are added within seconds, everything else
+	// event is kept for 90 days. Attempts that failed within the hour are one event for each network, with their number;
+	// beyond nine networks, the others are one event together. Failed attempts are added within seconds, everything else
 	// together with what it tells.
 	//
 	// Corresponds with GET /auth/events (the `ListAuthEvents` operationId).
@@ -1119,11 +1119,11 @@ func (c *Client) ChangePassword(ctx context.Context, body ChangePasswordJSONRequ
 	return c.Client.Do(req)
 }
 
-// ListAuthEvents Read my account's trail
+// ListAuthEvents Read my account's events
 //
 // Who signed in or tried to, and what was done with the calling account since, the latest first, one page at a time. An
-// entry is kept for 90 days. Attempts that failed within the hour are one entry for each network, with their number;
-// beyond nine networks, the others are one entry together. Failed attempts are added within seconds, everything else
+// event is kept for 90 days. Attempts that failed within the hour are one event for each network, with their number;
+// beyond nine networks, the others are one event together. Failed attempts are added within seconds, everything else
 // together with what it tells.
 //
 // Corresponds with GET /auth/events (the `ListAuthEvents` operationId).

@@ -679,7 +679,7 @@ type AuthEvent struct {
 // its id in `target`; `key.end`: all of them were deleted, with a reset. This list only grows.
 type AuthEventKind string
 
-// AuthEventListResponse A page of the trail of an account.
+// AuthEventListResponse A page of the events of an account.
 type AuthEventListResponse struct {
 	// Meta SystemMeta, and which part of a longer list this is.
 	Meta SystemPageMeta `json:"meta"`

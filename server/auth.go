@@ -96,7 +96,7 @@ func (k *core) openSession(ctx context.Context, tx *store.Tx, account store.Acco
 		kind = gen.AuthEventKindSessionGrant
 	}
 	return gen.Session{Token: token, ExpiresAt: session.ExpiresAt, Account: account.Account},
-		k.trail(ctx, tx, account.AccountNumber, kind, session.ID, "")
+		k.addEvent(ctx, tx, account.AccountNumber, kind, session.ID, "")
 }
 
 // newAccount is an account that is about to be made. It shows its user name, unless it was given another name to show, and
@@ -370,7 +370,7 @@ func (k *core) replacePassword(ctx context.Context, tx *store.Tx, holder store.R
 		err = tx.Auth.DeleteSessionsBut(ctx, account.AccountNumber, "")
 	}
 	if err == nil {
-		err = k.trail(ctx, tx, account.AccountNumber, gen.AuthEventKindPasswordReset, "", "")
+		err = k.addEvent(ctx, tx, account.AccountNumber, gen.AuthEventKindPasswordReset, "", "")
 	}
 	return account, err
 }

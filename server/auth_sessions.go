@@ -43,7 +43,7 @@ func (k *core) endSession(ctx context.Context, tx *store.Tx, id string) error {
 	if err := tx.Auth.DeleteSession(ctx, actorFrom(ctx).account, id); err != nil {
 		return err
 	}
-	return k.trailOwn(ctx, tx, gen.AuthEventKindSessionEnd, id)
+	return k.addOwnEvent(ctx, tx, gen.AuthEventKindSessionEnd, id)
 }
 
 func (h auth) DeleteOtherSessions(ctx context.Context, _ stub.DeleteOtherSessionsRequestObject) (stub.DeleteOtherSessionsResponseObject, error) {
@@ -58,7 +58,7 @@ func (k *core) endOtherSessions(ctx context.Context, tx *store.Tx) error {
 	if err := tx.Auth.DeleteSessionsBut(ctx, who.account, who.session); err != nil {
 		return err
 	}
-	return k.trailOwn(ctx, tx, gen.AuthEventKindSessionEnd, "")
+	return k.addOwnEvent(ctx, tx, gen.AuthEventKindSessionEnd, "")
 }
 
 func (h auth) ChangePassword(ctx context.Context, r stub.ChangePasswordRequestObject) (stub.ChangePasswordResponseObject, error) {
@@ -84,7 +84,7 @@ func (h auth) ChangePassword(ctx context.Context, r stub.ChangePasswordRequestOb
 		if err := tx.Codes.End(ctx, account.AccountNumber, string(resetPurpose)); err != nil {
 			return answer, err
 		}
-		if err := h.trailOwn(ctx, tx, gen.AuthEventKindPasswordChange, ""); err != nil {
+		if err := h.addOwnEvent(ctx, tx, gen.AuthEventKindPasswordChange, ""); err != nil {
 			return answer, err
 		}
 		return stub.ChangePassword200JSONResponse{Meta: system("Password has been changed successfully")}, h.endOtherSessions(ctx, tx)
@@ -124,7 +124,7 @@ func (h auth) ListAuthEvents(ctx context.Context, r stub.ListAuthEventsRequestOb
 	if err != nil {
 		return nil, err
 	}
-	meta, events := listed(page, "Account trail", found, total, func(e gen.AuthEvent) store.Position {
+	meta, events := listed(page, "Account events", found, total, func(e gen.AuthEvent) store.Position {
 		return store.Position{At: e.At, ID: e.ID}
 	})
 	return stub.ListAuthEvents200JSONResponse{Meta: meta, Body: events}, nil

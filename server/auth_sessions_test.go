@@ -34,7 +34,7 @@ func sessionsOf(t testing.TB, s *Server, token string) []gen.OpenSession {
 	return do[gen.SessionListResponse](t, s.Handler(), "GET", "/auth/sessions", token, nil).Body
 }
 
-// eventsOf is the trail of an account, the first entry first, once everything was written down.
+// eventsOf are the events of an account, the first one first, once everything was written down.
 func eventsOf(t testing.TB, s *Server, token string) []gen.AuthEvent {
 	t.Helper()
 	s.writeNotes(t.Context())
@@ -232,14 +232,14 @@ func TestTheTrailIsKeptForNinetyDays(t *testing.T) {
 		config.Idle = true
 		s := unlimited(open(t, config))
 		now := time.Now()
-		s.now = func() time.Time { return now.Add(-trailLife - time.Minute) }
+		s.now = func() time.Time { return now.Add(-authEventLife - time.Minute) }
 		for range removedAtOnce + 3 {
 			tokenOf(t, s, "vera@example.com")
 		}
-		s.now = func() time.Time { return now.Add(-trailLife + time.Minute) }
+		s.now = func() time.Time { return now.Add(-authEventLife + time.Minute) }
 		tokenOf(t, s, "vera@example.com")
 		s.now = time.Now
-		if err := s.sweepTrails(t.Context()); err != nil {
+		if err := s.sweepEvents(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		answer := do[gen.AuthEventListResponse](t, s.Handler(), "GET", "/auth/events", tokenOf(t, s, "vera@example.com"), nil)

@@ -77,7 +77,7 @@ func (h auth) ConfirmTwoFactor(ctx context.Context, r stub.ConfirmTwoFactorReque
 		if answer.Body.RecoveryCodes, err = h.newRecoveryCodes(ctx, tx, account); err != nil {
 			return answer, err
 		}
-		if err := h.trailOwn(ctx, tx, gen.AuthEventKindTwoFactorEnable, ""); err != nil {
+		if err := h.addOwnEvent(ctx, tx, gen.AuthEventKindTwoFactorEnable, ""); err != nil {
 			return answer, err
 		}
 		return answer, h.endOtherSessions(ctx, tx)
@@ -123,7 +123,7 @@ func (h auth) DeleteTwoFactor(ctx context.Context, r stub.DeleteTwoFactorRequest
 			err = contract.NotFound("second factor")
 		}
 		if err == nil {
-			err = h.trailOwn(ctx, tx, gen.AuthEventKindTwoFactorDisable, "")
+			err = h.addOwnEvent(ctx, tx, gen.AuthEventKindTwoFactorDisable, "")
 		}
 		return stub.DeleteTwoFactor200JSONResponse{Meta: system("Two-factor has been switched off successfully")}, err
 	})
@@ -177,7 +177,7 @@ func (k *core) spendOTP(ctx context.Context, tx *store.Tx, factor store.TwoFacto
 	case len(code) > otpDigits: // of these, nobody guesses any
 		right, err := tx.Auth.UseRecoveryCode(ctx, factor.Account, hashOfRecoveryCode(factor.Account, code))
 		if err == nil && right {
-			err = k.trail(ctx, tx, factor.Account, gen.AuthEventKindTwoFactorRecover, actorFrom(ctx).session, "")
+			err = k.addEvent(ctx, tx, factor.Account, gen.AuthEventKindTwoFactorRecover, actorFrom(ctx).session, "")
 		}
 		return k.otpFault(ctx, factor, right), err
 	}
@@ -282,7 +282,7 @@ func (s *Server) TwoFactor(ctx context.Context, email string, end bool) (on bool
 		if err := tx.Auth.DeleteTwoFactor(ctx, account.AccountNumber); err != nil {
 			return true, err
 		}
-		return true, s.trail(ctx, tx, account.AccountNumber, gen.AuthEventKindTwoFactorDisable, "", "")
+		return true, s.addEvent(ctx, tx, account.AccountNumber, gen.AuthEventKindTwoFactorDisable, "", "")
 	})
 }
 

@@ -28,9 +28,9 @@ type sweeper struct {
 func (sweeper) Timeout(*river.Job[sweep]) time.Duration { return sweepEvery / 2 }
 
 // Work removes the sessions, codes, registrations, invites and kept answers that have expired, images that nothing shows any
-// more or never has, the old entries in the trails of accounts, and the trails of servers that were deleted long ago.
+// more or never has, the old events of accounts, and the audit trails of servers that were deleted long ago.
 func (w sweeper) Work(ctx context.Context, _ *river.Job[sweep]) error {
-	return errors.Join(w.sweepImages(ctx), w.sweepTrails(ctx), w.sweepRegistrations(ctx), w.store.Tx(ctx, func(tx *store.Tx) error {
+	return errors.Join(w.sweepImages(ctx), w.sweepEvents(ctx), w.sweepRegistrations(ctx), w.store.Tx(ctx, func(tx *store.Tx) error {
 		if err := tx.Auth.DeleteExpired(ctx, w.now()); err != nil {
 			return err
 		}
@@ -208,7 +208,7 @@ func (k *core) endKeys(ctx context.Context, tx *store.Tx, account int64) error {
 		err = tx.Jobs.Insert(ctx, all)
 	}
 	if err == nil {
-		err = k.trail(ctx, tx, account, gen.AuthEventKindKeyEnd, "", "")
+		err = k.addEvent(ctx, tx, account, gen.AuthEventKindKeyEnd, "", "")
 	}
 	return err
 }

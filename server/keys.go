@@ -116,10 +116,10 @@ func (h keys) GetAPIKeyInfo(ctx context.Context, _ stub.GetAPIKeyInfoRequestObje
 	}, nil
 }
 
-// vouched is the step that tells the caller that they vouch for a key from now on: by mail, and in the trail of their account.
+// vouched is the step that tells the caller that they vouch for a key from now on: by mail, and in the events of their account.
 func (h keys) vouched(ctx context.Context, tx *store.Tx, s standing, key gen.APIKey, done keyDeed) error {
 	kind := map[keyDeed]gen.AuthEventKind{keyMade: gen.AuthEventKindKeyCreate, keyAdopted: gen.AuthEventKindKeyAdopt}[done]
-	if err := h.trailOwn(ctx, tx, kind, key.ID); err != nil {
+	if err := h.addOwnEvent(ctx, tx, kind, key.ID); err != nil {
 		return err
 	}
 	return tx.Jobs.Insert(ctx, keyMail{Account: s.actor.account, Community: s.Name, Key: key.Name, At: key.UpdatedAt, Done: done})

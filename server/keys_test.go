@@ -139,7 +139,7 @@ func TestWhoMakesOrAdoptsAKeyGetsAMail(t *testing.T) {
 				if target, _ := event.Target.Get(); target == made.ID {
 					found++
 					if event.Kind != kind {
-						t.Errorf("got %s in the trail of the account, want %s", event.Kind, kind)
+						t.Errorf("got %s among the events of the account, want %s", event.Kind, kind)
 					}
 				}
 			}

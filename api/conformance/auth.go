@@ -236,13 +236,13 @@ var mailedAuth = []testCase{
 		}
 	}},
 
-	{"AUTH-EVENTS-01", "mail listAuthEvents logIn", "who signs in, and who fails to, is in the trail of the account", func(s *session) {
+	{"AUTH-EVENTS-01", "mail listAuthEvents logIn", "who signs in, and who fails to, is among the events of the account", func(s *session) {
 		newcomer := s.newcomer()
 		s.anonymous.post("/auth/login", object{"email": newcomer.email, "password": "not the password"}).expect(401)
 		token := s.anonymous.post("/auth/login", object{"email": newcomer.email, "password": newcomer.password}).expect(200).text("/body/token")
 		id := s.as(token).get("/auth/sessions").expect(200).text("/body/0/_id")
 		for deadline := time.Now().Add(mailPatience); ; time.Sleep(mailPause) {
-			trail := s.as(token).get("/auth/events").expect(200).says("Account trail")
+			trail := s.as(token).get("/auth/events").expect(200).says("Account events")
 			trail.find("/body", "sessionId", id)
 			if slices.Contains(trail.each("/body", "kind"), "session.refuse") {
 				break

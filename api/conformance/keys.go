@@ -202,7 +202,7 @@ var keys = []testCase{
 		isGood(true)
 	}},
 
-	{"KEYS-EVENTS-01", "createApiKey updateApiKey listAuthEvents roles auth", "who makes or adopts a key finds it in the trail of their account", func(s *session) {
+	{"KEYS-EVENTS-01", "createApiKey updateApiKey listAuthEvents roles auth", "who makes or adopts a key finds it among the events of their account", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		s.a.appoints(club, s.b.joins(club), 50, "server_administrator")
 		made := s.b.post(club.keysPath(""), object{"name": "shop", "permissions": []string{"channels"}}).expect(201).text("/data/_id")

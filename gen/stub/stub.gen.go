@@ -40,7 +40,7 @@ type ServerInterface interface {
 	// ChangePassword Change the password
 	// (POST /auth/change-password)
 	ChangePassword(ctx echo.Context) error
-	// ListAuthEvents Read my account's trail
+	// ListAuthEvents Read my account's events
 	// (GET /auth/events)
 	ListAuthEvents(ctx echo.Context, params ListAuthEventsParams) error
 	// ForgotPassword Ask for a password reset
@@ -2765,7 +2765,7 @@ type StrictServerInterface interface {
 	// ChangePassword Change the password
 	// (POST /auth/change-password)
 	ChangePassword(ctx context.Context, request ChangePasswordRequestObject) (ChangePasswordResponseObject, error)
-	// ListAuthEvents Read my account's trail
+	// ListAuthEvents Read my account's events
 	// (GET /auth/events)
 	ListAuthEvents(ctx context.Context, request ListAuthEventsRequestObject) (ListAuthEventsResponseObject, error)
 	// ForgotPassword Ask for a password reset

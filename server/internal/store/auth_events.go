@@ -9,7 +9,7 @@ import (
 	"github.com/rejoin-dev/rejoin/gen"
 )
 
-// An AuthEvent is an entry in the trail of an account, with what the wire does not show.
+// An AuthEvent is something that was done with an account, or tried, with what the wire does not show.
 type AuthEvent struct {
 	gen.AuthEvent
 	Account int64
@@ -59,7 +59,7 @@ func (a Auth) addEvent(ctx context.Context, e AuthEvent, network sql.NullString,
 		textOf(e.SessionID), textOf(e.Target), network, hour)
 }
 
-// ListEvents returns a page of the trail of an account, the latest entry first.
+// ListEvents returns a page of the events of an account, the latest first.
 func (a Auth) ListEvents(ctx context.Context, account int64, page Page) ([]gen.AuthEvent, error) {
 	at, id := page.from(latest)
 	return list(ctx, a.conn, func(rows *sql.Rows) (e gen.AuthEvent, err error) {
@@ -73,12 +73,12 @@ func (a Auth) ListEvents(ctx context.Context, account int64, page Page) ([]gen.A
 	 ORDER BY e.at DESC, e.id DESC`, account, at, id, page.Limit, page.Skip)
 }
 
-// CountEvents tells how many entries the trail of an account has.
+// CountEvents tells how many events of an account are kept.
 func (a Auth) CountEvents(ctx context.Context, account int64) (int64, error) {
 	return a.total(ctx, authEventsTally, Number(account))
 }
 
-// DeleteEvents removes some of the entries that are from before a moment, and tells whether there may be more.
+// DeleteEvents removes some of the events that are from before a moment, and tells whether there may be more.
 func (a Auth) DeleteEvents(ctx context.Context, before time.Time, some int) (more bool, err error) {
 	accounts, err := list(ctx, a.conn, scanOne[int64], `DELETE FROM auth_events WHERE id IN (
 	       SELECT id FROM auth_events WHERE last_at < $1 ORDER BY last_at LIMIT $2) RETURNING account`, before.UnixMicro(), some)

@@ -265,7 +265,7 @@ func (l *life) changesPeople(kept string, cleo int64) {
 		l.must(err)
 		check(0, tx.Auth.DeleteSession(ctx, cleo, sessions[0].ID))
 		check(0, tx.Auth.DeleteSessionsBut(ctx, cleo, "x"))
-		l.hasTrail(tx, cleo)
+		l.hasEvents(tx, cleo)
 		for range 2 { // the second time instead of the first
 			r := Registration{Account: Account{Account: gen.Account{ID: l.id(), Email: "dora@example.com", Username: gen.NullableOf("dora"), CreatedAt: l.now()}}}
 			check(0, tx.Registrations.Put(ctx, &r))
@@ -319,8 +319,8 @@ func (l *life) hasTwoFactor(tx *Tx, account int64) {
 	check(tx.Keys.ListOfAccount(ctx, account, l.nowAt, 100))
 }
 
-// hasTrail gives an account entries of both kinds, and takes the oldest away.
-func (l *life) hasTrail(tx *Tx, account int64) {
+// hasEvents gives an account events of both kinds, and takes the oldest away.
+func (l *life) hasEvents(tx *Tx, account int64) {
 	ctx := l.Context()
 	event := func(network string) AuthEvent {
 		at := l.now()

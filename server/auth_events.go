@@ -15,12 +15,12 @@ import (
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
-// trailLife is how long an entry in the trail of an account is kept.
-const trailLife = 90 * 24 * time.Hour
+// authEventLife is how long an event of an account is kept.
+const authEventLife = 90 * 24 * time.Hour
 
-// trail is the step that adds to the trail of an account what is done with it, in the transaction in which it is: in a session,
+// addEvent is the step that adds to the events of an account what is done with it, in the transaction in which it is: in a session,
 // or by opening it, and to a session or key, if it is to one. The contract says what there is of both.
-func (k *core) trail(ctx context.Context, tx *store.Tx, account int64, kind gen.AuthEventKind, session, target string) error {
+func (k *core) addEvent(ctx context.Context, tx *store.Tx, account int64, kind gen.AuthEventKind, session, target string) error {
 	now := gen.Time{Time: k.now()}
 	return tx.Auth.InsertEvent(ctx, store.AuthEvent{Account: account, AuthEvent: gen.AuthEvent{
 		ID: k.newID(), Kind: kind, At: now, LastAt: now, Times: 1, Address: contract.AddressFrom(ctx), UserAgent: userAgentOf(ctx),
@@ -28,17 +28,17 @@ func (k *core) trail(ctx context.Context, tx *store.Tx, account int64, kind gen.
 	}})
 }
 
-// trailOwn is trail for what the caller does in the own account.
-func (k *core) trailOwn(ctx context.Context, tx *store.Tx, kind gen.AuthEventKind, target string) error {
+// addOwnEvent is addEvent for what the caller does in the own account.
+func (k *core) addOwnEvent(ctx context.Context, tx *store.Tx, kind gen.AuthEventKind, target string) error {
 	who := actorFrom(ctx)
-	return k.trail(ctx, tx, who.account, kind, who.session, target)
+	return k.addEvent(ctx, tx, who.account, kind, who.session, target)
 }
 
-// sweepTrails removes what has been in the trails for long enough, step by step: others have their turn in between.
-func (k *core) sweepTrails(ctx context.Context) error {
+// sweepEvents removes the events that were kept for long enough, step by step: others have their turn in between.
+func (k *core) sweepEvents(ctx context.Context) error {
 	for range removalSteps {
 		more, err := inTx(ctx, k, func(tx *store.Tx) (bool, error) {
-			return tx.Auth.DeleteEvents(ctx, k.now().Add(-trailLife), removedAtOnce)
+			return tx.Auth.DeleteEvents(ctx, k.now().Add(-authEventLife), removedAtOnce)
 		})
 		if err != nil || !more {
 			return err
