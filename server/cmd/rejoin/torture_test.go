@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rejoin-dev/rejoin/server"
 	"github.com/rejoin-dev/rejoin/server/internal/pgtest"
 )
 
@@ -42,7 +43,7 @@ func tortureRounds(t *testing.T) int {
 // Whatever was acknowledged must be there, once, after the process was killed in the middle of more, again and again.
 func TestNothingIsLostOrDoubledWhenTheServerIsKilled(t *testing.T) {
 	data := t.TempDir()
-	r := newRig(t, filepath.Join(data, "images"), []string{"--data", data})
+	r := newRig(t, filepath.Join(data, "images"), server.Config{Data: data}, []string{"--data", data})
 	r.torture(func() { r.kill(0) })
 }
 
@@ -50,7 +51,8 @@ func TestNothingIsLostOrDoubledWhenTheServerIsKilled(t *testing.T) {
 func TestNothingIsLostOrDoubledWhenReplicasAndPostgreSQLAreKilled(t *testing.T) {
 	cluster, images := pgtest.Own(t), t.TempDir()
 	shared := []string{"--db", cluster.URL(), "--images", images}
-	r := newRig(t, images, append(shared, "--data", t.TempDir()), append(shared, "--data", t.TempDir()))
+	later := server.Config{Data: t.TempDir(), Database: cluster.URL(), Images: images}
+	r := newRig(t, images, later, append(shared, "--data", t.TempDir()), append(shared, "--data", t.TempDir()))
 	kinds := []func(){
 		func() { r.kill(0) },
 		func() { r.kill(1) },
@@ -68,7 +70,8 @@ func TestNothingIsLostOrDoubledWhenReplicasAndPostgreSQLAreKilled(t *testing.T) 
 // A rig is a deployment whose replicas can be killed while clients write to it.
 type rig struct {
 	t        *testing.T
-	images   string // the directory that the replicas share
+	images   string        // the directory that the replicas share
+	later    server.Config // of a server that takes over at the end
 	commands [][]string
 	replicas []*process
 	bases    []atomic.Value // of string: where a replica answers
@@ -78,9 +81,9 @@ type rig struct {
 	over                atomic.Bool
 }
 
-// newRig starts a replica with each of some command lines.
-func newRig(t *testing.T, images string, commands ...[]string) *rig {
-	r := &rig{t: t, images: images, commands: commands, replicas: make([]*process, len(commands)), bases: make([]atomic.Value, len(commands))}
+// newRig starts a replica with each of some command lines, all of which serve the same.
+func newRig(t *testing.T, images string, later server.Config, commands ...[]string) *rig {
+	r := &rig{t: t, images: images, later: later, commands: commands, replicas: make([]*process, len(commands)), bases: make([]atomic.Value, len(commands))}
 	for i := range commands {
 		r.start(i)
 	}
@@ -142,39 +145,45 @@ func (r *rig) torture(breakIt func()) {
 		rounds, r.acknowledged.Load(), r.again.Load(), found.lost, found.doubled, after, before)
 }
 
-// sweep starts a replica two days later, as far as the files can tell, and returns how many of them belonged to no server
-// before it has swept, and afterwards.
+// sweep lets a server of two hours later sweep, and returns how many images no server has shown before, and afterwards.
 func (r *rig) sweep(used int) (before, after int) {
 	r.t.Helper()
-	then := time.Now().Add(-48 * time.Hour)
-	files := func(do func(path string)) (n int) {
-		err := filepath.WalkDir(r.images, func(path string, entry fs.DirEntry, err error) error {
-			if err == nil && entry.Type().IsRegular() {
-				n++
-				do(path)
-			}
-			return err
-		})
-		if err != nil {
-			r.t.Error(err)
-		}
-		return n
+	for _, p := range r.replicas {
+		p.Process.Kill()
+		p.Wait()
 	}
-	before = files(func(path string) {
-		if err := os.Chtimes(path, then, then); err != nil {
-			r.t.Error(err)
-		}
-	}) - used
-	r.kill(0)
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		if after = files(func(string) {}) - used; after == 0 || time.Now().After(end) {
+	left := func() int { return len(filesIn(r.t, r.images)) - used }
+	before = left()
+	r.later.Now = func() time.Time { return time.Now().Add(2 * time.Hour) }
+	s, err := server.New(r.t.Context(), r.later)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		if after = left(); after == 0 || time.Now().After(end) {
 			break
 		}
+	}
+	if err := s.Close(); err != nil {
+		r.t.Error(err)
 	}
 	if after != 0 {
 		r.t.Errorf("%d images belong to no server", after)
 	}
 	return before, after
+}
+
+func filesIn(t *testing.T, dir string) (files []string) {
+	t.Helper()
+	if err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.Type().IsRegular() {
+			files = append(files, path)
+		}
+		return err
+	}); err != nil {
+		t.Error(err)
+	}
+	return files
 }
 
 // A count is of what must not be.
