@@ -34,19 +34,6 @@ func (k *core) addOwnEvent(ctx context.Context, tx *store.Tx, kind gen.AuthEvent
 	return k.addEvent(ctx, tx, who.account, kind, who.session, target)
 }
 
-// sweepEvents removes the events that were kept for long enough, step by step: others have their turn in between.
-func (k *core) sweepEvents(ctx context.Context) error {
-	for range removalSteps {
-		more, err := inTx(ctx, k, func(tx *store.Tx) (bool, error) {
-			return tx.Auth.DeleteEvents(ctx, k.now().Add(-authEventLife), removedAtOnce)
-		})
-		if err != nil || !more {
-			return err
-		}
-	}
-	return nil
-}
-
 // maxUserAgent is the contract's bound.
 const maxUserAgent = 200
 

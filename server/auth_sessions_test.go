@@ -239,7 +239,7 @@ func TestTheTrailIsKeptForNinetyDays(t *testing.T) {
 		s.now = func() time.Time { return now.Add(-authEventLife + time.Minute) }
 		tokenOf(t, s, "vera@example.com")
 		s.now = time.Now
-		if err := s.sweepEvents(t.Context()); err != nil {
+		if err := (sweeper{core: s.core}).Work(t.Context(), nil); err != nil {
 			t.Fatal(err)
 		}
 		answer := do[gen.AuthEventListResponse](t, s.Handler(), "GET", "/auth/events", tokenOf(t, s, "vera@example.com"), nil)

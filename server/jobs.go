@@ -28,26 +28,35 @@ type sweeper struct {
 func (sweeper) Timeout(*river.Job[sweep]) time.Duration { return sweepEvery / 2 }
 
 // Work removes the sessions, codes, registrations, invites and kept answers that have expired, images that nothing shows any
-// more or never has, the old events of accounts, and the audit trails of servers that were deleted long ago.
+// more or never has, the old events of accounts, and the audit trails of servers that were deleted long ago. There may be as
+// many of them as strangers have cared to make: each kind goes in steps, and for the rest Work asks to be run again. What
+// fails keeps no other kind.
 func (w sweeper) Work(ctx context.Context, _ *river.Job[sweep]) error {
-	return errors.Join(w.sweepImages(ctx), w.sweepEvents(ctx), w.sweepRegistrations(ctx), w.store.Tx(ctx, func(tx *store.Tx) error {
-		if err := tx.Auth.DeleteExpired(ctx, w.now()); err != nil {
-			return err
-		}
-		if err := tx.Codes.DeleteExpired(ctx, w.now()); err != nil {
-			return err
-		}
-		if err := tx.Invites.DeleteExpired(ctx, w.now(), w.now().Add(-endedInvites)); err != nil {
-			return err
-		}
-		if err := tx.Auth.DeleteTries(ctx, w.now().Add(-otpStrangerLife)); err != nil {
-			return err
-		}
-		if err := tx.Idempotency.DeleteExpired(ctx, w.now()); err != nil {
-			return err
-		}
-		return w.endTrails(ctx, tx)
-	}))
+	now, rest := w.now(), false
+	errs := []error{w.sweepImages(ctx)}
+	for _, some := range []func(tx *store.Tx) (more bool, err error){
+		func(tx *store.Tx) (bool, error) { return tx.Auth.DeleteExpired(ctx, now, removedAtOnce) },
+		func(tx *store.Tx) (bool, error) {
+			return tx.Auth.DeleteEvents(ctx, now.Add(-authEventLife), removedAtOnce)
+		},
+		func(tx *store.Tx) (bool, error) {
+			return tx.Auth.DeleteTries(ctx, now.Add(-otpStrangerLife), removedAtOnce)
+		},
+		func(tx *store.Tx) (bool, error) { return tx.Registrations.DeleteExpired(ctx, now, removedAtOnce) },
+		func(tx *store.Tx) (bool, error) { return tx.Codes.DeleteExpired(ctx, now, removedAtOnce) },
+		func(tx *store.Tx) (bool, error) { return tx.Idempotency.DeleteExpired(ctx, now, removedAtOnce) },
+		func(tx *store.Tx) (bool, error) {
+			return false, tx.Invites.DeleteExpired(ctx, now, now.Add(-endedInvites))
+		},
+		func(tx *store.Tx) (bool, error) { return false, w.endTrails(ctx, tx) },
+	} {
+		more, err := w.inSteps(ctx, some)
+		rest, errs = rest || more, append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil || !rest {
+		return err
+	}
+	return river.JobSnooze(0)
 }
 
 // trailsAtOnce is how many trails one sweep gives to be removed. The next one takes the others.
@@ -65,16 +74,6 @@ func (w sweeper) endTrails(ctx context.Context, tx *store.Tx) error {
 		}
 	}
 	return nil
-}
-
-// sweepRegistrations removes registrations step by step: there may be as many as strangers have cared to make.
-func (w sweeper) sweepRegistrations(ctx context.Context) error {
-	for {
-		more, err := inTx(ctx, w.core, func(tx *store.Tx) (bool, error) { return tx.Registrations.DeleteExpired(ctx, w.now(), removedAtOnce) })
-		if err != nil || !more {
-			return err
-		}
-	}
 }
 
 // What is deleted is there no more for anybody, and what it has left is removed afterwards, by a job of its own: there may
@@ -129,11 +128,23 @@ func (r badgeRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int) (b
 	return tx.Badges.DeleteRest(ctx, r.BadgeID, some)
 }
 
-// How many rows one transaction of a removal takes, and how many of those one run of it: others have their turn in between.
+// How many rows one transaction of a removal takes, and how many of those one run of it has at most: others have their turn in
+// between.
 const (
 	removedAtOnce = 500
 	removalSteps  = 100
 )
+
+// inSteps does something part by part, each in a transaction of its own, until there is no more of it. After removalSteps it
+// stops, and tells that there may be more.
+func (k *core) inSteps(ctx context.Context, some func(tx *store.Tx) (more bool, err error)) (more bool, err error) {
+	for range removalSteps {
+		if more, err = inTx(ctx, k, some); err != nil || !more {
+			return false, err
+		}
+	}
+	return true, nil
+}
 
 type remover[R removal] struct {
 	river.WorkerDefaults[R]
@@ -142,11 +153,9 @@ type remover[R removal] struct {
 
 // Work removes a part, and asks to be run again for the rest.
 func (w remover[R]) Work(ctx context.Context, job *river.Job[R]) error {
-	for range removalSteps {
-		more, err := inTx(ctx, w.core, func(tx *store.Tx) (bool, error) { return job.Args.deleteRest(ctx, tx, removedAtOnce) })
-		if err != nil || !more {
-			return err
-		}
+	more, err := w.inSteps(ctx, func(tx *store.Tx) (bool, error) { return job.Args.deleteRest(ctx, tx, removedAtOnce) })
+	if err != nil || !more {
+		return err
 	}
 	return river.JobSnooze(0)
 }
@@ -167,11 +176,9 @@ type keysEnder struct {
 
 // Work deletes a part, and asks to be run again for the rest.
 func (w keysEnder) Work(ctx context.Context, job *river.Job[keysEnd]) error {
-	for range removalSteps {
-		more, err := inTx(ctx, w.core, func(tx *store.Tx) (bool, error) { return w.endSomeKeys(ctx, tx, job.Args) })
-		if err != nil || !more {
-			return err
-		}
+	more, err := w.inSteps(ctx, func(tx *store.Tx) (bool, error) { return w.endSomeKeys(ctx, tx, job.Args) })
+	if err != nil || !more {
+		return err
 	}
 	return river.JobSnooze(0)
 }

@@ -132,10 +132,11 @@ func (a Auth) DeleteSession(ctx context.Context, account int64, id string) error
 
 // DeleteSessionsBut ends every session of an account but the one with an id; without one, all.
 func (a Auth) DeleteSessionsBut(ctx context.Context, account int64, id string) error {
-	return a.exec(ctx, `DELETE FROM sessions WHERE account = $1 AND id <> $2`, account, id)
+	return a.exec(ctx, `DELETE FROM sessions WHERE account = $1 AND ($2 = '' OR id <> $2)`, account, id)
 }
 
-// DeleteExpired removes the sessions that have expired at now.
-func (a Auth) DeleteExpired(ctx context.Context, now time.Time) error {
-	return a.exec(ctx, `DELETE FROM sessions WHERE expires_at <= $1`, now.UnixMicro())
+// DeleteExpired removes some of the sessions that have expired at now, and tells whether there were any.
+func (a Auth) DeleteExpired(ctx context.Context, now time.Time, some int) (more bool, err error) {
+	return a.changed(ctx, `DELETE FROM sessions WHERE token_hash IN (
+	       SELECT token_hash FROM sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`, now.UnixMicro(), some)
 }

@@ -83,7 +83,8 @@ func (a Auth) ForgiveOTP(ctx context.Context, account int64, network string) err
 	return a.exec(ctx, `UPDATE otp_tries SET tries = tries - 1 WHERE account = $1 AND network = $2`, account, network)
 }
 
-// DeleteTries forgets the tries from before a moment.
-func (a Auth) DeleteTries(ctx context.Context, before time.Time) error {
-	return a.exec(ctx, `DELETE FROM otp_tries WHERE since < $1`, before.UnixMicro())
+// DeleteTries forgets some of the tries from before a moment, and tells whether there were any.
+func (a Auth) DeleteTries(ctx context.Context, before time.Time, some int) (more bool, err error) {
+	return a.changed(ctx, `DELETE FROM otp_tries WHERE (account, network) IN (
+	       SELECT account, network FROM otp_tries WHERE since < $1 ORDER BY since LIMIT $2)`, before.UnixMicro(), some)
 }

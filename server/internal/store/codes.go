@@ -144,13 +144,23 @@ func (q Codes) take(ctx context.Context, a Asking, network string, of Quota, now
 	return max(1, time.Duration(fullAt-(most-every))*time.Microsecond), err
 }
 
-// DeleteExpired removes what counts no more at now.
-func (q Codes) DeleteExpired(ctx context.Context, now time.Time) error {
-	return errors.Join(
-		q.exec(ctx, `DELETE FROM codes WHERE expires_at <= $1`, now.UnixMicro()),
-		q.exec(ctx, `DELETE FROM code_tries WHERE expires_at <= $1`, now.UnixMicro()),
-		q.exec(ctx, `DELETE FROM code_quotas WHERE full_at <= $1`, now.UnixMicro()),
-	)
+// DeleteExpired removes some of what counts no more at now, of each kind, and tells whether there was any.
+func (q Codes) DeleteExpired(ctx context.Context, now time.Time, some int) (more bool, err error) {
+	for _, text := range []string{
+		`DELETE FROM codes WHERE (account, purpose) IN (
+	       SELECT account, purpose FROM codes WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`,
+		`DELETE FROM code_tries WHERE (account, purpose, network) IN (
+	       SELECT account, purpose, network FROM code_tries WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`,
+		`DELETE FROM code_quotas WHERE (account, purpose, network) IN (
+	       SELECT account, purpose, network FROM code_quotas WHERE full_at <= $1 ORDER BY full_at LIMIT $2)`,
+	} {
+		removed, err := q.changed(ctx, text, now.UnixMicro(), some)
+		if err != nil {
+			return false, err
+		}
+		more = more || removed
+	}
+	return more, nil
 }
 
 // Networks holds from where accounts were signed in to of late.

@@ -44,7 +44,8 @@ func (q Idempotency) Keep(ctx context.Context, id, answer string) error {
 	return q.change(ctx, `UPDATE idempotency SET answer = $2 WHERE id = $1`, id, answer)
 }
 
-// DeleteExpired removes what has expired at now.
-func (q Idempotency) DeleteExpired(ctx context.Context, now time.Time) error {
-	return q.exec(ctx, `DELETE FROM idempotency WHERE expires_at <= $1`, now.UnixMicro())
+// DeleteExpired removes some of what has expired at now, and tells whether there was any.
+func (q Idempotency) DeleteExpired(ctx context.Context, now time.Time, some int) (more bool, err error) {
+	return q.changed(ctx, `DELETE FROM idempotency WHERE id IN (
+	       SELECT id FROM idempotency WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`, now.UnixMicro(), some)
 }

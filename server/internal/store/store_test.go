@@ -280,15 +280,15 @@ func (l *life) changesPeople(kept string, cleo int64) {
 		for range 2 { // the second time there is none
 			check(tx.Codes.Ask(ctx, Asking{Account: cleo, Purpose: "reset", Known: true, OfNetwork: Quota{1, time.Hour}}, l.nowAt))
 		}
-		check(0, tx.Codes.DeleteExpired(ctx, l.nowAt))
+		check(tx.Codes.DeleteExpired(ctx, l.nowAt, 10))
 		l.hasTwoFactor(tx, cleo)
-		check(0, tx.Auth.DeleteExpired(ctx, account.CreatedAt.Time))
+		check(tx.Auth.DeleteExpired(ctx, account.CreatedAt.Time, 10))
 		claim := Claim{ID: "x", ExpiresAt: l.nowAt}
 		for range 2 {
 			check(tx.Idempotency.Claim(ctx, claim, l.nowAt.Add(-time.Hour)))
 		}
 		check(0, tx.Idempotency.Keep(ctx, "x", "answer"))
-		check(0, tx.Idempotency.DeleteExpired(ctx, l.nowAt))
+		check(tx.Idempotency.DeleteExpired(ctx, l.nowAt, 10))
 		check(0, tx.Images.Insert(ctx, "aa", cleo, l.nowAt))
 		check(0, tx.Images.Insert(ctx, "bb", cleo, l.nowAt))
 		check(0, tx.Images.Show(ctx, "aa", 1))
@@ -314,7 +314,7 @@ func (l *life) hasTwoFactor(tx *Tx, account int64) {
 	check(tx.Auth.UseRecoveryCode(ctx, account, "x"))
 	check(tx.Auth.TryOTP(ctx, account, "x", 10, l.nowAt.Add(-time.Hour), l.nowAt))
 	check(0, tx.Auth.ForgiveOTP(ctx, account, "x"))
-	check(0, tx.Auth.DeleteTries(ctx, l.nowAt))
+	check(tx.Auth.DeleteTries(ctx, l.nowAt, 10))
 	check(0, tx.Auth.DeleteTwoFactor(ctx, account))
 	check(tx.Keys.ListOfAccount(ctx, account, l.nowAt, 100))
 }
