@@ -69,6 +69,7 @@ func read[T any](t testing.TB, w *httptest.ResponseRecorder) T {
 func TestAVisitCountsOncePerUTCDay(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, config Config) {
 		s := open(t, config)
+		s.now = func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
 		token := tokenOf(t, s, "a@example.com")
 		id := createServer(t, s.Handler(), token, "Chess club")
 		for _, step := range []struct {

@@ -55,6 +55,7 @@ func TestAProxyReportsWhatPassesThroughAsItHappensAndInAll(t *testing.T) {
 	base, stdout, end := proxying(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("X-Request-Id", "one")
+		w.Header().Set("Cache-Control", "no-store")
 		if r.Header.Get("Authorization") == "" {
 			w.WriteHeader(401)
 			io.WriteString(w, `{"meta":{"success":false,"message":"No","devMessage":"no"},"body":{"code":"unauthenticated","requestId":"one","fields":[]}}`)
