@@ -67,7 +67,7 @@ func (q Badges) DeleteRest(ctx context.Context, id string, some int) (more bool,
 }
 
 // InsertOf awards a badge to a member and tells whether the member did not have it. A badge that is not there is awarded to
-// nobody: the statement reads it, so that PostgreSQL sees the conflict with whoever deletes it meanwhile.
+// nobody: the statement locks it, so that nobody deletes it until the transaction ends.
 func (q Badges) InsertOf(ctx context.Context, b Badge, account int64, at time.Time) (changed bool, err error) {
 	return q.changed(ctx, `INSERT INTO member_badges (server_id, account, badge_id, awarded_at)
 	SELECT server_id, $2, id, $4 FROM badges WHERE id = $3 AND server_id = $1 /* FOR SHARE */ ON CONFLICT DO NOTHING`,
