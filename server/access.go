@@ -78,16 +78,22 @@ func (s standing) allows(op *api.Operation) bool {
 
 // check refuses a caller who may not do the operation of the request, as its x-required-role says.
 func (s *standing) check(ctx context.Context, q store.Queries) error {
-	op := contract.OperationFrom(ctx)
+	op := contract.OperationFrom(ctx).Operation
+	if err := s.checkCall(ctx, q, op); err != nil || !s.TwoFactor || op.ByMembership() || s.actor.key != nil {
+		return err
+	}
+	return requireTwoFactor(ctx, q, s.actor.account)
+}
+
+// checkCall refuses who may not call an operation in the server, which need not be that of the request.
+func (s *standing) checkCall(ctx context.Context, q store.Queries, op *api.Operation) error {
 	if !op.ByMembership() {
 		if err := s.learn(ctx, q); err != nil {
 			return err
 		}
 	}
 	switch {
-	case s.allows(op.Operation) && s.TwoFactor && !op.ByMembership() && s.actor.key == nil:
-		return requireTwoFactor(ctx, q, s.actor.account)
-	case s.allows(op.Operation):
+	case s.allows(op):
 		return nil
 	case op.Role == api.RoleOwner:
 		return contract.PermissionDenied("this is for the owner of the server")
@@ -144,26 +150,18 @@ func resolve(ctx context.Context, q store.Queries, serverID string) (standing, e
 	return require(ctx, q, id, "server")
 }
 
-// serversFor are the servers in which an account may do the operation of the request.
+// serversFor are the servers in which an account may do the operation of the request, two of them at most: whether there is
+// another is all that is asked.
 func serversFor(ctx context.Context, q store.Queries) (ids []string, err error) {
-	who, op := actorFrom(ctx), contract.OperationFrom(ctx)
-	servers, err := q.Servers.ListOf(ctx, who.account)
-	if err != nil {
-		return nil, err
+	const most = 2
+	account, op := actorFrom(ctx).account, contract.OperationFrom(ctx)
+	switch {
+	case op.ByMembership():
+		return q.Servers.IDsOf(ctx, account, most)
+	case op.Role == api.RoleOwner:
+		return q.Servers.IDsOfOwner(ctx, account, most)
 	}
-	var roles map[string][]gen.Role
-	if !op.ByMembership() {
-		if roles, err = q.Roles.ListOfAccount(ctx, who.account); err != nil {
-			return nil, err
-		}
-	}
-	for _, server := range servers {
-		s := standing{Server: server, actor: who}
-		if s.may = perm.Of(s.ruled(), roles[server.ID]); s.allows(op.Operation) {
-			ids = append(ids, server.ID)
-		}
-	}
-	return ids, nil
+	return q.Servers.IDsAllowing(ctx, account, op.Role, most)
 }
 
 // accountOf reads the number of an account. What was never given to one becomes 0, which is nobody's.

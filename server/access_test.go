@@ -68,6 +68,71 @@ func (c club) topics(t *testing.T, token string) string {
 	return strings.Join(all, " ")
 }
 
+func TestOnlyAServerInWhichTheCallerMayIsFoundByItself(t *testing.T) {
+	bodies := map[string]map[string]any{
+		"/channels": {"topic": "x", "channelType": "open"},
+		"/badges":   {"title": "x", "action": "custom"},
+		"/roles":    {"title": "x", "class": "x", "order": 9000, "billable": false},
+	}
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := open(t, config)
+		for target, permission := range map[string]string{"/channels": "manage_channels", "/badges": "server_administrator", "/roles": "manage_roles"} {
+			c := newClub(t, s, permission)
+			other := openServer(t, c.h, c.owner, "Draughts club")
+			do[gen.ServerResponse](t, c.h, "POST", "/servers/"+other+"/join", c.ben, nil)
+			finds := func(when, want string) {
+				t.Helper()
+				if target == "/badges" && len(want) == 24 { // the answer does not say where it is
+					want = "Badge has been created"
+				}
+				w := send(c.h, jsonRequest(target, c.ben, bodies[target]))
+				if !strings.Contains(w.Body.String(), want) {
+					t.Errorf("%s, %s: got %d %s, want %s", target, when, w.Code, w.Body, want)
+				}
+				if w := send(c.h, request("GET", "/channels", c.ben)); !strings.Contains(w.Body.String(), "several") {
+					t.Errorf("what any member may: got %d %s", w.Code, w.Body)
+				}
+			}
+			const none, several = "there is no server in which", "there are several servers in which"
+			finds("by a role in one", c.id)
+			c.takes(t)
+			finds("by no role", none)
+			roles := do[gen.RoleListResponse](t, c.h, "GET", "/servers/"+other+"/roles", c.owner, nil).Body
+			all := roles[len(roles)-1]
+			everybody := func(permission string, may bool) {
+				t.Helper()
+				do[gen.RoleResponse](t, c.h, "PUT", "/roles/"+all.ID, c.owner, map[string]any{
+					"title": all.Title, "class": all.Class, "order": all.Order, "billable": all.Billable, "serverPermissions": map[string]any{permission: may},
+				})
+			}
+			everybody(permission, true)
+			byAll := other
+			if target == "/roles" { // it is found, and then there is no lower role to make
+				byAll = "not be below the highest role"
+			}
+			finds("by @all in the other", byAll)
+			c.gives(t)
+			finds("by both", several)
+			c.takes(t)
+			everybody("server_administrator", true)
+			finds("as an administrator", other)
+			everybody("kick_members", true)
+			finds("by no role again", none)
+			own := openServer(t, c.h, c.ben, "Go club")
+			finds("as the owner", own)
+			do[gen.EmptyResponse](t, c.h, "DELETE", "/servers/"+own, c.ben, nil)
+			finds("once it is deleted", none)
+			c.gives(t)
+			finds("by the role anew", c.id)
+			do[gen.EmptyResponse](t, c.h, "POST", "/servers/"+c.id+"/leave", c.ben, nil)
+			if w := send(c.h, jsonRequest(target, c.ben, bodies[target])); !strings.Contains(w.Body.String(), none) {
+				t.Errorf("%s, who has left: got %d %s", target, w.Code, w.Body)
+			}
+			do[gen.EmptyResponse](t, c.h, "POST", "/servers/"+other+"/leave", c.ben, nil)
+		}
+	})
+}
+
 func TestWhoLeavesIsNoLongerAdmittedByName(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, config Config) {
 		c := newClub(t, open(t, config), "allow_dm")

@@ -129,7 +129,11 @@ const (
 
 // checkInvite refuses an invite that a member may not make. It is asked when the invite is made and again when it is used.
 func checkInvite(ctx context.Context, q store.Queries, s standing, invite store.Invite) error {
-	if err := s.checkCall(ctx, q, makingInvite); err != nil {
+	operations, err := api.Operations()
+	if err != nil {
+		return err
+	}
+	if err := s.checkCall(ctx, q, operations.ByID(makingInvite)); err != nil {
 		return err
 	}
 	id, gives := invite.RoleID.Get()
@@ -146,25 +150,10 @@ func checkInvite(ctx context.Context, q store.Queries, s standing, invite store.
 	if role.Everyone {
 		return contract.Invalid(contract.Field("/roleId", gen.FieldCodeNotAllowed, "must be another role than @all, which every member has"))
 	}
-	if err := s.checkCall(ctx, q, givingRole); err != nil {
+	if err := s.checkCall(ctx, q, operations.ByID(givingRole)); err != nil {
 		return err
 	}
 	return mayWrite(s, role.Role)
-}
-
-// checkCall refuses who may not call an operation in the server, which need not be that of the request.
-func (s *standing) checkCall(ctx context.Context, q store.Queries, operation string) error {
-	operations, err := api.Operations()
-	if err != nil {
-		return err
-	}
-	if err := s.learn(ctx, q); err != nil {
-		return err
-	}
-	if op := operations.ByID(operation); !s.allows(op) {
-		return contract.PermissionDenied("this needs the role permission " + op.Role)
-	}
-	return nil
 }
 
 // enterBy is how somebody gets into a server: an invite of it, which is used up by one use, or nil if it is open. Without

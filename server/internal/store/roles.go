@@ -44,18 +44,6 @@ func (q Roles) ListOf(ctx context.Context, serverID string, account int64) ([]ge
 	 ORDER BY r.position, r.id`+unlocked, serverID, account)
 }
 
-// ListOfAccount returns what ListOf does for every server that an account is a member of, by the id of the server.
-func (q Roles) ListOfAccount(ctx context.Context, account int64) (map[string][]gen.Role, error) {
-	all, err := list(ctx, q.conn, scanWireRole, selectRole+`JOIN members m ON m.server_id = r.server_id AND m.account = $1
-	 WHERE r.everyone OR EXISTS (SELECT 1 FROM member_roles mr WHERE mr.role_id = r.id AND mr.server_id = r.server_id AND mr.account = $1)
-	 ORDER BY r.position, r.id`+unlocked, account)
-	byServer := map[string][]gen.Role{}
-	for _, role := range all {
-		byServer[role.ServerID] = append(byServer[role.ServerID], role)
-	}
-	return byServer, err
-}
-
 // Get returns a role.
 func (q Roles) Get(ctx context.Context, id string) (Role, error) {
 	return get(ctx, q.conn, scanRole, selectRole+`WHERE r.id = $1 /* FOR SHARE OF r */`, id)

@@ -34,29 +34,29 @@ const (
 )
 
 func (q Servers) list(ctx context.Context, text string, args ...any) ([]Server, error) {
-	servers, err := read(ctx, q.conn, func(rows *sql.Rows) ([]Server, error) {
-		servers := []Server{}
-		for rows.Next() {
-			var s Server
-			var image, role sql.NullString
-			if err := rows.Scan(&s.ID, &s.Name, &image, &s.OwnerNumber, &s.createdAt, &s.TwoFactor, &role); err != nil {
-				return nil, err
-			}
-			if n := len(servers); n == 0 || servers[n-1].ID != s.ID {
-				s.RepeatedID = s.ID
-				s.ImageID, s.Image = image.String, ImagePath(image.String)
-				s.Owner.Number = Number(s.OwnerNumber)
-				s.Roles, s.Categories, s.Leaderboards, s.LanguageSettings = noIDs, noIDs, noIDs, noIDs
-				servers = append(servers, s)
-			}
-			if last := &servers[len(servers)-1]; role.Valid {
-				last.Roles = append(last.Roles, role.String)
-			}
-		}
-		slices.SortStableFunc(servers, func(a, b Server) int { return cmp.Compare(a.createdAt, b.createdAt) })
-		return servers, nil
-	}, text, args...)
-	return slices.Clone(servers), err
+	servers, err := gather(ctx, q.conn, addServer, text, args...)
+	slices.SortStableFunc(servers, func(a, b Server) int { return cmp.Compare(a.createdAt, b.createdAt) })
+	return servers, err
+}
+
+// addServer adds the server of a row, or its role to the server of the row before.
+func addServer(servers []Server, rows *sql.Rows) ([]Server, error) {
+	var s Server
+	var image, role sql.NullString
+	if err := rows.Scan(&s.ID, &s.Name, &image, &s.OwnerNumber, &s.createdAt, &s.TwoFactor, &role); err != nil {
+		return nil, err
+	}
+	if n := len(servers); n == 0 || servers[n-1].ID != s.ID {
+		s.RepeatedID = s.ID
+		s.ImageID, s.Image = image.String, ImagePath(image.String)
+		s.Owner.Number = Number(s.OwnerNumber)
+		s.Roles, s.Categories, s.Leaderboards, s.LanguageSettings = noIDs, noIDs, noIDs, noIDs
+		servers = append(servers, s)
+	}
+	if last := &servers[len(servers)-1]; role.Valid {
+		last.Roles = append(last.Roles, role.String)
+	}
+	return servers, nil
 }
 
 var noIDs = gen.ObjectIDList{}
@@ -96,6 +96,30 @@ func (q Servers) get(ctx context.Context, text string, args ...any) (Server, err
 func (q Servers) ListOf(ctx context.Context, account int64) ([]Server, error) {
 	return q.list(ctx, serverColumns+`FROM members m JOIN servers s ON s.id = m.server_id`+rolesOfServer+
 		`WHERE m.account = $1 AND NOT s.deleted ORDER BY m.server_id, r.position, r.id`+unlocked, account)
+}
+
+// The ids of the servers that an account is a member of.
+const idsOf = `SELECT m.server_id FROM members m JOIN servers s ON s.id = m.server_id WHERE m.account = $1 AND NOT s.deleted `
+
+// IDsOf returns the ids of some servers that an account is a member of.
+func (q Servers) IDsOf(ctx context.Context, account int64, some int) ([]string, error) {
+	return list(ctx, q.conn, scanOne[string], idsOf+`LIMIT $2`+unlocked, account, some)
+}
+
+// IDsOfOwner returns the ids of some servers that an account is the owner of.
+func (q Servers) IDsOfOwner(ctx context.Context, account int64, some int) ([]string, error) {
+	return list(ctx, q.conn, scanOne[string], idsOf+`AND s.owner = $1 LIMIT $2`+unlocked, account, some)
+}
+
+// IDsAllowing returns the ids of some servers in which an account has a role permission, as perm.Of has it. The flags of a
+// role are written without blanks.
+func (q Servers) IDsAllowing(ctx context.Context, account int64, permission string, some int) ([]string, error) {
+	return list(ctx, q.conn, scanOne[string], idsOf+`AND (s.owner = $1 OR EXISTS (
+	       SELECT 1 FROM roles r WHERE r.server_id = s.id
+	          AND (r.administrator OR r.server_permissions LIKE $2 OR r.channel_permissions LIKE $2)
+	          AND (r.everyone OR EXISTS (
+	              SELECT 1 FROM member_roles mr WHERE mr.role_id = r.id AND mr.server_id = r.server_id AND mr.account = $1))))
+	 LIMIT $3`+unlocked, account, "%\""+permission+"\":true%", some)
 }
 
 // Get returns a server.

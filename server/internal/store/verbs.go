@@ -52,45 +52,61 @@ func read[T any](ctx context.Context, c *conn, collect func(*sql.Rows) (T, error
 
 // list runs a query and scans every row. It never returns nil, because a nil slice is `null` on the wire.
 func list[T any](ctx context.Context, c *conn, scan func(*sql.Rows) (T, error), text string, args ...any) ([]T, error) {
+	return gather(ctx, c, func(items []T, rows *sql.Rows) ([]T, error) {
+		item, err := scan(rows)
+		return append(items, item), err
+	}, text, args...)
+}
+
+// gather is list where several rows may be one item: add adds a row to the items before it, and changes none but the last.
+func gather[T any](ctx context.Context, c *conn, add func([]T, *sql.Rows) ([]T, error), text string, args ...any) ([]T, error) {
 	share, want := memory.From(ctx), int64(0)
-	items, err := listed(ctx, c, share, &want, scan, text, args)
+	items, err := gathered(ctx, c, share, &want, add, text, args)
 	if errors.Is(err, memory.ErrBusy) && c.tx == nil { // nobody waits for memory who holds what others wait for
 		if err = share.Wait(ctx, want); err == nil {
-			items, err = listed(ctx, c, share, &want, scan, text, args)
+			items, err = gathered(ctx, c, share, &want, add, text, args)
 		}
 	}
 	return slices.Clone(items), err // the caller may change the items
 }
 
-// longList is how many items a list may have that needs no share of the memory for long answers.
+// longList is how many rows a list may have that needs no share of the memory for long answers.
 const longList = 64
 
-// listed is list as far as there is room. It sets want to how much it needs, where it knows.
-func listed[T any](ctx context.Context, c *conn, share *memory.Share, want *int64, scan func(*sql.Rows) (T, error), text string, args []any) ([]T, error) {
-	items, err := read(ctx, c, func(rows *sql.Rows) ([]T, error) {
-		items, cost := []T{}, int64(0)
+// A found list knows how many rows it was.
+type found[T any] struct {
+	items []T
+	rows  int
+}
+
+// gathered is gather as far as there is room. It sets want to how much it needs, where it knows.
+func gathered[T any](ctx context.Context, c *conn, share *memory.Share, want *int64, add func([]T, *sql.Rows) ([]T, error), text string, args []any) ([]T, error) {
+	all, err := read(ctx, c, func(rows *sql.Rows) (all found[T], err error) {
+		all.items = []T{}
+		counted, cost := 0, int64(0)
 		for rows.Next() {
-			item, err := scan(rows)
-			if err != nil {
-				return nil, err
+			if all.items, err = add(all.items, rows); err != nil {
+				return all, err
 			}
-			items = append(items, item)
-			if share != nil && len(items)%longList == 0 {
-				// A list that is long seldom ends soon, and who has to grow later may find no room.
-				cost += memory.CostOf(items[len(items)-longList:])
-				*want = cost * max(1, 4*longList/int64(len(items)))
-				if err := share.Grow(*want); err != nil {
-					return nil, err
-				}
+			if all.rows++; share == nil || all.rows%longList > 0 {
+				continue
+			}
+			// A list that is long seldom ends soon, and who has to grow later may find no room.
+			whole := len(all.items) - 1
+			cost += memory.CostOf(all.items[counted:whole])
+			counted = whole
+			*want = cost * max(1, 4*longList/int64(all.rows))
+			if err := share.Grow(*want); err != nil {
+				return all, err
 			}
 		}
-		return items, nil
+		return all, nil
 	}, text, args...)
-	if err == nil && share != nil && len(items) >= longList { // it may have been remembered
-		*want = memory.CostOf(items)
+	if err == nil && share != nil && all.rows >= longList { // it may have been remembered
+		*want = memory.CostOf(all.items)
 		err = share.Grow(*want)
 	}
-	return items, err
+	return all.items, err
 }
 
 // get runs a query and scans its first row; without one it is ErrNotFound.
