@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -27,7 +28,7 @@ var rates = map[string]rate{
 	api.Reads:   {2000, 4 * time.Millisecond},
 	api.Writes:  {1000, 10 * time.Millisecond},
 	api.Uploads: {200, 200 * time.Millisecond},
-	"joins":     {400, time.Second}, // a run of the conformance suite joins some 300 servers
+	"joins":     {400, time.Second}, // people join few servers, and each time may be a guess at a code
 }
 
 // strangers is how often requests from one network may have no good credential.
@@ -129,7 +130,7 @@ func (l *limits) checkNetwork(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		err := next(c)
 		// A good credential is not refused for what others do in the same network.
-		if op != nil && len(op.Schemes) > 0 && isUnauthenticated(err) {
+		if op != nil && len(op.Schemes) > 0 && isOfStranger(ctx, err) {
 			if limited := l.take(c, l.strangers, func() (string, int64) { return networkOf(c), 0 }); limited != nil {
 				return limited
 			}
@@ -142,9 +143,13 @@ func networkOf(c echo.Context) string {
 	return ratelimit.Network(contract.AddressFrom(c.Request().Context()))
 }
 
-func isUnauthenticated(err error) bool {
+// isOfStranger tells whether a request was refused for its credential: nobody has it, or nobody vouches for it any more.
+func isOfStranger(ctx context.Context, err error) bool {
 	var e *contract.Error
-	return err != nil && errors.As(err, &e) && e.Code == gen.ProblemCodeUnauthenticated
+	if err == nil || !errors.As(err, &e) {
+		return false
+	}
+	return e.Code == gen.ProblemCodeUnauthenticated || e.Code == gen.ProblemCodePermissionDenied && contract.CallerFrom(ctx).Who == nil
 }
 
 // checkCaller counts a request by who is calling, before anything is read of its body.

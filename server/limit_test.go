@@ -258,6 +258,34 @@ func TestAStrangerIsLimitedByNetwork(t *testing.T) {
 	}
 }
 
+func TestAKeyThatNobodyVouchesForIsLimitedAsAStranger(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := open(t, config)
+		s.limits.strangers = limiterOf(rate{3, time.Minute}, 1)
+		c := newClub(t, s, "server_administrator")
+		good, bad := c.keyOf(t, c.owner, "channels"), c.keyOf(t, c.ben, "channels")
+		other := c.keyOf(t, c.owner, "badges")
+		c.takes(t)
+		for i := range 6 { // who is known and may not is not a stranger
+			if w := send(c.h, request("GET", "/channels", other)); w.Code != http.StatusForbidden {
+				t.Fatalf("request %d of a key for something else: got %d %s", i, w.Code, w.Body)
+			}
+		}
+		for i := range 6 {
+			want := http.StatusForbidden
+			if i >= 3 {
+				want = http.StatusTooManyRequests
+			}
+			if w := send(c.h, request("GET", "/channels", bad)); w.Code != want {
+				t.Errorf("request %d: got %d %s, want %d", i, w.Code, w.Body, want)
+			}
+		}
+		if w := send(c.h, request("GET", "/channels", good)); w.Code != http.StatusOK {
+			t.Errorf("a good key in the same network: got %d %s", w.Code, w.Body)
+		}
+	})
+}
+
 func TestRatesAreScaledAndEndedButForSigningIn(t *testing.T) {
 	for factor, want := range map[float64]string{0: "2000", 0.5: "1000", 2: "4000", -1: ""} {
 		config := onSQLite(t)
