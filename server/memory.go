@@ -54,6 +54,9 @@ type boundedWriter struct {
 	refused error // why nothing was
 }
 
+// Unwrap lets others say how long the connection may take.
+func (w *boundedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
 // WriteHeader keeps the status back until the answer follows.
 func (w *boundedWriter) WriteHeader(status int) { w.status = status }
 

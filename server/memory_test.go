@@ -6,9 +6,13 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/server/internal/memory"
 )
@@ -75,6 +79,85 @@ func TestALongAnswerNeedsRoomInMemoryAndAShortOneDoesNot(t *testing.T) {
 		}
 		if _, err := s.memory.Take(context.WithoutCancel(t.Context()), requestMemory); err != nil {
 			t.Errorf("not everything was given back: %v", err)
+		}
+	})
+}
+
+// A connection notes whether it is to be read for a bounded time only.
+type connection struct {
+	*httptest.ResponseRecorder
+	bounded bool
+}
+
+func (c *connection) SetReadDeadline(at time.Time) error {
+	c.bounded = c.bounded || !at.IsZero()
+	return nil
+}
+
+// Whoever sends a long body slowly keeps its share of the memory from others.
+func TestALongBodyMustArriveInTimeWhateverIsAnswered(t *testing.T) {
+	t.Parallel()
+	config := onSQLite(t)
+	for _, config.CheckAnswers = range []string{"off", "log"} {
+		s := open(t, config)
+		token := tokenOf(t, s, "a@example.com")
+		club := createServer(t, s.Handler(), token, "Chess club")
+		operations, err := api.Operations()
+		if err != nil {
+			t.Fatal(err)
+		}
+		long := 0
+		bounded := &boundedWriter{ResponseWriter: &connection{ResponseRecorder: httptest.NewRecorder()}}
+		if err := http.NewResponseController(bounded).SetReadDeadline(time.Now()); err != nil {
+			t.Errorf("where the answer may be long: %v", err)
+		}
+		for _, op := range operations {
+			if op.BodyType != "application/json" || !op.Takes(api.SessionAuth) {
+				continue
+			}
+			r := jsonRequest(op.Fill(func(*openapi3.Parameter) string { return club }), token, map[string]any{"x": strings.Repeat("x", 20<<10)})
+			r.Method = op.Method
+			c := &connection{ResponseRecorder: httptest.NewRecorder()}
+			s.Handler().ServeHTTP(c, r)
+			if c.Code == http.StatusRequestEntityTooLarge {
+				continue
+			}
+			if long++; !c.bounded {
+				t.Errorf("%s, answers checked: %s: the body may take as long as it likes (%d)", op.ID, config.CheckAnswers, c.Code)
+			}
+		}
+		if long == 0 {
+			t.Error("no operation takes a long body")
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestTheListOfServersNeedsRoomForTheRolesInIt(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := open(t, config)
+		token := tokenOf(t, s, "a@example.com")
+		unlimited(s)
+		for n := range 2 {
+			club := createServer(t, s.Handler(), token, fmt.Sprint("Club ", n))
+			for range 40 {
+				do[gen.RoleResponse](t, s.Handler(), "POST", "/roles", token, roleWith(club, "allow_dm"))
+			}
+		}
+		for range 2 { // also where it was remembered
+			giveBack, err := s.memory.Take(t.Context(), requestMemory-1000)
+			if err != nil {
+				t.Fatalf("not everything was given back: %v", err)
+			}
+			if w := send(s.Handler(), request("GET", "/servers", token)); w.Code != http.StatusServiceUnavailable {
+				t.Errorf("without room: got %d, %d bytes", w.Code, w.Body.Len())
+			}
+			giveBack()
+			if w := send(s.Handler(), request("GET", "/servers", token)); w.Code != http.StatusOK || w.Body.Len() < 80*24 {
+				t.Errorf("got %d %s", w.Code, w.Body)
+			}
 		}
 	})
 }

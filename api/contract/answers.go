@@ -53,6 +53,9 @@ type bufferedAnswer struct {
 	body   bytes.Buffer
 }
 
+// Unwrap lets others say how long the connection may take.
+func (b *bufferedAnswer) Unwrap() http.ResponseWriter { return b.ResponseWriter }
+
 func (b *bufferedAnswer) WriteHeader(status int) {
 	if strings.HasPrefix(b.Header().Get(echo.HeaderContentType), jsonType) {
 		b.status = status
