@@ -67,15 +67,8 @@ func (s *Server) serveOps() (end func()) {
 	if s.ops == nil {
 		return func() {}
 	}
-	web := &http.Server{
-		Handler:           s.ops,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       10 * time.Second,
-		WriteTimeout:      30 * time.Second,
-		IdleTimeout:       120 * time.Second,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(listening{s.log.Handler()}, slog.LevelDebug),
-	}
+	web := s.webServer(s.ops)
+	web.ReadTimeout, web.WriteTimeout = 10*time.Second, 30*time.Second
 	failed := make(chan error, 1)
 	go func() { failed <- web.Serve(s.opsAt) }()
 	return func() {

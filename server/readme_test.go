@@ -1,12 +1,16 @@
 package server
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/rejoin-dev/rejoin/api"
 )
 
 // What README promises about security it promises by naming the tests that prove it.
@@ -49,5 +53,27 @@ func TestWhatREADMEPromisesOfSecurityIsTested(t *testing.T) {
 	}
 	if rows < 10 {
 		t.Errorf("README has %d rows on security", rows)
+	}
+}
+
+func TestREADMESaysTheRates(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme := strings.Join(strings.Fields(strings.ReplaceAll(string(text), ",", "")), " ")
+	for _, word := range []struct {
+		class, of string
+	}{{api.Reads, "reads at once and"}, {api.Writes, "writes and"}, {api.Uploads, "forms with files and"}, {"joins", "joins and"}, {"strangers", "at once and"}} {
+		r, known := rates[word.class]
+		if !known {
+			r = strangers
+		}
+		if want := fmt.Sprintf("%d %s %d a second", r.burst, word.of, time.Second/r.every); !strings.Contains(readme, want) {
+			t.Errorf("README does not say %q", want)
+		}
+	}
+	if len(rates) != 4 {
+		t.Errorf("there are %d classes; README has 4", len(rates))
 	}
 }

@@ -196,7 +196,7 @@ func mayWrite(s standing, role gen.Role) error {
 		return contract.PermissionDenied("the role would not be below the highest role of the caller; a lower order is a higher role")
 	}
 	if s.actor.key != nil && role.ServerPermissions.ServerAdministrator {
-		return contract.PermissionDenied("an API key, which outlives the membership of whoever made it, makes nobody an administrator")
+		return contract.PermissionDenied("an API key makes nobody an administrator: only a member who may vouch for that does")
 	}
 	if !s.may.MayGrant(role.ServerPermissions, role.ChannelPermissions) {
 		return contract.PermissionDenied("the role would have a permission that the caller lacks")

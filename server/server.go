@@ -141,8 +141,6 @@ func New(ctx context.Context, config Config) (*Server, error) {
 		if s.handler, err = s.newHandler(config); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
-	}
-	if !config.CommandsOnly {
 		s.endNotes = s.startNotes()
 	}
 	if !config.Idle && !config.CommandsOnly {
@@ -239,16 +237,9 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	}
 	defer s.serveOps()()
 	open := newConnections()
-	web := &http.Server{
-		Handler:           s.movingOn(s.handler),
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       120 * time.Second,
-		MaxHeaderBytes:    16 << 10, // many small headers take ten times their bytes, in each of thousands of connections
-		ConnState:         open.note,
-		ErrorLog:          slog.NewLogLogger(listening{s.log.Handler()}, slog.LevelDebug),
-	}
+	web := s.webServer(s.movingOn(s.handler))
+	web.ReadTimeout, web.WriteTimeout = readTimeout, writeTimeout
+	web.ConnState = open.note
 	failed := make(chan error, 1)
 	go func() { failed <- web.Serve(listener); close(failed) }()
 	select {
@@ -270,6 +261,18 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		return errors.Join(fmt.Errorf("some requests did not finish in time: %w", err), web.Close())
 	}
 	return nil
+}
+
+// webServer bounds what a connection takes while nobody has said yet what it is for, or who is calling. How long the rest may
+// take is for whoever serves.
+func (s *Server) webServer(handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       120 * time.Second,
+		MaxHeaderBytes:    16 << 10, // many small headers take ten times their bytes, in each of thousands of connections
+		ErrorLog:          slog.NewLogLogger(listening{s.log.Handler()}, slog.LevelDebug),
+	}
 }
 
 // drain waits for the time of Config.Drain, or until the listener has failed.

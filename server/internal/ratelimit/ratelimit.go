@@ -56,9 +56,6 @@ func New(burst int, every time.Duration) *Limiter {
 	return l
 }
 
-// Burst is how many tokens a full bucket holds.
-func (l *Limiter) Burst() int { return l.burst }
-
 // Take takes a token from the bucket of a key and returns 0. If the bucket is empty, Take changes nothing and returns how
 // long it will be until there is a token.
 func (l *Limiter) Take(name string, now time.Time) (wait time.Duration) {
