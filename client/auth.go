@@ -57,7 +57,7 @@ type AuthService struct {
 	api *gen.Client
 }
 
-// Register registers an address, and a code of six digits is mailed to it, good for 15 minutes and five tries. Nobody can sign
+// Register registers an address, and a code is mailed to it, good for 15 minutes and five tries. Nobody can sign
 // in before VerifyEmail, and until then another registration of the address replaces this one. It fails with [ErrConflict] if
 // an account has the address or somebody the user name, and with [ErrInvalidRequest] if a part of the input is not as it must
 // be.

@@ -68,9 +68,9 @@ var calls = []struct {
 		},
 	},
 	{
-		"verifyEmail", "POST /auth/verify-email", `{"email":"vera@example.com","code":"493027","password":"a long passphrase"}`,
+		"verifyEmail", "POST /auth/verify-email", `{"email":"vera@example.com","code":"7K3M-9QWX","password":"a long passphrase"}`,
 		func(c caller) (any, error) {
-			return c.Auth.VerifyEmail(c.ctx, "vera@example.com", "493027", client.WithPassword("a long passphrase"))
+			return c.Auth.VerifyEmail(c.ctx, "vera@example.com", "7K3M-9QWX", client.WithPassword("a long passphrase"))
 		},
 	},
 	{
@@ -86,9 +86,9 @@ var calls = []struct {
 		func(c caller) (any, error) { return nil, c.Auth.ForgotPassword(c.ctx, "vera@example.com") },
 	},
 	{
-		"resetPassword", "POST /auth/reset-password", `{"email":"vera@example.com","code":"493027","password":"a longer one"}`,
+		"resetPassword", "POST /auth/reset-password", `{"email":"vera@example.com","code":"7K3M-9QWX","password":"a longer one"}`,
 		func(c caller) (any, error) {
-			return c.Auth.ResetPassword(c.ctx, "vera@example.com", "493027", "a longer one")
+			return c.Auth.ResetPassword(c.ctx, "vera@example.com", "7K3M-9QWX", "a longer one")
 		},
 	},
 	{
@@ -112,9 +112,9 @@ var calls = []struct {
 		},
 	},
 	{
-		"resetPassword", "POST /auth/reset-password", `{"email":"vera@example.com","code":"493027","password":"a longer one","otp":"287082"}`,
+		"resetPassword", "POST /auth/reset-password", `{"email":"vera@example.com","code":"7K3M-9QWX","password":"a longer one","otp":"287082"}`,
 		func(c caller) (any, error) {
-			return c.Auth.ResetPassword(c.ctx, "vera@example.com", "493027", "a longer one", client.OTP("287082"))
+			return c.Auth.ResetPassword(c.ctx, "vera@example.com", "7K3M-9QWX", "a longer one", client.OTP("287082"))
 		},
 	},
 	{

@@ -207,7 +207,8 @@ type ClientInterface interface {
 	// registered. The answer is the same in every case.
 	//
 	// A network may try a code five times; how often all networks together may is bounded, too, except for the one that has
-	// asked for it and those where the account was signed in to before. Likewise, so many codes are mailed to each network
+	// asked for it and those where the account was signed in to before. How many wrong codes a network may try for all
+	// accounts together is bounded as well, but not from where the account was signed in to before. Likewise, so many codes are mailed to each network
 	// that asks and to all strangers together: nobody can be flooded, and nobody uses up what is left for the owner.
 	//
 	// Takes any type of body and a specified content type.
@@ -221,7 +222,8 @@ type ClientInterface interface {
 	// registered. The answer is the same in every case.
 	//
 	// A network may try a code five times; how often all networks together may is bounded, too, except for the one that has
-	// asked for it and those where the account was signed in to before. Likewise, so many codes are mailed to each network
+	// asked for it and those where the account was signed in to before. How many wrong codes a network may try for all
+	// accounts together is bounded as well, but not from where the account was signed in to before. Likewise, so many codes are mailed to each network
 	// that asks and to all strangers together: nobody can be flooded, and nobody uses up what is left for the owner.
 	//
 	// Takes a body of the `application/json` content type.
@@ -281,7 +283,7 @@ type ClientInterface interface {
 
 	// RegisterAccountWithBody Register an account
 	//
-	// Registers an address and mails a code of six digits to it, good for 15 minutes and five tries. Nobody can sign in
+	// Registers an address and mails a code to it, good for 15 minutes and five tries. Nobody can sign in
 	// before the address was verified with it. An address or a user name that an account has is a conflict.
 	//
 	// Until it is verified, an address is nobody's: a new registration replaces the one before, with its user name, its
@@ -295,7 +297,7 @@ type ClientInterface interface {
 
 	// RegisterAccount Register an account
 	//
-	// Registers an address and mails a code of six digits to it, good for 15 minutes and five tries. Nobody can sign in
+	// Registers an address and mails a code to it, good for 15 minutes and five tries. Nobody can sign in
 	// before the address was verified with it. An address or a user name that an account has is a conflict.
 	//
 	// Until it is verified, an address is nobody's: a new registration replaces the one before, with its user name, its
@@ -1145,7 +1147,8 @@ func (c *Client) ListAuthEvents(ctx context.Context, params *ListAuthEventsParam
 // registered. The answer is the same in every case.
 //
 // A network may try a code five times; how often all networks together may is bounded, too, except for the one that has
-// asked for it and those where the account was signed in to before. Likewise, so many codes are mailed to each network
+// asked for it and those where the account was signed in to before. How many wrong codes a network may try for all
+// accounts together is bounded as well, but not from where the account was signed in to before. Likewise, so many codes are mailed to each network
 // that asks and to all strangers together: nobody can be flooded, and nobody uses up what is left for the owner.
 //
 // Takes any type of body and a specified content type.
@@ -1169,7 +1172,8 @@ func (c *Client) ForgotPasswordWithBody(ctx context.Context, contentType string,
 // registered. The answer is the same in every case.
 //
 // A network may try a code five times; how often all networks together may is bounded, too, except for the one that has
-// asked for it and those where the account was signed in to before. Likewise, so many codes are mailed to each network
+// asked for it and those where the account was signed in to before. How many wrong codes a network may try for all
+// accounts together is bounded as well, but not from where the account was signed in to before. Likewise, so many codes are mailed to each network
 // that asks and to all strangers together: nobody can be flooded, and nobody uses up what is left for the owner.
 //
 // Takes a body of the `application/json` content type.
@@ -1279,7 +1283,7 @@ func (c *Client) GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*htt
 
 // RegisterAccountWithBody Register an account
 //
-// Registers an address and mails a code of six digits to it, good for 15 minutes and five tries. Nobody can sign in
+// Registers an address and mails a code to it, good for 15 minutes and five tries. Nobody can sign in
 // before the address was verified with it. An address or a user name that an account has is a conflict.
 //
 // Until it is verified, an address is nobody's: a new registration replaces the one before, with its user name, its
@@ -1303,7 +1307,7 @@ func (c *Client) RegisterAccountWithBody(ctx context.Context, params *RegisterAc
 
 // RegisterAccount Register an account
 //
-// Registers an address and mails a code of six digits to it, good for 15 minutes and five tries. Nobody can sign in
+// Registers an address and mails a code to it, good for 15 minutes and five tries. Nobody can sign in
 // before the address was verified with it. An address or a user name that an account has is a conflict.
 //
 // Until it is verified, an address is nobody's: a new registration replaces the one before, with its user name, its

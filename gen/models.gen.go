@@ -1028,7 +1028,8 @@ type DomainList = []string
 // EmailAddress An e-mail address. Upper and lower case are the same.
 type EmailAddress = string
 
-// EmailCode The code of six digits that was mailed.
+// EmailCode The code that was mailed: eight letters and digits, of 40 random bits, with or without a blank or a dash in the middle.
+// Upper and lower case are the same, and so are O and 0, and I, L and 1. A backend may also mail six digits.
 type EmailCode = string
 
 // EmailOnly An address that may belong to an account.
@@ -1042,7 +1043,8 @@ type EmailVerification struct {
 	// Email An e-mail address. Upper and lower case are the same.
 	Email EmailAddress `json:"email"`
 
-	// Code The code of six digits that was mailed.
+	// Code The code that was mailed: eight letters and digits, of 40 random bits, with or without a blank or a dash in the middle.
+	// Upper and lower case are the same, and so are O and 0, and I, L and 1. A backend may also mail six digits.
 	Code EmailCode `json:"code"`
 
 	// Password The password that was registered. Without it, the account begins with none.
@@ -1319,7 +1321,8 @@ type PasswordReset struct {
 	// Email An e-mail address. Upper and lower case are the same.
 	Email EmailAddress `json:"email"`
 
-	// Code The code of six digits that was mailed.
+	// Code The code that was mailed: eight letters and digits, of 40 random bits, with or without a blank or a dash in the middle.
+	// Upper and lower case are the same, and so are O and 0, and I, L and 1. A backend may also mail six digits.
 	Code EmailCode `json:"code"`
 
 	// Password 8 to 128 characters, of any kind.

@@ -224,15 +224,21 @@ func (h auth) VerifyEmail(ctx context.Context, r stub.VerifyEmailRequestObject) 
 // done, if anything, is done with it.
 func (h auth) signInByCode(ctx context.Context, email string, of purpose, code, otp string,
 	passwordFor func(triedCode) (hash string, err error), also func(*store.Tx, store.Account) error) (session gen.Session, err error) {
-	tried, err := inTx(ctx, h.core, func(tx *store.Tx) (triedCode, error) {
-		return h.tryCode(ctx, tx, strings.ToLower(email), of, code)
-	})
+	email = strings.ToLower(email)
+	takeBack, err := h.countWrongCode(ctx, email)
 	if err != nil {
 		return session, err
 	}
-	if !tried.right {
+	tried, err := inTx(ctx, h.core, func(tx *store.Tx) (triedCode, error) {
+		return h.tryCode(ctx, tx, email, of, code)
+	})
+	if err == nil && !tried.right {
 		h.refused(ctx, tried.holder.Account, gen.AuthEventKindSessionRefuse)
 		return session, wrongCode()
+	}
+	takeBack()
+	if err != nil {
+		return session, err
 	}
 	asked, err := h.secondFactor(ctx, tried.holder.AccountNumber, otp)
 	if err != nil {

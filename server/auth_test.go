@@ -56,6 +56,7 @@ func unlimited(s *Server) *Server {
 	}
 	s.limits.strangers = nil
 	s.guesses = ratelimit.New(1_000_000, time.Nanosecond)
+	s.wrongCodes = ratelimit.New(1_000_000, time.Nanosecond)
 	return s
 }
 
@@ -120,12 +121,12 @@ func readMail(t testing.TB, content []byte) (to, text string) {
 	return address.Address, string(body)
 }
 
-var sixDigits = regexp.MustCompile(`\b[0-9]{6}\b`)
+var mailedCode = regexp.MustCompile(`\b[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}\b`)
 
 // codeIn is the code in a mail; empty, if it is about something else.
 func codeIn(t testing.TB, text string) string {
 	t.Helper()
-	codes := sixDigits.FindAllString(text, -1)
+	codes := mailedCode.FindAllString(text, -1)
 	if len(codes) > 1 {
 		t.Fatalf("a mail must hold one code at most: %s", text)
 	}
@@ -725,7 +726,7 @@ func TestNoPasswordCodeOrTokenIsLoggedKeptOrAnsweredBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, secret := range []string{password, session.Token, last.Token, `"` + first + `"`, `"` + second + `"`} {
+		for _, secret := range []string{password, session.Token, last.Token, first, second, codeAsTyped(first), codeAsTyped(second)} {
 			if bytes.Contains(content, []byte(secret)) {
 				t.Errorf("%s holds %s", name, secret)
 			}
@@ -733,13 +734,12 @@ func TestNoPasswordCodeOrTokenIsLoggedKeptOrAnsweredBack(t *testing.T) {
 	}
 }
 
-func TestCodesAreSixDigitsEachAsLikelyAsAnyOther(t *testing.T) {
-	// Twenty bits are read for a code; those that make no code are thrown away instead of being folded onto others.
-	code, err := newCode(bytes.NewReader([]byte{0x0f, 0xff, 0xff, 0x00, 0x00, 0x2a}))
-	if err != nil || code != "000042" {
-		t.Errorf("got %s, %v; want 000042 after a draw that is too high", code, err)
+func TestEveryBitOfRandomnessIsInACode(t *testing.T) {
+	code, err := newCode(bytes.NewReader([]byte{0xff, 0xff, 0x00, 0x00, 0x2a}))
+	if err != nil || code != "ZZZG001A" {
+		t.Errorf("got %s, %v", code, err)
 	}
-	if _, err := newCode(bytes.NewReader(nil)); err == nil {
+	if _, err := newCode(bytes.NewReader(make([]byte, 4))); err == nil {
 		t.Error("without randomness there must be no code")
 	}
 }

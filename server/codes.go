@@ -3,15 +3,15 @@ package server
 import (
 	"context"
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/base32"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
+	"strings"
 	"time"
 
 	"github.com/rejoin-dev/rejoin/api/contract"
@@ -25,13 +25,16 @@ const (
 	// account before, so that one of them does not use up what the others have, and many do not find it out.
 	codeTries     = 5
 	strangerTries = 10
+	// How many wrong codes a network may try, for all accounts together: else it had as many tries as there are accounts.
+	wrongCodesAtOnce = 60
+	wrongCodesEvery  = time.Minute
 )
 
 // How many codes of each purpose are mailed for one account: to a network; and to all together that have not signed in to the
 // account before. A network gets fewer than all of them: it does not stop the mails that others ask for. However many
-// networks ask and guess, it is 18 codes on the first day and 8 on each further one, with 15 tries each: 270 of a million,
-// then 120. Whoever has as many networks as they like guesses a code within a day once in 3,700 times, and within a month
-// once in 270, and its owner gets all these mails.
+// networks ask and guess, it is 18 codes on the first day and 8 on each further one, with 15 tries each: 270 of 2^40, then 120.
+// Over all accounts together, a network has 60 wrong tries and one more a minute: 1,500 on a day. Whoever has a thousand
+// networks, and as many accounts as they like, guesses some code within a day once in 700,000 times.
 var (
 	codesOfNetwork   = store.Quota{AtOnce: 5, Every: 6 * time.Hour}
 	codesOfStrangers = store.Quota{AtOnce: 10, Every: 3 * time.Hour}
@@ -45,14 +48,26 @@ const (
 	resetPurpose  purpose = "reset"
 )
 
-// newCode makes a code of six digits, each as likely as any other.
+// crockford writes 5 bits a character, without letters that look like another one.
+var crockford = base32.NewEncoding("0123456789ABCDEFGHJKMNPQRSTVWXYZ").WithPadding(base32.NoPadding)
+
+// newCode makes a code of 40 random bits: few enough to be typed, and too many to be found for any of many accounts.
 func newCode(random io.Reader) (string, error) {
-	n, err := rand.Int(random, big.NewInt(1_000_000))
-	if err != nil {
+	bits := make([]byte, 5)
+	if _, err := io.ReadFull(random, bits); err != nil {
 		return "", fmt.Errorf("no randomness for a code: %w", err)
 	}
-	return fmt.Sprintf("%06d", n), nil
+	return crockford.EncodeToString(bits), nil
 }
+
+// codeInMail is a code as it is shown.
+func codeInMail(code string) string { return code[:4] + "-" + code[4:] }
+
+// likeLetters are what somebody may type for a character of a code.
+var likeLetters = strings.NewReplacer("-", "", " ", "", "O", "0", "I", "1", "L", "1")
+
+// codeAsTyped is the code that somebody means who has typed it.
+func codeAsTyped(text string) string { return likeLetters.Replace(strings.ToUpper(text)) }
 
 // hashOfCode is what is kept of a code. The salt is made anew for each, so that equal codes do not look equal. A code that
 // verifies is of one registration; a code for a new password is of whoever has the address.
@@ -109,7 +124,7 @@ func (k *core) tryCode(ctx context.Context, tx *store.Tx, email string, of purpo
 		Account: numberFor(holder, email), Purpose: string(of), Network: networkHash(ctx), Known: known,
 		Life: codeLife, OfNetwork: codeTries, OfStrangers: strangerTries,
 	}, k.now())
-	right := subtle.ConstantTimeCompare([]byte(kept.Hash), []byte(hashOfCode(kept.Salt, of, holder, code))) == 1
+	right := subtle.ConstantTimeCompare([]byte(kept.Hash), []byte(hashOfCode(kept.Salt, of, holder, codeAsTyped(code)))) == 1
 	if errors.Is(err, store.ErrNotFound) {
 		right, err = false, nil
 	}
@@ -125,6 +140,25 @@ func numberFor(holder store.Registration, email string) int64 {
 	}
 	sum := sha256.Sum256([]byte(email))
 	return -1 - int64(binary.BigEndian.Uint32(sum[:])>>1)
+}
+
+// countWrongCode counts a try against the wrong codes of its network, until it is taken back. Where too many were tried, a
+// code may still be tried from where the account was signed in to before: nobody there is kept out by neighbours.
+func (k *core) countWrongCode(ctx context.Context, email string) (takeBack func(), err error) {
+	network := networkHash(ctx)
+	wait := k.wrongCodes.Take(network, k.now())
+	if wait == 0 {
+		return func() { k.wrongCodes.Give(network) }, nil
+	}
+	holder, err := k.holderOf(ctx, k.store.Queries, email)
+	if err != nil {
+		return nil, err
+	}
+	known, err := isKnown(ctx, k.store.Queries, holder.AccountNumber)
+	if err == nil && !known {
+		err = contract.RateLimited(wait)
+	}
+	return func() {}, err
 }
 
 // spend is the step that uses up a code that was tried, and returns whose it is now. It is a wrongCode if it was used or

@@ -1,11 +1,13 @@
 package server
 
 import (
+	"crypto/rand"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -449,4 +451,94 @@ func TestAFloodFromManyNetworksKeepsNoOwnerWaiting(t *testing.T) {
 	if got[http.StatusOK] != owners {
 		t.Errorf("owners got %v, want 200 for all of their logins", got)
 	}
+}
+
+func TestAMailedCodeHasFortyRandomBitsAndIsReadAsPeopleTypeIt(t *testing.T) {
+	characters, codes := map[rune]bool{}, map[string]bool{}
+	for range 500 {
+		code, err := newCode(rand.Reader)
+		if err != nil || len(code) != 8 {
+			t.Fatalf("got %q (%v)", code, err)
+		}
+		codes[code] = true
+		for _, c := range code {
+			characters[c] = true
+		}
+	}
+	if len(codes) != 500 || len(characters) != 32 {
+		t.Errorf("500 codes are %d different ones of %d characters, want 500 of 32", len(codes), len(characters))
+	}
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := unlimited(open(t, config))
+		for name, typed := range map[string]func(code string) string{
+			"as it is":           func(code string) string { return code },
+			"in lower case":      strings.ToLower,
+			"with a blank":       func(code string) string { return strings.Replace(code, "-", " ", 1) },
+			"without a dash":     func(code string) string { return strings.Replace(code, "-", "", 1) },
+			"by similar letters": strings.NewReplacer("0", "O", "1", "l").Replace,
+			"all of it": func(code string) string {
+				return strings.NewReplacer("-", "", "0", "o", "1", "I").Replace(strings.ToLower(code))
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				c := contest{t, s, config, strings.ReplaceAll(name, " ", ".") + "@example.com", attackerAt}
+				c.verifies(victimAt, typed(c.registers(victimAt, victims)), victims)
+			})
+		}
+	})
+}
+
+func TestANetworkTriesOnlySoManyWrongCodesOverAllAccounts(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := open(t, config)
+		limit := s.wrongCodes
+		s = unlimited(s)
+		s.wrongCodes = limit
+		start := time.Now()
+		s.now = func() time.Time { return start }
+		guess := func(from, target, email, code string) *httptest.ResponseRecorder {
+			return postFrom(s, from, target, map[string]any{"email": email, "code": code, "password": victims})
+		}
+		c := contest{t, s, config, "vera@example.com", attackerAt}
+		c.verifies(victimAt, c.registers(victimAt, victims), victims)
+		newcomer := contest{t, s, config, "ben@example.com", attackerAt}
+		code := newcomer.registers(attackerAt, attackers)
+
+		tried := 0
+		for ; tried < 200; tried++ {
+			target := []string{"/auth/reset-password", "/auth/verify-email"}[tried%2]
+			w := guess(victimAt, target, fmt.Sprintf("account-%d@example.com", tried/8), "0000-0000")
+			if w.Code == http.StatusTooManyRequests && w.Header().Get("Retry-After") == "60" {
+				break
+			}
+			if !isWrongCode(t, w) {
+				t.Fatalf("try %d: got %d %s", tried, w.Code, w.Body)
+			}
+		}
+		if tried != wrongCodesAtOnce {
+			t.Errorf("a network has tried %d wrong codes, want %d", tried, wrongCodesAtOnce)
+		}
+		if w := guess(victimAt, "/auth/verify-email", newcomer.email, code); w.Code != http.StatusTooManyRequests {
+			t.Errorf("a right one after them: got %d %s", w.Code, w.Body)
+		}
+		if w := guess(phoneAt, "/auth/verify-email", newcomer.email, otherThan(code)); !isWrongCode(t, w) {
+			t.Errorf("another network: got %d %s", w.Code, w.Body)
+		}
+		code = c.asks(phoneAt, "/auth/forgot-password")
+		if w := guess(victimAt, "/auth/reset-password", c.email, code); w.Code != http.StatusOK {
+			t.Errorf("who was signed in from there before: got %d %s", w.Code, w.Body)
+		}
+
+		// One more after a minute. Right ones do not count.
+		s.now = func() time.Time { return start.Add(wrongCodesEvery) }
+		for i := range 3 {
+			next := contest{t, s, config, fmt.Sprintf("next-%d@example.com", i), attackerAt}
+			next.verifies(victimAt, next.registers(phoneAt, victims), victims)
+		}
+		for _, want := range []int{400, 429} {
+			if w := guess(victimAt, "/auth/verify-email", "account-99@example.com", "0000-0000"); w.Code != want {
+				t.Errorf("a minute later: got %d %s, want %d", w.Code, w.Body, want)
+			}
+		}
+	})
 }

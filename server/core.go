@@ -34,11 +34,13 @@ type core struct {
 	bodies    *memory.Budget // the same, for what they send
 	notes     *notes
 	guesses   *ratelimit.Limiter // of a password, by strangers together; every replica has its own
-	publicURL string
-	log       *slog.Logger
-	now       func() time.Time // the only clock
-	newID     func() string    // the only maker of ids
-	random    io.Reader        // the only source of secrets
+	// wrongCodes are those that a network has tried, for whatever accounts; every replica has its own.
+	wrongCodes *ratelimit.Limiter
+	publicURL  string
+	log        *slog.Logger
+	now        func() time.Time // the only clock
+	newID      func() string    // the only maker of ids
+	random     io.Reader        // the only source of secrets
 }
 
 func newCore(ctx context.Context, config Config) (*core, error) {
@@ -55,18 +57,19 @@ func newCore(ctx context.Context, config Config) (*core, error) {
 		newID = contract.NewID
 	}
 	k := &core{
-		data:      config.Data,
-		pictures:  memory.New(pictureMemory),
-		passwords: password.New(),
-		memory:    memory.New(requestMemory),
-		bodies:    memory.New(bodyMemory),
-		notes:     newNotes(),
-		guesses:   ratelimit.New(guessesAtOnce, guessesEvery),
-		publicURL: strings.TrimSuffix(config.PublicURL, "/"),
-		log:       log,
-		now:       now,
-		newID:     newID,
-		random:    rand.Reader,
+		data:       config.Data,
+		pictures:   memory.New(pictureMemory),
+		passwords:  password.New(),
+		memory:     memory.New(requestMemory),
+		bodies:     memory.New(bodyMemory),
+		notes:      newNotes(),
+		guesses:    ratelimit.New(guessesAtOnce, guessesEvery),
+		wrongCodes: ratelimit.New(wrongCodesAtOnce, wrongCodesEvery),
+		publicURL:  strings.TrimSuffix(config.PublicURL, "/"),
+		log:        log,
+		now:        now,
+		newID:      newID,
+		random:     rand.Reader,
 	}
 	if !config.CommandsOnly {
 		if err := k.openFiles(ctx, config); err != nil {

@@ -85,7 +85,7 @@ func (w codeMailWorker) Work(ctx context.Context, job *river.Job[codeMail]) erro
 	}
 	text := mailTexts[of]
 	err = w.mailer.Send(ctx, mailer.Message{
-		ID: w.newID(), Date: w.now(), To: email, Subject: text.subject, Text: fmt.Sprintf(text.text, code, codeLife/time.Minute),
+		ID: w.newID(), Date: w.now(), To: email, Subject: text.subject, Text: fmt.Sprintf(text.text, codeInMail(code), codeLife/time.Minute),
 	})
 	if errors.Is(err, mailer.ErrPermanent) {
 		return river.JobCancel(err)

@@ -53,7 +53,7 @@ type Target struct {
 	// A and B are the session tokens of two different accounts with verified e-mail addresses.
 	A, B string
 
-	// Code returns the newest code of six digits that was mailed to an address, waiting a little for it if need be.
+	// Code returns the newest code that was mailed to an address, waiting a little for it if need be.
 	// MailDir makes one for a backend that writes its mail into files. Without it, what needs a mailed code is not
 	// run.
 	Code func(ctx context.Context, email string) (string, error)

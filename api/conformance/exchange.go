@@ -167,7 +167,7 @@ var (
 	credentials = regexp.MustCompile(`[0-9a-fA-F]{64,}`)
 
 	secretMembers = regexp.MustCompile(`("(?:password|token|key|secret|authorization)"\s*:\s*)"(?:[^"\\]|\\.)*(?:"|$)`)
-	mailedCodes   = regexp.MustCompile(`("code"\s*:\s*)"[0-9]{6}"`)
+	mailedCodes   = regexp.MustCompile(`("code"\s*:\s*)"(?:[0-9]{6}|[0-9A-HJKMNP-TV-Z]{4}[ -]?[0-9A-HJKMNP-TV-Z]{4})"`)
 	secretHeaders = regexp.MustCompile(`(?m)^((?:Authorization|X-Api-Key|Cookie|Set-Cookie): (?:Bearer )?)([^$\n]+)$`)
 )
 

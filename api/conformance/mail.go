@@ -78,7 +78,8 @@ func newestCode(dir, email string) (string, error) {
 	return "", nil
 }
 
-var sixDigits = regexp.MustCompile(`\b[0-9]{6}\b`)
+// codes are twice four capital letters and digits with a dash between them, or six digits.
+var codes = regexp.MustCompile(`\b(?:[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}|[0-9]{6})\b`)
 
 // codeIn is the code in a mail to an address. What is not a whole mail yet, or to somebody else, has none.
 func codeIn(data []byte, email string) string {
@@ -90,7 +91,7 @@ func codeIn(data []byte, email string) string {
 	if err != nil || !slices.ContainsFunc(to, func(a *mail.Address) bool { return strings.EqualFold(a.Address, email) }) {
 		return ""
 	}
-	return sixDigits.FindString(textOf(message.Header.Get, message.Body))
+	return codes.FindString(textOf(message.Header.Get, message.Body))
 }
 
 // textOf is what a person would read in a mail or in a part of one.

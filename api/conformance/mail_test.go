@@ -28,13 +28,13 @@ func TestTheNewestMailToAnAddressHoldsItsCode(t *testing.T) {
 			"Message-ID: <123456@example.com>\nMIME-Version: 1.0\n" + more + "\n" + body
 	}
 	html := "--b\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: base64\n\n" +
-		base64.StdEncoding.EncodeToString([]byte("Your code is 303030.")) + "\n" +
-		"--b\nContent-Type: text/html\n\n<p style=\"color:#202020\">Your code is 303030.</p>\n--b--\n"
+		base64.StdEncoding.EncodeToString([]byte("Your code is 30AB-CD30.")) + "\n" +
+		"--b\nContent-Type: text/html\n\n<p style=\"color:#202020\">Your code is 30AB-CD30.</p>\n--b--\n"
 
 	write("1.eml", 3*time.Hour, mail("vera@example.com", "", "Your code is 101010.\n"))
 	write("2.eml", time.Hour, mail("<Vera@Example.com>", "Content-Transfer-Encoding: quoted-printable\n", "Your c=6Fde:\n=\n\n   20=\n2020=2E\n"))
 	write("3.eml", 2*time.Hour, mail("Vera <vera@example.com>", "", "Your code is 111111.\n"))
-	write("4.eml", 0, mail("vera@example.com", "", "1234567 is not a code, and neither is 12345.\n"))
+	write("4.eml", 0, mail("vera@example.com", "", "1234567 is not a code, and neither are 12345, ABCD-EFGI and ABCDEFGH.\n"))
 	write("5.eml", 0, mail("ben@example.com", "Content-Type: multipart/alternative; boundary=b\n", html))
 	write("6.eml", 0, "To: vera@example.com")
 	write("7.eml.part", 0, mail("vera@example.com", "", "Your code is 121212.\n"))
@@ -44,7 +44,7 @@ func TestTheNewestMailToAnAddressHoldsItsCode(t *testing.T) {
 	}
 
 	code := MailDir(dir)
-	for email, want := range map[string]string{"vera@example.com": "202020", "BEN@example.com": "303030", "avera@example.com": "131313"} {
+	for email, want := range map[string]string{"vera@example.com": "202020", "BEN@example.com": "30AB-CD30", "avera@example.com": "131313"} {
 		if got, err := code(t.Context(), email); got != want || err != nil {
 			t.Errorf("the code of %s is %q (%v), want %s", email, got, err, want)
 		}

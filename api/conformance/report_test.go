@@ -72,7 +72,7 @@ func TestAReportHoldsNoSecretAndACommandThatRepeatsTheRequest(t *testing.T) {
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Set-Cookie", "session=crumbs")
 		r.Header.Del("Cookie")
-		_, _ = fmt.Fprintf(w, `{"token":%q,"key":"abc","password":"let me in","code":"493027","echo":"%s"}`, token, r.Header)
+		_, _ = fmt.Fprintf(w, `{"token":%q,"key":"abc","password":"let me in","code":"7K3M-9QWX","echo":"%s"}`, token, r.Header)
 	}))
 	defer backend.Close()
 	report, err := runAgainst(t.Context(), Target{URL: backend.URL, A: a, B: b}, []testCase{{"TEST-SECRET-01", "auth", "secrets", func(s *session) {
@@ -86,7 +86,7 @@ func TestAReportHoldsNoSecretAndACommandThatRepeatsTheRequest(t *testing.T) {
 	}
 	for _, name := range []string{"x.json", "x.xml", "x.html"} {
 		text := written(t, report, name)
-		for _, secret := range []string{a, b, key, token, "let me in", "493027", "crumbs"} {
+		for _, secret := range []string{a, b, key, token, "let me in", "493027", "7K3M-9QWX", "crumbs"} {
 			if strings.Contains(text, secret) {
 				t.Errorf("%s shows %q", name, secret)
 			}

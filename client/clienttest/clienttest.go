@@ -213,7 +213,7 @@ func (s *Server) Code(email string) string {
 	return ""
 }
 
-var codePattern = regexp.MustCompile(`(?m)^ +(\d{6})\r?$`)
+var codePattern = regexp.MustCompile(`(?m)^ +([0-9A-Z]{4}-[0-9A-Z]{4})\r?$`)
 
 func (s *Server) newCode(email string) (code string, err error) {
 	files, err := filepath.Glob(filepath.Join(s.data, "mail", "*.eml"))

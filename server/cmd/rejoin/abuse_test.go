@@ -167,7 +167,7 @@ func (a *abused) verify(who person) (token string) {
 		for _, mail := range mails {
 			text, err := os.ReadFile(mail)
 			if _, body, whole := strings.Cut(string(text), "\r\n\r\n"); err == nil && whole && strings.Contains(string(text), who.email) {
-				code = regexp.MustCompile(`\b\d{6}\b`).FindString(body)
+				code = regexp.MustCompile(`\b[0-9A-Z]{4}-[0-9A-Z]{4}\b`).FindString(body)
 			}
 		}
 		return code != ""

@@ -62,6 +62,18 @@ func (l *Limiter) Take(name string, now time.Time) (wait time.Duration) {
 	return l.take(key{name: name}, now).Wait
 }
 
+// Give gives a token back that was taken from the bucket of a key.
+func (l *Limiter) Give(name string) {
+	k := key{name: name}
+	s := &l.shards[maphash.Comparable(l.seed, k)%shards]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b := s.byKey[k]; b != nil {
+		b.fullAt = b.fullAt.Add(-l.every)
+		heap.Fix(&s.byFull, b.index)
+	}
+}
+
 // A State is what became of a wish for a token.
 type State struct {
 	Wait  time.Duration // until there is a token; 0: one was taken
