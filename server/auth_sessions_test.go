@@ -227,7 +227,7 @@ func TestAFloodOfFailedSignInsLeavesAFewEntries(t *testing.T) {
 	})
 }
 
-func TestTheTrailIsKeptForNinetyDays(t *testing.T) {
+func TestEventsAreKeptForNinetyDays(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, config Config) {
 		config.Idle = true
 		s := unlimited(open(t, config))
@@ -249,7 +249,7 @@ func TestTheTrailIsKeptForNinetyDays(t *testing.T) {
 	})
 }
 
-func TestTheTrailIsReadByCursor(t *testing.T) {
+func TestEventsAreReadByCursor(t *testing.T) {
 	s := open(t, onSQLite(t))
 	for range 5 {
 		tokenOf(t, s, "vera@example.com")

@@ -46,34 +46,39 @@ func (w sweeper) Work(ctx context.Context, _ *river.Job[sweep]) error {
 		func(tx *store.Tx) (bool, error) { return tx.Codes.DeleteExpired(ctx, now, removedAtOnce) },
 		func(tx *store.Tx) (bool, error) { return tx.Idempotency.DeleteExpired(ctx, now, removedAtOnce) },
 		func(tx *store.Tx) (bool, error) {
-			return false, tx.Invites.DeleteExpired(ctx, now, now.Add(-endedInvites))
+			return tx.Invites.DeleteExpired(ctx, now, now.Add(-endedInvites), removedAtOnce)
 		},
-		func(tx *store.Tx) (bool, error) { return false, w.endTrails(ctx, tx) },
 	} {
 		more, err := w.inSteps(ctx, some)
 		rest, errs = rest || more, append(errs, err)
 	}
+	errs = append(errs, w.endTrails(ctx))
 	if err := errors.Join(errs...); err != nil || !rest {
 		return err
 	}
 	return river.JobSnooze(0)
 }
 
-// trailsAtOnce is how many trails one sweep gives to be removed. The next one takes the others.
+// trailsAtOnce is how many trails one transaction gives to be removed.
 const trailsAtOnce = 100
 
-// endTrails has the trails of those servers removed that were deleted so long ago that nobody may read them any more.
-func (w sweeper) endTrails(ctx context.Context, tx *store.Tx) error {
-	ended, err := tx.Audit.ListDeletions(ctx, w.now().Add(-deletedTrailLife), trailsAtOnce)
-	if err != nil {
-		return err
-	}
-	for _, id := range ended {
-		if err := tx.Jobs.Insert(ctx, trailRemoval{ServerID: id}); err != nil {
+// endTrails has the trails of those servers removed that were deleted so long ago that nobody may read them any more: of all of
+// them, or they would be kept for longer than the contract says.
+func (w sweeper) endTrails(ctx context.Context) error {
+	until := w.now().Add(-deletedTrailLife)
+	for last := (*store.Deletion)(nil); ; {
+		ended, err := inTx(ctx, w.core, func(tx *store.Tx) ([]store.Deletion, error) {
+			ended, err := tx.Audit.ListDeletions(ctx, last, until, trailsAtOnce)
+			for i := 0; i < len(ended) && err == nil; i++ {
+				err = tx.Jobs.Insert(ctx, trailRemoval{ServerID: ended[i].ServerID})
+			}
+			return ended, err
+		})
+		if err != nil || len(ended) < trailsAtOnce {
 			return err
 		}
+		last = &ended[len(ended)-1]
 	}
-	return nil
 }
 
 // What is deleted is there no more for anybody, and what it has left is removed afterwards, by a job of its own: there may

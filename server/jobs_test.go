@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"testing"
@@ -111,16 +112,17 @@ func TestTheTrailOfADeletedServerIsReadByWhoDeletedItForNinetyDaysAndThenRemoved
 			defer func() { s.now = time.Now }()
 			return send(c.h, request("GET", "/servers/"+c.id+"/audit", token)).Code
 		}
-		sweeps := func(after time.Duration) (jobs []string) {
+		sweeps := func(after time.Duration) (ended []string) {
 			own := *s.core
 			own.now = func() time.Time { return time.Now().Add(after) }
-			if err := s.store.Tx(t.Context(), func(tx *store.Tx) (err error) {
-				jobs, err = tx.Audit.ListDeletions(t.Context(), own.now().Add(-deletedTrailLife), trailsAtOnce)
-				return errors.Join(err, sweeper{core: &own}.endTrails(t.Context(), tx))
-			}); err != nil {
+			found, err := s.store.Audit.ListDeletions(t.Context(), nil, own.now().Add(-deletedTrailLife), trailsAtOnce)
+			if err = errors.Join(err, sweeper{core: &own}.endTrails(t.Context())); err != nil {
 				t.Fatal(err)
 			}
-			return jobs
+			for _, deleted := range found {
+				ended = append(ended, deleted.ServerID)
+			}
+			return ended
 		}
 		now := func(token string) int { return reads(0, token) }
 		if now(c.owner) != 200 || now(c.ben) != 404 || now(stranger) != 404 {
@@ -144,5 +146,90 @@ func TestTheTrailOfADeletedServerIsReadByWhoDeletedItForNinetyDaysAndThenRemoved
 		if entries, err := running.store.Audit.List(t.Context(), kept, store.Page{Limit: 5}); err != nil || len(entries) != 1 {
 			t.Errorf("the trail of a server that is there has %d entries (%v), want 1", len(entries), err)
 		}
+	})
+}
+
+// However many servers were deleted, some of them in the same moment, one sweep ends the trails of all of them.
+func TestNoTrailIsKeptLongerBecauseManyServersWereDeleted(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := open(t, config)
+		const many = 2*trailsAtOnce + 30
+		var ids []string
+		if err := s.store.Tx(t.Context(), func(tx *store.Tx) error {
+			ids = nil
+			for i := range many {
+				ids = append(ids, fmt.Sprintf("%024x", i))
+				at := time.UnixMilli(int64(i / 150)) // many at once
+				if err := tx.Audit.InsertDeletion(t.Context(), store.Deletion{ServerID: ids[i], Account: 1, At: at}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if err := (sweeper{core: s.core}).endTrails(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+			left, err := s.store.Audit.ListDeletions(t.Context(), nil, time.Now(), many)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(left) == 0 {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%d trails are kept: one sweep was not enough", len(left))
+			}
+		}
+	})
+}
+
+// A member may make and end more invites in an hour than one transaction removes.
+func TestASweepRemovesAllThatHasExpired(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		config.Idle = true
+		s := open(t, config)
+		c := newClub(t, s, "allow_dm")
+		const many = 2*removedAtOnce + 30
+		now := time.Now()
+		if err := s.store.Tx(t.Context(), func(tx *store.Tx) error {
+			for i := range many {
+				code := fmt.Sprintf("%022d", i)
+				at := now.Add(time.Duration(i) * time.Second)
+				invite := gen.Invite{Code: code, ID: s.newID(), ServerID: c.id, ExpiresAt: gen.NullableOf(gen.Time{Time: at}), CreatedAt: gen.Time{Time: now}}
+				if err := tx.Invites.Insert(t.Context(), store.Invite{Account: 1, Invite: invite}, at); err != nil {
+					return err
+				}
+				if err := tx.Auth.InsertEvent(t.Context(), store.AuthEvent{Account: 1, AuthEvent: gen.AuthEvent{
+					ID: s.newID(), Kind: gen.AuthEventKindSessionEnd, At: gen.Time{Time: at}, LastAt: gen.Time{Time: at}, Times: 1,
+				}}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		own := *s.core
+		sweepsAt := func(at time.Time) {
+			own.now = func() time.Time { return at }
+			if err := (sweeper{core: &own}).Work(t.Context(), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		sweepsAt(now.Add(24 * time.Hour)) // the last one has expired
+		later := now.Add(max(endedInvites, authEventLife) + 48*time.Hour)
+		sweepsAt(later)
+		for i := range many {
+			if _, err := s.store.Invites.Get(t.Context(), c.id, fmt.Sprintf("%022d", i)); !errors.Is(err, store.ErrNotFound) {
+				t.Fatalf("invite %d of %d is left (%v)", i, many, err)
+			}
+		}
+		if n, err := s.store.Auth.CountEvents(t.Context(), 1); err != nil || n != 0 {
+			t.Errorf("%d events of the account are left (%v)", n, err)
+		}
+		do[gen.InviteResponse](t, c.h, "POST", "/servers/"+c.id+"/invites", tokenOf(t, s, "owner@example.com"), map[string]any{}) // they count no more
 	})
 }

@@ -131,7 +131,7 @@ func (h servers) DeleteServer(ctx context.Context, r stub.DeleteServerRequestObj
 		if err := tx.Jobs.Insert(ctx, serverRemoval{ServerID: s.ID}); err != nil {
 			return gone, err
 		}
-		if err := tx.Audit.InsertDeletion(ctx, s.ID, store.Deletion{Account: s.actor.account, At: h.now()}); err != nil {
+		if err := tx.Audit.InsertDeletion(ctx, store.Deletion{ServerID: s.ID, Account: s.actor.account, At: h.now()}); err != nil {
 			return gone, err
 		}
 		return s.Server, record(ctx, h.core, tx, s.ID, s.ID, &s.Server.Server, nil)

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"math"
 	"time"
 
 	"github.com/rejoin-dev/rejoin/gen"
@@ -47,28 +48,37 @@ func (q Audit) Count(ctx context.Context, serverID string) (int64, error) {
 
 // A Deletion is by whom and when a server was deleted.
 type Deletion struct {
-	Account int64
-	At      time.Time
+	ServerID string
+	Account  int64
+	At       time.Time
 }
 
 // InsertDeletion keeps who has deleted a server, for as long as its trail is kept.
-func (q Audit) InsertDeletion(ctx context.Context, serverID string, d Deletion) error {
-	return q.exec(ctx, `INSERT INTO deletions (server_id, account, at) VALUES ($1, $2, $3)`, serverID, d.Account, d.At.UnixMicro())
+func (q Audit) InsertDeletion(ctx context.Context, d Deletion) error {
+	return q.exec(ctx, `INSERT INTO deletions (server_id, account, at) VALUES ($1, $2, $3)`, d.ServerID, d.Account, d.At.UnixMicro())
 }
 
 // GetDeletion returns who has deleted a server whose trail is still kept.
 func (q Audit) GetDeletion(ctx context.Context, serverID string) (Deletion, error) {
-	return get(ctx, q.conn, func(rows *sql.Rows) (d Deletion, err error) {
-		var at gen.Time
-		err = rows.Scan(&d.Account, micros{&at})
-		d.At = at.Time
-		return d, err
-	}, `SELECT account, at FROM deletions WHERE server_id = $1`, serverID)
+	return get(ctx, q.conn, scanDeletion, `SELECT server_id, account, at FROM deletions WHERE server_id = $1`, serverID)
 }
 
-// ListDeletions returns some servers that were deleted until then and whose trail is still kept, the earliest first.
-func (q Audit) ListDeletions(ctx context.Context, until time.Time, some int) (serverIDs []string, err error) {
-	return list(ctx, q.conn, scanOne[string], `SELECT server_id FROM deletions WHERE at <= $1 ORDER BY at LIMIT $2`, until.UnixMicro(), some)
+// ListDeletions returns some servers that were deleted until then and whose trail is still kept, the earliest first: those
+// after another one, or the first.
+func (q Audit) ListDeletions(ctx context.Context, after *Deletion, until time.Time, some int) ([]Deletion, error) {
+	at, id := int64(math.MinInt64), ""
+	if after != nil {
+		at, id = after.At.UnixMicro(), after.ServerID
+	}
+	return list(ctx, q.conn, scanDeletion, `SELECT server_id, account, at FROM deletions
+	 WHERE (at, server_id) > ($1, $2) AND at <= $3 ORDER BY at, server_id LIMIT $4`, at, id, until.UnixMicro(), some)
+}
+
+func scanDeletion(rows *sql.Rows) (d Deletion, err error) {
+	var at gen.Time
+	err = rows.Scan(&d.ServerID, &d.Account, micros{&at})
+	d.At = at.Time
+	return d, err
 }
 
 // DeleteRest removes some entries of the trail of a deleted server, and in the end that it was kept, and tells whether there

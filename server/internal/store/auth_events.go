@@ -80,19 +80,10 @@ func (a Auth) CountEvents(ctx context.Context, account int64) (int64, error) {
 
 // DeleteEvents removes some of the events that are from before a moment, and tells whether there may be more.
 func (a Auth) DeleteEvents(ctx context.Context, before time.Time, some int) (more bool, err error) {
-	accounts, err := list(ctx, a.conn, scanOne[int64], `DELETE FROM auth_events WHERE id IN (
-	       SELECT id FROM auth_events WHERE last_at < $1 ORDER BY last_at LIMIT $2) RETURNING account`, before.UnixMicro(), some)
+	accounts, err := list(ctx, a.conn, scanOne[string], `DELETE FROM auth_events WHERE id IN (
+	       SELECT id FROM auth_events WHERE last_at < $1 ORDER BY last_at LIMIT $2) RETURNING CAST(account AS TEXT)`, before.UnixMicro(), some)
 	if err != nil {
 		return false, err
 	}
-	gone := map[int64]int64{}
-	for _, account := range accounts {
-		gone[account]++
-	}
-	for account, n := range gone {
-		if _, err := a.addTo(ctx, authEventsTally, Number(account), 0, -n); err != nil {
-			return false, err
-		}
-	}
-	return len(accounts) == some, nil
+	return len(accounts) == some, a.countAllOut(ctx, authEventsTally, accounts)
 }

@@ -145,6 +145,8 @@ func enlargeCommunity(t *testing.T, s *Store, id string, rows int) {
 		`INSERT INTO images (id, account, bytes, state, at) `+numbers+`SELECT 'i' || i, i, 1, 'shown', i FROM n`,
 		`INSERT INTO images (id, account, bytes, state, at) `+numbers+`SELECT 'j' || i, i, 1, 'leaving', 1 FROM n`,
 		`INSERT INTO members (server_id, account, joined_at) `+numbers+`SELECT '`+id+`', i, i FROM n`,
+		`INSERT INTO invites (code, id, server_id, account, role_id, uses, remaining, expires_at, created_at, ended_at) `+numbers+`SELECT 'e' || i, 'e' || i, '`+id+`', 1, 'r', 1, 0, i, i, i FROM n`,
+		`INSERT INTO invites (code, id, server_id, account, role_id, uses, remaining, expires_at, created_at, ended_at) `+numbers+`SELECT 'l' || i, 'l' || i, '`+id+`', 1, NULL, 0, 0, NULL, i, 0 FROM n WHERE i < 1000 + `+strconv.Itoa(MaxInvites)+``,
 		`INSERT INTO member_roles (server_id, account, role_id) SELECT m.server_id, m.account, r.id FROM members m JOIN roles r ON r.server_id = m.server_id
 		  WHERE m.server_id = '`+id+`' AND m.account >= 1000 AND NOT r.everyone`,
 		`INSERT INTO member_badges (server_id, account, badge_id, awarded_at) SELECT m.server_id, m.account, b.id, 0 FROM members m JOIN badges b ON b.server_id = m.server_id
@@ -173,6 +175,7 @@ func addCommunities(t *testing.T, s *Store, rows int) {
 		`INSERT INTO members (server_id, account, joined_at) `+numbers+`SELECT 's' || i, i, i FROM n`,
 		`INSERT INTO member_roles (server_id, account, role_id) `+numbers+`SELECT 's' || i, i, 'r' || i FROM n`,
 		`INSERT INTO channel_roles (channel_id, role_id) `+numbers+`SELECT 'c' || i, 'r' || i FROM n`,
+		`INSERT INTO invites (code, id, server_id, account, uses, remaining, expires_at, created_at, ended_at) `+numbers+`SELECT 'm' || i, 'm' || i, 's' || i, 1, 0, 0, 9000000000000000 + i, i, 0 FROM n`,
 		`INSERT INTO tallies (whose, kind, shard, n) `+numbers+`SELECT 's' || i, 'members', 0, 1 FROM n`)
 }
 

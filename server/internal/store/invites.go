@@ -52,9 +52,21 @@ func (q Invites) Get(ctx context.Context, serverID, code string) (Invite, error)
 	return get(ctx, q.conn, scanInvite, selectInvite+`WHERE i.code = $2 AND i.server_id = $1`+unlocked, serverID, code) // Use says whether it is as it was
 }
 
+// CheckMaker is a LimitError if a member has made as many invites to a server that have not ended at now as one may who is no
+// administrator. In one server there are few enough to look through.
+func (q Invites) CheckMaker(ctx context.Context, serverID string, account int64, now time.Time) error {
+	made, err := list(ctx, q.conn, scanOne[string], `SELECT code FROM invites
+	 WHERE server_id = $1 AND ended_at = 0 AND account = $2 AND (expires_at IS NULL OR expires_at > $3) LIMIT $4`,
+		serverID, account, now.UnixMicro(), MaxInvitesOfMember)
+	if err == nil && len(made) == MaxInvitesOfMember {
+		err = &LimitError{Most: MaxInvitesOfMember, What: "invites of yours to this server"}
+	}
+	return err
+}
+
 // Insert adds an invite. Beyond MaxInvites of the server that have not ended at now it is a LimitError.
 func (q Invites) Insert(ctx context.Context, i Invite, now time.Time) error {
-	if err := q.endAll(ctx, `UPDATE invites SET ended_at = expires_at
+	if _, err := q.endAll(ctx, `UPDATE invites SET ended_at = expires_at
 	 WHERE server_id = $1 AND ended_at = 0 AND expires_at <= $2 RETURNING server_id`, i.ServerID, now.UnixMicro()); err != nil {
 		return err
 	}
@@ -86,44 +98,42 @@ func (q Invites) Use(ctx context.Context, i Invite, now time.Time) (used bool, e
 
 // End ends an invite.
 func (q Invites) End(ctx context.Context, code string, at time.Time) error {
-	return q.endAll(ctx, `UPDATE invites SET ended_at = $2 WHERE code = $1 AND ended_at = 0 RETURNING server_id`, code, at.UnixMicro())
+	_, err := q.endAll(ctx, `UPDATE invites SET ended_at = $2 WHERE code = $1 AND ended_at = 0 RETURNING server_id`, code, at.UnixMicro())
+	return err
 }
 
 // EndOf ends the invites to a server that an account has made.
 func (q Invites) EndOf(ctx context.Context, serverID string, account int64, at time.Time) error {
-	return q.endAll(ctx, `UPDATE invites SET ended_at = $3
+	_, err := q.endAll(ctx, `UPDATE invites SET ended_at = $3
 	 WHERE server_id = $1 AND ended_at = 0 AND account = $2 RETURNING server_id`, serverID, account, at.UnixMicro())
+	return err
 }
 
 // EndOfRole ends the invites to a server that give a role.
 func (q Invites) EndOfRole(ctx context.Context, serverID, roleID string, at time.Time) error {
-	return q.endAll(ctx, `UPDATE invites SET ended_at = $3
+	_, err := q.endAll(ctx, `UPDATE invites SET ended_at = $3
 	 WHERE server_id = $1 AND ended_at = 0 AND role_id = $2 RETURNING server_id`, serverID, roleID, at.UnixMicro())
+	return err
 }
 
-// sweptInvites is how many invites are ended, and how many are removed, by one sweep.
-const sweptInvites = 1000
-
-// DeleteExpired ends invites that have expired at now and removes what ended before another moment, some of each.
-func (q Invites) DeleteExpired(ctx context.Context, now, before time.Time) error {
-	if err := q.endAll(ctx, `UPDATE invites SET ended_at = expires_at WHERE code IN (
-	       SELECT code FROM invites WHERE ended_at = 0 AND expires_at <= $1 LIMIT $2) RETURNING server_id`, now.UnixMicro(), sweptInvites); err != nil {
-		return err
+// DeleteExpired ends some of the invites that have expired at now, removes some of those that ended before another moment, and
+// tells whether there may be more.
+func (q Invites) DeleteExpired(ctx context.Context, now, before time.Time, some int) (more bool, err error) {
+	ended, err := q.endAll(ctx, `UPDATE invites SET ended_at = expires_at WHERE code IN (
+	       SELECT code FROM invites WHERE ended_at = 0 AND expires_at <= $1 ORDER BY expires_at LIMIT $2) RETURNING server_id`, now.UnixMicro(), some)
+	if err != nil {
+		return false, err
 	}
-	return q.exec(ctx, `DELETE FROM invites WHERE code IN (SELECT code FROM invites WHERE ended_at > 0 AND ended_at < $1 LIMIT $2)`,
-		before.UnixMicro(), sweptInvites)
+	removed, err := list(ctx, q.conn, scanOne[string], `DELETE FROM invites WHERE code IN (
+	       SELECT code FROM invites WHERE ended_at > 0 AND ended_at < $1 ORDER BY ended_at LIMIT $2) RETURNING code`, before.UnixMicro(), some)
+	return ended == some || len(removed) == some, err
 }
 
-// endAll runs a statement that ends invites and returns the server of each, and counts them out.
-func (q Invites) endAll(ctx context.Context, text string, args ...any) error {
+// endAll runs a statement that ends invites and returns the server of each, counts them out, and tells how many there were.
+func (q Invites) endAll(ctx context.Context, text string, args ...any) (n int, err error) {
 	servers, err := list(ctx, q.conn, scanOne[string], text, args...)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	for _, id := range servers {
-		if err := q.countOut(ctx, invitesTally, id); err != nil {
-			return err
-		}
-	}
-	return nil
+	return len(servers), q.countAllOut(ctx, invitesTally, servers)
 }

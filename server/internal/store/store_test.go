@@ -171,7 +171,7 @@ func (l *life) everything() (kept string) {
 	l.makesAndDeletes(kept, ann)
 	l.tx(func(tx *Tx) error {
 		l.must(tx.Servers.Delete(ctx, gone))
-		return tx.Audit.InsertDeletion(ctx, gone, Deletion{Account: ben, At: l.nowAt})
+		return tx.Audit.InsertDeletion(ctx, Deletion{ServerID: gone, Account: ben, At: l.nowAt})
 	})
 	if servers, err := l.s.Servers.ListOf(ctx, ann); err != nil || len(servers) != 1 {
 		l.Errorf("a deleted server is listed: %v, %v", servers, err)
@@ -190,8 +190,14 @@ func (l *life) endsTrail(gone string, by int64) {
 		l.Errorf("got %+v, %v; want who has deleted the server", d, err)
 	}
 	for until, want := range map[time.Time]int{l.nowAt: 1, l.nowAt.Add(-time.Millisecond): 0} {
-		if ids, err := q.Audit.ListDeletions(ctx, until, 10); err != nil || len(ids) != want {
-			l.Errorf("got %v, %v; want %d", ids, err, want)
+		found, err := q.Audit.ListDeletions(ctx, nil, until, 10)
+		if err != nil || len(found) != want {
+			l.Errorf("got %v, %v; want %d", found, err, want)
+		}
+		for _, d := range found {
+			if next, err := q.Audit.ListDeletions(ctx, &d, until, 10); err != nil || len(next) != 0 || d.ServerID != gone {
+				l.Errorf("got %v, and %v (%v) after it", d, next, err)
+			}
 		}
 	}
 	entries, err := q.Audit.List(ctx, gone, Page{Limit: 20})
@@ -391,7 +397,8 @@ func (l *life) makesAndDeletes(kept string, ann int64) {
 		check(tx.Invites.Use(ctx, Invite{Invite: gen.Invite{Code: invites[0].Code}}, other.Time)) // as one of any number of uses
 		check(0, tx.Invites.EndOf(ctx, kept, ann, other.Time))
 		check(0, tx.Invites.EndOfRole(ctx, kept, role.ID, other.Time))
-		check(0, tx.Invites.DeleteExpired(ctx, other.Time, other.Time))
+		check(tx.Invites.DeleteExpired(ctx, other.Time, other.Time, 10))
+		check(0, tx.Invites.CheckMaker(ctx, kept, ann, other.Time))
 		room := gen.Channel{ID: l.id(), ServerID: kept, ChannelType: "open", CreatedAt: other, UpdatedAt: other}
 		check(0, tx.Channels.Insert(ctx, room, ann, false))
 		check(0, tx.Channels.Delete(ctx, room.ID))

@@ -4,7 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 )
 
 // How many there may be of what is listed whole. The contract says so of each list. Whoever has more from before keeps them.
@@ -15,6 +17,8 @@ const (
 	MaxKeys        = 100  // of a server
 	MaxInvites     = 250  // of a server, that have not ended
 	MaxMemberships = 1000 // of an account
+
+	MaxInvitesOfMember = 50 // of those of a server, made by a member who is no administrator
 )
 
 // LimitError says that there are as many of something as there may be.
@@ -94,6 +98,20 @@ func (c *conn) countIn(ctx context.Context, t tally, whose string) error {
 func (c *conn) countOut(ctx context.Context, t tally, whose string) error {
 	_, err := c.addTo(ctx, t, whose, c.shard%t.shards, -1)
 	return err
+}
+
+// countAllOut counts one less for each time that something is named.
+func (c *conn) countAllOut(ctx context.Context, t tally, whose []string) error {
+	gone := map[string]int64{}
+	for _, one := range whose {
+		gone[one]++
+	}
+	for _, one := range slices.Sorted(maps.Keys(gone)) { // in one order, or two who do so would wait for each other
+		if _, err := c.addTo(ctx, t, one, c.shard%t.shards, -gone[one]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // deleteCounted runs a statement that deletes one thing and returns whose it was, and counts it out. Without one it is
