@@ -61,7 +61,7 @@ func TestACommandOnPostgreSQLOpensTheDatabaseAlone(t *testing.T) {
 // stall asks for a backup that is larger than what the system keeps for whoever does not read, and reads its beginning only.
 func stall(t *testing.T, s *Server, data string) {
 	t.Helper()
-	image := bytes.NewReader(pngOf(1000, 1000, true))
+	image := bytes.NewReader(pngOf(700, 700, true))
 	if w := send(s.Handler(), uploadOf(t, tokenOf(t, s, "a@example.com"), image)); w.Code != http.StatusCreated {
 		t.Fatalf("got %d: %s", w.Code, w.Body)
 	}

@@ -47,7 +47,11 @@ func pngOf(width, height int, noise bool) []byte {
 		rand.NewChaCha8([32]byte{}).Read(m.Pix)
 	}
 	var data bytes.Buffer
-	png.Encode(&data, m)
+	encoder := png.Encoder{}
+	if noise {
+		encoder.CompressionLevel = png.NoCompression
+	}
+	encoder.Encode(&data, m)
 	return data.Bytes()
 }
 
