@@ -1,4 +1,4 @@
-.PHONY: run test generate check lint bench bench-save diff mutants torture abuse
+.PHONY: help run test generate check lint bench bench-save diff mutants torture abuse
 
 # Packages that ./... leaves out.
 ASIDE = ./api/conformance/testdata/mapserver ./.ci/contract-diff
@@ -8,6 +8,9 @@ BENCHSTAT = go run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c
 
 # How many rounds 'make torture' has on each database.
 ROUNDS = 100
+
+help: ## what there is to make
+	@sed -n 's/^\([a-z-]*\): [^#]*## \(.*\)/  \1\t\2/p; s/^\([a-z-]*\): ## \(.*\)/  \1\t\2/p' Makefile | expand -t 15
 
 run: ## run the backend on SQLite in ./rejoin-data
 	go run ./server/cmd/rejoin serve

@@ -51,8 +51,8 @@ func signingIn(opts []SignInOption) (s signIn) {
 // AuthService has the operations on accounts and sessions. It is a field of [Client].
 //
 // How often the methods for everybody may be called is limited: [ErrRateLimited] says when it was too often, and
-// [Client.RateLimit] until when. Of all methods, only Register and Me
-// are tried again by themselves.
+// [Client.RateLimit] until when. Of all methods, only
+// Register and those that read or end something are tried again by themselves.
 type AuthService struct {
 	api *gen.Client
 }

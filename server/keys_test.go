@@ -166,3 +166,16 @@ func TestWhoMakesOrAdoptsAKeyGetsAMail(t *testing.T) {
 		}
 	})
 }
+
+// An answer of the Application API has no devMessage: who is refused would take a good key for a broken one.
+func TestWhoIsRefusedBelowApisV1LearnsWhy(t *testing.T) {
+	s := open(t, onSQLite(t))
+	h := s.Handler()
+	owner := tokenOf(t, s, "a@example.com")
+	id := createServer(t, h, owner, "Chess club")
+	made := do[gen.APIKeyResponse](t, h, "POST", "/apis/v1/communities/"+id+"/api-keys", owner, map[string]any{"name": "shop", "permissions": []string{"badges"}})
+	w := send(h, request("GET", "/apis/v1/channels", made.Data.Key))
+	if w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), `"message":"You may not do this: `) {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+}

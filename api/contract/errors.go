@@ -146,12 +146,16 @@ func (e *Error) envelope(in api.Family, requestID string) any {
 	if problem.Fields == nil {
 		problem.Fields = []gen.ProblemField{}
 	}
+	message := e.Message
+	if e.Code == gen.ProblemCodePermissionDenied && e.DevMessage != "" {
+		message += ": " + e.DevMessage // which these families have no other place for
+	}
 	switch in {
 	case api.Integration:
-		return gen.IntegrationErrorResponse{Status: "error", Message: e.Message, Data: problem}
+		return gen.IntegrationErrorResponse{Status: "error", Message: message, Data: problem}
 	case api.Application:
 		meta := gen.ApplicationMeta{Status: "error", StatusCode: int32(e.Code.Status())}
-		return gen.ApplicationErrorResponse{Meta: meta, Message: e.Message, Data: problem}
+		return gen.ApplicationErrorResponse{Meta: meta, Message: message, Data: problem}
 	}
 	meta := gen.SystemMeta{Success: false, Message: e.Message, DevMessage: e.DevMessage}
 	return gen.SystemErrorResponse{Meta: meta, Body: problem}
