@@ -22,8 +22,8 @@ type rate struct {
 	every time.Duration
 }
 
-// rates are how often each caller may call the operations of a class: an account, an API key or, where nobody is known, a
-// network. They are generous, and Config.RateLimit scales them.
+// rates are how often each caller may call the operations of a class: an account, all API keys of a community together or,
+// where nobody is known, a network. They are generous, and Config.RateLimit scales them.
 var rates = map[string]rate{
 	api.Reads:   {2000, 4 * time.Millisecond},
 	api.Writes:  {1000, 10 * time.Millisecond},
@@ -34,10 +34,11 @@ var rates = map[string]rate{
 // strangers is how often requests from one network may have no good credential.
 var strangers = rate{300, 200 * time.Millisecond}
 
-// signInRates are how often the operations of a class may be called from one network and, there, for one account. They hold
-// whatever Config.RateLimit says: without them, passwords and codes could be guessed.
-var signInRates = map[string]struct{ network, account rate }{
-	"sign-in": {rate{120, time.Second}, rate{10, 10 * time.Second}}, // who is calling is what they find out
+// signInRates are how often each caller may call the operations of a class, as in rates, and how often for one account: by
+// each network where nobody is known. They hold whatever Config.RateLimit says: without them, passwords and codes could be
+// guessed.
+var signInRates = map[string]struct{ caller, account rate }{
+	"sign-in": {rate{120, time.Second}, rate{10, 10 * time.Second}},
 	"session": {rate{120, 50 * time.Millisecond}, rate{120, 50 * time.Millisecond}},
 }
 
@@ -62,8 +63,7 @@ type limits struct {
 
 // A limitClass has nil where it does not limit.
 type limitClass struct {
-	network *limiter // before anything is read of a request, by where it comes from
-	caller  *limiter // once it is known who is calling, by that; by network where an operation is for everybody
+	caller  *limiter // before anything is read of a body, by who is calling; by network where an operation is for everybody
 	account *limiter // once a request was validated, by the account that it is about
 }
 
@@ -96,7 +96,7 @@ func newLimits(operations api.List, factor float64, now func() time.Time) (*limi
 		l.strangers = limiterOf(strangers, factor)
 	}
 	for name, rates := range signInRates {
-		l.classes[name] = limitClass{network: limiterOf(rates.network, 1), account: limiterOf(rates.account, 1)}
+		l.classes[name] = limitClass{caller: limiterOf(rates.caller, 1), account: limiterOf(rates.account, 1)}
 	}
 	for _, op := range operations {
 		if _, known := l.classes[op.RateLimit]; !known {
@@ -114,28 +114,39 @@ func (l *limits) of(op *contract.Operation) limitClass {
 	return l.classes[op.RateLimit]
 }
 
-// checkNetwork is the middleware that counts a request by where it comes from, if nobody is known or is to be known. It
-// needs nothing but the connection and the headers.
+// checkNetwork is the middleware that counts a request by where it comes from, if nobody is to be known, or nobody was found
+// to be. It needs nothing but the connection and the headers.
+//
+// Where somebody is to be known it counts afterwards: a good credential is not refused for what others do in the same network.
+// And who shows one that is good no longer learns that all the same, and with it when to try again.
 func (l *limits) checkNetwork(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		ctx := c.Request().Context()
 		op := contract.OperationFrom(ctx)
-		class := l.of(op)
-		limiter := class.network
-		if limiter == nil && op != nil && len(op.Schemes) == 0 {
-			limiter = class.caller
-		}
-		if err := l.take(c, limiter, func() (string, int64) { return networkOf(c), 0 }); err != nil {
-			return err
+		network := func() (string, int64) { return networkOf(c), 0 }
+		if op == nil || len(op.Schemes) == 0 {
+			if err := l.take(c, l.of(op).caller, network); err != nil {
+				return err
+			}
+			return next(c)
 		}
 		err := next(c)
-		// A good credential is not refused for what others do in the same network.
-		if op != nil && len(op.Schemes) > 0 && isOfStranger(ctx, err) {
-			if limited := l.take(c, l.strangers, func() (string, int64) { return networkOf(c), 0 }); limited != nil {
-				return limited
-			}
+		var refused, wait *contract.Error
+		if !isOfStranger(ctx, err) || !errors.As(err, &refused) {
+			return err
 		}
-		return err
+		limited := l.take(c, l.strangers, network)
+		header := c.Request().Header
+		shown := header.Get(echo.HeaderAuthorization) != "" || header.Get("X-Api-Key") != ""
+		switch {
+		case limited == nil:
+			return err
+		case shown && refused.Code == gen.ProblemCodeUnauthenticated && errors.As(limited, &wait):
+			again := *refused
+			again.RetryAfter = wait.RetryAfter
+			return &again
+		}
+		return limited
 	}
 }
 
@@ -146,18 +157,19 @@ func networkOf(c echo.Context) string {
 // isOfStranger tells whether a request was refused for its credential: nobody has it, or nobody vouches for it any more.
 func isOfStranger(ctx context.Context, err error) bool {
 	var e *contract.Error
-	if err == nil || !errors.As(err, &e) {
+	if err == nil || contract.CallerFrom(ctx).Who != nil || !errors.As(err, &e) {
 		return false
 	}
-	return e.Code == gen.ProblemCodeUnauthenticated || e.Code == gen.ProblemCodePermissionDenied && contract.CallerFrom(ctx).Who == nil
+	return e.Code == gen.ProblemCodeUnauthenticated || e.Code == gen.ProblemCodePermissionDenied
 }
 
-// checkCaller counts a request by who is calling, before anything is read of its body.
+// checkCaller counts a request by who is calling, before anything is read of its body. The API keys of a community are one
+// caller: an account makes as many of them as it likes.
 func (l *limits) checkCaller(c echo.Context, caller contract.Caller) error {
 	return l.take(c, l.of(contract.OperationFrom(c.Request().Context())).caller, func() (string, int64) {
 		who, _ := caller.Who.(actor)
 		if who.key != nil {
-			return who.key.ID, 0
+			return who.key.CommunityID, 0
 		}
 		return "", who.account
 	})

@@ -7,7 +7,6 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -112,7 +111,7 @@ func TestAnAccountIsLimitedForEachNetworkByItself(t *testing.T) {
 	}
 }
 
-func TestASessionIsLimitedByAddressAndByAccount(t *testing.T) {
+func TestASessionIsLimitedByAccountWhereverItsRequestsComeFrom(t *testing.T) {
 	s := open(t, onSQLite(t))
 	token, other := tokenOf(t, s, "a@example.com"), tokenOf(t, s, "b@example.com")
 	now := time.Now()
@@ -133,12 +132,60 @@ func TestASessionIsLimitedByAddressAndByAccount(t *testing.T) {
 	}{
 		{"the same address and account", "192.0.2.1", token, http.StatusTooManyRequests},
 		{"the same account", "192.0.2.2", token, http.StatusTooManyRequests},
-		{"the same address", "192.0.2.1", other, http.StatusTooManyRequests},
+		{"the same address", "192.0.2.1", other, http.StatusOK},
 		{"neither", "192.0.2.2", other, http.StatusOK},
 	} {
 		if got := from(test.address, test.token); got != test.want {
 			t.Errorf("%s: got %d, want %d", test.name, got, test.want)
 		}
+	}
+}
+
+// In one network, behind one address say, are many who know nothing of each other.
+func TestWhatNeighboursDoRefusesNoGoodSession(t *testing.T) {
+	s := open(t, onSQLite(t))
+	token, ended := tokenOf(t, s, "a@example.com"), tokenOf(t, s, "a@example.com")
+	do[any](t, s.Handler(), "POST", "/auth/logout", ended, nil)
+	now := time.Now()
+	s.now = func() time.Time { return now }
+	guess := strings.Repeat("0", 64)
+	for i := range 400 { // more than all limits
+		send(s.Handler(), request("GET", "/auth/me", guess))
+		send(s.Handler(), request("POST", "/auth/change-password", guess))
+		send(s.Handler(), jsonRequest("/auth/resend-code", "", map[string]any{"email": fmt.Sprintf("%d@example.com", i)}))
+	}
+	w := send(s.Handler(), request("GET", "/auth/me", ended))
+	if w.Code != http.StatusUnauthorized || w.Header().Get("Retry-After") != "1" || problemOf(t, w).Body.Code != gen.ProblemCodeUnauthenticated {
+		t.Errorf("a session that has ended: got %d %v, want to hear that, and when to try again", w.Code, w.Header())
+	}
+	for _, r := range []*http.Request{
+		request("GET", "/auth/me", token),
+		jsonRequest("/auth/change-password", token, map[string]any{"password": passphrase, "newPassword": passphrase + " too"}),
+		request("DELETE", "/auth/sessions", token),
+		request("POST", "/auth/logout", token),
+	} {
+		if w := send(s.Handler(), r); w.Code == http.StatusTooManyRequests || w.Code == http.StatusUnauthorized || w.Code >= 500 {
+			t.Errorf("%s %s: got %d %s", r.Method, r.URL, w.Code, w.Body)
+		}
+	}
+}
+
+func TestTheKeysOfACommunityShareItsRate(t *testing.T) {
+	s, _ := limited(t, api.Reads, 3)
+	token := tokenOf(t, s, "a@example.com")
+	keyOf := func(club string) string {
+		return do[gen.APIKeyResponse](t, s.Handler(), "POST", "/apis/v1/communities/"+club+"/api-keys", token,
+			map[string]any{"name": "shop", "permissions": []string{"channels"}}).Data.Key
+	}
+	club, other := createServer(t, s.Handler(), token, "Chess club"), createServer(t, s.Handler(), token, "Go club")
+	keys := []string{keyOf(club), keyOf(club)}
+	for i := range 6 {
+		if w := send(s.Handler(), request("GET", "/channels", keys[i%2])); (w.Code == http.StatusOK) != (i < 3) {
+			t.Errorf("request %d: got %d %s", i, w.Code, w.Body)
+		}
+	}
+	if w := send(s.Handler(), request("GET", "/channels", keyOf(other))); w.Code != http.StatusOK {
+		t.Errorf("another community: got %d", w.Code)
 	}
 }
 
@@ -148,11 +195,7 @@ func TestEveryOperationIsLimited(t *testing.T) {
 	token := tokenOf(t, s, "a@example.com")
 	never := &limiter{ratelimit.New(0, time.Second), []string{"0"}}
 	for name, class := range s.limits.classes {
-		if class.caller != nil {
-			class.caller = never
-		} else {
-			class.network = never
-		}
+		class.caller = never
 		s.limits.classes[name] = class
 	}
 	operations, err := api.Operations()
@@ -240,9 +283,8 @@ func TestAStrangerIsLimitedByNetwork(t *testing.T) {
 		return send(s.Handler(), r).Code
 	}
 	for i := range 6 {
-		guess := strings.Repeat("0", 63) + strconv.Itoa(i)
-		if got := ask(fmt.Sprintf("2001:db8::%d", i), "/servers", guess); (got == http.StatusUnauthorized) != (i < 3) {
-			t.Errorf("guess %d: got %d", i, got)
+		if got := ask(fmt.Sprintf("2001:db8::%d", i), "/servers", ""); (got == http.StatusUnauthorized) != (i < 3) {
+			t.Errorf("request %d without a credential: got %d", i, got)
 		}
 		if got := ask(fmt.Sprintf("2001:db8:0:1::%d", i), "/images/66a282dab13eee0013cbb4d1", ""); (got == http.StatusNotFound) != (i < 3) {
 			t.Errorf("read %d of what is for everybody: got %d", i, got)

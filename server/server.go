@@ -58,8 +58,8 @@ type Config struct {
 	// SMTP is the URL of the server that sends mails, such as smtp://user:password@mail.example:587 or smtps://. What
 	// stands behind ?from= is their sender. Empty: mails are written to the directory mail in Data, and logged.
 	SMTP string
-	// RateLimit is how many times the usual rates callers may have: an account, an API key, or a network of callers whom nobody
-	// knows. 0: once. Negative: as often as they like. Signing in is limited all the same.
+	// RateLimit is how many times the usual rates callers may have: an account, the API keys of a community, or a network of callers whom
+	// nobody knows. 0: once. Negative: as often as they like. Signing in is limited all the same.
 	RateLimit float64
 	// Drain is how long Serve goes on for once its context has ended, so that whoever spreads the load learns from /readyz
 	// to send nothing more. 0: not at all.

@@ -31,7 +31,7 @@ type serveCommand struct {
 	Log        string        `default:"text" enum:"text,json" help:"Form of the log on standard error: text or json." placeholder:"FORM"`
 	SMTP       string        `name:"smtp" help:"Server that sends mails, as a URL that begins with smtp:// or smtps://; ?from= sets the sender. Without it, mails are files in the data directory." placeholder:"URL"`
 	Check      string        `name:"check-answers" default:"off" enum:"off,log,enforce" help:"Validate answers against the contract too: off, log (the wrong ones), or enforce (answer 500 instead)." placeholder:"HOW"`
-	RateLimit  rateLimit     `name:"rate-limit" default:"1" help:"How many times the usual rates each account, API key or network may have: 2 is twice, off is without a limit. Signing in stays limited." placeholder:"TIMES"`
+	RateLimit  rateLimit     `name:"rate-limit" default:"1" help:"How many times the usual rates each account, community (by its API keys) or network may have: 2 is twice, off is without a limit. Signing in stays limited." placeholder:"TIMES"`
 	TrustProxy []string      `name:"trust-proxy" help:"Networks of reverse proxies whose X-Forwarded-For is believed. Without it, nobody's is." placeholder:"CIDR"`
 }
 
