@@ -3,8 +3,11 @@ package server
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,6 +15,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/server/internal/durable"
 )
@@ -28,9 +32,13 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		ctx := r.Context()
 		op, status, took := contract.OperationFrom(ctx), c.Response().Status, time.Since(start)
 		operation, path := op.Name(), r.URL.Path
-		if op != nil && op.Unlogged {
+		switch {
+		case op == nil:
+			path = withoutSecret(path, s.unlogged)
+		case op.Unlogged:
 			path = op.Path
 		}
+		s.noteProxy(r)
 		s.metrics.observe(operation, status, took)
 		line := []slog.Attr{
 			slog.String("request_id", c.Response().Header().Get(echo.HeaderXRequestID)),
@@ -48,6 +56,39 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		s.log.LogAttrs(ctx, slog.LevelInfo, "request", line...)
 		return nil
 	}
+}
+
+// wordsBeforeSecrets are what stands, in the paths of operations, before a last part that no log may show.
+func wordsBeforeSecrets(operations api.List) []string {
+	var words []string
+	for _, op := range operations {
+		if op.Unlogged {
+			words = append(words, path.Base(path.Dir(op.Path)))
+		}
+	}
+	return words
+}
+
+// withoutSecret is the path of a request that matched no operation, such as one with a wrong method, without what may be one.
+func withoutSecret(path string, words []string) string {
+	from := 0
+	for part := range strings.SplitSeq(path, "/") {
+		from += len(part)
+		if from < len(path) && slices.ContainsFunc(words, func(word string) bool { return strings.EqualFold(part, word) }) {
+			return path[:from] + "/..."
+		}
+		from++
+	}
+	return path
+}
+
+// noteProxy says, once, that requests seem to come through a proxy that nobody has named.
+func (s *Server) noteProxy(r *http.Request) {
+	if s.proxied.Load() || r.Header.Get(echo.HeaderXForwardedFor) == "" || s.proxied.Swap(true) {
+		return
+	}
+	s.log.Warn("a request came with X-Forwarded-For, and no --trust-proxy is set: if there is a proxy, all its clients count as one, " +
+		"and share the rates of one network")
 }
 
 // listening is the log of net/http. What it says of single connections matters to nobody else; that it cannot accept any is

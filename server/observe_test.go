@@ -4,16 +4,14 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"regexp"
 	"strings"
 	"testing"
 )
 
 func metricsOf(s *Server) string {
-	r := request("GET", "/metrics", "")
-	r.RemoteAddr, r.Host = "127.0.0.1:50000", "localhost"
-	w := send(s.Handler(), r)
-	return w.Body.String()
+	return send(s.ops, request("GET", "/metrics", "")).Body.String()
 }
 
 func TestMetricsCountRequestsByOperationAndClassOfStatus(t *testing.T) {
@@ -63,5 +61,32 @@ func TestNoRequestAddsSeriesToTheMetrics(t *testing.T) {
 	}
 	if after := count(); after != before {
 		t.Errorf("there were %d series and now are %d: %s", before, after, metricsOf(s))
+	}
+}
+
+func TestTheLogWarnsOnceOfAProxyThatNobodyHasNamed(t *testing.T) {
+	for name, c := range map[string]struct {
+		header  string
+		trusted []netip.Prefix
+		want    int
+	}{
+		"through a proxy":              {"192.0.2.7", nil, 1},
+		"through none":                 {"", nil, 0},
+		"through one that was told of": {"192.0.2.7", []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log bytes.Buffer
+			s := open(t, Config{Data: onSQLite(t).Data, PublicURL: "https://community.example", TrustProxy: c.trusted, Log: slog.New(slog.NewTextHandler(&log, nil))})
+			for range 3 {
+				r := request("GET", "/servers", "")
+				if c.header != "" {
+					r.Header.Set("X-Forwarded-For", c.header)
+				}
+				send(s.Handler(), r)
+			}
+			if n := strings.Count(log.String(), "level=WARN"); n != c.want || strings.Count(log.String(), "--trust-proxy") != c.want {
+				t.Errorf("the log warns %d times, want %d: %s", n, c.want, &log)
+			}
+		})
 	}
 }

@@ -45,9 +45,8 @@ type Config struct {
 	// addresses of images begin with it. Empty: with the origin that each request was sent to, as its header Host has it,
 	// which is fit for a server that only this machine reaches: Serve warns of any other.
 	PublicURL string
-	// Ops is where /metrics and /readyz are answered, and no longer beside the API. Serve does so until it returns, and closes
-	// it. Nil: /readyz stands beside the API, and so does /metrics for callers on this machine, unless PublicURL or TrustProxy
-	// says that there are others.
+	// Ops is where /metrics and /readyz are answered, and not beside the API. Serve does so until it returns, and closes it. Nil:
+	// /readyz stands beside the API, and /metrics nowhere.
 	Ops net.Listener
 	// CORSOrigins are the origins whose pages may call, from a browser, what stands below /apis/v1, /api/secureAuth and
 	// /widgets, such as https://app.example: scheme, host and perhaps a port. Browsers send them what they know of the user,
@@ -96,12 +95,14 @@ type Server struct {
 	limits   *limits
 	kept     []*kept // what it must be able to write to
 	drains   time.Duration
+	unlogged []string // words in paths behind which something stands that no log may show
 	stopping atomic.Bool
 	stopJobs func(context.Context) // nil: none are run
 	endNotes func(context.Context) // nil: there are none
 	assumes  func(net.Addr) string // of whoever listens there
-	ops      http.Handler          // nil: what it has stands beside the API
-	opsAt    net.Listener
+	ops      http.Handler
+	opsAt    net.Listener  // nil: nobody is answered by ops
+	proxied  atomic.Bool   // whether the log may say no more that there seems to be a proxy
 	control  *http.Server  // on the socket in the data directory; nil: there is none
 	patience time.Duration // with a command that does not read
 }
@@ -194,6 +195,8 @@ func (s *Server) newHandler(config Config) (http.Handler, error) {
 	}
 	e.HTTPErrorHandler = writeErrors(e.HTTPErrorHandler)
 	e.IPExtractor = ipExtractor(config.TrustProxy)
+	s.proxied.Store(len(config.TrustProxy) > 0)
+	s.unlogged = wordsBeforeSecrets(operations)
 	s.addOps(e, config)
 	return e, s.addPages(e)
 }

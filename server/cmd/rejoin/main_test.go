@@ -287,7 +287,7 @@ func TestWhatCannotWorkIsOneClearLineAndANonZeroExit(t *testing.T) {
 		"bad SMTP sender":        {[]string{"serve", "--smtp", "smtp://someone:pass-word@mail.example?from=me"}, 2, "--smtp: the sender of mails"},
 		"bad rate":               {[]string{"serve", "--rate-limit", "many"}, 2, `must be a factor, such as 2 or 0.5, or off, and is "many"`},
 		"no number of a rate":    {[]string{"serve", "--rate-limit", "NaN"}, 2, `must be a factor, such as 2 or 0.5, or off, and is "NaN"`},
-		"bad network":            {[]string{"serve", "--trust-proxy", "10.0.0.0/8,nonsense"}, 2, `--trust-proxy must be a network, such as 10.0.0.0/8 or 192.0.2.7/32, and is "nonsense"`},
+		"bad network":            {[]string{"serve", "--trust-proxy", "10.0.0.0/8,nonsense"}, 2, `--trust-proxy must be a network, such as 127.0.0.1/32 or 192.0.2.7/32, and is "nonsense"`},
 		"negative drain":         {[]string{"serve", "--drain=-1s"}, 2, "--drain must not be negative"},
 		"no drain":               {[]string{"serve", "--drain=soon"}, 2, "--drain"},
 		"bad log":                {[]string{"serve", "--log", "xml"}, 2, "--log must be one of text, json, and is \"xml\" (rejoin help serve lists what there is)"},

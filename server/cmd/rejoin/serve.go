@@ -24,7 +24,7 @@ import (
 type serveCommand struct {
 	storage
 	Addr       string        `default:"127.0.0.1:8080" help:"Address to listen on." placeholder:"HOST:PORT"`
-	OpsAddr    string        `name:"ops-addr" help:"Address to answer /metrics and /readyz on, and no longer beside the API. Without it, /readyz stands beside the API, and /metrics for callers on this machine alone; with --public-url or --trust-proxy for nobody." placeholder:"HOST:PORT"`
+	OpsAddr    string        `name:"ops-addr" help:"Address to answer /metrics and /readyz on, and not beside the API. Without it, /readyz stands beside the API, and /metrics nowhere." placeholder:"HOST:PORT"`
 	PublicURL  string        `name:"public-url" help:"Origin under which clients reach the server. Without it, the one that each request is sent to." placeholder:"URL"`
 	CORSOrigin []string      `name:"cors-origin" help:"Origins whose pages may call the paths below /apis/v1, /api/secureAuth and /widgets from a browser, or * for all. Without it, none." placeholder:"URL"`
 	Drain      time.Duration `default:"5s" help:"How long, on SIGTERM, /readyz says no while requests are still answered, so that a load balancer notices. 0s: not at all. Ctrl-C stops at once." placeholder:"TIME"`
@@ -32,7 +32,7 @@ type serveCommand struct {
 	SMTP       string        `name:"smtp" help:"Server that sends mails, as a URL that begins with smtp:// or smtps://; ?from= sets the sender. Without it, mails are files in the data directory." placeholder:"URL"`
 	Check      string        `name:"check-answers" default:"off" enum:"off,log,enforce" help:"Validate answers against the contract too: off, log (the wrong ones), or enforce (answer 500 instead)." placeholder:"HOW"`
 	RateLimit  rateLimit     `name:"rate-limit" default:"1" help:"How many times the usual rates each account, community (by its API keys) or network may have: 2 is twice, off is without a limit. Signing in stays limited." placeholder:"TIMES"`
-	TrustProxy []string      `name:"trust-proxy" help:"Networks of reverse proxies whose X-Forwarded-For is believed. Without it, nobody's is." placeholder:"CIDR"`
+	TrustProxy []string      `name:"trust-proxy" help:"Networks of reverse proxies whose X-Forwarded-For is believed, such as 192.0.2.7/32: everybody in them may claim any address. Without it, nobody's is." placeholder:"CIDR"`
 }
 
 // A rateLimit is a factor; negative: off.
@@ -108,7 +108,7 @@ func (c serveCommand) trusted() ([]netip.Prefix, error) {
 	for _, text := range c.TrustProxy {
 		network, err := netip.ParsePrefix(text)
 		if err != nil {
-			return nil, fmt.Errorf("--trust-proxy must be a network, such as 10.0.0.0/8 or 192.0.2.7/32, and is %q", text)
+			return nil, fmt.Errorf("--trust-proxy must be a network, such as 127.0.0.1/32 or 192.0.2.7/32, and is %q", text)
 		}
 		networks = append(networks, network)
 	}
