@@ -288,7 +288,8 @@ type ClientInterface interface {
 	//
 	// Until it is verified, an address is nobody's: a new registration replaces the one before, with its user name, its
 	// password and its code. A registration that is not verified ends after 24 hours. Until then nobody else gets its user
-	// name. While too many codes are asked for an address, registering it fails, and replaces nothing.
+	// name. While too many codes are asked for an address from where it is registered, or for too many addresses, registering
+	// it fails, and replaces nothing.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -302,7 +303,8 @@ type ClientInterface interface {
 	//
 	// Until it is verified, an address is nobody's: a new registration replaces the one before, with its user name, its
 	// password and its code. A registration that is not verified ends after 24 hours. Until then nobody else gets its user
-	// name. While too many codes are asked for an address, registering it fails, and replaces nothing.
+	// name. While too many codes are asked for an address from where it is registered, or for too many addresses, registering
+	// it fails, and replaces nothing.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1288,7 +1290,8 @@ func (c *Client) GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*htt
 //
 // Until it is verified, an address is nobody's: a new registration replaces the one before, with its user name, its
 // password and its code. A registration that is not verified ends after 24 hours. Until then nobody else gets its user
-// name. While too many codes are asked for an address, registering it fails, and replaces nothing.
+// name. While too many codes are asked for an address from where it is registered, or for too many addresses, registering
+// it fails, and replaces nothing.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1312,7 +1315,8 @@ func (c *Client) RegisterAccountWithBody(ctx context.Context, params *RegisterAc
 //
 // Until it is verified, an address is nobody's: a new registration replaces the one before, with its user name, its
 // password and its code. A registration that is not verified ends after 24 hours. Until then nobody else gets its user
-// name. While too many codes are asked for an address, registering it fails, and replaces nothing.
+// name. While too many codes are asked for an address from where it is registered, or for too many addresses, registering
+// it fails, and replaces nothing.
 //
 // Takes a body of the `application/json` content type.
 //

@@ -160,7 +160,8 @@ func (k *core) putRegistration(ctx context.Context, tx *store.Tx, r store.Regist
 	if err != nil {
 		return r, err
 	}
-	wait, err := k.countMail(ctx, tx, r.AccountNumber, verifyPurpose, networkHash(ctx))
+	// What strangers in other networks have registered refuses nobody: this network's own mails are counted, and no others.
+	wait, err := k.countMail(ctx, tx, r, verifyPurpose, networkHash(ctx), true)
 	if err == nil && wait > 0 {
 		err = contract.RateLimited(wait)
 	}

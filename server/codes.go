@@ -30,15 +30,34 @@ const (
 	wrongCodesEvery  = time.Minute
 )
 
-// How many codes of each purpose are mailed for one account: to a network; and to all together that have not signed in to the
-// account before. A network gets fewer than all of them: it does not stop the mails that others ask for. However many
-// networks ask and guess, it is 18 codes on the first day and 8 on each further one, with 15 tries each: 270 of 2^40, then 120.
+// How many codes of each purpose are mailed to one mailbox: to a network; and to all together that have not signed in to the
+// account before. A network gets fewer than all of them: it does not stop the mails that others ask for. A registration counts
+// for its network alone: else strangers could keep the owner of an address from registering it. So each network may have 8
+// codes mailed on the first day and 4 on each further one, and with 15 tries for each, a thousand networks have 120,000 of 2^40.
 // Over all accounts together, a network has 60 wrong tries and one more a minute: 1,500 on a day. Whoever has a thousand
 // networks, and as many accounts as they like, guesses some code within a day once in 700,000 times.
 var (
 	codesOfNetwork   = store.Quota{AtOnce: 5, Every: 6 * time.Hour}
 	codesOfStrangers = store.Quota{AtOnce: 10, Every: 3 * time.Hour}
 )
+
+// verifyMails is how many mails a network may have sent to addresses that nobody has proved, all together: 20 an hour, and some
+// more at once. Config.RateLimit scales it.
+var verifyMails = store.Quota{AtOnce: 60, Every: 3 * time.Minute}
+
+// scaled is a quota times a factor. A factor of 0 counts as 1; a negative one ends it.
+func scaled(of store.Quota, factor float64) store.Quota {
+	switch {
+	case factor < 0:
+		return store.Quota{}
+	case factor == 0:
+		return of
+	}
+	return store.Quota{AtOnce: max(1, int(float64(of.AtOnce)*factor)), Every: max(time.Second, time.Duration(float64(of.Every)/factor))}
+}
+
+// anyMailbox is under which number the mails to all addresses are counted. It is no account's.
+const anyMailbox = 0
 
 // A purpose is what a mailed code is good for. An account has one code for each at most: a new one replaces it.
 type purpose string

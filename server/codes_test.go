@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rejoin-dev/rejoin/gen"
+	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
 // postFrom sends a body from an address.
@@ -539,6 +540,55 @@ func TestANetworkTriesOnlySoManyWrongCodesOverAllAccounts(t *testing.T) {
 			if w := guess(victimAt, "/auth/verify-email", "account-99@example.com", "0000-0000"); w.Code != want {
 				t.Errorf("a minute later: got %d %s, want %d", w.Code, w.Body, want)
 			}
+		}
+	})
+}
+
+func TestWhatStrangersRegisterKeepsNoOwnerFromRegisteringTheirAddress(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := unlimited(open(t, config))
+		c := contest{t, s, config, "a@example.com", attackerAt}
+		for i := range 3 * codesOfNetwork.AtOnce {
+			c.registers(stranger(i/codesOfNetwork.AtOnce), attackers)
+		}
+		if w := c.post(stranger(0), "/auth/register", map[string]any{"password": attackers}); w.Code != http.StatusTooManyRequests {
+			t.Errorf("a network that has used up its own: got %d %s", w.Code, w.Body)
+		}
+		c.verifies(victimAt, c.registers(victimAt, victims), victims)
+	})
+}
+
+func TestANetworkHasOnlySoManyMailsSentToStrangers(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := unlimited(open(t, config))
+		start := time.Now()
+		s.now = func() time.Time { return start }
+		register := func(from, email string) int {
+			return postFrom(s, from, "/auth/register", map[string]any{"email": email, "password": attackers}).Code
+		}
+		for i := range codesOfNetwork.AtOnce {
+			if got := register(attackerAt, fmt.Sprintf("bomb+%d@example.com", i)); got != http.StatusCreated {
+				t.Fatalf("address %d of one mailbox: got %d", i, got)
+			}
+		}
+		if one, other := register(attackerAt, "bomb+x@example.com"), register(attackerAt, "bomb@example.com"); one != 429 || other != 429 {
+			t.Errorf("one more of the same mailbox: got %d and %d", one, other)
+		}
+
+		s.verifyMails = store.Quota{AtOnce: 4, Every: 3 * time.Minute}
+		at := func(after time.Duration, want ...int) {
+			t.Helper()
+			s.now = func() time.Time { return start.Add(after) }
+			for i, want := range want {
+				if got := register(attackerAt, fmt.Sprintf("%d.%d@example.com", after, i)); got != want {
+					t.Errorf("after %v, mailbox %d: got %d, want %d", after, i, got, want)
+				}
+			}
+		}
+		at(0, 201, 201, 201, 201, 429)
+		at(3*time.Minute, 201, 429)
+		if got := register(victimAt, "b@example.com"); got != http.StatusCreated {
+			t.Errorf("another network: got %d", got)
 		}
 	})
 }

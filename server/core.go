@@ -36,11 +36,13 @@ type core struct {
 	guesses   *ratelimit.Limiter // of a password, by strangers together; every replica has its own
 	// wrongCodes are those that a network has tried, for whatever accounts; every replica has its own.
 	wrongCodes *ratelimit.Limiter
-	publicURL  string
-	log        *slog.Logger
-	now        func() time.Time // the only clock
-	newID      func() string    // the only maker of ids
-	random     io.Reader        // the only source of secrets
+	// verifyMails of a network. Without AtOnce, they are not limited.
+	verifyMails store.Quota
+	publicURL   string
+	log         *slog.Logger
+	now         func() time.Time // the only clock
+	newID       func() string    // the only maker of ids
+	random      io.Reader        // the only source of secrets
 }
 
 func newCore(ctx context.Context, config Config) (*core, error) {
@@ -57,19 +59,20 @@ func newCore(ctx context.Context, config Config) (*core, error) {
 		newID = contract.NewID
 	}
 	k := &core{
-		data:       config.Data,
-		pictures:   memory.New(pictureMemory),
-		passwords:  password.New(),
-		memory:     memory.New(requestMemory),
-		bodies:     memory.New(bodyMemory),
-		notes:      newNotes(),
-		guesses:    ratelimit.New(guessesAtOnce, guessesEvery),
-		wrongCodes: ratelimit.New(wrongCodesAtOnce, wrongCodesEvery),
-		publicURL:  strings.TrimSuffix(config.PublicURL, "/"),
-		log:        log,
-		now:        now,
-		newID:      newID,
-		random:     rand.Reader,
+		data:        config.Data,
+		pictures:    memory.New(pictureMemory),
+		passwords:   password.New(),
+		memory:      memory.New(requestMemory),
+		bodies:      memory.New(bodyMemory),
+		notes:       newNotes(),
+		guesses:     ratelimit.New(guessesAtOnce, guessesEvery),
+		wrongCodes:  ratelimit.New(wrongCodesAtOnce, wrongCodesEvery),
+		verifyMails: scaled(verifyMails, config.RateLimit),
+		publicURL:   strings.TrimSuffix(config.PublicURL, "/"),
+		log:         log,
+		now:         now,
+		newID:       newID,
+		random:      rand.Reader,
 	}
 	if !config.CommandsOnly {
 		if err := k.openFiles(ctx, config); err != nil {

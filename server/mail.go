@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/rejoin-dev/rejoin/server/internal/mailer"
@@ -62,7 +63,7 @@ func (w codeMailWorker) Work(ctx context.Context, job *river.Job[codeMail]) erro
 		}
 		// A mail that is tried again is still the same mail.
 		if job.Attempt == 1 && !job.Args.Counted {
-			wait, err := w.countMail(ctx, tx, holder.AccountNumber, of, job.Args.Network)
+			wait, err := w.countMail(ctx, tx, holder, of, job.Args.Network, false)
 			if err != nil {
 				return done, err
 			}
@@ -96,17 +97,30 @@ func (w codeMailWorker) Work(ctx context.Context, job *river.Job[codeMail]) erro
 // errNoMail ends the transaction of a mail that is not to be sent, and what it has counted.
 var errNoMail = errors.New("there is no mail to send")
 
-// countMail is the step that counts a mail against the quotas of an account. If one is used up, it returns how long until it
-// is not: then the transaction must be rolled back.
-func (k *core) countMail(ctx context.Context, tx *store.Tx, account int64, of purpose, network string) (wait time.Duration, err error) {
-	known, err := tx.Networks.IsKnown(ctx, account, network)
+// countMail is the step that counts a mail against the quotas of its network and of its mailbox. If one is used up, it returns
+// how long until it is not: then the transaction must be rolled back. With own, what all strangers share is left out.
+func (k *core) countMail(ctx context.Context, tx *store.Tx, holder store.Registration, of purpose, network string, own bool) (wait time.Duration, err error) {
+	known, err := tx.Networks.IsKnown(ctx, holder.AccountNumber, network)
 	if err != nil {
 		return 0, err
 	}
+	if of == verifyPurpose && !known && k.verifyMails.AtOnce > 0 {
+		wait, err := tx.Codes.Ask(ctx, store.Asking{Account: anyMailbox, Purpose: string(of), Network: network, Known: true, OfNetwork: k.verifyMails}, k.now())
+		if err != nil || wait > 0 {
+			return wait, err
+		}
+	}
 	return tx.Codes.Ask(ctx, store.Asking{
-		Account: account, Purpose: string(of), Network: network, Known: known,
+		Account: numberFor(store.Registration{}, mailbox(holder.Email)), Purpose: string(of), Network: network, Known: known || own,
 		OfNetwork: codesOfNetwork, OfStrangers: codesOfStrangers,
 	}, k.now())
+}
+
+// mailbox is where the mails to an address arrive: what follows a + before the @ is mostly a mark of its reader's own.
+func mailbox(email string) string {
+	at := strings.LastIndex(email, "@")
+	name, _, _ := strings.Cut(email[:at], "+")
+	return name + email[at:]
 }
 
 // What the mails say. Nothing that somebody typed stands in them: else anybody could mail anything to anybody.
