@@ -3,11 +3,13 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/rejoin-dev/rejoin/api"
+	"github.com/rejoin-dev/rejoin/server"
 )
 
 // mostOverIdle is how much memory the process may have over idle, whatever anybody sends.
@@ -376,5 +379,46 @@ func TestTenThousandBadgesOfOneCharacterTakeLittle(t *testing.T) {
 			t.Errorf("got %d, %d bytes (%v)", answer.StatusCode, n, err)
 		}
 	})
+	h.withinBound("listing them")
+}
+
+// A list of servers has the ids of all their roles: 250,000 of them, which its items do not tell.
+func TestAThousandServersOfManyRolesTakeLittle(t *testing.T) {
+	h := newHostile(t)
+	data := h.process.Args[len(h.process.Args)-1]
+	db, err := sql.Open("sqlite", filepath.Join(data, server.DatabaseFile)+"?_pragma=busy_timeout(10000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const servers = `WITH RECURSIVE s (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 990), r (j) AS (SELECT 1 UNION ALL SELECT j + 1 FROM r WHERE j < 250) `
+	for _, text := range []string{ // over the wire it would take hours
+		`INSERT INTO accounts (number, id, email, display_name, created_at) VALUES (1000, 'x', 'x', 'x', 0)`,
+		`INSERT INTO servers (id, name, owner, created_at) ` + servers + `SELECT printf('%024x', i), 'x', 1000, i FROM s`,
+		`INSERT INTO members (server_id, account, joined_at) ` + servers + `SELECT printf('%024x', i), 1, i FROM s`,
+		`INSERT INTO roles (id, server_id, everyone, title, description, class, position, billable, server_permissions, channel_permissions, created_at, updated_at) ` +
+			servers + `SELECT printf('%012x%012x', i, j), printf('%024x', i), j = 250, 'x', '', 'x', j, FALSE, '{"manage_roles":false}', '{}', 0, 0 FROM s, r`,
+	} {
+		if _, err := db.ExecContext(t.Context(), text); err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	kind, body := h.body(h.operations.ByID("createServer"), 0) // the process sees what it has not written once it writes itself
+	own := madeID.FindStringSubmatch(h.ask("POST", "/servers", kind, body))[1]
+	h.ask("DELETE", "/servers/"+own, "", nil)
+	var whole atomic.Int64
+	inParallel(24, func(int) {
+		if status, text, err := h.try("GET", "/servers", "", nil); err == nil && status == http.StatusOK && len(text) > 6<<20 {
+			whole.Add(1)
+		}
+		if status, text, err := h.try("POST", "/channels", "application/json", []byte(`{"topic":"x","channelType":"open"}`)); err != nil || status != http.StatusBadRequest {
+			t.Errorf("got %d %.300s (%v)", status, text, err)
+		}
+	})
+	if whole.Load() == 0 {
+		t.Error("nobody got their list")
+	}
 	h.withinBound("listing them")
 }
