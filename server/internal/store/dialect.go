@@ -97,7 +97,7 @@ var sqliteFile = dialect{
 	pollJobs: time.Second,
 	own:      ownSQLite,
 	open: func(path string, out *outage) (opened, error) {
-		dsn := sqliteAt(path, "busy_timeout(1000)", "journal_mode(WAL)", "foreign_keys(ON)", "cache_size(-16000)",
+		dsn := sqliteAt(path, "busy_timeout(1000)", "journal_mode(WAL)", "foreign_keys(ON)", "cache_size(-4000)",
 			"synchronous(FULL)", "fullfsync(ON)", "checkpoint_fullfsync(ON)") // the last two for macOS, whose fsync leaves it in the disk's cache
 		read, err := sql.Open("sqlite", dsn+"&_pragma=query_only(ON)")
 		if err != nil {
