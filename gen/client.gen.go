@@ -147,7 +147,8 @@ type ClientInterface interface {
 
 	// UpdateAPIKeyWithBody Update an API key
 	//
-	// Changes what is given and leaves the rest. `expirePeriod` counts anew from now. A key that is not active is refused.
+	// Changes what is given and leaves the rest. `expirePeriod` counts anew from now. A key that is not active is refused. Where
+	// nothing changes, `updatedAt` stays.
 	//
 	// Who adopts a key vouches for it from then on, instead of who has made or adopted it before: the key is good while the
 	// adopter may make keys. The adopter gets a mail that says so. For the owner and administrators.
@@ -159,7 +160,8 @@ type ClientInterface interface {
 
 	// UpdateAPIKey Update an API key
 	//
-	// Changes what is given and leaves the rest. `expirePeriod` counts anew from now. A key that is not active is refused.
+	// Changes what is given and leaves the rest. `expirePeriod` counts anew from now. A key that is not active is refused. Where
+	// nothing changes, `updatedAt` stays.
 	//
 	// Who adopts a key vouches for it from then on, instead of who has made or adopted it before: the key is good while the
 	// adopter may make keys. The adopter gets a mail that says so. For the owner and administrators.
@@ -780,7 +782,7 @@ type ClientInterface interface {
 	// ListAudit Read the audit trail
 	//
 	// Who changed the server, its memberships, channels, roles, badges and keys, the latest first, one page at a time. What
-	// was asked for and changed nothing leaves no entry. Nothing in it is ever changed. Of a direct channel it tells only
+	// was asked for and changed nothing, not even a date, leaves no entry. Nothing in it is ever changed. Of a direct channel it tells only
 	// that it is there. For the owner and administrators.
 	//
 	// The trail of a deleted server is there for 90 days for who has deleted it, and for nobody else. Then it is removed.
@@ -809,6 +811,9 @@ type ClientInterface interface {
 	// it, its role or the membership of its maker ends. It lets nobody in while its maker may not make it: with a `roleId`, who makes
 	// it must be allowed to give that role. For members with the role permission `create_invite`.
 	//
+	// A server has at most 250 invites that have not ended; of a member who is no administrator, it has at most 50. One more is
+	// a conflict.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /servers/{serverId}/invites (the `CreateInvite` operationId).
@@ -819,6 +824,9 @@ type ClientInterface interface {
 	// Makes an invite, with which people join the server. It ends when it was used as often as it says, when it expires, and when
 	// it, its role or the membership of its maker ends. It lets nobody in while its maker may not make it: with a `roleId`, who makes
 	// it must be allowed to give that role. For members with the role permission `create_invite`.
+	//
+	// A server has at most 250 invites that have not ended; of a member who is no administrator, it has at most 50. One more is
+	// a conflict.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -837,7 +845,8 @@ type ClientInterface interface {
 	//
 	// Makes the caller a member, with the role `@all`. Whoever knows the id of a server may join it if its `joining` is `open`;
 	// otherwise it does not exist for them without an invite of it. An invite that has ended is refused with 403, and so is every
-	// invite while `joining` is `closed`. The role of an invite is given with it, also where the server is open. Joining a
+	// invite while `joining` is `closed`. An invite that ended 30 days ago is unknown. With an unknown one, the server does not
+	// exist for the caller: 404, also where they might join it without. The role of an invite is given with it, also where the server is open. Joining a
 	// server twice is a conflict, and uses up no invite.
 	//
 	// Takes any type of body and a specified content type.
@@ -849,7 +858,8 @@ type ClientInterface interface {
 	//
 	// Makes the caller a member, with the role `@all`. Whoever knows the id of a server may join it if its `joining` is `open`;
 	// otherwise it does not exist for them without an invite of it. An invite that has ended is refused with 403, and so is every
-	// invite while `joining` is `closed`. The role of an invite is given with it, also where the server is open. Joining a
+	// invite while `joining` is `closed`. An invite that ended 30 days ago is unknown. With an unknown one, the server does not
+	// exist for the caller: 404, also where they might join it without. The role of an invite is given with it, also where the server is open. Joining a
 	// server twice is a conflict, and uses up no invite.
 	//
 	// Takes a body of the `application/json` content type.
@@ -1039,7 +1049,8 @@ func (c *Client) DeleteAPIKey(ctx context.Context, communityID CommunityID, apiK
 
 // UpdateAPIKeyWithBody Update an API key
 //
-// Changes what is given and leaves the rest. `expirePeriod` counts anew from now. A key that is not active is refused.
+// Changes what is given and leaves the rest. `expirePeriod` counts anew from now. A key that is not active is refused. Where
+// nothing changes, `updatedAt` stays.
 //
 // Who adopts a key vouches for it from then on, instead of who has made or adopted it before: the key is good while the
 // adopter may make keys. The adopter gets a mail that says so. For the owner and administrators.
@@ -1061,7 +1072,8 @@ func (c *Client) UpdateAPIKeyWithBody(ctx context.Context, communityID Community
 
 // UpdateAPIKey Update an API key
 //
-// Changes what is given and leaves the rest. `expirePeriod` counts anew from now. A key that is not active is refused.
+// Changes what is given and leaves the rest. `expirePeriod` counts anew from now. A key that is not active is refused. Where
+// nothing changes, `updatedAt` stays.
 //
 // Who adopts a key vouches for it from then on, instead of who has made or adopted it before: the key is good while the
 // adopter may make keys. The adopter gets a mail that says so. For the owner and administrators.
@@ -2262,7 +2274,7 @@ func (c *Client) UpdateServerWithBody(ctx context.Context, serverID ServerID, co
 // ListAudit Read the audit trail
 //
 // Who changed the server, its memberships, channels, roles, badges and keys, the latest first, one page at a time. What
-// was asked for and changed nothing leaves no entry. Nothing in it is ever changed. Of a direct channel it tells only
+// was asked for and changed nothing, not even a date, leaves no entry. Nothing in it is ever changed. Of a direct channel it tells only
 // that it is there. For the owner and administrators.
 //
 // The trail of a deleted server is there for 90 days for who has deleted it, and for nobody else. Then it is removed.
@@ -2321,6 +2333,9 @@ func (c *Client) ListInvites(ctx context.Context, serverID ServerID, reqEditors 
 // it, its role or the membership of its maker ends. It lets nobody in while its maker may not make it: with a `roleId`, who makes
 // it must be allowed to give that role. For members with the role permission `create_invite`.
 //
+// A server has at most 250 invites that have not ended; of a member who is no administrator, it has at most 50. One more is
+// a conflict.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /servers/{serverId}/invites (the `CreateInvite` operationId).
@@ -2341,6 +2356,9 @@ func (c *Client) CreateInviteWithBody(ctx context.Context, serverID ServerID, pa
 // Makes an invite, with which people join the server. It ends when it was used as often as it says, when it expires, and when
 // it, its role or the membership of its maker ends. It lets nobody in while its maker may not make it: with a `roleId`, who makes
 // it must be allowed to give that role. For members with the role permission `create_invite`.
+//
+// A server has at most 250 invites that have not ended; of a member who is no administrator, it has at most 50. One more is
+// a conflict.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2379,7 +2397,8 @@ func (c *Client) DeleteInvite(ctx context.Context, serverID ServerID, inviteCode
 //
 // Makes the caller a member, with the role `@all`. Whoever knows the id of a server may join it if its `joining` is `open`;
 // otherwise it does not exist for them without an invite of it. An invite that has ended is refused with 403, and so is every
-// invite while `joining` is `closed`. The role of an invite is given with it, also where the server is open. Joining a
+// invite while `joining` is `closed`. An invite that ended 30 days ago is unknown. With an unknown one, the server does not
+// exist for the caller: 404, also where they might join it without. The role of an invite is given with it, also where the server is open. Joining a
 // server twice is a conflict, and uses up no invite.
 //
 // Takes any type of body and a specified content type.
@@ -2401,7 +2420,8 @@ func (c *Client) JoinServerWithBody(ctx context.Context, serverID ServerID, cont
 //
 // Makes the caller a member, with the role `@all`. Whoever knows the id of a server may join it if its `joining` is `open`;
 // otherwise it does not exist for them without an invite of it. An invite that has ended is refused with 403, and so is every
-// invite while `joining` is `closed`. The role of an invite is given with it, also where the server is open. Joining a
+// invite while `joining` is `closed`. An invite that ended 30 days ago is unknown. With an unknown one, the server does not
+// exist for the caller: 404, also where they might join it without. The role of an invite is given with it, also where the server is open. Joining a
 // server twice is a conflict, and uses up no invite.
 //
 // Takes a body of the `application/json` content type.

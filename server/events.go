@@ -1,7 +1,9 @@
 package server
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"github.com/rejoin-dev/rejoin/api/contract"
@@ -18,11 +20,14 @@ type audited interface {
 }
 
 // record adds what an operation has changed to the audit trail of a server, under the action that the contract names in
-// its x-audit: how it was and how it became, nil for what there is none of.
+// its x-audit: how it was and how it became, nil for what there is none of. If it is as it was, nothing has changed.
 func record[T audited](ctx context.Context, k *core, tx *store.Tx, serverID, target string, before, after *T) error {
 	op := contract.OperationFrom(ctx)
 	if op.Audit == "" {
 		return fmt.Errorf("%s changes something and has no x-audit", op.ID)
+	}
+	if before != nil && after != nil && same(before, after) {
+		return nil
 	}
 	who := actorFrom(ctx)
 	by := gen.AuditActor{Type: "account", ID: store.Number(who.account)}
@@ -32,6 +37,13 @@ func record[T audited](ctx context.Context, k *core, tx *store.Tx, serverID, tar
 	return tx.Audit.Insert(ctx, serverID, gen.AuditEntry{
 		ID: k.newID(), Actor: by, Action: gen.AuditAction(op.Audit), Target: target, At: gen.Time{Time: k.now()},
 	}, stateOf(before), stateOf(after))
+}
+
+// same tells whether two are the same for whoever sees them.
+func same[T any](a, b *T) bool {
+	shownA, errA := json.Marshal(a)
+	shownB, errB := json.Marshal(b)
+	return errA == nil && errB == nil && bytes.Equal(shownA, shownB)
 }
 
 // stateOf is a model or nil, as the store takes it.

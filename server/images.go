@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -88,7 +89,11 @@ func (k *core) receive(ctx context.Context, account int64, part string, content 
 	if err != nil {
 		return upload{}, err
 	}
-	up := upload{contract.NewImageID(), bytes}
+	id, err := k.newImageID()
+	if err != nil {
+		return upload{}, err
+	}
+	up := upload{id, bytes}
 	_, err = inTx(ctx, k, func(tx *store.Tx) (none struct{}, err error) {
 		return none, tx.Images.Insert(ctx, up.id, account, k.now())
 	})
@@ -96,6 +101,12 @@ func (k *core) receive(ctx context.Context, account int64, part string, content 
 		return upload{}, err
 	}
 	return up, k.images.Put(ctx, up.id, written)
+}
+
+// newImageID makes the id of an image, which is all that it takes to see one: it is a secret.
+func (k *core) newImageID() (string, error) {
+	id, err := k.secret(16)
+	return hex.EncodeToString(id), err
 }
 
 func (k *core) rewrite(ctx context.Context, from *io.SectionReader, to io.Writer) error {

@@ -52,6 +52,11 @@ func (h invites) CreateInvite(ctx context.Context, r stub.CreateInviteRequestObj
 		if err := checkInvite(ctx, tx.Queries, s, invite); err != nil {
 			return body, err
 		}
+		if !s.may.Full { // nobody may take the places of all others, which administrators can have back
+			if err := tx.Invites.CheckMaker(ctx, s.ID, invite.Account, h.now()); err != nil {
+				return body, err
+			}
+		}
 		if err := tx.Invites.Insert(ctx, invite, h.now()); err != nil {
 			return body, err
 		}

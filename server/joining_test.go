@@ -271,3 +271,46 @@ func TestJoiningIsLimited(t *testing.T) {
 		t.Errorf("got %v", statuses)
 	}
 }
+
+func TestAMemberTakesNotThePlacesOfAllInvites(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		i := newInvited(t, config)
+		i.s = unlimited(i.s)
+		i.h = i.s.Handler()
+		now := time.Now()
+		i.s.now = func() time.Time { return now }
+		ben := tokenOf(t, i.s, "ben@example.com")
+		i.wants("Ben joins", i.join(ben, i.invite(i.owner, map[string]any{}).Code), http.StatusOK)
+		target := "/servers/" + i.id + "/invites"
+		makes := func(token string) int {
+			return send(i.h, jsonRequest(target, token, map[string]any{"expiresAt": now.Add(time.Hour)})).Code
+		}
+		for range store.MaxInvitesOfMember - 1 {
+			i.wants("one of those that a member may make", makes(ben), http.StatusCreated)
+		}
+		last := i.invite(ben, map[string]any{"expiresAt": now.Add(time.Hour)})
+		i.wants("one more than a member may make", makes(ben), http.StatusConflict)
+		do[gen.EmptyResponse](t, i.h, "DELETE", target+"/"+last.Code, ben, nil)
+		i.wants("instead of one that has ended", makes(ben), http.StatusCreated)
+		i.wants("one more than a member may make", makes(ben), http.StatusConflict)
+		for range store.MaxInvitesOfMember + 1 {
+			i.wants("the owner's", makes(i.owner), http.StatusCreated)
+		}
+		now = now.Add(2 * time.Hour)
+		i.wants("when the others have expired", makes(ben), http.StatusCreated)
+	})
+}
+
+// Who knows the id of an image sees it.
+func TestTheIDOfAnImageComesFromTheSourceOfAllSecrets(t *testing.T) {
+	s := open(t, onSQLite(t))
+	token := tokenOf(t, s, "owner@example.com")
+	s.random = strings.NewReader(strings.Repeat("k", 16))
+	w := send(s.Handler(), uploadOf(t, token, strings.NewReader(onePixel)))
+	if id := "/images/" + strings.Repeat("6b", 16); w.Code != http.StatusCreated || !strings.Contains(w.Body.String(), id) {
+		t.Errorf("got %d %s, want %s", w.Code, w.Body, id)
+	}
+	if w := send(s.Handler(), uploadOf(t, token, strings.NewReader(onePixel))); w.Code != http.StatusInternalServerError {
+		t.Errorf("without randomness: got %d %s", w.Code, w.Body)
+	}
+}

@@ -69,7 +69,6 @@ func (h keys) UpdateAPIKey(ctx context.Context, r stub.UpdateAPIKeyRequestObject
 			return answer, err
 		}
 		key, now := before, h.now()
-		key.UpdatedAt = gen.Time{Time: now}
 		if r.Body.Name != nil {
 			key.Name = *r.Body.Name
 		}
@@ -82,8 +81,14 @@ func (h keys) UpdateAPIKey(ctx context.Context, r stub.UpdateAPIKeyRequestObject
 		if r.Body.IsActive != nil {
 			key.IsActive = *r.Body.IsActive
 		}
-		if valueOf(r.Body.Adopt) && !(key.IsTrusted && int64(key.UserID) == s.actor.account) {
+		adopts := valueOf(r.Body.Adopt) && !(key.IsTrusted && int64(key.UserID) == s.actor.account)
+		if adopts {
 			key.UserID, key.IsTrusted = int32(s.actor.account), true // they may make keys, else they could not be here
+		}
+		if !same(&before, &key) {
+			key.UpdatedAt = gen.Time{Time: now}
+		}
+		if adopts {
 			if err := h.vouched(ctx, tx, s, key, keyAdopted); err != nil {
 				return answer, err
 			}

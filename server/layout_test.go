@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -14,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
@@ -60,14 +62,59 @@ func TestTheLimitsAreThoseOfTheContract(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for list, limit := range map[string]uint64{
+	limits := map[string]uint64{
 		"RoleListResponse.body": store.MaxRoles, "ChannelListResponse.body": store.MaxChannels, "BadgeListResponse.body": store.MaxBadges,
 		"ApiKeyListResponse.data": store.MaxKeys, "ServerListResponse.body": store.MaxMemberships, "IntegrationChannelListResponse.data": store.MaxChannels,
+		"InviteListResponse.body": store.MaxInvites, "SessionListResponse.body": store.MaxSessions,
+	}
+	for name, schema := range doc.Components.Schemas {
+		meta := schema.Value.Properties["meta"]
+		if !strings.HasSuffix(name, "ListResponse") || meta != nil && meta.Value.Properties["page"] != nil {
+			continue // no list, or one that is shown page by page
+		}
+		for member, property := range schema.Value.Properties {
+			most := property.Value.MaxItems
+			if limit, known := limits[name+"."+member]; most != nil && (!known || *most != limit) {
+				t.Errorf("%s.%s has at most %d items, and the limit is %d", name, member, *most, limit)
+			}
+			if most != nil {
+				delete(limits, name+"."+member)
+			}
+		}
+	}
+	if len(limits) > 0 {
+		t.Errorf("these are no lists: %v", limits)
+	}
+	for _, name := range []string{"OpenSession", "AuthEvent"} {
+		if length := doc.Components.Schemas[name].Value.Properties["userAgent"].Value.MaxLength; length == nil || *length != maxUserAgent {
+			t.Errorf("userAgent of %s does not have at most %d characters", name, maxUserAgent)
+		}
+	}
+}
+
+// What the contract says in words, the code has in numbers.
+func TestTheNumbersOfTheCodeAreThoseInTheWordsOfTheContract(t *testing.T) {
+	operations, err := api.Operations()
+	if err != nil {
+		t.Fatal(err)
+	}
+	inWords := []string{"no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"}
+	days := func(life time.Duration) string { return fmt.Sprintf("%d days", life/(24*time.Hour)) }
+	for operation, texts := range map[string][]string{
+		"listAuthEvents":  {"kept for " + days(authEventLife), "beyond " + inWords[store.NetworksAnHour-1] + " networks"},
+		"listAudit":       {"there for " + days(deletedTrailLife)},
+		"deleteServer":    {"stays for " + days(deletedTrailLife)},
+		"registerAccount": {fmt.Sprintf("ends after %d hours", store.RegistrationLife/time.Hour), fmt.Sprintf("good for %d minutes", codeLife/time.Minute)},
+		"logIn":           {"a session of " + days(sessionLife)},
+		"listSessions":    {fmt.Sprintf("has at most %d: one more", store.MaxSessions)},
+		"joinServer":      {"ended " + days(endedInvites) + " ago is unknown"},
+		"createInvite":    {fmt.Sprintf("at most %d invites", store.MaxInvites), fmt.Sprintf("at most %d. One more", store.MaxInvitesOfMember)},
 	} {
-		schema, member, _ := strings.Cut(list, ".")
-		found := doc.Components.Schemas[schema]
-		if found == nil || *found.Value.Properties[member].Value.MaxItems != limit {
-			t.Errorf("%s does not have at most %d items", list, limit)
+		said := strings.Join(strings.Fields(operations.ByID(operation).Spec.Description), " ")
+		for _, text := range texts {
+			if !strings.Contains(said, text) {
+				t.Errorf("%s does not say %q", operation, text)
+			}
 		}
 	}
 }

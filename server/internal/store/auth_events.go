@@ -16,9 +16,9 @@ type AuthEvent struct {
 	Network string // of an attempt that CountEvent counts
 }
 
-// networksAnHour is how many lines an hour there are at most of the failed attempts of a kind at an account: one for each
+// NetworksAnHour is how many lines an hour there are at most of the failed attempts of a kind at an account: one for each
 // network, and one for all others together.
-const networksAnHour = 10
+const NetworksAnHour = 10
 
 // InsertEvent adds an entry of its own.
 func (a Auth) InsertEvent(ctx context.Context, e AuthEvent) error {
@@ -33,11 +33,11 @@ func (a Auth) InsertEvent(ctx context.Context, e AuthEvent) error {
 func (a Auth) CountEvent(ctx context.Context, e AuthEvent) error {
 	hour := e.At.Truncate(time.Hour).UnixMicro()
 	known, err := list(ctx, a.conn, scanOne[string],
-		`SELECT network FROM auth_events WHERE account = $1 AND kind = $2 AND hour = $3 LIMIT $4`, e.Account, e.Kind, hour, networksAnHour)
+		`SELECT network FROM auth_events WHERE account = $1 AND kind = $2 AND hour = $3 LIMIT $4`, e.Account, e.Kind, hour, NetworksAnHour)
 	if err != nil {
 		return err
 	}
-	if !slices.Contains(known, e.Network) && len(known) >= networksAnHour-1 {
+	if !slices.Contains(known, e.Network) && len(known) >= NetworksAnHour-1 {
 		e.Network, e.Address, e.UserAgent = "", "", ""
 	}
 	times, err := a.addEvent(ctx, e, sql.NullString{String: e.Network, Valid: true}, sql.NullInt64{Int64: hour, Valid: true})

@@ -337,8 +337,8 @@ func (l *life) hasEvents(tx *Tx, account int64) {
 	for range 3 {
 		l.must(tx.Auth.InsertEvent(ctx, event("")))
 	}
-	for i := range 2 * networksAnHour {
-		l.must(tx.Auth.CountEvent(ctx, event("192.0.2."+strconv.Itoa(i%(networksAnHour+2)))))
+	for i := range 2 * NetworksAnHour {
+		l.must(tx.Auth.CountEvent(ctx, event("192.0.2."+strconv.Itoa(i%(NetworksAnHour+2)))))
 	}
 	if more, err := tx.Auth.DeleteEvents(ctx, l.nowAt.Add(time.Hour), 2); err != nil || !more {
 		l.Errorf("of many entries there are more than two: %v, %v", more, err)
