@@ -377,6 +377,9 @@ func (k *core) replacePassword(ctx context.Context, tx *store.Tx, holder store.R
 		err = tx.Auth.DeleteSessionsBut(ctx, account.AccountNumber, "")
 	}
 	if err == nil {
+		err = k.rememberOnly(ctx, tx, account.AccountNumber)
+	}
+	if err == nil {
 		err = k.addEvent(ctx, tx, account.AccountNumber, gen.AuthEventKindPasswordReset, "", "")
 	}
 	return account, err

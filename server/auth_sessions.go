@@ -84,6 +84,9 @@ func (h auth) ChangePassword(ctx context.Context, r stub.ChangePasswordRequestOb
 		if err := tx.Codes.End(ctx, account.AccountNumber, string(resetPurpose)); err != nil {
 			return answer, err
 		}
+		if err := h.rememberOnly(ctx, tx, account.AccountNumber); err != nil {
+			return answer, err
+		}
 		if err := h.addOwnEvent(ctx, tx, gen.AuthEventKindPasswordChange, ""); err != nil {
 			return answer, err
 		}

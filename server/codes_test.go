@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rejoin-dev/rejoin/gen"
+	"github.com/rejoin-dev/rejoin/server/internal/ratelimit"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
@@ -335,6 +336,7 @@ func TestWhatStrangersAskForAndGuessLeavesTheOwnerTheirOwn(t *testing.T) {
 		if w := guess(stranger(1), code); w.Code != http.StatusOK {
 			t.Errorf("another network than the one that has guessed: got %d %s", w.Code, w.Body)
 		}
+		sessionIn(t, c.post(victimAt, "/auth/login", map[string]any{"password": victims})) // a new password has forgotten where the owner was
 
 		// Any number of them.
 		for i := range 30 {
@@ -358,6 +360,47 @@ func TestWhatStrangersAskForAndGuessLeavesTheOwnerTheirOwn(t *testing.T) {
 		}
 		if more := mailsTo(t, config.Data, c.email); len(more) > 0 {
 			t.Errorf("%d more mails were sent", len(more))
+		}
+	})
+}
+
+// A thief has signed in from where they are. Once they are locked out, they guess like any stranger.
+func TestANewPasswordForgetsFromWhereTheAccountWasSignedInTo(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := unlimited(open(t, config))
+		s.guesses = ratelimit.New(guessesAtOnce, guessesEvery)
+		next := victims + "!"
+		s.passwords.Compare = func(password, _ string) (bool, error) { return password == victims, nil }
+		renewals := map[string]func(c contest, token string) *httptest.ResponseRecorder{
+			"change": func(c contest, token string) *httptest.ResponseRecorder {
+				r := jsonRequest("/auth/change-password", token, map[string]any{"password": victims, "newPassword": next})
+				r.RemoteAddr = victimAt + ":4711"
+				return send(s.Handler(), r)
+			},
+			"reset": func(c contest, _ string) *httptest.ResponseRecorder {
+				code := c.asks(victimAt, "/auth/forgot-password")
+				return c.post(victimAt, "/auth/reset-password", map[string]any{"code": code, "password": next})
+			},
+		}
+		for name, renew := range renewals {
+			c := contest{t, s, config, name + "@example.com", attackerAt}
+			c.verifies(victimAt, c.registers(victimAt, victims), victims)
+			token := sessionIn(t, c.post(victimAt, "/auth/login", map[string]any{"password": victims})).Token
+			c.logIn(victims, http.StatusOK) // the thief
+			if w := renew(c, token); w.Code != http.StatusOK {
+				t.Fatalf("%s: got %d %s", name, w.Code, w.Body)
+			}
+			s.passwords.Compare = func(password, _ string) (bool, error) { return password == next, nil }
+			for i := 0; c.post(stranger(i), "/auth/login", map[string]any{"password": attackers}).Code != http.StatusTooManyRequests; i++ {
+				if i > 2*guessesAtOnce {
+					t.Fatalf("%s: strangers may guess without end", name)
+				}
+			}
+			c.logIn(attackers, http.StatusTooManyRequests)
+			if w := c.post(victimAt, "/auth/login", map[string]any{"password": next}); w.Code != http.StatusOK {
+				t.Errorf("%s: the owner: got %d %s", name, w.Code, w.Body)
+			}
+			s.passwords.Compare = func(password, _ string) (bool, error) { return password == victims, nil }
 		}
 	})
 }

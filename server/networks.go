@@ -36,6 +36,15 @@ func (k *core) remember(ctx context.Context, tx *store.Tx, account int64) error 
 	return nil
 }
 
+// rememberOnly is remember where a password is replaced: somebody else may have had the one before, and have signed in from
+// where they are.
+func (k *core) rememberOnly(ctx context.Context, tx *store.Tx, account int64) error {
+	if err := tx.Networks.Forget(ctx, account); err != nil {
+		return err
+	}
+	return k.remember(ctx, tx, account)
+}
+
 // callerFrom is who waits for a password to be hashed.
 func callerFrom(ctx context.Context, known bool) password.Caller {
 	return password.Caller{Network: ratelimit.Network(contract.AddressFrom(ctx)), Known: known}

@@ -184,3 +184,8 @@ func (q Networks) Remember(ctx context.Context, account int64, network string, n
 	return q.exec(ctx, `DELETE FROM known_networks WHERE account = $1 AND network NOT IN (
 	       SELECT network FROM known_networks WHERE account = $1 ORDER BY CASE WHEN used_at > $3 THEN 0 ELSE used_at END DESC, network LIMIT $2)`, account, MaxNetworks, now.UnixMicro())
 }
+
+// Forget forgets from where an account was signed in to.
+func (q Networks) Forget(ctx context.Context, account int64) error {
+	return q.exec(ctx, `DELETE FROM known_networks WHERE account = $1`, account)
+}

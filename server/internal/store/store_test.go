@@ -289,6 +289,7 @@ func (l *life) changesPeople(kept string, cleo int64) {
 			check(tx.Codes.Ask(ctx, Asking{Account: cleo, Purpose: "reset", Known: true, OfNetwork: Quota{1, time.Hour}}, l.nowAt))
 		}
 		check(tx.Codes.DeleteExpired(ctx, l.nowAt, 10))
+		check(0, tx.Networks.Forget(ctx, cleo))
 		l.hasTwoFactor(tx, cleo)
 		check(tx.Auth.DeleteExpired(ctx, account.CreatedAt.Time, 10))
 		claim := Claim{ID: "x", ExpiresAt: l.nowAt}
