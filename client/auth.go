@@ -189,8 +189,8 @@ func (s *AuthService) Events(ctx context.Context) iter.Seq2[AuthEvent, error] {
 }
 
 // StartTwoFactor makes a secret for an authenticator app. It counts for nothing before ConfirmTwoFactor, for which there are
-// 15 minutes. It fails with [ErrInvalidRequest] and the field /password if that is not the present one, and with
-// [ErrConflict] if two-factor is on.
+// 15 minutes. An account without a password gives an empty one. It fails with [ErrInvalidRequest] and the field /password if
+// that is not the present one, and with [ErrConflict] if two-factor is on.
 //
 // For every account.
 func (s *AuthService) StartTwoFactor(ctx context.Context, password string) (*TwoFactorSetup, error) {

@@ -239,7 +239,7 @@ type ClientInterface interface {
 	// whose address is not verified yet answers 403 with the code `email_unverified`.
 	//
 	// Tries are counted by account and network. What others try never keeps the owner out of an account from a network where
-	// it was signed in to before.
+	// it was signed in to before. A new password forgets these networks, but for the one that it was set from.
 	//
 	// An account with two-factor on takes `otp`, too: without it, 401 with the code `two_factor_required`; a wrong or used one
 	// answers 400 with the pointer `/otp`. Tries with codes of six digits are counted by account and network; what is
@@ -257,7 +257,7 @@ type ClientInterface interface {
 	// whose address is not verified yet answers 403 with the code `email_unverified`.
 	//
 	// Tries are counted by account and network. What others try never keeps the owner out of an account from a network where
-	// it was signed in to before.
+	// it was signed in to before. A new password forgets these networks, but for the one that it was set from.
 	//
 	// An account with two-factor on takes `otp`, too: without it, 401 with the code `two_factor_required`; a wrong or used one
 	// answers 400 with the pointer `/otp`. Tries with codes of six digits are counted by account and network; what is
@@ -393,8 +393,8 @@ type ClientInterface interface {
 
 	// StartTwoFactorWithBody Start to set up two-factor
 	//
-	// Makes a secret for an authenticator app, for who knows the present password; a wrong one answers 400 with the pointer
-	// `/password`. It is shown here and never again, and it counts for nothing before `/auth/two-factor/confirm`, for which
+	// Makes a secret for an authenticator app, for who knows the present password; a wrong one, or none, answers 400 with the
+	// pointer `/password`. An account without a password gives none. The secret is shown here and never again, and it counts for nothing before `/auth/two-factor/confirm`, for which
 	// there are 15 minutes. Starting again replaces it. Where two-factor is on already, it is a conflict.
 	//
 	// Takes any type of body and a specified content type.
@@ -404,8 +404,8 @@ type ClientInterface interface {
 
 	// StartTwoFactor Start to set up two-factor
 	//
-	// Makes a secret for an authenticator app, for who knows the present password; a wrong one answers 400 with the pointer
-	// `/password`. It is shown here and never again, and it counts for nothing before `/auth/two-factor/confirm`, for which
+	// Makes a secret for an authenticator app, for who knows the present password; a wrong one, or none, answers 400 with the
+	// pointer `/password`. An account without a password gives none. The secret is shown here and never again, and it counts for nothing before `/auth/two-factor/confirm`, for which
 	// there are 15 minutes. Starting again replaces it. Where two-factor is on already, it is a conflict.
 	//
 	// Takes a body of the `application/json` content type.
@@ -906,7 +906,7 @@ type ClientInterface interface {
 	// UpdateServerSettingsWithBody Change the settings of a server
 	//
 	// Changes what is given and leaves the rest. `joining` decides who gets in from now on; members stay. For the owner and for
-	// members with the role permission `server_administrator`.
+	// members with the role permission `server_administrator`; only the owner switches `requireTwoFactor` on.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -916,7 +916,7 @@ type ClientInterface interface {
 	// UpdateServerSettings Change the settings of a server
 	//
 	// Changes what is given and leaves the rest. `joining` decides who gets in from now on; members stay. For the owner and for
-	// members with the role permission `server_administrator`.
+	// members with the role permission `server_administrator`; only the owner switches `requireTwoFactor` on.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1211,7 +1211,7 @@ func (c *Client) ForgotPassword(ctx context.Context, body ForgotPasswordJSONRequ
 // whose address is not verified yet answers 403 with the code `email_unverified`.
 //
 // Tries are counted by account and network. What others try never keeps the owner out of an account from a network where
-// it was signed in to before.
+// it was signed in to before. A new password forgets these networks, but for the one that it was set from.
 //
 // An account with two-factor on takes `otp`, too: without it, 401 with the code `two_factor_required`; a wrong or used one
 // answers 400 with the pointer `/otp`. Tries with codes of six digits are counted by account and network; what is
@@ -1239,7 +1239,7 @@ func (c *Client) LogInWithBody(ctx context.Context, contentType string, body io.
 // whose address is not verified yet answers 403 with the code `email_unverified`.
 //
 // Tries are counted by account and network. What others try never keeps the owner out of an account from a network where
-// it was signed in to before.
+// it was signed in to before. A new password forgets these networks, but for the one that it was set from.
 //
 // An account with two-factor on takes `otp`, too: without it, 401 with the code `two_factor_required`; a wrong or used one
 // answers 400 with the pointer `/otp`. Tries with codes of six digits are counted by account and network; what is
@@ -1505,8 +1505,8 @@ func (c *Client) DeleteTwoFactor(ctx context.Context, params *DeleteTwoFactorPar
 
 // StartTwoFactorWithBody Start to set up two-factor
 //
-// Makes a secret for an authenticator app, for who knows the present password; a wrong one answers 400 with the pointer
-// `/password`. It is shown here and never again, and it counts for nothing before `/auth/two-factor/confirm`, for which
+// Makes a secret for an authenticator app, for who knows the present password; a wrong one, or none, answers 400 with the
+// pointer `/password`. An account without a password gives none. The secret is shown here and never again, and it counts for nothing before `/auth/two-factor/confirm`, for which
 // there are 15 minutes. Starting again replaces it. Where two-factor is on already, it is a conflict.
 //
 // Takes any type of body and a specified content type.
@@ -1526,8 +1526,8 @@ func (c *Client) StartTwoFactorWithBody(ctx context.Context, contentType string,
 
 // StartTwoFactor Start to set up two-factor
 //
-// Makes a secret for an authenticator app, for who knows the present password; a wrong one answers 400 with the pointer
-// `/password`. It is shown here and never again, and it counts for nothing before `/auth/two-factor/confirm`, for which
+// Makes a secret for an authenticator app, for who knows the present password; a wrong one, or none, answers 400 with the
+// pointer `/password`. An account without a password gives none. The secret is shown here and never again, and it counts for nothing before `/auth/two-factor/confirm`, for which
 // there are 15 minutes. Starting again replaces it. Where two-factor is on already, it is a conflict.
 //
 // Takes a body of the `application/json` content type.
@@ -2528,7 +2528,7 @@ func (c *Client) GetServerSettings(ctx context.Context, serverID ServerID, reqEd
 // UpdateServerSettingsWithBody Change the settings of a server
 //
 // Changes what is given and leaves the rest. `joining` decides who gets in from now on; members stay. For the owner and for
-// members with the role permission `server_administrator`.
+// members with the role permission `server_administrator`; only the owner switches `requireTwoFactor` on.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2548,7 +2548,7 @@ func (c *Client) UpdateServerSettingsWithBody(ctx context.Context, serverID Serv
 // UpdateServerSettings Change the settings of a server
 //
 // Changes what is given and leaves the rest. `joining` decides who gets in from now on; members stay. For the owner and for
-// members with the role permission `server_administrator`.
+// members with the role permission `server_administrator`; only the owner switches `requireTwoFactor` on.
 //
 // Takes a body of the `application/json` content type.
 //

@@ -1382,7 +1382,7 @@ type RecoveryCodesResponse struct {
 
 // RequireTwoFactor Whether accounts need two-factor for what takes more than a membership here: a role permission, or to be the owner. One
 // without gets 403 with the code `two_factor_off`, sees the channels that every member sees, and the API keys that it vouches
-// for are not trusted. Only who has two-factor on can switch it on.
+// for are not trusted, nor are its invites good. Only the owner can switch it on, with two-factor on.
 type RequireTwoFactor = bool
 
 // Revision Always 0; older clients expect it.
@@ -1641,7 +1641,7 @@ type ServerSettings struct {
 
 	// RequireTwoFactor Whether accounts need two-factor for what takes more than a membership here: a role permission, or to be the owner. One
 	// without gets 403 with the code `two_factor_off`, sees the channels that every member sees, and the API keys that it vouches
-	// for are not trusted. Only who has two-factor on can switch it on.
+	// for are not trusted, nor are its invites good. Only the owner can switch it on, with two-factor on.
 	RequireTwoFactor RequireTwoFactor `json:"requireTwoFactor"`
 }
 
@@ -1677,7 +1677,7 @@ type ServerSettingsUpdate struct {
 
 	// RequireTwoFactor Whether accounts need two-factor for what takes more than a membership here: a role permission, or to be the owner. One
 	// without gets 403 with the code `two_factor_off`, sees the channels that every member sees, and the API keys that it vouches
-	// for are not trusted. Only who has two-factor on can switch it on.
+	// for are not trusted, nor are its invites good. Only the owner can switch it on, with two-factor on.
 	RequireTwoFactor *RequireTwoFactor `json:"requireTwoFactor,omitempty"`
 }
 
@@ -1806,10 +1806,10 @@ type TwoFactorSetupResponse struct {
 	Body TwoFactorSetup `json:"body"`
 }
 
-// TwoFactorStart The password of who sets up two-factor.
+// TwoFactorStart The password of who sets up two-factor, if they have one.
 type TwoFactorStart struct {
 	// Password The present one.
-	Password string `json:"password"`
+	Password string `json:"password,omitempty,omitzero"`
 }
 
 // UserNumber An account's number, as a string.

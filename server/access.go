@@ -78,11 +78,7 @@ func (s standing) allows(op *api.Operation) bool {
 
 // check refuses a caller who may not do the operation of the request, as its x-required-role says.
 func (s *standing) check(ctx context.Context, q store.Queries) error {
-	op := contract.OperationFrom(ctx).Operation
-	if err := s.checkCall(ctx, q, op); err != nil || !s.TwoFactor || op.ByMembership() || s.actor.key != nil {
-		return err
-	}
-	return requireTwoFactor(ctx, q, s.actor.account)
+	return s.checkCall(ctx, q, contract.OperationFrom(ctx).Operation)
 }
 
 // checkCall refuses who may not call an operation in the server, which need not be that of the request.
@@ -94,11 +90,19 @@ func (s *standing) checkCall(ctx context.Context, q store.Queries, op *api.Opera
 	}
 	switch {
 	case s.allows(op):
-		return nil
+		return s.checkFactor(ctx, q, op)
 	case op.Role == api.RoleOwner:
 		return contract.PermissionDenied("this is for the owner of the server")
 	}
 	return contract.PermissionDenied("this needs the role permission " + op.Role)
+}
+
+// checkFactor refuses who has two-factor off, where the server requires it for an operation.
+func (s standing) checkFactor(ctx context.Context, q store.Queries, op *api.Operation) error {
+	if !s.TwoFactor || op.ByMembership() || s.actor.key != nil {
+		return nil
+	}
+	return requireTwoFactor(ctx, q, s.actor.account)
 }
 
 // enter finds how the caller stands in a server. If they have no business there, what it was asked about does not exist

@@ -37,7 +37,10 @@ const (
 )
 
 func (h auth) StartTwoFactor(ctx context.Context, r stub.StartTwoFactorRequestObject) (stub.StartTwoFactorResponseObject, error) {
-	account, err := h.requirePassword(ctx, r.Body.Password)
+	account, err := h.store.Auth.GetAccount(ctx, actorFrom(ctx).account)
+	if err == nil && (account.PasswordHash != "" || r.Body.Password != "") { // who has none has nothing but the session
+		account, err = h.requirePassword(ctx, r.Body.Password)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -110,23 +113,30 @@ func hashOfRecoveryCode(account int64, code string) string {
 
 func (h auth) DeleteTwoFactor(ctx context.Context, r stub.DeleteTwoFactorRequestObject) (stub.DeleteTwoFactorResponseObject, error) {
 	account := actorFrom(ctx).account
-	if _, err := h.secondFactor(ctx, account, r.Params.OneTimeCode); err != nil {
-		var wrong *contract.Error
-		if errors.As(err, &wrong) && len(wrong.Fields) > 0 {
-			wrong.Fields[0].Pointer = "header/One-Time-Code"
-		}
-		return nil, err
-	}
-	return inTx(ctx, h.core, func(tx *store.Tx) (stub.DeleteTwoFactor200JSONResponse, error) {
-		err := tx.Auth.DeleteTwoFactor(ctx, account)
-		if errors.Is(err, store.ErrNotFound) {
+	// One transaction: what is deleted is what was asked for, and not what was confirmed in between.
+	wrong, err := inTx(ctx, h.core, func(tx *store.Tx) (*contract.Error, error) {
+		wrong, asked, err := h.trySecondFactor(ctx, tx, account, r.Params.OneTimeCode)
+		if err == nil && !asked {
 			err = contract.NotFound("second factor")
 		}
-		if err == nil {
-			err = h.addOwnEvent(ctx, tx, gen.AuthEventKindTwoFactorDisable, "")
+		if err != nil || wrong != nil {
+			return wrong, err
 		}
-		return stub.DeleteTwoFactor200JSONResponse{Meta: system("Two-factor has been switched off successfully")}, err
+		if err := tx.Auth.DeleteTwoFactor(ctx, account); err != nil {
+			return nil, err
+		}
+		return nil, h.addOwnEvent(ctx, tx, gen.AuthEventKindTwoFactorDisable, "")
 	})
+	if err != nil {
+		return nil, err
+	}
+	if wrong != nil {
+		if len(wrong.Fields) > 0 {
+			wrong.Fields[0].Pointer = "header/One-Time-Code"
+		}
+		return nil, wrong
+	}
+	return stub.DeleteTwoFactor200JSONResponse{Meta: system("Two-factor has been switched off successfully")}, nil
 }
 
 // secondFactor demands the second factor of an account, if it has one: asked says so. It is no step, but has a transaction of

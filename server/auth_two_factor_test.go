@@ -323,6 +323,116 @@ func TestAServerThatRequiresTwoFactorLetsNobodyActByARoleWithoutIt(t *testing.T)
 	})
 }
 
+// The owner could not undo what an administrator has shut them out by.
+func TestNobodyButItsOwnerMakesAServerRequireTwoFactor(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := unlimited(open(t, config))
+		c := newClub(t, s, "server_administrator")
+		requires := func(token string, on bool) *httptest.ResponseRecorder {
+			return sendJSON(c.h, "PATCH", "/servers/"+c.id+"/settings", token, map[string]any{"requireTwoFactor": on, "language": "de"})
+		}
+		setTwoFactor(t, s, c.ben, true)
+		if w := requires(c.ben, true); w.Code != http.StatusForbidden || problemOf(t, w).Body.Code != gen.ProblemCodePermissionDenied {
+			t.Errorf("an administrator: got %d %s, want 403", w.Code, w.Body)
+		}
+		if got := do[gen.ServerSettingsResponse](t, c.h, "GET", "/servers/"+c.id+"/settings", c.owner, nil).Body; got.RequireTwoFactor || got.Language != "en" {
+			t.Errorf("what was refused has changed the settings: %+v", got)
+		}
+		setTwoFactor(t, s, c.owner, true)
+		for _, token := range []string{c.owner, c.ben} { // what is on already is no change
+			if w := requires(token, true); w.Code != http.StatusOK {
+				t.Errorf("got %d %s", w.Code, w.Body)
+			}
+		}
+	})
+}
+
+// Accounts that were made by `rejoin token`, or verified without the registered password, have none that they could give.
+func TestAnAccountWithoutAPasswordSwitchesTwoFactorOn(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := unlimited(open(t, config))
+		h := s.Handler()
+		v := &withTwoFactor{T: t, s: s, token: tokenOf(t, s, "vera@example.com"), at: time.Now()}
+		s.now = func() time.Time { return v.at }
+		v.isRefused(postJSON(h, "/auth/two-factor", v.token, map[string]any{"password": "a guess"}), "/password")
+		v.secret = do[gen.TwoFactorSetupResponse](t, h, "POST", "/auth/two-factor", v.token, map[string]any{}).Body.Secret
+		do[gen.RecoveryCodesResponse](t, h, "POST", "/auth/two-factor/confirm", v.token, map[string]any{"otp": v.code()})
+		id := createServer(t, h, v.token, "Chess club")
+		if w := sendJSON(h, "PATCH", "/servers/"+id+"/settings", v.token, map[string]any{"requireTwoFactor": true}); w.Code != http.StatusOK {
+			t.Errorf("got %d %s", w.Code, w.Body)
+		}
+		ben := signUp(t, s, config.Data, "ben@example.com")
+		v.isRefused(postJSON(h, "/auth/two-factor", ben, map[string]any{}), "/password") // who has a password gives it
+	})
+}
+
+func TestInAServerThatRequiresTwoFactorAnInviteIsGoodWhileItsMakerHasItOn(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := unlimited(open(t, config))
+		c := newClub(t, s, "server_administrator")
+		helper := roleWith(c.id, "kick_members")
+		helper["order"] = 20
+		role := do[gen.RoleResponse](t, c.h, "POST", "/roles", c.owner, helper).Body.ID
+		invite := func(token string) string {
+			return do[gen.InviteResponse](t, c.h, "POST", "/servers/"+c.id+"/invites", token, map[string]any{"roleId": role}).Body.Code
+		}
+		owners, bens := invite(c.owner), invite(c.ben)
+		setTwoFactor(t, s, c.owner, true)
+		do[gen.ServerSettingsResponse](t, c.h, "PATCH", "/servers/"+c.id+"/settings", c.owner, map[string]any{"requireTwoFactor": true})
+		cleo, dora := tokenOf(t, s, "cleo@example.com"), tokenOf(t, s, "dora@example.com")
+		for _, step := range []struct {
+			what, token, code string
+			want              int
+			also              func()
+		}{
+			{"of an administrator without it", cleo, bens, http.StatusForbidden, func() { setTwoFactor(t, s, c.ben, true) }},
+			{"of an administrator with it", cleo, bens, http.StatusOK, func() { setTwoFactor(t, s, c.owner, false) }},
+			{"of the owner without it", dora, owners, http.StatusForbidden, func() { setTwoFactor(t, s, c.owner, true) }},
+			{"of the owner with it", dora, owners, http.StatusOK, func() {}},
+		} {
+			if w := postJSON(c.h, "/servers/"+c.id+"/join", step.token, map[string]any{"invite": step.code}); w.Code != step.want {
+				t.Errorf("an invite %s: got %d %s, want %d", step.what, w.Code, w.Body, step.want)
+			}
+			step.also()
+		}
+	})
+}
+
+// Between looking for a factor and deleting it there must be no gap in which it is confirmed.
+func TestTwoFactorThatIsJustBeingSwitchedOnIsNotSwitchedOffWithoutACode(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := unlimited(open(t, config))
+		v := &withTwoFactor{T: t, s: s, token: tokenOf(t, s, "vera@example.com"), at: time.Now(), secret: "JBSWY3DPEHPK3PXP"}
+		s.now = func() time.Time { return v.at }
+		const account, rounds, guessers = 1, 30, 8
+		for range rounds {
+			if err := s.store.Tx(t.Context(), func(tx *store.Tx) error {
+				_, err := tx.Auth.StartTwoFactor(t.Context(), store.TwoFactor{Account: account, Secret: v.secret, BegunAt: v.at})
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+			right := v.code()
+			wrong := otherThan(right)
+			var confirmed int
+			got := inParallel(1+guessers, func(i int) int {
+				if i == 0 {
+					confirmed = postJSON(s.Handler(), "/auth/two-factor/confirm", v.token, map[string]any{"otp": right}).Code
+					return 0
+				}
+				r := request("DELETE", "/auth/two-factor", v.token)
+				r.Header.Set("One-Time-Code", wrong)
+				return send(s.Handler(), r).Code
+			})
+			on, err := hasTwoFactor(t.Context(), s.store.Queries, account)
+			if confirmed != http.StatusOK || got[http.StatusOK] > 0 || !on || err != nil {
+				t.Fatalf("switching it on: got %d; off: %v; it is on: %v (%v)", confirmed, got, on, err)
+			}
+			setTwoFactor(t, s, v.token, false)
+		}
+	})
+}
+
 // setTwoFactor switches two-factor of an account without a password on or off.
 func setTwoFactor(t *testing.T, s *Server, token string, on bool) {
 	t.Helper()

@@ -166,7 +166,10 @@ func (h servers) UpdateServerSettings(ctx context.Context, r stub.UpdateServerSe
 			return answer, err
 		}
 		after := changed(before, *r.Body)
-		if after.RequireTwoFactor && !before.RequireTwoFactor { // who switches it on must not be shut out by it
+		if after.RequireTwoFactor && !before.RequireTwoFactor { // nobody must be able to shut the owner out, nor the owner themselves
+			if !s.owns() {
+				return answer, contract.PermissionDenied("only the owner of the server makes it require two-factor")
+			}
 			if err := requireTwoFactor(ctx, tx.Queries, s.actor.account); err != nil {
 				return answer, err
 			}

@@ -265,6 +265,7 @@ var mailedAuth = []testCase{
 			return s.anonymous.post("/auth/login", body)
 		}
 		me.post("/auth/two-factor", object{"password": "not the password"}).refuses("/password", "")
+		me.post("/auth/two-factor", object{}).refuses("/password", "")
 		secret := me.post("/auth/two-factor", object{"password": newcomer.password}).expect(200).says("Two-factor has been started successfully").text("/body/secret")
 		in("").expect(200)
 		used := oneTimeCode(secret, time.Now())
