@@ -1,12 +1,16 @@
 package server
 
 import (
+	"context"
 	"net/http"
+	"strconv"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/server/internal/memory"
+	"github.com/rejoin-dev/rejoin/server/internal/ratelimit"
 )
 
 // How much memory requests may take at once, beyond the little that each one needs. It is most of what the process may need
@@ -74,4 +78,74 @@ func (w *boundedWriter) Write(p []byte) (int, error) {
 		w.status = 0
 	}
 	return w.ResponseWriter.Write(p)
+}
+
+// bodyTurns lets each caller hold one share of the memory for bodies at a time: whoever sends many slowly keeps only themselves
+// waiting.
+type bodyTurns struct {
+	mu      sync.Mutex
+	callers map[string]*bodyTurn
+}
+
+// A bodyTurn is held by who has put something into taken.
+type bodyTurn struct {
+	taken chan struct{}
+	users int // who hold it or wait for it
+}
+
+// takeBody takes a share of the memory for a long body of whoever is calling: an account, the API keys of a community, or a
+// network. It waits for its turn, and then for its share.
+func (s *Server) takeBody(ctx context.Context, bytes int64) (giveBack func(), err error) {
+	end, err := s.turns.wait(ctx, bodyOf(ctx))
+	if err != nil {
+		return nil, err
+	}
+	free, err := s.bodies.Take(ctx, bytes)
+	if err != nil {
+		end()
+		return nil, err
+	}
+	return func() { free(); end() }, nil
+}
+
+func bodyOf(ctx context.Context) string {
+	switch who := actorFrom(ctx); {
+	case who.key != nil:
+		return "community " + who.key.CommunityID
+	case who.account != 0:
+		return "account " + strconv.FormatInt(who.account, 10)
+	}
+	return "network " + ratelimit.Network(contract.AddressFrom(ctx))
+}
+
+// wait waits for the turn of a caller, for as long as for a share.
+func (t *bodyTurns) wait(ctx context.Context, caller string) (end func(), err error) {
+	t.mu.Lock()
+	if t.callers == nil {
+		t.callers = map[string]*bodyTurn{}
+	}
+	mine := t.callers[caller]
+	if mine == nil {
+		mine = &bodyTurn{taken: make(chan struct{}, 1)}
+		t.callers[caller] = mine
+	}
+	mine.users++
+	t.mu.Unlock()
+	leave := func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if mine.users--; mine.users == 0 {
+			delete(t.callers, caller)
+		}
+	}
+	patience := time.NewTimer(memory.Patience)
+	defer patience.Stop()
+	select {
+	case mine.taken <- struct{}{}:
+		return func() { <-mine.taken; leave() }, nil
+	case <-ctx.Done():
+	case <-patience.C:
+	}
+	leave()
+	return nil, memory.ErrBusy
 }

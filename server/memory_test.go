@@ -195,3 +195,50 @@ func TestWhoDoesNotReadTheirAnswerDoesNotKeepOthersFromTheirs(t *testing.T) {
 		}
 	}
 }
+
+func TestWhoSendsLongBodiesSlowlyKeepsOnlyThemselvesWaiting(t *testing.T) {
+	t.Parallel()
+	s := open(t, onSQLite(t))
+	slow, honest := tokenOf(t, s, "a@example.com"), tokenOf(t, s, "b@example.com")
+	club := createServer(t, s.Handler(), honest, "Chess club")
+	base := listen(t, s)
+	for range 8 {
+		c, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		fmt.Fprintf(c, "POST /channels HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n%s",
+			slow, strings.Repeat(" ", 17<<10))
+	}
+	for waited := 0; ; waited++ { // until all of them wait
+		s.turns.mu.Lock()
+		users := 0
+		for _, turn := range s.turns.callers {
+			users += turn.users
+		}
+		s.turns.mu.Unlock()
+		if users >= 8 {
+			break
+		}
+		if waited == 1000 {
+			t.Fatalf("%d wait", users)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	// What one of them does not hold is there for everybody else.
+	giveBack, err := s.bodies.Take(t.Context(), bodyMemory-6*60_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	giveBack()
+	for i := range 8 {
+		body := fmt.Sprintf(`{"topic":"%d","channelType":"open","serverId":%q}`, i, club) + strings.Repeat(" ", 20<<10)
+		r := request("POST", "/channels", honest)
+		r.Header.Set("Content-Type", "application/json")
+		r.Body, r.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
+		if w := send(s.Handler(), r); w.Code != http.StatusOK {
+			t.Errorf("got %d %.300s", w.Code, w.Body)
+		}
+	}
+}

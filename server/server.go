@@ -95,7 +95,8 @@ type Server struct {
 	limits   *limits
 	kept     []*kept // what it must be able to write to
 	drains   time.Duration
-	unlogged []string // words in paths behind which something stands that no log may show
+	unlogged []string  // words in paths behind which something stands that no log may show
+	turns    bodyTurns // of callers, for the memory for bodies
 	stopping atomic.Bool
 	stopJobs func(context.Context) // nil: none are run
 	endNotes func(context.Context) // nil: there are none
@@ -183,7 +184,7 @@ func (s *Server) newHandler(config Config) (http.Handler, error) {
 		Authenticate: s.authenticate,
 		Admit:        s.limits.checkCaller,
 		Outer:        []echo.MiddlewareFunc{s.observe, cors, s.limits.checkNetwork, s.boundAnswers},
-		Memory:       s.bodies.Take,
+		Memory:       s.takeBody,
 		Timeout:      requestTimeout,
 		Inner:        []echo.MiddlewareFunc{s.limits.checkAccount},
 		CheckAnswers: config.CheckAnswers,

@@ -124,7 +124,7 @@ func (o *Operation) takeBody(c echo.Context, state *requestState) error {
 }
 
 // How long a body that needs room may take to arrive: nobody holds that room by sending slowly. And how much memory such a
-// body takes while it is validated, for each byte of its limit.
+// body takes while it is validated, for each byte of its length or, where that was not declared, of its limit.
 const (
 	longBodyTime = 10 * time.Second
 	longBodyCost = 6
@@ -141,7 +141,11 @@ func (state *requestState) readBody(c echo.Context) ([]byte, error) {
 		return data.Bytes(), nil
 	}
 	if state.memory != nil {
-		giveBack, err := state.memory(r.Context(), op.bodyLimit*longBodyCost)
+		size := op.bodyLimit
+		if r.ContentLength >= 0 {
+			size = min(size, r.ContentLength) // net/http reads no more
+		}
+		giveBack, err := state.memory(r.Context(), size*longBodyCost)
 		if err != nil {
 			return nil, err
 		}
