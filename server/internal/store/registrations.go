@@ -76,7 +76,7 @@ func (q Registrations) Put(ctx context.Context, r *Registration) error {
 		r.Number = Number(r.AccountNumber)
 		return err
 	}
-	if r.AccountNumber, err = (Auth{q.conn}).nextNumber(ctx); err != nil {
+	if r.AccountNumber, err = Auth(q).nextNumber(ctx); err != nil {
 		return err
 	}
 	r.Number = Number(r.AccountNumber)
