@@ -20,7 +20,7 @@ run: ## run the backend on SQLite in ./rejoin-data
 UNWATCHED = -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.org/libc/...=-race=false
 
 test: ## every test, on SQLite and, where it is installed, on PostgreSQL
-	@echo "The first run also compiles everything with the race detector: about five minutes on two cores. Later runs take about half of that."
+	@echo "The first run also compiles everything with the race detector: about ten minutes on two cores. Later runs take about half of that."
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
 		echo "PostgreSQL is not installed: the tests run on SQLite only."
 	go test -race -timeout 30m $(UNWATCHED) ./...
