@@ -3,14 +3,19 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"hash/crc32"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync"
 	"text/tabwriter"
 	"time"
@@ -64,16 +69,29 @@ func main() {
 	}
 }
 
-// fromEverywhere lets each request come from another address: how often one of them may sign up and in is limited, and to
-// wait for that in every mutant would take long. What has an idempotency key comes from the same one, because there the
-// address is what anonymous callers are known by.
+// fromEverywhere lets each request come from another address, and those about one account from the same: how often an address
+// may sign up and in is limited, and to wait for that in every mutant would take long, but it is also what wrong tries are
+// counted by. What has an idempotency key comes from the same one, because there the address is what anonymous callers are
+// known by.
 func fromEverywhere(good http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Idempotency-Key") != "" {
 			good.ServeHTTP(w, r)
 			return
 		}
-		r.RemoteAddr = fmt.Sprintf("10.%d.%d.%d:1", rand.N(256), rand.N(256), rand.N(256))
+		n := rand.Uint32()
+		if strings.HasPrefix(r.URL.Path, "/auth/") {
+			body, err := io.ReadAll(io.LimitReader(r.Body, 1<<16))
+			if err != nil {
+				panic(http.ErrAbortHandler)
+			}
+			r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), r.Body))
+			var about struct{ Email string }
+			if json.Unmarshal(body, &about) == nil && about.Email != "" {
+				n = crc32.ChecksumIEEE([]byte(about.Email))
+			}
+		}
+		r.RemoteAddr = fmt.Sprintf("10.%d.%d.%d:1", byte(n>>16), byte(n>>8), byte(n))
 		good.ServeHTTP(w, r)
 	})
 }
