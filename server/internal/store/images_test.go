@@ -7,21 +7,11 @@ import (
 
 func TestImagesOfBeforeTheyHadRowsAreShown(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, url string) {
-		s := open(t, url)
-		for _, text := range []string{
-			`DROP TABLE images`, `DELETE FROM goose_db_version WHERE version_id = 18`,
+		migrateTo(t, url, 16,
 			`INSERT INTO accounts (number, id, email, display_name, created_at) VALUES (7, '0123456789abcdef01234567', 'a@example.com', 'A', 1)`,
 			`INSERT INTO servers (id, name, image_id, owner, created_at) VALUES ('a1', 'with', '66a282dab13eee0013cbb4d9', 7, 1), ('a2', 'without', NULL, 7, 1)`,
-			`INSERT INTO servers (id, name, image_id, owner, created_at, deleted) VALUES ('a3', 'deleted', '66a282dab13eee0013cbb4da', 7, 1, TRUE)`,
-		} {
-			if _, err := s.write.db.Exec(text); err != nil {
-				t.Fatalf("%s: %v", text, err)
-			}
-		}
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
-		s = open(t, url)
+			`INSERT INTO servers (id, name, image_id, owner, created_at, deleted) VALUES ('a3', 'deleted', '66a282dab13eee0013cbb4da', 7, 1, TRUE)`)
+		s := open(t, url)
 		for id, want := range map[string]bool{"66a282dab13eee0013cbb4d9": true, "66a282dab13eee0013cbb4da": false} {
 			if shown, err := s.Images.IsShown(t.Context(), id); err != nil || shown != want {
 				t.Errorf("%s is shown: %t (%v), want %t", id, shown, err, want)
