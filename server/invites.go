@@ -16,7 +16,7 @@ import (
 // invites are the operations of the tag invites: what lets people into a server that is not open to everybody.
 type invites struct{ *core }
 
-// endedInvites is how long an invite that has ended is told from one that never was.
+// endedInvites is how long an invite that has ended is known apart from one that never was.
 const endedInvites = 30 * 24 * time.Hour
 
 // ListInvites shows to whom is no administrator only what they made themselves: with the invite of another, they could leave

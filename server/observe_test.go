@@ -70,7 +70,7 @@ func TestTheLogWarnsOnceOfAProxyThatNobodyHasNamed(t *testing.T) {
 	}{
 		"through a proxy":              {"192.0.2.7", nil, 1},
 		"through none":                 {"", nil, 0},
-		"through one that was told of": {"192.0.2.7", []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}, 0},
+		"through one that was named": {"192.0.2.7", []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var log bytes.Buffer

@@ -70,7 +70,7 @@ func TestEveryOperationRefusesAKeyThatNobodyVouchesFor(t *testing.T) {
 			t.Errorf("only %d requests were sent", asked)
 		}
 		if w := send(s.Handler(), request("GET", "/channels", key)); !strings.Contains(problemOf(t, w).Meta.DevMessage, "adopt") {
-			t.Errorf("the reason is not told: %s", w.Body)
+			t.Errorf("the reason is missing: %s", w.Body)
 		}
 	})
 }

@@ -221,7 +221,7 @@ func ipExtractor(trusted []netip.Prefix) echo.IPExtractor {
 func (s *Server) Handler() http.Handler { return s.handler }
 
 // How long a server may take to stop, once it does not drain any more: it ends within 25 seconds at the default of the
-// command line, before systemd and Kubernetes kill it. Docker waits for 10 seconds, unless it is told to wait for longer.
+// command line, before systemd and Kubernetes kill it. Docker waits for 10 seconds, unless its --time asks for longer.
 const (
 	// settling is how long connections stay open on which nothing is asked: a request may be on its way.
 	settling = time.Second

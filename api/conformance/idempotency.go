@@ -71,12 +71,12 @@ func (c creation) under(who caller, key, name string) *answer {
 }
 
 func (c creation) draft(name string) *draft {
-	member, value := c.told(name)
+	member, value := c.distinct(name)
 	return c.ready(c.op).and(member, value)
 }
 
-// told is the member of a body that tells one thing from another, with what stands there for a name.
-func (c creation) told(name string) (member string, value any) {
+// distinct is the member of a body that tells one thing from another, with what stands there for a name.
+func (c creation) distinct(name string) (member string, value any) {
 	if c.tell == "" {
 		return c.name, name
 	}
@@ -98,7 +98,7 @@ func (c creation) count(who caller, name string, want int) {
 		return
 	}
 	list := draftOf(c.list, c.id).send(who).expect(http.StatusOK)
-	member, value := c.told(name)
+	member, value := c.distinct(name)
 	n := 0
 	for _, items := range []string{"/body", "/data"} {
 		if _, there := lookup(list.value, items); !there {

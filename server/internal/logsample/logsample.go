@@ -11,7 +11,7 @@ import (
 const (
 	most  = 10               // lines of a kind in a span
 	span  = 10 * time.Second // after which a kind has its lines again
-	kinds = 256              // that are told apart at once. Messages are constants: there are not that many
+	kinds = 256              // that are kept apart at once. Messages are constants: there are not that many
 )
 
 // A kind is what makes lines alike: all but what they tell of the one request.

@@ -117,7 +117,7 @@ func (q *queue) add(network string) waiter {
 }
 
 // yield makes room for a network by sending away the last who waits of the one that has the most. There is none that has
-// enough more than this one if it is told no.
+// enough more than this one if yield says no.
 func (q *queue) yield(network string) bool {
 	most := ""
 	for _, other := range q.networks {

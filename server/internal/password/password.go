@@ -19,7 +19,7 @@ var params = argon2id.Params{Memory: 19456, Iterations: 2, Parallelism: 1, SaltL
 const nobodysHash = "$argon2id$v=19$m=19456,t=2,p=1$X4M324ysvUjRwXqgsZjA8Q$dXnkwjFxXMqd58o50IgsgNtoESryUc7f0mj4PwogDCw"
 
 // A Hasher hashes and checks passwords, as many at once as there are processors. Everybody else waits in a line of bounded
-// length: however many log in, memory stays bounded, and who cannot be served soon is told so at once, by ErrBusy. The
+// length: however many log in, memory stays bounded, and who cannot be served soon is refused at once, by ErrBusy. The
 // networks in line take turns, so that a flood keeps others waiting by no more than one turn; see Caller. It is safe for
 // concurrent use. It must not be called inside a transaction, which would then last as long.
 type Hasher struct {

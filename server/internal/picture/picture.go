@@ -96,7 +96,7 @@ func (p *Picture) Write(ctx context.Context, to io.Writer) error {
 	return out.Flush()
 }
 
-// A watched reader or writer ends when its context does, because decoders know of none. Its errors are told from those of
+// A watched reader or writer ends when its context does, because decoders know of none. Its errors are kept apart from those of
 // the image.
 type watched struct {
 	ctx  context.Context
