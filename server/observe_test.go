@@ -68,8 +68,8 @@ func TestTheLogWarnsOnceOfAProxyThatNobodyHasNamed(t *testing.T) {
 		trusted []netip.Prefix
 		want    int
 	}{
-		"through a proxy":              {"192.0.2.7", nil, 1},
-		"through none":                 {"", nil, 0},
+		"through a proxy":            {"192.0.2.7", nil, 1},
+		"through none":               {"", nil, 0},
 		"through one that was named": {"192.0.2.7", []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
