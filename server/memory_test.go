@@ -169,14 +169,7 @@ func TestWhoDoesNotReadTheirAnswerDoesNotKeepOthersFromTheirs(t *testing.T) {
 	target := longList(t, s, token, 1000)
 	s.memory = memory.New(30 << 20) // of which making the answer takes most, and sending it a fifth
 	base := listen(t, s)
-	for range 8 {
-		c, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", target, token)
-	}
+	leaveOpen(t, base, 8, fmt.Sprintf("GET %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", target, token))
 	for tries := 1; ; tries++ {
 		r := request("GET", base+target, token)
 		r.RequestURI = ""
@@ -202,15 +195,9 @@ func TestWhoSendsLongBodiesSlowlyKeepsOnlyThemselvesWaiting(t *testing.T) {
 	slow, honest := tokenOf(t, s, "a@example.com"), tokenOf(t, s, "b@example.com")
 	club := createServer(t, s.Handler(), honest, "Chess club")
 	base := listen(t, s)
-	for range 8 {
-		c, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		fmt.Fprintf(c, "POST /channels HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n%s",
-			slow, strings.Repeat(" ", 17<<10))
-	}
+	leaveOpen(t, base, 8, fmt.Sprintf(
+		"POST /channels HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n%s",
+		slow, strings.Repeat(" ", 17<<10)))
 	for waited := 0; ; waited++ { // until all of them wait
 		s.turns.mu.Lock()
 		users := 0
@@ -240,5 +227,18 @@ func TestWhoSendsLongBodiesSlowlyKeepsOnlyThemselvesWaiting(t *testing.T) {
 		if w := send(s.Handler(), r); w.Code != http.StatusOK {
 			t.Errorf("got %d %.300s", w.Code, w.Body)
 		}
+	}
+}
+
+// leaveOpen sends the same on some connections, and neither reads of them nor ends them before the test does.
+func leaveOpen(t *testing.T, base string, connections int, sent string) {
+	t.Helper()
+	for range connections {
+		c, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		io.WriteString(c, sent)
 	}
 }

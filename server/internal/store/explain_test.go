@@ -133,7 +133,7 @@ func enlargeCommunity(t *testing.T, s *Store, id string, rows int) {
 		`INSERT INTO accounts (number, id, email, display_name, created_at) `+numbers+`SELECT i, 'a' || i, 'a' || i, 'x', i FROM n`,
 		`INSERT INTO sessions (token_hash, account, created_at, expires_at) `+numbers+`SELECT 's' || i, i, i, 9000000000000000 + i FROM n`,
 		`INSERT INTO auth_events (id, account, kind, at, last_at, times, address, user_agent) `+numbers+`SELECT 'v' || i, 1, 'x', i, i, 1, '', '' FROM n`,
-		`INSERT INTO registrations (email, number, id, username, display_name, first_name, last_name, password_hash, network, created_at) `+numbers+`SELECT 'r' || i, i + 1000000, 'r' || i, 'r' || i, '', '', '', '', '', 9000000000000000 + i FROM n`,
+		`INSERT INTO registrations (email, number, id, username, display_name, first_name, last_name, password_hash, created_at) `+numbers+`SELECT 'r' || i, i + 1000000, 'r' || i, 'r' || i, '', '', '', '', 9000000000000000 + i FROM n`,
 		`INSERT INTO codes (account, purpose, salt, hash, network, tries, expires_at) `+numbers+`SELECT i, 'reset', 's' || i, '', '', 0, 9000000000000000 + i FROM n`,
 		`INSERT INTO code_tries (account, purpose, network, salt, tries, expires_at) `+numbers+`SELECT i, 'reset', '', 's' || i, 1, 9000000000000000 + i FROM n`,
 		`INSERT INTO code_quotas (account, purpose, network, full_at) `+numbers+`SELECT i, 'reset', '', 9000000000000000 + i FROM n`,

@@ -66,7 +66,7 @@ func (q Registrations) Put(ctx context.Context, r *Registration) error {
 	}
 	// Only who is new needs a number.
 	changed, err := q.changed(ctx, `UPDATE registrations SET id = $2, username = $3, display_name = $4, first_name = $5, last_name = $6,
-	       password_hash = $7, network = '', created_at = $8 WHERE email = $1`,
+	       password_hash = $7, created_at = $8 WHERE email = $1`,
 		r.Email, r.ID, username, r.DisplayName, r.FirstName, r.LastName, r.PasswordHash, r.CreatedAt.UnixMicro())
 	if err != nil {
 		return err
@@ -80,9 +80,8 @@ func (q Registrations) Put(ctx context.Context, r *Registration) error {
 		return err
 	}
 	r.Number = Number(r.AccountNumber)
-	// From which network it came is kept no more: it proves nothing.
-	return q.exec(ctx, `INSERT INTO registrations (email, number, id, username, display_name, first_name, last_name, password_hash, network, created_at)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '', $9)`,
+	return q.exec(ctx, `INSERT INTO registrations (email, number, id, username, display_name, first_name, last_name, password_hash, created_at)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
 		r.Email, r.AccountNumber, r.ID, username, r.DisplayName, r.FirstName, r.LastName, r.PasswordHash, r.CreatedAt.UnixMicro())
 }
 

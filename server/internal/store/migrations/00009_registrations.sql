@@ -12,7 +12,6 @@ CREATE TABLE registrations (
     first_name    TEXT    NOT NULL,
     last_name     TEXT    NOT NULL,
     password_hash TEXT    NOT NULL,
-    network       TEXT    NOT NULL, -- hash of where it was registered from; empty: not known
     created_at    BIGINT  NOT NULL
 );
 CREATE INDEX registrations_by_age ON registrations (created_at);
@@ -23,8 +22,8 @@ UPDATE accounts SET password_hash = NULL, verified = TRUE
  WHERE NOT verified AND number IN (
     SELECT account FROM sessions UNION SELECT owner FROM servers UNION SELECT account FROM members UNION SELECT account FROM visits
     UNION SELECT account FROM channels UNION SELECT account FROM channel_members UNION SELECT account FROM ledger UNION SELECT account FROM api_keys);
-INSERT INTO registrations (email, number, id, username, display_name, first_name, last_name, password_hash, network, created_at)
-SELECT email, number, id, username, display_name, first_name, last_name, password_hash, '', created_at FROM accounts
+INSERT INTO registrations (email, number, id, username, display_name, first_name, last_name, password_hash, created_at)
+SELECT email, number, id, username, display_name, first_name, last_name, password_hash, created_at FROM accounts
  WHERE NOT verified AND password_hash IS NOT NULL;
 -- To delete an account, the databases look for whatever refers to it.
 CREATE INDEX visits_by_account ON visits (account);
