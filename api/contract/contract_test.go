@@ -362,7 +362,7 @@ func BenchmarkValidation(b *testing.B) {
 			for b.Loop() {
 				r := request.WithContext(request.Context())
 				r.Body = io.NopCloser(strings.NewReader(body))
-				c := e.NewContext(r, nil)
+				c := e.NewContext(r, httptest.NewRecorder())
 				c.SetPath("/things/:id")
 				c.SetParamNames("id")
 				c.SetParamValues("1")
