@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/server/internal/images"
 	"github.com/rejoin-dev/rejoin/server/internal/logsample"
@@ -26,8 +28,9 @@ import (
 type core struct {
 	store     *store.Store
 	data      string
-	pictures  *memory.Budget // of images that are written anew
-	images    *images.Store  // nil, as the mailer, if there are only commands
+	pictures  *memory.Budget      // of images that are written anew
+	keeping   *semaphore.Weighted // of those, to keep them
+	images    *images.Store       // nil, as the mailer, if there are only commands
 	mailer    mailer.Mailer
 	passwords *password.Hasher
 	memory    *memory.Budget // of what requests need much of at once
@@ -61,6 +64,7 @@ func newCore(ctx context.Context, config Config) (*core, error) {
 	k := &core{
 		data:        config.Data,
 		pictures:    memory.New(pictureMemory),
+		keeping:     semaphore.NewWeighted(keptAtOnce),
 		passwords:   password.New(),
 		memory:      memory.New(requestMemory),
 		bodies:      memory.New(bodyMemory),

@@ -32,6 +32,9 @@ const (
 	pictureMemory = picture.MaxMemory
 	// picturePatience is how long one waits for its turn, in a file.
 	picturePatience = 20 * time.Second
+	// keptAtOnce is how many images are kept at a time: the others wait in files, where they stand in nobody's way to the database
+	// and to its disk.
+	keptAtOnce = 4
 	// arrivesWithin is how long an image can be on its way: much longer than any request.
 	arrivesWithin = time.Hour
 	// collected is how much memory an image takes that is worth to be given back at once, so that the next one does not come on top.
@@ -93,6 +96,10 @@ func (k *core) receive(ctx context.Context, account int64, part string, content 
 	if err != nil {
 		return upload{}, err
 	}
+	if err := k.keeping.Acquire(ctx, 1); err != nil {
+		return upload{}, err
+	}
+	defer k.keeping.Release(1)
 	up := upload{id, bytes}
 	_, err = inTx(ctx, k, func(tx *store.Tx) (none struct{}, err error) {
 		return none, tx.Images.Insert(ctx, up.id, account, k.now())
