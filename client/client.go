@@ -132,6 +132,9 @@ type Client struct {
 	// Audit is who changed what in a server.
 	Audit *AuditService
 
+	// Users are the users of a community, as programs manage them.
+	Users *UsersService
+
 	base    *url.URL
 	options options // Without a credential: nobody reads one out of a Client.
 	sender  *sender
@@ -232,6 +235,7 @@ func build(base *url.URL, o options) (*Client, error) {
 		Badges:   &BadgesService{api: api},
 		Keys:     &KeysService{api: api},
 		Audit:    &AuditService{api: api},
+		Users:    &UsersService{api: api},
 		base:     base,
 		options:  o,
 		sender:   sender,

@@ -259,6 +259,14 @@ var calls = []struct {
 		func(c caller) (any, error) { return collect(c.Audit.List(c.ctx, id)) },
 	},
 	{
+		"manageUser", "POST /apis/v1/users/manage", `{"action":"delete","user":"vera"}`,
+		func(c caller) (any, error) { return c.Users.Delete(c.ctx, "vera") },
+	},
+	{
+		"manageUser", "POST /apis/v1/users/manage", `{"action":"restore","user":"vera@example.com"}`,
+		func(c caller) (any, error) { return c.Users.Restore(c.ctx, "vera@example.com") },
+	},
+	{
 		"getImage", "GET /images/" + id, "",
 		func(c caller) (any, error) {
 			image, err := c.Servers.Image(c.ctx, id)

@@ -472,6 +472,36 @@ func ExampleAuditService() {
 	// Output: account 1 renamed Chess club to Go club
 }
 
+func ExampleUsersService() {
+	url, token, stop := newServer()
+	defer stop()
+	c, err := client.New(url, client.WithToken(token))
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	server, err := c.Servers.Create(ctx, client.ServerCreate{Name: "Chess club"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	key, err := c.Keys.Create(ctx, server.ID, client.APIKeyCreate{Name: "members", Permissions: []client.KeyPermission{client.PermissionManageUser}})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	program, err := c.WithAPIKey(key.Key)
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = program.Users.Delete(ctx, "vera@example.com")
+	fmt.Println("the owner stays:", errors.Is(err, client.ErrConflict))
+	_, err = program.Users.Delete(ctx, "nobody")
+	fmt.Println("nobody is found:", errors.Is(err, client.ErrNotFound))
+	// Output:
+	// the owner stays: true
+	// nobody is found: true
+}
+
 func ExampleIdempotencyKey() {
 	url, token, stop := newServer()
 	defer stop()

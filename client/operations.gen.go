@@ -9,6 +9,7 @@ var operations = []operation{
 	{"POST", "/apis/v1/communities/{communityId}/api-keys", "createApiKey"},
 	{"DELETE", "/apis/v1/communities/{communityId}/api-keys/{apiKeyId}", "deleteApiKey"},
 	{"PUT", "/apis/v1/communities/{communityId}/api-keys/{apiKeyId}", "updateApiKey"},
+	{"POST", "/apis/v1/users/manage", "manageUser"},
 	{"POST", "/auth/change-password", "changePassword"},
 	{"GET", "/auth/events", "listAuthEvents"},
 	{"POST", "/auth/forgot-password", "forgotPassword"},

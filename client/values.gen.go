@@ -110,6 +110,7 @@ const (
 	AuditServerDelete   = gen.AuditActionServerDelete
 	AuditServerUpdate   = gen.AuditActionServerUpdate
 	AuditSettingsUpdate = gen.AuditActionSettingsUpdate
+	AuditUserManage     = gen.AuditActionUserManage
 )
 
 // The values of the list gen.Joining.

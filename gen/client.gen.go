@@ -171,6 +171,38 @@ type ClientInterface interface {
 	// Corresponds with PUT /apis/v1/communities/{communityId}/api-keys/{apiKeyId} (the `UpdateAPIKey` operationId).
 	UpdateAPIKey(ctx context.Context, communityID CommunityID, apiKeyID APIKeyID, body UpdateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ManageUserWithBody Delete a user from the community, or restore one
+	//
+	// `delete` ends a membership: the user is in no list any more and finds the community no more than a stranger does, the API
+	// keys that they vouch for are not trusted, their invites end, and joining is refused with 403, also with an invite. Their
+	// account and its sessions stay, and so do their messages, under their name. The owner cannot be deleted: that is a conflict.
+	//
+	// `restore` makes a deleted user a member again, since when they were one, with their roles, points, fields, badges and
+	// channels; what was deleted meanwhile stays away. Roles with `server_administrator` do not come back: an API key makes
+	// nobody an administrator. Restoring a member is a conflict, and so is restoring somebody who is in as many communities as
+	// an account may be in.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/users/manage (the `ManageUser` operationId).
+	ManageUserWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ManageUser Delete a user from the community, or restore one
+	//
+	// `delete` ends a membership: the user is in no list any more and finds the community no more than a stranger does, the API
+	// keys that they vouch for are not trusted, their invites end, and joining is refused with 403, also with an invite. Their
+	// account and its sessions stay, and so do their messages, under their name. The owner cannot be deleted: that is a conflict.
+	//
+	// `restore` makes a deleted user a member again, since when they were one, with their roles, points, fields, badges and
+	// channels; what was deleted meanwhile stays away. Roles with `server_administrator` do not come back: an API key makes
+	// nobody an administrator. Restoring a member is a conflict, and so is restoring somebody who is in as many communities as
+	// an account may be in.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apis/v1/users/manage (the `ManageUser` operationId).
+	ManageUser(ctx context.Context, body ManageUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ChangePasswordWithBody Change the password
 	//
 	// Sets a new password for who knows the present one. A wrong one answers 400 with the pointer `/password`. Every other
@@ -1083,6 +1115,58 @@ func (c *Client) UpdateAPIKeyWithBody(ctx context.Context, communityID Community
 // Corresponds with PUT /apis/v1/communities/{communityId}/api-keys/{apiKeyId} (the `UpdateAPIKey` operationId).
 func (c *Client) UpdateAPIKey(ctx context.Context, communityID CommunityID, apiKeyID APIKeyID, body UpdateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateAPIKeyRequest(c.Server, communityID, apiKeyID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ManageUserWithBody Delete a user from the community, or restore one
+//
+// `delete` ends a membership: the user is in no list any more and finds the community no more than a stranger does, the API
+// keys that they vouch for are not trusted, their invites end, and joining is refused with 403, also with an invite. Their
+// account and its sessions stay, and so do their messages, under their name. The owner cannot be deleted: that is a conflict.
+//
+// `restore` makes a deleted user a member again, since when they were one, with their roles, points, fields, badges and
+// channels; what was deleted meanwhile stays away. Roles with `server_administrator` do not come back: an API key makes
+// nobody an administrator. Restoring a member is a conflict, and so is restoring somebody who is in as many communities as
+// an account may be in.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/users/manage (the `ManageUser` operationId).
+func (c *Client) ManageUserWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewManageUserRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ManageUser Delete a user from the community, or restore one
+//
+// `delete` ends a membership: the user is in no list any more and finds the community no more than a stranger does, the API
+// keys that they vouch for are not trusted, their invites end, and joining is refused with 403, also with an invite. Their
+// account and its sessions stay, and so do their messages, under their name. The owner cannot be deleted: that is a conflict.
+//
+// `restore` makes a deleted user a member again, since when they were one, with their roles, points, fields, badges and
+// channels; what was deleted meanwhile stays away. Roles with `server_administrator` do not come back: an API key makes
+// nobody an administrator. Restoring a member is a conflict, and so is restoring somebody who is in as many communities as
+// an account may be in.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apis/v1/users/manage (the `ManageUser` operationId).
+func (c *Client) ManageUser(ctx context.Context, body ManageUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewManageUserRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2819,6 +2903,46 @@ func NewUpdateAPIKeyRequestWithBody(server string, communityID CommunityID, apiK
 	}
 
 	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewManageUserRequest calls the generic ManageUser builder with application/json body
+func NewManageUserRequest(server string, body ManageUserJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewManageUserRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewManageUserRequestWithBody constructs an http.Request for the ManageUser method, with any body, and a specified content type
+func NewManageUserRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/users/manage")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
 	if err != nil {
 		return nil, err
 	}

@@ -33,6 +33,7 @@ const (
 	AuditActionServerDelete   AuditAction = "server.delete"
 	AuditActionServerUpdate   AuditAction = "server.update"
 	AuditActionSettingsUpdate AuditAction = "settings.update"
+	AuditActionUserManage     AuditAction = "user.manage"
 )
 
 // Valid indicates whether the value is a known member of the AuditAction enum.
@@ -85,6 +86,8 @@ func (e AuditAction) Valid() bool {
 	case AuditActionServerUpdate:
 		return true
 	case AuditActionSettingsUpdate:
+		return true
+	case AuditActionUserManage:
 		return true
 	default:
 		return false
@@ -1208,6 +1211,28 @@ type KeyPermissions = []KeyPermission
 // Example: en
 type Language = string
 
+// ManagedUser What was done, and to whom, as it was asked.
+type ManagedUser struct {
+	Action string `json:"action"`
+
+	// User What names a member of the community: 24 hexadecimal characters are an `_id`, a text with an `@` is an e-mail address,
+	// digits only are a number, and everything else is a user name. Upper and lower case of an address or a user name are the
+	// same. Who is no member is not found, whether or not there is such an account.
+	//
+	//
+	// Example: vera
+	User UserName `json:"user"`
+}
+
+// ManagedUserResponse What was done to a user.
+type ManagedUserResponse struct {
+	Status  string `json:"status"`
+	Message string `json:"message"`
+
+	// Data What was done, and to whom, as it was asked.
+	Data ManagedUser `json:"data"`
+}
+
 // Member An account as the members of a server see it.
 type Member struct {
 	// Number An account's number, as a string.
@@ -1812,6 +1837,26 @@ type TwoFactorStart struct {
 	Password string `json:"password,omitempty,omitzero"`
 }
 
+// UserManagement Whom to delete or to restore.
+type UserManagement struct {
+	Action string `json:"action"`
+
+	// User What names a member of the community: 24 hexadecimal characters are an `_id`, a text with an `@` is an e-mail address,
+	// digits only are a number, and everything else is a user name. Upper and lower case of an address or a user name are the
+	// same. Who is no member is not found, whether or not there is such an account.
+	//
+	//
+	// Example: vera
+	User UserName `json:"user"`
+}
+
+// UserName What names a member of the community: 24 hexadecimal characters are an `_id`, a text with an `@` is an e-mail address,
+// digits only are a number, and everything else is a user name. Upper and lower case of an address or a user name are the
+// same. Who is no member is not found, whether or not there is such an account.
+//
+// Example: vera
+type UserName = string
+
 // UserNumber An account's number, as a string.
 //
 // Example: 2
@@ -1917,6 +1962,9 @@ type ApplicationPermissionDenied = ApplicationErrorResponse
 
 // ApplicationUnauthenticated A failure in the Application API.
 type ApplicationUnauthenticated = ApplicationErrorResponse
+
+// IntegrationConflict A failure in the Integration API, and in the operations that have an answer of their own shape.
+type IntegrationConflict = IntegrationErrorResponse
 
 // IntegrationError A failure in the Integration API, and in the operations that have an answer of their own shape.
 type IntegrationError = IntegrationErrorResponse
@@ -2108,6 +2156,9 @@ type CreateAPIKeyJSONRequestBody = APIKeyCreate
 
 // UpdateAPIKeyJSONRequestBody defines body for UpdateAPIKey for application/json ContentType.
 type UpdateAPIKeyJSONRequestBody = APIKeyUpdate
+
+// ManageUserJSONRequestBody defines body for ManageUser for application/json ContentType.
+type ManageUserJSONRequestBody = UserManagement
 
 // ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
 type ChangePasswordJSONRequestBody = PasswordChange

@@ -16,7 +16,7 @@ import (
 // audited are the models that the audit trail may show: none of them holds a secret. A row of the store, which may, is
 // none and does not compile.
 type audited interface {
-	gen.Server | gen.CreatedServer | gen.ServerSettings | gen.InviteCreate | gen.Channel | gen.Role | gen.BadgeUpdate | gen.APIKey | gen.UserReference
+	gen.Server | gen.CreatedServer | gen.ServerSettings | gen.InviteCreate | gen.Channel | gen.Role | gen.BadgeUpdate | gen.APIKey | gen.UserReference | gen.ManagedUser
 }
 
 // record adds what an operation has changed to the audit trail of a server, under the action that the contract names in

@@ -118,10 +118,11 @@ type handlers struct {
 	badges
 	keys
 	audit
+	users
 }
 
 func handlersOf(k *core) handlers {
-	return handlers{auth{k}, servers{k}, invites{k}, channels{k}, roles{k}, badges{k}, keys{k}, audit{k}}
+	return handlers{auth{k}, servers{k}, invites{k}, channels{k}, roles{k}, badges{k}, keys{k}, audit{k}, users{k}}
 }
 
 var _ stub.StrictServerInterface = handlers{}

@@ -48,10 +48,7 @@ func (k key) byScheme(op *api.Operation) map[string]struct {
 // permission wants a key to succeed with the permission alone, and to be refused with all others. In one of the headers
 // the server is named, and in the other it is the key's.
 func permission(s *session, op *api.Operation) {
-	needed := []string{op.Permission}
-	if op.Permission == api.AnyPermission {
-		needed = nil
-	}
+	needed := neededBy(op)
 	for _, scheme := range []string{api.KeyAuth, api.APIKeyAuth} {
 		x := s.scene()
 		with := x.a.makesKey(x.server, needed...)
@@ -69,6 +66,14 @@ func permission(s *session, op *api.Operation) {
 		}
 		d.send(who.caller).succeeds()
 	}
+}
+
+// neededBy are the permissions that a key needs for an operation.
+func neededBy(op *api.Operation) []string {
+	if op.Permission == api.AnyPermission {
+		return nil
+	}
+	return []string{op.Permission}
 }
 
 // keyServer asks with a key of another server.
@@ -157,6 +162,19 @@ func foreign(s *session, op *api.Operation) {
 	if len(things) > 1 && slices.ContainsFunc(things, func(m maker) bool { return m.thing == "server" }) {
 		// What tells its own server wins over a serverId beside it, or is refused because of it, but alike.
 		draftOf(op, inOwn(x.id)).send(s.b).isLike(draftOf(op, inOwn(nothing)).send(s.b))
+	}
+}
+
+// deleted asks as somebody whom the community has deleted, and has not restored.
+func deleted(s *session, op *api.Operation) {
+	x := s.scene()
+	d := x.ready(op)
+	x.joined()
+	x.manages("delete")
+	d.send(x.b).expect(404).isLike(unknown(op).send(x.b).expect(404))
+	x.manages("restore")
+	if x.a.admits(x.server, op) && op.Role == api.RoleMember {
+		d.send(x.b).succeeds()
 	}
 }
 

@@ -29,7 +29,7 @@ func audited(s *session, op *api.Operation) {
 
 	done := d.send(who).succeeds()
 	id, made := firstOf(done, "/body/_id", "/body/id", "/data/_id")
-	if op.Role == "" && made { // it has made the server that it is about
+	if op.Role == "" && made && !isForKeys(op) { // it has made the server that it is about
 		x.server.id, count = id, 0
 	}
 	trail, n := x.trail(op)
@@ -37,11 +37,16 @@ func audited(s *session, op *api.Operation) {
 		trail.stop("%s: has %d entries %s, want %d", trail.what, n, op.Audit, count+1)
 	}
 	entry := trail.find("/body", "action", op.Audit)
-	number := x.server.owner
-	if who.name == x.b.name {
-		number = x.b.number()
+	switch {
+	case isForKeys(op) && x.key.id == "": // it was made elsewhere
+		trail.is(entry+"/actor/type", "key")
+	case isForKeys(op):
+		trail.is(entry+"/actor", object{"type": "key", "id": x.key.id})
+	case who.name == x.b.name:
+		trail.is(entry+"/actor", object{"type": "account", "id": x.b.number()})
+	default:
+		trail.is(entry+"/actor", object{"type": "account", "id": x.server.owner})
 	}
-	trail.is(entry+"/actor", object{"type": "account", "id": number})
 	thing, _, _ := strings.Cut(op.Audit, ".")
 	for _, m := range pathMakers(op) {
 		if m.thing == thing && !op.Creates {

@@ -35,6 +35,8 @@ var derivations = []derivation{
 		"%s is decided by the role permission that the contract names, or by who owns the server", isForSomeMembers, []string{"roles"}, false, role},
 	{"FOREIGN", "what is in a server in which the caller has no business answers as what does not exist",
 		"%s answers about a foreign thing exactly as about one that does not exist", hidesForeign, nil, false, foreign},
+	{"DELETED", "who was deleted from a server finds nothing there",
+		"%s answers who was deleted from the server as it answers about what does not exist", hidesForeign, []string{"keys", "users"}, false, deleted},
 	{"SERVERID", "who could mean several servers must say which",
 		"%s answers 400 where its server is left out and could be one of several", mayLeaveServerOut, nil, false, severalServers},
 	{"ONESERVER", "who can mean only one server need not say which",
@@ -50,6 +52,7 @@ var derivations = []derivation{
 }
 
 func asksWho(op *api.Operation) bool       { return len(op.Schemes) > 0 }
+func isForKeys(op *api.Operation) bool     { return asksWho(op) && !op.Takes(api.SessionAuth) }
 func isForAccounts(op *api.Operation) bool { return asksWho(op) && !takesKeys(op) }
 func isInServer(op *api.Operation) bool    { return op.Role != "" }
 func creates(op *api.Operation) bool       { return op.Creates }
@@ -90,7 +93,7 @@ func (c *contract) derived(tag string) []requirement {
 			}
 			r := requirement{run: func(s *session) { d.run(s, op) }, Requirement: Requirement{
 				ID: d.kind + "-" + op.ID, Section: tag, Level: Must, Source: op.Source, Operations: []string{op.ID},
-				With: needs(op, d.with...), Mail: d.mail, Text: fmt.Sprintf(d.text, op.ID),
+				With: needs(op, d.needs(op)...), Mail: d.mail, Text: fmt.Sprintf(d.text, op.ID),
 			}}
 			switch {
 			case d.mail:
@@ -102,6 +105,14 @@ func (c *contract) derived(tag string) []requirement {
 		}
 	}
 	return append(all, c.documented(tag)...)
+}
+
+// needs are the tags that it needs besides those of an operation.
+func (d derivation) needs(op *api.Operation) []string {
+	if isForKeys(op) {
+		return append([]string{"keys"}, d.with...)
+	}
+	return d.with
 }
 
 // isDerived tells whether the id of a requirement was made from a kind and an operation.

@@ -36,7 +36,9 @@ var makers = map[string]maker{
 	"channelId":   {"channel", "channels", true, func(x *scene) string { return x.a.makesChannel(x.server, "open", nil) }, unknownID},
 	"id objectid": {"role", "roles", true, func(x *scene) string { return x.a.makesRole(x.server, nil) }, unknownID},
 	"badgeId":     {"badge", "badges", true, func(x *scene) string { return x.a.makesBadge(x.server, nil) }, unknownUUID},
-	"apiKeyId":    {"key", "keys", true, func(x *scene) string { return x.a.makesKey(x.server).id }, unknownID},
+	// By the number: whoever may be deleted owns nothing.
+	"user":     {"username", "servers", false, func(x *scene) string { x.joined(); return x.number }, func() string { return unknownNumber }},
+	"apiKeyId": {"key", "keys", true, func(x *scene) string { return x.a.makesKey(x.server).id }, unknownID},
 }
 
 // before are what must have happened for an operation to change anything, where it is not enough that things are there.
@@ -86,6 +88,7 @@ type scene struct {
 	server club
 	known  map[string]string // by thing
 	number string            // of b, who is a member then
+	key    key               // that calls what is for keys alone, once that was asked for
 }
 
 func (s *session) scene() *scene {
@@ -116,8 +119,14 @@ func (x *scene) joined() caller {
 	return x.b
 }
 
-// entitled is an account that may do an operation in the scene, and needs no role for it.
+// entitled is who may do an operation in the scene: an account that needs no role for it, or a key where it is for keys alone.
 func (x *scene) entitled(op *api.Operation) caller {
+	if isForKeys(op) {
+		if x.key.whole == "" {
+			x.key = x.a.makesKey(x.server, neededBy(op)...)
+		}
+		return x.key.caller
+	}
 	switch op.Role {
 	case api.RoleAnyone:
 		return x.b

@@ -68,6 +68,7 @@ var sections = []section{
 	{"badges", badges},
 	{"keys", keys},
 	{"audit", audit},
+	{"users", users},
 }
 
 // Requirements are all requirements of the suite, in order.

@@ -41,6 +41,10 @@ func (Unimplemented) UpdateAPIKey(context.Context, UpdateAPIKeyRequestObject) (U
 	return nil, ErrNotImplemented
 }
 
+func (Unimplemented) ManageUser(context.Context, ManageUserRequestObject) (ManageUserResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
 func (Unimplemented) ChangePassword(context.Context, ChangePasswordRequestObject) (ChangePasswordResponseObject, error) {
 	return nil, ErrNotImplemented
 }

@@ -276,7 +276,10 @@ func migrationsOf(d goose.Dialect) []goose.ProviderOption {
 	if d != goose.DialectPostgres {
 		return nil
 	}
-	return []goose.ProviderOption{goose.WithGoMigrations(goose.NewGoMigration(8, &goose.GoFunc{RunTx: checkServersLate}, nil))}
+	return []goose.ProviderOption{goose.WithGoMigrations(
+		goose.NewGoMigration(8, &goose.GoFunc{RunTx: checkServersLate}, nil),
+		goose.NewGoMigration(29, &goose.GoFunc{RunTx: checkServersOfTotalsLate}, nil),
+	)}
 }
 
 // checkServersLate makes PostgreSQL look for the server of a new member or role when the transaction commits. Where it looks,
@@ -285,6 +288,12 @@ func migrationsOf(d goose.Dialect) []goose.ProviderOption {
 func checkServersLate(ctx context.Context, tx *sql.Tx) error {
 	_, err := tx.ExecContext(ctx, `ALTER TABLE members ALTER CONSTRAINT members_server_id_fkey DEFERRABLE INITIALLY DEFERRED;
 	ALTER TABLE roles ALTER CONSTRAINT roles_server_id_fkey DEFERRABLE INITIALLY DEFERRED`)
+	return err
+}
+
+// checkServersOfTotalsLate does the same for the totals that a new member has from the beginning.
+func checkServersOfTotalsLate(ctx context.Context, tx *sql.Tx) error {
+	_, err := tx.ExecContext(ctx, `ALTER TABLE totals ALTER CONSTRAINT totals_server_id_fkey DEFERRABLE INITIALLY DEFERRED`)
 	return err
 }
 

@@ -156,7 +156,9 @@ func enlargeCommunity(t *testing.T, s *Store, id string, rows int) {
 		`INSERT INTO deletions (server_id, account, at) `+numbers+`SELECT 'd' || i, 1, 9000000000000000 + i FROM n`,
 		`INSERT INTO visits (server_id, account, day) `+numbers+`SELECT '`+id+`', 1, 'd' || i FROM n`,
 		`INSERT INTO ledger (id, server_id, account, kind, amount, reason, at) `+numbers+`SELECT 'l' || i, '`+id+`', 1, 'xp', 1, 'l' || i, i FROM n`,
-		`INSERT INTO totals (server_id, account, xp, coins, visits) `+numbers+`SELECT '`+id+`', i, 0, 0, 0 FROM n`)
+		`INSERT INTO totals (server_id, account, xp, coins, visits) `+numbers+`SELECT '`+id+`', i, 0, 0, 0 FROM n`,
+		`INSERT INTO former_members (server_id, account, joined_at, deleted_at, kept) `+numbers+`SELECT '`+id+`', i, i, i, '{}' FROM n`,
+		`UPDATE totals SET is_member = TRUE`)
 }
 
 // addCommunities adds as many others, of which an account is in many.

@@ -37,12 +37,12 @@ func (q Ledger) Insert(ctx context.Context, l LedgerLine) error {
 	if err != nil || !added {
 		return err
 	}
-	var more totals
+	more := totals{today: l.At.UTC().Format(time.DateOnly)}
 	switch l.Kind {
 	case XP:
-		more.XP = l.Amount
+		more.XP, more.xpToday = l.Amount, max(0, l.Amount)
 	case Coins:
-		more.Coins = l.Amount
+		more.Coins, more.coinsToday = l.Amount, max(0, l.Amount)
 	}
 	return q.addToTotals(ctx, l.ServerID, l.Account, more)
 }
@@ -57,13 +57,22 @@ func (q Ledger) Balance(ctx context.Context, serverID string, account int64) (ge
 type totals struct {
 	gen.Balance
 	visits int64
+
+	// The day on which anything was credited last, and what that was; what is spent does not count.
+	today               string
+	xpToday, coinsToday int64
 }
 
 func (c *conn) addToTotals(ctx context.Context, serverID string, account int64, more totals) error {
-	return c.exec(ctx, `INSERT INTO totals (server_id, account, xp, coins, visits) VALUES ($1, $2, $3, $4, $5)
+	return c.exec(ctx, `INSERT INTO totals (server_id, account, xp, coins, visits, today, xp_today, coins_today) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 	ON CONFLICT (server_id, account) DO UPDATE
-	SET xp = totals.xp + excluded.xp, coins = totals.coins + excluded.coins, visits = totals.visits + excluded.visits`,
-		serverID, account, more.XP, more.Coins, more.visits)
+	SET xp = totals.xp + excluded.xp, coins = totals.coins + excluded.coins, visits = totals.visits + excluded.visits,
+	    xp_today = CASE WHEN excluded.today > totals.today THEN 0 ELSE totals.xp_today END
+	             + CASE WHEN excluded.today < totals.today THEN 0 ELSE excluded.xp_today END,
+	    coins_today = CASE WHEN excluded.today > totals.today THEN 0 ELSE totals.coins_today END
+	                + CASE WHEN excluded.today < totals.today THEN 0 ELSE excluded.coins_today END,
+	    today = CASE WHEN excluded.today > totals.today THEN excluded.today ELSE totals.today END`,
+		serverID, account, more.XP, more.Coins, more.visits, more.today, more.xpToday, more.coinsToday)
 }
 
 func (c *conn) totalsOf(ctx context.Context, serverID string, account int64) (totals, error) {

@@ -25,6 +25,7 @@ var cascades = map[string]string{
 	"servers badges":           "MaxBadges",
 	"servers api_keys":         "MaxKeys",
 	"servers invites":          inSteps,
+	"servers former_members":   inSteps,
 	"roles channel_roles":      "MaxChannels",
 	"channels channel_roles":   "the contract's ChannelRoles",
 	"channels channel_members": "the contract's ChannelMembers",

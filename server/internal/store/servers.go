@@ -181,6 +181,7 @@ var deleteSome = []string{
 	`DELETE FROM ledger WHERE id IN (SELECT id FROM ledger WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM invites WHERE code IN (SELECT code FROM invites WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM visits WHERE (server_id, account, day) IN (SELECT server_id, account, day FROM visits WHERE server_id = $1 LIMIT $2)`,
+	`DELETE FROM former_members WHERE (account, server_id) IN (SELECT account, server_id FROM former_members WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM totals WHERE (server_id, account) IN (SELECT server_id, account FROM totals WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM member_roles WHERE (account, server_id, role_id) IN (
 	       SELECT mr.account, mr.server_id, mr.role_id FROM roles r JOIN member_roles mr ON mr.role_id = r.id WHERE r.server_id = $1 LIMIT $2)`,
@@ -231,6 +232,10 @@ func (q Servers) InsertMember(ctx context.Context, serverID string, account int6
 		serverID, account, at.UnixMicro()); err != nil {
 		return err
 	}
+	if err := q.exec(ctx, `INSERT INTO totals (server_id, account, xp, coins, visits, is_member) VALUES ($1, $2, 0, 0, 0, TRUE)
+	ON CONFLICT (server_id, account) DO UPDATE SET is_member = TRUE`, serverID, account); err != nil {
+		return err
+	}
 	if err := q.countIn(ctx, membershipsTally, Number(account)); err != nil {
 		return err
 	}
@@ -244,6 +249,9 @@ func (q Servers) DeleteMember(ctx context.Context, serverID string, account int6
 		return err
 	}
 	if err := q.change(ctx, `DELETE FROM members WHERE server_id = $1 AND account = $2`, serverID, account); err != nil {
+		return err
+	}
+	if err := q.exec(ctx, `UPDATE totals SET is_member = FALSE WHERE server_id = $1 AND account = $2`, serverID, account); err != nil {
 		return err
 	}
 	if err := q.countOut(ctx, membershipsTally, Number(account)); err != nil {

@@ -60,6 +60,7 @@ type Queries struct {
 	Badges   Badges
 	Keys     Keys
 	Audit    Audit
+	Users    Users
 	Images   Images
 
 	Registrations Registrations
@@ -71,7 +72,7 @@ type Queries struct {
 
 func queriesOn(c *conn) Queries {
 	return Queries{
-		Auth: Auth{c}, Servers: Servers{c}, Invites: Invites{c}, Channels: Channels{c}, Roles: Roles{c}, Badges: Badges{c}, Keys: Keys{c}, Audit: Audit{c}, Images: Images{c},
+		Auth: Auth{c}, Servers: Servers{c}, Invites: Invites{c}, Channels: Channels{c}, Roles: Roles{c}, Badges: Badges{c}, Keys: Keys{c}, Audit: Audit{c}, Users: Users{c}, Images: Images{c},
 		Registrations: Registrations{c}, Codes: Codes{c}, Networks: Networks{c}, Idempotency: Idempotency{c}, Ledger: Ledger{c},
 	}
 }

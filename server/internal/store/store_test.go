@@ -380,6 +380,7 @@ func (l *life) changesThings(gone string, cleo int64) {
 
 func (l *life) makesAndDeletes(kept string, ann int64) {
 	ctx, check := l.Context(), l.check
+	l.goesAndComes(kept)
 	l.tx(func(tx *Tx) error {
 		other := l.now()
 		role := gen.Role{ID: l.id(), ServerID: kept, CreatedAt: other, UpdatedAt: other}
@@ -413,6 +414,40 @@ func (l *life) makesAndDeletes(kept string, ann int64) {
 			}
 		}
 		return nil
+	})
+}
+
+// goesAndComes deletes a member of a server who has one of everything, and restores them.
+func (l *life) goesAndComes(kept string) {
+	ctx, check := l.Context(), l.check
+	who := l.account()
+	l.tx(func(tx *Tx) error {
+		check(0, tx.Servers.InsertMember(ctx, kept, who, l.now().Time))
+		roles, err := tx.Roles.List(ctx, kept)
+		l.must(err)
+		for _, role := range roles {
+			check(tx.Roles.InsertOf(ctx, kept, who, role.ID))
+		}
+		badges, err := tx.Badges.List(ctx, kept)
+		l.must(err)
+		for _, badge := range badges {
+			check(tx.Badges.InsertOf(ctx, badge, who, l.now().Time))
+		}
+		room := gen.Channel{ID: l.id(), ServerID: kept, ChannelType: "private", CreatedAt: l.now(), UpdatedAt: l.now()}
+		check(0, tx.Channels.Insert(ctx, room, who, false))
+		check(0, tx.Channels.AdmitMembers(ctx, room.ID, kept, []int64{who}))
+		for range 2 {
+			check(0, tx.Users.DeleteMember(ctx, kept, who, l.now().Time))
+			check(tx.Users.IsFormer(ctx, kept, who))
+			check(tx.Users.GetFormer(ctx, kept, ByNumber, who))
+			check(0, tx.Users.Restore(ctx, kept, who, true))
+			check(tx.Users.GetMember(ctx, kept, ByNumber, who))
+			for _, by := range []MemberName{ByID, ByEmail, ByUsername} {
+				tx.Users.GetMember(ctx, kept, by, "x") // there is nobody
+				tx.Users.GetFormer(ctx, kept, by, "x")
+			}
+		}
+		return tx.Servers.DeleteMember(ctx, kept, who)
 	})
 }
 
