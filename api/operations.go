@@ -27,6 +27,8 @@ type Operation struct {
 	Schemes []string
 	// Permission is what an API key must have to call it; AnyPermission: every key may; empty: none may.
 	Permission string
+	// UserPermission is the same for a user API key.
+	UserPermission string
 	// Role is what an account must be in the server that a request is about: RoleAnyone, RoleMember, RoleOwner or the role
 	// permission that it needs. Empty: it is about no server.
 	Role string
@@ -45,6 +47,8 @@ type Operation struct {
 	// BodyType is the media type of its body, and Body what the contract says of it. Empty and nil: it takes none.
 	BodyType string
 	Body     *openapi3.MediaType
+	// AlsoBodyType is another media type under which the same body is taken.
+	AlsoBodyType string
 
 	Spec     *openapi3.Operation
 	Item     *openapi3.PathItem // the path it belongs to
@@ -55,6 +59,7 @@ type Operation struct {
 const (
 	SessionAuth = "sessionAuth" // a session token, as bearer
 	KeyAuth     = "keyAuth"     // an API key, as bearer
+	UserKeyAuth = "userKeyAuth" // a user API key, as bearer
 	APIKeyAuth  = "apiKeyAuth"  // an API key in the header x-api-key
 )
 
@@ -186,6 +191,7 @@ func (o *Operation) read(families map[string]Family) error {
 	}
 	o.Tag = spec.Tags[0]
 	o.Source, o.Permission, o.Role = o.extension("x-source"), o.extension("x-required-permission"), o.extension("x-required-role")
+	o.UserPermission, o.AlsoBodyType = o.extension("x-required-user-permission"), o.extension("x-also-media-type")
 	o.Audit, o.RateLimit = o.extension("x-audit"), o.extension("x-rate-limit")
 	o.Creates = o.Parameter(openapi3.ParameterInHeader, IdempotencyKeyHeader) != nil
 	o.Unlogged = slices.ContainsFunc(o.Parameters(), func(p *openapi3.Parameter) bool {
@@ -202,6 +208,9 @@ func (o *Operation) read(families map[string]Family) error {
 	}
 	if takesKeys := o.Takes(KeyAuth) || o.Takes(APIKeyAuth); takesKeys != (o.Permission != "") {
 		return errors.New("it must name an x-required-permission if, and only if, it admits API keys")
+	}
+	if o.Takes(UserKeyAuth) != (o.UserPermission != "") {
+		return errors.New("it must name an x-required-user-permission if, and only if, it admits user API keys")
 	}
 	fallback := spec.Responses.Default()
 	if fallback == nil || fallback.Value.Content.Get("application/json") == nil {

@@ -35,7 +35,9 @@ const (
 	badgeID = "1b4e28ba-2fa1-41d2-883f-0016d3cca427"
 	keyID   = "66a282dab13eee0013cbb4dd"
 
-	atKeys = "/apis/v1/communities/" + id + "/api-keys"
+	atKeys     = "/apis/v1/communities/" + id + "/api-keys"
+	userID     = "66a282dab13eee0013cbb4d9"
+	atUserKeys = "/apis/v1/users/" + userID + "/api-keys"
 )
 
 // caller is what a line of calls is run with.
@@ -464,6 +466,32 @@ var calls = []struct {
 	{
 		"getApiKeyInfo", "GET /apis/v1/api-keys/info", "",
 		func(c caller) (any, error) { return c.Keys.Info(c.ctx) },
+	},
+	{
+		"listUserApiKeys", "GET " + atUserKeys, "",
+		func(c caller) (any, error) { return c.Keys.ListOfUser(c.ctx, userID, "") },
+	},
+	{
+		"listUserApiKeys", "GET " + atUserKeys + "?communityId=" + id, "",
+		func(c caller) (any, error) { return c.Keys.ListOfUser(c.ctx, userID, id) },
+	},
+	{
+		"createUserApiKey", "POST /apis/v1/users/apikeys?userId=" + userID, `{"name":"phone","permissions":["sendMessages"],"communityId":"` + id + `"}`,
+		func(c caller) (any, error) {
+			return c.Keys.CreateForUser(c.ctx, userID, client.UserAPIKeyCreate{
+				Name: "phone", Permissions: []client.UserKeyPermission{client.UserPermissionSendMessages}, CommunityID: id,
+			}, c.opts...)
+		},
+	},
+	{
+		"updateUserApiKey", "PUT " + atUserKeys + "/" + keyID, `{"isActive":false}`,
+		func(c caller) (any, error) {
+			return c.Keys.UpdateOfUser(c.ctx, userID, keyID, client.UserAPIKeyUpdate{IsActive: new(false)})
+		},
+	},
+	{
+		"deleteUserApiKey", "DELETE " + atUserKeys + "/" + keyID, "",
+		func(c caller) (any, error) { return c.Keys.DeleteOfUser(c.ctx, userID, keyID) },
 	},
 }
 

@@ -61,6 +61,13 @@ func whoMay(op *api.Operation) string {
 	default:
 		who = append(who, "API keys with [Permission"+strings.ToUpper(op.Permission[:1])+op.Permission[1:]+"]")
 	}
+	switch op.UserPermission {
+	case "":
+	case api.AnyPermission:
+		who = append(who, "every user API key")
+	default:
+		who = append(who, "user API keys with [UserPermission"+strings.ToUpper(op.UserPermission[:1])+op.UserPermission[1:]+"]")
+	}
 	if len(who) == 0 {
 		return "For everybody, without a credential."
 	}

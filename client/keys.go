@@ -20,6 +20,20 @@ type (
 	// them away. At least one part is needed. The ExpirePeriod counts from now. With Adopt, the caller vouches for the key
 	// from now on. Its fields are listed at [gen.APIKeyUpdate].
 	APIKeyUpdate = gen.APIKeyUpdate
+	// APIKeyInfo is the key with which a client calls: its Kind says whether it acts for a community or for a user in one.
+	// Its fields are listed at [gen.APIKeyInfo].
+	APIKeyInfo = gen.APIKeyInfo
+	// UserAPIKey is a key with which programs act for an account in one community: what they do, the account has done. Its
+	// Key is masked, except in what [KeysService.CreateForUser] returns. Its fields are listed at [gen.UserAPIKey].
+	UserAPIKey = gen.UserAPIKey
+	// UserKeyPermission is what a user API key may do. The list grows with the contract.
+	UserKeyPermission = gen.UserKeyPermission
+	// UserAPIKeyCreate is what a user API key is made from. Name and CommunityID are required; Channels are the only ones in
+	// which it may post. Its fields are listed at [gen.UserAPIKeyCreate].
+	UserAPIKeyCreate = gen.UserAPIKeyCreate
+	// UserAPIKeyUpdate is what changes in a user API key; what is nil stays as it is. Its fields are listed at
+	// [gen.UserAPIKeyUpdate].
+	UserAPIKeyUpdate = gen.UserAPIKeyUpdate
 )
 
 // KeysService has the operations on the API keys of a community, which is a [Server]. It is a field of [Client].
@@ -78,11 +92,58 @@ func (s *KeysService) Delete(ctx context.Context, serverID, id string) (*APIKey,
 	return one[APIKey](s.api.DeleteAPIKey(ctx, serverID, id))
 }
 
-// Info returns the API key with which this client calls, masked, whatever its permissions. It fails with
-// [ErrUnauthenticated] if the key is unknown, deleted, expired or not active, and with [ErrPermissionDenied] if nobody who
-// may make keys vouches for it.
+// Info returns the API key with which this client calls, masked, whatever its permissions: one of a community, or one of a
+// user. It fails with [ErrUnauthenticated] if the key is unknown, deleted, expired or not active, and with
+// [ErrPermissionDenied] if nobody who may make keys vouches for it.
 //
-// For every API key.
-func (s *KeysService) Info(ctx context.Context) (*APIKey, error) {
-	return one[APIKey](s.api.GetAPIKeyInfo(ctx))
+// For every API key, and every user API key.
+func (s *KeysService) Info(ctx context.Context) (*APIKeyInfo, error) {
+	return one[APIKeyInfo](s.api.GetAPIKeyInfo(ctx))
+}
+
+// ListOfUser returns the user API keys of an account, oldest first, each with a masked Key: all of the caller's own, or with a
+// serverID those in one community. Those of others are for the owner and administrators of a community, which they name.
+//
+// Only for the account itself, and for the owner and members with server_administrator of the community. For every account.
+func (s *KeysService) ListOfUser(ctx context.Context, userID, serverID string) ([]UserAPIKey, error) {
+	if err := checkID(userID); err != nil {
+		return nil, err
+	}
+	params := &gen.ListUserAPIKeysParams{}
+	if serverID != "" {
+		params.CommunityID = &serverID
+	}
+	return list[UserAPIKey](s.api.ListUserAPIKeys(ctx, userID, params))
+}
+
+// CreateForUser makes a user API key for the caller, whose ID is the userID. What it returns is the only answer that ever shows
+// the Key whole. An account has 100 at most: one more is [ErrConflict].
+//
+// Only for the account itself. For every account.
+func (s *KeysService) CreateForUser(ctx context.Context, userID string, in UserAPIKeyCreate, opts ...CreateOption) (*UserAPIKey, error) {
+	making, err := creating(opts)
+	if err != nil {
+		return nil, err
+	}
+	return one[UserAPIKey](making.note(s.api.CreateUserAPIKey(ctx, &gen.CreateUserAPIKeyParams{UserID: userID}, full(in), making.edits...)))
+}
+
+// UpdateOfUser changes a user API key of the caller and returns it as it is then, masked.
+//
+// Only for the account itself. For every account.
+func (s *KeysService) UpdateOfUser(ctx context.Context, userID, id string, in UserAPIKeyUpdate) (*UserAPIKey, error) {
+	if err := checkID(userID, id); err != nil {
+		return nil, err
+	}
+	return one[UserAPIKey](s.api.UpdateUserAPIKey(ctx, userID, id, full(in)))
+}
+
+// DeleteOfUser ends a user API key, at once and for good, and returns what it was, masked.
+//
+// Only for the account itself, and for the owner and members with server_administrator of its community. For every account.
+func (s *KeysService) DeleteOfUser(ctx context.Context, userID, id string) (*UserAPIKey, error) {
+	if err := checkID(userID, id); err != nil {
+		return nil, err
+	}
+	return one[UserAPIKey](s.api.DeleteUserAPIKey(ctx, userID, id))
 }

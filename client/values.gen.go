@@ -60,6 +60,16 @@ const (
 	BadgeVisits    = gen.BadgeActionVisits
 )
 
+// The values of the list gen.UserKeyPermission.
+const (
+	UserPermissionReactMessages    = gen.UserKeyPermissionReactMessages
+	UserPermissionReadOwnMessages  = gen.UserKeyPermissionReadOwnMessages
+	UserPermissionReadOwnProfile   = gen.UserKeyPermissionReadOwnProfile
+	UserPermissionReplyMessages    = gen.UserKeyPermissionReplyMessages
+	UserPermissionSendMessages     = gen.UserKeyPermissionSendMessages
+	UserPermissionUpdateOwnProfile = gen.UserKeyPermissionUpdateOwnProfile
+)
+
 // The values of the list gen.KeyPermission.
 const (
 	PermissionAnalysis       = gen.KeyPermissionAnalysis

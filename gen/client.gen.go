@@ -92,8 +92,8 @@ type ClientInterface interface {
 
 	// GetAPIKeyInfo Who is this key
 	//
-	// The key with which it is called, masked, whatever its permissions. It too is refused while nobody who may make keys
-	// vouches for the key.
+	// The key with which it is called, masked, whatever its permissions: one of a community, or one of a user in it, as `kind`
+	// says. A key of a community is refused here too while nobody who may make keys vouches for it.
 	//
 	// Corresponds with GET /apis/v1/api-keys/info (the `GetAPIKeyInfo` operationId).
 	GetAPIKeyInfo(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -171,6 +171,34 @@ type ClientInterface interface {
 	// Corresponds with PUT /apis/v1/communities/{communityId}/api-keys/{apiKeyId} (the `UpdateAPIKey` operationId).
 	UpdateAPIKey(ctx context.Context, communityID CommunityID, apiKeyID APIKeyID, body UpdateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// CreateUserAPIKeyWithBody Create a user API key
+	//
+	// Makes a key that acts for the calling account in one community, with the permissions it names: what it does, the account
+	// has done. `channels` are the only ones in which it may post; without any, it may wherever the account may. The answer is
+	// the only one that shows the key whole: only its digest is kept. It ends with the membership. An account gets a mail about
+	// each new key, and has 100 of them at most.
+	//
+	// `userId` is the `_id` of the caller. `expirePeriod` and `expireDate` both say when the key ends: not both of them may.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/users/apikeys (the `CreateUserAPIKey` operationId).
+	CreateUserAPIKeyWithBody(ctx context.Context, params *CreateUserAPIKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateUserAPIKey Create a user API key
+	//
+	// Makes a key that acts for the calling account in one community, with the permissions it names: what it does, the account
+	// has done. `channels` are the only ones in which it may post; without any, it may wherever the account may. The answer is
+	// the only one that shows the key whole: only its digest is kept. It ends with the membership. An account gets a mail about
+	// each new key, and has 100 of them at most.
+	//
+	// `userId` is the `_id` of the caller. `expirePeriod` and `expireDate` both say when the key ends: not both of them may.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apis/v1/users/apikeys (the `CreateUserAPIKey` operationId).
+	CreateUserAPIKey(ctx context.Context, params *CreateUserAPIKeyParams, body CreateUserAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ManageUserWithBody Delete a user from the community, or restore one
 	//
 	// `delete` ends a membership: the user is in no list any more and finds the community no more than a stranger does, the API
@@ -202,6 +230,44 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /apis/v1/users/manage (the `ManageUser` operationId).
 	ManageUser(ctx context.Context, body ManageUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListUserAPIKeys List user API keys
+	//
+	// The user API keys of an account, oldest first, each masked. The account itself sees all of them, or those of one community;
+	// the owner and administrators of a community see those of its members in it, and must name it.
+	//
+	// Corresponds with GET /apis/v1/users/{userId}/api-keys (the `ListUserAPIKeys` operationId).
+	ListUserAPIKeys(ctx context.Context, userID AccountID, params *ListUserAPIKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteUserAPIKey Delete a user API key
+	//
+	// Ends a key at once and for good, on every replica. For the account itself, and for the owner and administrators of the
+	// community in which the key acts.
+	//
+	// Corresponds with DELETE /apis/v1/users/{userId}/api-keys/{userApiKeyId} (the `DeleteUserAPIKey` operationId).
+	DeleteUserAPIKey(ctx context.Context, userID AccountID, userAPIKeyID UserAPIKeyID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateUserAPIKeyWithBody Update a user API key
+	//
+	// Changes what is given and leaves the rest, for the account itself. `expirePeriod` counts anew from now. A key that is not
+	// active is refused. A body that says it is `text/plain` is read as JSON, too: documented clients send it so. Where nothing
+	// changes, `updatedAt` stays.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /apis/v1/users/{userId}/api-keys/{userApiKeyId} (the `UpdateUserAPIKey` operationId).
+	UpdateUserAPIKeyWithBody(ctx context.Context, userID AccountID, userAPIKeyID UserAPIKeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateUserAPIKey Update a user API key
+	//
+	// Changes what is given and leaves the rest, for the account itself. `expirePeriod` counts anew from now. A key that is not
+	// active is refused. A body that says it is `text/plain` is read as JSON, too: documented clients send it so. Where nothing
+	// changes, `updatedAt` stays.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /apis/v1/users/{userId}/api-keys/{userApiKeyId} (the `UpdateUserAPIKey` operationId).
+	UpdateUserAPIKey(ctx context.Context, userID AccountID, userAPIKeyID UserAPIKeyID, body UpdateUserAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ChangePasswordWithBody Change the password
 	//
@@ -966,8 +1032,8 @@ type ClientInterface interface {
 
 // GetAPIKeyInfo Who is this key
 //
-// The key with which it is called, masked, whatever its permissions. It too is refused while nobody who may make keys
-// vouches for the key.
+// The key with which it is called, masked, whatever its permissions: one of a community, or one of a user in it, as `kind`
+// says. A key of a community is refused here too while nobody who may make keys vouches for it.
 //
 // Corresponds with GET /apis/v1/api-keys/info (the `GetAPIKeyInfo` operationId).
 func (c *Client) GetAPIKeyInfo(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1125,6 +1191,54 @@ func (c *Client) UpdateAPIKey(ctx context.Context, communityID CommunityID, apiK
 	return c.Client.Do(req)
 }
 
+// CreateUserAPIKeyWithBody Create a user API key
+//
+// Makes a key that acts for the calling account in one community, with the permissions it names: what it does, the account
+// has done. `channels` are the only ones in which it may post; without any, it may wherever the account may. The answer is
+// the only one that shows the key whole: only its digest is kept. It ends with the membership. An account gets a mail about
+// each new key, and has 100 of them at most.
+//
+// `userId` is the `_id` of the caller. `expirePeriod` and `expireDate` both say when the key ends: not both of them may.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/users/apikeys (the `CreateUserAPIKey` operationId).
+func (c *Client) CreateUserAPIKeyWithBody(ctx context.Context, params *CreateUserAPIKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateUserAPIKeyRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateUserAPIKey Create a user API key
+//
+// Makes a key that acts for the calling account in one community, with the permissions it names: what it does, the account
+// has done. `channels` are the only ones in which it may post; without any, it may wherever the account may. The answer is
+// the only one that shows the key whole: only its digest is kept. It ends with the membership. An account gets a mail about
+// each new key, and has 100 of them at most.
+//
+// `userId` is the `_id` of the caller. `expirePeriod` and `expireDate` both say when the key ends: not both of them may.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apis/v1/users/apikeys (the `CreateUserAPIKey` operationId).
+func (c *Client) CreateUserAPIKey(ctx context.Context, params *CreateUserAPIKeyParams, body CreateUserAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateUserAPIKeyRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ManageUserWithBody Delete a user from the community, or restore one
 //
 // `delete` ends a membership: the user is in no list any more and finds the community no more than a stranger does, the API
@@ -1167,6 +1281,84 @@ func (c *Client) ManageUserWithBody(ctx context.Context, contentType string, bod
 // Corresponds with POST /apis/v1/users/manage (the `ManageUser` operationId).
 func (c *Client) ManageUser(ctx context.Context, body ManageUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewManageUserRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListUserAPIKeys List user API keys
+//
+// The user API keys of an account, oldest first, each masked. The account itself sees all of them, or those of one community;
+// the owner and administrators of a community see those of its members in it, and must name it.
+//
+// Corresponds with GET /apis/v1/users/{userId}/api-keys (the `ListUserAPIKeys` operationId).
+func (c *Client) ListUserAPIKeys(ctx context.Context, userID AccountID, params *ListUserAPIKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListUserAPIKeysRequest(c.Server, userID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteUserAPIKey Delete a user API key
+//
+// Ends a key at once and for good, on every replica. For the account itself, and for the owner and administrators of the
+// community in which the key acts.
+//
+// Corresponds with DELETE /apis/v1/users/{userId}/api-keys/{userApiKeyId} (the `DeleteUserAPIKey` operationId).
+func (c *Client) DeleteUserAPIKey(ctx context.Context, userID AccountID, userAPIKeyID UserAPIKeyID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteUserAPIKeyRequest(c.Server, userID, userAPIKeyID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateUserAPIKeyWithBody Update a user API key
+//
+// Changes what is given and leaves the rest, for the account itself. `expirePeriod` counts anew from now. A key that is not
+// active is refused. A body that says it is `text/plain` is read as JSON, too: documented clients send it so. Where nothing
+// changes, `updatedAt` stays.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /apis/v1/users/{userId}/api-keys/{userApiKeyId} (the `UpdateUserAPIKey` operationId).
+func (c *Client) UpdateUserAPIKeyWithBody(ctx context.Context, userID AccountID, userAPIKeyID UserAPIKeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateUserAPIKeyRequestWithBody(c.Server, userID, userAPIKeyID, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateUserAPIKey Update a user API key
+//
+// Changes what is given and leaves the rest, for the account itself. `expirePeriod` counts anew from now. A key that is not
+// active is refused. A body that says it is `text/plain` is read as JSON, too: documented clients send it so. Where nothing
+// changes, `updatedAt` stays.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /apis/v1/users/{userId}/api-keys/{userApiKeyId} (the `UpdateUserAPIKey` operationId).
+func (c *Client) UpdateUserAPIKey(ctx context.Context, userID AccountID, userAPIKeyID UserAPIKeyID, body UpdateUserAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateUserAPIKeyRequest(c.Server, userID, userAPIKeyID, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2912,6 +3104,84 @@ func NewUpdateAPIKeyRequestWithBody(server string, communityID CommunityID, apiK
 	return req, nil
 }
 
+// NewCreateUserAPIKeyRequest calls the generic CreateUserAPIKey builder with application/json body
+func NewCreateUserAPIKeyRequest(server string, params *CreateUserAPIKeyParams, body CreateUserAPIKeyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateUserAPIKeyRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateUserAPIKeyRequestWithBody constructs an http.Request for the CreateUserAPIKey method, with any body, and a specified content type
+func NewCreateUserAPIKeyRequestWithBody(server string, params *CreateUserAPIKeyParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/users/apikeys")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "userId", params.UserID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "objectid"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewManageUserRequest calls the generic ManageUser builder with application/json body
 func NewManageUserRequest(server string, body ManageUserJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -2943,6 +3213,162 @@ func NewManageUserRequestWithBody(server string, contentType string, body io.Rea
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListUserAPIKeysRequest constructs an http.Request for the ListUserAPIKeys method
+func NewListUserAPIKeysRequest(server string, userID AccountID, params *ListUserAPIKeysParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "userId", userID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/users/%s/api-keys", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.CommunityID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "communityId", *params.CommunityID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "objectid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDeleteUserAPIKeyRequest constructs an http.Request for the DeleteUserAPIKey method
+func NewDeleteUserAPIKeyRequest(server string, userID AccountID, userAPIKeyID UserAPIKeyID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "userId", userID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "userApiKeyId", userAPIKeyID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/users/%s/api-keys/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateUserAPIKeyRequest calls the generic UpdateUserAPIKey builder with application/json body
+func NewUpdateUserAPIKeyRequest(server string, userID AccountID, userAPIKeyID UserAPIKeyID, body UpdateUserAPIKeyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateUserAPIKeyRequestWithBody(server, userID, userAPIKeyID, "application/json", bodyReader)
+}
+
+// NewUpdateUserAPIKeyRequestWithBody constructs an http.Request for the UpdateUserAPIKey method, with any body, and a specified content type
+func NewUpdateUserAPIKeyRequestWithBody(server string, userID AccountID, userAPIKeyID UserAPIKeyID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "userId", userID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "userApiKeyId", userAPIKeyID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/users/%s/api-keys/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
 	if err != nil {
 		return nil, err
 	}

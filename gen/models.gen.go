@@ -409,6 +409,36 @@ func (e ProblemCode) Valid() bool {
 	}
 }
 
+// Defines values for UserKeyPermission.
+const (
+	UserKeyPermissionReactMessages    UserKeyPermission = "reactMessages"
+	UserKeyPermissionReadOwnMessages  UserKeyPermission = "readOwnMessages"
+	UserKeyPermissionReadOwnProfile   UserKeyPermission = "readOwnProfile"
+	UserKeyPermissionReplyMessages    UserKeyPermission = "replyMessages"
+	UserKeyPermissionSendMessages     UserKeyPermission = "sendMessages"
+	UserKeyPermissionUpdateOwnProfile UserKeyPermission = "updateOwnProfile"
+)
+
+// Valid indicates whether the value is a known member of the UserKeyPermission enum.
+func (e UserKeyPermission) Valid() bool {
+	switch e {
+	case UserKeyPermissionReactMessages:
+		return true
+	case UserKeyPermissionReadOwnMessages:
+		return true
+	case UserKeyPermissionReadOwnProfile:
+		return true
+	case UserKeyPermissionReplyMessages:
+		return true
+	case UserKeyPermissionSendMessages:
+		return true
+	case UserKeyPermissionUpdateOwnProfile:
+		return true
+	default:
+		return false
+	}
+}
+
 // Account Somebody who can sign in.
 type Account struct {
 	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
@@ -522,6 +552,65 @@ type APIKeyCreate struct {
 
 	// ExpirePeriod For how many days a key is good; 0 is for ever.
 	ExpirePeriod ExpirePeriod `json:"expirePeriod,omitempty,omitzero"`
+}
+
+// APIKeyInfo The key with which a request was made.
+type APIKeyInfo struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// Kind Whom the key acts for: the community, or the user in it.
+	Kind string `json:"kind"`
+
+	// Name One line of 1 to 100 characters, without control characters.
+	Name Title `json:"name"`
+
+	// Key Masked to its first and last four characters.
+	Key string `json:"key"`
+
+	// Permissions All that the key may do.
+	Permissions []string `json:"permissions"`
+
+	// Channels The only channels in which a user API key may post; none means all that the account may post in.
+	Channels KeyChannels `json:"channels"`
+
+	// ExpirePeriod For how many days a key is good; 0 is for ever.
+	ExpirePeriod ExpirePeriod   `json:"expirePeriod"`
+	ExpireDate   Nullable[Time] `json:"expireDate"`
+	IsActive     bool           `json:"isActive"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID ObjectID `json:"communityId"`
+
+	// UserID The number of the account that vouches for the key, or that it acts for.
+	UserID int32 `json:"userId"`
+
+	// IsTrusted Whether that account may have such a key. Otherwise this request is refused.
+	IsTrusted bool `json:"isTrusted"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt Timestamp `json:"createdAt"`
+
+	// UpdatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	UpdatedAt Timestamp `json:"updatedAt"`
+}
+
+// APIKeyInfoResponse The API key of a request.
+type APIKeyInfoResponse struct {
+	// Meta How a request of the Application API went.
+	Meta    ApplicationMeta `json:"meta"`
+	Message string          `json:"message"`
+
+	// Data The key with which a request was made.
+	Data APIKeyInfo `json:"data"`
 }
 
 // APIKeyListResponse The API keys of a community.
@@ -1200,6 +1289,12 @@ type InviteUses = int32
 // Joining Who gets in: `open`, everybody who knows the id of the server; `invite`, who has an invite; `closed`, nobody.
 type Joining string
 
+// KeyChannels The only channels in which a user API key may post; none means all that the account may post in.
+type KeyChannels = []ObjectID
+
+// KeyEnd When a key ends; an empty text says nothing.
+type KeyEnd = string
+
 // KeyPermission What a key may do. This list only grows.
 type KeyPermission string
 
@@ -1837,6 +1932,117 @@ type TwoFactorStart struct {
 	Password string `json:"password,omitempty,omitzero"`
 }
 
+// UserAPIKey A key with which a program acts for an account in a community.
+type UserAPIKey struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// Name One line of 1 to 100 characters, without control characters.
+	Name Title `json:"name"`
+
+	// Key Masked to its first and last four characters, except in the answer to its creation.
+	Key string `json:"key"`
+
+	// Permissions All that a user API key may do.
+	Permissions UserKeyPermissions `json:"permissions"`
+
+	// Channels The only channels in which a user API key may post; none means all that the account may post in.
+	Channels KeyChannels `json:"channels"`
+
+	// ExpirePeriod For how many days a key is good; 0 is for ever.
+	ExpirePeriod ExpirePeriod   `json:"expirePeriod"`
+	ExpireDate   Nullable[Time] `json:"expireDate"`
+	IsActive     bool           `json:"isActive"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID ObjectID `json:"communityId"`
+
+	// UserID The number of the account.
+	UserID int32 `json:"userId"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt Timestamp `json:"createdAt"`
+
+	// UpdatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	UpdatedAt Timestamp `json:"updatedAt"`
+}
+
+// UserAPIKeyCreate What a new user API key is made from. Without any permission, it may do nothing but ask for itself.
+type UserAPIKeyCreate struct {
+	// Name One line of 1 to 100 characters, without control characters.
+	Name Title `json:"name"`
+
+	// Permissions All that a user API key may do.
+	Permissions UserKeyPermissions `json:"permissions"`
+
+	// Channels The only channels in which a user API key may post; none means all that the account may post in.
+	Channels KeyChannels `json:"channels,omitempty,omitzero"`
+
+	// ExpirePeriod For how many days a key is good; 0 is for ever.
+	ExpirePeriod ExpirePeriod `json:"expirePeriod,omitempty,omitzero"`
+
+	// ExpireDate When a key ends; an empty text says nothing.
+	ExpireDate KeyEnd `json:"expireDate,omitempty,omitzero"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID ObjectID `json:"communityId"`
+}
+
+// UserAPIKeyListResponse The user API keys of an account.
+type UserAPIKeyListResponse struct {
+	// Meta How a request of the Application API went.
+	Meta    ApplicationMeta `json:"meta"`
+	Message string          `json:"message"`
+	Data    []UserAPIKey    `json:"data"`
+}
+
+// UserAPIKeyResponse A user API key.
+type UserAPIKeyResponse struct {
+	// Meta How a request of the Application API went.
+	Meta    ApplicationMeta `json:"meta"`
+	Message string          `json:"message"`
+
+	// Data A key with which a program acts for an account in a community.
+	Data UserAPIKey `json:"data"`
+}
+
+// UserAPIKeyUpdate What changes; at least one part.
+type UserAPIKeyUpdate struct {
+	// Name One line of 1 to 100 characters, without control characters.
+	Name *Title `json:"name,omitempty"`
+
+	// Permissions All that a user API key may do.
+	Permissions *UserKeyPermissions `json:"permissions,omitempty"`
+
+	// Channels The only channels in which a user API key may post; none means all that the account may post in.
+	Channels *KeyChannels `json:"channels,omitempty"`
+
+	// ExpirePeriod For how many days a key is good; 0 is for ever.
+	ExpirePeriod *ExpirePeriod `json:"expirePeriod,omitempty"`
+
+	// ExpireDate When a key ends; an empty text says nothing.
+	ExpireDate *KeyEnd `json:"expireDate,omitempty"`
+
+	// IsActive Whether the key is good. One that is not is refused until it is again.
+	IsActive *bool `json:"isActive,omitempty"`
+}
+
+// UserKeyPermission What a user API key may do. This list only grows.
+type UserKeyPermission string
+
+// UserKeyPermissions All that a user API key may do.
+type UserKeyPermissions = []UserKeyPermission
+
 // UserManagement Whom to delete or to restore.
 type UserManagement struct {
 	Action string `json:"action"`
@@ -1891,6 +2097,16 @@ type VisitResponse struct {
 	Body Visit `json:"body"`
 }
 
+// AccountID An id. Ids of one kind sort in the order in which they were made, to the second.
+//
+// Example: 66a282dab13eee0013cbb4d8
+type AccountID = ObjectID
+
+// AccountIDQuery An id. Ids of one kind sort in the order in which they were made, to the second.
+//
+// Example: 66a282dab13eee0013cbb4d8
+type AccountIDQuery = ObjectID
+
 // APIKeyID An id. Ids of one kind sort in the order in which they were made, to the second.
 //
 // Example: 66a282dab13eee0013cbb4d8
@@ -1908,6 +2124,11 @@ type ChannelID = ObjectID
 //
 // Example: 66a282dab13eee0013cbb4d8
 type CommunityID = ObjectID
+
+// CommunityIDQuery An id. Ids of one kind sort in the order in which they were made, to the second.
+//
+// Example: 66a282dab13eee0013cbb4d8
+type CommunityIDQuery = ObjectID
 
 // Cursor defines model for Cursor.
 type Cursor = string
@@ -1939,6 +2160,11 @@ type ServerIDQuery = ObjectID
 //
 // Example: 66a282dab13eee0013cbb4d8
 type SessionID = ObjectID
+
+// UserAPIKeyID An id. Ids of one kind sort in the order in which they were made, to the second.
+//
+// Example: 66a282dab13eee0013cbb4d8
+type UserAPIKeyID = ObjectID
 
 // UserID An account's number, as a string.
 //
@@ -2008,6 +2234,26 @@ type CreateAPIKeyParams struct {
 	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
 	// request; in another session of the account, the first answer has it masked.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// CreateUserAPIKeyParams defines parameters for CreateUserAPIKey.
+type CreateUserAPIKeyParams struct {
+	// UserID The `_id` of an account.
+	UserID AccountIDQuery `form:"userId" json:"userId"`
+
+	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
+	// belongs to one account, or one API key, and to one operation: it is the same in every session of an account. Who has
+	// no credential is known by their network (IPv4 /32, IPv6 /64). A failure is not kept: the request may be tried again
+	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
+	// request; in another session of the account, the first answer has it masked.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListUserAPIKeysParams defines parameters for ListUserAPIKeys.
+type ListUserAPIKeysParams struct {
+	// CommunityID The id of a community.
+	CommunityID *CommunityIDQuery `form:"communityId,omitempty" json:"communityId,omitempty"`
 }
 
 // ListAuthEventsParams defines parameters for ListAuthEvents.
@@ -2157,8 +2403,14 @@ type CreateAPIKeyJSONRequestBody = APIKeyCreate
 // UpdateAPIKeyJSONRequestBody defines body for UpdateAPIKey for application/json ContentType.
 type UpdateAPIKeyJSONRequestBody = APIKeyUpdate
 
+// CreateUserAPIKeyJSONRequestBody defines body for CreateUserAPIKey for application/json ContentType.
+type CreateUserAPIKeyJSONRequestBody = UserAPIKeyCreate
+
 // ManageUserJSONRequestBody defines body for ManageUser for application/json ContentType.
 type ManageUserJSONRequestBody = UserManagement
+
+// UpdateUserAPIKeyJSONRequestBody defines body for UpdateUserAPIKey for application/json ContentType.
+type UpdateUserAPIKeyJSONRequestBody = UserAPIKeyUpdate
 
 // ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
 type ChangePasswordJSONRequestBody = PasswordChange

@@ -112,12 +112,12 @@ func enter(ctx context.Context, q store.Queries, serverID, what string) (standin
 	var server store.Server
 	var err error
 	switch {
-	case who.key == nil:
-		server, err = q.Servers.GetAsMember(ctx, serverID, who.account)
-	case who.key.CommunityID == serverID:
+	case who.community() != "" && who.community() != serverID:
+		err = store.ErrNotFound
+	case who.key != nil:
 		server, err = q.Servers.Get(ctx, serverID)
 	default:
-		err = store.ErrNotFound
+		server, err = q.Servers.GetAsMember(ctx, serverID, who.account)
 	}
 	if errors.Is(err, store.ErrNotFound) {
 		err = contract.NotFound(what)
@@ -143,11 +143,7 @@ func requireOfKey(ctx context.Context, q store.Queries) (standing, error) {
 // resolve is require where the request may leave the server out. Then it is the API key's, or the only one in which the
 // account may do the operation.
 func resolve(ctx context.Context, q store.Queries, serverID string) (standing, error) {
-	community := ""
-	if key := actorFrom(ctx).key; key != nil {
-		community = key.CommunityID
-	}
-	id, err := contract.ServerOf(ctx, serverID, community, func() ([]string, error) { return serversFor(ctx, q) })
+	id, err := contract.ServerOf(ctx, serverID, actorFrom(ctx).community(), func() ([]string, error) { return serversFor(ctx, q) })
 	if err != nil {
 		return standing{}, err
 	}

@@ -7,17 +7,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
-// An actor is who is calling: an account, or an API key in the name of its server.
+// An actor is who is calling: an account, perhaps by one of its API keys, or an API key in the name of its server.
 type actor struct {
-	account    int64       // its number; for a key that of whoever vouches for it
-	key        *gen.APIKey // nil for an account
-	session    string      // the id of the account's
+	account    int64           // its number; for a key that of whoever vouches for it
+	key        *gen.APIKey     // nil for an account
+	userKey    *gen.UserAPIKey // nil unless the account acts by one, in its community only
+	session    string          // the id of the account's
 	credential string
 }
 
@@ -57,7 +59,7 @@ func (k *core) authenticate(ctx context.Context, credential string, inKeyHeader 
 	}
 	key, err := k.store.Keys.GetByHash(ctx, hash, now)
 	if errors.Is(err, store.ErrNotFound) {
-		return contract.Caller{}, contract.Unauthenticated("the credential is unknown, ended or expired")
+		return k.authenticateUser(ctx, hash, credential, inKeyHeader)
 	}
 	if err == nil && !key.IsTrusted {
 		err = contract.PermissionDenied("who vouches for this API key may make no keys in its community any more: an administrator must adopt it")
@@ -71,6 +73,38 @@ func (k *core) authenticate(ctx context.Context, credential string, inKeyHeader 
 	}
 	who := actor{account: int64(key.UserID), key: &key, credential: credential}
 	return contract.Caller{Scheme: scheme, Permissions: key.Permissions, Who: who}, nil
+}
+
+// authenticateUser finds the account that is calling by a user API key.
+func (k *core) authenticateUser(ctx context.Context, hash, credential string, inKeyHeader bool) (contract.Caller, error) {
+	key, err := gen.UserAPIKey{}, store.ErrNotFound
+	if !inKeyHeader {
+		key, err = k.store.UserKeys.GetByHash(ctx, hash, k.now())
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		err = contract.Unauthenticated("the credential is unknown, ended or expired")
+	}
+	if err != nil {
+		return contract.Caller{}, err
+	}
+	who := actor{account: int64(key.UserID), userKey: &key, credential: credential}
+	return contract.Caller{Scheme: contract.UserKeyAuth, UserPermissions: key.Permissions, Who: who}, nil
+}
+
+// community is the only one in which the caller may act; empty, if there is no such.
+func (a actor) community() string {
+	switch {
+	case a.key != nil:
+		return a.key.CommunityID
+	case a.userKey != nil:
+		return a.userKey.CommunityID
+	}
+	return ""
+}
+
+// mayPostIn tells whether the credential of the caller lets them post in a channel, if they may.
+func (a actor) mayPostIn(channelID string) bool {
+	return a.userKey == nil || len(a.userKey.Channels) == 0 || slices.Contains(a.userKey.Channels, channelID)
 }
 
 // actorFrom is who is calling; nobody in an operation that is for everybody.

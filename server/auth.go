@@ -351,8 +351,8 @@ const codeOnItsWay = "If the account exists, a code is on its way"
 func (h auth) ResetPassword(ctx context.Context, r stub.ResetPasswordRequestObject) (stub.ResetPasswordResponseObject, error) {
 	hashed := func(triedCode) (string, error) { return h.passwords.Hash(ctx, callerFrom(ctx, true), r.Body.Password) }
 	endKeys := func(tx *store.Tx, account store.Account) error {
-		if !r.Body.EndKeys {
-			return nil
+		if err := tx.UserKeys.DeleteOfAccount(ctx, account.AccountNumber); err != nil || !r.Body.EndKeys {
+			return err
 		}
 		return h.endKeys(ctx, tx, account.AccountNumber)
 	}

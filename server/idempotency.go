@@ -49,6 +49,8 @@ func claimOf(ctx context.Context) *claim {
 	switch {
 	case who.key != nil:
 		caller = "key " + who.key.ID
+	case who.userKey != nil:
+		caller = "key " + who.userKey.ID
 	case who.credential == "": // they are known by where they call from
 		caller = "network " + ratelimit.Network(contract.AddressFrom(ctx))
 	}

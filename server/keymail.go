@@ -20,6 +20,7 @@ type keyMail struct {
 	Key       string   `json:"key"` // its name
 	At        gen.Time `json:"at"`
 	Done      keyDeed  `json:"done"`
+	OfUser    bool     `json:"ofUser,omitempty"` // it acts for the account
 }
 
 // A keyDeed is how an account came to vouch for a key.
@@ -52,9 +53,13 @@ func (w keyMailWorker) Work(ctx context.Context, job *river.Job[keyMail]) error 
 	if err != nil {
 		return err
 	}
+	text := keyMailText
+	if args.OfUser {
+		text = userKeyMailText
+	}
 	err = w.mailer.Send(ctx, mailer.Message{
 		ID: w.newID(), Date: w.now(), To: account.Email, Subject: "An API key was " + string(args.Done) + " with your account",
-		Text: fmt.Sprintf(keyMailText, args.Done, strconv.Quote(args.Key), strconv.Quote(args.Community), args.At.UTC().Format("2 January 2006, 15:04 UTC")),
+		Text: fmt.Sprintf(text, args.Done, strconv.Quote(args.Key), strconv.Quote(args.Community), args.At.UTC().Format("2 January 2006, 15:04 UTC")),
 	})
 	if errors.Is(err, mailer.ErrPermanent) {
 		return river.JobCancel(err)
@@ -71,6 +76,19 @@ with your account, an API key was %s:
     when:      %s
 
 Programs that have the key may act for the community for as long as you may make keys there.
+
+If this was not you, delete the key and set a new password at once.
+`
+
+const userKeyMailText = `Hello,
+
+with your account, a user API key was %s:
+
+    key:       %s
+    community: %s
+    when:      %s
+
+Programs that have the key may act as you in the community, as far as its permissions go.
 
 If this was not you, delete the key and set a new password at once.
 `

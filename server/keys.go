@@ -116,9 +116,31 @@ func (h keys) DeleteAPIKey(ctx context.Context, r stub.DeleteAPIKeyRequestObject
 }
 
 func (h keys) GetAPIKeyInfo(ctx context.Context, _ stub.GetAPIKeyInfoRequestObject) (stub.GetAPIKeyInfoResponseObject, error) {
-	return stub.GetAPIKeyInfo200JSONResponse{
-		Meta: application(http.StatusOK), Message: "Read API key success.", Data: *actorFrom(ctx).key,
-	}, nil
+	var info gen.APIKeyInfo
+	if k := actorFrom(ctx).userKey; k != nil {
+		info = gen.APIKeyInfo{
+			ID: k.ID, Kind: "user", Name: k.Name, Key: k.Key, Permissions: texts(k.Permissions), Channels: k.Channels, ExpirePeriod: k.ExpirePeriod,
+			ExpireDate: k.ExpireDate, IsActive: k.IsActive, CommunityID: k.CommunityID, UserID: k.UserID, IsTrusted: true,
+			CreatedAt: k.CreatedAt, UpdatedAt: k.UpdatedAt,
+		}
+	} else {
+		k := actorFrom(ctx).key
+		info = gen.APIKeyInfo{
+			ID: k.ID, Kind: "community", Name: k.Name, Key: k.Key, Permissions: texts(k.Permissions), Channels: gen.KeyChannels{}, ExpirePeriod: k.ExpirePeriod,
+			ExpireDate: k.ExpireDate, IsActive: k.IsActive, CommunityID: k.CommunityID, UserID: k.UserID, IsTrusted: k.IsTrusted,
+			CreatedAt: k.CreatedAt, UpdatedAt: k.UpdatedAt,
+		}
+	}
+	return stub.GetAPIKeyInfo200JSONResponse{Meta: application(http.StatusOK), Message: "Read API key success.", Data: info}, nil
+}
+
+// texts are names as texts.
+func texts[T ~string](names []T) []string {
+	all := make([]string, len(names))
+	for i, name := range names {
+		all[i] = string(name)
+	}
+	return all
 }
 
 // vouched is the step that tells the caller that they vouch for a key from now on: by mail, and in the events of their account.

@@ -76,6 +76,20 @@ func neededBy(op *api.Operation) []string {
 	return []string{op.Permission}
 }
 
+// userPermission is permission for a user API key of a member.
+func userPermission(s *session, op *api.Operation) {
+	x := s.scene()
+	d, who := x.ready(op), x.joined()
+	needed := []string{op.UserPermission}
+	if op.UserPermission == api.AnyPermission {
+		needed = nil
+	} else {
+		without := who.makesUserKey(x.server, x.number, everyBut(s.suite.contract.everyUserPermission(), op.UserPermission)...)
+		d.send(without.caller).expect(403)
+	}
+	d.send(who.makesUserKey(x.server, x.number, needed...).caller).succeeds()
+}
+
 // keyServer asks with a key of another server.
 func keyServer(s *session, op *api.Operation) {
 	x := s.scene()

@@ -27,6 +27,8 @@ var derivations = []derivation{
 		"%s is for accounts, and answers 403 to an API key", isForAccounts, []string{"keys"}, false, kind},
 	{"PERMISSION", "an API key needs the permission, and no other",
 		"%s answers 403 to an API key with every permission but the needed one, and needs no other", takesKeys, []string{"keys"}, false, permission},
+	{"USERKEY", "a user API key needs the permission, and no other",
+		"%s answers 403 to a user API key with every permission but the needed one, and needs no other", takesUserKeys, []string{"keys"}, false, userPermission},
 	{"KEYSERVER", "an API key is good for its own server only",
 		"%s answers 404 to an API key of another server", isForKeysOfAServer, []string{"keys"}, false, keyServer},
 	{"ACCESS", "who is no member finds nothing, and who may does it",
@@ -54,10 +56,16 @@ var derivations = []derivation{
 func asksWho(op *api.Operation) bool       { return len(op.Schemes) > 0 }
 func isForKeys(op *api.Operation) bool     { return asksWho(op) && !op.Takes(api.SessionAuth) }
 func isForAccounts(op *api.Operation) bool { return asksWho(op) && !takesKeys(op) }
+func takesUserKeys(op *api.Operation) bool { return op.Takes(api.UserKeyAuth) }
 func isInServer(op *api.Operation) bool    { return op.Role != "" }
-func creates(op *api.Operation) bool       { return op.Creates }
+func creates(op *api.Operation) bool       { return op.Creates && !isForOneAccount(op) }
 func createsByAccount(op *api.Operation) bool {
-	return op.Creates && op.Takes(api.SessionAuth)
+	return creates(op) && op.Takes(api.SessionAuth)
+}
+
+// isForOneAccount tells whether a request names an account, and is for that account: a story says who else may send it.
+func isForOneAccount(op *api.Operation) bool {
+	return slices.ContainsFunc(makersOf(op), func(m maker) bool { return m.thing == "user" })
 }
 func createsByKey(op *api.Operation) bool { return op.Creates && takesKeys(op) }
 

@@ -37,8 +37,11 @@ var makers = map[string]maker{
 	"id objectid": {"role", "roles", true, func(x *scene) string { return x.a.makesRole(x.server, nil) }, unknownID},
 	"badgeId":     {"badge", "badges", true, func(x *scene) string { return x.a.makesBadge(x.server, nil) }, unknownUUID},
 	// By the number: whoever may be deleted owns nothing.
-	"user":     {"username", "servers", false, func(x *scene) string { x.joined(); return x.number }, func() string { return unknownNumber }},
-	"apiKeyId": {"key", "keys", true, func(x *scene) string { return x.a.makesKey(x.server).id }, unknownID},
+	"user": {"username", "servers", false, func(x *scene) string { x.joined(); return x.number }, func() string { return unknownNumber }},
+	// The operations about an account's own things are for that account.
+	"userId objectid": {"user", "servers", false, func(x *scene) string { return x.a.accountOf(x.server, x.server.owner) }, unknownID},
+	"userApiKeyId":    {"userKey", "keys", false, func(x *scene) string { return x.a.makesUserKey(x.server, x.server.owner).id }, unknownID},
+	"apiKeyId":        {"key", "keys", true, func(x *scene) string { return x.a.makesKey(x.server).id }, unknownID},
 }
 
 // before are what must have happened for an operation to change anything, where it is not enough that things are there.
@@ -169,8 +172,17 @@ func (c *contract) permitting(permissions ...string) object {
 
 // everyPermission are all that a key can have.
 func (c *contract) everyPermission() []string {
-	var all []string
-	for _, name := range c.operations.ByID("createApiKey").Body.Schema.Value.Properties["permissions"].Value.Items.Value.Enum {
+	return permissionsOf(c.operations.ByID("createApiKey"))
+}
+
+// everyUserPermission are all that a user API key can have.
+func (c *contract) everyUserPermission() []string {
+	return permissionsOf(c.operations.ByID("createUserApiKey"))
+}
+
+// permissionsOf are those that the body of an operation can name.
+func permissionsOf(op *api.Operation) (all []string) {
+	for _, name := range op.Body.Schema.Value.Properties["permissions"].Value.Items.Value.Enum {
 		all = append(all, name.(string))
 	}
 	return all

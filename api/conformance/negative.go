@@ -153,7 +153,11 @@ func (n *negatives) mediaType(kind string) {
 
 func (n *negatives) json(body *openapi3.Schema) {
 	const bad = http.StatusBadRequest
-	n.mediaType("text/plain")
+	wrong := "text/plain"
+	if n.op.AlsoBodyType == wrong {
+		wrong = "text/html"
+	}
+	n.mediaType(wrong)
 	if n.op.Spec.RequestBody.Value.Required {
 		n.add("", "required", bad, "required", func(_ *session, d *draft) { d.raw = []byte{} })
 	}

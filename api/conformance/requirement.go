@@ -66,7 +66,7 @@ var sections = []section{
 	{"channels", channels},
 	{"roles", slices.Concat(roles, roleRules)},
 	{"badges", badges},
-	{"keys", keys},
+	{"keys", slices.Concat(keys, userKeys)},
 	{"audit", audit},
 	{"users", users},
 }

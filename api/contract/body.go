@@ -98,6 +98,9 @@ func (o *Operation) takeBody(c echo.Context, state *requestState) error {
 		return nil
 	}
 	kind, params, err := mime.ParseMediaType(r.Header.Get(echo.HeaderContentType))
+	if kind == o.AlsoBodyType && kind != "" {
+		kind = o.BodyType
+	}
 	if err != nil || kind != o.BodyType || (kind == multipartType && params["boundary"] == "") {
 		return unsupportedMediaType(o.BodyType)
 	}

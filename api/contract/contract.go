@@ -57,6 +57,7 @@ type Operation struct {
 const (
 	SessionAuth = api.SessionAuth // a session token, as bearer
 	KeyAuth     = api.KeyAuth     // an API key, as bearer
+	UserKeyAuth = api.UserKeyAuth // a user API key, as bearer
 	APIKeyAuth  = api.APIKeyAuth  // an API key in the header x-api-key
 )
 
@@ -87,6 +88,9 @@ func newContract(operations api.List) (*contract, error) {
 func newOperation(op *api.Operation) (*Operation, error) {
 	if op.Permission != "" && op.Permission != api.AnyPermission && !gen.KeyPermission(op.Permission).Valid() {
 		return nil, fmt.Errorf("there is no permission %q", op.Permission)
+	}
+	if op.UserPermission != "" && op.UserPermission != api.AnyPermission && !gen.UserKeyPermission(op.UserPermission).Valid() {
+		return nil, fmt.Errorf("there is no permission %q of a user", op.UserPermission)
 	}
 	// The validator's own security step would read the whole body into memory first, once for each scheme.
 	unsecured := *op.Spec

@@ -52,10 +52,12 @@ type Options struct {
 
 // A Caller is who is calling.
 type Caller struct {
-	// Scheme is how the credential came: SessionAuth, KeyAuth or APIKeyAuth.
+	// Scheme is how the credential came: SessionAuth, KeyAuth, UserKeyAuth or APIKeyAuth.
 	Scheme string
 	// Permissions are what an API key may.
 	Permissions []gen.KeyPermission
+	// UserPermissions are what a user API key may.
+	UserPermissions []gen.UserKeyPermission
 	// Who is for the backend alone.
 	Who any
 }
@@ -383,8 +385,19 @@ func (o *Operation) admit(who Caller) error {
 	if !slices.Contains(o.Schemes, who.Scheme) {
 		return PermissionDenied("this operation does not take such a credential")
 	}
-	if who.Scheme != SessionAuth && o.Permission != api.AnyPermission && !slices.Contains(who.Permissions, gen.KeyPermission(o.Permission)) {
-		return PermissionDenied("the API key lacks the permission " + o.Permission)
+	missing := ""
+	switch who.Scheme {
+	case KeyAuth, APIKeyAuth:
+		if !slices.Contains(who.Permissions, gen.KeyPermission(o.Permission)) {
+			missing = o.Permission
+		}
+	case UserKeyAuth:
+		if !slices.Contains(who.UserPermissions, gen.UserKeyPermission(o.UserPermission)) {
+			missing = o.UserPermission
+		}
+	}
+	if missing != "" && missing != api.AnyPermission {
+		return PermissionDenied("the API key lacks the permission " + missing)
 	}
 	return nil
 }

@@ -37,9 +37,21 @@ type ServerInterface interface {
 	// UpdateAPIKey Update an API key
 	// (PUT /apis/v1/communities/{communityId}/api-keys/{apiKeyId})
 	UpdateAPIKey(ctx echo.Context, communityID CommunityID, apiKeyID APIKeyID) error
+	// CreateUserAPIKey Create a user API key
+	// (POST /apis/v1/users/apikeys)
+	CreateUserAPIKey(ctx echo.Context, params CreateUserAPIKeyParams) error
 	// ManageUser Delete a user from the community, or restore one
 	// (POST /apis/v1/users/manage)
 	ManageUser(ctx echo.Context) error
+	// ListUserAPIKeys List user API keys
+	// (GET /apis/v1/users/{userId}/api-keys)
+	ListUserAPIKeys(ctx echo.Context, userID AccountID, params ListUserAPIKeysParams) error
+	// DeleteUserAPIKey Delete a user API key
+	// (DELETE /apis/v1/users/{userId}/api-keys/{userApiKeyId})
+	DeleteUserAPIKey(ctx echo.Context, userID AccountID, userAPIKeyID UserAPIKeyID) error
+	// UpdateUserAPIKey Update a user API key
+	// (PUT /apis/v1/users/{userId}/api-keys/{userApiKeyId})
+	UpdateUserAPIKey(ctx echo.Context, userID AccountID, userAPIKeyID UserAPIKeyID) error
 	// ChangePassword Change the password
 	// (POST /auth/change-password)
 	ChangePassword(ctx echo.Context) error
@@ -318,12 +330,120 @@ func (w *ServerInterfaceWrapper) UpdateAPIKey(ctx echo.Context) error {
 	return err
 }
 
+// CreateUserAPIKey converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateUserAPIKey(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateUserAPIKeyParams
+	// ------------- Required query parameter "userId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "userId", ctx.QueryParams(), &params.UserID, runtime.BindQueryParameterOptions{Type: "string", Format: "objectid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter userId: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateUserAPIKey(ctx, params)
+	return err
+}
+
 // ManageUser converts echo context to params.
 func (w *ServerInterfaceWrapper) ManageUser(ctx echo.Context) error {
 	var err error
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ManageUser(ctx)
+	return err
+}
+
+// ListUserAPIKeys converts echo context to params.
+func (w *ServerInterfaceWrapper) ListUserAPIKeys(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "userId" -------------
+	var userID AccountID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "userId", ctx.Param("userId"), &userID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter userId: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListUserAPIKeysParams
+	// ------------- Optional query parameter "communityId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "communityId", ctx.QueryParams(), &params.CommunityID, runtime.BindQueryParameterOptions{Type: "string", Format: "objectid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter communityId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListUserAPIKeys(ctx, userID, params)
+	return err
+}
+
+// DeleteUserAPIKey converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteUserAPIKey(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "userId" -------------
+	var userID AccountID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "userId", ctx.Param("userId"), &userID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter userId: %s", err))
+	}
+
+	// ------------- Path parameter "userApiKeyId" -------------
+	var userAPIKeyID UserAPIKeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "userApiKeyId", ctx.Param("userApiKeyId"), &userAPIKeyID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter userApiKeyId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteUserAPIKey(ctx, userID, userAPIKeyID)
+	return err
+}
+
+// UpdateUserAPIKey converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateUserAPIKey(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "userId" -------------
+	var userID AccountID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "userId", ctx.Param("userId"), &userID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter userId: %s", err))
+	}
+
+	// ------------- Path parameter "userApiKeyId" -------------
+	var userAPIKeyID UserAPIKeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "userApiKeyId", ctx.Param("userApiKeyId"), &userAPIKeyID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter userApiKeyId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateUserAPIKey(ctx, userID, userAPIKeyID)
 	return err
 }
 
@@ -1316,6 +1436,10 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/apis/v1/communities/:communityId/api-keys", wrapper.CreateAPIKey, options.OperationMiddlewares["createApiKey"]...)
 	router.DELETE(options.BaseURL+"/apis/v1/communities/:communityId/api-keys/:apiKeyId", wrapper.DeleteAPIKey, options.OperationMiddlewares["deleteApiKey"]...)
 	router.PUT(options.BaseURL+"/apis/v1/communities/:communityId/api-keys/:apiKeyId", wrapper.UpdateAPIKey, options.OperationMiddlewares["updateApiKey"]...)
+	router.GET(options.BaseURL+"/apis/v1/users/:userId/api-keys", wrapper.ListUserAPIKeys, options.OperationMiddlewares["listUserApiKeys"]...)
+	router.DELETE(options.BaseURL+"/apis/v1/users/:userId/api-keys/:userApiKeyId", wrapper.DeleteUserAPIKey, options.OperationMiddlewares["deleteUserApiKey"]...)
+	router.PUT(options.BaseURL+"/apis/v1/users/:userId/api-keys/:userApiKeyId", wrapper.UpdateUserAPIKey, options.OperationMiddlewares["updateUserApiKey"]...)
+	router.POST(options.BaseURL+"/apis/v1/users/apikeys", wrapper.CreateUserAPIKey, options.OperationMiddlewares["createUserApiKey"]...)
 	router.POST(options.BaseURL+"/apis/v1/users/manage", wrapper.ManageUser, options.OperationMiddlewares["manageUser"]...)
 	router.POST(options.BaseURL+"/auth/change-password", wrapper.ChangePassword, options.OperationMiddlewares["changePassword"]...)
 	router.GET(options.BaseURL+"/auth/events", wrapper.ListAuthEvents, options.OperationMiddlewares["listAuthEvents"]...)
@@ -1378,7 +1502,7 @@ type GetAPIKeyInfoResponseObject interface {
 	VisitGetAPIKeyInfoResponse(w http.ResponseWriter) error
 }
 
-type GetAPIKeyInfo200JSONResponse APIKeyResponse
+type GetAPIKeyInfo200JSONResponse APIKeyInfoResponse
 
 func (response GetAPIKeyInfo200JSONResponse) VisitGetAPIKeyInfoResponse(w http.ResponseWriter) error {
 
@@ -1516,6 +1640,39 @@ func (response UpdateAPIKey200JSONResponse) VisitUpdateAPIKeyResponse(w http.Res
 	return err
 }
 
+type CreateUserAPIKeyRequestObject struct {
+	Params CreateUserAPIKeyParams
+	Body   *CreateUserAPIKeyJSONRequestBody
+}
+
+type CreateUserAPIKeyResponseObject interface {
+	VisitCreateUserAPIKeyResponse(w http.ResponseWriter) error
+}
+
+type CreateUserAPIKey201ResponseHeaders struct {
+	IdempotentReplayed *string
+}
+
+type CreateUserAPIKey201JSONResponse struct {
+	Body    UserAPIKeyResponse
+	Headers CreateUserAPIKey201ResponseHeaders
+}
+
+func (response CreateUserAPIKey201JSONResponse) VisitCreateUserAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ManageUserRequestObject struct {
 	Body *ManageUserJSONRequestBody
 }
@@ -1527,6 +1684,76 @@ type ManageUserResponseObject interface {
 type ManageUser200JSONResponse ManagedUserResponse
 
 func (response ManageUser200JSONResponse) VisitManageUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUserAPIKeysRequestObject struct {
+	UserID AccountID `json:"userId"`
+	Params ListUserAPIKeysParams
+}
+
+type ListUserAPIKeysResponseObject interface {
+	VisitListUserAPIKeysResponse(w http.ResponseWriter) error
+}
+
+type ListUserAPIKeys200JSONResponse UserAPIKeyListResponse
+
+func (response ListUserAPIKeys200JSONResponse) VisitListUserAPIKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteUserAPIKeyRequestObject struct {
+	UserID       AccountID    `json:"userId"`
+	UserAPIKeyID UserAPIKeyID `json:"userApiKeyId"`
+}
+
+type DeleteUserAPIKeyResponseObject interface {
+	VisitDeleteUserAPIKeyResponse(w http.ResponseWriter) error
+}
+
+type DeleteUserAPIKey200JSONResponse UserAPIKeyResponse
+
+func (response DeleteUserAPIKey200JSONResponse) VisitDeleteUserAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUserAPIKeyRequestObject struct {
+	UserID       AccountID    `json:"userId"`
+	UserAPIKeyID UserAPIKeyID `json:"userApiKeyId"`
+	Body         *UpdateUserAPIKeyJSONRequestBody
+}
+
+type UpdateUserAPIKeyResponseObject interface {
+	VisitUpdateUserAPIKeyResponse(w http.ResponseWriter) error
+}
+
+type UpdateUserAPIKey200JSONResponse UserAPIKeyResponse
+
+func (response UpdateUserAPIKey200JSONResponse) VisitUpdateUserAPIKeyResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := WriteJSON(&buf, response); err != nil {
@@ -2797,9 +3024,21 @@ type StrictServerInterface interface {
 	// UpdateAPIKey Update an API key
 	// (PUT /apis/v1/communities/{communityId}/api-keys/{apiKeyId})
 	UpdateAPIKey(ctx context.Context, request UpdateAPIKeyRequestObject) (UpdateAPIKeyResponseObject, error)
+	// CreateUserAPIKey Create a user API key
+	// (POST /apis/v1/users/apikeys)
+	CreateUserAPIKey(ctx context.Context, request CreateUserAPIKeyRequestObject) (CreateUserAPIKeyResponseObject, error)
 	// ManageUser Delete a user from the community, or restore one
 	// (POST /apis/v1/users/manage)
 	ManageUser(ctx context.Context, request ManageUserRequestObject) (ManageUserResponseObject, error)
+	// ListUserAPIKeys List user API keys
+	// (GET /apis/v1/users/{userId}/api-keys)
+	ListUserAPIKeys(ctx context.Context, request ListUserAPIKeysRequestObject) (ListUserAPIKeysResponseObject, error)
+	// DeleteUserAPIKey Delete a user API key
+	// (DELETE /apis/v1/users/{userId}/api-keys/{userApiKeyId})
+	DeleteUserAPIKey(ctx context.Context, request DeleteUserAPIKeyRequestObject) (DeleteUserAPIKeyResponseObject, error)
+	// UpdateUserAPIKey Update a user API key
+	// (PUT /apis/v1/users/{userId}/api-keys/{userApiKeyId})
+	UpdateUserAPIKey(ctx context.Context, request UpdateUserAPIKeyRequestObject) (UpdateUserAPIKeyResponseObject, error)
 	// ChangePassword Change the password
 	// (POST /auth/change-password)
 	ChangePassword(ctx context.Context, request ChangePasswordRequestObject) (ChangePasswordResponseObject, error)
@@ -3162,6 +3401,54 @@ func (sh *strictHandler) UpdateAPIKey(ctx echo.Context, communityID CommunityID,
 	return nil
 }
 
+// CreateUserAPIKey operation middleware
+func (sh *strictHandler) CreateUserAPIKey(ctx echo.Context, params CreateUserAPIKeyParams) error {
+	var request CreateUserAPIKeyRequestObject
+
+	request.Params = params
+
+	var body CreateUserAPIKeyJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateUserAPIKey(ctx.Request().Context(), request.(CreateUserAPIKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateUserAPIKey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateUserAPIKeyResponseObject); ok {
+		return validResponse.VisitCreateUserAPIKeyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ManageUser operation middleware
 func (sh *strictHandler) ManageUser(ctx echo.Context) error {
 	var request ManageUserRequestObject
@@ -3202,6 +3489,107 @@ func (sh *strictHandler) ManageUser(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(ManageUserResponseObject); ok {
 		return validResponse.VisitManageUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListUserAPIKeys operation middleware
+func (sh *strictHandler) ListUserAPIKeys(ctx echo.Context, userID AccountID, params ListUserAPIKeysParams) error {
+	var request ListUserAPIKeysRequestObject
+
+	request.UserID = userID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListUserAPIKeys(ctx.Request().Context(), request.(ListUserAPIKeysRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListUserAPIKeys")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListUserAPIKeysResponseObject); ok {
+		return validResponse.VisitListUserAPIKeysResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteUserAPIKey operation middleware
+func (sh *strictHandler) DeleteUserAPIKey(ctx echo.Context, userID AccountID, userAPIKeyID UserAPIKeyID) error {
+	var request DeleteUserAPIKeyRequestObject
+
+	request.UserID = userID
+	request.UserAPIKeyID = userAPIKeyID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteUserAPIKey(ctx.Request().Context(), request.(DeleteUserAPIKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteUserAPIKey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteUserAPIKeyResponseObject); ok {
+		return validResponse.VisitDeleteUserAPIKeyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateUserAPIKey operation middleware
+func (sh *strictHandler) UpdateUserAPIKey(ctx echo.Context, userID AccountID, userAPIKeyID UserAPIKeyID) error {
+	var request UpdateUserAPIKeyRequestObject
+
+	request.UserID = userID
+	request.UserAPIKeyID = userAPIKeyID
+
+	var body UpdateUserAPIKeyJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateUserAPIKey(ctx.Request().Context(), request.(UpdateUserAPIKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateUserAPIKey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateUserAPIKeyResponseObject); ok {
+		return validResponse.VisitUpdateUserAPIKeyResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -41,7 +41,23 @@ func (Unimplemented) UpdateAPIKey(context.Context, UpdateAPIKeyRequestObject) (U
 	return nil, ErrNotImplemented
 }
 
+func (Unimplemented) CreateUserAPIKey(context.Context, CreateUserAPIKeyRequestObject) (CreateUserAPIKeyResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
 func (Unimplemented) ManageUser(context.Context, ManageUserRequestObject) (ManageUserResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) ListUserAPIKeys(context.Context, ListUserAPIKeysRequestObject) (ListUserAPIKeysResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) DeleteUserAPIKey(context.Context, DeleteUserAPIKeyRequestObject) (DeleteUserAPIKeyResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) UpdateUserAPIKey(context.Context, UpdateUserAPIKeyRequestObject) (UpdateUserAPIKeyResponseObject, error) {
 	return nil, ErrNotImplemented
 }
 

@@ -79,6 +79,11 @@ func (a Auth) GetAccountByEmail(ctx context.Context, email string) (Account, err
 	return get(ctx, a.conn, scanAccount, `SELECT `+accountColumns+` WHERE email = $1`, email)
 }
 
+// GetNumber returns the number of the account with an id.
+func (a Auth) GetNumber(ctx context.Context, id string) (int64, error) {
+	return get(ctx, a.conn, scanOne[int64], `SELECT number FROM accounts WHERE id = $1`+unlocked, id)
+}
+
 // AnyAccountNamed tells whether a user name is taken.
 func (a Auth) AnyAccountNamed(ctx context.Context, username string) (bool, error) {
 	return get(ctx, a.conn, scanOne[bool], `SELECT EXISTS (SELECT 1 FROM accounts WHERE username = $1)`, username)

@@ -59,6 +59,7 @@ type Queries struct {
 	Channels Channels
 	Badges   Badges
 	Keys     Keys
+	UserKeys UserKeys
 	Audit    Audit
 	Users    Users
 	Images   Images
@@ -72,7 +73,7 @@ type Queries struct {
 
 func queriesOn(c *conn) Queries {
 	return Queries{
-		Auth: Auth{c}, Servers: Servers{c}, Invites: Invites{c}, Channels: Channels{c}, Roles: Roles{c}, Badges: Badges{c}, Keys: Keys{c}, Audit: Audit{c}, Users: Users{c}, Images: Images{c},
+		Auth: Auth{c}, Servers: Servers{c}, Invites: Invites{c}, Channels: Channels{c}, Roles: Roles{c}, Badges: Badges{c}, Keys: Keys{c}, UserKeys: UserKeys{c}, Audit: Audit{c}, Users: Users{c}, Images: Images{c},
 		Registrations: Registrations{c}, Codes: Codes{c}, Networks: Networks{c}, Idempotency: Idempotency{c}, Ledger: Ledger{c},
 	}
 }
