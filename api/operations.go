@@ -19,6 +19,7 @@ type Operation struct {
 	ID     string // the operationId
 	Method string // GET, POST, ...
 	Path   string // as the contract has it, such as /servers/{serverId}
+	AlsoAt string // an older path of the same operation, without parameters; empty: none
 	Tag    string
 	Source string // where its shape comes from: documented, named or rejoin
 	Family Family // the form of its errors
@@ -192,7 +193,10 @@ func (o *Operation) read(families map[string]Family) error {
 	o.Tag = spec.Tags[0]
 	o.Source, o.Permission, o.Role = o.extension("x-source"), o.extension("x-required-permission"), o.extension("x-required-role")
 	o.UserPermission, o.AlsoBodyType = o.extension("x-required-user-permission"), o.extension("x-also-media-type")
-	o.Audit, o.RateLimit = o.extension("x-audit"), o.extension("x-rate-limit")
+	o.Audit, o.RateLimit, o.AlsoAt = o.extension("x-audit"), o.extension("x-rate-limit"), o.extension("x-also-at")
+	if other := o.Document.Paths.Value(o.AlsoAt); other != nil && other.GetOperation(o.Method) != nil {
+		return errors.New("its x-also-at is the path of another operation")
+	}
 	o.Creates = o.Parameter(openapi3.ParameterInHeader, IdempotencyKeyHeader) != nil
 	o.Unlogged = slices.ContainsFunc(o.Parameters(), func(p *openapi3.Parameter) bool {
 		return p.In == openapi3.ParameterInPath && p.Extensions["x-unlogged"] == true
@@ -327,9 +331,10 @@ func (l List) ByID(id string) *Operation {
 // Match returns the operation that a request is for, or nil. The path is one of either route prefix, with or without
 // a slash at its end, still escaped and without a query.
 func (l List) Match(method, path string) *Operation {
-	words := strings.Split(strings.TrimSuffix(CanonicalPath(path), "/"), "/")
+	path = strings.TrimSuffix(CanonicalPath(path), "/")
+	words := strings.Split(path, "/")
 	for _, op := range l {
-		if op.Method == method && slices.EqualFunc(strings.Split(op.Path, "/"), words, fits) {
+		if op.Method == method && (path == op.AlsoAt || slices.EqualFunc(strings.Split(op.Path, "/"), words, fits)) {
 			return op
 		}
 	}

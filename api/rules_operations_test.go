@@ -222,7 +222,7 @@ func derivedRateLimits(c *contract) {
 }
 
 // createsWith200 are the operations that make something and answer 200 all the same, because they always have.
-var createsWith200 = []string{"createChannel", "createBadge"}
+var createsWith200 = []string{"createChannel", "createBadge", "sendMessage", "replyMessage"}
 
 // repeatable tells whether an operation takes an Idempotency-Key.
 func (c *contract) repeatable(op operation) bool {

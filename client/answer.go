@@ -58,6 +58,15 @@ func (e *envelope[T]) payload() *T {
 // answer is where a response becomes a value or an error. It takes what a method of gen.Client returns, and closes
 // the response. The envelope it returns has a payload.
 func answer[T any](res *http.Response, err error) (*envelope[T], error) {
+	e, err := opened[T](res, err)
+	if err == nil && e.payload() == nil {
+		return nil, unusable(res, errors.New("it is not the JSON expected: what was asked for is not in it"))
+	}
+	return e, err
+}
+
+// opened is answer where nothing may be in the envelope.
+func opened[T any](res *http.Response, err error) (*envelope[T], error) {
 	if err != nil {
 		return nil, err
 	}
@@ -78,8 +87,6 @@ func answer[T any](res *http.Response, err error) (*envelope[T], error) {
 		return nil, unusable(res, fmt.Errorf("it is not the JSON expected: %w", err))
 	case !e.succeeded():
 		return nil, unusable(res, errors.New("it is not the JSON expected: it does not say that it succeeded"))
-	case e.payload() == nil:
-		return nil, unusable(res, errors.New("it is not the JSON expected: what was asked for is not in it"))
 	}
 	return &e, nil
 }
@@ -109,7 +116,7 @@ func list[T any](res *http.Response, err error) ([]T, error) {
 }
 
 func done(res *http.Response, err error) error {
-	_, err = answer[struct{}](res, err)
+	_, err = opened[struct{}](res, err)
 	return err
 }
 

@@ -135,6 +135,9 @@ type Client struct {
 	// Users are the users of a community, as programs manage them.
 	Users *UsersService
 
+	// Messages are what members say in channels.
+	Messages *MessagesService
+
 	base    *url.URL
 	options options // Without a credential: nobody reads one out of a Client.
 	sender  *sender
@@ -236,6 +239,7 @@ func build(base *url.URL, o options) (*Client, error) {
 		Keys:     &KeysService{api: api},
 		Audit:    &AuditService{api: api},
 		Users:    &UsersService{api: api},
+		Messages: &MessagesService{api: api},
 		base:     base,
 		options:  o,
 		sender:   sender,

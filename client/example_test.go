@@ -502,6 +502,44 @@ func ExampleUsersService() {
 	// nobody is found: true
 }
 
+func ExampleMessagesService() {
+	url, token, stop := newServer()
+	defer stop()
+	c, err := client.New(url, client.WithToken(token))
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	server, err := c.Servers.Create(ctx, client.ServerCreate{Name: "Chess club"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	channel, err := c.Channels.Create(ctx, client.ChannelCreate{Topic: "openings", ChannelType: client.ChannelOpen, ServerID: server.ID})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	question, err := c.Messages.Send(ctx, client.MessageCreate{ChannelID: channel.ID, Message: "What do you play against the Sicilian?"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := c.Messages.Reply(ctx, client.ReplyCreate{MessageID: question.MessageID, Message: "The Grand Prix attack."}); err != nil {
+		log.Fatal(err)
+	}
+	if err := c.Messages.React(ctx, client.ReactionAdd{MessageID: question.MessageID, Emoji: "👍"}); err != nil {
+		log.Fatal(err)
+	}
+	for message, err := range c.Messages.List(ctx, client.MessageQuery{ChannelID: channel.ID}) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(message.Message, message.Reactions)
+	}
+	// Output:
+	// The Grand Prix attack. []
+	// What do you play against the Sicilian? [{👍 1}]
+}
+
 func ExampleIdempotencyKey() {
 	url, token, stop := newServer()
 	defer stop()

@@ -171,6 +171,149 @@ type ClientInterface interface {
 	// Corresponds with PUT /apis/v1/communities/{communityId}/api-keys/{apiKeyId} (the `UpdateAPIKey` operationId).
 	UpdateAPIKey(ctx context.Context, communityID CommunityID, apiKeyID APIKeyID, body UpdateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListMessages List messages
+	//
+	// Messages of the channels that the caller sees, newest first: of one channel, or of all. An API key sees all channels but
+	// direct ones. With `channel_id`, the server is that of the channel. `total` is how many messages there are in the
+	// channel, in the channels that the caller sees, or in the topic, of everybody or of the author that was named; of a search, it is counted up
+	// to 1,000 only.
+	//
+	// `search` finds the messages that have all of its words, whatever their case, and needs a `channel_id`. A word is made of
+	// letters, marks and digits, and only whole words are found; in Chinese and Japanese, each character is a word.
+	//
+	// A page costs the same at any depth: go on with `cursor`, or with `before`, as long as that message is there.
+	// The e-mail address of an author is null, except for API keys with `getUserData`, and for authors themselves. A user API key
+	// lists the messages of its own account only.
+	//
+	// Corresponds with GET /apis/v1/messages (the `ListMessages` operationId).
+	ListMessages(ctx context.Context, params *ListMessagesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReactMessageWithBody React to a message
+	//
+	// Adds a reaction to a message: `:name:`, or one emoji. Who has reacted so before gets the same answer, and nothing changes.
+	// Who reacts is the caller, or the `sender` that an API key names: a member who sees the channel, and whose roles allow
+	// `view_message_history`. A message has at most 50 different reactions; one more is a conflict.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/messages/react (the `ReactMessage` operationId).
+	ReactMessageWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReactMessage React to a message
+	//
+	// Adds a reaction to a message: `:name:`, or one emoji. Who has reacted so before gets the same answer, and nothing changes.
+	// Who reacts is the caller, or the `sender` that an API key names: a member who sees the channel, and whose roles allow
+	// `view_message_history`. A message has at most 50 different reactions; one more is a conflict.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apis/v1/messages/react (the `ReactMessage` operationId).
+	ReactMessage(ctx context.Context, body ReactMessageJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplyMessageWithBody Reply to a message
+	//
+	// Posts a message in the channel of another one, as a reply to it. By the rules of sending one.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/messages/reply (the `ReplyMessage` operationId).
+	ReplyMessageWithBody(ctx context.Context, params *ReplyMessageParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplyMessage Reply to a message
+	//
+	// Posts a message in the channel of another one, as a reply to it. By the rules of sending one.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apis/v1/messages/reply (the `ReplyMessage` operationId).
+	ReplyMessage(ctx context.Context, params *ReplyMessageParams, body ReplyMessageJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SendMessageWithBody Send a message
+	//
+	// Posts a message in a channel. Who posts is the caller; an API key is nobody, and says in `sender` who posts. That is a
+	// member who sees the channel, whoever calls, and whose roles allow it there: `post_messages`, and `share_links` for a
+	// text with an address in it (`http://`, `https://`, `www.`), `allow_mentions` for one that names somebody (`@all`, `@vera`). What the roles of the sender
+	// do not allow answers 403, and so does a channel for which a user API key is not. In a forum, a message names its topic.
+	//
+	// Also answered at `POST /apis/v1/messages`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/messages/send (the `SendMessage` operationId).
+	SendMessageWithBody(ctx context.Context, params *SendMessageParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SendMessage Send a message
+	//
+	// Posts a message in a channel. Who posts is the caller; an API key is nobody, and says in `sender` who posts. That is a
+	// member who sees the channel, whoever calls, and whose roles allow it there: `post_messages`, and `share_links` for a
+	// text with an address in it (`http://`, `https://`, `www.`), `allow_mentions` for one that names somebody (`@all`, `@vera`). What the roles of the sender
+	// do not allow answers 403, and so does a channel for which a user API key is not. In a forum, a message names its topic.
+	//
+	// Also answered at `POST /apis/v1/messages`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apis/v1/messages/send (the `SendMessage` operationId).
+	SendMessage(ctx context.Context, params *SendMessageParams, body SendMessageJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteMessage Delete a message
+	//
+	// Removes a message for good. Its replies stay. For its author, as long as the author sees the channel, and for the owner, administrators
+	// and members with the role permission `delete_messages`.
+	//
+	// Corresponds with DELETE /apis/v1/messages/{messageId} (the `DeleteMessage` operationId).
+	DeleteMessage(ctx context.Context, messageID MessageID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetMessage Get a message
+	//
+	// One message, by the rules of listing them.
+	//
+	// Corresponds with GET /apis/v1/messages/{messageId} (the `GetMessage` operationId).
+	GetMessage(ctx context.Context, messageID MessageID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateMessageWithBody Edit a message
+	//
+	// Replaces the text of a message, and says in `edited_at` when. For its author, as long as the author sees the channel, and for
+	// the owner, administrators and members with the role permission `manage_messages`. What the new text has must be allowed, as in
+	// a message that is sent.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /apis/v1/messages/{messageId} (the `UpdateMessage` operationId).
+	UpdateMessageWithBody(ctx context.Context, messageID MessageID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateMessage Edit a message
+	//
+	// Replaces the text of a message, and says in `edited_at` when. For its author, as long as the author sees the channel, and for
+	// the owner, administrators and members with the role permission `manage_messages`. What the new text has must be allowed, as in
+	// a message that is sent.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /apis/v1/messages/{messageId} (the `UpdateMessage` operationId).
+	UpdateMessage(ctx context.Context, messageID MessageID, body UpdateMessageJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UnpinMessage Unpin a message
+	//
+	// Takes the mark from a message. For those who may pin one.
+	//
+	// Corresponds with DELETE /apis/v1/messages/{messageId}/pin (the `UnpinMessage` operationId).
+	UnpinMessage(ctx context.Context, messageID MessageID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PinMessage Pin a message
+	//
+	// Marks a message as pinned. For the owner, administrators and members with the role permission `pinable`.
+	//
+	// Corresponds with PUT /apis/v1/messages/{messageId}/pin (the `PinMessage` operationId).
+	PinMessage(ctx context.Context, messageID MessageID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteReaction Take a reaction back
+	//
+	// Removes the caller's own reaction from a message. Where there is none, nothing changes.
+	//
+	// Corresponds with DELETE /apis/v1/messages/{messageId}/reactions/{emoji} (the `DeleteReaction` operationId).
+	DeleteReaction(ctx context.Context, messageID MessageID, emoji Emoji, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// CreateUserAPIKeyWithBody Create a user API key
 	//
 	// Makes a key that acts for the calling account in one community, with the permissions it names: what it does, the account
@@ -723,6 +866,41 @@ type ClientInterface interface {
 	// Corresponds with PUT /channels/{channelId} (the `UpdateChannel` operationId).
 	UpdateChannel(ctx context.Context, channelID ChannelID, body UpdateChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListTopics List the topics of a forum
+	//
+	// The topics of a channel of the type `forum`, one page at a time, newest first. Other channels have none.
+	//
+	// Corresponds with GET /channels/{channelId}/topics (the `ListTopics` operationId).
+	ListTopics(ctx context.Context, channelID ChannelID, params *ListTopicsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateTopicWithBody Begin a topic
+	//
+	// Adds a topic to a channel of the type `forum`: what is sent there names its topic. Another channel is a conflict. For members
+	// with the role permission `post_messages` who see the channel, and API keys.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /channels/{channelId}/topics (the `CreateTopic` operationId).
+	CreateTopicWithBody(ctx context.Context, channelID ChannelID, params *CreateTopicParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateTopic Begin a topic
+	//
+	// Adds a topic to a channel of the type `forum`: what is sent there names its topic. Another channel is a conflict. For members
+	// with the role permission `post_messages` who see the channel, and API keys.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /channels/{channelId}/topics (the `CreateTopic` operationId).
+	CreateTopic(ctx context.Context, channelID ChannelID, params *CreateTopicParams, body CreateTopicJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteTopic Delete a topic
+	//
+	// Removes a topic and the messages in it for good. For the member who has begun it, as long as they see the channel, for the owner, administrators and
+	// members with the role permission `manage_messages`, and for API keys.
+	//
+	// Corresponds with DELETE /channels/{channelId}/topics/{topicId} (the `DeleteTopic` operationId).
+	DeleteTopic(ctx context.Context, channelID ChannelID, topicID ObjectID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetImage Download an image
 	//
 	// An image, written anew from the one that was uploaded. Public: no credential is needed. An address never changes
@@ -1181,6 +1359,289 @@ func (c *Client) UpdateAPIKeyWithBody(ctx context.Context, communityID Community
 // Corresponds with PUT /apis/v1/communities/{communityId}/api-keys/{apiKeyId} (the `UpdateAPIKey` operationId).
 func (c *Client) UpdateAPIKey(ctx context.Context, communityID CommunityID, apiKeyID APIKeyID, body UpdateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateAPIKeyRequest(c.Server, communityID, apiKeyID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListMessages List messages
+//
+// Messages of the channels that the caller sees, newest first: of one channel, or of all. An API key sees all channels but
+// direct ones. With `channel_id`, the server is that of the channel. `total` is how many messages there are in the
+// channel, in the channels that the caller sees, or in the topic, of everybody or of the author that was named; of a search, it is counted up
+// to 1,000 only.
+//
+// `search` finds the messages that have all of its words, whatever their case, and needs a `channel_id`. A word is made of
+// letters, marks and digits, and only whole words are found; in Chinese and Japanese, each character is a word.
+//
+// A page costs the same at any depth: go on with `cursor`, or with `before`, as long as that message is there.
+// The e-mail address of an author is null, except for API keys with `getUserData`, and for authors themselves. A user API key
+// lists the messages of its own account only.
+//
+// Corresponds with GET /apis/v1/messages (the `ListMessages` operationId).
+func (c *Client) ListMessages(ctx context.Context, params *ListMessagesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListMessagesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReactMessageWithBody React to a message
+//
+// Adds a reaction to a message: `:name:`, or one emoji. Who has reacted so before gets the same answer, and nothing changes.
+// Who reacts is the caller, or the `sender` that an API key names: a member who sees the channel, and whose roles allow
+// `view_message_history`. A message has at most 50 different reactions; one more is a conflict.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/messages/react (the `ReactMessage` operationId).
+func (c *Client) ReactMessageWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReactMessageRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReactMessage React to a message
+//
+// Adds a reaction to a message: `:name:`, or one emoji. Who has reacted so before gets the same answer, and nothing changes.
+// Who reacts is the caller, or the `sender` that an API key names: a member who sees the channel, and whose roles allow
+// `view_message_history`. A message has at most 50 different reactions; one more is a conflict.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apis/v1/messages/react (the `ReactMessage` operationId).
+func (c *Client) ReactMessage(ctx context.Context, body ReactMessageJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReactMessageRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplyMessageWithBody Reply to a message
+//
+// Posts a message in the channel of another one, as a reply to it. By the rules of sending one.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/messages/reply (the `ReplyMessage` operationId).
+func (c *Client) ReplyMessageWithBody(ctx context.Context, params *ReplyMessageParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplyMessageRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplyMessage Reply to a message
+//
+// Posts a message in the channel of another one, as a reply to it. By the rules of sending one.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apis/v1/messages/reply (the `ReplyMessage` operationId).
+func (c *Client) ReplyMessage(ctx context.Context, params *ReplyMessageParams, body ReplyMessageJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplyMessageRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SendMessageWithBody Send a message
+//
+// Posts a message in a channel. Who posts is the caller; an API key is nobody, and says in `sender` who posts. That is a
+// member who sees the channel, whoever calls, and whose roles allow it there: `post_messages`, and `share_links` for a
+// text with an address in it (`http://`, `https://`, `www.`), `allow_mentions` for one that names somebody (`@all`, `@vera`). What the roles of the sender
+// do not allow answers 403, and so does a channel for which a user API key is not. In a forum, a message names its topic.
+//
+// Also answered at `POST /apis/v1/messages`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/messages/send (the `SendMessage` operationId).
+func (c *Client) SendMessageWithBody(ctx context.Context, params *SendMessageParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSendMessageRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SendMessage Send a message
+//
+// Posts a message in a channel. Who posts is the caller; an API key is nobody, and says in `sender` who posts. That is a
+// member who sees the channel, whoever calls, and whose roles allow it there: `post_messages`, and `share_links` for a
+// text with an address in it (`http://`, `https://`, `www.`), `allow_mentions` for one that names somebody (`@all`, `@vera`). What the roles of the sender
+// do not allow answers 403, and so does a channel for which a user API key is not. In a forum, a message names its topic.
+//
+// Also answered at `POST /apis/v1/messages`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apis/v1/messages/send (the `SendMessage` operationId).
+func (c *Client) SendMessage(ctx context.Context, params *SendMessageParams, body SendMessageJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSendMessageRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteMessage Delete a message
+//
+// Removes a message for good. Its replies stay. For its author, as long as the author sees the channel, and for the owner, administrators
+// and members with the role permission `delete_messages`.
+//
+// Corresponds with DELETE /apis/v1/messages/{messageId} (the `DeleteMessage` operationId).
+func (c *Client) DeleteMessage(ctx context.Context, messageID MessageID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteMessageRequest(c.Server, messageID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetMessage Get a message
+//
+// One message, by the rules of listing them.
+//
+// Corresponds with GET /apis/v1/messages/{messageId} (the `GetMessage` operationId).
+func (c *Client) GetMessage(ctx context.Context, messageID MessageID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetMessageRequest(c.Server, messageID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateMessageWithBody Edit a message
+//
+// Replaces the text of a message, and says in `edited_at` when. For its author, as long as the author sees the channel, and for
+// the owner, administrators and members with the role permission `manage_messages`. What the new text has must be allowed, as in
+// a message that is sent.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /apis/v1/messages/{messageId} (the `UpdateMessage` operationId).
+func (c *Client) UpdateMessageWithBody(ctx context.Context, messageID MessageID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateMessageRequestWithBody(c.Server, messageID, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateMessage Edit a message
+//
+// Replaces the text of a message, and says in `edited_at` when. For its author, as long as the author sees the channel, and for
+// the owner, administrators and members with the role permission `manage_messages`. What the new text has must be allowed, as in
+// a message that is sent.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /apis/v1/messages/{messageId} (the `UpdateMessage` operationId).
+func (c *Client) UpdateMessage(ctx context.Context, messageID MessageID, body UpdateMessageJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateMessageRequest(c.Server, messageID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UnpinMessage Unpin a message
+//
+// Takes the mark from a message. For those who may pin one.
+//
+// Corresponds with DELETE /apis/v1/messages/{messageId}/pin (the `UnpinMessage` operationId).
+func (c *Client) UnpinMessage(ctx context.Context, messageID MessageID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUnpinMessageRequest(c.Server, messageID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PinMessage Pin a message
+//
+// Marks a message as pinned. For the owner, administrators and members with the role permission `pinable`.
+//
+// Corresponds with PUT /apis/v1/messages/{messageId}/pin (the `PinMessage` operationId).
+func (c *Client) PinMessage(ctx context.Context, messageID MessageID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPinMessageRequest(c.Server, messageID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteReaction Take a reaction back
+//
+// Removes the caller's own reaction from a message. Where there is none, nothing changes.
+//
+// Corresponds with DELETE /apis/v1/messages/{messageId}/reactions/{emoji} (the `DeleteReaction` operationId).
+func (c *Client) DeleteReaction(ctx context.Context, messageID MessageID, emoji Emoji, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteReactionRequest(c.Server, messageID, emoji)
 	if err != nil {
 		return nil, err
 	}
@@ -2233,6 +2694,81 @@ func (c *Client) UpdateChannel(ctx context.Context, channelID ChannelID, body Up
 	return c.Client.Do(req)
 }
 
+// ListTopics List the topics of a forum
+//
+// The topics of a channel of the type `forum`, one page at a time, newest first. Other channels have none.
+//
+// Corresponds with GET /channels/{channelId}/topics (the `ListTopics` operationId).
+func (c *Client) ListTopics(ctx context.Context, channelID ChannelID, params *ListTopicsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListTopicsRequest(c.Server, channelID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateTopicWithBody Begin a topic
+//
+// Adds a topic to a channel of the type `forum`: what is sent there names its topic. Another channel is a conflict. For members
+// with the role permission `post_messages` who see the channel, and API keys.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /channels/{channelId}/topics (the `CreateTopic` operationId).
+func (c *Client) CreateTopicWithBody(ctx context.Context, channelID ChannelID, params *CreateTopicParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateTopicRequestWithBody(c.Server, channelID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateTopic Begin a topic
+//
+// Adds a topic to a channel of the type `forum`: what is sent there names its topic. Another channel is a conflict. For members
+// with the role permission `post_messages` who see the channel, and API keys.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /channels/{channelId}/topics (the `CreateTopic` operationId).
+func (c *Client) CreateTopic(ctx context.Context, channelID ChannelID, params *CreateTopicParams, body CreateTopicJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateTopicRequest(c.Server, channelID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteTopic Delete a topic
+//
+// Removes a topic and the messages in it for good. For the member who has begun it, as long as they see the channel, for the owner, administrators and
+// members with the role permission `manage_messages`, and for API keys.
+//
+// Corresponds with DELETE /channels/{channelId}/topics/{topicId} (the `DeleteTopic` operationId).
+func (c *Client) DeleteTopic(ctx context.Context, channelID ChannelID, topicID ObjectID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteTopicRequest(c.Server, channelID, topicID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetImage Download an image
 //
 // An image, written anew from the one that was uploaded. Public: no credential is needed. An address never changes
@@ -3100,6 +3636,530 @@ func NewUpdateAPIKeyRequestWithBody(server string, communityID CommunityID, apiK
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListMessagesRequest constructs an http.Request for the ListMessages method
+func NewListMessagesRequest(server string, params *ListMessagesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/messages")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.ServerID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serverId", *params.ServerID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "objectid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ChannelID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "channel_id", *params.ChannelID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "objectid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ForumTopicID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "forum_topic_id", *params.ForumTopicID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "objectid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.UserID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "user_id", *params.UserID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Email != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "email", *params.Email, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "email"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Count != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "count", *params.Count, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Before != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "before", *params.Before, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "objectid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Search != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewReactMessageRequest calls the generic ReactMessage builder with application/json body
+func NewReactMessageRequest(server string, body ReactMessageJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReactMessageRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewReactMessageRequestWithBody constructs an http.Request for the ReactMessage method, with any body, and a specified content type
+func NewReactMessageRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/messages/react")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewReplyMessageRequest calls the generic ReplyMessage builder with application/json body
+func NewReplyMessageRequest(server string, params *ReplyMessageParams, body ReplyMessageJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReplyMessageRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewReplyMessageRequestWithBody constructs an http.Request for the ReplyMessage method, with any body, and a specified content type
+func NewReplyMessageRequestWithBody(server string, params *ReplyMessageParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/messages/reply")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewSendMessageRequest calls the generic SendMessage builder with application/json body
+func NewSendMessageRequest(server string, params *SendMessageParams, body SendMessageJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSendMessageRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewSendMessageRequestWithBody constructs an http.Request for the SendMessage method, with any body, and a specified content type
+func NewSendMessageRequestWithBody(server string, params *SendMessageParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/messages/send")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteMessageRequest constructs an http.Request for the DeleteMessage method
+func NewDeleteMessageRequest(server string, messageID MessageID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "messageId", messageID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/messages/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetMessageRequest constructs an http.Request for the GetMessage method
+func NewGetMessageRequest(server string, messageID MessageID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "messageId", messageID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/messages/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateMessageRequest calls the generic UpdateMessage builder with application/json body
+func NewUpdateMessageRequest(server string, messageID MessageID, body UpdateMessageJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateMessageRequestWithBody(server, messageID, "application/json", bodyReader)
+}
+
+// NewUpdateMessageRequestWithBody constructs an http.Request for the UpdateMessage method, with any body, and a specified content type
+func NewUpdateMessageRequestWithBody(server string, messageID MessageID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "messageId", messageID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/messages/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewUnpinMessageRequest constructs an http.Request for the UnpinMessage method
+func NewUnpinMessageRequest(server string, messageID MessageID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "messageId", messageID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/messages/%s/pin", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewPinMessageRequest constructs an http.Request for the PinMessage method
+func NewPinMessageRequest(server string, messageID MessageID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "messageId", messageID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/messages/%s/pin", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDeleteReactionRequest constructs an http.Request for the DeleteReaction method
+func NewDeleteReactionRequest(server string, messageID MessageID, emoji Emoji) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "messageId", messageID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "emoji", emoji, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/messages/%s/reactions/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -4483,6 +5543,194 @@ func NewUpdateChannelRequestWithBody(server string, channelID ChannelID, content
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListTopicsRequest constructs an http.Request for the ListTopics method
+func NewListTopicsRequest(server string, channelID ChannelID, params *ListTopicsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "channelId", channelID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/channels/%s/topics", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateTopicRequest calls the generic CreateTopic builder with application/json body
+func NewCreateTopicRequest(server string, channelID ChannelID, params *CreateTopicParams, body CreateTopicJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateTopicRequestWithBody(server, channelID, params, "application/json", bodyReader)
+}
+
+// NewCreateTopicRequestWithBody constructs an http.Request for the CreateTopic method, with any body, and a specified content type
+func NewCreateTopicRequestWithBody(server string, channelID ChannelID, params *CreateTopicParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "channelId", channelID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/channels/%s/topics", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteTopicRequest constructs an http.Request for the DeleteTopic method
+func NewDeleteTopicRequest(server string, channelID ChannelID, topicID ObjectID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "channelId", channelID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "topicId", topicID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/channels/%s/topics/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }

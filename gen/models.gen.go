@@ -1143,6 +1143,11 @@ type EmailVerification struct {
 	Password string `json:"password,omitempty,omitzero"`
 }
 
+// Emoji The name of an emoji between colons, or one emoji.
+//
+// Example: :sparkling_heart:
+type Emoji = string
+
 // EmptyResponse Done, and nothing to show.
 type EmptyResponse struct {
 	// Meta How a request of the System API went.
@@ -1238,7 +1243,7 @@ type Invite struct {
 	// ExpiresAt When it ends; null if never by itself.
 	ExpiresAt Nullable[Time] `json:"expiresAt"`
 
-	// RoleID The role that it gives beside `@all`, to an account once; null for none.
+	// RoleID The role that it gives beside `@all`; null for none.
 	RoleID Nullable[string] `json:"roleId"`
 
 	// CreatedAt RFC 3339 in UTC with milliseconds.
@@ -1263,7 +1268,7 @@ type InviteCreate struct {
 	// ExpiresAt When it ends: in the future.
 	ExpiresAt Time `json:"expiresAt,omitempty,omitzero"`
 
-	// RoleID A role of the server that it gives beside `@all`, to an account once.
+	// RoleID A role of the server that it gives beside `@all`.
 	RoleID string `json:"roleId,omitempty,omitzero"`
 }
 
@@ -1359,6 +1364,179 @@ type MemberListResponse struct {
 	// Meta SystemMeta, and which part of a longer list this is.
 	Meta SystemPageMeta `json:"meta"`
 	Body []Member       `json:"body"`
+}
+
+// Message What somebody has said in a channel.
+type Message struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"id"`
+
+	// Message Its text, as it was sent.
+	Message string `json:"message"`
+
+	// User Who has sent a message.
+	User MessageAuthor `json:"user"`
+
+	// Channel Where a message stands.
+	Channel MessageChannel `json:"channel"`
+
+	// Timestamp RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	Timestamp Timestamp      `json:"timestamp"`
+	Images    []MessageImage `json:"images"`
+
+	// ReplyTo The id of the message that it replies to, which may be gone.
+	ReplyTo Nullable[string] `json:"reply_to"`
+
+	// ForumTopicID The id of its topic, in a forum.
+	ForumTopicID Nullable[string] `json:"forum_topic_id"`
+
+	// Reactions In the order in which each came first.
+	Reactions []MessageReaction `json:"reactions"`
+
+	// EditedAt When its text was changed last.
+	EditedAt Nullable[Time] `json:"edited_at"`
+	Pinned   bool           `json:"pinned"`
+}
+
+// MessageAuthor Who has sent a message.
+type MessageAuthor struct {
+	// UserID The number of the account.
+	UserID int64 `json:"user_id"`
+
+	// Email Null for whom it is not for.
+	Email Nullable[string] `json:"email"`
+
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID          ObjectID         `json:"_id"`
+	Username    Nullable[string] `json:"username"`
+	DisplayName string           `json:"display_name"`
+
+	// Avatar The absolute address of an image, or null.
+	Avatar ImageURL `json:"avatar"`
+}
+
+// MessageChannel Where a message stands.
+type MessageChannel struct {
+	// ChannelID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ChannelID ObjectID `json:"channel_id"`
+
+	// ChannelName One line of 1 to 100 characters, without control characters.
+	ChannelName Title `json:"channel_name"`
+}
+
+// MessageCreate What a message is made from, a channel and a text.
+type MessageCreate struct {
+	// ChannelID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ChannelID ObjectID `json:"channelId"`
+
+	// Message 1 to 4,000 characters, on any number of lines.
+	Message MessageText `json:"message,omitempty,omitzero"`
+
+	// Sender What names a member of the community: 24 hexadecimal characters are an `_id`, a text with an `@` is an e-mail address,
+	// digits only are a number, and everything else is a user name. Upper and lower case of an address or a user name are the
+	// same. Who is no member is not found, whether or not there is such an account.
+	//
+	//
+	// Example: vera
+	Sender UserName `json:"sender,omitempty,omitzero"`
+
+	// ForumTopicID The id of a topic of the channel: required in a forum, and not allowed anywhere else.
+	ForumTopicID string `json:"forumTopicId,omitempty,omitzero"`
+}
+
+// MessageDoneResponse Done, and nothing to show.
+type MessageDoneResponse struct {
+	Status string `json:"status"`
+
+	// Message For a person.
+	Message string `json:"message"`
+}
+
+// MessageImage An image of a message. It is public at its address.
+type MessageImage struct {
+	// ID The id of an image, 32 lower-case hexadecimal characters, or 24 if it was made by an older version.
+	ID ImageID `json:"id"`
+
+	// Name The name of the file that was uploaded.
+	Name string `json:"name"`
+	URL  string `json:"url"`
+
+	// Type Its media type.
+	Type string `json:"type"`
+
+	// Size How many bytes it has.
+	Size int64 `json:"size"`
+}
+
+// MessageListResponse Messages.
+type MessageListResponse struct {
+	Status string `json:"status"`
+
+	// Message For a person.
+	Message string `json:"message"`
+
+	// Data Some messages, newest first.
+	Data MessagePage `json:"data"`
+}
+
+// MessagePage Some messages, newest first.
+type MessagePage struct {
+	// Total How many there are in all; of a search, 1,000 stands for that and more.
+	Total    int64     `json:"total"`
+	Messages []Message `json:"messages"`
+
+	// NextCursor The `cursor` of the messages before these; without it, there are none.
+	NextCursor string `json:"next_cursor,omitempty,omitzero"`
+}
+
+// MessageReaction A reaction, and how many have reacted so.
+type MessageReaction struct {
+	// Emoji The name of an emoji between colons, or one emoji.
+	//
+	// Example: :sparkling_heart:
+	Emoji Emoji `json:"emoji"`
+	Count int64 `json:"count"`
+}
+
+// MessageResponse A message.
+type MessageResponse struct {
+	Status string `json:"status"`
+
+	// Message For a person.
+	Message string `json:"message"`
+
+	// Data What somebody has said in a channel.
+	Data Message `json:"data"`
+}
+
+// MessageSentResponse A message was sent.
+type MessageSentResponse struct {
+	Status string `json:"status"`
+
+	// Message For a person.
+	Message string `json:"message"`
+
+	// Data A message that was sent.
+	Data SentMessage `json:"data"`
+}
+
+// MessageText 1 to 4,000 characters, on any number of lines.
+type MessageText = string
+
+// MessageUpdate What becomes of a message.
+type MessageUpdate struct {
+	// Message 1 to 4,000 characters, on any number of lines.
+	Message MessageText `json:"message"`
 }
 
 // NewPassword 8 to 128 characters, of any kind.
@@ -1486,6 +1664,27 @@ type ProblemField struct {
 	Message string `json:"message"`
 }
 
+// ReactionAdd A reaction to a message.
+type ReactionAdd struct {
+	// MessageID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	MessageID ObjectID `json:"messageId"`
+
+	// Emoji The name of an emoji between colons, or one emoji.
+	//
+	// Example: :sparkling_heart:
+	Emoji Emoji `json:"emoji"`
+
+	// Sender What names a member of the community: 24 hexadecimal characters are an `_id`, a text with an `@` is an e-mail address,
+	// digits only are a number, and everything else is a user name. Upper and lower case of an address or a user name are the
+	// same. Who is no member is not found, whether or not there is such an account.
+	//
+	//
+	// Example: vera
+	Sender UserName `json:"sender,omitempty,omitzero"`
+}
+
 // RecoveryCodes Codes for who has lost the authenticator app, each good once.
 type RecoveryCodes struct {
 	RecoveryCodes []OneTimeCode `json:"recoveryCodes"`
@@ -1498,6 +1697,25 @@ type RecoveryCodesResponse struct {
 
 	// Body Codes for who has lost the authenticator app, each good once.
 	Body RecoveryCodes `json:"body"`
+}
+
+// ReplyCreate What a reply is made from, the message that it is to and a text.
+type ReplyCreate struct {
+	// MessageID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	MessageID ObjectID `json:"messageId"`
+
+	// Message 1 to 4,000 characters, on any number of lines.
+	Message MessageText `json:"message,omitempty,omitzero"`
+
+	// Sender What names a member of the community: 24 hexadecimal characters are an `_id`, a text with an `@` is an e-mail address,
+	// digits only are a number, and everything else is a user name. Upper and lower case of an address or a user name are the
+	// same. Who is no member is not found, whether or not there is such an account.
+	//
+	//
+	// Example: vera
+	Sender UserName `json:"sender,omitempty,omitzero"`
 }
 
 // RequireTwoFactor Whether accounts need two-factor for what takes more than a membership here: a role permission, or to be the owner. One
@@ -1629,6 +1847,14 @@ type RoleUpdate struct {
 	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
 	// one server in which the account may do this.
 	ServerID ServerReference `json:"serverId,omitempty,omitzero"`
+}
+
+// SentMessage A message that was sent.
+type SentMessage struct {
+	// MessageID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	MessageID ObjectID `json:"messageId"`
 }
 
 // Server A community. Every array holds ids, in order.
@@ -1903,6 +2129,54 @@ type Timestamp = Time
 // Title One line of 1 to 100 characters, without control characters.
 type Title = string
 
+// Topic What messages in a forum are about.
+type Topic struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// Title One line of 1 to 100 characters, without control characters.
+	Title Title `json:"title"`
+
+	// UserID An account's number, as a string.
+	//
+	// Example: 2
+	UserID UserNumber `json:"userId"`
+
+	// ChannelID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ChannelID ObjectID `json:"channelId"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt Timestamp `json:"createdAt"`
+}
+
+// TopicCreate What a topic is made from.
+type TopicCreate struct {
+	// Title One line of 1 to 100 characters, without control characters.
+	Title Title `json:"title"`
+}
+
+// TopicListResponse A page of topics.
+type TopicListResponse struct {
+	// Meta SystemMeta, and which part of a longer list this is.
+	Meta SystemPageMeta `json:"meta"`
+	Body []Topic        `json:"body"`
+}
+
+// TopicResponse A topic.
+type TopicResponse struct {
+	// Meta How a request of the System API went.
+	Meta SystemMeta `json:"meta"`
+
+	// Body What messages in a forum are about.
+	Body Topic `json:"body"`
+}
+
 // TwoFactorConfirmation A code from the authenticator app.
 type TwoFactorConfirmation struct {
 	// OTP Six digits from an authenticator app (RFC 6238: SHA-1, 30 seconds), the present ones or those before or after, each good
@@ -2139,6 +2413,11 @@ type IdempotencyKey = string
 // Limit defines model for Limit.
 type Limit = int32
 
+// MessageID An id. Ids of one kind sort in the order in which they were made, to the second.
+//
+// Example: 66a282dab13eee0013cbb4d8
+type MessageID = ObjectID
+
 // OneTimeCodeHeader Six digits from an authenticator app (RFC 6238: SHA-1, 30 seconds), the present ones or those before or after, each good
 // once; or a recovery code.
 type OneTimeCodeHeader = OneTimeCode
@@ -2236,6 +2515,59 @@ type CreateAPIKeyParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ListMessagesParams defines parameters for ListMessages.
+type ListMessagesParams struct {
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID *ServerIDQuery `form:"serverId,omitempty" json:"serverId,omitempty"`
+
+	// ChannelID The id of a channel.
+	ChannelID *ObjectID `form:"channel_id,omitempty" json:"channel_id,omitempty"`
+
+	// ForumTopicID The id of a topic of the channel.
+	ForumTopicID *ObjectID `form:"forum_topic_id,omitempty" json:"forum_topic_id,omitempty"`
+
+	// UserID The number of the author, who is a member.
+	UserID *int64 `form:"user_id,omitempty" json:"user_id,omitempty"`
+
+	// Email The e-mail address of the author, who is a member. For API keys with `getUserData`, and for authors themselves; nobody else is found by it. Leave `user_id` out with it.
+	Email *EmailAddress `form:"email,omitempty" json:"email,omitempty"`
+
+	// Count How many messages there are in an answer at most.
+	Count *int32 `form:"count,omitempty" json:"count,omitempty"`
+
+	// Before The id of a message in one of these channels. Those before it are listed.
+	Before *ObjectID `form:"before,omitempty" json:"before,omitempty"`
+
+	// Cursor Where to go on, which is the `next_cursor` of the answer before. Leave `before` out with it.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Search Words that the messages have.
+	Search *string `form:"search,omitempty" json:"search,omitempty"`
+}
+
+// ReplyMessageParams defines parameters for ReplyMessage.
+type ReplyMessageParams struct {
+	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
+	// belongs to one account, or one API key, and to one operation: it is the same in every session of an account. Who has
+	// no credential is known by their network (IPv4 /32, IPv6 /64). A failure is not kept: the request may be tried again
+	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
+	// request; in another session of the account, the first answer has it masked.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// SendMessageParams defines parameters for SendMessage.
+type SendMessageParams struct {
+	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
+	// belongs to one account, or one API key, and to one operation: it is the same in every session of an account. Who has
+	// no credential is known by their network (IPv4 /32, IPv6 /64). A failure is not kept: the request may be tried again
+	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
+	// request; in another session of the account, the first answer has it masked.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // CreateUserAPIKeyParams defines parameters for CreateUserAPIKey.
 type CreateUserAPIKeyParams struct {
 	// UserID The `_id` of an account.
@@ -2314,6 +2646,31 @@ type ListChannelsParams struct {
 
 // CreateChannelParams defines parameters for CreateChannel.
 type CreateChannelParams struct {
+	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
+	// belongs to one account, or one API key, and to one operation: it is the same in every session of an account. Who has
+	// no credential is known by their network (IPv4 /32, IPv6 /64). A failure is not kept: the request may be tried again
+	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
+	// request; in another session of the account, the first answer has it masked.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListTopicsParams defines parameters for ListTopics.
+type ListTopicsParams struct {
+	// Page Which page, from 1. A page past the end is empty. Pages reach the first 10,000 items of a list, `page` times `limit`;
+	// what is behind them is reached by `cursor`.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit How many items a page has.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins: the `nextCursor` of the page before it, as it came. It costs the same at any depth, and
+	// nothing comes twice or is left out because something was added or removed meanwhile. Leave `page` out with it.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateTopicParams defines parameters for CreateTopic.
+type CreateTopicParams struct {
 	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
 	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
 	// belongs to one account, or one API key, and to one operation: it is the same in every session of an account. Who has
@@ -2403,6 +2760,18 @@ type CreateAPIKeyJSONRequestBody = APIKeyCreate
 // UpdateAPIKeyJSONRequestBody defines body for UpdateAPIKey for application/json ContentType.
 type UpdateAPIKeyJSONRequestBody = APIKeyUpdate
 
+// ReactMessageJSONRequestBody defines body for ReactMessage for application/json ContentType.
+type ReactMessageJSONRequestBody = ReactionAdd
+
+// ReplyMessageJSONRequestBody defines body for ReplyMessage for application/json ContentType.
+type ReplyMessageJSONRequestBody = ReplyCreate
+
+// SendMessageJSONRequestBody defines body for SendMessage for application/json ContentType.
+type SendMessageJSONRequestBody = MessageCreate
+
+// UpdateMessageJSONRequestBody defines body for UpdateMessage for application/json ContentType.
+type UpdateMessageJSONRequestBody = MessageUpdate
+
 // CreateUserAPIKeyJSONRequestBody defines body for CreateUserAPIKey for application/json ContentType.
 type CreateUserAPIKeyJSONRequestBody = UserAPIKeyCreate
 
@@ -2456,6 +2825,9 @@ type CreateChannelJSONRequestBody = ChannelCreate
 
 // UpdateChannelJSONRequestBody defines body for UpdateChannel for application/json ContentType.
 type UpdateChannelJSONRequestBody = ChannelUpdate
+
+// CreateTopicJSONRequestBody defines body for CreateTopic for application/json ContentType.
+type CreateTopicJSONRequestBody = TopicCreate
 
 // CreateRoleJSONRequestBody defines body for CreateRole for application/json ContentType.
 type CreateRoleJSONRequestBody = RoleCreate

@@ -93,6 +93,9 @@ func (h channels) DeleteChannel(ctx context.Context, r stub.DeleteChannelRequest
 		if err := tx.Channels.Delete(ctx, channel.ID); err != nil {
 			return answer, err
 		}
+		if err := tx.Jobs.Insert(ctx, channelRemoval{ChannelID: channel.ID}); err != nil {
+			return answer, err
+		}
 		answer.Meta = system("Channel has been deleted successfully")
 		return answer, record(ctx, h.core, tx, channel.ServerID, channel.ID, recorded(channel), nil)
 	})
@@ -125,24 +128,36 @@ func (k *core) seen(ctx context.Context, s standing) ([]gen.Channel, error) {
 
 // manageable finds a channel that the caller sees and may change.
 func (h channels) manageable(ctx context.Context, tx *store.Tx, id string) (channel gen.Channel, err error) {
-	serverID, err := tx.Channels.GetServerID(ctx, id)
+	s, channel, err := channelSeen(ctx, tx.Queries, id, "channel")
 	if err == nil {
-		var s standing
-		if s, err = enter(ctx, tx.Queries, serverID, "channel"); err != nil {
-			return channel, err
-		}
-		var viewer store.Viewer
-		if viewer, err = s.viewer(ctx, tx.Queries); err != nil {
-			return channel, err
-		}
-		if channel, err = tx.Channels.Get(ctx, id, viewer); err == nil {
-			err = s.check(ctx, tx.Queries)
-		}
-	}
-	if errors.Is(err, store.ErrNotFound) {
-		err = contract.NotFound("channel")
+		err = s.check(ctx, tx.Queries)
 	}
 	return channel, err
+}
+
+// channelSeen finds a channel that the caller sees, and how the caller stands in its server. To others, what is in it does not
+// exist. What they may do there is still to be checked.
+func channelSeen(ctx context.Context, q store.Queries, id, what string) (s standing, channel gen.Channel, err error) {
+	serverID, err := q.Channels.GetServerID(ctx, id)
+	if err == nil {
+		if s, err = enter(ctx, q, serverID, what); err != nil {
+			return s, channel, err
+		}
+		channel, err = s.sees(ctx, q, id)
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		err = contract.NotFound(what)
+	}
+	return s, channel, err
+}
+
+// sees is a channel that a caller, or who is named by one, sees; ErrNotFound without one.
+func (s *standing) sees(ctx context.Context, q store.Queries, id string) (gen.Channel, error) {
+	viewer, err := s.viewer(ctx, q)
+	if err != nil {
+		return gen.Channel{}, err
+	}
+	return q.Channels.Get(ctx, id, viewer)
 }
 
 // recorded is what the audit trail shows of a channel. Of a direct one, which not even the owner sees, it tells only that it

@@ -89,7 +89,8 @@ type removal interface {
 	deleteRest(ctx context.Context, tx *store.Tx, some int) (more bool, err error)
 }
 
-// The jobs of removing what a deleted server, role or badge has left, and in the end the audit trail of the server.
+// The jobs of removing what a deleted server, role, badge, channel or message has left, and in the end the audit trail of the
+// server.
 type (
 	serverRemoval struct {
 		ServerID string `json:"serverId"`
@@ -102,6 +103,13 @@ type (
 	}
 	trailRemoval struct {
 		ServerID string `json:"serverId"`
+	}
+	channelRemoval struct {
+		ChannelID string `json:"channelId"`
+		TopicID   string `json:"topicId,omitempty"` // of the channel: only that is gone
+	}
+	reactionRemoval struct {
+		Message int64 `json:"message"`
 	}
 )
 
@@ -116,6 +124,20 @@ func (badgeRemoval) Kind() string { return "badge_removal" }
 
 // Kind is the name of the job in the database.
 func (trailRemoval) Kind() string { return "trail_removal" }
+
+// Kind is the name of the job in the database.
+func (channelRemoval) Kind() string { return "channel_removal" }
+
+// Kind is the name of the job in the database.
+func (reactionRemoval) Kind() string { return "reaction_removal" }
+
+func (r channelRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int) (bool, error) {
+	return tx.Messages.DeleteRest(ctx, store.MessageScope{ChannelID: r.ChannelID, TopicID: r.TopicID}, some)
+}
+
+func (r reactionRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int) (bool, error) {
+	return tx.Messages.DeleteReactions(ctx, r.Message, some)
+}
 
 func (r trailRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int) (bool, error) {
 	return tx.Audit.DeleteRest(ctx, r.ServerID, some)
@@ -237,6 +259,8 @@ func (k *core) startJobs() (stop func(context.Context), err error) {
 	river.AddWorker(workers, remover[roleRemoval]{core: &own})
 	river.AddWorker(workers, remover[badgeRemoval]{core: &own})
 	river.AddWorker(workers, remover[trailRemoval]{core: &own})
+	river.AddWorker(workers, remover[channelRemoval]{core: &own})
+	river.AddWorker(workers, remover[reactionRemoval]{core: &own})
 	return k.store.Work(workers, []*river.PeriodicJob{
 		river.NewPeriodicJob(river.PeriodicInterval(sweepEvery), func() (river.JobArgs, *river.InsertOpts) { return sweep{}, nil },
 			&river.PeriodicJobOpts{RunOnStart: true}),

@@ -119,10 +119,11 @@ type handlers struct {
 	keys
 	audit
 	users
+	messages
 }
 
 func handlersOf(k *core) handlers {
-	return handlers{auth{k}, servers{k}, invites{k}, channels{k}, roles{k}, badges{k}, keys{k}, audit{k}, users{k}}
+	return handlers{auth{k}, servers{k}, invites{k}, channels{k}, roles{k}, badges{k}, keys{k}, audit{k}, users{k}, messages{k}}
 }
 
 var _ stub.StrictServerInterface = handlers{}

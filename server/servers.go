@@ -236,10 +236,7 @@ func (h servers) JoinServer(ctx context.Context, r stub.JoinServerRequestObject)
 			return answer, record[gen.InviteCreate](ctx, h.core, tx, server.ID, store.Number(who.account), nil, nil)
 		}
 		if role, gives := invite.RoleID.Get(); gives {
-			if gives, err = tx.Invites.GiveRole(ctx, *invite, who.account); err == nil && gives {
-				_, err = tx.Roles.InsertOf(ctx, server.ID, who.account, role)
-			}
-			if err != nil {
+			if _, err := tx.Roles.InsertOf(ctx, server.ID, who.account, role); err != nil {
 				return answer, err
 			}
 		}
@@ -406,7 +403,7 @@ func everyone(id, serverID string, at time.Time) store.Role {
 		ID: id, ServerID: serverID, Title: "@all", Description: "Every member", Class: "gray", Order: perm.Lowest,
 		ServerPermissions: gen.ServerPermissions{AllowDM: true, CreateInvite: true},
 		ChannelPermissions: gen.ChannelPermissions{
-			ViewMessageHistory: true, PostMessages: true, AllowMentions: true, AttachFiles: true, ShareLinks: true, ShareAttachments: true,
+			ViewMessageHistory: true, PostMessages: true, AllowMentions: true, AttachFiles: true, ShareLinks: true, ShareAttachments: true, Pinable: true,
 		},
 		CreatedAt: gen.Time{Time: at}, UpdatedAt: gen.Time{Time: at},
 	}}

@@ -60,6 +60,7 @@ func permission(s *session, op *api.Operation) {
 			d.send(who.caller).expect(403)
 			continue
 		}
+		d = x.byKey(d)
 		if needed != nil {
 			without := x.a.makesKey(x.server, everyBut(s.suite.contract.everyPermission(), op.Permission)...)
 			d.send(without.byScheme(op)[scheme].caller).expect(403)
@@ -90,6 +91,14 @@ func userPermission(s *session, op *api.Operation) {
 	d.send(who.makesUserKey(x.server, x.number, needed...).caller).succeeds()
 }
 
+// byKey is a request as an API key sends it: it says in whose name, where the contract takes that.
+func (x *scene) byKey(d *draft) *draft {
+	if d.op.Body == nil || d.op.Body.Schema.Value.Properties["sender"] == nil {
+		return d
+	}
+	return d.and("sender", x.server.owner)
+}
+
 // keyServer asks with a key of another server.
 func keyServer(s *session, op *api.Operation) {
 	x := s.scene()
@@ -97,7 +106,7 @@ func keyServer(s *session, op *api.Operation) {
 	key := s.a.makesKey(s.a.makesServer("Go club"), s.suite.contract.everyPermission()...)
 	for _, who := range key.byScheme(op) {
 		if who.taken {
-			d.send(who.caller).expect(404)
+			x.byKey(d).send(who.caller).expect(404)
 		}
 	}
 }

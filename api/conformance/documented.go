@@ -49,10 +49,11 @@ func (c *contract) documented(tag string) []requirement {
 			continue
 		}
 		shown[op.ID]++
-		with := needs(op)
+		more := r.needs()
 		if r.As != "session" {
-			with = needs(op, "keys")
+			more = append(more, "keys")
 		}
+		with := needs(op, more...)
 		all = append(all, requirement{run: func(s *session) { r.replay(s, op) }, Requirement: Requirement{
 			ID: fmt.Sprintf("DOCUMENTED-%s-%d", op.ID, shown[op.ID]), Section: tag, Level: Must, Source: "documented",
 			Operations: []string{op.ID}, With: with,
@@ -60,6 +61,18 @@ func (c *contract) documented(tag string) []requirement {
 		}})
 	}
 	return all
+}
+
+// needs are the tags of what makes what it names.
+func (r documentedRequest) needs() (tags []string) {
+	for _, thing := range placeholders.FindAllString(r.Send+string(r.JSON), -1) {
+		for _, m := range makers {
+			if "{"+m.thing+"}" == thing {
+				tags = append(tags, m.tag)
+			}
+		}
+	}
+	return tags
 }
 
 var placeholders = regexp.MustCompile(`\{[a-z]+\}`)

@@ -38,14 +38,19 @@ func (a *answer) isNew() *answer {
 type creation struct {
 	*scene
 	op   *api.Operation
-	name string         // a required member of its body that may be any text; empty: there is none
+	name string         // a member of its body that may be any text, and that it cannot do without; empty: there is none
 	tell string         // where there is none, an optional one that may be any of the first numbers; empty: none either
 	list *api.Operation // where what was made is listed; nil: nowhere
+	keys bool           // API keys send it, too
 }
 
 func (x *scene) creation(op *api.Operation) creation {
 	c := creation{scene: x, op: op}
-	for _, name := range op.Body.Schema.Value.Required {
+	needed := op.Body.Schema.Value.Required
+	if example, ok := op.Body.Example.(map[string]any); ok && op.Body.Schema.Value.MinProps > uint64(len(needed)) {
+		needed = sortedKeys(example)
+	}
+	for _, name := range needed {
 		schema := op.Body.Schema.Value.Properties[name].Value
 		if schema.Type.Is("string") && schema.Format == "" && len(schema.Enum) == 0 && schema.MaxLength != nil {
 			c.name = name
@@ -67,7 +72,11 @@ func (x *scene) creation(op *api.Operation) creation {
 
 // under sends the request for what has a name under an Idempotency-Key.
 func (c creation) under(who caller, key, name string) *answer {
-	return c.draft(name).send(who.under(key))
+	d := c.draft(name)
+	if c.keys {
+		d = c.byKey(d)
+	}
+	return d.send(who.under(key))
 }
 
 func (c creation) draft(name string) *draft {
@@ -187,6 +196,7 @@ func repeatByAnybody(s *session, op *api.Operation) {
 // repeatByKey uses one Idempotency-Key as three callers.
 func repeatByKey(s *session, op *api.Operation) {
 	c := s.scene().creation(op)
+	c.keys = true
 	key, names := unknownID(), []string{"first", "second", "third"}
 	callers := []caller{c.a, c.a.makesKey(c.server, op.Permission).caller, c.a.makesKey(c.server, op.Permission).caller}
 	var firsts []*answer
@@ -204,6 +214,7 @@ func repeatByKey(s *session, op *api.Operation) {
 func repeatLater(s *session, op *api.Operation) {
 	known := s.newcomer()
 	who := s.as(known.token)
+	s.a = who // who makes what is needed, too
 	c := (&scene{session: s, server: who.makesServer("Go club"), known: map[string]string{}}).creation(op)
 	name, key := "first "+unknownID()[:12], unknownID()
 	first := c.under(who, key, name).isNew()

@@ -33,7 +33,7 @@ var makers = map[string]maker{
 	"userId":      {"number", "servers", false, func(x *scene) string { return x.server.owner }, func() string { return unknownNumber }},
 	"id":          {"number", "servers", false, func(x *scene) string { return x.server.owner }, func() string { return unknownNumber }},
 	"inviteCode":  {"code", "invites", false, func(x *scene) string { return x.a.invites(x.server, nil).text("/body/code") }, unknownCode},
-	"channelId":   {"channel", "channels", true, func(x *scene) string { return x.a.makesChannel(x.server, "open", nil) }, unknownID},
+	"channelId":   {"channel", "channels", true, (*scene).channel, unknownID},
 	"id objectid": {"role", "roles", true, func(x *scene) string { return x.a.makesRole(x.server, nil) }, unknownID},
 	"badgeId":     {"badge", "badges", true, func(x *scene) string { return x.a.makesBadge(x.server, nil) }, unknownUUID},
 	// By the number: whoever may be deleted owns nothing.
@@ -41,11 +41,17 @@ var makers = map[string]maker{
 	// The operations about an account's own things are for that account.
 	"userId objectid": {"user", "servers", false, func(x *scene) string { return x.a.accountOf(x.server, x.server.owner) }, unknownID},
 	"userApiKeyId":    {"userKey", "keys", false, func(x *scene) string { return x.a.makesUserKey(x.server, x.server.owner).id }, unknownID},
-	"apiKeyId":        {"key", "keys", true, func(x *scene) string { return x.a.makesKey(x.server).id }, unknownID},
+	"messageId":       {"message", "messages", true, func(x *scene) string { return x.a.says(x.channel(), "Hello") }, unknownID},
+	"topicId":         {"topic", "messages", true, func(x *scene) string { return x.a.begins(x.channel(), "Which opening first?") }, unknownID},
+	"emoji":           {"emoji", "messages", false, func(*scene) string { return ":sparkling_heart:" }, func() string { return ":no_such_thing:" }},
+	// Only the public documentation names somebody by an address.
+	"{email}":  {"email", "auth", false, func(x *scene) string { return x.a.get("/auth/me").expect(200).text("/body/email") }, freshEmail},
+	"apiKeyId": {"key", "keys", true, func(x *scene) string { return x.a.makesKey(x.server).id }, unknownID},
 }
 
 // before are what must have happened for an operation to change anything, where it is not enough that things are there.
 var before = map[string]func(*scene){
+	"createTopic":        func(x *scene) { x.a.turns(x.channel(), "forum") },
 	"joinServer":         func(x *scene) { x.lets("open", x.server) },
 	"removeRoleFromUser": func(x *scene) { x.a.gives(x.id(makers["id objectid"]), x.server.owner).expect(200) },
 	"removeBadge":        func(x *scene) { x.a.awards(x.id(makers["badgeId"]), x.server.owner).expect(200) },
@@ -67,16 +73,20 @@ func makersOf(op *api.Operation) []maker {
 	return all
 }
 
+// within is the tag of what the things of a tag are in, other than a server.
+var within = map[string]string{"messages": "channels"}
+
 // needs are the tags, besides its own and servers, that are needed to call an operation, and more.
 func needs(op *api.Operation, more ...string) []string {
 	tags := []string{}
 	add := func(tag string) {
-		if tag != op.Tag && tag != "servers" && !slices.Contains(tags, tag) {
+		if tag != "" && tag != op.Tag && tag != "servers" && !slices.Contains(tags, tag) {
 			tags = append(tags, tag)
 		}
 	}
 	for _, m := range makersOf(op) {
 		add(m.tag)
+		add(within[m.tag])
 	}
 	for _, tag := range more {
 		add(tag)
@@ -92,6 +102,14 @@ type scene struct {
 	known  map[string]string // by thing
 	number string            // of b, who is a member then
 	key    key               // that calls what is for keys alone, once that was asked for
+}
+
+// channel is the id of the channel of a scene.
+func (x *scene) channel() string {
+	if x.known["channel"] == "" {
+		x.known["channel"] = x.a.makesChannel(x.server, "open", nil)
+	}
+	return x.known["channel"]
 }
 
 func (s *session) scene() *scene {

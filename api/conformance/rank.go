@@ -46,7 +46,7 @@ var roleRules = []testCase{
 			{"serverPermissions": flags("ban_members")},
 			{"serverPermissions": flags("kick_members", "server_administrator")},
 			{"channelPermissions": flags("delete_messages")},
-			{"channelPermissions": flags("allow_mentions", "pinable")},
+			{"channelPermissions": flags("allow_mentions", "manage_messages")},
 		} {
 			s.b.post("/roles", role.and(more)).expect(403)
 			s.b.put(made, role.and(more)).expect(403)

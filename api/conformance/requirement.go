@@ -69,6 +69,7 @@ var sections = []section{
 	{"keys", slices.Concat(keys, userKeys)},
 	{"audit", audit},
 	{"users", users},
+	{"messages", messages},
 }
 
 // Requirements are all requirements of the suite, in order.

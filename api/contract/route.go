@@ -12,18 +12,26 @@ import (
 )
 
 // acceptOtherPaths answers each family under its other base URL too: the System API under /api/v1, the Integration API
-// under /v1; and every path of an operation also with a slash at its end. The contract has each path once. What stands
+// under /v1; an operation also at the older path that its x-also-at names; and every path of an operation also with a slash at
+// its end. The contract has each path once. What stands
 // beside the contract has one path only: the rule of a proxy that keeps it from the public knows no other.
 func (k *contract) acceptOtherPaths(e *echo.Echo) echo.MiddlewareFunc {
 	ofOperations := map[string]bool{}
-	for key := range k.operations {
+	now := map[routeKey]string{} // by older paths
+	for key, op := range k.operations {
 		ofOperations[key.path] = true
+		if op.AlsoAt != "" {
+			now[routeKey{key.method, op.AlsoAt}] = op.Path
+		}
 	}
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			r := c.Request()
 			path := r.URL.EscapedPath()
 			canonical := strings.TrimRight(api.CanonicalPath(path), "/")
+			if newer, is := now[routeKey{r.Method, canonical}]; is {
+				canonical = newer
+			}
 			if canonical != path && ofOperations[matched(e, r.Method, canonical)] {
 				parsed, err := url.ParseRequestURI(canonical)
 				if err != nil {

@@ -41,6 +41,46 @@ func (Unimplemented) UpdateAPIKey(context.Context, UpdateAPIKeyRequestObject) (U
 	return nil, ErrNotImplemented
 }
 
+func (Unimplemented) ListMessages(context.Context, ListMessagesRequestObject) (ListMessagesResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) ReactMessage(context.Context, ReactMessageRequestObject) (ReactMessageResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) ReplyMessage(context.Context, ReplyMessageRequestObject) (ReplyMessageResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) SendMessage(context.Context, SendMessageRequestObject) (SendMessageResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) DeleteMessage(context.Context, DeleteMessageRequestObject) (DeleteMessageResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) GetMessage(context.Context, GetMessageRequestObject) (GetMessageResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) UpdateMessage(context.Context, UpdateMessageRequestObject) (UpdateMessageResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) UnpinMessage(context.Context, UnpinMessageRequestObject) (UnpinMessageResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) PinMessage(context.Context, PinMessageRequestObject) (PinMessageResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) DeleteReaction(context.Context, DeleteReactionRequestObject) (DeleteReactionResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
 func (Unimplemented) CreateUserAPIKey(context.Context, CreateUserAPIKeyRequestObject) (CreateUserAPIKeyResponseObject, error) {
 	return nil, ErrNotImplemented
 }
@@ -162,6 +202,18 @@ func (Unimplemented) DeleteChannel(context.Context, DeleteChannelRequestObject) 
 }
 
 func (Unimplemented) UpdateChannel(context.Context, UpdateChannelRequestObject) (UpdateChannelResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) ListTopics(context.Context, ListTopicsRequestObject) (ListTopicsResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) CreateTopic(context.Context, CreateTopicRequestObject) (CreateTopicResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) DeleteTopic(context.Context, DeleteTopicRequestObject) (DeleteTopicResponseObject, error) {
 	return nil, ErrNotImplemented
 }
 

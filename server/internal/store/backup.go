@@ -114,18 +114,18 @@ func openSnapshot(ctx context.Context, path string) (*Snapshot, error) {
 	return s, nil
 }
 
-// checkSchema refuses what no migration makes and what would be run once the database is used: triggers, views and virtual
-// tables. It goes by the statements that SQLite reads the schema from, because the types beside them can lie.
+// checkSchema refuses what no migration makes and what would be run once the database is used: triggers, views and other
+// virtual tables than that of the words of messages. It goes by the statements that SQLite reads the schema from, because the types beside them can lie.
 func (s *Snapshot) checkSchema(ctx context.Context) error {
 	const others = `SELECT COALESCE(name, '') FROM sqlite_schema WHERE (type = 'table' AND sql LIKE 'CREATE TABLE %' OR
-	 type = 'index' AND (sql IS NULL OR sql LIKE 'CREATE INDEX %' OR sql LIKE 'CREATE UNIQUE INDEX %')) IS NOT TRUE LIMIT 1`
+	 type = 'index' AND (sql IS NULL OR sql LIKE 'CREATE INDEX %' OR sql LIKE 'CREATE UNIQUE INDEX %') OR name = 'message_words' AND sql = ?) IS NOT TRUE LIMIT 1`
 	var name string
-	err := s.db.QueryRowContext(ctx, others).Scan(&name)
+	err := s.db.QueryRowContext(ctx, others, wordsOfSQLite).Scan(&name)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
 	if err == nil {
-		err = fmt.Errorf("it holds %q, which Rejoin does not make: there are no triggers, views or virtual tables in its databases", name)
+		err = fmt.Errorf("it holds %q, which Rejoin does not make: there are no triggers, views or other virtual tables in its databases", name)
 	}
 	return err
 }

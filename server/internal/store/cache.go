@@ -226,7 +226,7 @@ const mostParameters = 64
 // explain asks SQLite which tables a statement opens.
 func (c *changes) explain(text string) (t tables, err error) {
 	ctx := context.Background()
-	names, err := c.roots(ctx)
+	names, virtual, err := c.roots(ctx)
 	if err != nil {
 		return t, err
 	}
@@ -248,6 +248,10 @@ func (c *changes) explain(text string) (t tables, err error) {
 			t.reads = append(t.reads, c.table(names[p2]))
 		case "OpenWrite":
 			t.writes = append(t.writes, c.table(names[p2]))
+		case "VOpen": // which one is not told
+			t.reads = append(t.reads, virtual...)
+		case "VUpdate":
+			t.writes = append(t.writes, virtual...)
 		case "Clear":
 			t.writes = append(t.writes, c.table(names[p1]))
 		case "CreateBtree", "Destroy", "ParseSchema":
@@ -257,23 +261,27 @@ func (c *changes) explain(text string) (t tables, err error) {
 	return t, rows.Err()
 }
 
-// roots are the tables by the page that SQLite opens them at, them or an index of them.
-func (c *changes) roots(ctx context.Context) (map[int64]string, error) {
-	names := map[int64]string{1: "sqlite_schema"}
-	rows, err := c.db.QueryContext(ctx, `SELECT rootpage, tbl_name FROM sqlite_schema WHERE rootpage > 0`)
+// roots are the tables by the page that SQLite opens them at, them or an index of them; and the virtual tables, which have none.
+func (c *changes) roots(ctx context.Context) (names map[int64]string, virtual []*version, err error) {
+	names = map[int64]string{1: "sqlite_schema"}
+	rows, err := c.db.QueryContext(ctx, `SELECT rootpage, tbl_name FROM sqlite_schema WHERE type IN ('table', 'index')`)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var page int64
 		var name string
 		if err := rows.Scan(&page, &name); err != nil {
-			return nil, err
+			return nil, nil, err
+		}
+		if page == 0 {
+			virtual = append(virtual, c.table(name))
+			continue
 		}
 		names[page] = name
 	}
-	return names, rows.Err()
+	return names, virtual, rows.Err()
 }
 
 // table is the version of a table.

@@ -50,12 +50,12 @@ func (q Channels) List(ctx context.Context, serverID string, viewer Viewer) ([]g
 
 // GetServerID finds the server of a channel, whoever may see it.
 func (q Channels) GetServerID(ctx context.Context, id string) (string, error) {
-	return get(ctx, q.conn, scanOne[string], `SELECT server_id FROM channels WHERE id = $1`, id)
+	return get(ctx, q.conn, scanOne[string], `SELECT server_id FROM channels WHERE id = $1`+unlocked, id)
 }
 
 // Get returns a channel that a viewer sees.
 func (q Channels) Get(ctx context.Context, id string, viewer Viewer) (gen.Channel, error) {
-	return get(ctx, q.conn, scanChannel, selectChannel+`WHERE c.id = $1 AND `+visible, id, viewer.Account, viewer.Full)
+	return get(ctx, q.conn, scanChannel, selectChannel+`WHERE c.id = $1 AND `+visible+` /* FOR SHARE OF c */`, id, viewer.Account, viewer.Full)
 }
 
 // Insert adds a channel that an account has made, or an API key in its name. Beyond MaxChannels it is a LimitError.

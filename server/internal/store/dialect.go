@@ -50,6 +50,10 @@ type dialect struct {
 
 	healJobs []string // see Store.healJobs
 
+	addWords  string                      // the words $2 at the position $1; nothing, if another replica has taken it
+	findWords string                      // the positions of messages that have all words of $1 and are before $2, newest first, $3 of them
+	allWords  func(words []string) string // asks for all of some words
+
 	duplicate   func(error) bool // a unique constraint was broken
 	mayRetry    func(error) bool // the transaction lost against another one and may be run again
 	unavailable func(error) bool // the database is away or too busy, and may be back
@@ -127,6 +131,9 @@ var sqliteFile = dialect{
 		     OR scheduled_at > datetime('now', '+7 days') AND state IN ('retryable', 'scheduled')`,
 		`UPDATE river_job SET attempted_at = datetime('now', 'subsec') WHERE attempted_at > datetime('now', '+1 minute') AND state = 'running'`,
 	},
+	addWords:  `INSERT INTO message_words (rowid, words) VALUES ($1, $2)`,
+	findWords: `SELECT rowid FROM message_words WHERE message_words MATCH $1 AND rowid < $2 ORDER BY rowid DESC LIMIT $3`,
+	allWords:  func(words []string) string { return `"` + strings.Join(words, `" AND "`) + `"` },
 	duplicate: func(err error) bool {
 		var e *sqlite.Error
 		return errors.As(err, &e) &&
@@ -202,6 +209,11 @@ var postgreSQL = dialect{
 		     OR scheduled_at > now() + interval '7 days' AND state IN ('retryable', 'scheduled')`,
 		`UPDATE river_job SET attempted_at = now() WHERE attempted_at > now() + interval '1 minute' AND state = 'running'`,
 	},
+	addWords: `INSERT INTO message_words (rowid, words) VALUES ($1, $2) ON CONFLICT DO NOTHING`,
+	// By the words alone: the planner must not look through all messages for those that have them.
+	findWords: `WITH found AS MATERIALIZED (SELECT rowid FROM message_words WHERE words @@ CAST($1 AS tsquery))
+	SELECT rowid FROM found WHERE rowid < $2 ORDER BY rowid DESC LIMIT $3`,
+	allWords:  func(words []string) string { return `'` + strings.Join(words, `' & '`) + `'` },
 	duplicate: func(err error) bool { return sqlState(err) == "23505" },
 	mayRetry: func(err error) bool {
 		state := sqlState(err)
@@ -271,15 +283,30 @@ func endWaits(ctx context.Context, session *pgx.Conn) error {
 	return err
 }
 
-// migrationsOf are the migrations that only one of the databases needs. No file of migrations has their versions.
+// migrationsOf are the migrations that differ between the databases, or that only one of them needs. No file of migrations has
+// their versions, and the newest version is that of a file.
 func migrationsOf(d goose.Dialect) []goose.ProviderOption {
-	if d != goose.DialectPostgres {
-		return nil
+	run := func(version int64, migrate func(context.Context, *sql.Tx) error) *goose.Migration {
+		return goose.NewGoMigration(version, &goose.GoFunc{RunTx: migrate}, nil)
 	}
-	return []goose.ProviderOption{goose.WithGoMigrations(
-		goose.NewGoMigration(8, &goose.GoFunc{RunTx: checkServersLate}, nil),
-		goose.NewGoMigration(29, &goose.GoFunc{RunTx: checkServersOfTotalsLate}, nil),
-	)}
+	if d == goose.DialectPostgres {
+		return []goose.ProviderOption{goose.WithGoMigrations(run(8, checkServersLate), run(24, indexWords(wordsOfPostgreSQL)), run(29, checkServersOfTotalsLate))}
+	}
+	return []goose.ProviderOption{goose.WithGoMigrations(run(24, indexWords(wordsOfSQLite)))}
+}
+
+// The index of the words of messages, by their positions. The words are normalised before they come here: to the tokenizer of
+// SQLite, all that is not ASCII is a part of a word.
+const (
+	wordsOfSQLite     = "CREATE VIRTUAL TABLE message_words USING fts5(words, content='', contentless_delete=1, detail=none, tokenize='ascii')"
+	wordsOfPostgreSQL = "CREATE TABLE message_words (rowid BIGINT NOT NULL PRIMARY KEY, words TSVECTOR NOT NULL); CREATE INDEX message_words_by_word ON message_words USING GIN (words)"
+)
+
+func indexWords(text string) func(context.Context, *sql.Tx) error {
+	return func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, text)
+		return err
+	}
 }
 
 // checkServersLate makes PostgreSQL look for the server of a new member or role when the transaction commits. Where it looks,

@@ -29,6 +29,9 @@ var bounded = []struct {
 	{"JOIN members m ON m.server_id = r.server_id", "ORDER BY", "the roles of an account in MaxMemberships servers, of MaxRoles each"},
 	{"JOIN member_badges mb ON", "ORDER BY", "the badges of a member: MaxBadges"},
 	{"ORDER BY number LIMIT 1", "accounts", "the first row there is"},
+	{"FROM (SELECT * FROM messages m WHERE", "", "one page"},
+	{"FROM (SELECT rowid FROM message_words", "found", "mostFound"},
+	{"message_words", "VIRTUAL TABLE", "it is an index: of words, or by position"},
 	{"FROM known_networks WHERE account = $1 ORDER BY", "", "the networks of an account: MaxNetworks, and one more"},
 }
 
@@ -158,7 +161,17 @@ func enlargeCommunity(t *testing.T, s *Store, id string, rows int) {
 		`INSERT INTO ledger (id, server_id, account, kind, amount, reason, at) `+numbers+`SELECT 'l' || i, '`+id+`', 1, 'xp', 1, 'l' || i, i FROM n`,
 		`INSERT INTO totals (server_id, account, xp, coins, visits) `+numbers+`SELECT '`+id+`', i, 0, 0, 0 FROM n`,
 		`INSERT INTO former_members (server_id, account, joined_at, deleted_at, kept) `+numbers+`SELECT '`+id+`', i, i, i, '{}' FROM n`,
-		`UPDATE totals SET is_member = TRUE`)
+		`UPDATE totals SET is_member = TRUE`,
+		`INSERT INTO messages (position, id, server_id, channel_id, account, text, at) `+numbers+`SELECT i * 100, 'm' || i, '`+id+`', c.id, 1, 'x', i FROM n JOIN channels c ON c.server_id = '`+id+`'
+		    WHERE c.channel_type = 'private'`,
+		`INSERT INTO message_words (rowid, words) `+numbers+`SELECT i * 100, 'x' FROM n`,
+		`INSERT INTO message_totals (scope, account, shard, n) `+numbers+`SELECT c.id, i, 0, 1 FROM n JOIN channels c ON c.server_id = '`+id+`'`,
+		`INSERT INTO message_reactions (message, emoji, account) `+numbers+`SELECT m.position, ':ok:', i FROM n JOIN messages m ON m.text = 'Good day'`,
+		`INSERT INTO message_reaction_counts (message, emoji, n, at) `+numbers+`SELECT i * 100, ':ok:', 1, 1 FROM n`,
+		`INSERT INTO message_images (image_id, server_id, account, message, ordinal, name, type, size, at) `+numbers+`SELECT 'i' || i, '`+id+`', 1, i * 100, 0, 'x', 'png', 1, 1 FROM n`,
+		`INSERT INTO message_images (image_id, server_id, account, message, ordinal, name, type, size, at) `+numbers+`SELECT 'j' || i, '`+id+`', 1, NULL, 0, 'x', 'png', 1, 1 FROM n`,
+		`INSERT INTO topics (id, channel_id, account, by_key, title, created_at) `+numbers+`SELECT 't' || i, c.id, 1, FALSE, 'x', i FROM n JOIN channels c ON c.server_id = '`+id+`'
+		    WHERE c.channel_type = 'private'`)
 }
 
 // addCommunities adds as many others, of which an account is in many.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -179,9 +180,7 @@ func (q Servers) Delete(ctx context.Context, id string) error {
 // What a server may have any amount of, but for its members. The rest goes with the server itself.
 var deleteSome = []string{
 	`DELETE FROM ledger WHERE id IN (SELECT id FROM ledger WHERE server_id = $1 LIMIT $2)`,
-	`DELETE FROM invite_roles WHERE (code, account) IN (SELECT code, account FROM invite_roles WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM invites WHERE code IN (SELECT code FROM invites WHERE server_id = $1 LIMIT $2)`,
-	`DELETE FROM user_keys WHERE id IN (SELECT id FROM user_keys WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM visits WHERE (server_id, account, day) IN (SELECT server_id, account, day FROM visits WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM former_members WHERE (account, server_id) IN (SELECT account, server_id FROM former_members WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM totals WHERE (server_id, account) IN (SELECT server_id, account FROM totals WHERE server_id = $1 LIMIT $2)`,
@@ -202,6 +201,9 @@ func (q Servers) DeleteRest(ctx context.Context, id string, some int) (more bool
 			return true, err
 		}
 	}
+	if more, err := q.deleteChannels(ctx, id, some); err != nil || more {
+		return true, err
+	}
 	left, err := list(ctx, q.conn, scanOne[int64], `DELETE FROM members WHERE (account, server_id) IN (
 	       SELECT account, server_id FROM members WHERE server_id = $1 LIMIT $2) RETURNING account`, id, some)
 	if err != nil {
@@ -220,6 +222,21 @@ func (q Servers) DeleteRest(ctx context.Context, id string, some int) (more bool
 	}
 	// The audit trail outlives its server, and so does its tally.
 	return false, q.exec(ctx, `DELETE FROM tallies WHERE whose = $1 AND kind <> $2`, id, auditTally.kind)
+}
+
+// deleteChannels removes some of what the first channel of a deleted server has left, and in the end the channel.
+func (q Servers) deleteChannels(ctx context.Context, id string, some int) (more bool, err error) {
+	channel, err := get(ctx, q.conn, scanOne[string], `SELECT id FROM channels WHERE server_id = $1 ORDER BY created_at, id LIMIT 1`+unlocked, id)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	if err == nil {
+		more, err = Messages{q.conn}.DeleteRest(ctx, MessageScope{ChannelID: channel}, some)
+	}
+	if err == nil && !more {
+		err = Channels{q.conn}.Delete(ctx, channel)
+	}
+	return true, err
 }
 
 // IsMember tells whether an account is a member of a server.

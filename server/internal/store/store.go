@@ -62,6 +62,7 @@ type Queries struct {
 	UserKeys UserKeys
 	Audit    Audit
 	Users    Users
+	Messages Messages
 	Images   Images
 
 	Registrations Registrations
@@ -73,7 +74,7 @@ type Queries struct {
 
 func queriesOn(c *conn) Queries {
 	return Queries{
-		Auth: Auth{c}, Servers: Servers{c}, Invites: Invites{c}, Channels: Channels{c}, Roles: Roles{c}, Badges: Badges{c}, Keys: Keys{c}, UserKeys: UserKeys{c}, Audit: Audit{c}, Users: Users{c}, Images: Images{c},
+		Auth: Auth{c}, Servers: Servers{c}, Invites: Invites{c}, Channels: Channels{c}, Roles: Roles{c}, Badges: Badges{c}, Keys: Keys{c}, UserKeys: UserKeys{c}, Audit: Audit{c}, Users: Users{c}, Messages: Messages{c}, Images: Images{c},
 		Registrations: Registrations{c}, Codes: Codes{c}, Networks: Networks{c}, Idempotency: Idempotency{c}, Ledger: Ledger{c},
 	}
 }
@@ -103,6 +104,7 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
 		read:    &pool{dialect: d, db: db.read, outage: out, cache: db.remembers},
 		waiting: db.waiting, newJobs: newBell(), url: url, release: release,
 	}
+	s.write.sent = new(positions)
 	s.Queries = queriesOn(&conn{pool: s.read})
 	if err := s.migrate(ctx); err != nil {
 		s.Close()
@@ -254,6 +256,7 @@ type pool struct {
 	cache  *cache                        // of what was read; nil: nothing is remembered
 	turns  *turns                        // of transactions; nil: they take them in a lane
 	stmts  sync.Map                      // SQL text -> *sql.Stmt
+	sent   *positions                    // of messages
 	saw    func(text string, args []any) // for tests, which look at every statement; otherwise nil
 }
 

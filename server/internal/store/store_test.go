@@ -166,6 +166,8 @@ func (l *life) everything() (kept string) {
 	kept = l.server(ann, ben, cleo)
 	gone := l.server(ben, ann, cleo)
 	l.reads(kept, ann)
+	l.talks(kept, ann, ben)
+	l.talks(gone, ben, ann)
 	l.changesPeople(kept, cleo)
 	l.changesThings(gone, cleo)
 	l.makesAndDeletes(kept, ann)
@@ -463,6 +465,7 @@ SELECT whose, kind, SUM(n) FROM (
     UNION ALL SELECT server_id, 'channels', -1 FROM channels
     UNION ALL SELECT server_id, 'badges', -1 FROM badges
     UNION ALL SELECT server_id, 'keys', -1 FROM api_keys
+    UNION ALL SELECT channel_id, 'topics', -1 FROM topics
 ) AS both_sides GROUP BY whose, kind HAVING SUM(n) <> 0`
 
 const verifyTotals = `
@@ -472,9 +475,19 @@ SELECT server_id, CAST(account AS TEXT), SUM(xp) + SUM(coins) * 1000 + SUM(visit
     UNION ALL SELECT server_id, account, 0, 0, -1 FROM visits
 ) AS both_sides GROUP BY server_id, account HAVING SUM(xp) <> 0 OR SUM(coins) <> 0 OR SUM(visits) <> 0`
 
+const verifyMessages = `
+SELECT scope, CAST(account AS TEXT), SUM(n) FROM (
+    SELECT scope, account, n FROM message_totals
+    UNION ALL SELECT channel_id, account, -1 FROM messages UNION ALL SELECT channel_id, 0, -1 FROM messages
+    UNION ALL SELECT topic_id, account, -1 FROM messages WHERE topic_id IS NOT NULL UNION ALL SELECT topic_id, 0, -1 FROM messages WHERE topic_id IS NOT NULL
+) AS both_sides GROUP BY scope, account HAVING SUM(n) <> 0
+UNION ALL SELECT CAST(message AS TEXT), emoji, SUM(n) FROM (
+    SELECT message, emoji, n FROM message_reaction_counts UNION ALL SELECT message, emoji, -1 FROM message_reactions
+) AS both_sides GROUP BY message, emoji HAVING SUM(n) <> 0`
+
 func verify(t *testing.T, s *Store) {
 	t.Helper()
-	for _, text := range []string{verifyTallies, verifyTotals} {
+	for _, text := range []string{verifyTallies, verifyTotals, verifyMessages} {
 		rows, err := s.read.db.QueryContext(t.Context(), text)
 		if err != nil {
 			t.Fatal(err)
@@ -514,7 +527,7 @@ func TestTheMigrationFillsWhatIsKept(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, url string) {
 		s := open(t, url)
 		(&life{T: t, s: s, nowAt: time.Now()}).everything()
-		for _, text := range append([]string{`DELETE FROM auth_events`, `DROP TABLE totals`, `DROP TABLE tallies`}, upOf(t, "00005_tallies.sql")...) {
+		for _, text := range append([]string{`DELETE FROM auth_events`, `DELETE FROM topics`, `DROP TABLE totals`, `DROP TABLE tallies`}, upOf(t, "00005_tallies.sql")...) {
 			if _, err := s.write.db.Exec(text); err != nil {
 				t.Fatalf("%v\n%s", err, text)
 			}
