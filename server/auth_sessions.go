@@ -61,6 +61,16 @@ func (k *core) endOtherSessions(ctx context.Context, tx *store.Tx) error {
 	return k.addOwnEvent(ctx, tx, gen.AuthEventKindSessionEnd, "")
 }
 
+// requireSession is the step that refuses a caller whose session has ended since they were let in: what changes how one gets
+// into an account must not come from who was just turned out.
+func (k *core) requireSession(ctx context.Context, tx *store.Tx) error {
+	_, err := tx.Auth.GetCaller(ctx, hashOf(actorFrom(ctx).credential), k.now())
+	if errors.Is(err, store.ErrNotFound) {
+		err = contract.Unauthenticated("the session has ended")
+	}
+	return err
+}
+
 func (h auth) ChangePassword(ctx context.Context, r stub.ChangePasswordRequestObject) (stub.ChangePasswordResponseObject, error) {
 	account, err := h.requirePassword(ctx, r.Body.Password)
 	if err != nil {
@@ -71,6 +81,9 @@ func (h auth) ChangePassword(ctx context.Context, r stub.ChangePasswordRequestOb
 		return nil, err
 	}
 	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.ChangePassword200JSONResponse, err error) {
+		if err := h.requireSession(ctx, tx); err != nil {
+			return answer, err
+		}
 		current, err := tx.Auth.GetAccount(ctx, account.AccountNumber)
 		if err != nil {
 			return answer, err

@@ -49,6 +49,9 @@ func (h auth) StartTwoFactor(ctx context.Context, r stub.StartTwoFactorRequestOb
 		return nil, fmt.Errorf("no secret for a second factor: %w", err)
 	}
 	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.StartTwoFactor200JSONResponse, err error) {
+		if err := h.requireSession(ctx, tx); err != nil {
+			return answer, err
+		}
 		started, err := tx.Auth.StartTwoFactor(ctx, store.TwoFactor{Account: account.AccountNumber, Secret: key.Secret(), BegunAt: h.now()})
 		if err == nil && !started {
 			err = contract.Conflict("Two-factor is on already", "switch it off before you set it up anew")
@@ -61,6 +64,9 @@ func (h auth) StartTwoFactor(ctx context.Context, r stub.StartTwoFactorRequestOb
 
 func (h auth) ConfirmTwoFactor(ctx context.Context, r stub.ConfirmTwoFactorRequestObject) (stub.ConfirmTwoFactorResponseObject, error) {
 	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.ConfirmTwoFactor200JSONResponse, err error) {
+		if err := h.requireSession(ctx, tx); err != nil {
+			return answer, err
+		}
 		account, now := actorFrom(ctx).account, h.now()
 		factor, err := tx.Auth.GetTwoFactor(ctx, account)
 		if errors.Is(err, store.ErrNotFound) || err == nil && (factor.Confirmed || now.Sub(factor.BegunAt).Abs() > setupLife) {
@@ -115,6 +121,9 @@ func (h auth) DeleteTwoFactor(ctx context.Context, r stub.DeleteTwoFactorRequest
 	account := actorFrom(ctx).account
 	// One transaction: what is deleted is what was asked for, and not what was confirmed in between.
 	wrong, err := inTx(ctx, h.core, func(tx *store.Tx) (*contract.Error, error) {
+		if err := h.requireSession(ctx, tx); err != nil {
+			return nil, err
+		}
 		wrong, asked, err := h.trySecondFactor(ctx, tx, account, r.Params.OneTimeCode)
 		if err == nil && !asked {
 			err = contract.NotFound("second factor")

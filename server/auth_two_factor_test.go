@@ -2,9 +2,11 @@ package server
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -522,4 +524,44 @@ func TestKeysThatAreManyEndAfterwards(t *testing.T) {
 			break
 		}
 	}
+}
+
+// A reader that does something before it is read.
+type afterwards struct {
+	io.Reader
+	do func()
+}
+
+func (a *afterwards) Read(p []byte) (int, error) {
+	if a.do != nil {
+		a.do()
+		a.do = nil
+	}
+	return a.Reader.Read(p)
+}
+
+func TestWhoIsTurnedOutWhileTheyAskSwitchesTwoFactorNeitherOnNorOff(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := unlimited(open(t, config))
+		h := s.Handler()
+		owner := signUp(t, s, config.Data, "vera@example.com")
+		v := &withTwoFactor{T: t, s: s, token: owner, at: time.Now()}
+		s.now = func() time.Time { return v.at }
+		thief := sessionIn(t, logIn(t, s, "vera@example.com", "192.0.2.7", "")).Token
+		setup := do[gen.TwoFactorSetupResponse](t, h, "POST", "/auth/two-factor", thief, map[string]any{"password": passphrase})
+		v.secret = setup.Body.Secret
+
+		r := request("POST", "/auth/two-factor/confirm", thief)
+		r.Header.Set("Content-Type", "application/json")
+		r.Body = io.NopCloser(&afterwards{strings.NewReader(`{"otp":"` + v.code() + `"}`), func() {
+			if w := send(h, request("DELETE", "/auth/sessions", owner)); w.Code != http.StatusOK {
+				t.Errorf("ending the other sessions: got %d %s", w.Code, w.Body)
+			}
+		}})
+		if w := send(h, r); w.Code != http.StatusUnauthorized {
+			t.Errorf("got %d %s", w.Code, w.Body)
+		}
+		v.later()
+		sessionIn(t, v.logIn("", "192.0.2.8")) // a password is enough
+	})
 }

@@ -399,6 +399,7 @@ func (l *life) makesAndDeletes(kept string, ann int64) {
 		check(tx.Invites.Use(ctx, invites[0], other.Time))
 		check(tx.Invites.Use(ctx, invites[0], other.Time))                                        // and it has ended
 		check(tx.Invites.Use(ctx, Invite{Invite: gen.Invite{Code: invites[0].Code}}, other.Time)) // as one of any number of uses
+		check(tx.Invites.GiveRole(ctx, Invite{Invite: gen.Invite{Code: invites[0].Code, ServerID: kept}}, ann))
 		check(0, tx.Invites.EndOf(ctx, kept, ann, other.Time))
 		check(0, tx.Invites.EndOfRole(ctx, kept, role.ID, other.Time))
 		check(tx.Invites.DeleteExpired(ctx, other.Time, other.Time, 10))
@@ -406,6 +407,19 @@ func (l *life) makesAndDeletes(kept string, ann int64) {
 		room := gen.Channel{ID: l.id(), ServerID: kept, ChannelType: "open", CreatedAt: other, UpdatedAt: other}
 		check(0, tx.Channels.Insert(ctx, room, ann, false))
 		check(0, tx.Channels.Delete(ctx, room.ID))
+		own := gen.UserAPIKey{ID: l.id(), IsActive: true, UserID: int32(ann), CommunityID: kept, CreatedAt: other, UpdatedAt: other}
+		hash := l.id()
+		check(0, tx.UserKeys.Insert(ctx, own, hash))
+		check(tx.UserKeys.GetByHash(ctx, hash, other.Time))
+		check(tx.UserKeys.ListOfAccount(ctx, ann))
+		check(tx.UserKeys.ListOfMember(ctx, kept, ann))
+		check(tx.UserKeys.Get(ctx, ann, own.ID))
+		check(0, tx.UserKeys.Update(ctx, own))
+		check(0, tx.UserKeys.Delete(ctx, own.ID))
+		check(0, tx.UserKeys.DeleteOfAccount(ctx, ann))
+		whole, err := tx.Auth.GetAccount(ctx, ann)
+		l.must(err)
+		check(tx.Auth.GetNumber(ctx, whole.ID))
 		for range MaxKeys { // until a shard is full, and the others are looked at
 			k := gen.APIKey{ID: l.id(), UserID: int32(ann), CommunityID: kept, CreatedAt: other, UpdatedAt: other}
 			if err := tx.Keys.Insert(ctx, k, l.id()); err != nil {
