@@ -1243,7 +1243,7 @@ type Invite struct {
 	// ExpiresAt When it ends; null if never by itself.
 	ExpiresAt Nullable[Time] `json:"expiresAt"`
 
-	// RoleID The role that it gives beside `@all`; null for none.
+	// RoleID The role that it gives beside `@all`, to an account once; null for none.
 	RoleID Nullable[string] `json:"roleId"`
 
 	// CreatedAt RFC 3339 in UTC with milliseconds.
@@ -1268,7 +1268,7 @@ type InviteCreate struct {
 	// ExpiresAt When it ends: in the future.
 	ExpiresAt Time `json:"expiresAt,omitempty,omitzero"`
 
-	// RoleID A role of the server that it gives beside `@all`.
+	// RoleID A role of the server that it gives beside `@all`, to an account once.
 	RoleID string `json:"roleId,omitempty,omitzero"`
 }
 

@@ -236,7 +236,10 @@ func (h servers) JoinServer(ctx context.Context, r stub.JoinServerRequestObject)
 			return answer, record[gen.InviteCreate](ctx, h.core, tx, server.ID, store.Number(who.account), nil, nil)
 		}
 		if role, gives := invite.RoleID.Get(); gives {
-			if _, err := tx.Roles.InsertOf(ctx, server.ID, who.account, role); err != nil {
+			if gives, err = tx.Invites.GiveRole(ctx, *invite, who.account); err == nil && gives {
+				_, err = tx.Roles.InsertOf(ctx, server.ID, who.account, role)
+			}
+			if err != nil {
 				return answer, err
 			}
 		}

@@ -102,6 +102,27 @@ var invites = []testCase{
 		s.a.get(club.path("/invites")).expect(200).is("/body", []any{})
 	}},
 
+	{"INVITES-ROLE-02", "createInvite joinServer leaveServer roles", "an invite gives its role to an account once: what was taken away does not come back by leaving and joining again", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		role := s.a.makesRole(club, nil)
+		code := s.a.invites(club, object{"roleId": role}).text("/body/code")
+		joins := func() { s.b.post(club.path("/join"), object{"invite": code}).expect(200) }
+		has := func(want bool) {
+			a := s.a.get(club.path("/members")).expect(200)
+			number := a.text("/body/1/id")
+			roles := s.a.get("/roles/" + number + "?serverId=" + club.id).expect(200)
+			if got := slices.Contains(roles.each("/body", "_id"), role); got != want {
+				roles.fail("has the role: %t, want %t", got, want)
+			}
+		}
+		joins()
+		has(true)
+		s.a.takes(role, s.a.get(club.path("/members")).expect(200).text("/body/1/id")).expect(200)
+		s.b.post(club.path("/leave")).expect(200)
+		joins()
+		has(false)
+	}},
+
 	{"INVITES-LIST-01", "listInvites deleteInvite createInvite roles", "a member sees and ends the invites that they made, an administrator all", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		number := s.b.joins(club)

@@ -96,6 +96,11 @@ func (q Invites) Use(ctx context.Context, i Invite, now time.Time) (used bool, e
 	return true, nil
 }
 
+// GiveRole notes that an invite gives its role to an account, and tells whether it has not before.
+func (q Invites) GiveRole(ctx context.Context, i Invite, account int64) (first bool, err error) {
+	return q.changed(ctx, `INSERT INTO invite_roles (code, account, server_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, i.Code, account, i.ServerID)
+}
+
 // End ends an invite.
 func (q Invites) End(ctx context.Context, code string, at time.Time) error {
 	_, err := q.endAll(ctx, `UPDATE invites SET ended_at = $2 WHERE code = $1 AND ended_at = 0 RETURNING server_id`, code, at.UnixMicro())
@@ -124,8 +129,13 @@ func (q Invites) DeleteExpired(ctx context.Context, now, before time.Time, some 
 	if err != nil {
 		return false, err
 	}
-	removed, err := list(ctx, q.conn, scanOne[string], `DELETE FROM invites WHERE code IN (
-	       SELECT code FROM invites WHERE ended_at > 0 AND ended_at < $1 ORDER BY ended_at LIMIT $2) RETURNING code`, before.UnixMicro(), some)
+	const oldest = `SELECT code FROM invites WHERE ended_at > 0 AND ended_at < $1 ORDER BY ended_at LIMIT $2`
+	gave, err := q.changed(ctx, `DELETE FROM invite_roles WHERE (code, account) IN (
+	       SELECT code, account FROM invite_roles WHERE code IN (`+oldest+`) LIMIT $2)`, before.UnixMicro(), some)
+	if err != nil || gave {
+		return true, err
+	}
+	removed, err := list(ctx, q.conn, scanOne[string], `DELETE FROM invites WHERE code IN (`+oldest+`) RETURNING code`, before.UnixMicro(), some)
 	return ended == some || len(removed) == some, err
 }
 

@@ -16,6 +16,7 @@ import (
 var cascades = map[string]string{
 	"members member_roles":     "what one member has: MaxRoles",
 	"members member_badges":    "what one member has: MaxBadges",
+	"members user_keys":        "of one account: MaxUserKeys",
 	"servers members":          inSteps,
 	"servers visits":           inSteps,
 	"servers totals":           inSteps,

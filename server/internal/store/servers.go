@@ -180,7 +180,9 @@ func (q Servers) Delete(ctx context.Context, id string) error {
 // What a server may have any amount of, but for its members. The rest goes with the server itself.
 var deleteSome = []string{
 	`DELETE FROM ledger WHERE id IN (SELECT id FROM ledger WHERE server_id = $1 LIMIT $2)`,
+	`DELETE FROM invite_roles WHERE (code, account) IN (SELECT code, account FROM invite_roles WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM invites WHERE code IN (SELECT code FROM invites WHERE server_id = $1 LIMIT $2)`,
+	`DELETE FROM user_keys WHERE id IN (SELECT id FROM user_keys WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM visits WHERE (server_id, account, day) IN (SELECT server_id, account, day FROM visits WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM former_members WHERE (account, server_id) IN (SELECT account, server_id FROM former_members WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM totals WHERE (server_id, account) IN (SELECT server_id, account FROM totals WHERE server_id = $1 LIMIT $2)`,

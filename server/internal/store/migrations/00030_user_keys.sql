@@ -19,3 +19,4 @@ CREATE TABLE user_keys (
 );
 CREATE INDEX user_keys_by_account ON user_keys (account, created_at, id);
 CREATE INDEX user_keys_by_member ON user_keys (account, server_id);
+CREATE INDEX user_keys_by_server ON user_keys (server_id);
