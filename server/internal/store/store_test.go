@@ -449,7 +449,7 @@ func (l *life) goesAndComes(kept string) {
 		for _, badge := range badges {
 			check(tx.Badges.InsertOf(ctx, badge, who, l.now().Time))
 		}
-		room := gen.Channel{ID: l.id(), ServerID: kept, ChannelType: "private", CreatedAt: l.now(), UpdatedAt: l.now()}
+		room := gen.Channel{ID: l.id(), ServerID: kept, ChannelType: "text", CreatedAt: l.now(), UpdatedAt: l.now()}
 		check(0, tx.Channels.Insert(ctx, room, who, false))
 		check(0, tx.Channels.AdmitMembers(ctx, room.ID, kept, []int64{who}))
 		for range 2 {
