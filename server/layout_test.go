@@ -64,7 +64,7 @@ func TestTheLimitsAreThoseOfTheContract(t *testing.T) {
 	}
 	limits := map[string]uint64{
 		"RoleListResponse.body": store.MaxRoles, "ChannelListResponse.body": store.MaxChannels, "BadgeListResponse.body": store.MaxBadges,
-		"ApiKeyListResponse.data": store.MaxKeys, "ServerListResponse.body": store.MaxMemberships, "IntegrationChannelListResponse.data": store.MaxChannels,
+		"ApiKeyListResponse.data": store.MaxKeys, "UserApiKeyListResponse.data": store.MaxUserKeys, "ServerListResponse.body": store.MaxMemberships, "IntegrationChannelListResponse.data": store.MaxChannels,
 		"InviteListResponse.body": store.MaxInvites, "SessionListResponse.body": store.MaxSessions,
 	}
 	for name, schema := range doc.Components.Schemas {

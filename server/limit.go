@@ -61,9 +61,14 @@ type limits struct {
 	classes   map[string]limitClass
 }
 
+// voucherShare is how many times the rate of a community the API keys have together for which one account vouches: it may have
+// a thousand communities.
+const voucherShare = 10
+
 // A limitClass has nil where it does not limit.
 type limitClass struct {
 	caller  *limiter // before anything is read of a body, by who is calling; by network where an operation is for everybody
+	voucher *limiter // likewise, by the account that vouches for an API key
 	account *limiter // once a request was validated, by the account that it is about
 }
 
@@ -89,7 +94,7 @@ func newLimits(operations api.List, factor float64, now func() time.Time) (*limi
 	for name, rate := range rates {
 		l.classes[name] = limitClass{}
 		if factor > 0 {
-			l.classes[name] = limitClass{caller: limiterOf(rate, factor)}
+			l.classes[name] = limitClass{caller: limiterOf(rate, factor), voucher: limiterOf(rate, factor*voucherShare)}
 		}
 	}
 	if factor > 0 {
@@ -164,10 +169,16 @@ func isOfStranger(ctx context.Context, err error) bool {
 }
 
 // checkCaller counts a request by who is calling, before anything is read of its body. The API keys of a community are one
-// caller: an account makes as many of them as it likes.
+// caller: an account makes as many of them as it likes. And it makes communities, so that it counts, too, who vouches for a key.
 func (l *limits) checkCaller(c echo.Context, caller contract.Caller) error {
-	return l.take(c, l.of(contract.OperationFrom(c.Request().Context())).caller, func() (string, int64) {
-		who, _ := caller.Who.(actor)
+	who, _ := caller.Who.(actor)
+	class := l.of(contract.OperationFrom(c.Request().Context()))
+	if who.key != nil && class.voucher != nil {
+		if wait := class.voucher.TakeOf("", who.account, l.now()).Wait; wait > 0 {
+			return contract.RateLimited(wait)
+		}
+	}
+	return l.take(c, class.caller, func() (string, int64) {
 		if who.key != nil {
 			return who.key.CommunityID, 0
 		}

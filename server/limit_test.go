@@ -189,6 +189,27 @@ func TestTheKeysOfACommunityShareItsRate(t *testing.T) {
 	}
 }
 
+func TestCommunitiesWithoutEndGiveAnAccountNoRateWithoutEnd(t *testing.T) {
+	s, _ := limited(t, api.Reads, 3)
+	class := s.limits.classes[api.Reads]
+	class.voucher = limiterOf(rate{5, time.Second}, 1)
+	s.limits.classes[api.Reads] = class
+	token, other := tokenOf(t, s, "a@example.com"), tokenOf(t, s, "b@example.com")
+	keyOf := func(token string) string {
+		club := createServer(t, s.Handler(), token, "Chess club")
+		return do[gen.APIKeyResponse](t, s.Handler(), "POST", "/apis/v1/communities/"+club+"/api-keys", token,
+			map[string]any{"name": "shop", "permissions": []string{"channels"}}).Data.Key
+	}
+	for i := range 10 { // each in a community that has not called yet
+		if w := send(s.Handler(), request("GET", "/channels", keyOf(token))); (w.Code == http.StatusOK) != (i < 5) {
+			t.Errorf("request %d: got %d %s", i, w.Code, w.Body)
+		}
+	}
+	if w := send(s.Handler(), request("GET", "/channels", keyOf(other))); w.Code != http.StatusOK {
+		t.Errorf("of another account: got %d", w.Code)
+	}
+}
+
 // Nothing of the contract may be called as often as one likes: what was added yesterday is limited, too.
 func TestEveryOperationIsLimited(t *testing.T) {
 	s := open(t, onSQLite(t))
