@@ -39,19 +39,14 @@ func (l *life) talks(server string, ann, ben int64) {
 	ctx, q := l.Context(), l.s.Messages
 	channels, err := l.s.Channels.List(ctx, server, Viewer{Full: true})
 	l.must(err)
-	channel, everything := channels[0].ID, Viewer{Full: true}
+	channel := channels[0].ID
 	first, second := l.say(server, channel, "", ann, "Hello"), l.say(server, channel, "", ben, "Hello, Ann")
 	third := l.say(server, channel, "", ann, "Well", second.ID)
 	ids := func(messages []Message, err error) string {
 		l.must(err)
 		return strings.Join(idsOfMessages(messages), " ")
 	}
-	want := func(got string, messages ...Message) {
-		l.Helper()
-		if wanted := strings.Join(idsOfMessages(messages), " "); got != wanted {
-			l.Errorf("got %q, want %q", got, wanted)
-		}
-	}
+	want := l.are
 	all := MessageScope{ChannelID: channel}
 	byAnn := MessageScope{ChannelID: channel, Account: ann}
 	want(ids(q.List(ctx, all, Oldest, Newest, 10)), third, second, first)
@@ -63,19 +58,12 @@ func (l *life) talks(server string, ann, ben int64) {
 	want(ids(q.Search(ctx, byAnn, words.Of("hello"), Newest, 10)), first)
 	want(ids(q.Search(ctx, all, words.Of("ann hello"), Newest, 10)), second)
 	want(ids(q.Search(ctx, all, words.Of("hello"), second.Position, 10)), first)
-	for account, n := range map[int64]int64{0: 3, ann: 2, ben: 1} {
-		count, err := q.Count(ctx, MessageScope{ChannelID: channel, Account: account})
-		seen, errSeen := q.CountSeen(ctx, server, everything, account)
-		heads, errHeads := q.ListHeads(ctx, server, everything, account, Newest)
-		if err := errors.Join(err, errSeen, errHeads); err != nil || count != n || seen != n || len(heads) != 1 || heads[0].ChannelID != channel {
-			l.Errorf("got %d, %d, %v, %v; want %d", count, seen, heads, err, n)
-		}
-	}
+	l.counts(server, channel, map[int64]int64{0: 3, ann: 2, ben: 1})
 	if found, err := q.CountFound(ctx, all, words.Of("hello"), 10); err != nil || found != 2 {
 		l.Errorf("got %d, %v; want 2", found, err)
 	}
 
-	shared := func(fn func(tx *Tx) error) { l.Helper(); l.must(l.s.SharedTx(ctx, fn)) }
+	shared := l.sharedTx
 	for range 2 { // the second time changes nothing
 		shared(func(tx *Tx) error { return tx.Messages.React(ctx, first, ":ok:", ann, l.now().Time) })
 	}
@@ -96,6 +84,46 @@ func (l *life) talks(server string, ann, ben int64) {
 	shared(func(tx *Tx) error { return tx.Messages.Delete(ctx, second) })
 	want(ids(q.List(ctx, all, Oldest, Newest, 10)), third, first)
 	want(ids(q.Search(ctx, all, words.Of("hello"), Newest, 10)))
+	l.talksOnTopics(server, channel, ann, ben)
+	l.tx(func(tx *Tx) error {
+		more, err := tx.Messages.DeleteReactions(ctx, second.Position, 10)
+		if more {
+			l.Error("there are more reactions")
+		}
+		return err
+	})
+}
+
+// are wants ids to be those of messages.
+func (l *life) are(got string, messages ...Message) {
+	l.Helper()
+	if wanted := strings.Join(idsOfMessages(messages), " "); got != wanted {
+		l.Errorf("got %q, want %q", got, wanted)
+	}
+}
+
+// counts wants so many messages of each account, 0 for all, in the only channel with any.
+func (l *life) counts(server, channel string, want map[int64]int64) {
+	l.Helper()
+	ctx, q, everything := l.Context(), l.s.Messages, Viewer{Full: true}
+	for account, n := range want {
+		count, err := q.Count(ctx, MessageScope{ChannelID: channel, Account: account})
+		seen, errSeen := q.CountSeen(ctx, server, everything, account)
+		heads, errHeads := q.ListHeads(ctx, server, everything, account, Newest)
+		if err := errors.Join(err, errSeen, errHeads); err != nil || count != n || seen != n || len(heads) != 1 || heads[0].ChannelID != channel {
+			l.Errorf("got %d, %d, %v, %v; want %d", count, seen, heads, err, n)
+		}
+	}
+}
+
+func (l *life) sharedTx(fn func(tx *Tx) error) {
+	l.Helper()
+	l.must(l.s.SharedTx(l.Context(), fn))
+}
+
+// talksOnTopics goes on when two members have talked: two messages of the first are left.
+func (l *life) talksOnTopics(server, channel string, ann, ben int64) {
+	ctx, q, shared, all := l.Context(), l.s.Messages, l.sharedTx, MessageScope{ChannelID: channel}
 	var topics []Topic
 	for i := range 2 {
 		topics = append(topics, Topic{Account: ann, Topic: gen.Topic{ID: l.id(), ChannelID: channel, Title: "x", CreatedAt: l.now()}})
@@ -123,18 +151,7 @@ func (l *life) talks(server string, ann, ben int64) {
 	for more := true; more; {
 		l.tx(func(tx *Tx) (err error) { more, err = tx.Messages.DeleteRest(ctx, inTopic, 2); return err })
 	}
-	for account, n := range map[int64]int64{0: 5, ann: 4, ben: 1} {
-		if count, err := q.Count(ctx, MessageScope{ChannelID: channel, Account: account}); err != nil || count != n {
-			l.Errorf("got %d, %v; want %d", count, err, n)
-		}
-	}
-	l.tx(func(tx *Tx) error {
-		more, err := tx.Messages.DeleteReactions(ctx, second.Position, 10)
-		if more {
-			l.Error("there are more reactions")
-		}
-		return err
-	})
+	l.counts(server, channel, map[int64]int64{0: 5, ann: 4, ben: 1})
 }
 
 func TestPositionsAreInTheOrderInWhichMessagesWereSent(t *testing.T) {
