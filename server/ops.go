@@ -20,6 +20,7 @@ func (s *Server) addOps(e *echo.Echo, config Config) {
 	livez := func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") }
 	e.GET("/livez", livez)
 	own := echo.New()
+	own.HTTPErrorHandler = e.HTTPErrorHandler
 	own.GET("/livez", livez)
 	own.GET("/readyz", s.readyz)
 	own.GET("/metrics", echo.WrapHandler(promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{})))

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"github.com/rejoin-dev/rejoin/gen"
 	"io"
 	"net"
 	"net/http"
@@ -52,6 +53,16 @@ func TestWhatOperatorsLookAtHasAListenerOfItsOwn(t *testing.T) {
 	for _, at := range []string{base, ops} {
 		if answer, err := http.Get(at + "/livez"); err == nil {
 			t.Errorf("%s still answers: %d", at, answer.StatusCode)
+		}
+	}
+}
+
+func TestOperatorsGetAnEnvelopeForWhatIsNotThere(t *testing.T) {
+	s := open(t, onSQLite(t))
+	for path, status := range map[string]int{"/": http.StatusNotFound, "/servers": http.StatusNotFound} {
+		w := send(s.ops, request("GET", path, ""))
+		if w.Code != status || problemOf(t, w).Body.Code != gen.ProblemCodeNotFound {
+			t.Errorf("%s: got %d %s", path, w.Code, w.Body)
 		}
 	}
 }

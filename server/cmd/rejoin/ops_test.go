@@ -12,6 +12,9 @@ func TestTheStartSaysWhereOperatorsLookAndWhatItTakesForItsAddress(t *testing.T)
 	if strings.Contains(greeting, "WARNING") || get(t, base+"/readyz", "") != http.StatusOK || get(t, base+"/metrics", "") != http.StatusNotFound {
 		t.Errorf("on this machine alone: %s", greeting)
 	}
+	if greeting, _ := serve(t, "--data", t.TempDir(), "--rate-limit=0"); !strings.Contains(greeting, "WARNING    --rate-limit is off") {
+		t.Errorf("without limits: %s", greeting)
+	}
 	greeting, _ = serve(t, "--data", t.TempDir(), "--addr=0.0.0.0:0", "--ops-addr=127.0.0.1:0")
 	if !strings.Contains(greeting, "WARNING    --public-url is not set: ") {
 		t.Errorf("for everybody: %s", greeting)

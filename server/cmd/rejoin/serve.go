@@ -201,6 +201,9 @@ func (c serveCommand) greet(t terminal, config server.Config, addr net.Addr, ema
 	if assumed := config.Assumes(addr); assumed != "" {
 		fmt.Fprintf(t.out, "  WARNING    --public-url is not set: %s.\n             Set it to the origin that clients use, such as https://community.example.\n", assumed)
 	}
+	if c.RateLimit < 0 {
+		fmt.Fprint(t.out, "  WARNING    --rate-limit is off: nothing but signing in is limited, for anybody.\n")
+	}
 	again, needs := c.commandLine("token")
 	if token == "" {
 		fmt.Fprintf(t.out, "  new token%s  %s --email %s\n\n", needs, again, quoted(email))

@@ -8,11 +8,31 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
+	"time"
 )
 
 // Part is how the name of a file ends that is still being written. It stays if the process dies meanwhile, and is in the
 // way of nobody.
 const Part = ".part"
+
+// RemoveParts removes those of the files in a directory that are parts and have not changed since before: whoever was writing
+// them has died.
+func RemoveParts(dir *os.Root, entries []fs.DirEntry, before time.Time) error {
+	for _, entry := range entries {
+		if !strings.HasSuffix(entry.Name(), Part) {
+			continue
+		}
+		info, err := entry.Info()
+		if err == nil && info.ModTime().Before(before) {
+			err = dir.Remove(entry.Name())
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
 
 // Write makes a file, readable by its owner only, of what fill writes; it takes the place of one of that name. If it fails,
 // what was there is there still, unless all that failed was to make its name last.

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/rejoin-dev/rejoin/server/internal/durable"
@@ -87,17 +86,8 @@ func (f *folder) sweep(before time.Time) error {
 		if err != nil {
 			return err
 		}
-		for _, entry := range entries {
-			if !strings.HasSuffix(entry.Name(), durable.Part) {
-				continue
-			}
-			info, err := entry.Info()
-			if err == nil && info.ModTime().Before(before) {
-				err = f.root.Remove(entry.Name())
-			}
-			if err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
+		if err := durable.RemoveParts(f.root, entries, before); err != nil {
+			return err
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/rejoin-dev/rejoin/server/internal/durable"
 )
@@ -21,7 +22,24 @@ func openFolder(dir string, log *slog.Logger) (folder, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return folder{}, fmt.Errorf("mails cannot be kept in the data directory: %w", err)
 	}
-	return folder{dir: dir, log: log}, nil
+	return folder{dir: dir, log: log}, removeParts(dir)
+}
+
+// takesAtMost is much longer than a mail takes to be written.
+const takesAtMost = time.Hour
+
+// removeParts removes what processes have left that died while they wrote a mail.
+func removeParts(dir string) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return fmt.Errorf("mails cannot be kept in the data directory: %w", err)
+	}
+	defer root.Close()
+	entries, err := os.ReadDir(dir)
+	if err == nil {
+		err = durable.RemoveParts(root, entries, time.Now().Add(-takesAtMost))
+	}
+	return err
 }
 
 func (f folder) Send(ctx context.Context, message Message) error {

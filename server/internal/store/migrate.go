@@ -21,7 +21,7 @@ import (
 var migrations embed.FS
 
 // migrate brings the schema up to date, and waits for whoever is about it already.
-func (s *Store) migrate(ctx context.Context) error {
+func (s *Store) migrate(ctx context.Context, log *slog.Logger) error {
 	unlock, err := s.write.lockMigrations(ctx, s.write.db)
 	if err != nil {
 		return fmt.Errorf("the database cannot be reached: %w", causeOf(err))
@@ -40,7 +40,11 @@ func (s *Store) migrate(ctx context.Context) error {
 	if err := s.write.stay(ctx, s.write.db); err != nil {
 		return fmt.Errorf("the database cannot be opened: %w", causeOf(err))
 	}
-	return migrateSchema(ctx, s.write.goose, s.write.db, s.write.jobs(s.write.db, s.newJobs))
+	from, to, err := migrateSchema(ctx, s.write.goose, s.write.db, s.write.jobs(s.write.db, s.newJobs))
+	if err == nil && log != nil && 0 < from && from < to {
+		log.Info("the database was migrated: earlier versions of Rejoin cannot open it any more", slog.Int64("from", from), slog.Int64("to", to))
+	}
+	return err
 }
 
 // newestMigration is the version of the schema that this binary needs.
@@ -56,25 +60,26 @@ func newestMigration() (version int64, err error) {
 	return version, err
 }
 
-func migrateSchema(ctx context.Context, dialect goose.Dialect, db *sql.DB, jobs riverdriver.Driver[*sql.Tx]) error {
+// migrateSchema returns which version of the schema there was, 0 for none, and which one there is now.
+func migrateSchema(ctx context.Context, dialect goose.Dialect, db *sql.DB, jobs riverdriver.Driver[*sql.Tx]) (from, to int64, err error) {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
-		return fmt.Errorf("the migrations are missing from this binary: %w", err)
+		return 0, 0, fmt.Errorf("the migrations are missing from this binary: %w", err)
 	}
 	provider, err := goose.NewProvider(dialect, db, files, migrationsOf(dialect)...)
 	if err != nil {
-		return fmt.Errorf("the database cannot be prepared to migrate it: %w", err)
+		return 0, 0, fmt.Errorf("the database cannot be prepared to migrate it: %w", err)
 	}
-	if has, knows, err := provider.GetVersions(ctx); err == nil && has > knows {
-		return ErrNewer
+	if from, to, err = provider.GetVersions(ctx); err == nil && from > to {
+		return 0, 0, ErrNewer
 	}
 	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("the database cannot be migrated: %w", err)
+		return 0, 0, fmt.Errorf("the database cannot be migrated: %w", err)
 	}
 	if err := migrateJobs(ctx, jobs); err != nil {
-		return fmt.Errorf("the database cannot be migrated for background work: %w", err)
+		return 0, 0, fmt.Errorf("the database cannot be migrated for background work: %w", err)
 	}
-	return nil
+	return from, to, nil
 }
 
 // migrateJobs brings the tables of jobs up to date. They are River's own and come with it.
@@ -133,7 +138,7 @@ func fillSQLite(ctx context.Context, path string) (err error) {
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	db.SetMaxOpenConns(1)
-	if err := migrateSchema(ctx, goose.DialectSQLite3, db, riversqlite.New(db)); err != nil {
+	if _, _, err := migrateSchema(ctx, goose.DialectSQLite3, db, riversqlite.New(db)); err != nil {
 		return err
 	}
 	_, err = db.ExecContext(ctx, "PRAGMA journal_mode = WAL")

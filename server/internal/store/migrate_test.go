@@ -4,7 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -186,6 +188,33 @@ func TestTheServersOfAnAccountFromBeforeAreSpreadOverShards(t *testing.T) {
 		}
 		if n, err := s.Auth.CountEvents(ctx, 1); err != nil || n != 77 {
 			t.Errorf("what counts other things counts %d now (%v)", n, err)
+		}
+	})
+}
+
+func TestAMigrationIsLoggedWithWhatThereWasAndANewDatabaseIsNone(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, url string) {
+		start := func(url string) string {
+			var log strings.Builder
+			s, err := Open(t.Context(), url, slog.New(slog.NewTextHandler(&log, nil)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			return log.String()
+		}
+		migrateTo(t, url, 10)
+		newest, err := newestMigration()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if log := start(url); !strings.Contains(log, "the database was migrated") || !strings.Contains(log, fmt.Sprintf("from=10 to=%d", newest)) {
+			t.Errorf("the log says %q", log)
+		}
+		if log := start(url); strings.Contains(log, "migrated") {
+			t.Errorf("the second time, the log says %q", log)
 		}
 	})
 }

@@ -30,7 +30,7 @@ var (
 	ErrUnavailable = errors.New("the database cannot be reached or is overloaded")
 	ErrAway        = errors.New("the database is away, as the log says") // beside ErrUnavailable
 	ErrPosition    = errors.New("this is no position in the list")
-	ErrNewer       = errors.New("the database was made by a newer version of Rejoin than this one, which would damage it")
+	ErrNewer       = errors.New("the database was made by a newer version of Rejoin than this one, which would damage it: run that version, or restore a backup from before it")
 )
 
 // A Store is a database with the schema that this version needs. It is safe for concurrent use.
@@ -106,7 +106,7 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
 	}
 	s.write.sent = new(positions)
 	s.Queries = queriesOn(&conn{pool: s.read})
-	if err := s.migrate(ctx); err != nil {
+	if err := s.migrate(ctx, log); err != nil {
 		s.Close()
 		return nil, err
 	}
