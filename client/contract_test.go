@@ -263,6 +263,69 @@ var calls = []struct {
 		func(c caller) (any, error) { return collect(c.Audit.List(c.ctx, id)) },
 	},
 	{
+		"createUser", "POST /apis/v1/users", `{"firstname":"Ada","lastname":"Doe","username":"ada_doe","displayname":"Ada Doe","email":"ada@example.com"}`,
+		func(c caller) (any, error) {
+			return c.Users.Create(c.ctx, client.UserCreate{Firstname: "Ada", Lastname: "Doe", Username: "ada_doe", Displayname: "Ada Doe", Email: "ada@example.com"}, c.opts...)
+		},
+	},
+	{
+		"filterUsers", "POST /apis/v1/users/filter", `{"fields":["email","xp"],"filter":{"xp":{"gte":1}}}`,
+		func(c caller) (any, error) {
+			in := client.UserFilter{Fields: []string{"email", "xp"}, Filter: map[string]any{"xp": map[string]any{"gte": 1}}}
+			users, err := collect(c.Users.Filter(c.ctx, in))
+			if err != nil {
+				return nil, err
+			}
+			return map[string]any{"users": users, "total_pages": 1, "current_page": 1}, nil
+		},
+	},
+	{
+		"getUserData", "POST /apis/v1/users/info", `{"idOrEmail":"ada@example.com"}`,
+		func(c caller) (any, error) { return c.Users.Data(c.ctx, "ada@example.com") },
+	},
+	{
+		"uploadAvatar", "POST /apis/v1/users/avatar", "",
+		func(c caller) (any, error) {
+			address, err := c.Users.SetAvatar(c.ctx, "ada", strings.NewReader("a picture"))
+			if err != nil {
+				return nil, err
+			}
+			return map[string]any{"avatar": address}, nil
+		},
+	},
+	{
+		"getUser", "GET /apis/v1/users/" + id, "",
+		func(c caller) (any, error) { return c.Users.Get(c.ctx, id) },
+	},
+	{
+		"listCommunityUsers", "GET /apis/v1/communities/" + id + "/users?limit=100", "",
+		func(c caller) (any, error) { return collect(c.Users.List(c.ctx, id, client.UserList{})) },
+	},
+	{
+		"listCommunityUsers", "GET /apis/v1/communities/" + id + "/users?limit=100&search=ada&role=" + roleID + "&sort=displayName%3Adesc", "",
+		func(c caller) (any, error) {
+			return collect(c.Users.List(c.ctx, id, client.UserList{Search: "ada", Role: roleID, Sort: "displayName:desc"}))
+		},
+	},
+	{
+		"getCommunityUser", "GET /apis/v1/communities/" + id + "/users/" + keyID, "",
+		func(c caller) (any, error) { return c.Users.Member(c.ctx, id, keyID) },
+	},
+	{
+		"listAccessLevels", "GET /servers/" + id + "/access-levels", "",
+		func(c caller) (any, error) { return c.Users.AccessLevels(c.ctx, id) },
+	},
+	{
+		"updateAccessLevels", "PUT /servers/" + id + "/access-levels", `{"accessLevels":[{"level":1,"roleId":"` + roleID + `"}]}`,
+		func(c caller) (any, error) {
+			return c.Users.SetAccessLevels(c.ctx, id, []client.AccessLevel{{Level: 1, RoleID: roleID}})
+		},
+	},
+	{
+		"updateAccessLevels", "PUT /servers/" + id + "/access-levels", `{"accessLevels":[]}`,
+		func(c caller) (any, error) { return c.Users.SetAccessLevels(c.ctx, id, nil) },
+	},
+	{
 		"manageUser", "POST /apis/v1/users/manage", `{"action":"delete","user":"vera"}`,
 		func(c caller) (any, error) { return c.Users.Delete(c.ctx, "vera") },
 	},

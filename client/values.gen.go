@@ -96,31 +96,33 @@ const (
 
 // The values of the list gen.AuditAction.
 const (
-	AuditBadgeAward     = gen.AuditActionBadgeAward
-	AuditBadgeCreate    = gen.AuditActionBadgeCreate
-	AuditBadgeDelete    = gen.AuditActionBadgeDelete
-	AuditBadgeRemove    = gen.AuditActionBadgeRemove
-	AuditBadgeUpdate    = gen.AuditActionBadgeUpdate
-	AuditChannelCreate  = gen.AuditActionChannelCreate
-	AuditChannelDelete  = gen.AuditActionChannelDelete
-	AuditChannelUpdate  = gen.AuditActionChannelUpdate
-	AuditInviteCreate   = gen.AuditActionInviteCreate
-	AuditInviteDelete   = gen.AuditActionInviteDelete
-	AuditKeyCreate      = gen.AuditActionKeyCreate
-	AuditKeyDelete      = gen.AuditActionKeyDelete
-	AuditKeyUpdate      = gen.AuditActionKeyUpdate
-	AuditMemberJoin     = gen.AuditActionMemberJoin
-	AuditMemberLeave    = gen.AuditActionMemberLeave
-	AuditRoleAdd        = gen.AuditActionRoleAdd
-	AuditRoleCreate     = gen.AuditActionRoleCreate
-	AuditRoleDelete     = gen.AuditActionRoleDelete
-	AuditRoleRemove     = gen.AuditActionRoleRemove
-	AuditRoleUpdate     = gen.AuditActionRoleUpdate
-	AuditServerCreate   = gen.AuditActionServerCreate
-	AuditServerDelete   = gen.AuditActionServerDelete
-	AuditServerUpdate   = gen.AuditActionServerUpdate
-	AuditSettingsUpdate = gen.AuditActionSettingsUpdate
-	AuditUserManage     = gen.AuditActionUserManage
+	AuditAccessLevelsUpdate = gen.AuditActionAccessLevelsUpdate
+	AuditBadgeAward         = gen.AuditActionBadgeAward
+	AuditBadgeCreate        = gen.AuditActionBadgeCreate
+	AuditBadgeDelete        = gen.AuditActionBadgeDelete
+	AuditBadgeRemove        = gen.AuditActionBadgeRemove
+	AuditBadgeUpdate        = gen.AuditActionBadgeUpdate
+	AuditChannelCreate      = gen.AuditActionChannelCreate
+	AuditChannelDelete      = gen.AuditActionChannelDelete
+	AuditChannelUpdate      = gen.AuditActionChannelUpdate
+	AuditInviteCreate       = gen.AuditActionInviteCreate
+	AuditInviteDelete       = gen.AuditActionInviteDelete
+	AuditKeyCreate          = gen.AuditActionKeyCreate
+	AuditKeyDelete          = gen.AuditActionKeyDelete
+	AuditKeyUpdate          = gen.AuditActionKeyUpdate
+	AuditMemberJoin         = gen.AuditActionMemberJoin
+	AuditMemberLeave        = gen.AuditActionMemberLeave
+	AuditRoleAdd            = gen.AuditActionRoleAdd
+	AuditRoleCreate         = gen.AuditActionRoleCreate
+	AuditRoleDelete         = gen.AuditActionRoleDelete
+	AuditRoleRemove         = gen.AuditActionRoleRemove
+	AuditRoleUpdate         = gen.AuditActionRoleUpdate
+	AuditServerCreate       = gen.AuditActionServerCreate
+	AuditServerDelete       = gen.AuditActionServerDelete
+	AuditServerUpdate       = gen.AuditActionServerUpdate
+	AuditSettingsUpdate     = gen.AuditActionSettingsUpdate
+	AuditUserCreate         = gen.AuditActionUserCreate
+	AuditUserManage         = gen.AuditActionUserManage
 )
 
 // The values of the list gen.Joining.

@@ -171,6 +171,26 @@ type ClientInterface interface {
 	// Corresponds with PUT /apis/v1/communities/{communityId}/api-keys/{apiKeyId} (the `UpdateAPIKey` operationId).
 	UpdateAPIKey(ctx context.Context, communityID CommunityID, apiKeyID APIKeyID, body UpdateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListCommunityUsers List the members of a community
+	//
+	// A page of the members, those who joined first first, or as `sort` says. `search` finds those whose display name or user
+	// name begins with a text, whatever its upper and lower case, in the order of the names that were found; it takes no other `sort`.
+	// `role` finds those who have a role.
+	//
+	// A request looks at no more than 10,000 members: with a `role`, a page may have fewer than `limit` items, or none, and still
+	// have a `nextCursor`. `total` is exact without `search` and `role`; with one, it says how many there are at least. Members do
+	// not see each other's addresses and log-ins; API keys do. For members.
+	//
+	// Corresponds with GET /apis/v1/communities/{communityId}/users (the `ListCommunityUsers` operationId).
+	ListCommunityUsers(ctx context.Context, communityID CommunityID, params *ListCommunityUsersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetCommunityUser Get a member of a community
+	//
+	// A member, with what they have there. Members do not see the addresses and log-ins of others; API keys do. For members.
+	//
+	// Corresponds with GET /apis/v1/communities/{communityId}/users/{userId} (the `GetCommunityUser` operationId).
+	GetCommunityUser(ctx context.Context, communityID CommunityID, userID AccountID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListMessages List messages
 	//
 	// Messages of the channels that the caller sees, newest first: of one channel, or of all. An API key sees all channels but
@@ -314,6 +334,44 @@ type ClientInterface interface {
 	// Corresponds with DELETE /apis/v1/messages/{messageId}/reactions/{emoji} (the `DeleteReaction` operationId).
 	DeleteReaction(ctx context.Context, messageID MessageID, emoji Emoji, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// CreateUserWithBody Make an account
+	//
+	// Makes an account for an address, which becomes a member of the community unless `joinServer` is false. An address or a
+	// user name that somebody has is a conflict.
+	//
+	// The address is not verified, and nobody signs in until it is: with a code that was mailed to it. With `sendEmail` one is
+	// mailed at once, for `/auth/verify-email`; with `emailPassword`, one for `/auth/reset-password`, with which the user sets a
+	// password. Without either, the user asks for one with `/auth/forgot-password`. A `password` that is given here counts only
+	// if whoever verifies the address gives it, too: whoever has the address decides. No password is ever mailed. How many mails
+	// the accounts may cause whose API keys call is limited: beyond that the request fails and makes nothing.
+	//
+	// An `accessLevel` gives the role that the community has set for it beside `@all`; 0 gives none unless one is set. A level
+	// for which none is set answers 400 with the pointer `/accessLevel`, and one whose role has `server_administrator` 403.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/users (the `CreateUser` operationId).
+	CreateUserWithBody(ctx context.Context, params *CreateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateUser Make an account
+	//
+	// Makes an account for an address, which becomes a member of the community unless `joinServer` is false. An address or a
+	// user name that somebody has is a conflict.
+	//
+	// The address is not verified, and nobody signs in until it is: with a code that was mailed to it. With `sendEmail` one is
+	// mailed at once, for `/auth/verify-email`; with `emailPassword`, one for `/auth/reset-password`, with which the user sets a
+	// password. Without either, the user asks for one with `/auth/forgot-password`. A `password` that is given here counts only
+	// if whoever verifies the address gives it, too: whoever has the address decides. No password is ever mailed. How many mails
+	// the accounts may cause whose API keys call is limited: beyond that the request fails and makes nothing.
+	//
+	// An `accessLevel` gives the role that the community has set for it beside `@all`; 0 gives none unless one is set. A level
+	// for which none is set answers 400 with the pointer `/accessLevel`, and one whose role has `server_administrator` 403.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apis/v1/users (the `CreateUser` operationId).
+	CreateUser(ctx context.Context, params *CreateUserParams, body CreateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// CreateUserAPIKeyWithBody Create a user API key
 	//
 	// Makes a key that acts for the calling account in one community, with the permissions it names: what it does, the account
@@ -341,6 +399,73 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /apis/v1/users/apikeys (the `CreateUserAPIKey` operationId).
 	CreateUserAPIKey(ctx context.Context, params *CreateUserAPIKeyParams, body CreateUserAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UploadAvatarWithBody Give a user an avatar
+	//
+	// Sets the avatar of a member, or of the account itself: a session needs no `user`, and names nobody else; an API key must
+	// name one. The new avatar has a new address, and the old one ends. Its bytes count for the account that has uploaded it,
+	// for a key that of whoever vouches for it.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/users/avatar (the `UploadAvatar` operationId).
+	UploadAvatarWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FilterUsersWithBody Find members by what is known of them
+	//
+	// The members for whom all of the `filter` holds, 200 a page, in an order that stays as it is while people join.
+	//
+	// A name in the filter is one of `email first_name last_name username display_name join_date xp coins`. Its value is what must
+	// be equal; of texts, upper and lower case are the same. For `join_date` (`YYYY-MM-DD` in UTC, or RFC 3339), `xp` and `coins`
+	// it may be a range: an object with `gte`, `lte` or both. A day as `lte` is in it whole.
+	//
+	// A request looks at no more than 10,000 members. So a page may have fewer than 200 users, or none, and still have a
+	// `next_cursor`: go on until there is none. By `page`, only what is among the first 10,000 is reached. `total_pages` is
+	// exact without a filter; with one it says how many pages are known so far: one more than this while there is a `next_cursor`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/users/filter (the `FilterUsers` operationId).
+	FilterUsersWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FilterUsers Find members by what is known of them
+	//
+	// The members for whom all of the `filter` holds, 200 a page, in an order that stays as it is while people join.
+	//
+	// A name in the filter is one of `email first_name last_name username display_name join_date xp coins`. Its value is what must
+	// be equal; of texts, upper and lower case are the same. For `join_date` (`YYYY-MM-DD` in UTC, or RFC 3339), `xp` and `coins`
+	// it may be a range: an object with `gte`, `lte` or both. A day as `lte` is in it whole.
+	//
+	// A request looks at no more than 10,000 members. So a page may have fewer than 200 users, or none, and still have a
+	// `next_cursor`: go on until there is none. By `page`, only what is among the first 10,000 is reached. `total_pages` is
+	// exact without a filter; with one it says how many pages are known so far: one more than this while there is a `next_cursor`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apis/v1/users/filter (the `FilterUsers` operationId).
+	FilterUsers(ctx context.Context, body FilterUsersJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetUserDataWithBody Get what is known of a member
+	//
+	// What a member is, has and has done in the community. `timeSpent` are the minutes in which their account was active, and
+	// `loginStreak` the days in a row, up to today or yesterday; both are written down every 30 seconds. `level` and `tier` are 0
+	// and null while the community has no levels.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/users/info (the `GetUserData` operationId).
+	GetUserDataWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetUserData Get what is known of a member
+	//
+	// What a member is, has and has done in the community. `timeSpent` are the minutes in which their account was active, and
+	// `loginStreak` the days in a row, up to today or yesterday; both are written down every 30 seconds. `level` and `tier` are 0
+	// and null while the community has no levels.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apis/v1/users/info (the `GetUserData` operationId).
+	GetUserData(ctx context.Context, body GetUserDataJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ManageUserWithBody Delete a user from the community, or restore one
 	//
@@ -373,6 +498,15 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /apis/v1/users/manage (the `ManageUser` operationId).
 	ManageUser(ctx context.Context, body ManageUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetUser Get parts of a user
+	//
+	// The parts of a member that are asked for with `true`; all of them if none is. An API key finds the members of its
+	// community, a session its own account alone. `isOnline`: there was a request by the account in the last five minutes;
+	// `lastLogin`: when it signed in last.
+	//
+	// Corresponds with GET /apis/v1/users/{userId} (the `GetUser` operationId).
+	GetUser(ctx context.Context, userID AccountID, params *GetUserParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListUserAPIKeys List user API keys
 	//
@@ -1055,6 +1189,34 @@ type ClientInterface interface {
 	// Corresponds with PUT /servers/{serverId} (the `UpdateServer` operationId).
 	UpdateServerWithBody(ctx context.Context, serverID ServerID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListAccessLevels List the access levels of a server
+	//
+	// The roles that an `accessLevel` gives to a user whom an API key makes, the lowest level first. For the owner and
+	// administrators.
+	//
+	// Corresponds with GET /servers/{serverId}/access-levels (the `ListAccessLevels` operationId).
+	ListAccessLevels(ctx context.Context, serverID ServerID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateAccessLevelsWithBody Set the access levels of a server
+	//
+	// Replaces all access levels. Each has one role of the server, which is not `@all`; a level that stands there twice answers
+	// 400. A level goes with its role. For the owner and administrators.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /servers/{serverId}/access-levels (the `UpdateAccessLevels` operationId).
+	UpdateAccessLevelsWithBody(ctx context.Context, serverID ServerID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateAccessLevels Set the access levels of a server
+	//
+	// Replaces all access levels. Each has one role of the server, which is not `@all`; a level that stands there twice answers
+	// 400. A level goes with its role. For the owner and administrators.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /servers/{serverId}/access-levels (the `UpdateAccessLevels` operationId).
+	UpdateAccessLevels(ctx context.Context, serverID ServerID, body UpdateAccessLevelsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListAudit Read the audit trail
 	//
 	// Who changed the server, its memberships, channels, roles, badges and keys, the latest first, one page at a time. What
@@ -1369,6 +1531,46 @@ func (c *Client) UpdateAPIKey(ctx context.Context, communityID CommunityID, apiK
 	return c.Client.Do(req)
 }
 
+// ListCommunityUsers List the members of a community
+//
+// A page of the members, those who joined first first, or as `sort` says. `search` finds those whose display name or user
+// name begins with a text, whatever its upper and lower case, in the order of the names that were found; it takes no other `sort`.
+// `role` finds those who have a role.
+//
+// A request looks at no more than 10,000 members: with a `role`, a page may have fewer than `limit` items, or none, and still
+// have a `nextCursor`. `total` is exact without `search` and `role`; with one, it says how many there are at least. Members do
+// not see each other's addresses and log-ins; API keys do. For members.
+//
+// Corresponds with GET /apis/v1/communities/{communityId}/users (the `ListCommunityUsers` operationId).
+func (c *Client) ListCommunityUsers(ctx context.Context, communityID CommunityID, params *ListCommunityUsersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListCommunityUsersRequest(c.Server, communityID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetCommunityUser Get a member of a community
+//
+// A member, with what they have there. Members do not see the addresses and log-ins of others; API keys do. For members.
+//
+// Corresponds with GET /apis/v1/communities/{communityId}/users/{userId} (the `GetCommunityUser` operationId).
+func (c *Client) GetCommunityUser(ctx context.Context, communityID CommunityID, userID AccountID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetCommunityUserRequest(c.Server, communityID, userID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListMessages List messages
 //
 // Messages of the channels that the caller sees, newest first: of one channel, or of all. An API key sees all channels but
@@ -1652,6 +1854,64 @@ func (c *Client) DeleteReaction(ctx context.Context, messageID MessageID, emoji 
 	return c.Client.Do(req)
 }
 
+// CreateUserWithBody Make an account
+//
+// Makes an account for an address, which becomes a member of the community unless `joinServer` is false. An address or a
+// user name that somebody has is a conflict.
+//
+// The address is not verified, and nobody signs in until it is: with a code that was mailed to it. With `sendEmail` one is
+// mailed at once, for `/auth/verify-email`; with `emailPassword`, one for `/auth/reset-password`, with which the user sets a
+// password. Without either, the user asks for one with `/auth/forgot-password`. A `password` that is given here counts only
+// if whoever verifies the address gives it, too: whoever has the address decides. No password is ever mailed. How many mails
+// the accounts may cause whose API keys call is limited: beyond that the request fails and makes nothing.
+//
+// An `accessLevel` gives the role that the community has set for it beside `@all`; 0 gives none unless one is set. A level
+// for which none is set answers 400 with the pointer `/accessLevel`, and one whose role has `server_administrator` 403.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/users (the `CreateUser` operationId).
+func (c *Client) CreateUserWithBody(ctx context.Context, params *CreateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateUserRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateUser Make an account
+//
+// Makes an account for an address, which becomes a member of the community unless `joinServer` is false. An address or a
+// user name that somebody has is a conflict.
+//
+// The address is not verified, and nobody signs in until it is: with a code that was mailed to it. With `sendEmail` one is
+// mailed at once, for `/auth/verify-email`; with `emailPassword`, one for `/auth/reset-password`, with which the user sets a
+// password. Without either, the user asks for one with `/auth/forgot-password`. A `password` that is given here counts only
+// if whoever verifies the address gives it, too: whoever has the address decides. No password is ever mailed. How many mails
+// the accounts may cause whose API keys call is limited: beyond that the request fails and makes nothing.
+//
+// An `accessLevel` gives the role that the community has set for it beside `@all`; 0 gives none unless one is set. A level
+// for which none is set answers 400 with the pointer `/accessLevel`, and one whose role has `server_administrator` 403.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apis/v1/users (the `CreateUser` operationId).
+func (c *Client) CreateUser(ctx context.Context, params *CreateUserParams, body CreateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateUserRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // CreateUserAPIKeyWithBody Create a user API key
 //
 // Makes a key that acts for the calling account in one community, with the permissions it names: what it does, the account
@@ -1690,6 +1950,123 @@ func (c *Client) CreateUserAPIKeyWithBody(ctx context.Context, params *CreateUse
 // Corresponds with POST /apis/v1/users/apikeys (the `CreateUserAPIKey` operationId).
 func (c *Client) CreateUserAPIKey(ctx context.Context, params *CreateUserAPIKeyParams, body CreateUserAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateUserAPIKeyRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UploadAvatarWithBody Give a user an avatar
+//
+// Sets the avatar of a member, or of the account itself: a session needs no `user`, and names nobody else; an API key must
+// name one. The new avatar has a new address, and the old one ends. Its bytes count for the account that has uploaded it,
+// for a key that of whoever vouches for it.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/users/avatar (the `UploadAvatar` operationId).
+func (c *Client) UploadAvatarWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUploadAvatarRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FilterUsersWithBody Find members by what is known of them
+//
+// The members for whom all of the `filter` holds, 200 a page, in an order that stays as it is while people join.
+//
+// A name in the filter is one of `email first_name last_name username display_name join_date xp coins`. Its value is what must
+// be equal; of texts, upper and lower case are the same. For `join_date` (`YYYY-MM-DD` in UTC, or RFC 3339), `xp` and `coins`
+// it may be a range: an object with `gte`, `lte` or both. A day as `lte` is in it whole.
+//
+// A request looks at no more than 10,000 members. So a page may have fewer than 200 users, or none, and still have a
+// `next_cursor`: go on until there is none. By `page`, only what is among the first 10,000 is reached. `total_pages` is
+// exact without a filter; with one it says how many pages are known so far: one more than this while there is a `next_cursor`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/users/filter (the `FilterUsers` operationId).
+func (c *Client) FilterUsersWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFilterUsersRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FilterUsers Find members by what is known of them
+//
+// The members for whom all of the `filter` holds, 200 a page, in an order that stays as it is while people join.
+//
+// A name in the filter is one of `email first_name last_name username display_name join_date xp coins`. Its value is what must
+// be equal; of texts, upper and lower case are the same. For `join_date` (`YYYY-MM-DD` in UTC, or RFC 3339), `xp` and `coins`
+// it may be a range: an object with `gte`, `lte` or both. A day as `lte` is in it whole.
+//
+// A request looks at no more than 10,000 members. So a page may have fewer than 200 users, or none, and still have a
+// `next_cursor`: go on until there is none. By `page`, only what is among the first 10,000 is reached. `total_pages` is
+// exact without a filter; with one it says how many pages are known so far: one more than this while there is a `next_cursor`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apis/v1/users/filter (the `FilterUsers` operationId).
+func (c *Client) FilterUsers(ctx context.Context, body FilterUsersJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFilterUsersRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetUserDataWithBody Get what is known of a member
+//
+// What a member is, has and has done in the community. `timeSpent` are the minutes in which their account was active, and
+// `loginStreak` the days in a row, up to today or yesterday; both are written down every 30 seconds. `level` and `tier` are 0
+// and null while the community has no levels.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/users/info (the `GetUserData` operationId).
+func (c *Client) GetUserDataWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetUserDataRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetUserData Get what is known of a member
+//
+// What a member is, has and has done in the community. `timeSpent` are the minutes in which their account was active, and
+// `loginStreak` the days in a row, up to today or yesterday; both are written down every 30 seconds. `level` and `tier` are 0
+// and null while the community has no levels.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apis/v1/users/info (the `GetUserData` operationId).
+func (c *Client) GetUserData(ctx context.Context, body GetUserDataJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetUserDataRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1742,6 +2119,25 @@ func (c *Client) ManageUserWithBody(ctx context.Context, contentType string, bod
 // Corresponds with POST /apis/v1/users/manage (the `ManageUser` operationId).
 func (c *Client) ManageUser(ctx context.Context, body ManageUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewManageUserRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetUser Get parts of a user
+//
+// The parts of a member that are asked for with `true`; all of them if none is. An API key finds the members of its
+// community, a session its own account alone. `isOnline`: there was a request by the account in the last five minutes;
+// `lastLogin`: when it signed in last.
+//
+// Corresponds with GET /apis/v1/users/{userId} (the `GetUser` operationId).
+func (c *Client) GetUser(ctx context.Context, userID AccountID, params *GetUserParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetUserRequest(c.Server, userID, params)
 	if err != nil {
 		return nil, err
 	}
@@ -3083,6 +3479,64 @@ func (c *Client) UpdateServerWithBody(ctx context.Context, serverID ServerID, co
 	return c.Client.Do(req)
 }
 
+// ListAccessLevels List the access levels of a server
+//
+// The roles that an `accessLevel` gives to a user whom an API key makes, the lowest level first. For the owner and
+// administrators.
+//
+// Corresponds with GET /servers/{serverId}/access-levels (the `ListAccessLevels` operationId).
+func (c *Client) ListAccessLevels(ctx context.Context, serverID ServerID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAccessLevelsRequest(c.Server, serverID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateAccessLevelsWithBody Set the access levels of a server
+//
+// Replaces all access levels. Each has one role of the server, which is not `@all`; a level that stands there twice answers
+// 400. A level goes with its role. For the owner and administrators.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /servers/{serverId}/access-levels (the `UpdateAccessLevels` operationId).
+func (c *Client) UpdateAccessLevelsWithBody(ctx context.Context, serverID ServerID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateAccessLevelsRequestWithBody(c.Server, serverID, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateAccessLevels Set the access levels of a server
+//
+// Replaces all access levels. Each has one role of the server, which is not `@all`; a level that stands there twice answers
+// 400. A level goes with its role. For the owner and administrators.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /servers/{serverId}/access-levels (the `UpdateAccessLevels` operationId).
+func (c *Client) UpdateAccessLevels(ctx context.Context, serverID ServerID, body UpdateAccessLevelsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateAccessLevelsRequest(c.Server, serverID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListAudit Read the audit trail
 //
 // Who changed the server, its memberships, channels, roles, badges and keys, the latest first, one page at a time. What
@@ -3640,6 +4094,168 @@ func NewUpdateAPIKeyRequestWithBody(server string, communityID CommunityID, apiK
 	return req, nil
 }
 
+// NewListCommunityUsersRequest constructs an http.Request for the ListCommunityUsers method
+func NewListCommunityUsersRequest(server string, communityID CommunityID, params *ListCommunityUsersParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "communityId", communityID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/communities/%s/users", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Search != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Role != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "role", *params.Role, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "objectid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetCommunityUserRequest constructs an http.Request for the GetCommunityUser method
+func NewGetCommunityUserRequest(server string, communityID CommunityID, userID AccountID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "communityId", communityID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "userId", userID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/communities/%s/users/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListMessagesRequest constructs an http.Request for the ListMessages method
 func NewListMessagesRequest(server string, params *ListMessagesParams) (*http.Request, error) {
 	var err error
@@ -4164,6 +4780,61 @@ func NewDeleteReactionRequest(server string, messageID MessageID, emoji Emoji) (
 	return req, nil
 }
 
+// NewCreateUserRequest calls the generic CreateUser builder with application/json body
+func NewCreateUserRequest(server string, params *CreateUserParams, body CreateUserJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateUserRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateUserRequestWithBody constructs an http.Request for the CreateUser method, with any body, and a specified content type
+func NewCreateUserRequestWithBody(server string, params *CreateUserParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/users")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewCreateUserAPIKeyRequest calls the generic CreateUserAPIKey builder with application/json body
 func NewCreateUserAPIKeyRequest(server string, params *CreateUserAPIKeyParams, body CreateUserAPIKeyJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -4242,6 +4913,115 @@ func NewCreateUserAPIKeyRequestWithBody(server string, params *CreateUserAPIKeyP
 	return req, nil
 }
 
+// NewUploadAvatarRequestWithBody constructs an http.Request for the UploadAvatar method, with any body, and a specified content type
+func NewUploadAvatarRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/users/avatar")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewFilterUsersRequest calls the generic FilterUsers builder with application/json body
+func NewFilterUsersRequest(server string, body FilterUsersJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewFilterUsersRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewFilterUsersRequestWithBody constructs an http.Request for the FilterUsers method, with any body, and a specified content type
+func NewFilterUsersRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/users/filter")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetUserDataRequest calls the generic GetUserData builder with application/json body
+func NewGetUserDataRequest(server string, body GetUserDataJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewGetUserDataRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewGetUserDataRequestWithBody constructs an http.Request for the GetUserData method, with any body, and a specified content type
+func NewGetUserDataRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/users/info")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewManageUserRequest calls the generic ManageUser builder with application/json body
 func NewManageUserRequest(server string, body ManageUserJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -4278,6 +5058,175 @@ func NewManageUserRequestWithBody(server string, contentType string, body io.Rea
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetUserRequest constructs an http.Request for the GetUser method
+func NewGetUserRequest(server string, userID AccountID, params *GetUserParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "userId", userID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/users/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.ID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "_id", *params.ID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Number != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "id", *params.Number, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Avatar != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "avatar", *params.Avatar, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.DisplayName != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "displayName", *params.DisplayName, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Username != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "username", *params.Username, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.FirstName != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "firstName", *params.FirstName, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.LastName != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "lastName", *params.LastName, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Email != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "email", *params.Email, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.IsOnline != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "isOnline", *params.IsOnline, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.LastLogin != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "lastLogin", *params.LastLogin, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -6231,6 +7180,87 @@ func NewUpdateServerRequestWithBody(server string, serverID ServerID, contentTyp
 	}
 
 	operationPath := fmt.Sprintf("/servers/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListAccessLevelsRequest constructs an http.Request for the ListAccessLevels method
+func NewListAccessLevelsRequest(server string, serverID ServerID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "serverId", serverID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/servers/%s/access-levels", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateAccessLevelsRequest calls the generic UpdateAccessLevels builder with application/json body
+func NewUpdateAccessLevelsRequest(server string, serverID ServerID, body UpdateAccessLevelsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateAccessLevelsRequestWithBody(server, serverID, "application/json", bodyReader)
+}
+
+// NewUpdateAccessLevelsRequestWithBody constructs an http.Request for the UpdateAccessLevels method, with any body, and a specified content type
+func NewUpdateAccessLevelsRequestWithBody(server string, serverID ServerID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "serverId", serverID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/servers/%s/access-levels", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}

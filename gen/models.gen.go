@@ -9,36 +9,40 @@ import (
 
 // Defines values for AuditAction.
 const (
-	AuditActionBadgeAward     AuditAction = "badge.award"
-	AuditActionBadgeCreate    AuditAction = "badge.create"
-	AuditActionBadgeDelete    AuditAction = "badge.delete"
-	AuditActionBadgeRemove    AuditAction = "badge.remove"
-	AuditActionBadgeUpdate    AuditAction = "badge.update"
-	AuditActionChannelCreate  AuditAction = "channel.create"
-	AuditActionChannelDelete  AuditAction = "channel.delete"
-	AuditActionChannelUpdate  AuditAction = "channel.update"
-	AuditActionInviteCreate   AuditAction = "invite.create"
-	AuditActionInviteDelete   AuditAction = "invite.delete"
-	AuditActionKeyCreate      AuditAction = "key.create"
-	AuditActionKeyDelete      AuditAction = "key.delete"
-	AuditActionKeyUpdate      AuditAction = "key.update"
-	AuditActionMemberJoin     AuditAction = "member.join"
-	AuditActionMemberLeave    AuditAction = "member.leave"
-	AuditActionRoleAdd        AuditAction = "role.add"
-	AuditActionRoleCreate     AuditAction = "role.create"
-	AuditActionRoleDelete     AuditAction = "role.delete"
-	AuditActionRoleRemove     AuditAction = "role.remove"
-	AuditActionRoleUpdate     AuditAction = "role.update"
-	AuditActionServerCreate   AuditAction = "server.create"
-	AuditActionServerDelete   AuditAction = "server.delete"
-	AuditActionServerUpdate   AuditAction = "server.update"
-	AuditActionSettingsUpdate AuditAction = "settings.update"
-	AuditActionUserManage     AuditAction = "user.manage"
+	AuditActionAccessLevelsUpdate AuditAction = "access_levels.update"
+	AuditActionBadgeAward         AuditAction = "badge.award"
+	AuditActionBadgeCreate        AuditAction = "badge.create"
+	AuditActionBadgeDelete        AuditAction = "badge.delete"
+	AuditActionBadgeRemove        AuditAction = "badge.remove"
+	AuditActionBadgeUpdate        AuditAction = "badge.update"
+	AuditActionChannelCreate      AuditAction = "channel.create"
+	AuditActionChannelDelete      AuditAction = "channel.delete"
+	AuditActionChannelUpdate      AuditAction = "channel.update"
+	AuditActionInviteCreate       AuditAction = "invite.create"
+	AuditActionInviteDelete       AuditAction = "invite.delete"
+	AuditActionKeyCreate          AuditAction = "key.create"
+	AuditActionKeyDelete          AuditAction = "key.delete"
+	AuditActionKeyUpdate          AuditAction = "key.update"
+	AuditActionMemberJoin         AuditAction = "member.join"
+	AuditActionMemberLeave        AuditAction = "member.leave"
+	AuditActionRoleAdd            AuditAction = "role.add"
+	AuditActionRoleCreate         AuditAction = "role.create"
+	AuditActionRoleDelete         AuditAction = "role.delete"
+	AuditActionRoleRemove         AuditAction = "role.remove"
+	AuditActionRoleUpdate         AuditAction = "role.update"
+	AuditActionServerCreate       AuditAction = "server.create"
+	AuditActionServerDelete       AuditAction = "server.delete"
+	AuditActionServerUpdate       AuditAction = "server.update"
+	AuditActionSettingsUpdate     AuditAction = "settings.update"
+	AuditActionUserCreate         AuditAction = "user.create"
+	AuditActionUserManage         AuditAction = "user.manage"
 )
 
 // Valid indicates whether the value is a known member of the AuditAction enum.
 func (e AuditAction) Valid() bool {
 	switch e {
+	case AuditActionAccessLevelsUpdate:
+		return true
 	case AuditActionBadgeAward:
 		return true
 	case AuditActionBadgeCreate:
@@ -86,6 +90,8 @@ func (e AuditAction) Valid() bool {
 	case AuditActionServerUpdate:
 		return true
 	case AuditActionSettingsUpdate:
+		return true
+	case AuditActionUserCreate:
 		return true
 	case AuditActionUserManage:
 		return true
@@ -439,6 +445,28 @@ func (e UserKeyPermission) Valid() bool {
 	}
 }
 
+// AccessLevel The role that a level gives.
+type AccessLevel struct {
+	Level int32 `json:"level"`
+
+	// RoleID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	RoleID ObjectID `json:"roleId"`
+}
+
+// AccessLevelListResponse Access levels, the lowest first.
+type AccessLevelListResponse struct {
+	// Meta How a request of the System API went.
+	Meta SystemMeta    `json:"meta"`
+	Body []AccessLevel `json:"body"`
+}
+
+// AccessLevels All access levels of a server.
+type AccessLevels struct {
+	AccessLevels []AccessLevel `json:"accessLevels"`
+}
+
 // Account Somebody who can sign in.
 type Account struct {
 	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
@@ -672,6 +700,26 @@ type ApplicationMeta struct {
 	StatusCode int32 `json:"statusCode"`
 }
 
+// ApplicationPageMeta ApplicationMeta, and which part of a longer list this is.
+type ApplicationPageMeta struct {
+	Status string `json:"status"`
+
+	// StatusCode The HTTP status.
+	StatusCode int32 `json:"statusCode"`
+
+	// Page This page, from 1.
+	Page int32 `json:"page"`
+
+	// Limit How many items a full page has.
+	Limit int32 `json:"limit"`
+
+	// Total How many items all pages have, as far as that is known.
+	Total int64 `json:"total"`
+
+	// NextCursor The `cursor` of the page after this one; without it, this is the last.
+	NextCursor string `json:"nextCursor,omitempty,omitzero"`
+}
+
 // AuditAction What was done. This list only grows.
 type AuditAction string
 
@@ -776,6 +824,40 @@ type AuthEventListResponse struct {
 	// Meta SystemMeta, and which part of a longer list this is.
 	Meta SystemPageMeta `json:"meta"`
 	Body []AuthEvent    `json:"body"`
+}
+
+// Avatar The address of an avatar.
+type Avatar struct {
+	// Avatar The absolute address of an image, or null.
+	Avatar ImageURL `json:"avatar"`
+}
+
+// AvatarResponse An avatar.
+type AvatarResponse struct {
+	Status  string `json:"status"`
+	Message string `json:"message"`
+
+	// Data The address of an avatar.
+	Data Avatar `json:"data"`
+}
+
+// AvatarUpload An avatar, and whose it is to be.
+type AvatarUpload struct {
+	// User What names a member of the community: 24 hexadecimal characters are an `_id`, a text with an `@` is an e-mail address,
+	// digits only are a number, and everything else is a user name. Upper and lower case of an address or a user name are the
+	// same. Who is no member is not found, whether or not there is such an account.
+	//
+	//
+	// Example: vera
+	User UserName `json:"user,omitempty,omitzero"`
+
+	// Avatar An image: PNG, JPEG, GIF or WebP. Its content tells which, whatever its file name or declared type says.
+	//
+	// It is kept as its pixels alone: without the place, the camera and the comments that a file may tell of, and upright.
+	// An animation stays one. An image that is not whole, or that takes more than 48 MiB when it is decoded, is refused;
+	// 12 megapixels fit, unless the file is progressive, is interlaced or has 16 bits a channel. The images that an account has uploaded and that servers show may have 500 MiB together;
+	// beyond that it is a conflict.
+	Avatar ImageFile `json:"avatar"`
 }
 
 // Badge What members can be awarded. Everything in it is a string.
@@ -1069,6 +1151,97 @@ type ChannelUpdate struct {
 // Colour The name of a colour, or `#RRGGBB`.
 type Colour = string
 
+// CommunityUser A member of a community.
+type CommunityUser struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// Number An account's number.
+	Number      UserIntegerNumber `json:"id"`
+	Username    Nullable[string]  `json:"username"`
+	DisplayName string            `json:"displayName"`
+	FirstName   string            `json:"firstName"`
+	LastName    string            `json:"lastName"`
+
+	// Avatar The absolute address of an image, or null.
+	Avatar ImageURL `json:"avatar"`
+
+	// JoinedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	JoinedAt Timestamp `json:"joinedAt"`
+	XP       int64     `json:"xp"`
+	Coins    int64     `json:"coins"`
+
+	// Email Shown to API keys.
+	Email string `json:"email,omitempty,omitzero"`
+
+	// LastLogin When the account signed in last; null if never. Shown to API keys.
+	LastLogin Nullable[Time] `json:"lastLogin,omitempty,omitzero"`
+}
+
+// CommunityUserDetails A member of a community, with what they have there.
+type CommunityUserDetails struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// Number An account's number.
+	Number      UserIntegerNumber `json:"id"`
+	Username    Nullable[string]  `json:"username"`
+	DisplayName string            `json:"displayName"`
+	FirstName   string            `json:"firstName"`
+	LastName    string            `json:"lastName"`
+
+	// Avatar The absolute address of an image, or null.
+	Avatar ImageURL `json:"avatar"`
+
+	// JoinedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	JoinedAt Timestamp `json:"joinedAt"`
+	XP       int64     `json:"xp"`
+	Coins    int64     `json:"coins"`
+
+	// Roles The highest first.
+	Roles []UserRole       `json:"roles"`
+	Level int32            `json:"level"`
+	Tier  Nullable[string] `json:"tier"`
+
+	// Badges Those awarded first first.
+	Badges []UserBadge `json:"badges"`
+
+	// CustomFields The values of the fields of the community, each by its name.
+	CustomFields map[string]interface{} `json:"customFields"`
+
+	// Email Shown to API keys.
+	Email string `json:"email,omitempty,omitzero"`
+
+	// LastLogin When the account signed in last; null if never. Shown to API keys.
+	LastLogin Nullable[Time] `json:"lastLogin,omitempty,omitzero"`
+}
+
+// CommunityUserListResponse A page of members.
+type CommunityUserListResponse struct {
+	// Meta ApplicationMeta, and which part of a longer list this is.
+	Meta    ApplicationPageMeta `json:"meta"`
+	Message string              `json:"message"`
+	Data    []CommunityUser     `json:"data"`
+}
+
+// CommunityUserResponse A member.
+type CommunityUserResponse struct {
+	// Meta How a request of the Application API went.
+	Meta    ApplicationMeta `json:"meta"`
+	Message string          `json:"message"`
+
+	// Data A member of a community, with what they have there.
+	Data CommunityUserDetails `json:"data"`
+}
+
 // CreatedServer A server as the answer to its creation shows it.
 type CreatedServer struct {
 	// Name One line of 1 to 100 characters, without control characters.
@@ -1101,6 +1274,34 @@ type CreatedServerResponse struct {
 
 	// Body A server as the answer to its creation shows it.
 	Body CreatedServer `json:"body"`
+}
+
+// CreatedUser A user that was made.
+type CreatedUser struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// UserID An account's number, as a string.
+	//
+	// Example: 2
+	UserID      UserNumber `json:"userId"`
+	Username    string     `json:"username"`
+	Email       string     `json:"email"`
+	DisplayName string     `json:"displayName"`
+
+	// Joined Whether the user is a member of the community.
+	Joined bool `json:"joined"`
+}
+
+// CreatedUserResponse A user that was made.
+type CreatedUserResponse struct {
+	Status  string `json:"status"`
+	Message string `json:"message"`
+
+	// Data A user that was made.
+	Data CreatedUser `json:"data"`
 }
 
 // Credentials What an account signs in with.
@@ -1165,6 +1366,30 @@ type ExpirePeriod = int32
 // is not in the list of values, `too_short` and `too_long` for text and files, `too_small` and `too_large` for numbers, `too_few`
 // and `too_many` for arrays and objects. This list only grows.
 type FieldCode string
+
+// FilteredUser The `_id` of a user, and the fields that were asked for, each by its name.
+type FilteredUser map[string]interface{}
+
+// FilteredUserPage Users that were found.
+type FilteredUserPage struct {
+	Users []FilteredUser `json:"users"`
+
+	// NextCursor Where the next page begins; without it, this is the last.
+	NextCursor string `json:"next_cursor,omitempty,omitzero"`
+
+	// TotalPages How many pages there are; with a filter, how many are known.
+	TotalPages  int64 `json:"total_pages"`
+	CurrentPage int64 `json:"current_page"`
+}
+
+// FilteredUserResponse A page of users that were found.
+type FilteredUserResponse struct {
+	Status  string `json:"status"`
+	Message string `json:"message"`
+
+	// Data Users that were found.
+	Data FilteredUserPage `json:"data"`
+}
 
 // ImageFile An image: PNG, JPEG, GIF or WebP. Its content tells which, whatever its file name or declared type says.
 //
@@ -2311,6 +2536,155 @@ type UserAPIKeyUpdate struct {
 	IsActive *bool `json:"isActive,omitempty"`
 }
 
+// UserBadge A badge that a member has.
+type UserBadge struct {
+	ID string `json:"id"`
+
+	// Title One line of 1 to 100 characters, without control characters.
+	Title Title `json:"title"`
+}
+
+// UserCreate What a new user is made from.
+type UserCreate struct {
+	// Firstname One line of 1 to 100 characters, without control characters.
+	Firstname Title `json:"firstname"`
+
+	// Lastname One line of 1 to 100 characters, without control characters.
+	Lastname Title  `json:"lastname"`
+	Username string `json:"username"`
+
+	// Displayname One line of 1 to 100 characters, without control characters.
+	Displayname Title `json:"displayname"`
+
+	// Email An e-mail address. Upper and lower case are the same.
+	Email EmailAddress `json:"email"`
+
+	// Password With a special character, and not the user name. Only with `confirmPassword`.
+	Password string `json:"password,omitempty,omitzero"`
+
+	// ConfirmPassword The password again.
+	ConfirmPassword string `json:"confirmPassword,omitempty,omitzero"`
+
+	// AccessLevel Which role the user gets beside `@all`; 0 if it is left out.
+	AccessLevel int32 `json:"accessLevel,omitempty,omitzero"`
+
+	// JoinServer Whether the user becomes a member.
+	JoinServer *bool `json:"joinServer,omitempty"`
+
+	// SendEmail Whether a code that verifies the address is mailed.
+	SendEmail bool `json:"sendEmail,omitempty,omitzero"`
+
+	// EmailPassword Whether a code is mailed with which the user sets a password.
+	EmailPassword bool `json:"emailPassword,omitempty,omitzero"`
+
+	// EmailTemplate Which mail; there is one.
+	EmailTemplate string `json:"emailTemplate,omitempty,omitzero"`
+
+	// CustomFields Values of fields of the community, each by the id or the name of its field.
+	CustomFields []UserFieldValue `json:"customFields,omitempty,omitzero"`
+
+	// ExternalID The value of the field that the community has marked as its identifier; without such a field it is refused.
+	ExternalID string `json:"externalId,omitempty,omitzero"`
+
+	// Referral What names a member of the community: 24 hexadecimal characters are an `_id`, a text with an `@` is an e-mail address,
+	// digits only are a number, and everything else is a user name. Upper and lower case of an address or a user name are the
+	// same. Who is no member is not found, whether or not there is such an account.
+	//
+	//
+	// Example: vera
+	Referral UserName `json:"referral,omitempty,omitzero"`
+
+	// CommunityID The community of the API key.
+	CommunityID string `json:"communityId,omitempty,omitzero"`
+}
+
+// UserData What is known of a member.
+type UserData struct {
+	// UserID An account's number, as a string.
+	//
+	// Example: 2
+	UserID   UserNumber       `json:"userId"`
+	Username Nullable[string] `json:"username"`
+	XP       int64            `json:"xp"`
+	Coins    int64            `json:"coins"`
+
+	// Roles The titles of the roles, the highest first.
+	Roles       []string `json:"roles"`
+	HighestRole string   `json:"highestRole"`
+
+	// FirstName `---` if there is none.
+	FirstName string `json:"firstName"`
+
+	// LastName `---` if there is none.
+	LastName string `json:"lastName"`
+
+	// XPEarnedToday Today in UTC; what was spent does not count.
+	XPEarnedToday    int64 `json:"xpEarnedToday"`
+	CoinsEarnedToday int64 `json:"coinsEarnedToday"`
+
+	// Language A language tag.
+	Language       string `json:"language"`
+	TotalMessages  int64  `json:"totalMessages"`
+	TotalReactions int64  `json:"totalReactions"`
+
+	// VisitCount Days visited.
+	VisitCount int64 `json:"visitCount"`
+	ReplySent  int64 `json:"replySent"`
+
+	// TimeSpent In minutes.
+	TimeSpent int64 `json:"timeSpent"`
+
+	// LoginStreak In days.
+	LoginStreak int64 `json:"loginStreak"`
+
+	// CustomFields The values of the fields of the community, each by its name.
+	CustomFields map[string]interface{} `json:"customFields"`
+
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID      ObjectID         `json:"_id"`
+	Email   string           `json:"email"`
+	Level   int32            `json:"level"`
+	Tier    Nullable[string] `json:"tier"`
+	Premium bool             `json:"premium"`
+}
+
+// UserDataResponse What is known of a member.
+type UserDataResponse struct {
+	Status string `json:"status"`
+
+	// Data What is known of a member.
+	Data UserData `json:"data"`
+}
+
+// UserFieldValue A value of a field of the community.
+type UserFieldValue struct {
+	// FieldIdorName The id or the name of a field.
+	FieldIdorName string `json:"fieldIdorName"`
+
+	// Value A value as its field takes it.
+	Value interface{} `json:"value"`
+}
+
+// UserFilter Which members, and what of each. Without anything, all of all.
+type UserFilter struct {
+	// Fields What is shown of a user beside the `_id`; everything if it is left out.
+	Fields []string `json:"fields,omitempty,omitzero"`
+
+	// Filter An object: by the name of a field, the value that it must have, or a range.
+	Filter interface{} `json:"filter,omitempty,omitzero"`
+
+	// Cursor The `next_cursor` of the page before; not beside `page`.
+	Cursor string `json:"cursor,omitempty,omitzero"`
+
+	// Page Which page, from 1; not beside `cursor`.
+	Page int32 `json:"page,omitempty,omitzero"`
+}
+
+// UserIntegerNumber An account's number.
+type UserIntegerNumber = int32
+
 // UserKeyPermission What a user API key may do. This list only grows.
 type UserKeyPermission string
 
@@ -2342,6 +2716,50 @@ type UserName = string
 // Example: 2
 type UserNumber = string
 
+// UserParts The parts of a user that were asked for.
+type UserParts struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID *ObjectID `json:"_id,omitempty"`
+
+	// Number An account's number.
+	Number *UserIntegerNumber `json:"id,omitempty"`
+
+	// Avatar The absolute address of an image, or null.
+	Avatar      *ImageURL         `json:"avatar,omitempty"`
+	DisplayName *string           `json:"displayName,omitempty"`
+	Username    *Nullable[string] `json:"username,omitempty"`
+	FirstName   *string           `json:"firstName,omitempty"`
+	LastName    *string           `json:"lastName,omitempty"`
+	Email       *string           `json:"email,omitempty"`
+	IsOnline    *bool             `json:"isOnline,omitempty"`
+
+	// LastLogin When the account signed in last; null if never.
+	LastLogin *Nullable[Time] `json:"lastLogin,omitempty"`
+}
+
+// UserPartsResponse Parts of a user.
+type UserPartsResponse struct {
+	// Meta How a request of the Application API went.
+	Meta    ApplicationMeta `json:"meta"`
+	Message string          `json:"message"`
+
+	// Data The parts of a user that were asked for.
+	Data UserParts `json:"data"`
+}
+
+// UserQuestion Whom to ask about.
+type UserQuestion struct {
+	// IDOrEmail What names a member of the community: 24 hexadecimal characters are an `_id`, a text with an `@` is an e-mail address,
+	// digits only are a number, and everything else is a user name. Upper and lower case of an address or a user name are the
+	// same. Who is no member is not found, whether or not there is such an account.
+	//
+	//
+	// Example: vera
+	IDOrEmail UserName `json:"idOrEmail"`
+}
+
 // UserReference An account by its number.
 type UserReference struct {
 	// UserID An account's number, as a string.
@@ -2349,6 +2767,20 @@ type UserReference struct {
 	// Example: 2
 	UserID UserNumber `json:"userId"`
 }
+
+// UserRole A role that a member has.
+type UserRole struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// Title One line of 1 to 100 characters, without control characters.
+	Title Title `json:"title"`
+}
+
+// UserSort The order of a list of members.
+type UserSort = string
 
 // Visit A member's visit.
 type Visit struct {
@@ -2412,6 +2844,9 @@ type IdempotencyKey = string
 
 // Limit defines model for Limit.
 type Limit = int32
+
+// LongCursor defines model for LongCursor.
+type LongCursor = string
 
 // MessageID An id. Ids of one kind sort in the order in which they were made, to the second.
 //
@@ -2515,6 +2950,29 @@ type CreateAPIKeyParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ListCommunityUsersParams defines parameters for ListCommunityUsers.
+type ListCommunityUsersParams struct {
+	// Page Which page, from 1. A page past the end is empty. Pages reach the first 10,000 items of a list, `page` times `limit`;
+	// what is behind them is reached by `cursor`.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit How many items a page has.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins: the `nextCursor` of the page before it, as it came. It costs the same at any depth. Leave `page`
+	// out with it, and the rest of the request as it was.
+	Cursor *LongCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Search How the display name or the user name begins.
+	Search *string `form:"search,omitempty" json:"search,omitempty"`
+
+	// Role The id of a role.
+	Role *ObjectID `form:"role,omitempty" json:"role,omitempty"`
+
+	// Sort The order: by one of them, and which end comes first; `asc` if that is left out.
+	Sort *UserSort `form:"sort,omitempty" json:"sort,omitempty"`
+}
+
 // ListMessagesParams defines parameters for ListMessages.
 type ListMessagesParams struct {
 	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
@@ -2568,6 +3026,17 @@ type SendMessageParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// CreateUserParams defines parameters for CreateUser.
+type CreateUserParams struct {
+	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
+	// belongs to one account, or one API key, and to one operation: it is the same in every session of an account. Who has
+	// no credential is known by their network (IPv4 /32, IPv6 /64). A failure is not kept: the request may be tried again
+	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
+	// request; in another session of the account, the first answer has it masked.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // CreateUserAPIKeyParams defines parameters for CreateUserAPIKey.
 type CreateUserAPIKeyParams struct {
 	// UserID The `_id` of an account.
@@ -2580,6 +3049,39 @@ type CreateUserAPIKeyParams struct {
 	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
 	// request; in another session of the account, the first answer has it masked.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetUserParams defines parameters for GetUser.
+type GetUserParams struct {
+	// ID Whether to show it.
+	ID *bool `form:"_id,omitempty" json:"_id,omitempty"`
+
+	// Number Whether to show the number.
+	Number *bool `form:"id,omitempty" json:"id,omitempty"`
+
+	// Avatar Whether to show it.
+	Avatar *bool `form:"avatar,omitempty" json:"avatar,omitempty"`
+
+	// DisplayName Whether to show it.
+	DisplayName *bool `form:"displayName,omitempty" json:"displayName,omitempty"`
+
+	// Username Whether to show it.
+	Username *bool `form:"username,omitempty" json:"username,omitempty"`
+
+	// FirstName Whether to show it.
+	FirstName *bool `form:"firstName,omitempty" json:"firstName,omitempty"`
+
+	// LastName Whether to show it.
+	LastName *bool `form:"lastName,omitempty" json:"lastName,omitempty"`
+
+	// Email Whether to show it.
+	Email *bool `form:"email,omitempty" json:"email,omitempty"`
+
+	// IsOnline Whether to show it.
+	IsOnline *bool `form:"isOnline,omitempty" json:"isOnline,omitempty"`
+
+	// LastLogin Whether to show it.
+	LastLogin *bool `form:"lastLogin,omitempty" json:"lastLogin,omitempty"`
 }
 
 // ListUserAPIKeysParams defines parameters for ListUserAPIKeys.
@@ -2772,8 +3274,20 @@ type SendMessageJSONRequestBody = MessageCreate
 // UpdateMessageJSONRequestBody defines body for UpdateMessage for application/json ContentType.
 type UpdateMessageJSONRequestBody = MessageUpdate
 
+// CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
+type CreateUserJSONRequestBody = UserCreate
+
 // CreateUserAPIKeyJSONRequestBody defines body for CreateUserAPIKey for application/json ContentType.
 type CreateUserAPIKeyJSONRequestBody = UserAPIKeyCreate
+
+// UploadAvatarMultipartRequestBody defines body for UploadAvatar for multipart/form-data ContentType.
+type UploadAvatarMultipartRequestBody = AvatarUpload
+
+// FilterUsersJSONRequestBody defines body for FilterUsers for application/json ContentType.
+type FilterUsersJSONRequestBody = UserFilter
+
+// GetUserDataJSONRequestBody defines body for GetUserData for application/json ContentType.
+type GetUserDataJSONRequestBody = UserQuestion
 
 // ManageUserJSONRequestBody defines body for ManageUser for application/json ContentType.
 type ManageUserJSONRequestBody = UserManagement
@@ -2846,6 +3360,9 @@ type CreateServerMultipartRequestBody = ServerCreate
 
 // UpdateServerMultipartRequestBody defines body for UpdateServer for multipart/form-data ContentType.
 type UpdateServerMultipartRequestBody = ServerUpdate
+
+// UpdateAccessLevelsJSONRequestBody defines body for UpdateAccessLevels for application/json ContentType.
+type UpdateAccessLevelsJSONRequestBody = AccessLevels
 
 // CreateInviteJSONRequestBody defines body for CreateInvite for application/json ContentType.
 type CreateInviteJSONRequestBody = InviteCreate

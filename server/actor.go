@@ -51,6 +51,7 @@ func (k *core) authenticate(ctx context.Context, credential string, inKeyHeader 
 		session, err := k.store.Auth.GetCaller(ctx, hash, now)
 		if err == nil {
 			k.notes.used(session, now)
+			k.notes.active(session.Account, now)
 		}
 		if !errors.Is(err, store.ErrNotFound) {
 			who := actor{account: session.Account, session: session.ID, credential: credential}

@@ -67,6 +67,9 @@ func (k *core) signIn(ctx context.Context, tx *store.Tx, email string) (session 
 			err = tx.Auth.InsertAccount(ctx, &account)
 		}
 	}
+	if err == nil && !account.Verified { // an API key has made it, and nobody has proved the address before
+		account, err = k.proveAccount(ctx, tx, account, "")
+	}
 	if err != nil {
 		return session, isNew, err
 	}
@@ -91,6 +94,10 @@ func (k *core) openSession(ctx context.Context, tx *store.Tx, account store.Acco
 	if err := tx.Auth.InsertSession(ctx, session); err != nil {
 		return gen.Session{}, err
 	}
+	if err := tx.Users.NoteLogin(ctx, account.AccountNumber, now); err != nil {
+		return gen.Session{}, err
+	}
+	account.Avatar = k.imageURL(ctx, account.Avatar)
 	kind := gen.AuthEventKindSessionOpen
 	if contract.OperationFrom(ctx) == nil { // `rejoin token`
 		kind = gen.AuthEventKindSessionGrant
@@ -327,12 +334,12 @@ func wrongPassword() *contract.Error {
 func (h auth) ResendCode(ctx context.Context, r stub.ResendCodeRequestObject) (stub.ResendCodeResponseObject, error) {
 	email := strings.ToLower(r.Body.Email)
 	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.ResendCode200JSONResponse, err error) {
-		registration, err := tx.Registrations.Get(ctx, email, h.now())
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
+		holder, err := h.holderOf(ctx, tx.Queries, email)
+		if err != nil {
 			return answer, err
 		}
 		answer.Meta = system(codeOnItsWay)
-		return answer, mailCode(ctx, tx, codeMail{Email: email, Purpose: verifyPurpose, Registration: registration.ID})
+		return answer, mailCode(ctx, tx, codeMail{Email: email, Purpose: verifyPurpose, Registration: holder.ID})
 	})
 }
 
@@ -369,8 +376,12 @@ func (k *core) replacePassword(ctx context.Context, tx *store.Tx, holder store.R
 	account := holder.Account
 	account.PasswordHash = hash
 	if !account.Verified {
-		account.Verified = true
-		return account, k.makeAccount(ctx, tx, account)
+		made, err := k.proveAccount(ctx, tx, account, hash)
+		if errors.Is(err, store.ErrNotFound) {
+			account.Verified = true
+			return account, k.makeAccount(ctx, tx, account)
+		}
+		return made, err
 	}
 	err := tx.Auth.UpdatePassword(ctx, account.AccountNumber, hash)
 	if err == nil {
@@ -385,13 +396,39 @@ func (k *core) replacePassword(ctx context.Context, tx *store.Tx, holder store.R
 	return account, err
 }
 
+// proveAccount is the step that gives an account that an API key has made to whoever has proved its address, with a password of
+// theirs, or none. What there was of before that ends: the codes, and sessions that a community has opened. It is ErrNotFound if
+// there is no such account.
+func (k *core) proveAccount(ctx context.Context, tx *store.Tx, account store.Account, hash string) (store.Account, error) {
+	account.Verified, account.PasswordHash = true, hash
+	err := tx.Auth.Prove(ctx, account.AccountNumber, hash)
+	if err == nil {
+		err = k.endCodes(ctx, tx, account)
+	}
+	if err == nil {
+		err = tx.Auth.DeleteSessionsBut(ctx, account.AccountNumber, "")
+	}
+	if err == nil {
+		err = k.rememberOnly(ctx, tx, account.AccountNumber)
+	}
+	return account, err
+}
+
+// endCodes is the step that ends whatever codes were mailed to an address.
+func (k *core) endCodes(ctx context.Context, tx *store.Tx, account store.Account) error {
+	for _, of := range []purpose{verifyPurpose, resetPurpose} {
+		if err := tx.Codes.End(ctx, account.AccountNumber, string(of)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // makeAccount is the step that makes an account of the registration of its address, whose codes end.
 func (k *core) makeAccount(ctx context.Context, tx *store.Tx, account store.Account) error {
 	err := tx.Registrations.Delete(ctx, account.Email)
-	for _, of := range []purpose{verifyPurpose, resetPurpose} {
-		if err == nil {
-			err = tx.Codes.End(ctx, account.AccountNumber, string(of))
-		}
+	if err == nil {
+		err = k.endCodes(ctx, tx, account)
 	}
 	if err == nil {
 		err = tx.Auth.InsertAccount(ctx, &account)
@@ -414,5 +451,6 @@ func (h auth) GetMe(ctx context.Context, _ stub.GetMeRequestObject) (stub.GetMeR
 	if err != nil {
 		return nil, err
 	}
+	account.Avatar = h.imageURL(ctx, account.Avatar)
 	return stub.GetMe200JSONResponse{Meta: system("Account"), Body: account.Account}, nil
 }

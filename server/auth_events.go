@@ -55,6 +55,9 @@ type notes struct {
 	mu       sync.Mutex
 	uses     map[string]time.Time // by the hash of the session's token
 	refusals map[refusalKey]*store.AuthEvent
+
+	presence sync.Mutex
+	actives  map[activity]time.Time // when in that minute it was last
 }
 
 // A refusalKey is what attempts have in common that are counted together.
@@ -73,7 +76,7 @@ const (
 )
 
 func newNotes() *notes {
-	n := &notes{}
+	n := &notes{actives: map[activity]time.Time{}}
 	n.clear()
 	return n
 }
@@ -167,14 +170,17 @@ func (k *core) startNotes() (stop func(context.Context)) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		ticker := time.NewTicker(notesEvery)
+		ticker, presence := time.NewTicker(notesEvery), time.NewTicker(presenceEvery)
 		defer ticker.Stop()
+		defer presence.Stop()
 		for {
 			select {
 			case <-ctx.Done():
 				return
 			case <-ticker.C:
 				k.writeNotes(ctx)
+			case <-presence.C:
+				k.writePresence(ctx)
 			}
 		}
 	}()
@@ -182,5 +188,6 @@ func (k *core) startNotes() (stop func(context.Context)) {
 		cancel()
 		<-done
 		k.writeNotes(last)
+		k.writePresence(last)
 	}
 }

@@ -105,7 +105,8 @@ func wrongCode() *contract.Error {
 	return contract.Invalid(contract.Field("/code", gen.FieldCodeNotAllowed, "is wrong, used or expired"))
 }
 
-// holderOf finds whom an address belongs to: an account, or else a registration. One of an account is verified.
+// holderOf finds whom an address belongs to: an account, or else a registration. An account is verified, unless an API key has
+// made it and nobody has proved the address yet.
 // Its number is 0 if there is none.
 func (k *core) holderOf(ctx context.Context, q store.Queries, email string) (holder store.Registration, err error) {
 	account, err := q.Auth.GetAccountByEmail(ctx, email)

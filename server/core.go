@@ -40,12 +40,13 @@ type core struct {
 	// wrongCodes are those that a network has tried, for whatever accounts; every replica has its own.
 	wrongCodes *ratelimit.Limiter
 	// verifyMails of a network. Without AtOnce, they are not limited.
-	verifyMails store.Quota
-	publicURL   string
-	log         *slog.Logger
-	now         func() time.Time // the only clock
-	newID       func() string    // the only maker of ids
-	random      io.Reader        // the only source of secrets
+	verifyMails  store.Quota
+	invitedMails store.Quota // the same, of who vouches for API keys that make accounts
+	publicURL    string
+	log          *slog.Logger
+	now          func() time.Time // the only clock
+	newID        func() string    // the only maker of ids
+	random       io.Reader        // the only source of secrets
 }
 
 func newCore(ctx context.Context, config Config) (*core, error) {
@@ -71,12 +72,12 @@ func newCore(ctx context.Context, config Config) (*core, error) {
 		notes:       newNotes(),
 		guesses:     ratelimit.New(guessesAtOnce, guessesEvery),
 		wrongCodes:  ratelimit.New(wrongCodesAtOnce, wrongCodesEvery),
-		verifyMails: scaled(verifyMails, config.RateLimit),
-		publicURL:   strings.TrimSuffix(config.PublicURL, "/"),
-		log:         log,
-		now:         now,
-		newID:       newID,
-		random:      rand.Reader,
+		verifyMails: scaled(verifyMails, config.RateLimit), invitedMails: scaled(invitedMails, config.RateLimit),
+		publicURL: strings.TrimSuffix(config.PublicURL, "/"),
+		log:       log,
+		now:       now,
+		newID:     newID,
+		random:    rand.Reader,
 	}
 	if !config.CommandsOnly {
 		if err := k.openFiles(ctx, config); err != nil {

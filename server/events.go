@@ -16,7 +16,8 @@ import (
 // audited are the models that the audit trail may show: none of them holds a secret. A row of the store, which may, is
 // none and does not compile.
 type audited interface {
-	gen.Server | gen.CreatedServer | gen.ServerSettings | gen.InviteCreate | gen.Channel | gen.Role | gen.BadgeUpdate | gen.APIKey | gen.UserReference | gen.ManagedUser
+	gen.Server | gen.CreatedServer | gen.ServerSettings | gen.InviteCreate | gen.Channel | gen.Role | gen.BadgeUpdate | gen.APIKey | gen.UserReference | gen.ManagedUser | gen.CreatedUser |
+		gen.AccessLevels
 }
 
 // record adds what an operation has changed to the audit trail of a server, under the action that the contract names in
@@ -77,4 +78,9 @@ func (k *core) badgeAwarded(ctx context.Context, tx *store.Tx, badge store.Badge
 		}
 	}
 	return nil
+}
+
+// userReferred notes who has brought somebody to a server.
+func (k *core) userReferred(ctx context.Context, tx *store.Tx, serverID string, account, referrer int64) error {
+	return tx.Users.InsertReferral(ctx, serverID, account, referrer, k.now())
 }

@@ -66,6 +66,7 @@ func TestTheLimitsAreThoseOfTheContract(t *testing.T) {
 		"RoleListResponse.body": store.MaxRoles, "ChannelListResponse.body": store.MaxChannels, "BadgeListResponse.body": store.MaxBadges,
 		"ApiKeyListResponse.data": store.MaxKeys, "UserApiKeyListResponse.data": store.MaxUserKeys, "ServerListResponse.body": store.MaxMemberships, "IntegrationChannelListResponse.data": store.MaxChannels,
 		"InviteListResponse.body": store.MaxInvites, "SessionListResponse.body": store.MaxSessions,
+		"AccessLevelListResponse.body": store.MaxAccessLevels,
 	}
 	for name, schema := range doc.Components.Schemas {
 		meta := schema.Value.Properties["meta"]
@@ -107,6 +108,9 @@ func TestTheNumbersOfTheCodeAreThoseInTheWordsOfTheContract(t *testing.T) {
 		"registerAccount": {fmt.Sprintf("ends after %d hours", store.RegistrationLife/time.Hour), fmt.Sprintf("good for %d minutes", codeLife/time.Minute)},
 		"logIn":           {"a session of " + days(sessionLife)},
 		"listSessions":    {fmt.Sprintf("has at most %d: one more", store.MaxSessions)},
+		"filterUsers":     {fmt.Sprintf("%d a page", usersAPage), "no more than 10,000 members"},
+		"getUser":         {"in the last " + inWords[onlineFor/time.Minute] + " minutes"},
+		"getUserData":     {fmt.Sprintf("every %d seconds", presenceEvery/time.Second)},
 		"joinServer":      {"ended " + days(endedInvites) + " ago is unknown"},
 		"createInvite":    {fmt.Sprintf("at most %d invites", store.MaxInvites), fmt.Sprintf("at most %d. One more", store.MaxInvitesOfMember)},
 	} {

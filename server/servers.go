@@ -303,6 +303,9 @@ func (h servers) ListMembers(ctx context.Context, r stub.ListMembersRequestObjec
 	meta, members := listed(page, "Members", found, total, func(m gen.Member) store.Position {
 		return store.Position{At: m.JoinedAt, ID: m.Number}
 	})
+	for i := range members {
+		members[i].Avatar = h.imageURL(ctx, members[i].Avatar)
+	}
 	return stub.ListMembers200JSONResponse{Meta: meta, Body: members}, nil
 }
 

@@ -1,9 +1,15 @@
 package server
 
 import (
+	"fmt"
+	"net/http"
 	"testing"
+	"time"
 
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/gen"
+	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
 // deletes has Ben deleted from the club.
@@ -15,4 +21,205 @@ func (c club) deletes(t *testing.T) {
 func (c club) manages(t *testing.T, action string) {
 	t.Helper()
 	do[gen.ManagedUserResponse](t, c.h, "POST", "/apis/v1/users/manage", c.keyOf(t, c.owner, "manageUser"), map[string]any{"action": action, "user": "ben@example.com"})
+}
+
+// info is what is known of Ben.
+func (c club) info(t *testing.T, key string) gen.UserData {
+	t.Helper()
+	return do[gen.UserDataResponse](t, c.h, "POST", "/apis/v1/users/info", key, map[string]any{"idOrEmail": "ben@example.com"}).Data
+}
+
+// What is in a server is read as somebody who was deleted, whatever it is, and as a stranger.
+func TestWhoWasDeletedReadsNothingThatAStrangerDoesNot(t *testing.T) {
+	operations, err := api.Operations()
+	if err != nil {
+		t.Fatal(err)
+	}
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := unlimited(open(t, config))
+		c := newClub(t, s, "server_administrator")
+		stranger := tokenOf(t, s, "stranger@example.com")
+		c.deletes(t)
+		asked := 0
+		for _, op := range operations {
+			if op.Method != http.MethodGet || op.Role == "" || op.Role == api.RoleAnyone {
+				continue
+			}
+			target := op.Fill(exampleOf)
+			for _, name := range []string{"serverId", "communityId"} {
+				if p := op.Parameter("path", name); p != nil {
+					target = op.Fill(func(q *openapi3.Parameter) string {
+						if q.Name == name {
+							return c.id
+						}
+						return exampleOf(q)
+					})
+				}
+			}
+			if op.Parameter("query", "serverId") != nil {
+				target += "?serverId=" + c.id
+			}
+			asked++
+			gone, never := send(c.h, request("GET", target, c.ben)), send(c.h, request("GET", target, stranger))
+			if gone.Code != http.StatusNotFound || never.Code != gone.Code {
+				t.Errorf("%s answers %d to who was deleted, and %d to a stranger", op.ID, gone.Code, never.Code)
+			}
+		}
+		if asked < 10 {
+			t.Errorf("only %d operations were asked", asked)
+		}
+	})
+}
+
+func TestActivityIsCountedByTheMinuteAndTheDay(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := unlimited(open(t, config))
+		c := newClub(t, s, "allow_dm")
+		key := c.keyOf(t, c.owner, "getUserData")
+		now := time.Now().UTC().Truncate(24 * time.Hour).Add(84 * time.Hour) // noon, in three days
+		s.now = func() time.Time { return now }
+		comes := func() {
+			do[gen.AccountResponse](t, c.h, "GET", "/auth/me", c.ben, nil)
+			if err := s.writePresence(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		is := func(minutes, streak int64) {
+			t.Helper()
+			if data := c.info(t, key); data.TimeSpent != minutes || data.LoginStreak != streak {
+				t.Errorf("got %d minutes and %d days, want %d and %d", data.TimeSpent, data.LoginStreak, minutes, streak)
+			}
+		}
+		if err := s.writePresence(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		before := c.info(t, key).TimeSpent
+		for range 3 {
+			comes()
+		}
+		is(before+1, 1)
+		now = now.Add(time.Minute)
+		comes()
+		is(before+2, 1)
+		now = now.Add(24 * time.Hour)
+		is(before+2, 1) // of yesterday, and today is not over
+		comes()
+		is(before+3, 2)
+		now = now.Add(48 * time.Hour)
+		is(before+3, 0)
+		comes()
+		is(before+4, 1)
+	})
+}
+
+func TestSomebodyIsOnlineForFiveMinutesAfterARequest(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := unlimited(open(t, config))
+		c := newClub(t, s, "allow_dm")
+		key := c.keyOf(t, c.owner, "getUserData")
+		me := do[gen.AccountResponse](t, c.h, "GET", "/auth/me", c.ben, nil).Body
+		begun := time.Now().Add(time.Hour)
+		now := begun
+		s.now = func() time.Time { return now }
+		online := func() bool {
+			return *do[gen.UserPartsResponse](t, c.h, "GET", "/apis/v1/users/"+me.ID+"?isOnline=true", key, nil).Data.IsOnline
+		}
+		if online() {
+			t.Error("is online an hour after the last request")
+		}
+		do[gen.AccountResponse](t, c.h, "GET", "/auth/me", c.ben, nil)
+		for _, written := range []bool{false, true} {
+			if written {
+				if err := s.writePresence(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			now = begun.Add(onlineFor - time.Second)
+			if !online() {
+				t.Errorf("written down, %v: is not online after almost five minutes", written)
+			}
+			now = begun.Add(onlineFor + time.Second)
+			if online() {
+				t.Errorf("written down, %v: is online after more than five minutes", written)
+			}
+			now = begun
+		}
+	})
+}
+
+func TestWhatWasEarnedTodayBeginsAnewWithTheDay(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := unlimited(open(t, config))
+		c := newClub(t, s, "allow_dm")
+		key := c.keyOf(t, c.owner, "getUserData")
+		now := time.Now()
+		s.now = func() time.Time { return now }
+		for i, want := range []int64{5, 10, 5} {
+			if i == 2 {
+				now = now.Add(24 * time.Hour)
+				if data := c.info(t, key); data.XPEarnedToday != 0 || data.XP != 10 {
+					t.Errorf("the next day, got %d of %d", data.XPEarnedToday, data.XP)
+				}
+			}
+			badge := do[gen.BadgeResponse](t, c.h, "POST", "/badges", c.owner, map[string]any{
+				"title": fmt.Sprint(i), "action": "custom", "serverId": c.id, "award": true, "awardXpQuantity": 5,
+			}).Body.ID
+			do[gen.BadgeListResponse](t, c.h, "POST", "/badges/"+badge+"/award", c.owner, map[string]any{"userId": c.number})
+			if data := c.info(t, key); data.XPEarnedToday != want {
+				t.Errorf("after %d badges, %d XP were earned today, want %d", i+1, data.XPEarnedToday, want)
+			}
+		}
+	})
+}
+
+// A community may make an account for an address that is somebody else's. Whatever it does then, it does not get in.
+func TestAnAccountThatAKeyHasMadeIsNobodysUntilItsAddressIsProved(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := unlimited(open(t, config))
+		c := newClub(t, s, "allow_dm")
+		key := c.keyOf(t, c.owner, "createUser")
+		user := map[string]any{
+			"firstname": "Ada", "lastname": "Doe", "username": "ada", "displayname": "Ada", "email": "ada@example.com", "password": "Planted1!", "confirmPassword": "Planted1!",
+		}
+		do[gen.CreatedUserResponse](t, c.h, "POST", "/apis/v1/users", key, user)
+		login := func(password string) int {
+			return sendJSON(c.h, "POST", "/auth/login", "", map[string]any{"email": "ada@example.com", "password": password}).Code
+		}
+		if code := login("Planted1!"); code != http.StatusForbidden {
+			t.Errorf("before the proof, got %d", code)
+		}
+		// The operator vouches for the address, and not for the password.
+		token := tokenOf(t, s, "ada@example.com")
+		if me := do[gen.AccountResponse](t, c.h, "GET", "/auth/me", token, nil).Body; !me.Verified {
+			t.Error("is not verified")
+		}
+		if code := login("Planted1!"); code != http.StatusUnauthorized {
+			t.Errorf("after the proof, got %d", code)
+		}
+	})
+}
+
+func TestTheMailsToNewUsersAreLimitedByWhoVouchesForTheKey(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := unlimited(open(t, config))
+		s.invitedMails = store.Quota{AtOnce: 2, Every: time.Hour}
+		c := newClub(t, s, "server_administrator")
+		makes := func(key, name string, mailed bool) int {
+			return sendJSON(c.h, "POST", "/apis/v1/users", key, map[string]any{
+				"firstname": "A", "lastname": "B", "username": name, "displayname": "C", "email": name + "@example.com", "sendEmail": mailed,
+			}).Code
+		}
+		one, other, bens := c.keyOf(t, c.owner, "createUser"), c.keyOf(t, c.owner, "createUser"), c.keyOf(t, c.ben, "createUser")
+		for i, want := range []int{201, 201, 429} {
+			if code := makes([]string{one, other}[i%2], fmt.Sprint("user", i), true); code != want {
+				t.Errorf("user %d: got %d, want %d", i, code, want)
+			}
+		}
+		if code := makes(one, "user2", false); code != 201 { // and nobody was left by the refusal
+			t.Errorf("without a mail: got %d", code)
+		}
+		if code := makes(bens, "user3", true); code != 201 {
+			t.Errorf("by another's key: got %d", code)
+		}
+	})
 }

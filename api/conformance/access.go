@@ -99,11 +99,11 @@ func (x *scene) byKey(d *draft) *draft {
 	return d.and("sender", x.server.owner)
 }
 
-// keyServer asks with a key of another server.
+// keyServer asks with a key of another server, of which the owner of the one is no member.
 func keyServer(s *session, op *api.Operation) {
 	x := s.scene()
 	d := x.ready(op)
-	key := s.a.makesKey(s.a.makesServer("Go club"), s.suite.contract.everyPermission()...)
+	key := s.b.makesKey(s.b.makesServer("Go club"), s.suite.contract.everyPermission()...)
 	for _, who := range key.byScheme(op) {
 		if who.taken {
 			x.byKey(d).send(who.caller).expect(404)

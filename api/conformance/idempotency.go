@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rejoin-dev/rejoin/api"
@@ -42,10 +43,12 @@ type creation struct {
 	tell string         // where there is none, an optional one that may be any of the first numbers; empty: none either
 	list *api.Operation // where what was made is listed; nil: nowhere
 	keys bool           // API keys send it, too
+
+	drafts *sync.Map // by name: what was sent for one is sent again
 }
 
 func (x *scene) creation(op *api.Operation) creation {
-	c := creation{scene: x, op: op}
+	c := creation{scene: x, op: op, drafts: &sync.Map{}}
 	needed := op.Body.Schema.Value.Required
 	if example, ok := op.Body.Example.(map[string]any); ok && op.Body.Schema.Value.MinProps > uint64(len(needed)) {
 		needed = sortedKeys(example)
@@ -80,8 +83,12 @@ func (c creation) under(who caller, key, name string) *answer {
 }
 
 func (c creation) draft(name string) *draft {
+	if known, is := c.drafts.Load(name); is {
+		return known.(*draft)
+	}
 	member, value := c.distinct(name)
-	return c.ready(c.op).and(member, value)
+	made, _ := c.drafts.LoadOrStore(name, c.ready(c.op).and(member, value))
+	return made.(*draft)
 }
 
 // distinct is the member of a body that tells one thing from another, with what stands there for a name.
@@ -145,8 +152,12 @@ func repeat(s *session, op *api.Operation) {
 
 	// A key is a caller's own, and a failure is not kept under it.
 	if op.Role == "" {
-		c.under(c.b, key, "third"+run).isNew()
-		c.count(c.b, "third"+run, 1)
+		other := c.b
+		if isForKeys(op) {
+			other = c.a.makesKey(c.server, neededBy(op)...).caller
+		}
+		c.under(other, key, "third"+run).isNew()
+		c.count(other, "third"+run, 1)
 	}
 	key = strings.Repeat("~", 231) + unknownID() // no key is longer
 	c.failing().send(one.under(key)).expect(http.StatusBadRequest)
@@ -198,7 +209,7 @@ func repeatByKey(s *session, op *api.Operation) {
 	c := s.scene().creation(op)
 	c.keys = true
 	key, names := unknownID(), []string{"first", "second", "third"}
-	callers := []caller{c.a, c.a.makesKey(c.server, op.Permission).caller, c.a.makesKey(c.server, op.Permission).caller}
+	callers := []caller{c.entitled(op), c.a.makesKey(c.server, op.Permission).caller, c.a.makesKey(c.server, op.Permission).caller}
 	var firsts []*answer
 	for i, who := range callers {
 		firsts = append(firsts, c.under(who, key, names[i]).isNew())

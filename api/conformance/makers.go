@@ -36,17 +36,17 @@ var makers = map[string]maker{
 	"channelId":   {"channel", "channels", true, (*scene).channel, unknownID},
 	"id objectid": {"role", "roles", true, func(x *scene) string { return x.a.makesRole(x.server, nil) }, unknownID},
 	"badgeId":     {"badge", "badges", true, func(x *scene) string { return x.a.makesBadge(x.server, nil) }, unknownUUID},
-	// By the number: whoever may be deleted owns nothing.
-	"user": {"username", "servers", false, func(x *scene) string { x.joined(); return x.number }, func() string { return unknownNumber }},
+	"roleId":      {"role", "roles", true, func(x *scene) string { return x.a.makesRole(x.server, nil) }, unknownID},
+	// Whoever may be deleted owns nothing.
+	"user":      {"username", "users", false, func(x *scene) string { return x.user("username") }, func() string { return "no" + unknownID()[:12] }},
+	"idOrEmail": {"email", "auth", false, func(x *scene) string { return x.a.get("/auth/me").expect(200).text("/body/email") }, freshEmail},
 	// The operations about an account's own things are for that account.
 	"userId objectid": {"user", "servers", false, func(x *scene) string { return x.a.accountOf(x.server, x.server.owner) }, unknownID},
 	"userApiKeyId":    {"userKey", "keys", false, func(x *scene) string { return x.a.makesUserKey(x.server, x.server.owner).id }, unknownID},
 	"messageId":       {"message", "messages", true, func(x *scene) string { return x.a.says(x.channel(), "Hello") }, unknownID},
 	"topicId":         {"topic", "messages", true, func(x *scene) string { return x.a.begins(x.channel(), "Which opening first?") }, unknownID},
 	"emoji":           {"emoji", "messages", false, func(*scene) string { return ":sparkling_heart:" }, func() string { return ":no_such_thing:" }},
-	// Only the public documentation names somebody by an address.
-	"{email}":  {"email", "auth", false, func(x *scene) string { return x.a.get("/auth/me").expect(200).text("/body/email") }, freshEmail},
-	"apiKeyId": {"key", "keys", true, func(x *scene) string { return x.a.makesKey(x.server).id }, unknownID},
+	"apiKeyId":        {"key", "keys", true, func(x *scene) string { return x.a.makesKey(x.server).id }, unknownID},
 }
 
 // before are what must have happened for an operation to change anything, where it is not enough that things are there.
@@ -57,8 +57,21 @@ var before = map[string]func(*scene){
 	"removeBadge":        func(x *scene) { x.a.awards(x.id(makers["badgeId"]), x.server.owner).expect(200) },
 }
 
+// shownBefore are what must be there, beside what a documented request names, for it to be good, and the tag that makes it.
+var shownBefore = map[string]struct {
+	tag     string
+	prepare func(*scene)
+}{
+	"createUser": {"roles", func(x *scene) {
+		x.a.put(x.server.path("/access-levels"), object{"accessLevels": []any{object{"level": 1, "roleId": x.a.makesRole(x.server, nil)}}}).expect(200)
+	}},
+}
+
 // makerOf is the maker of what a name with a schema stands for.
 func makerOf(name string, schema *openapi3.SchemaRef) (maker, bool) {
+	if schema.Value.Type.Is("boolean") { // a question whether to show it
+		return maker{}, false
+	}
 	if m, ok := makers[name+" "+schema.Value.Format]; ok {
 		return m, true
 	}
@@ -73,8 +86,8 @@ func makersOf(op *api.Operation) []maker {
 	return all
 }
 
-// within is the tag of what the things of a tag are in, other than a server.
-var within = map[string]string{"messages": "channels"}
+// within is the tag of what the things of a tag are in or made by, other than a server.
+var within = map[string]string{"messages": "channels", "users": "keys"}
 
 // needs are the tags, besides its own and servers, that are needed to call an operation, and more.
 func needs(op *api.Operation, more ...string) []string {
@@ -101,6 +114,7 @@ type scene struct {
 	server club
 	known  map[string]string // by thing
 	number string            // of b, who is a member then
+	made   object            // a user whom a key has made
 	key    key               // that calls what is for keys alone, once that was asked for
 }
 

@@ -249,7 +249,7 @@ func (n *negatives) form(form *openapi3.Schema) {
 		n.add("", "minProperties", bad, "", func(_ *session, d *draft) { d.body = map[string]any{} })
 	}
 	for _, name := range form.Required {
-		n.add("/"+name, "required", bad, "required", func(_ *session, d *draft) { d.body = map[string]any{} })
+		n.add("/"+name, "required", bad, "required", func(_ *session, d *draft) { d.body, d.parts = map[string]any{}, nil })
 	}
 	n.add("/"+unknownMember, "additionalProperties", bad, "unknown", func(_ *session, d *draft) {
 		d.parts = append(d.parts, field(unknownMember, "x"))
@@ -258,11 +258,11 @@ func (n *negatives) form(form *openapi3.Schema) {
 		schema := form.Properties[name].Value
 		if schema.Format == "binary" {
 			n.add("/"+name, "maxLength", http.StatusRequestEntityTooLarge, "", func(_ *session, d *draft) {
-				d.parts = append(d.parts, upload(name, "large.png", "image/png", sized(fileLimit(schema)+1)))
+				d.parts = []part{upload(name, "large.png", "image/png", sized(fileLimit(schema)+1))}
 			})
 			n.add("/"+name, "duplicateKey", bad, "duplicate", func(_ *session, d *draft) {
 				picture := upload(name, "a.png", "image/png", pngImage())
-				d.parts = append(d.parts, picture, picture)
+				d.parts = []part{picture, picture}
 			})
 			continue
 		}

@@ -57,12 +57,52 @@ func draftOf(op *api.Operation, id func(maker) string) *draft {
 		switch required := slices.Contains(schema.Required, name); {
 		case known && (required || m.thing == "server"):
 			body[name] = id(m)
-		case required && inner.Value.Format == "email":
-			body[name] = freshEmail()
+		case known && name == "user" && takesKeys(op): // which a key must name, and a session need not
+			body[name] = id(m)
+		case required && inner.Value.Format == "binary":
+			delete(body, name)
+			d.parts = append(d.parts, upload(name, "a.png", "image/png", pngImage()))
+		case required && op.Creates || required && inner.Value.Format == "email":
+			if fresh, is := freshValue(name, inner.Value); is {
+				body[name] = fresh
+			}
+		case required && inner.Value.Type.Is("array"):
+			body[name] = items(body[name], inner.Value.Items.Value, id)
 		}
 	}
 	d.kind, d.body, d.hasBody = op.BodyType, body, true
 	return d
+}
+
+// items are the items of an example, about things of these ids.
+func items(example any, schema *openapi3.Schema, id func(maker) string) any {
+	list, _ := example.([]any)
+	filled := []any{}
+	for _, item := range list {
+		members, is := item.(map[string]any)
+		if !is {
+			return example
+		}
+		copied := object(members).and(object{})
+		for name := range members {
+			if m, known := makerOf(name, schema.Properties[name]); known {
+				copied[name] = id(m)
+			}
+		}
+		filled = append(filled, map[string]any(copied))
+	}
+	return filled
+}
+
+// freshValue is a value of what only one account can have.
+func freshValue(name string, schema *openapi3.Schema) (value string, is bool) {
+	switch {
+	case schema.Format == "email":
+		return freshEmail(), true
+	case name == "username" && schema.Pattern != "":
+		return "conf-" + unknownID(), true
+	}
+	return "", false
 }
 
 // leavesServerOut is the request without what names its server, where that may be left out.

@@ -37,6 +37,12 @@ type ServerInterface interface {
 	// UpdateAPIKey Update an API key
 	// (PUT /apis/v1/communities/{communityId}/api-keys/{apiKeyId})
 	UpdateAPIKey(ctx echo.Context, communityID CommunityID, apiKeyID APIKeyID) error
+	// ListCommunityUsers List the members of a community
+	// (GET /apis/v1/communities/{communityId}/users)
+	ListCommunityUsers(ctx echo.Context, communityID CommunityID, params ListCommunityUsersParams) error
+	// GetCommunityUser Get a member of a community
+	// (GET /apis/v1/communities/{communityId}/users/{userId})
+	GetCommunityUser(ctx echo.Context, communityID CommunityID, userID AccountID) error
 	// ListMessages List messages
 	// (GET /apis/v1/messages)
 	ListMessages(ctx echo.Context, params ListMessagesParams) error
@@ -67,12 +73,27 @@ type ServerInterface interface {
 	// DeleteReaction Take a reaction back
 	// (DELETE /apis/v1/messages/{messageId}/reactions/{emoji})
 	DeleteReaction(ctx echo.Context, messageID MessageID, emoji Emoji) error
+	// CreateUser Make an account
+	// (POST /apis/v1/users)
+	CreateUser(ctx echo.Context, params CreateUserParams) error
 	// CreateUserAPIKey Create a user API key
 	// (POST /apis/v1/users/apikeys)
 	CreateUserAPIKey(ctx echo.Context, params CreateUserAPIKeyParams) error
+	// UploadAvatar Give a user an avatar
+	// (POST /apis/v1/users/avatar)
+	UploadAvatar(ctx echo.Context) error
+	// FilterUsers Find members by what is known of them
+	// (POST /apis/v1/users/filter)
+	FilterUsers(ctx echo.Context) error
+	// GetUserData Get what is known of a member
+	// (POST /apis/v1/users/info)
+	GetUserData(ctx echo.Context) error
 	// ManageUser Delete a user from the community, or restore one
 	// (POST /apis/v1/users/manage)
 	ManageUser(ctx echo.Context) error
+	// GetUser Get parts of a user
+	// (GET /apis/v1/users/{userId})
+	GetUser(ctx echo.Context, userID AccountID, params GetUserParams) error
 	// ListUserAPIKeys List user API keys
 	// (GET /apis/v1/users/{userId}/api-keys)
 	ListUserAPIKeys(ctx echo.Context, userID AccountID, params ListUserAPIKeysParams) error
@@ -205,6 +226,12 @@ type ServerInterface interface {
 	// UpdateServer Update a server
 	// (PUT /servers/{serverId})
 	UpdateServer(ctx echo.Context, serverID ServerID) error
+	// ListAccessLevels List the access levels of a server
+	// (GET /servers/{serverId}/access-levels)
+	ListAccessLevels(ctx echo.Context, serverID ServerID) error
+	// UpdateAccessLevels Set the access levels of a server
+	// (PUT /servers/{serverId}/access-levels)
+	UpdateAccessLevels(ctx echo.Context, serverID ServerID) error
 	// ListAudit Read the audit trail
 	// (GET /servers/{serverId}/audit)
 	ListAudit(ctx echo.Context, serverID ServerID, params ListAuditParams) error
@@ -366,6 +393,90 @@ func (w *ServerInterfaceWrapper) UpdateAPIKey(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.UpdateAPIKey(ctx, communityID, apiKeyID)
+	return err
+}
+
+// ListCommunityUsers converts echo context to params.
+func (w *ServerInterfaceWrapper) ListCommunityUsers(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "communityId" -------------
+	var communityID CommunityID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "communityId", ctx.Param("communityId"), &communityID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter communityId: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListCommunityUsersParams
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", ctx.QueryParams(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter page: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "search" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "search", ctx.QueryParams(), &params.Search, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter search: %s", err))
+	}
+
+	// ------------- Optional query parameter "role" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "role", ctx.QueryParams(), &params.Role, runtime.BindQueryParameterOptions{Type: "string", Format: "objectid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter role: %s", err))
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListCommunityUsers(ctx, communityID, params)
+	return err
+}
+
+// GetCommunityUser converts echo context to params.
+func (w *ServerInterfaceWrapper) GetCommunityUser(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "communityId" -------------
+	var communityID CommunityID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "communityId", ctx.Param("communityId"), &communityID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter communityId: %s", err))
+	}
+
+	// ------------- Path parameter "userId" -------------
+	var userID AccountID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "userId", ctx.Param("userId"), &userID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter userId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetCommunityUser(ctx, communityID, userID)
 	return err
 }
 
@@ -614,6 +725,35 @@ func (w *ServerInterfaceWrapper) DeleteReaction(ctx echo.Context) error {
 	return err
 }
 
+// CreateUser converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateUser(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateUserParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateUser(ctx, params)
+	return err
+}
+
 // CreateUserAPIKey converts echo context to params.
 func (w *ServerInterfaceWrapper) CreateUserAPIKey(ctx echo.Context) error {
 	var err error
@@ -649,12 +789,127 @@ func (w *ServerInterfaceWrapper) CreateUserAPIKey(ctx echo.Context) error {
 	return err
 }
 
+// UploadAvatar converts echo context to params.
+func (w *ServerInterfaceWrapper) UploadAvatar(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UploadAvatar(ctx)
+	return err
+}
+
+// FilterUsers converts echo context to params.
+func (w *ServerInterfaceWrapper) FilterUsers(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.FilterUsers(ctx)
+	return err
+}
+
+// GetUserData converts echo context to params.
+func (w *ServerInterfaceWrapper) GetUserData(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetUserData(ctx)
+	return err
+}
+
 // ManageUser converts echo context to params.
 func (w *ServerInterfaceWrapper) ManageUser(ctx echo.Context) error {
 	var err error
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ManageUser(ctx)
+	return err
+}
+
+// GetUser converts echo context to params.
+func (w *ServerInterfaceWrapper) GetUser(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "userId" -------------
+	var userID AccountID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "userId", ctx.Param("userId"), &userID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter userId: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetUserParams
+	// ------------- Optional query parameter "_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "_id", ctx.QueryParams(), &params.ID, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter _id: %s", err))
+	}
+
+	// ------------- Optional query parameter "id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "id", ctx.QueryParams(), &params.Number, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// ------------- Optional query parameter "avatar" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "avatar", ctx.QueryParams(), &params.Avatar, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter avatar: %s", err))
+	}
+
+	// ------------- Optional query parameter "displayName" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "displayName", ctx.QueryParams(), &params.DisplayName, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter displayName: %s", err))
+	}
+
+	// ------------- Optional query parameter "username" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "username", ctx.QueryParams(), &params.Username, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter username: %s", err))
+	}
+
+	// ------------- Optional query parameter "firstName" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "firstName", ctx.QueryParams(), &params.FirstName, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter firstName: %s", err))
+	}
+
+	// ------------- Optional query parameter "lastName" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "lastName", ctx.QueryParams(), &params.LastName, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter lastName: %s", err))
+	}
+
+	// ------------- Optional query parameter "email" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "email", ctx.QueryParams(), &params.Email, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter email: %s", err))
+	}
+
+	// ------------- Optional query parameter "isOnline" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "isOnline", ctx.QueryParams(), &params.IsOnline, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter isOnline: %s", err))
+	}
+
+	// ------------- Optional query parameter "lastLogin" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "lastLogin", ctx.QueryParams(), &params.LastLogin, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter lastLogin: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetUser(ctx, userID, params)
 	return err
 }
 
@@ -1476,6 +1731,38 @@ func (w *ServerInterfaceWrapper) UpdateServer(ctx echo.Context) error {
 	return err
 }
 
+// ListAccessLevels converts echo context to params.
+func (w *ServerInterfaceWrapper) ListAccessLevels(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "serverId" -------------
+	var serverID ServerID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "serverId", ctx.Param("serverId"), &serverID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter serverId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListAccessLevels(ctx, serverID)
+	return err
+}
+
+// UpdateAccessLevels converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateAccessLevels(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "serverId" -------------
+	var serverID ServerID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "serverId", ctx.Param("serverId"), &serverID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter serverId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateAccessLevels(ctx, serverID)
+	return err
+}
+
 // ListAudit converts echo context to params.
 func (w *ServerInterfaceWrapper) ListAudit(ctx echo.Context) error {
 	var err error
@@ -1819,6 +2106,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/apis/v1/communities/:communityId/api-keys", wrapper.CreateAPIKey, options.OperationMiddlewares["createApiKey"]...)
 	router.DELETE(options.BaseURL+"/apis/v1/communities/:communityId/api-keys/:apiKeyId", wrapper.DeleteAPIKey, options.OperationMiddlewares["deleteApiKey"]...)
 	router.PUT(options.BaseURL+"/apis/v1/communities/:communityId/api-keys/:apiKeyId", wrapper.UpdateAPIKey, options.OperationMiddlewares["updateApiKey"]...)
+	router.GET(options.BaseURL+"/apis/v1/communities/:communityId/users", wrapper.ListCommunityUsers, options.OperationMiddlewares["listCommunityUsers"]...)
+	router.GET(options.BaseURL+"/apis/v1/communities/:communityId/users/:userId", wrapper.GetCommunityUser, options.OperationMiddlewares["getCommunityUser"]...)
 	router.GET(options.BaseURL+"/apis/v1/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.DELETE(options.BaseURL+"/apis/v1/messages/:messageId", wrapper.DeleteMessage, options.OperationMiddlewares["deleteMessage"]...)
 	router.GET(options.BaseURL+"/apis/v1/messages/:messageId", wrapper.GetMessage, options.OperationMiddlewares["getMessage"]...)
@@ -1829,10 +2118,15 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/apis/v1/messages/react", wrapper.ReactMessage, options.OperationMiddlewares["reactMessage"]...)
 	router.POST(options.BaseURL+"/apis/v1/messages/reply", wrapper.ReplyMessage, options.OperationMiddlewares["replyMessage"]...)
 	router.POST(options.BaseURL+"/apis/v1/messages/send", wrapper.SendMessage, options.OperationMiddlewares["sendMessage"]...)
+	router.POST(options.BaseURL+"/apis/v1/users", wrapper.CreateUser, options.OperationMiddlewares["createUser"]...)
+	router.GET(options.BaseURL+"/apis/v1/users/:userId", wrapper.GetUser, options.OperationMiddlewares["getUser"]...)
 	router.GET(options.BaseURL+"/apis/v1/users/:userId/api-keys", wrapper.ListUserAPIKeys, options.OperationMiddlewares["listUserApiKeys"]...)
 	router.DELETE(options.BaseURL+"/apis/v1/users/:userId/api-keys/:userApiKeyId", wrapper.DeleteUserAPIKey, options.OperationMiddlewares["deleteUserApiKey"]...)
 	router.PUT(options.BaseURL+"/apis/v1/users/:userId/api-keys/:userApiKeyId", wrapper.UpdateUserAPIKey, options.OperationMiddlewares["updateUserApiKey"]...)
 	router.POST(options.BaseURL+"/apis/v1/users/apikeys", wrapper.CreateUserAPIKey, options.OperationMiddlewares["createUserApiKey"]...)
+	router.POST(options.BaseURL+"/apis/v1/users/avatar", wrapper.UploadAvatar, options.OperationMiddlewares["uploadAvatar"]...)
+	router.POST(options.BaseURL+"/apis/v1/users/filter", wrapper.FilterUsers, options.OperationMiddlewares["filterUsers"]...)
+	router.POST(options.BaseURL+"/apis/v1/users/info", wrapper.GetUserData, options.OperationMiddlewares["getUserData"]...)
 	router.POST(options.BaseURL+"/apis/v1/users/manage", wrapper.ManageUser, options.OperationMiddlewares["manageUser"]...)
 	router.POST(options.BaseURL+"/auth/change-password", wrapper.ChangePassword, options.OperationMiddlewares["changePassword"]...)
 	router.GET(options.BaseURL+"/auth/events", wrapper.ListAuthEvents, options.OperationMiddlewares["listAuthEvents"]...)
@@ -1875,6 +2169,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/servers/:serverId", wrapper.DeleteServer, options.OperationMiddlewares["deleteServer"]...)
 	router.GET(options.BaseURL+"/servers/:serverId", wrapper.GetServer, options.OperationMiddlewares["getServer"]...)
 	router.PUT(options.BaseURL+"/servers/:serverId", wrapper.UpdateServer, options.OperationMiddlewares["updateServer"]...)
+	router.GET(options.BaseURL+"/servers/:serverId/access-levels", wrapper.ListAccessLevels, options.OperationMiddlewares["listAccessLevels"]...)
+	router.PUT(options.BaseURL+"/servers/:serverId/access-levels", wrapper.UpdateAccessLevels, options.OperationMiddlewares["updateAccessLevels"]...)
 	router.GET(options.BaseURL+"/servers/:serverId/audit", wrapper.ListAudit, options.OperationMiddlewares["listAudit"]...)
 	router.GET(options.BaseURL+"/servers/:serverId/channels", wrapper.ListServerChannels, options.OperationMiddlewares["listServerChannels"]...)
 	router.GET(options.BaseURL+"/servers/:serverId/invites", wrapper.ListInvites, options.OperationMiddlewares["listInvites"]...)
@@ -2025,6 +2321,52 @@ type UpdateAPIKeyResponseObject interface {
 type UpdateAPIKey200JSONResponse APIKeyResponse
 
 func (response UpdateAPIKey200JSONResponse) VisitUpdateAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCommunityUsersRequestObject struct {
+	CommunityID CommunityID `json:"communityId"`
+	Params      ListCommunityUsersParams
+}
+
+type ListCommunityUsersResponseObject interface {
+	VisitListCommunityUsersResponse(w http.ResponseWriter) error
+}
+
+type ListCommunityUsers200JSONResponse CommunityUserListResponse
+
+func (response ListCommunityUsers200JSONResponse) VisitListCommunityUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCommunityUserRequestObject struct {
+	CommunityID CommunityID `json:"communityId"`
+	UserID      AccountID   `json:"userId"`
+}
+
+type GetCommunityUserResponseObject interface {
+	VisitGetCommunityUserResponse(w http.ResponseWriter) error
+}
+
+type GetCommunityUser200JSONResponse CommunityUserResponse
+
+func (response GetCommunityUser200JSONResponse) VisitGetCommunityUserResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := WriteJSON(&buf, response); err != nil {
@@ -2280,6 +2622,39 @@ func (response DeleteReaction200JSONResponse) VisitDeleteReactionResponse(w http
 	return err
 }
 
+type CreateUserRequestObject struct {
+	Params CreateUserParams
+	Body   *CreateUserJSONRequestBody
+}
+
+type CreateUserResponseObject interface {
+	VisitCreateUserResponse(w http.ResponseWriter) error
+}
+
+type CreateUser201ResponseHeaders struct {
+	IdempotentReplayed *string
+}
+
+type CreateUser201JSONResponse struct {
+	Body    CreatedUserResponse
+	Headers CreateUser201ResponseHeaders
+}
+
+func (response CreateUser201JSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateUserAPIKeyRequestObject struct {
 	Params CreateUserAPIKeyParams
 	Body   *CreateUserAPIKeyJSONRequestBody
@@ -2313,6 +2688,72 @@ func (response CreateUserAPIKey201JSONResponse) VisitCreateUserAPIKeyResponse(w 
 	return err
 }
 
+type UploadAvatarRequestObject struct {
+	Body *multipart.Reader
+}
+
+type UploadAvatarResponseObject interface {
+	VisitUploadAvatarResponse(w http.ResponseWriter) error
+}
+
+type UploadAvatar200JSONResponse AvatarResponse
+
+func (response UploadAvatar200JSONResponse) VisitUploadAvatarResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FilterUsersRequestObject struct {
+	Body *FilterUsersJSONRequestBody
+}
+
+type FilterUsersResponseObject interface {
+	VisitFilterUsersResponse(w http.ResponseWriter) error
+}
+
+type FilterUsers200JSONResponse FilteredUserResponse
+
+func (response FilterUsers200JSONResponse) VisitFilterUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUserDataRequestObject struct {
+	Body *GetUserDataJSONRequestBody
+}
+
+type GetUserDataResponseObject interface {
+	VisitGetUserDataResponse(w http.ResponseWriter) error
+}
+
+type GetUserData200JSONResponse UserDataResponse
+
+func (response GetUserData200JSONResponse) VisitGetUserDataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ManageUserRequestObject struct {
 	Body *ManageUserJSONRequestBody
 }
@@ -2324,6 +2765,29 @@ type ManageUserResponseObject interface {
 type ManageUser200JSONResponse ManagedUserResponse
 
 func (response ManageUser200JSONResponse) VisitManageUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUserRequestObject struct {
+	UserID AccountID `json:"userId"`
+	Params GetUserParams
+}
+
+type GetUserResponseObject interface {
+	VisitGetUserResponse(w http.ResponseWriter) error
+}
+
+type GetUser200JSONResponse UserPartsResponse
+
+func (response GetUser200JSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := WriteJSON(&buf, response); err != nil {
@@ -3420,6 +3884,51 @@ func (response UpdateServer200JSONResponse) VisitUpdateServerResponse(w http.Res
 	return err
 }
 
+type ListAccessLevelsRequestObject struct {
+	ServerID ServerID `json:"serverId"`
+}
+
+type ListAccessLevelsResponseObject interface {
+	VisitListAccessLevelsResponse(w http.ResponseWriter) error
+}
+
+type ListAccessLevels200JSONResponse AccessLevelListResponse
+
+func (response ListAccessLevels200JSONResponse) VisitListAccessLevelsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateAccessLevelsRequestObject struct {
+	ServerID ServerID `json:"serverId"`
+	Body     *UpdateAccessLevelsJSONRequestBody
+}
+
+type UpdateAccessLevelsResponseObject interface {
+	VisitUpdateAccessLevelsResponse(w http.ResponseWriter) error
+}
+
+type UpdateAccessLevels200JSONResponse AccessLevelListResponse
+
+func (response UpdateAccessLevels200JSONResponse) VisitUpdateAccessLevelsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListAuditRequestObject struct {
 	ServerID ServerID `json:"serverId"`
 	Params   ListAuditParams
@@ -3744,6 +4253,12 @@ type StrictServerInterface interface {
 	// UpdateAPIKey Update an API key
 	// (PUT /apis/v1/communities/{communityId}/api-keys/{apiKeyId})
 	UpdateAPIKey(ctx context.Context, request UpdateAPIKeyRequestObject) (UpdateAPIKeyResponseObject, error)
+	// ListCommunityUsers List the members of a community
+	// (GET /apis/v1/communities/{communityId}/users)
+	ListCommunityUsers(ctx context.Context, request ListCommunityUsersRequestObject) (ListCommunityUsersResponseObject, error)
+	// GetCommunityUser Get a member of a community
+	// (GET /apis/v1/communities/{communityId}/users/{userId})
+	GetCommunityUser(ctx context.Context, request GetCommunityUserRequestObject) (GetCommunityUserResponseObject, error)
 	// ListMessages List messages
 	// (GET /apis/v1/messages)
 	ListMessages(ctx context.Context, request ListMessagesRequestObject) (ListMessagesResponseObject, error)
@@ -3774,12 +4289,27 @@ type StrictServerInterface interface {
 	// DeleteReaction Take a reaction back
 	// (DELETE /apis/v1/messages/{messageId}/reactions/{emoji})
 	DeleteReaction(ctx context.Context, request DeleteReactionRequestObject) (DeleteReactionResponseObject, error)
+	// CreateUser Make an account
+	// (POST /apis/v1/users)
+	CreateUser(ctx context.Context, request CreateUserRequestObject) (CreateUserResponseObject, error)
 	// CreateUserAPIKey Create a user API key
 	// (POST /apis/v1/users/apikeys)
 	CreateUserAPIKey(ctx context.Context, request CreateUserAPIKeyRequestObject) (CreateUserAPIKeyResponseObject, error)
+	// UploadAvatar Give a user an avatar
+	// (POST /apis/v1/users/avatar)
+	UploadAvatar(ctx context.Context, request UploadAvatarRequestObject) (UploadAvatarResponseObject, error)
+	// FilterUsers Find members by what is known of them
+	// (POST /apis/v1/users/filter)
+	FilterUsers(ctx context.Context, request FilterUsersRequestObject) (FilterUsersResponseObject, error)
+	// GetUserData Get what is known of a member
+	// (POST /apis/v1/users/info)
+	GetUserData(ctx context.Context, request GetUserDataRequestObject) (GetUserDataResponseObject, error)
 	// ManageUser Delete a user from the community, or restore one
 	// (POST /apis/v1/users/manage)
 	ManageUser(ctx context.Context, request ManageUserRequestObject) (ManageUserResponseObject, error)
+	// GetUser Get parts of a user
+	// (GET /apis/v1/users/{userId})
+	GetUser(ctx context.Context, request GetUserRequestObject) (GetUserResponseObject, error)
 	// ListUserAPIKeys List user API keys
 	// (GET /apis/v1/users/{userId}/api-keys)
 	ListUserAPIKeys(ctx context.Context, request ListUserAPIKeysRequestObject) (ListUserAPIKeysResponseObject, error)
@@ -3912,6 +4442,12 @@ type StrictServerInterface interface {
 	// UpdateServer Update a server
 	// (PUT /servers/{serverId})
 	UpdateServer(ctx context.Context, request UpdateServerRequestObject) (UpdateServerResponseObject, error)
+	// ListAccessLevels List the access levels of a server
+	// (GET /servers/{serverId}/access-levels)
+	ListAccessLevels(ctx context.Context, request ListAccessLevelsRequestObject) (ListAccessLevelsResponseObject, error)
+	// UpdateAccessLevels Set the access levels of a server
+	// (PUT /servers/{serverId}/access-levels)
+	UpdateAccessLevels(ctx context.Context, request UpdateAccessLevelsRequestObject) (UpdateAccessLevelsResponseObject, error)
 	// ListAudit Read the audit trail
 	// (GET /servers/{serverId}/audit)
 	ListAudit(ctx context.Context, request ListAuditRequestObject) (ListAuditResponseObject, error)
@@ -4154,6 +4690,58 @@ func (sh *strictHandler) UpdateAPIKey(ctx echo.Context, communityID CommunityID,
 		return err
 	} else if validResponse, ok := response.(UpdateAPIKeyResponseObject); ok {
 		return validResponse.VisitUpdateAPIKeyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListCommunityUsers operation middleware
+func (sh *strictHandler) ListCommunityUsers(ctx echo.Context, communityID CommunityID, params ListCommunityUsersParams) error {
+	var request ListCommunityUsersRequestObject
+
+	request.CommunityID = communityID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListCommunityUsers(ctx.Request().Context(), request.(ListCommunityUsersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListCommunityUsers")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListCommunityUsersResponseObject); ok {
+		return validResponse.VisitListCommunityUsersResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetCommunityUser operation middleware
+func (sh *strictHandler) GetCommunityUser(ctx echo.Context, communityID CommunityID, userID AccountID) error {
+	var request GetCommunityUserRequestObject
+
+	request.CommunityID = communityID
+	request.UserID = userID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetCommunityUser(ctx.Request().Context(), request.(GetCommunityUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetCommunityUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetCommunityUserResponseObject); ok {
+		return validResponse.VisitGetCommunityUserResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -4501,6 +5089,54 @@ func (sh *strictHandler) DeleteReaction(ctx echo.Context, messageID MessageID, e
 	return nil
 }
 
+// CreateUser operation middleware
+func (sh *strictHandler) CreateUser(ctx echo.Context, params CreateUserParams) error {
+	var request CreateUserRequestObject
+
+	request.Params = params
+
+	var body CreateUserJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateUser(ctx.Request().Context(), request.(CreateUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateUserResponseObject); ok {
+		return validResponse.VisitCreateUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // CreateUserAPIKey operation middleware
 func (sh *strictHandler) CreateUserAPIKey(ctx echo.Context, params CreateUserAPIKeyParams) error {
 	var request CreateUserAPIKeyRequestObject
@@ -4549,6 +5185,127 @@ func (sh *strictHandler) CreateUserAPIKey(ctx echo.Context, params CreateUserAPI
 	return nil
 }
 
+// UploadAvatar operation middleware
+func (sh *strictHandler) UploadAvatar(ctx echo.Context) error {
+	var request UploadAvatarRequestObject
+
+	if reader, err := ctx.Request().MultipartReader(); err != nil {
+		return err
+	} else {
+		request.Body = reader
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UploadAvatar(ctx.Request().Context(), request.(UploadAvatarRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UploadAvatar")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UploadAvatarResponseObject); ok {
+		return validResponse.VisitUploadAvatarResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// FilterUsers operation middleware
+func (sh *strictHandler) FilterUsers(ctx echo.Context) error {
+	var request FilterUsersRequestObject
+
+	var body FilterUsersJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.FilterUsers(ctx.Request().Context(), request.(FilterUsersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "FilterUsers")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(FilterUsersResponseObject); ok {
+		return validResponse.VisitFilterUsersResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetUserData operation middleware
+func (sh *strictHandler) GetUserData(ctx echo.Context) error {
+	var request GetUserDataRequestObject
+
+	var body GetUserDataJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetUserData(ctx.Request().Context(), request.(GetUserDataRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetUserData")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetUserDataResponseObject); ok {
+		return validResponse.VisitGetUserDataResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ManageUser operation middleware
 func (sh *strictHandler) ManageUser(ctx echo.Context) error {
 	var request ManageUserRequestObject
@@ -4589,6 +5346,32 @@ func (sh *strictHandler) ManageUser(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(ManageUserResponseObject); ok {
 		return validResponse.VisitManageUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetUser operation middleware
+func (sh *strictHandler) GetUser(ctx echo.Context, userID AccountID, params GetUserParams) error {
+	var request GetUserRequestObject
+
+	request.UserID = userID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetUser(ctx.Request().Context(), request.(GetUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetUserResponseObject); ok {
+		return validResponse.VisitGetUserResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -6166,6 +6949,79 @@ func (sh *strictHandler) UpdateServer(ctx echo.Context, serverID ServerID) error
 		return err
 	} else if validResponse, ok := response.(UpdateServerResponseObject); ok {
 		return validResponse.VisitUpdateServerResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListAccessLevels operation middleware
+func (sh *strictHandler) ListAccessLevels(ctx echo.Context, serverID ServerID) error {
+	var request ListAccessLevelsRequestObject
+
+	request.ServerID = serverID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAccessLevels(ctx.Request().Context(), request.(ListAccessLevelsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAccessLevels")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListAccessLevelsResponseObject); ok {
+		return validResponse.VisitListAccessLevelsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateAccessLevels operation middleware
+func (sh *strictHandler) UpdateAccessLevels(ctx echo.Context, serverID ServerID) error {
+	var request UpdateAccessLevelsRequestObject
+
+	request.ServerID = serverID
+
+	var body UpdateAccessLevelsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateAccessLevels(ctx.Request().Context(), request.(UpdateAccessLevelsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateAccessLevels")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateAccessLevelsResponseObject); ok {
+		return validResponse.VisitUpdateAccessLevelsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -41,6 +41,14 @@ func (Unimplemented) UpdateAPIKey(context.Context, UpdateAPIKeyRequestObject) (U
 	return nil, ErrNotImplemented
 }
 
+func (Unimplemented) ListCommunityUsers(context.Context, ListCommunityUsersRequestObject) (ListCommunityUsersResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) GetCommunityUser(context.Context, GetCommunityUserRequestObject) (GetCommunityUserResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
 func (Unimplemented) ListMessages(context.Context, ListMessagesRequestObject) (ListMessagesResponseObject, error) {
 	return nil, ErrNotImplemented
 }
@@ -81,11 +89,31 @@ func (Unimplemented) DeleteReaction(context.Context, DeleteReactionRequestObject
 	return nil, ErrNotImplemented
 }
 
+func (Unimplemented) CreateUser(context.Context, CreateUserRequestObject) (CreateUserResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
 func (Unimplemented) CreateUserAPIKey(context.Context, CreateUserAPIKeyRequestObject) (CreateUserAPIKeyResponseObject, error) {
 	return nil, ErrNotImplemented
 }
 
+func (Unimplemented) UploadAvatar(context.Context, UploadAvatarRequestObject) (UploadAvatarResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) FilterUsers(context.Context, FilterUsersRequestObject) (FilterUsersResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) GetUserData(context.Context, GetUserDataRequestObject) (GetUserDataResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
 func (Unimplemented) ManageUser(context.Context, ManageUserRequestObject) (ManageUserResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) GetUser(context.Context, GetUserRequestObject) (GetUserResponseObject, error) {
 	return nil, ErrNotImplemented
 }
 
@@ -262,6 +290,14 @@ func (Unimplemented) GetServer(context.Context, GetServerRequestObject) (GetServ
 }
 
 func (Unimplemented) UpdateServer(context.Context, UpdateServerRequestObject) (UpdateServerResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) ListAccessLevels(context.Context, ListAccessLevelsRequestObject) (ListAccessLevelsResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) UpdateAccessLevels(context.Context, UpdateAccessLevelsRequestObject) (UpdateAccessLevelsResponseObject, error) {
 	return nil, ErrNotImplemented
 }
 

@@ -15,7 +15,7 @@ type Auth struct{ *conn }
 type Account struct {
 	gen.Account
 	AccountNumber int64  // what everything refers to it by; set by InsertAccount: from 1, never given twice
-	PasswordHash  string // empty: nobody can log in with a password
+	PasswordHash  string // empty: nobody can log in with a password; of an account that is not verified, what it may become
 }
 
 // A Session lets the holder of a token act for an account.
@@ -56,16 +56,15 @@ func (a Auth) GetFirstAccount(ctx context.Context) (Account, error) {
 	return get(ctx, a.conn, scanAccount, `SELECT `+accountColumns+` ORDER BY number LIMIT 1`)
 }
 
-const accountColumns = `number, id, email, username, display_name, first_name, last_name, avatar, password_hash, created_at
+const accountColumns = `number, id, email, username, display_name, first_name, last_name, avatar_image_id, proved, password_hash, created_at
 	  FROM accounts`
 
 func scanAccount(rows *sql.Rows) (a Account, err error) {
 	var username, avatar, passwordHash sql.NullString
 	err = rows.Scan(&a.AccountNumber, &a.ID, &a.Email, &username, &a.DisplayName, &a.FirstName,
-		&a.LastName, &avatar, &passwordHash, micros{&a.CreatedAt})
-	a.Verified = true // or it would be a registration
+		&a.LastName, &avatar, &a.Verified, &passwordHash, micros{&a.CreatedAt})
 	a.Number = Number(a.AccountNumber)
-	a.Username, a.Avatar, a.PasswordHash = nullableOf(username), nullableOf(avatar), passwordHash.String
+	a.Username, a.Avatar, a.PasswordHash = nullableOf(username), ImagePath(avatar.String), passwordHash.String
 	return a, err
 }
 
@@ -97,11 +96,19 @@ func (a Auth) InsertAccount(ctx context.Context, account *Account) (err error) {
 		}
 		account.Number = Number(account.AccountNumber)
 	}
-	return a.exec(ctx, `INSERT INTO accounts (number, id, email, username, display_name, first_name, last_name, password_hash, created_at)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+	name, user, first, last := keysOf(*account)
+	return a.exec(ctx, `INSERT INTO accounts (number, id, email, username, display_name, first_name, last_name, password_hash, proved, created_at,
+	       name_key, user_key, first_key, last_key)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
 		account.AccountNumber, account.ID, account.Email, textOf(account.Username),
 		account.DisplayName, account.FirstName, account.LastName,
-		orNull(account.PasswordHash), account.CreatedAt.UnixMicro())
+		orNull(account.PasswordHash), account.Verified, account.CreatedAt.UnixMicro(), name, user, first, last)
+}
+
+// Prove notes that somebody has proved the address of an account that an API key has made, and sets its password: none if the
+// hash is empty. One that is proved already, or is not there, is ErrNotFound.
+func (a Auth) Prove(ctx context.Context, account int64, passwordHash string) error {
+	return a.change(ctx, `UPDATE accounts SET proved = TRUE, password_hash = $2 WHERE number = $1 AND NOT proved`, account, orNull(passwordHash))
 }
 
 func (a Auth) nextNumber(ctx context.Context) (int64, error) {

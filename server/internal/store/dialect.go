@@ -283,16 +283,19 @@ func endWaits(ctx context.Context, session *pgx.Conn) error {
 	return err
 }
 
-// migrationsOf are the migrations that differ between the databases, or that only one of them needs. No file of migrations has
-// their versions, and the newest version is that of a file.
+// migrationsOf are the migrations that differ between the databases, that only one of them needs, or that are no SQL alone. No file
+// of migrations has their versions.
 func migrationsOf(d goose.Dialect) []goose.ProviderOption {
 	run := func(version int64, migrate func(context.Context, *sql.Tx) error) *goose.Migration {
 		return goose.NewGoMigration(version, &goose.GoFunc{RunTx: migrate}, nil)
 	}
 	if d == goose.DialectPostgres {
-		return []goose.ProviderOption{goose.WithGoMigrations(run(8, checkServersLate), run(24, indexWords(wordsOfPostgreSQL)), run(29, checkServersOfTotalsLate))}
+		return []goose.ProviderOption{goose.WithGoMigrations(run(8, checkServersLate), run(24, indexWords(wordsOfPostgreSQL)),
+			run(keysMigration, func(ctx context.Context, tx *sql.Tx) error {
+				return errors.Join(fillKeys(ctx, tx), checkServersOfTotalsLate(ctx, tx))
+			}))}
 	}
-	return []goose.ProviderOption{goose.WithGoMigrations(run(24, indexWords(wordsOfSQLite)))}
+	return []goose.ProviderOption{goose.WithGoMigrations(run(24, indexWords(wordsOfSQLite)), run(keysMigration, fillKeys))}
 }
 
 // The index of the words of messages, by their positions. The words are normalised before they come here: to the tokenizer of
@@ -308,6 +311,9 @@ func indexWords(text string) func(context.Context, *sql.Tx) error {
 		return err
 	}
 }
+
+// keysMigration is the version from which on names have keys.
+const keysMigration = 29
 
 // checkServersLate makes PostgreSQL look for the server of a new member or role when the transaction commits. Where it looks,
 // ids of other new servers stand on the same page of the index: a serializable transaction that has looked early is in

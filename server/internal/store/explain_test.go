@@ -25,6 +25,8 @@ var bounded = []struct {
 	{"string_agg", "ORDER BY", "the roles of a server, or those that a channel admits: MaxRoles"},
 	{"FROM (SELECT account, joined_at FROM members", "", "one page"},
 	{"FROM (SELECT id FROM audit", "", "one page"},
+	{"AS sort_key", "d", "examinedAtOnce"},
+	{"AS sort_key", "ORDER BY", "examinedAtOnce"},
 	{"FROM (SELECT id FROM auth_events WHERE account", "", "one page"},
 	{"JOIN members m ON m.server_id = r.server_id", "ORDER BY", "the roles of an account in MaxMemberships servers, of MaxRoles each"},
 	{"JOIN member_badges mb ON", "ORDER BY", "the badges of a member: MaxBadges"},
@@ -160,6 +162,8 @@ func enlargeCommunity(t *testing.T, s *Store, id string, rows int) {
 		`INSERT INTO visits (server_id, account, day) `+numbers+`SELECT '`+id+`', 1, 'd' || i FROM n`,
 		`INSERT INTO ledger (id, server_id, account, kind, amount, reason, at) `+numbers+`SELECT 'l' || i, '`+id+`', 1, 'xp', 1, 'l' || i, i FROM n`,
 		`INSERT INTO totals (server_id, account, xp, coins, visits) `+numbers+`SELECT '`+id+`', i, 0, 0, 0 FROM n`,
+		`INSERT INTO presence (account, active_at, minutes, today, streak) `+numbers+`SELECT i, i, 0, '', 0 FROM n`,
+		`INSERT INTO referrals (server_id, account, referrer, at) `+numbers+`SELECT '`+id+`', i, i, i FROM n`,
 		`INSERT INTO former_members (server_id, account, joined_at, deleted_at, kept) `+numbers+`SELECT '`+id+`', i, i, i, '{}' FROM n`,
 		`UPDATE totals SET is_member = TRUE`,
 		`INSERT INTO messages (position, id, server_id, channel_id, account, text, at) `+numbers+`SELECT i * 100, 'm' || i, '`+id+`', c.id, 1, 'x', i FROM n JOIN channels c ON c.server_id = '`+id+`'

@@ -184,6 +184,7 @@ var deleteSome = []string{
 	`DELETE FROM invites WHERE code IN (SELECT code FROM invites WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM user_keys WHERE id IN (SELECT id FROM user_keys WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM visits WHERE (server_id, account, day) IN (SELECT server_id, account, day FROM visits WHERE server_id = $1 LIMIT $2)`,
+	`DELETE FROM referrals WHERE (server_id, account) IN (SELECT server_id, account FROM referrals WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM former_members WHERE (account, server_id) IN (SELECT account, server_id FROM former_members WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM totals WHERE (server_id, account) IN (SELECT server_id, account FROM totals WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM member_roles WHERE (account, server_id, role_id) IN (
@@ -249,7 +250,8 @@ func (q Servers) IsMember(ctx context.Context, serverID string, account int64) (
 
 // InsertMember makes an account a member. Beyond MaxMemberships of the account it is a LimitError.
 func (q Servers) InsertMember(ctx context.Context, serverID string, account int64, at time.Time) error {
-	if err := q.exec(ctx, `INSERT INTO members (server_id, account, joined_at) VALUES ($1, $2, $3)`,
+	if err := q.change(ctx, `INSERT INTO members (server_id, account, joined_at, name_key, user_key)
+	SELECT $1, number, $3, name_key, user_key FROM accounts WHERE number = $2 /* FOR SHARE */`,
 		serverID, account, at.UnixMicro()); err != nil {
 		return err
 	}
@@ -290,7 +292,7 @@ func (q Servers) ListMembers(ctx context.Context, serverID string, page Page) ([
 	}
 	// The index alone finds the page; what else there is to know is read for its members only.
 	return list(ctx, q.conn, scanMember, `
-	SELECT a.id, a.number, a.username, a.display_name, a.avatar, m.joined_at,
+	SELECT a.id, a.number, a.username, a.display_name, a.avatar_image_id, m.joined_at,
 	       (SELECT string_agg(r.title, $6 ORDER BY r.position, r.id) FROM roles r
 	         WHERE r.server_id = $1 AND (r.everyone OR EXISTS (
 	               SELECT 1 FROM member_roles mr WHERE mr.role_id = r.id AND mr.server_id = $1 AND mr.account = m.account)))
@@ -311,7 +313,7 @@ func scanMember(rows *sql.Rows) (m gen.Member, err error) {
 	}
 	m.Roles = strings.Split(titles, titleSeparator)
 	m.Number = Number(number)
-	m.Username, m.Avatar = nullableOf(username), nullableOf(avatar)
+	m.Username, m.Avatar = nullableOf(username), ImagePath(avatar.String)
 	return m, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -463,8 +464,55 @@ func (l *life) goesAndComes(kept string) {
 				tx.Users.GetFormer(ctx, kept, by, "x")
 			}
 		}
+		l.isFound(tx, kept, who, roles[0].ID)
 		return tx.Servers.DeleteMember(ctx, kept, who)
 	})
+}
+
+// isFound asks for a member in every way.
+func (l *life) isFound(tx *Tx, kept string, who int64, role string) {
+	ctx, check := l.Context(), l.check
+	account, err := tx.Auth.GetAccount(ctx, who)
+	l.must(err)
+	account.DisplayName, account.FirstName, account.LastName = "Straße", "Ada", "Doe"
+	check(0, tx.Users.Rename(ctx, account))
+	check(tx.Users.SetAvatar(ctx, who, ""))
+	check(0, tx.Auth.Prove(ctx, who, ""))
+	for range 2 {
+		check(0, tx.Users.NoteLogin(ctx, who, l.now().Time))
+		check(0, tx.Users.NoteActivity(ctx, who, l.now().Time))
+	}
+	check(tx.Users.GetPresence(ctx, who))
+	check(tx.Users.GetTotals(ctx, kept, who, "2026-01-01"))
+	check(0, tx.Users.ReplaceAccessLevels(ctx, kept, []gen.AccessLevel{{Level: 1, RoleID: role}}))
+	check(tx.Users.ListAccessLevels(ctx, kept))
+	check(0, tx.Users.InsertReferral(ctx, kept, who, who, l.now().Time))
+	username, _ := account.Username.Get()
+	from, to := NameRange("stra")
+	exactly, _ := NameOf("STRASSE")
+	first, _ := NameOf("ADA")
+	last, _ := NameOf("doe")
+	zero, one := int64(0), int64(1)
+	some := &UserConditions{}
+	all := &UserConditions{
+		Email: &account.Email, Username: &username, FirstName: new("ada"), LastName: new("DOE"), DisplayName: new("strasse"),
+		XP: Range{From: &zero}, Coins: Range{To: &one}, Joined: Range{From: &zero}, Role: &role,
+	}
+	for _, ask := range []UserQuery{
+		{}, {Order: ByXP}, {Order: ByCoins}, {Order: ByName, From: from, To: to}, {Order: ByName, From: exactly, To: exactly},
+		{Order: BySearch, From: from, To: to}, {Order: OfFirstName, From: first}, {Order: OfLastName, From: last},
+		{Order: OfOneAddress, From: account.Email}, {Order: OfOneName, From: username},
+		{Conditions: all}, {Order: ByXP, Conditions: all}, {Order: OfFirstName, From: first, Conditions: all},
+		{Conditions: some}, {Order: ByName, Conditions: all}, {Order: BySearch, From: from, To: to, Conditions: all}, {Order: OfOneName, From: username, Conditions: all},
+	} {
+		ask.ServerID = kept
+		for _, ask.Descending = range []bool{false, true} {
+			found, _, err := tx.Users.Find(ctx, ask, 0, 10)
+			if l.must(err); !slices.ContainsFunc(found, func(u FoundUser) bool { return u.AccountNumber == who }) {
+				l.Errorf("not found by %+v", ask)
+			}
+		}
+	}
 }
 
 // What is kept must be what there is.

@@ -18,6 +18,8 @@ const (
 	MaxInvites     = 250  // of a server, that have not ended
 	MaxMemberships = 1000 // of an account
 
+	MaxAccessLevels = 100 // of a server
+
 	MaxInvitesOfMember = 50 // of those of a server, made by a member who is no administrator
 )
 

@@ -68,7 +68,7 @@ func TestASharedTransactionRunsNoStatementThatDoesNotSayWhatItLocks(t *testing.T
 	for name, read := range map[string]func(tx *Tx) error{
 		"reads": func(tx *Tx) error { _, err := tx.Keys.List(t.Context(), "x"); return err },
 		"reads to write": func(tx *Tx) error {
-			return tx.Auth.exec(t.Context(), `UPDATE accounts SET avatar = '' WHERE number = (SELECT account FROM sessions WHERE token_hash = 'x')`)
+			return tx.Auth.exec(t.Context(), `UPDATE accounts SET avatar_image_id = '' WHERE number = (SELECT account FROM sessions WHERE token_hash = 'x')`)
 		},
 		"reads to delete":   func(tx *Tx) error { _, err := tx.Roles.DeleteRest(t.Context(), "x", 1); return err },
 		"counts by reading": func(tx *Tx) error { _, err := tx.Audit.Count(t.Context(), "x"); return err },

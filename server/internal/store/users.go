@@ -3,7 +3,10 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"time"
+
+	"github.com/rejoin-dev/rejoin/gen"
 )
 
 // Users holds accounts as members of servers, and who was deleted from one.
@@ -52,7 +55,7 @@ type awarded struct {
 
 // DeleteMember ends the membership of an account and keeps what Restore brings back. Whoever is no member is ErrNotFound.
 func (q Users) DeleteMember(ctx context.Context, serverID string, account int64, at time.Time) error {
-	joined, err := get(ctx, q.conn, scanOne[int64], `SELECT joined_at FROM members WHERE server_id = $1 AND account = $2`, serverID, account)
+	joined, err := q.GetJoining(ctx, serverID, account)
 	if err != nil {
 		return err
 	}
@@ -71,7 +74,7 @@ func (q Users) DeleteMember(ctx context.Context, serverID string, account int64,
 		return err
 	}
 	if err := q.exec(ctx, `INSERT INTO former_members (server_id, account, joined_at, deleted_at, kept) VALUES ($1, $2, $3, $4, $5)`,
-		serverID, account, joined, at.UnixMicro(), written(of)); err != nil {
+		serverID, account, joined.UnixMicro(), at.UnixMicro(), written(of)); err != nil {
 		return err
 	}
 	return Servers(q).DeleteMember(ctx, serverID, account)
@@ -110,4 +113,74 @@ func (q Users) Restore(ctx context.Context, serverID string, account int64, with
 		}
 	}
 	return nil
+}
+
+// ListAccessLevels returns the access levels of a server, the lowest first.
+func (q Users) ListAccessLevels(ctx context.Context, serverID string) ([]gen.AccessLevel, error) {
+	return list(ctx, q.conn, func(rows *sql.Rows) (l gen.AccessLevel, err error) {
+		return l, rows.Scan(&l.Level, &l.RoleID)
+	}, `SELECT level, role_id FROM access_levels WHERE server_id = $1 ORDER BY level`, serverID)
+}
+
+// ReplaceAccessLevels sets the access levels of a server. The roles must be of the server, and not @all: another one is
+// ForeignError.
+func (q Users) ReplaceAccessLevels(ctx context.Context, serverID string, levels []gen.AccessLevel) error {
+	if err := q.exec(ctx, `DELETE FROM access_levels WHERE server_id = $1`, serverID); err != nil {
+		return err
+	}
+	for i, level := range levels {
+		added, err := q.changed(ctx, `INSERT INTO access_levels (server_id, level, role_id)
+		SELECT server_id, $2, id FROM roles WHERE id = $3 AND server_id = $1 AND NOT everyone`, serverID, level.Level, level.RoleID)
+		if err != nil {
+			return err
+		}
+		if !added {
+			return &ForeignError{Index: i}
+		}
+	}
+	return nil
+}
+
+// InsertReferral notes who has brought somebody to a server, unless that was noted before.
+func (q Users) InsertReferral(ctx context.Context, serverID string, account, referrer int64, at time.Time) error {
+	return q.exec(ctx, `INSERT INTO referrals (server_id, account, referrer, at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
+		serverID, account, referrer, at.UnixMicro())
+}
+
+// SetAvatar replaces the image of an account and returns the id of the one before, empty if there was none.
+func (q Users) SetAvatar(ctx context.Context, account int64, imageID string) (before string, err error) {
+	old, err := get(ctx, q.conn, scanOne[sql.NullString], `SELECT avatar_image_id FROM accounts WHERE number = $1`, account)
+	if err != nil {
+		return "", err
+	}
+	return old.String, q.change(ctx, `UPDATE accounts SET avatar_image_id = $2 WHERE number = $1`, account, orNull(imageID))
+}
+
+// Totals are what a member has and has done.
+type Totals struct {
+	gen.Balance
+	Visits, Messages, Reactions, Replies int64
+	XPToday, CoinsToday                  int64 // that were earned on a day
+
+	today string // the last one on which anything was
+}
+
+// GetTotals returns those of an account in a server, with what it has earned on a day.
+func (q Users) GetTotals(ctx context.Context, serverID string, account int64, day string) (Totals, error) {
+	found, err := get(ctx, q.conn, func(rows *sql.Rows) (t Totals, err error) {
+		return t, rows.Scan(&t.XP, &t.Coins, &t.Visits, &t.Messages, &t.Reactions, &t.Replies, &t.today, &t.XPToday, &t.CoinsToday)
+	}, `SELECT xp, coins, visits, messages, reactions, replies, today, xp_today, coins_today FROM totals WHERE server_id = $1 AND account = $2`, serverID, account)
+	if errors.Is(err, ErrNotFound) {
+		err = nil
+	}
+	if found.today != day { // which is no part of the question, so that the answer can be remembered
+		found.XPToday, found.CoinsToday = 0, 0
+	}
+	return found, err
+}
+
+// GetJoining returns since when an account is a member of a server.
+func (q Users) GetJoining(ctx context.Context, serverID string, account int64) (gen.Time, error) {
+	return get(ctx, q.conn, func(rows *sql.Rows) (at gen.Time, err error) { return at, rows.Scan(micros{&at}) },
+		`SELECT joined_at FROM members WHERE server_id = $1 AND account = $2`, serverID, account)
 }

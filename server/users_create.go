@@ -1,0 +1,199 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/rejoin-dev/rejoin/api/contract"
+	"github.com/rejoin-dev/rejoin/gen"
+	"github.com/rejoin-dev/rejoin/gen/stub"
+	"github.com/rejoin-dev/rejoin/server/internal/store"
+)
+
+// invitedMails is how many mails the API keys may cause for which one account vouches, to people whom they make accounts for: 180
+// an hour, and some more at once. Config.RateLimit scales it.
+var invitedMails = store.Quota{AtOnce: 200, Every: 20 * time.Second}
+
+// CreateUser makes an account that is nobody's until its address was proved. A password that comes with it is kept as that of a
+// registration is: it becomes the account's only if whoever has the mailed code gives it, too.
+func (h users) CreateUser(ctx context.Context, r stub.CreateUserRequestObject) (stub.CreateUserResponseObject, error) {
+	in := *r.Body
+	if err := checkUser(ctx, in); err != nil {
+		return nil, err
+	}
+	account := h.newAccount(strings.ToLower(in.Email), in.Username, in.Displayname)
+	account.FirstName, account.LastName = in.Firstname, in.Lastname
+	if in.Password != "" {
+		hash, err := h.passwords.Hash(ctx, callerFrom(ctx, false), in.Password)
+		if err != nil {
+			return nil, err
+		}
+		account.PasswordHash = hash
+	}
+	body, again, err := once(ctx, h.core, func(tx *store.Tx) (body gen.CreatedUserResponse, err error) {
+		s, err := requireOfKey(ctx, tx.Queries)
+		if err != nil {
+			return body, err
+		}
+		made, err := h.makeUser(ctx, tx, s, account, in)
+		if err != nil {
+			return body, err
+		}
+		body = gen.CreatedUserResponse{Status: integration, Message: "User created successfully", Data: gen.CreatedUser{
+			ID: made.ID, UserID: made.Number, Username: in.Username, Email: made.Email, DisplayName: made.DisplayName, Joined: joins(in),
+		}}
+		return body, record(ctx, h.core, tx, s.ID, made.ID, nil, &body.Data)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return stub.CreateUser201JSONResponse{Body: body, Headers: stub.CreateUser201ResponseHeaders(again)}, nil
+}
+
+// joins tells whether a new user becomes a member.
+func joins(in gen.UserCreate) bool { return in.JoinServer == nil || *in.JoinServer }
+
+// makeUser is the step that makes the account, and a member of it.
+func (k *core) makeUser(ctx context.Context, tx *store.Tx, s standing, account store.Account, in gen.UserCreate) (store.Account, error) {
+	if err := k.checkFree(ctx, tx, account); err != nil {
+		return account, err
+	}
+	// What was registered with the address is not proved: whoever proves it has this account.
+	if err := tx.Registrations.Delete(ctx, account.Email); err != nil {
+		return account, err
+	}
+	if err := tx.Auth.InsertAccount(ctx, &account); err != nil {
+		return account, err
+	}
+	if joins(in) {
+		if err := tx.Servers.InsertMember(ctx, s.ID, account.AccountNumber, k.now()); err != nil {
+			return account, err
+		}
+	}
+	if err := giveLevel(ctx, tx, s, account, in.AccessLevel); err != nil {
+		return account, err
+	}
+	if err := k.refer(ctx, tx, s, account, in.Referral); err != nil {
+		return account, err
+	}
+	return account, k.mailUser(ctx, tx, account, in)
+}
+
+// checkUser refuses what cannot be meant.
+func checkUser(ctx context.Context, in gen.UserCreate) error {
+	var fields []gen.ProblemField
+	add := func(pointer string, code gen.FieldCode, message string) {
+		fields = append(fields, contract.Field(pointer, code, message))
+	}
+	special := func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) }
+	switch {
+	case in.Password == "" && in.ConfirmPassword != "":
+		add("/password", gen.FieldCodeRequired, "is required where there is a confirmPassword")
+	case in.Password != "" && in.ConfirmPassword == "":
+		add("/confirmPassword", gen.FieldCodeRequired, "is required where there is a password")
+	case in.Password != in.ConfirmPassword:
+		add("/confirmPassword", gen.FieldCodeNotAllowed, "must be the password again")
+	case in.Password != "" && strings.EqualFold(in.Password, in.Username):
+		add("/password", gen.FieldCodeNotAllowed, "must not be the user name")
+	case in.Password != "" && strings.IndexFunc(in.Password, special) < 0:
+		add("/password", gen.FieldCodeWrongFormat, "must have a special character")
+	}
+	if in.CommunityID != "" && in.CommunityID != actorFrom(ctx).key.CommunityID {
+		return contract.NotFound("community")
+	}
+	if in.AccessLevel > 0 && !joins(in) {
+		add("/accessLevel", gen.FieldCodeNotAllowed, "must be 0 where the user does not join")
+	}
+	if in.ExternalID != "" {
+		add("/externalId", gen.FieldCodeNotAllowed, "needs a field of the community that is marked as its identifier")
+	}
+	for i := range in.CustomFields {
+		add(fmt.Sprintf("/customFields/%d/fieldIdorName", i), gen.FieldCodeNotAllowed, "must be a field of the community")
+	}
+	if len(fields) > 0 {
+		return contract.Invalid(fields...)
+	}
+	return nil
+}
+
+// giveLevel is the step that gives a new member the role of an access level. An API key cannot give more by it than by giving the
+// role itself.
+func giveLevel(ctx context.Context, tx *store.Tx, s standing, account store.Account, level int32) error {
+	levels, err := tx.Users.ListAccessLevels(ctx, s.ID)
+	if err != nil {
+		return err
+	}
+	for _, l := range levels {
+		if l.Level != level {
+			continue
+		}
+		role, err := tx.Roles.Get(ctx, l.RoleID)
+		if err == nil {
+			err = s.learn(ctx, tx.Queries)
+		}
+		if err == nil {
+			err = mayWrite(s, role.Role)
+		}
+		if err == nil {
+			_, err = tx.Roles.InsertOf(ctx, s.ID, account.AccountNumber, role.ID)
+		}
+		return err
+	}
+	if level > 0 {
+		return contract.Invalid(contract.Field("/accessLevel", gen.FieldCodeNotAllowed, "must be a level that the community has set"))
+	}
+	return nil
+}
+
+// refer is the step that notes who has brought a new user, if somebody has.
+func (k *core) refer(ctx context.Context, tx *store.Tx, s standing, account store.Account, name string) error {
+	if name == "" {
+		return nil
+	}
+	referrer, err := memberNamed(ctx, tx.Queries, s.ID, name)
+	if unknown := (*contract.Error)(nil); errors.As(err, &unknown) {
+		err = contract.Invalid(contract.Field("/referral", gen.FieldCodeNotAllowed, "must name a member of the community"))
+	}
+	if err == nil && referrer.AccountNumber == account.AccountNumber {
+		err = contract.Invalid(contract.Field("/referral", gen.FieldCodeNotAllowed, "must name somebody else"))
+	}
+	if err != nil {
+		return err
+	}
+	return k.userReferred(ctx, tx, s.ID, account.AccountNumber, referrer.AccountNumber)
+}
+
+// mailUser is the step that mails a new user a code, if it is to: one with which a password is set, or one that verifies the address.
+// The mails count for whoever vouches for the API key.
+func (k *core) mailUser(ctx context.Context, tx *store.Tx, account store.Account, in gen.UserCreate) error {
+	mail := codeMail{Email: account.Email, Purpose: verifyPurpose, Registration: account.ID, Counted: true}
+	switch {
+	case in.EmailPassword:
+		mail.Purpose = resetPurpose
+	case !in.SendEmail:
+		return nil
+	}
+	if k.invitedMails.AtOnce > 0 {
+		wait, err := tx.Codes.Ask(ctx, store.Asking{
+			Account: actorFrom(ctx).account, Purpose: "invited", Known: true, OfNetwork: k.invitedMails,
+		}, k.now())
+		if err == nil && wait > 0 {
+			err = contract.RateLimited(wait)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	wait, err := k.countMail(ctx, tx, store.Registration{Account: account}, resetPurpose, networkHash(ctx), false)
+	if err == nil && wait > 0 {
+		err = contract.RateLimited(wait)
+	}
+	if err != nil {
+		return err
+	}
+	return mailCode(ctx, tx, mail)
+}
