@@ -65,7 +65,7 @@ func (p *positions) next(at time.Time) int64 {
 	return p.last
 }
 
-const messageColumns = `SELECT m.position, m.server_id, m.account, m.id, m.text, a.email, a.id, a.username, a.display_name, a.avatar,
+const messageColumns = `SELECT m.position, m.server_id, m.account, m.id, m.text, a.email, a.id, a.username, a.display_name, a.avatar_image_id,
 	       m.channel_id, c.topic, m.at, m.reply_to, m.topic_id, m.edited_at, m.pinned,
 	       (SELECT string_agg(r.emoji || ' ' || CAST(r.n AS TEXT), ',' ORDER BY r.at, r.emoji) FROM message_reaction_counts r WHERE r.message = m.position),
 	       (SELECT string_agg(i.image_id || '/' || i.type || '/' || CAST(i.size AS TEXT) || '/' || i.name, '//' ORDER BY i.ordinal)
@@ -82,7 +82,7 @@ func scanMessage(rows *sql.Rows) (m Message, err error) {
 		return m, err
 	}
 	m.User.UserID, m.User.Email = m.Account, gen.NullableOf(email)
-	m.User.Username, m.User.Avatar = nullableOf(username), nullableOf(avatar)
+	m.User.Username, m.User.Avatar = nullableOf(username), ImagePath(avatar.String)
 	m.ReplyTo, m.ForumTopicID = nullableOf(replyTo), nullableOf(topic)
 	if m.Reactions, err = splitReactions(reactions.String); err == nil {
 		m.Images, err = splitImages(images.String)
