@@ -67,6 +67,15 @@ func answer[T any](res *http.Response, err error) (*envelope[T], error) {
 
 // opened is answer where nothing may be in the envelope.
 func opened[T any](res *http.Response, err error) (*envelope[T], error) {
+	e, err := bare[envelope[T]](res, err)
+	if err == nil && !e.succeeded() {
+		return nil, unusable(res, errors.New("it is not the JSON expected: it does not say that it succeeded"))
+	}
+	return e, err
+}
+
+// bare is answer where there is no envelope.
+func bare[T any](res *http.Response, err error) (*T, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +83,6 @@ func opened[T any](res *http.Response, err error) (*envelope[T], error) {
 	if res.StatusCode < 200 || res.StatusCode > 299 {
 		return nil, newError(res)
 	}
-	var e envelope[T]
 	text, err := io.ReadAll(capped(res.Body))
 	if err != nil {
 		return nil, unusable(res, err)
@@ -82,13 +90,11 @@ func opened[T any](res *http.Response, err error) (*envelope[T], error) {
 	if err := countable(text); err != nil {
 		return nil, unusable(res, err)
 	}
-	switch err := json.Unmarshal(text, &e); {
-	case err != nil:
+	value := new(T)
+	if err := json.Unmarshal(text, value); err != nil {
 		return nil, unusable(res, fmt.Errorf("it is not the JSON expected: %w", err))
-	case !e.succeeded():
-		return nil, unusable(res, errors.New("it is not the JSON expected: it does not say that it succeeded"))
 	}
-	return &e, nil
+	return value, nil
 }
 
 // unusable is the error of a request that succeeded, as far as its status goes, with an answer of no use.

@@ -3,7 +3,9 @@ package client
 import (
 	"cmp"
 	"context"
+	"io"
 	"iter"
+	"net/http"
 
 	"github.com/rejoin-dev/rejoin/gen"
 )
@@ -111,7 +113,7 @@ func (s *MessagesService) Get(ctx context.Context, id string) (*Message, error) 
 }
 
 // Send posts a message in a channel. It fails with [ErrPermissionDenied] if the roles of the sender do not allow it, or what is
-// in it: links or mentions.
+// in it: links, mentions or images.
 //
 // For the owner and members with post_messages or server_administrator, and API keys with [PermissionSendMessage],
 // and user API keys with [UserPermissionSendMessages].
@@ -120,7 +122,34 @@ func (s *MessagesService) Send(ctx context.Context, in MessageCreate, opts ...Cr
 	if err != nil {
 		return nil, err
 	}
-	return one[SentMessage](making.note(s.api.SendMessage(ctx, nil, in, making.edits...)))
+	return one[SentMessage](making.note(s.api.SendMessage(ctx, nil, full(in), making.edits...)))
+}
+
+// A MessageImageFile is an image to upload: a PNG, JPEG, GIF or WebP of at most 5 MiB. Its Content is read as that of the Image in
+// [ServerCreate].
+type MessageImageFile struct {
+	Name    string
+	Content io.Reader
+}
+
+// UploadImages keeps 1 to 10 images for messages that are sent afterwards, with the URL of each among their Images. One that no
+// message has after 24 hours ends. The server may be "": then it is that of the API key, or the only one of the account. It fails
+// as [ServersService.Create] does with an image.
+//
+// For members, and API keys with [PermissionSendMessage], and user API keys with [UserPermissionSendMessages].
+func (s *MessagesService) UploadImages(ctx context.Context, serverID string, files ...MessageImageFile) ([]MessageImage, error) {
+	f := newForm()
+	for _, file := range files {
+		f.fileNamed("images", file.Name, file.Content)
+	}
+	images, err := uploadFor(f, func(contentType string, body io.Reader, edits ...edit) (*http.Response, error) {
+		params := &gen.UploadMessageImagesParams{ServerID: optional(serverID)}
+		return s.api.UploadMessageImagesWithBody(ctx, params, contentType, body, edits...)
+	}, bare[[]MessageImage])
+	if err != nil {
+		return nil, err
+	}
+	return *images, nil
 }
 
 // Reply posts a message in the channel of another one, as a reply to it.
@@ -132,7 +161,7 @@ func (s *MessagesService) Reply(ctx context.Context, in ReplyCreate, opts ...Cre
 	if err != nil {
 		return nil, err
 	}
-	return one[SentMessage](making.note(s.api.ReplyMessage(ctx, nil, in, making.edits...)))
+	return one[SentMessage](making.note(s.api.ReplyMessage(ctx, nil, full(in), making.edits...)))
 }
 
 // React adds a reaction to a message. Where there is the same one of the same member already, it changes nothing. It fails with

@@ -15,6 +15,7 @@ var operations = []operation{
 	{"POST", "/apis/v1/messages/react", "reactMessage"},
 	{"POST", "/apis/v1/messages/reply", "replyMessage"},
 	{"POST", "/apis/v1/messages/send", "sendMessage"},
+	{"POST", "/apis/v1/messages/upload-image", "uploadMessageImages"},
 	{"DELETE", "/apis/v1/messages/{messageId}", "deleteMessage"},
 	{"GET", "/apis/v1/messages/{messageId}", "getMessage"},
 	{"PUT", "/apis/v1/messages/{messageId}", "updateMessage"},

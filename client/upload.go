@@ -33,11 +33,13 @@ func (f *form) text(name, value string) {
 }
 
 // file adds what r reads, or nothing if r is nil.
-func (f *form) file(name string, r io.Reader) {
+func (f *form) file(name string, r io.Reader) { f.fileNamed(name, name, r) }
+
+func (f *form) fileNamed(name, fileName string, r io.Reader) {
 	if r == nil {
 		return
 	}
-	_, _ = f.writer.CreateFormFile(name, name)
+	_, _ = f.writer.CreateFormFile(name, fileName)
 	f.pieces = append(f.pieces, f.flush(), r)
 }
 
@@ -52,15 +54,23 @@ func (f *form) flush() io.Reader {
 func upload[T any](
 	f *form, call func(contentType string, body io.Reader, edits ...edit) (*http.Response, error),
 ) (*T, error) {
+	return uploadFor(f, call, one[T])
+}
+
+// uploadFor is upload where answers are read in another way.
+func uploadFor[T any](
+	f *form, call func(contentType string, body io.Reader, edits ...edit) (*http.Response, error),
+	read func(*http.Response, error) (*T, error),
+) (*T, error) {
 	_ = f.writer.Close()
 	end, contentType := f.flush(), f.writer.FormDataContentType()
 	if len(f.pieces) == 0 {
-		return one[T](call(contentType, end)) // A *bytes.Reader: net/http can send it again by itself.
+		return read(call(contentType, end)) // A *bytes.Reader: net/http can send it again by itself.
 	}
 	u := newUpload(append(f.pieces, end))
 	// With 100-continue, a server that refuses the request can say so before it is sent the file: the answer is not
 	// lost in a connection that breaks while the file is being written.
-	value, err := one[T](call(contentType, u.open(), header("Expect", "100-continue")))
+	value, err := read(call(contentType, u.open(), header("Expect", "100-continue")))
 	if u.body.stop() && u.body.err != nil {
 		return nil, fmt.Errorf("rejoin: reading the file to upload: %w", u.body.err)
 	}

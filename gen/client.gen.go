@@ -252,7 +252,7 @@ type ClientInterface interface {
 	//
 	// Posts a message in a channel. Who posts is the caller; an API key is nobody, and says in `sender` who posts. That is a
 	// member who sees the channel, whoever calls, and whose roles allow it there: `post_messages`, and `share_links` for a
-	// text with an address in it (`http://`, `https://`, `www.`), `allow_mentions` for one that names somebody (`@all`, `@vera`). What the roles of the sender
+	// text with an address in it (`http://`, `https://`, `www.`), `allow_mentions` for one that names somebody (`@all`, `@vera`), `attach_files` or `share_Attachments` for images. What the roles of the sender
 	// do not allow answers 403, and so does a channel for which a user API key is not. In a forum, a message names its topic.
 	//
 	// Also answered at `POST /apis/v1/messages`.
@@ -266,7 +266,7 @@ type ClientInterface interface {
 	//
 	// Posts a message in a channel. Who posts is the caller; an API key is nobody, and says in `sender` who posts. That is a
 	// member who sees the channel, whoever calls, and whose roles allow it there: `post_messages`, and `share_links` for a
-	// text with an address in it (`http://`, `https://`, `www.`), `allow_mentions` for one that names somebody (`@all`, `@vera`). What the roles of the sender
+	// text with an address in it (`http://`, `https://`, `www.`), `allow_mentions` for one that names somebody (`@all`, `@vera`), `attach_files` or `share_Attachments` for images. What the roles of the sender
 	// do not allow answers 403, and so does a channel for which a user API key is not. In a forum, a message names its topic.
 	//
 	// Also answered at `POST /apis/v1/messages`.
@@ -275,6 +275,19 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /apis/v1/messages/send (the `SendMessage` operationId).
 	SendMessage(ctx context.Context, params *SendMessageParams, body SendMessageJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UploadMessageImagesWithBody Upload images for messages
+	//
+	// Keeps 1 to 10 images for messages that are sent afterwards: `images` of a message are the addresses that are given here. Each
+	// is for one message of the same caller in the same server, and ends with it. One that no message has after 24 hours ends, too. For members with the role
+	// permission `attach_files` or `share_Attachments`, and API keys.
+	//
+	// The answer is an array, without an envelope.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/messages/upload-image (the `UploadMessageImages` operationId).
+	UploadMessageImagesWithBody(ctx context.Context, params *UploadMessageImagesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteMessage Delete a message
 	//
@@ -1682,7 +1695,7 @@ func (c *Client) ReplyMessage(ctx context.Context, params *ReplyMessageParams, b
 //
 // Posts a message in a channel. Who posts is the caller; an API key is nobody, and says in `sender` who posts. That is a
 // member who sees the channel, whoever calls, and whose roles allow it there: `post_messages`, and `share_links` for a
-// text with an address in it (`http://`, `https://`, `www.`), `allow_mentions` for one that names somebody (`@all`, `@vera`). What the roles of the sender
+// text with an address in it (`http://`, `https://`, `www.`), `allow_mentions` for one that names somebody (`@all`, `@vera`), `attach_files` or `share_Attachments` for images. What the roles of the sender
 // do not allow answers 403, and so does a channel for which a user API key is not. In a forum, a message names its topic.
 //
 // Also answered at `POST /apis/v1/messages`.
@@ -1706,7 +1719,7 @@ func (c *Client) SendMessageWithBody(ctx context.Context, params *SendMessagePar
 //
 // Posts a message in a channel. Who posts is the caller; an API key is nobody, and says in `sender` who posts. That is a
 // member who sees the channel, whoever calls, and whose roles allow it there: `post_messages`, and `share_links` for a
-// text with an address in it (`http://`, `https://`, `www.`), `allow_mentions` for one that names somebody (`@all`, `@vera`). What the roles of the sender
+// text with an address in it (`http://`, `https://`, `www.`), `allow_mentions` for one that names somebody (`@all`, `@vera`), `attach_files` or `share_Attachments` for images. What the roles of the sender
 // do not allow answers 403, and so does a channel for which a user API key is not. In a forum, a message names its topic.
 //
 // Also answered at `POST /apis/v1/messages`.
@@ -1716,6 +1729,29 @@ func (c *Client) SendMessageWithBody(ctx context.Context, params *SendMessagePar
 // Corresponds with POST /apis/v1/messages/send (the `SendMessage` operationId).
 func (c *Client) SendMessage(ctx context.Context, params *SendMessageParams, body SendMessageJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSendMessageRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UploadMessageImagesWithBody Upload images for messages
+//
+// Keeps 1 to 10 images for messages that are sent afterwards: `images` of a message are the addresses that are given here. Each
+// is for one message of the same caller in the same server, and ends with it. One that no message has after 24 hours ends, too. For members with the role
+// permission `attach_files` or `share_Attachments`, and API keys.
+//
+// The answer is an array, without an envelope.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/messages/upload-image (the `UploadMessageImages` operationId).
+func (c *Client) UploadMessageImagesWithBody(ctx context.Context, params *UploadMessageImagesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUploadMessageImagesRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4552,6 +4588,62 @@ func NewSendMessageRequestWithBody(server string, params *SendMessageParams, con
 		}
 
 	}
+
+	return req, nil
+}
+
+// NewUploadMessageImagesRequestWithBody constructs an http.Request for the UploadMessageImages method, with any body, and a specified content type
+func NewUploadMessageImagesRequestWithBody(server string, params *UploadMessageImagesParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/messages/upload-image")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.ServerID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serverId", *params.ServerID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "objectid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }

@@ -1657,7 +1657,7 @@ type MessageChannel struct {
 	ChannelName Title `json:"channel_name"`
 }
 
-// MessageCreate What a message is made from, a channel and a text.
+// MessageCreate What a message is made from, a channel and a text, images, or both.
 type MessageCreate struct {
 	// ChannelID An id. Ids of one kind sort in the order in which they were made, to the second.
 	//
@@ -1674,6 +1674,9 @@ type MessageCreate struct {
 	//
 	// Example: vera
 	Sender UserName `json:"sender,omitempty,omitzero"`
+
+	// Images Addresses of images that uploadMessageImages has given and that no message has.
+	Images MessageImageAddresses `json:"images,omitempty,omitzero"`
 
 	// ForumTopicID The id of a topic of the channel: required in a forum, and not allowed anywhere else.
 	ForumTopicID string `json:"forumTopicId,omitempty,omitzero"`
@@ -1701,6 +1704,17 @@ type MessageImage struct {
 
 	// Size How many bytes it has.
 	Size int64 `json:"size"`
+}
+
+// MessageImageAddresses Addresses of images that uploadMessageImages has given and that no message has.
+type MessageImageAddresses = []string
+
+// MessageImageListResponse Images for messages.
+type MessageImageListResponse = []MessageImage
+
+// MessageImageUpload Images for messages.
+type MessageImageUpload struct {
+	Images []ImageFile `json:"images"`
 }
 
 // MessageListResponse Messages.
@@ -1924,7 +1938,7 @@ type RecoveryCodesResponse struct {
 	Body RecoveryCodes `json:"body"`
 }
 
-// ReplyCreate What a reply is made from, the message that it is to and a text.
+// ReplyCreate What a reply is made from, the message that it is to and a text, images, or both.
 type ReplyCreate struct {
 	// MessageID An id. Ids of one kind sort in the order in which they were made, to the second.
 	//
@@ -1941,6 +1955,9 @@ type ReplyCreate struct {
 	//
 	// Example: vera
 	Sender UserName `json:"sender,omitempty,omitzero"`
+
+	// Images Addresses of images that uploadMessageImages has given and that no message has.
+	Images MessageImageAddresses `json:"images,omitempty,omitzero"`
 }
 
 // RequireTwoFactor Whether accounts need two-factor for what takes more than a membership here: a role permission, or to be the owner. One
@@ -3026,6 +3043,13 @@ type SendMessageParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// UploadMessageImagesParams defines parameters for UploadMessageImages.
+type UploadMessageImagesParams struct {
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID *ServerIDQuery `form:"serverId,omitempty" json:"serverId,omitempty"`
+}
+
 // CreateUserParams defines parameters for CreateUser.
 type CreateUserParams struct {
 	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
@@ -3270,6 +3294,9 @@ type ReplyMessageJSONRequestBody = ReplyCreate
 
 // SendMessageJSONRequestBody defines body for SendMessage for application/json ContentType.
 type SendMessageJSONRequestBody = MessageCreate
+
+// UploadMessageImagesMultipartRequestBody defines body for UploadMessageImages for multipart/form-data ContentType.
+type UploadMessageImagesMultipartRequestBody = MessageImageUpload
 
 // UpdateMessageJSONRequestBody defines body for UpdateMessage for application/json ContentType.
 type UpdateMessageJSONRequestBody = MessageUpdate

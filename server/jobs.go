@@ -42,6 +42,9 @@ func (w sweeper) Work(ctx context.Context, _ *river.Job[sweep]) error {
 		func(tx *store.Tx) (bool, error) {
 			return tx.Auth.DeleteTries(ctx, now.Add(-otpStrangerLife), removedAtOnce)
 		},
+		func(tx *store.Tx) (bool, error) {
+			return tx.Messages.DeleteUnused(ctx, now.Add(-unusedImageLife), now, sweptAtOnce)
+		},
 		func(tx *store.Tx) (bool, error) { return tx.Registrations.DeleteExpired(ctx, now, removedAtOnce) },
 		func(tx *store.Tx) (bool, error) { return tx.Codes.DeleteExpired(ctx, now, removedAtOnce) },
 		func(tx *store.Tx) (bool, error) { return tx.Idempotency.DeleteExpired(ctx, now, removedAtOnce) },
@@ -86,7 +89,7 @@ func (w sweeper) endTrails(ctx context.Context) error {
 type removal interface {
 	river.JobArgs
 	// deleteRest removes some rows, and tells whether there may be more.
-	deleteRest(ctx context.Context, tx *store.Tx, some int) (more bool, err error)
+	deleteRest(ctx context.Context, tx *store.Tx, some int, now time.Time) (more bool, err error)
 }
 
 // The jobs of removing what a deleted server, role, badge, channel or message has left, and in the end the audit trail of the
@@ -131,27 +134,27 @@ func (channelRemoval) Kind() string { return "channel_removal" }
 // Kind is the name of the job in the database.
 func (reactionRemoval) Kind() string { return "reaction_removal" }
 
-func (r channelRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int) (bool, error) {
-	return tx.Messages.DeleteRest(ctx, store.MessageScope{ChannelID: r.ChannelID, TopicID: r.TopicID}, some)
+func (r channelRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int, now time.Time) (bool, error) {
+	return tx.Messages.DeleteRest(ctx, store.MessageScope{ChannelID: r.ChannelID, TopicID: r.TopicID}, some, now)
 }
 
-func (r reactionRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int) (bool, error) {
+func (r reactionRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int, now time.Time) (bool, error) {
 	return tx.Messages.DeleteReactions(ctx, r.Message, some)
 }
 
-func (r trailRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int) (bool, error) {
+func (r trailRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int, now time.Time) (bool, error) {
 	return tx.Audit.DeleteRest(ctx, r.ServerID, some)
 }
 
-func (r serverRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int) (bool, error) {
-	return tx.Servers.DeleteRest(ctx, r.ServerID, some)
+func (r serverRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int, now time.Time) (bool, error) {
+	return tx.Servers.DeleteRest(ctx, r.ServerID, some, now)
 }
 
-func (r roleRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int) (bool, error) {
+func (r roleRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int, now time.Time) (bool, error) {
 	return tx.Roles.DeleteRest(ctx, r.RoleID, some)
 }
 
-func (r badgeRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int) (bool, error) {
+func (r badgeRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int, now time.Time) (bool, error) {
 	return tx.Badges.DeleteRest(ctx, r.BadgeID, some)
 }
 
@@ -180,7 +183,7 @@ type remover[R removal] struct {
 
 // Work removes a part, and asks to be run again for the rest.
 func (w remover[R]) Work(ctx context.Context, job *river.Job[R]) error {
-	more, err := w.inSteps(ctx, func(tx *store.Tx) (bool, error) { return job.Args.deleteRest(ctx, tx, removedAtOnce) })
+	more, err := w.inSteps(ctx, func(tx *store.Tx) (bool, error) { return job.Args.deleteRest(ctx, tx, removedAtOnce, w.now()) })
 	if err != nil || !more {
 		return err
 	}

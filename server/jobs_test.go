@@ -89,7 +89,7 @@ func leaves(t *testing.T, s *Server, deleted removal) (something bool) {
 	t.Helper()
 	errLook := errors.New("only a look")
 	if err := s.store.Tx(t.Context(), func(tx *store.Tx) (err error) {
-		if something, err = deleted.deleteRest(t.Context(), tx, 1); err != nil {
+		if something, err = deleted.deleteRest(t.Context(), tx, 1, s.now()); err != nil {
 			return err
 		}
 		return errLook

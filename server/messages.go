@@ -61,7 +61,7 @@ func (h messages) SendMessage(ctx context.Context, r stub.SendMessageRequestObje
 		if err := checkTopic(ctx, tx.Queries, channel, m); err != nil {
 			return body, err
 		}
-		return h.post(ctx, tx, s, channel, r.Body.Sender, m, "Message send successfully")
+		return h.post(ctx, tx, s, channel, said{r.Body.Sender, m, r.Body.Images}, "Message send successfully")
 	})
 	if err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func (h messages) ReplyMessage(ctx context.Context, r stub.ReplyMessageRequestOb
 			return body, err
 		}
 		m := gen.Message{Message: r.Body.Message, ReplyTo: gen.NullableOf(to.ID), ForumTopicID: to.ForumTopicID}
-		return h.post(ctx, tx, s, channel, r.Body.Sender, store.Message{Message: m}, "Message reply successfully")
+		return h.post(ctx, tx, s, channel, said{r.Body.Sender, store.Message{Message: m}, r.Body.Images}, "Message reply successfully")
 	})
 	if err != nil {
 		return nil, err
@@ -105,17 +105,22 @@ func (h messages) UpdateMessage(ctx context.Context, r stub.UpdateMessageRequest
 }
 
 func (h messages) DeleteMessage(ctx context.Context, r stub.DeleteMessageRequestObject) (stub.DeleteMessageResponseObject, error) {
-	return inSharedTx(ctx, h.core, func(tx *store.Tx) (answer stub.DeleteMessage200JSONResponse, err error) {
-		_, m, err := h.ofAuthor(ctx, tx.Queries, r.MessageID)
-		if err != nil {
-			return answer, err
+	gone, err := inSharedTx(ctx, h.core, func(tx *store.Tx) (m store.Message, err error) {
+		if _, m, err = h.ofAuthor(ctx, tx.Queries, r.MessageID); err != nil {
+			return m, err
 		}
-		if err := tx.Messages.Delete(ctx, m); err != nil {
-			return answer, err
+		if err := tx.Messages.Delete(ctx, m, h.now()); err != nil {
+			return m, err
 		}
-		answer = stub.DeleteMessage200JSONResponse{Status: integration, Message: "Message deleted successfully"}
-		return answer, tx.Jobs.Insert(ctx, reactionRemoval{Message: m.Position})
+		return m, tx.Jobs.Insert(ctx, reactionRemoval{Message: m.Position})
 	})
+	if err != nil {
+		return nil, err
+	}
+	for _, image := range gone.Images {
+		h.images.Remove(ctx, image.ID)
+	}
+	return stub.DeleteMessage200JSONResponse{Status: integration, Message: "Message deleted successfully"}, nil
 }
 
 func (h messages) ReactMessage(ctx context.Context, r stub.ReactMessageRequestObject) (stub.ReactMessageResponseObject, error) {
@@ -169,14 +174,22 @@ func (h messages) pin(ctx context.Context, id string, pinned bool) error {
 	return err
 }
 
+// said is what somebody says: who, unless it is the caller, what, and with which images.
+type said struct {
+	sender  string
+	message store.Message
+	images  []string
+}
+
 // post is the step that adds a message to a channel which the caller sees, for whoever says it.
-func (h messages) post(ctx context.Context, tx *store.Tx, s standing, channel gen.Channel, sender string, m store.Message, done string) (body gen.MessageSentResponse, err error) {
-	if m.Message.Message == "" {
-		return body, contract.Invalid(contract.Field("/message", gen.FieldCodeRequired, "is required"))
+func (h messages) post(ctx context.Context, tx *store.Tx, s standing, channel gen.Channel, what said, done string) (body gen.MessageSentResponse, err error) {
+	m := what.message
+	if m.Message.Message == "" && len(what.images) == 0 {
+		return body, contract.Invalid(contract.Field("/message", gen.FieldCodeRequired, "is required where there are no images"))
 	}
-	who, err := s.speaker(ctx, tx.Queries, channel, sender)
+	who, err := s.speaker(ctx, tx.Queries, channel, what.sender)
 	if err == nil {
-		err = who.mayPost(ctx, tx.Queries, m.Message.Message, 0)
+		err = who.mayPost(ctx, tx.Queries, m.Message.Message, len(what.images))
 	}
 	if err != nil {
 		return body, err
@@ -184,6 +197,9 @@ func (h messages) post(ctx context.Context, tx *store.Tx, s standing, channel ge
 	m.ID, m.Timestamp = h.newID(), gen.Time{Time: h.now()}
 	m.ServerID, m.Channel.ChannelID, m.Account = s.ID, channel.ID, who.actor.account
 	if err := tx.Messages.Insert(ctx, &m, words.Of(m.Message.Message)); err != nil {
+		return body, err
+	}
+	if err := h.takeImages(ctx, tx, m, what.images); err != nil {
 		return body, err
 	}
 	return gen.MessageSentResponse{Status: integration, Message: done, Data: gen.SentMessage{MessageID: m.ID}}, nil

@@ -403,6 +403,60 @@ var messages = []testCase{
 		}
 	}},
 
+	{"MESSAGES-IMAGES-01", "uploadMessageImages sendMessage deleteMessage getImage roles channels", "images are uploaded first, are for one message of who has uploaded them, and end with it", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		s.b.joins(club)
+		channel := s.a.makesChannel(club, "open", nil)
+		uploads := func(who caller, names ...string) (addresses []string) {
+			var parts []part
+			for _, name := range names {
+				parts = append(parts, upload("images", name, "image/png", pngImage()))
+			}
+			done := who.submit("POST", atMessages+"/upload-image?serverId="+club.id, parts...).expect(200)
+			for i := range done.list("") {
+				at := "/" + strconv.Itoa(i)
+				done.is(at+"/name", names[i]).is(at+"/type", "image/png").keys(at, "id", "name", "url", "type", "size")
+				addresses = append(addresses, done.text(at+"/url"))
+			}
+			return addresses
+		}
+		sends := func(who caller, more object) *answer {
+			return who.post(atMessages+"/send", object{"channelId": channel}.and(more))
+		}
+		two := uploads(s.b, "one.png", "größe 2.png")
+		if len(two) != 2 {
+			s.stop("2 images were uploaded, and the answer has %d", len(two))
+		}
+		sends(s.a, object{"images": two}).refuses("/images/0", "not_allowed")
+		id := sends(s.b, object{"images": []string{two[1], two[0]}}).expect(200).text("/data/messageId")
+		got := s.a.get(atMessages+"/"+id).expect(200).is("/data/message", "")
+		got.is("/data/images/0/name", "größe 2.png").is("/data/images/0/url", two[1]).is("/data/images/1/url", two[0])
+		sends(s.b, object{"message": "again", "images": two[:1]}).refuses("/images/0", "not_allowed")
+		sends(s.b, object{"message": "elsewhere", "images": []string{"https://example.com/images/" + unknownID()}}).refuses("/images/0", "not_allowed")
+		sends(s.b, object{"images": []string{}}).refuses("/message", "required")
+		s.anonymous.get(two[0]).expect(200).carries("Content-Type", "image/png")
+		s.b.delete(atMessages + "/" + id).expect(200)
+		s.anonymous.get(two[0]).expect(404)
+
+		one := uploads(s.b, "three.png")
+		reply := s.b.post(atMessages+"/reply", object{"messageId": s.a.says(channel, "Hello"), "images": one}).expect(200)
+		s.a.get(atMessages+"/"+reply.text("/data/messageId")).expect(200).is("/data/images/0/url", one[0])
+		for _, flag := range []string{"attach_files", "share_Attachments"} {
+			club, channel = s.a.makesServer("Go club"), ""
+			number := s.b.joins(club)
+			channel = s.a.makesChannel(club, "open", nil)
+			role := s.a.appoints(club, number, 10, "post_messages", flag)
+			s.a.bares(club)
+			address := uploads(s.b, "four.png")
+			s.a.takes(role, number).expect(200)
+			s.a.appoints(club, number, 10, "post_messages")
+			sends(s.b, object{"message": "Hello", "images": address}).expect(403)
+			s.b.submit("POST", atMessages+"/upload-image?serverId="+club.id, upload("images", "a.png", "image/png", pngImage())).expect(403)
+			s.a.gives(role, number).expect(200)
+			sends(s.b, object{"message": "Hello", "images": address}).expect(200)
+		}
+	}},
+
 	{"MESSAGES-USERKEY-01", "sendMessage listMessages keys channels", "a user API key posts where it may, and reads what its own account has said", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		number := s.b.joins(club)

@@ -256,6 +256,15 @@ func (n *negatives) form(form *openapi3.Schema) {
 	})
 	for _, name := range sortedKeys(form.Properties) {
 		schema := form.Properties[name].Value
+		if each := schema.Items; each != nil && isFile(each) {
+			n.add("/"+name+"/0", "maxLength", http.StatusRequestEntityTooLarge, "", func(_ *session, d *draft) {
+				d.parts = []part{upload(name, "large.png", "image/png", sized(fileLimit(each.Value)+1))}
+			})
+			n.add("/"+name, "maxItems", bad, "too_many", func(_ *session, d *draft) {
+				d.parts = slices.Repeat([]part{upload(name, "a.png", "image/png", pngImage())}, int(*schema.MaxItems)+1)
+			})
+			continue
+		}
 		if schema.Format == "binary" {
 			n.add("/"+name, "maxLength", http.StatusRequestEntityTooLarge, "", func(_ *session, d *draft) {
 				d.parts = []part{upload(name, "large.png", "image/png", sized(fileLimit(schema)+1))}

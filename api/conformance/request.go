@@ -59,7 +59,7 @@ func draftOf(op *api.Operation, id func(maker) string) *draft {
 			body[name] = id(m)
 		case known && name == "user" && takesKeys(op): // which a key must name, and a session need not
 			body[name] = id(m)
-		case required && inner.Value.Format == "binary":
+		case required && isFile(inner):
 			delete(body, name)
 			d.parts = append(d.parts, upload(name, "a.png", "image/png", pngImage()))
 		case required && op.Creates || required && inner.Value.Format == "email":
@@ -155,6 +155,11 @@ func (o object) without(name string) object {
 	rest := maps.Clone(o)
 	delete(rest, name)
 	return rest
+}
+
+// isFile tells whether a part of a form is a file, or several may be.
+func isFile(part *openapi3.SchemaRef) bool {
+	return part.Value.Format == "binary" || part.Value.Items != nil && isFile(part.Value.Items)
 }
 
 // fileLimit is how many bytes a file may have.

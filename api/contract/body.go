@@ -43,7 +43,11 @@ func (o *Operation) prepareBody() error {
 			if partLimit(part.Value) == 0 {
 				return fmt.Errorf("its part %q has no maxLength or x-max-bytes", name)
 			}
-			o.bodyLimit += partLimit(part.Value) + maxPartOverhead
+			_, most := eachOf(part.Value)
+			if most == 0 {
+				return fmt.Errorf("its part %q has no maxItems", name)
+			}
+			o.bodyLimit += int64(most) * (partLimit(part.Value) + maxPartOverhead)
 		}
 	default:
 		return fmt.Errorf("its body must be either %s or %s", jsonType, multipartType)

@@ -17,9 +17,21 @@ import (
 	"github.com/rejoin-dev/rejoin/gen"
 )
 
+// eachOf is the schema of a part, where several may have one name that of each of them, and how many they may be.
+func eachOf(part *openapi3.Schema) (each *openapi3.Schema, most int) {
+	if part.Items == nil {
+		return part, 1
+	}
+	if part.MaxItems == nil {
+		return part.Items.Value, 0
+	}
+	return part.Items.Value, int(*part.MaxItems)
+}
+
 // partLimit is how many bytes a part may have: as many as its schema says for a file, and four for each character of a
 // text. 0: its schema does not say.
 func partLimit(part *openapi3.Schema) int64 {
+	part, _ = eachOf(part)
 	switch {
 	case part.Format == "binary":
 		limit, _ := part.Extensions["x-max-bytes"].(float64)
@@ -43,6 +55,7 @@ func mediaTypes(part *openapi3.Schema) (kinds []string) {
 type Form struct {
 	texts map[string]string
 	files map[string][]byte
+	names map[string][]string
 }
 
 // Text returns a text part, or nil if it was left out.
@@ -56,8 +69,12 @@ func (f Form) Text(name string) *string {
 // File returns the content of a file that ReadForm has kept in memory, or nil if it was left out.
 func (f Form) File(name string) []byte { return f.files[name] }
 
+// FileNames returns the names of the files that came as a part, in the order in which they came. They are what the sender
+// says, whatever that is.
+func (f Form) FileNames(name string) []string { return f.names[name] }
+
 // ReadForm reads a multipart body part by part and validates each against the schema of the form: its name, that it comes
-// once, its size, for files the kinds that the contract takes, and for texts the rest of their schema. The operation of
+// once (or, if its schema is an array, not more often than that may have items), its size, for files the kinds that the contract takes, and for texts the rest of their schema. The operation of
 // ctx says what the form is.
 //
 // A file is handed to onFile while it arrives and is never in memory whole; kind is its media type by its content, for
@@ -69,7 +86,7 @@ func ReadForm(ctx context.Context, body *multipart.Reader, onFile func(name, kin
 	state := stateFrom(ctx)
 	r := formReader{
 		state: state, schema: state.operation.Body.Schema.Value, onFile: onFile,
-		form: Form{texts: map[string]string{}, files: map[string][]byte{}}, seen: map[string]bool{},
+		form: Form{texts: map[string]string{}, files: map[string][]byte{}, names: map[string][]string{}}, seen: map[string]int{},
 	}
 	if onFile == nil {
 		r.onFile = func(name, _ string, content io.Reader) (err error) {
@@ -104,7 +121,7 @@ type formReader struct {
 	schema *openapi3.Schema
 	onFile func(name, kind string, content io.Reader) error
 	form   Form
-	seen   map[string]bool
+	seen   map[string]int
 	fields []gen.ProblemField
 }
 
@@ -119,26 +136,38 @@ func (r *formReader) take(part *multipart.Part) error {
 	case property == nil:
 		r.fields = append(r.fields, Field(pointer, gen.FieldCodeUnknown, "is an unknown field"))
 		return nil
-	case r.seen[name]:
+	}
+	each, most := eachOf(property.Value)
+	switch {
+	case property.Value.Items == nil && r.seen[name] > 0:
 		r.fields = append(r.fields, Field(pointer, gen.FieldCodeDuplicate, "is a duplicate"))
 		return nil
+	case r.seen[name] >= most:
+		if r.seen[name]++; r.seen[name] == most+1 { // once says it
+			r.fields = append(r.fields, Field(pointer, gen.FieldCodeTooMany, fmt.Sprintf("must have at most %d items", most)))
+		}
+		return nil
 	}
-	r.seen[name] = true
+	if property.Value.Items != nil {
+		pointer = fmt.Sprintf("%s/%d", pointer, r.seen[name])
+	}
+	r.seen[name]++
 	digest := sha256.New()
-	content := &cappedReader{from: io.TeeReader(part, digest), left: partLimit(property.Value)}
-	isFile := property.Value.Format == "binary"
+	content := &cappedReader{from: io.TeeReader(part, digest), left: partLimit(each)}
+	isFile := each.Format == "binary"
 	var err error
 	if isFile {
-		err = r.state.operation.readFile(name, content, r.onFile)
+		r.form.names[name] = append(r.form.names[name], part.FileName())
+		err = readFile(strings.TrimPrefix(pointer, "/"), each, content, r.onFile)
 	} else {
-		err = readText(r.form.texts, name, property.Value, content)
+		err = readText(r.form.texts, name, each, content)
 	}
 	var e *Error
 	switch {
 	case content.broken != nil:
 		return r.state.operation.unreadable(content.broken)
 	case content.spent && isFile:
-		return tooLarge(pointer, partLimit(property.Value))
+		return tooLarge(pointer, partLimit(each))
 	case errors.As(err, &e) && e.Code == gen.ProblemCodeInvalidRequest:
 		r.fields = append(r.fields, e.Fields...)
 	case err != nil:
@@ -151,7 +180,7 @@ func (r *formReader) take(part *multipart.Part) error {
 // complete adds what is missing to what is wrong, and tells all of it.
 func (r *formReader) complete() error {
 	for _, name := range r.schema.Required {
-		if !r.seen[name] {
+		if r.seen[name] == 0 {
 			r.fields = append(r.fields, Field("/"+name, gen.FieldCodeRequired, "is required"))
 		}
 	}
@@ -167,7 +196,7 @@ func (r *formReader) complete() error {
 // sniffLength is how much of a file its kind is detected from.
 const sniffLength = 3072
 
-func (o *Operation) readFile(name string, content io.Reader, onFile func(name, kind string, content io.Reader) error) error {
+func readFile(name string, schema *openapi3.Schema, content io.Reader, onFile func(name, kind string, content io.Reader) error) error {
 	head := make([]byte, sniffLength)
 	n, err := io.ReadFull(content, head)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
@@ -175,7 +204,7 @@ func (o *Operation) readFile(name string, content io.Reader, onFile func(name, k
 	}
 	head = head[:n]
 	kind := mimetype.Detect(head)
-	if taken := mediaTypes(o.Body.Schema.Value.Properties[name].Value); taken != nil {
+	if taken := mediaTypes(schema); taken != nil {
 		for kind != nil && !slices.Contains(taken, kind.String()) {
 			kind = kind.Parent()
 		}

@@ -55,6 +55,9 @@ type ServerInterface interface {
 	// SendMessage Send a message
 	// (POST /apis/v1/messages/send)
 	SendMessage(ctx echo.Context, params SendMessageParams) error
+	// UploadMessageImages Upload images for messages
+	// (POST /apis/v1/messages/upload-image)
+	UploadMessageImages(ctx echo.Context, params UploadMessageImagesParams) error
 	// DeleteMessage Delete a message
 	// (DELETE /apis/v1/messages/{messageId})
 	DeleteMessage(ctx echo.Context, messageID MessageID) error
@@ -618,6 +621,24 @@ func (w *ServerInterfaceWrapper) SendMessage(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.SendMessage(ctx, params)
+	return err
+}
+
+// UploadMessageImages converts echo context to params.
+func (w *ServerInterfaceWrapper) UploadMessageImages(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UploadMessageImagesParams
+	// ------------- Optional query parameter "serverId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "serverId", ctx.QueryParams(), &params.ServerID, runtime.BindQueryParameterOptions{Type: "string", Format: "objectid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter serverId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UploadMessageImages(ctx, params)
 	return err
 }
 
@@ -2118,6 +2139,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/apis/v1/messages/react", wrapper.ReactMessage, options.OperationMiddlewares["reactMessage"]...)
 	router.POST(options.BaseURL+"/apis/v1/messages/reply", wrapper.ReplyMessage, options.OperationMiddlewares["replyMessage"]...)
 	router.POST(options.BaseURL+"/apis/v1/messages/send", wrapper.SendMessage, options.OperationMiddlewares["sendMessage"]...)
+	router.POST(options.BaseURL+"/apis/v1/messages/upload-image", wrapper.UploadMessageImages, options.OperationMiddlewares["uploadMessageImages"]...)
 	router.POST(options.BaseURL+"/apis/v1/users", wrapper.CreateUser, options.OperationMiddlewares["createUser"]...)
 	router.GET(options.BaseURL+"/apis/v1/users/:userId", wrapper.GetUser, options.OperationMiddlewares["getUser"]...)
 	router.GET(options.BaseURL+"/apis/v1/users/:userId/api-keys", wrapper.ListUserAPIKeys, options.OperationMiddlewares["listUserApiKeys"]...)
@@ -2483,6 +2505,29 @@ func (response SendMessage200JSONResponse) VisitSendMessageResponse(w http.Respo
 	if response.Headers.IdempotentReplayed != nil {
 		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
 	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UploadMessageImagesRequestObject struct {
+	Params UploadMessageImagesParams
+	Body   *multipart.Reader
+}
+
+type UploadMessageImagesResponseObject interface {
+	VisitUploadMessageImagesResponse(w http.ResponseWriter) error
+}
+
+type UploadMessageImages200JSONResponse MessageImageListResponse
+
+func (response UploadMessageImages200JSONResponse) VisitUploadMessageImagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -4271,6 +4316,9 @@ type StrictServerInterface interface {
 	// SendMessage Send a message
 	// (POST /apis/v1/messages/send)
 	SendMessage(ctx context.Context, request SendMessageRequestObject) (SendMessageResponseObject, error)
+	// UploadMessageImages Upload images for messages
+	// (POST /apis/v1/messages/upload-image)
+	UploadMessageImages(ctx context.Context, request UploadMessageImagesRequestObject) (UploadMessageImagesResponseObject, error)
 	// DeleteMessage Delete a message
 	// (DELETE /apis/v1/messages/{messageId})
 	DeleteMessage(ctx context.Context, request DeleteMessageRequestObject) (DeleteMessageResponseObject, error)
@@ -4909,6 +4957,37 @@ func (sh *strictHandler) SendMessage(ctx echo.Context, params SendMessageParams)
 		return err
 	} else if validResponse, ok := response.(SendMessageResponseObject); ok {
 		return validResponse.VisitSendMessageResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UploadMessageImages operation middleware
+func (sh *strictHandler) UploadMessageImages(ctx echo.Context, params UploadMessageImagesParams) error {
+	var request UploadMessageImagesRequestObject
+
+	request.Params = params
+
+	if reader, err := ctx.Request().MultipartReader(); err != nil {
+		return err
+	} else {
+		request.Body = reader
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UploadMessageImages(ctx.Request().Context(), request.(UploadMessageImagesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UploadMessageImages")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UploadMessageImagesResponseObject); ok {
+		return validResponse.VisitUploadMessageImagesResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

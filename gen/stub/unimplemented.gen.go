@@ -65,6 +65,10 @@ func (Unimplemented) SendMessage(context.Context, SendMessageRequestObject) (Sen
 	return nil, ErrNotImplemented
 }
 
+func (Unimplemented) UploadMessageImages(context.Context, UploadMessageImagesRequestObject) (UploadMessageImagesResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
 func (Unimplemented) DeleteMessage(context.Context, DeleteMessageRequestObject) (DeleteMessageResponseObject, error) {
 	return nil, ErrNotImplemented
 }

@@ -133,7 +133,7 @@ func (r *recorder) isComplete(t *testing.T) {
 // enlargeCommunity makes one community large, and next to all that there is: members with roles and badges, and long histories.
 func enlargeCommunity(t *testing.T, s *Store, id string, rows int) {
 	t.Helper()
-	numbers := numbersOf(rows)
+	numbers, firstChannel := numbersOf(rows), `(SELECT MIN(id) FROM channels WHERE server_id = '`+id+`')`
 	fill(t, s,
 		`INSERT INTO accounts (number, id, email, display_name, created_at) `+numbers+`SELECT i, 'a' || i, 'a' || i, 'x', i FROM n`,
 		`INSERT INTO sessions (token_hash, account, created_at, expires_at) `+numbers+`SELECT 's' || i, i, i, 9000000000000000 + i FROM n`,
@@ -166,16 +166,14 @@ func enlargeCommunity(t *testing.T, s *Store, id string, rows int) {
 		`INSERT INTO referrals (server_id, account, referrer, at) `+numbers+`SELECT '`+id+`', i, i, i FROM n`,
 		`INSERT INTO former_members (server_id, account, joined_at, deleted_at, kept) `+numbers+`SELECT '`+id+`', i, i, i, '{}' FROM n`,
 		`UPDATE totals SET is_member = TRUE`,
-		`INSERT INTO messages (position, id, server_id, channel_id, account, text, at) `+numbers+`SELECT i * 100, 'm' || i, '`+id+`', c.id, 1, 'x', i FROM n JOIN channels c ON c.server_id = '`+id+`'
-		    WHERE c.channel_type = 'private'`,
+		`INSERT INTO messages (position, id, server_id, channel_id, account, text, at) `+numbers+`SELECT i * 100, 'm' || i, '`+id+`', c.id, 1, 'x', i FROM n JOIN channels c ON c.id = `+firstChannel+``,
 		`INSERT INTO message_words (rowid, words) `+numbers+`SELECT i * 100, 'x' FROM n`,
 		`INSERT INTO message_totals (scope, account, shard, n) `+numbers+`SELECT c.id, i, 0, 1 FROM n JOIN channels c ON c.server_id = '`+id+`'`,
 		`INSERT INTO message_reactions (message, emoji, account) `+numbers+`SELECT m.position, ':ok:', i FROM n JOIN messages m ON m.text = 'Good day'`,
 		`INSERT INTO message_reaction_counts (message, emoji, n, at) `+numbers+`SELECT i * 100, ':ok:', 1, 1 FROM n`,
 		`INSERT INTO message_images (image_id, server_id, account, message, ordinal, name, type, size, at) `+numbers+`SELECT 'i' || i, '`+id+`', 1, i * 100, 0, 'x', 'png', 1, 1 FROM n`,
 		`INSERT INTO message_images (image_id, server_id, account, message, ordinal, name, type, size, at) `+numbers+`SELECT 'j' || i, '`+id+`', 1, NULL, 0, 'x', 'png', 1, 1 FROM n`,
-		`INSERT INTO topics (id, channel_id, account, by_key, title, created_at) `+numbers+`SELECT 't' || i, c.id, 1, FALSE, 'x', i FROM n JOIN channels c ON c.server_id = '`+id+`'
-		    WHERE c.channel_type = 'private'`)
+		`INSERT INTO topics (id, channel_id, account, by_key, title, created_at) `+numbers+`SELECT 't' || i, c.id, 1, FALSE, 'x', i FROM n JOIN channels c ON c.id = `+firstChannel+``)
 }
 
 // addCommunities adds as many others, of which an account is in many.

@@ -305,10 +305,13 @@ func (q Messages) Pin(ctx context.Context, id string, pinned bool) error {
 	return q.change(ctx, `UPDATE messages SET pinned = $2 WHERE id = $1`, id, pinned)
 }
 
-// Delete ends a message: nobody finds it any more. Its reactions are removed by DeleteReactions, because there may be any
-// amount of them.
-func (q Messages) Delete(ctx context.Context, m Message) error {
+// Delete ends a message: nobody finds it any more, and its images leave. Its reactions are removed by DeleteReactions, because
+// there may be any amount of them.
+func (q Messages) Delete(ctx context.Context, m Message, at time.Time) error {
 	if err := q.change(ctx, `DELETE FROM messages WHERE id = $1`, m.ID); err != nil {
+		return err
+	}
+	if err := q.leaveImages(ctx, at, `DELETE FROM message_images WHERE message = $1 RETURNING image_id`, m.Position); err != nil {
 		return err
 	}
 	if err := q.deleteWords(ctx, m.Position); err != nil {
@@ -367,8 +370,9 @@ func (q Messages) DeleteReactions(ctx context.Context, position int64, some int)
 // messagesAtOnce is how many messages one step of a removal takes at most.
 const messagesAtOnce = 100
 
-// DeleteRest removes some of what a channel or topic that is gone has left, and tells whether there may be more.
-func (q Messages) DeleteRest(ctx context.Context, scope MessageScope, some int) (more bool, err error) {
+// DeleteRest removes some of what a channel or topic that is gone has left, and tells whether there may be more. The images
+// of these messages leave.
+func (q Messages) DeleteRest(ctx context.Context, scope MessageScope, some int, at time.Time) (more bool, err error) {
 	const (
 		ofChannel = ` FROM messages WHERE channel_id = $1 ORDER BY position LIMIT $2)`
 		ofTopic   = ` FROM messages WHERE topic_id = $1 ORDER BY position LIMIT $2)`
@@ -383,6 +387,9 @@ func (q Messages) DeleteRest(ctx context.Context, scope MessageScope, some int) 
 		return true, err
 	}
 	if err := q.exec(ctx, `DELETE FROM message_reaction_counts WHERE message IN (SELECT position`+first, id, few); err != nil {
+		return true, err
+	}
+	if err := q.leaveImages(ctx, at, `DELETE FROM message_images WHERE message IN (SELECT position`+first+` RETURNING image_id`, id, few); err != nil {
 		return true, err
 	}
 	gone, err := list(ctx, q.conn, func(rows *sql.Rows) (m Message, err error) {

@@ -81,9 +81,10 @@ func (l *life) talks(server string, ann, ben int64) {
 		l.Errorf("got %+v", got)
 	}
 	want(ids(q.Search(ctx, all, words.Of("hello"), Newest, 10)), second)
-	shared(func(tx *Tx) error { return tx.Messages.Delete(ctx, second) })
+	shared(func(tx *Tx) error { return tx.Messages.Delete(ctx, second, l.nowAt) })
 	want(ids(q.List(ctx, all, Oldest, Newest, 10)), third, first)
 	want(ids(q.Search(ctx, all, words.Of("hello"), Newest, 10)))
+	l.talksWithImages(first, third, ben)
 	l.talksOnTopics(server, channel, ann, ben)
 	l.tx(func(tx *Tx) error {
 		more, err := tx.Messages.DeleteReactions(ctx, second.Position, 10)
@@ -92,6 +93,44 @@ func (l *life) talks(server string, ann, ben int64) {
 		}
 		return err
 	})
+}
+
+// talksWithImages gives the second of two messages of one author an image; another one that the author has uploaded stays unused.
+func (l *life) talksWithImages(first, third Message, another int64) {
+	ctx, q, server, ann := l.Context(), l.s.Messages, third.ServerID, third.Account
+	image := func(at time.Time) MessageUpload {
+		i := MessageUpload{ServerID: server, Account: ann, Kind: "png", At: at, MessageImage: gen.MessageImage{ID: l.id(), Name: "a b.png", Size: 7}}
+		l.tx(func(tx *Tx) error {
+			l.must(tx.Images.Insert(ctx, i.ID, ann, at))
+			l.must(tx.Images.Show(ctx, i.ID, i.Size))
+			return tx.Messages.InsertImage(ctx, i)
+		})
+		return i
+	}
+	used, unused := image(l.nowAt), image(l.nowAt.Add(-time.Hour))
+	takes := func(m Message, id string, account int64) (taken bool) {
+		l.sharedTx(func(tx *Tx) (err error) { taken, err = tx.Messages.TakeImage(ctx, m, id, account, 0); return err })
+		return taken
+	}
+	if takes(third, used.ID, another) || takes(third, l.id(), ann) || !takes(third, used.ID, ann) || takes(first, used.ID, ann) {
+		l.Error("an image is for one message of who has uploaded it")
+	}
+	want := []gen.MessageImage{{ID: used.ID, Name: "a b.png", URL: "/images/" + used.ID, Type: "image/png", Size: 7}}
+	if got, err := q.Get(ctx, third.ID); err != nil || !slices.Equal(got.Images, want) {
+		l.Errorf("got %+v, %v", got.Images, err)
+	}
+	l.tx(func(tx *Tx) error {
+		more, err := tx.Messages.DeleteUnused(ctx, l.nowAt, l.nowAt, 10)
+		if more {
+			l.Error("there are more images")
+		}
+		return err
+	})
+	for id, want := range map[string]bool{used.ID: true, unused.ID: false} {
+		if shown, err := l.s.Images.IsShown(ctx, id); err != nil || shown != want {
+			l.Errorf("an image is shown: %v, %v, want %v", shown, err, want)
+		}
+	}
 }
 
 // are wants ids to be those of messages.
@@ -149,7 +188,7 @@ func (l *life) talksOnTopics(server, channel string, ann, ben int64) {
 		l.Errorf("got %d messages, %v; want what is not in the topic that is gone", len(found), err)
 	}
 	for more := true; more; {
-		l.tx(func(tx *Tx) (err error) { more, err = tx.Messages.DeleteRest(ctx, inTopic, 2); return err })
+		l.tx(func(tx *Tx) (err error) { more, err = tx.Messages.DeleteRest(ctx, inTopic, 2, l.nowAt); return err })
 	}
 	l.counts(server, channel, map[int64]int64{0: 5, ann: 4, ben: 1})
 }

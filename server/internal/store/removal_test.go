@@ -168,7 +168,10 @@ func TestWhoLeavesKeepsNothingOfWhatWasDeleted(t *testing.T) {
 		}
 		l.tx(func(tx *Tx) error { return tx.Servers.Delete(t.Context(), id) })
 		for more := true; more; {
-			l.tx(func(tx *Tx) (err error) { more, err = tx.Servers.DeleteRest(t.Context(), id, 2); return err })
+			l.tx(func(tx *Tx) (err error) {
+				more, err = tx.Servers.DeleteRest(t.Context(), id, 2, time.Now())
+				return err
+			})
 		}
 		if roles, badges := rowsOf(t, s, whoHasRoles), rowsOf(t, s, whoHasBadges); len(roles)+len(badges) != 0 {
 			t.Errorf("the deleted server has left %v and %v", roles, badges)

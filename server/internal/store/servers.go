@@ -198,13 +198,13 @@ var deleteSome = []string{
 }
 
 // DeleteRest removes some rows of what a deleted server has left, and in the end its own, and tells whether there may be more.
-func (q Servers) DeleteRest(ctx context.Context, id string, some int) (more bool, err error) {
+func (q Servers) DeleteRest(ctx context.Context, id string, some int, at time.Time) (more bool, err error) {
 	for _, text := range deleteSome {
 		if deleted, err := q.changed(ctx, text, id, some); err != nil || deleted {
 			return true, err
 		}
 	}
-	if more, err := q.deleteChannels(ctx, id, some); err != nil || more {
+	if more, err := q.deleteChannels(ctx, id, some, at); err != nil || more {
 		return true, err
 	}
 	left, err := list(ctx, q.conn, scanOne[int64], `DELETE FROM members WHERE (account, server_id) IN (
@@ -228,13 +228,13 @@ func (q Servers) DeleteRest(ctx context.Context, id string, some int) (more bool
 }
 
 // deleteChannels removes some of what the first channel of a deleted server has left, and in the end the channel.
-func (q Servers) deleteChannels(ctx context.Context, id string, some int) (more bool, err error) {
+func (q Servers) deleteChannels(ctx context.Context, id string, some int, at time.Time) (more bool, err error) {
 	channel, err := get(ctx, q.conn, scanOne[string], `SELECT id FROM channels WHERE server_id = $1 ORDER BY created_at, id LIMIT 1`+unlocked, id)
 	if errors.Is(err, ErrNotFound) {
 		return false, nil
 	}
 	if err == nil {
-		more, err = Messages{q.conn}.DeleteRest(ctx, MessageScope{ChannelID: channel}, some)
+		more, err = Messages{q.conn}.DeleteRest(ctx, MessageScope{ChannelID: channel}, some, at)
 	}
 	if err == nil && !more {
 		err = Channels{q.conn}.Delete(ctx, channel)

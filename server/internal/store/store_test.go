@@ -180,7 +180,7 @@ func (l *life) everything() (kept string) {
 		l.Errorf("a deleted server is listed: %v, %v", servers, err)
 	}
 	for more := true; more; {
-		l.tx(func(tx *Tx) (err error) { more, err = tx.Servers.DeleteRest(ctx, gone, 2); return err })
+		l.tx(func(tx *Tx) (err error) { more, err = tx.Servers.DeleteRest(ctx, gone, 2, l.nowAt); return err })
 	}
 	l.endsTrail(gone, ben)
 	return kept
@@ -528,6 +528,7 @@ SELECT whose, kind, SUM(n) FROM (
     UNION ALL SELECT server_id, 'badges', -1 FROM badges
     UNION ALL SELECT server_id, 'keys', -1 FROM api_keys
     UNION ALL SELECT channel_id, 'topics', -1 FROM topics
+    UNION ALL SELECT CAST(account AS TEXT), 'image_bytes', -bytes FROM images WHERE state = 'shown'
 ) AS both_sides GROUP BY whose, kind HAVING SUM(n) <> 0`
 
 const verifyTotals = `
@@ -589,7 +590,7 @@ func TestTheMigrationFillsWhatIsKept(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, url string) {
 		s := open(t, url)
 		(&life{T: t, s: s, nowAt: time.Now()}).everything()
-		for _, text := range append([]string{`DELETE FROM auth_events`, `DELETE FROM topics`, `DROP TABLE totals`, `DROP TABLE tallies`}, upOf(t, "00005_tallies.sql")...) {
+		for _, text := range append([]string{`DELETE FROM auth_events`, `DELETE FROM topics`, `DELETE FROM images`, `DROP TABLE totals`, `DROP TABLE tallies`}, upOf(t, "00005_tallies.sql")...) {
 			if _, err := s.write.db.Exec(text); err != nil {
 				t.Fatalf("%v\n%s", err, text)
 			}

@@ -108,7 +108,10 @@ func TestWhatASharedTransactionReliesOnStaysUntilItsEnd(t *testing.T) {
 	}))
 	l.must(<-deleted)
 	for more := true; more; {
-		l.tx(func(tx *Tx) (err error) { more, err = tx.Servers.DeleteRest(t.Context(), id, 100); return err })
+		l.tx(func(tx *Tx) (err error) {
+			more, err = tx.Servers.DeleteRest(t.Context(), id, 100, time.Now())
+			return err
+		})
 	}
 	var left int
 	l.must(s.read.db.QueryRowContext(t.Context(), `SELECT (SELECT COUNT(*) FROM channels) + 
