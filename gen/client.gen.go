@@ -483,8 +483,8 @@ type ClientInterface interface {
 	// ManageUserWithBody Delete a user from the community, or restore one
 	//
 	// `delete` ends a membership: the user is in no list any more and finds the community no more than a stranger does, the API
-	// keys that they vouch for are not trusted, their invites end, and joining is refused with 403, also with an invite. Their
-	// account and its sessions stay, and so do their messages, under their name. The owner cannot be deleted: that is a conflict.
+	// keys that they vouch for are not trusted, their invites and user API keys end, and joining is refused with 403, also with an
+	// invite. Their account and its sessions stay, and so do their messages, under their name. The owner cannot be deleted: that is a conflict.
 	//
 	// `restore` makes a deleted user a member again, since when they were one, with their roles, points, fields, badges and
 	// channels; what was deleted meanwhile stays away. Roles with `server_administrator` do not come back: an API key makes
@@ -499,8 +499,8 @@ type ClientInterface interface {
 	// ManageUser Delete a user from the community, or restore one
 	//
 	// `delete` ends a membership: the user is in no list any more and finds the community no more than a stranger does, the API
-	// keys that they vouch for are not trusted, their invites end, and joining is refused with 403, also with an invite. Their
-	// account and its sessions stay, and so do their messages, under their name. The owner cannot be deleted: that is a conflict.
+	// keys that they vouch for are not trusted, their invites and user API keys end, and joining is refused with 403, also with an
+	// invite. Their account and its sessions stay, and so do their messages, under their name. The owner cannot be deleted: that is a conflict.
 	//
 	// `restore` makes a deleted user a member again, since when they were one, with their roles, points, fields, badges and
 	// channels; what was deleted meanwhile stays away. Roles with `server_administrator` do not come back: an API key makes
@@ -2116,8 +2116,8 @@ func (c *Client) GetUserData(ctx context.Context, body GetUserDataJSONRequestBod
 // ManageUserWithBody Delete a user from the community, or restore one
 //
 // `delete` ends a membership: the user is in no list any more and finds the community no more than a stranger does, the API
-// keys that they vouch for are not trusted, their invites end, and joining is refused with 403, also with an invite. Their
-// account and its sessions stay, and so do their messages, under their name. The owner cannot be deleted: that is a conflict.
+// keys that they vouch for are not trusted, their invites and user API keys end, and joining is refused with 403, also with an
+// invite. Their account and its sessions stay, and so do their messages, under their name. The owner cannot be deleted: that is a conflict.
 //
 // `restore` makes a deleted user a member again, since when they were one, with their roles, points, fields, badges and
 // channels; what was deleted meanwhile stays away. Roles with `server_administrator` do not come back: an API key makes
@@ -2142,8 +2142,8 @@ func (c *Client) ManageUserWithBody(ctx context.Context, contentType string, bod
 // ManageUser Delete a user from the community, or restore one
 //
 // `delete` ends a membership: the user is in no list any more and finds the community no more than a stranger does, the API
-// keys that they vouch for are not trusted, their invites end, and joining is refused with 403, also with an invite. Their
-// account and its sessions stay, and so do their messages, under their name. The owner cannot be deleted: that is a conflict.
+// keys that they vouch for are not trusted, their invites and user API keys end, and joining is refused with 403, also with an
+// invite. Their account and its sessions stay, and so do their messages, under their name. The owner cannot be deleted: that is a conflict.
 //
 // `restore` makes a deleted user a member again, since when they were one, with their roles, points, fields, badges and
 // channels; what was deleted meanwhile stays away. Roles with `server_administrator` do not come back: an API key makes

@@ -45,6 +45,11 @@ func newCommunity(b *testing.B, binary string, database database, size int) *bac
 	for range 50 {
 		p.do(b, channelRequest(owner, ids[0]), nil)
 	}
+	var key gen.APIKeyResponse
+	p.do(b, jsonRequest("/apis/v1/communities/"+ids[0]+"/api-keys", owner, map[string]any{"name": "reads", "permissions": []string{"getUserData"}}), &key)
+	filter := func(by map[string]any) *pool {
+		return onlyRequest(jsonRequest("/apis/v1/users/filter", key.Data.Key, map[string]any{"fields": []string{"email", "first_name", "join_date", "xp"}, "filter": by}))
+	}
 	p.stop()
 	fillCommunity(b, database.driver, config, ids[0], size)
 
@@ -57,6 +62,8 @@ func newCommunity(b *testing.B, binary string, database database, size int) *bac
 		"channels":       onlyRequest(request("GET", community+"/channels", owner)),
 		"members":        onlyRequest(request("GET", community+"/members?limit=5", owner)),
 		"members-deep":   onlyRequest(request("GET", community+"/members?limit=5&cursor="+cursor, owner)),
+		"filter-name":    filter(map[string]any{"first_name": "Ada", "join_date": map[string]any{"gte": "1970-01-01", "lte": "2030-08-28"}}),
+		"filter-xp":      filter(map[string]any{"xp": map[string]any{"gte": firstFilled + size/2}}),
 		"audit":          onlyRequest(request("GET", community+"/audit?limit=5", owner)),
 		"create-channel": {each: eachMakes},
 		"create-server":  {each: eachMakes},
@@ -127,7 +134,10 @@ func fillCommunity(b *testing.B, driver string, config Config, id string, size i
 			hashOf(tokenOfMaker(i)), firstMaker+i, time.Now().Add(time.Hour).UnixMicro())
 	}
 	numbers := fmt.Sprintf(`WITH RECURSIVE n (i) AS (SELECT %d UNION ALL SELECT i + 1 FROM n WHERE i < %d) `, firstFilled, firstFilled+size-1)
-	run(`INSERT INTO accounts (number, id, email, display_name, created_at) ` + numbers + `SELECT i, 'a' || i, 'a' || i, 'x', i FROM n`)
+	// One in a thousand is called Ada, whose key that is.
+	run(`INSERT INTO accounts (number, id, email, display_name, created_at, first_name, first_key) ` + numbers +
+		`SELECT i, 'a' || i, 'a' || i, 'x', i, CASE i % 1000 WHEN 0 THEN 'Ada' ELSE 'x' END, CASE i % 1000 WHEN 0 THEN '616461' ELSE '78' END FROM n`)
+	run(`INSERT INTO totals (server_id, account, xp, coins, visits, is_member) ` + numbers + `SELECT '` + id + `', i, i, 0, 0, TRUE FROM n`)
 	run(`INSERT INTO members (server_id, account, joined_at) ` + numbers + `SELECT '` + id + `', i, i FROM n`)
 	run(`INSERT INTO audit (id, server_id, actor_type, actor_id, action, target, at) ` + numbers +
 		`SELECT 'e' || i, '` + id + `', 'account', '1', 'role.add', '` + id + `', i FROM n`)

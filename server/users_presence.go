@@ -86,8 +86,9 @@ func (k *core) presenceOf(ctx context.Context, q store.Queries, account int64) (
 	if unwritten := k.notes.lastActive(account, now); unwritten.After(last) {
 		last = unwritten
 	}
-	p.online = now.Sub(last) < onlineFor
-	if p.Today >= now.UTC().AddDate(0, 0, -1).Format(time.DateOnly) {
+	p.online = now.Sub(last).Abs() < onlineFor // the clock may have been ahead
+	day := func(days int) string { return now.UTC().AddDate(0, 0, days).Format(time.DateOnly) }
+	if p.Today == day(0) || p.Today == day(-1) {
 		p.streak = p.Streak
 	}
 	return p, nil

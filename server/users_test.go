@@ -147,6 +147,38 @@ func TestSomebodyIsOnlineForFiveMinutesAfterARequest(t *testing.T) {
 	})
 }
 
+func TestAClockThatWasAheadMakesNobodySeemToBeThere(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := unlimited(open(t, config))
+		c := newClub(t, s, "allow_dm")
+		key := c.keyOf(t, c.owner, "getUserData")
+		me := do[gen.AccountResponse](t, c.h, "GET", "/auth/me", c.ben, nil).Body
+		now := time.Now().Add(20 * 24 * time.Hour)
+		s.now = func() time.Time { return now }
+		comes := func() {
+			do[gen.AccountResponse](t, c.h, "GET", "/auth/me", c.ben, nil)
+			if err := s.writePresence(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		comes()
+		now = now.Add(-19 * 24 * time.Hour)
+		shown := func() gen.UserParts {
+			return do[gen.UserPartsResponse](t, c.h, "GET", "/apis/v1/users/"+me.ID+"?isOnline=true", key, nil).Data
+		}
+		if *shown().IsOnline || c.info(t, key).LoginStreak != 0 {
+			t.Errorf("is there: %v, %d days", *shown().IsOnline, c.info(t, key).LoginStreak)
+		}
+		minutes := c.info(t, key).TimeSpent
+		comes()
+		now = now.Add(time.Minute)
+		comes()
+		if got := c.info(t, key); got.TimeSpent != minutes+1 || !*shown().IsOnline { // but for the minute that put it right
+			t.Errorf("got %d minutes after %d, is there: %v", got.TimeSpent, minutes, *shown().IsOnline)
+		}
+	})
+}
+
 func TestWhatWasEarnedTodayBeginsAnewWithTheDay(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, config Config) {
 		s := unlimited(open(t, config))

@@ -225,4 +225,49 @@ var mutants = []mutant{
 	{"an API key makes administrators", "ROLES-KEY-02", everywhere(mightyKeys)},
 	{"who left a server and comes back has access as before", "CHANNELS-LEAVE-01", everywhere(stillAdmitted)},
 	{"who made a key sees the private channels that the key made", "CHANNELS-KEY-02", everywhere(transparentKeys)},
+	{"members see each other's addresses", "USERS-LIST-01", on("GET", `/apis/v1/communities/\w+/users`, answer(func(_ *httptest.ResponseRecorder, body object) {
+		for _, user := range body.list("data") {
+			user["email"] = "somebody@example.com"
+		}
+	}))},
+	{"a search knows upper and lower case apart", "USERS-LIST-02", on("GET", `/apis/v1/communities/\w+/users`, exchange(func(r *http.Request, a *httptest.ResponseRecorder) {
+		rewrite(a, func(body object) {
+			list, _ := body["data"].([]any)
+			body["data"] = slices.DeleteFunc(list, func(user any) bool {
+				name, _ := user.(map[string]any)["displayName"].(string)
+				return !strings.HasPrefix(name, r.URL.Query().Get("search"))
+			})
+		})
+	}))},
+	{"of a filter, one part counts", "USERS-FILTER-01", on("POST", `/apis/v1/users/filter`, request(func(r *http.Request) {
+		body := objectOf(r)
+		for name := range body.at("filter") {
+			if len(body.at("filter")) > 1 {
+				delete(body.at("filter"), name)
+			}
+		}
+		replace(r, body)
+	}))},
+	{"nothing was earned today", "USERS-INFO-02", on("POST", `/apis/v1/users/info`, answer(func(_ *httptest.ResponseRecorder, body object) {
+		body.at("data")["xpEarnedToday"] = 0
+	}))},
+	{"an access level that nobody has set gives nothing", "USERS-CREATE-05", on("POST", `/apis/v1/users`, request(func(r *http.Request) {
+		if body := objectOf(r); body["accessLevel"] == 2.0 {
+			delete(body, "accessLevel")
+			replace(r, body)
+		}
+	}))},
+	{"who was deleted joins again", "USERS-MANAGE-02", everywhere(forgetfulDeletion())},
+}
+
+// forgetfulDeletion says of whoever joins after having been deleted that they have.
+func forgetfulDeletion() mutation {
+	return on("POST", `/servers/\w+/join`, exchange(func(_ *http.Request, a *httptest.ResponseRecorder) {
+		if a.Code == http.StatusForbidden {
+			a.Code = http.StatusOK
+			rewrite(a, func(body object) {
+				body["meta"] = object{"success": true, "message": "Server has been joined successfully", "devMessage": "Server has been joined successfully"}
+			})
+		}
+	}))
 }

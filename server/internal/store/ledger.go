@@ -60,7 +60,8 @@ type totals struct {
 
 	messages, replies, reactions int64 // that were sent, and given: those that are gone among them
 
-	// The day on which anything was credited last, and what that was; what is spent does not count.
+	// The day on which anything was credited last, and what that was; what is spent does not count. A clock that was ahead is
+	// forgotten with the next credit.
 	today               string
 	xpToday, coinsToday int64
 }
@@ -70,11 +71,9 @@ func (c *conn) addToTotals(ctx context.Context, serverID string, account int64, 
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (server_id, account) DO UPDATE
 	SET xp = totals.xp + excluded.xp, coins = totals.coins + excluded.coins, visits = totals.visits + excluded.visits,
 	    messages = totals.messages + excluded.messages, replies = totals.replies + excluded.replies, reactions = totals.reactions + excluded.reactions,
-	    xp_today = CASE WHEN excluded.today > totals.today THEN 0 ELSE totals.xp_today END
-	             + CASE WHEN excluded.today < totals.today THEN 0 ELSE excluded.xp_today END,
-	    coins_today = CASE WHEN excluded.today > totals.today THEN 0 ELSE totals.coins_today END
-	                + CASE WHEN excluded.today < totals.today THEN 0 ELSE excluded.coins_today END,
-	    today = CASE WHEN excluded.today > totals.today THEN excluded.today ELSE totals.today END`,
+	    xp_today = CASE WHEN excluded.today IN ('', totals.today) THEN totals.xp_today ELSE 0 END + excluded.xp_today,
+	    coins_today = CASE WHEN excluded.today IN ('', totals.today) THEN totals.coins_today ELSE 0 END + excluded.coins_today,
+	    today = CASE WHEN excluded.today = '' THEN totals.today ELSE excluded.today END`,
 		serverID, account, more.XP, more.Coins, more.visits, more.today, more.xpToday, more.coinsToday, more.messages, more.replies, more.reactions)
 }
 

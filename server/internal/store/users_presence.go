@@ -39,14 +39,16 @@ func (q Users) NoteLogin(ctx context.Context, account int64, at time.Time) error
 	ON CONFLICT (account) DO UPDATE SET login_at = excluded.login_at`, account, at.UnixMicro())
 }
 
-// NoteActivity writes down that an account was active. A minute and a day count once, whichever process writes them down.
+// NoteActivity writes down that an account was active. A minute and a day count once, whichever process writes them down. What a
+// clock has left that was more than an hour ahead is replaced.
 func (q Users) NoteActivity(ctx context.Context, account int64, at time.Time) error {
 	day, before := at.UTC().Format(time.DateOnly), at.UTC().AddDate(0, 0, -1).Format(time.DateOnly)
 	return q.exec(ctx, `INSERT INTO presence (account, active_at, minutes, today, streak) VALUES ($1, $2, 1, $3, 1)
 	ON CONFLICT (account) DO UPDATE
 	SET minutes = presence.minutes + CASE WHEN excluded.active_at / 60000000 > presence.active_at / 60000000 THEN 1 ELSE 0 END,
 	    streak = CASE WHEN excluded.today <= presence.today THEN presence.streak WHEN presence.today = $4 THEN presence.streak + 1 ELSE 1 END,
-	    today = CASE WHEN excluded.today > presence.today THEN excluded.today ELSE presence.today END,
-	    active_at = CASE WHEN excluded.active_at > presence.active_at THEN excluded.active_at ELSE presence.active_at END`,
+	    today = CASE WHEN excluded.today > presence.today OR presence.active_at > excluded.active_at + 3600000000 THEN excluded.today ELSE presence.today END,
+	    active_at = CASE WHEN excluded.active_at > presence.active_at OR presence.active_at > excluded.active_at + 3600000000
+	                     THEN excluded.active_at ELSE presence.active_at END`,
 		account, at.UnixMicro(), day, before)
 }
