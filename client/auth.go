@@ -35,9 +35,9 @@ type SignInOption func(*signIn)
 
 type signIn struct{ otp string }
 
-// OTP signs in with a one-time code of an authenticator app, or a recovery code, which an account with two-factor on needs.
-// A wrong or used one fails with [ErrInvalidRequest] and the field /otp.
-func OTP(code string) SignInOption {
+// WithOTP signs in with a one-time code of an authenticator app, or with a recovery code: an account with two-factor on needs
+// one or the other. A wrong or used one fails with [ErrInvalidRequest] and the field /otp.
+func WithOTP(code string) SignInOption {
 	return func(s *signIn) { s.otp = code }
 }
 
@@ -96,7 +96,7 @@ func (s *AuthService) VerifyEmail(ctx context.Context, email, code string, opts 
 
 // LogIn opens a session of 30 days; see [Client.WithToken]. It fails with [ErrUnauthenticated] if the password is wrong
 // or there is no such account, with [ErrEmailUnverified] if the address has not been verified yet, and with
-// [ErrTwoFactorRequired] if the account needs an [OTP].
+// [ErrTwoFactorRequired] if the account needs an [WithOTP].
 //
 // For everybody, without a credential.
 func (s *AuthService) LogIn(ctx context.Context, email, password string, opts ...SignInOption) (*Session, error) {
@@ -122,7 +122,7 @@ func (s *AuthService) ForgotPassword(ctx context.Context, email string) error {
 // ResetPassword sets the password of an account with the code that ForgotPassword has mailed, and signs in. All other
 // sessions of the account end, and its address is verified. It fails as VerifyEmail does, and with [ErrInvalidRequest]
 // and the field /password if that is not one of 8 to 128 characters, and with [ErrTwoFactorRequired] if the account needs
-// an [OTP]; the code is still good then.
+// an [WithOTP]; the code is still good then.
 //
 // For everybody, without a credential.
 func (s *AuthService) ResetPassword(ctx context.Context, email, code, password string, opts ...SignInOption) (*Session, error) {

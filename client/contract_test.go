@@ -112,13 +112,13 @@ var calls = []struct {
 	{
 		"logIn", "POST /auth/login", `{"email":"vera@example.com","password":"a long passphrase","otp":"287082"}`,
 		func(c caller) (any, error) {
-			return c.Auth.LogIn(c.ctx, "vera@example.com", "a long passphrase", client.OTP("287082"))
+			return c.Auth.LogIn(c.ctx, "vera@example.com", "a long passphrase", client.WithOTP("287082"))
 		},
 	},
 	{
 		"resetPassword", "POST /auth/reset-password", `{"email":"vera@example.com","code":"7K3M-9QWX","password":"a longer one","otp":"287082"}`,
 		func(c caller) (any, error) {
-			return c.Auth.ResetPassword(c.ctx, "vera@example.com", "7K3M-9QWX", "a longer one", client.OTP("287082"))
+			return c.Auth.ResetPassword(c.ctx, "vera@example.com", "7K3M-9QWX", "a longer one", client.WithOTP("287082"))
 		},
 	},
 	{

@@ -25,7 +25,7 @@ var (
 	ErrPermissionDenied = errors.New("rejoin: permission denied")
 	// ErrEmailUnverified: the account has to confirm its e-mail address first.
 	ErrEmailUnverified = errors.New("rejoin: e-mail address not verified")
-	// ErrTwoFactorRequired: the account has two-factor on; sign in again with an [OTP].
+	// ErrTwoFactorRequired: the account has two-factor on; sign in again with an [WithOTP].
 	ErrTwoFactorRequired = errors.New("rejoin: one-time code required")
 	// ErrTwoFactorOff: what is asked is for accounts with two-factor on; see [AuthService.StartTwoFactor].
 	ErrTwoFactorOff = errors.New("rejoin: two-factor is off")

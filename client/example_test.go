@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pquerna/otp/totp"
 	"github.com/rejoin-dev/rejoin/client"
 	"github.com/rejoin-dev/rejoin/client/clienttest"
 )
@@ -239,6 +240,48 @@ func ExampleAuthService() {
 	// Output:
 	// registered vera@example.com
 	// vera true
+}
+
+func ExampleWithOTP() {
+	server, stop := newEmptyServer()
+	defer stop()
+	c, err := client.New(server.URL)
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	const email, password = "vera@example.com", "a long passphrase"
+	if _, err := c.Auth.Register(ctx, client.AccountCreate{Email: email, Password: password}); err != nil {
+		log.Fatal(err)
+	}
+	session, err := c.Auth.VerifyEmail(ctx, email, server.Code(email), client.WithPassword(password))
+	if err != nil {
+		log.Fatal(err)
+	}
+	vera, err := c.WithToken(session.Token)
+	if err != nil {
+		log.Fatal(err)
+	}
+	setup, err := vera.Auth.StartTwoFactor(ctx, password)
+	if err != nil {
+		log.Fatal(err)
+	}
+	code, err := totp.GenerateCode(setup.Secret, time.Now()) // As Vera's app shows it.
+	if err != nil {
+		log.Fatal(err)
+	}
+	recovery, err := vera.Auth.ConfirmTwoFactor(ctx, code) // Vera keeps them, should she lose her phone.
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	_, err = c.Auth.LogIn(ctx, email, password)
+	fmt.Println(errors.Is(err, client.ErrTwoFactorRequired))
+	_, err = c.Auth.LogIn(ctx, email, password, client.WithOTP(recovery[0]))
+	fmt.Println(err)
+	// Output:
+	// true
+	// <nil>
 }
 
 func ExampleChannelsService() {

@@ -774,7 +774,7 @@ type ClientInterface interface {
 	// DeleteTwoFactor Switch two-factor off
 	//
 	// Switches it off, for who has a one-time code or a recovery code; both end. A session alone is not enough, nor is the
-	// password. Who has lost both kinds of codes asks the operator of the backend. Where it is not on, it is not found.
+	// password. Who has lost both kinds of codes asks the operator of the backend. Where it is off already, that is a conflict.
 	//
 	// Corresponds with DELETE /auth/two-factor (the `DeleteTwoFactor` operationId).
 	DeleteTwoFactor(ctx context.Context, params *DeleteTwoFactorParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2657,7 +2657,7 @@ func (c *Client) DeleteSession(ctx context.Context, sessionID SessionID, reqEdit
 // DeleteTwoFactor Switch two-factor off
 //
 // Switches it off, for who has a one-time code or a recovery code; both end. A session alone is not enough, nor is the
-// password. Who has lost both kinds of codes asks the operator of the backend. Where it is not on, it is not found.
+// password. Who has lost both kinds of codes asks the operator of the backend. Where it is off already, that is a conflict.
 //
 // Corresponds with DELETE /auth/two-factor (the `DeleteTwoFactor` operationId).
 func (c *Client) DeleteTwoFactor(ctx context.Context, params *DeleteTwoFactorParams, reqEditors ...RequestEditorFn) (*http.Response, error) {

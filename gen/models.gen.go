@@ -490,6 +490,9 @@ type Account struct {
 	// Verified Whether the e-mail address was verified.
 	Verified bool `json:"verified"`
 
+	// TwoFactor Whether two-factor is on: signing in takes a one-time code, too.
+	TwoFactor bool `json:"twoFactor"`
+
 	// CreatedAt RFC 3339 in UTC with milliseconds.
 	//
 	// Example: 2026-03-01T16:50:17.610Z

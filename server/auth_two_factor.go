@@ -126,7 +126,7 @@ func (h auth) DeleteTwoFactor(ctx context.Context, r stub.DeleteTwoFactorRequest
 		}
 		wrong, asked, err := h.trySecondFactor(ctx, tx, account, r.Params.OneTimeCode)
 		if err == nil && !asked {
-			err = contract.NotFound("second factor")
+			err = contract.Conflict("Two-factor is off already", "there is nothing to switch off")
 		}
 		if err != nil || wrong != nil {
 			return wrong, err

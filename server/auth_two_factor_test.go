@@ -198,7 +198,7 @@ func TestTwoFactorIsSwitchedOffByWhoHasACode(t *testing.T) {
 			t.Errorf("got %d %s", w.Code, w.Body)
 		}
 		sessionIn(t, v.logIn("", "192.0.2.7"))
-		if w := off(v.recovery[0]); w.Code != http.StatusNotFound {
+		if w := off(v.recovery[0]); w.Code != http.StatusConflict {
 			t.Errorf("while it is off: got %d %s", w.Code, w.Body)
 		}
 	})

@@ -274,6 +274,7 @@ var mailedAuth = []testCase{
 		if codes := on.list("/body/recoveryCodes"); len(codes) < 2 {
 			on.stop("has %d recovery codes", len(codes))
 		}
+		me.get("/auth/me").expect(200).is("/body/twoFactor", true)
 		in("").expect(401).is("/body/code", "two_factor_required")
 		in(used).refuses("/otp", "")
 		in(oneTimeCode(secret, time.Now().Add(30*time.Second))).expect(200)
@@ -283,7 +284,8 @@ var mailedAuth = []testCase{
 		off := func(otp string) *answer { return me.with("One-Time-Code", otp).delete("/auth/two-factor") }
 		off(recovery).refuses("header/One-Time-Code", "")
 		off(on.text("/body/recoveryCodes/1")).expect(200).says("Two-factor has been switched off successfully").is("/body", object{})
-		off(on.text("/body/recoveryCodes/0")).expect(404)
+		off(on.text("/body/recoveryCodes/0")).expect(409)
+		me.get("/auth/me").expect(200).is("/body/twoFactor", false)
 		in("").expect(200)
 	}},
 
