@@ -12,6 +12,11 @@ type (
 	// access to a private one, its UserID is the number of the account that made it. The methods take its ID. Its fields
 	// are listed at [gen.Channel].
 	Channel = gen.Channel
+	// SavedChannel is a [Channel] as it was made or changed. Its SigningSecret is shown where SignIdentity was switched on, once.
+	// Its fields are listed at [gen.SavedChannel].
+	SavedChannel = gen.SavedChannel
+	// ChannelEmbed is the address of the page of an iframe channel.
+	ChannelEmbed = gen.ChannelEmbed
 	// IntegrationChannel is a channel as ListForKey shows it, which is less than a [Channel]. Its fields are listed at
 	// [gen.IntegrationChannel].
 	IntegrationChannel = gen.IntegrationChannel
@@ -55,23 +60,31 @@ func (s *ChannelsService) ListForKey(ctx context.Context) ([]IntegrationChannel,
 // server was left out and is not clear.
 //
 // For the owner and members with manage_channels or server_administrator, and API keys with [PermissionChannels].
-func (s *ChannelsService) Create(ctx context.Context, in ChannelCreate, opts ...CreateOption) (*Channel, error) {
+func (s *ChannelsService) Create(ctx context.Context, in ChannelCreate, opts ...CreateOption) (*SavedChannel, error) {
 	making, err := creating(opts)
 	if err != nil {
 		return nil, err
 	}
-	return one[Channel](making.note(s.api.CreateChannel(ctx, nil, full(in), making.edits...)))
+	return one[SavedChannel](making.note(s.api.CreateChannel(ctx, nil, full(in), making.edits...)))
 }
 
 // Update changes a channel and returns it as it is then. It fails with [ErrInvalidRequest] if a part of the input is
 // not as it must be.
 //
 // For the owner and members with manage_channels or server_administrator, and API keys with [PermissionChannels].
-func (s *ChannelsService) Update(ctx context.Context, id string, in ChannelUpdate) (*Channel, error) {
+func (s *ChannelsService) Update(ctx context.Context, id string, in ChannelUpdate) (*SavedChannel, error) {
 	if err := checkID(id); err != nil {
 		return nil, err
 	}
-	return one[Channel](s.api.UpdateChannel(ctx, id, full(in)))
+	return one[SavedChannel](s.api.UpdateChannel(ctx, id, full(in)))
+}
+
+// Embed returns the address of the page that an iframe channel shows, for the caller: if the channel has SignIdentity, it says who
+// that is, and is good until ExpiresAt. It fails with [ErrConflict] if the channel has no page.
+//
+// For members.
+func (s *ChannelsService) Embed(ctx context.Context, id string) (*ChannelEmbed, error) {
+	return one[ChannelEmbed](with(ctx, id, s.api.GetChannelEmbed))
 }
 
 // Delete removes a channel, for good.

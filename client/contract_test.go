@@ -387,6 +387,24 @@ var calls = []struct {
 		},
 	},
 	{
+		"createChannel", "POST /channels", `{"topic":"board","channelType":"iframe","iframeUrl":"https://games.example/board","signIdentity":true}`,
+		func(c caller) (any, error) {
+			return c.Channels.Create(c.ctx, client.ChannelCreate{
+				Topic: "board", ChannelType: client.ChannelIframe, IframeURL: "https://games.example/board", SignIdentity: true,
+			}, c.opts...)
+		},
+	},
+	{
+		"updateChannel", "PUT /channels/" + chanID, `{"topic":"board","channelType":"iframe","signIdentity":false}`,
+		func(c caller) (any, error) {
+			return c.Channels.Update(c.ctx, chanID, client.ChannelUpdate{Topic: "board", ChannelType: client.ChannelIframe, SignIdentity: new(false)})
+		},
+	},
+	{
+		"getChannelEmbed", "GET /channels/" + chanID + "/embed", "",
+		func(c caller) (any, error) { return c.Channels.Embed(c.ctx, chanID) },
+	},
+	{
 		"deleteChannel", "DELETE /channels/" + chanID, "",
 		func(c caller) (any, error) { return nil, c.Channels.Delete(c.ctx, chanID) },
 	},

@@ -58,6 +58,7 @@ var operations = []operation{
 	{"POST", "/channels", "createChannel"},
 	{"DELETE", "/channels/{channelId}", "deleteChannel"},
 	{"PUT", "/channels/{channelId}", "updateChannel"},
+	{"GET", "/channels/{channelId}/embed", "getChannelEmbed"},
 	{"GET", "/channels/{channelId}/topics", "listTopics"},
 	{"POST", "/channels/{channelId}/topics", "createTopic"},
 	{"DELETE", "/channels/{channelId}/topics/{topicId}", "deleteTopic"},

@@ -968,6 +968,8 @@ type ClientInterface interface {
 	// an API key cannot make them. Nobody sees a channel for having made the API key that made it, and who leaves the
 	// server is no longer admitted by name, not even after joining it again. A role or a member of another server answers 400 `not_allowed` at `/permissions/0`, `/members/0` and so on.
 	//
+	// A channel of the type `iframe` shows the page at its `iframeUrl`; `signIdentity` has it told who looks at it: see getChannelEmbed.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /channels (the `CreateChannel` operationId).
@@ -980,6 +982,8 @@ type ClientInterface interface {
 	// `permissions` and the `members` named here; `direct` ones only by the member who made them and by those members, so
 	// an API key cannot make them. Nobody sees a channel for having made the API key that made it, and who leaves the
 	// server is no longer admitted by name, not even after joining it again. A role or a member of another server answers 400 `not_allowed` at `/permissions/0`, `/members/0` and so on.
+	//
+	// A channel of the type `iframe` shows the page at its `iframeUrl`; `signIdentity` has it told who looks at it: see getChannelEmbed.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -995,8 +999,8 @@ type ClientInterface interface {
 
 	// UpdateChannelWithBody Update a channel
 	//
-	// Changes a channel. What is optional and left out stays as it is. For those who may create channels, and by the same
-	// rules.
+	// Changes a channel. What is optional and left out stays as it is; what is only for the type `iframe` goes with that. For those
+	// who may create channels, and by the same rules.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1005,13 +1009,26 @@ type ClientInterface interface {
 
 	// UpdateChannel Update a channel
 	//
-	// Changes a channel. What is optional and left out stays as it is. For those who may create channels, and by the same
-	// rules.
+	// Changes a channel. What is optional and left out stays as it is; what is only for the type `iframe` goes with that. For those
+	// who may create channels, and by the same rules.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PUT /channels/{channelId} (the `UpdateChannel` operationId).
 	UpdateChannel(ctx context.Context, channelID ChannelID, body UpdateChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetChannelEmbed Get the address of the page of an iframe channel
+	//
+	// The address that a client shows in a frame: `iframeUrl` of a channel of the type `iframe`. Without one it is a conflict.
+	// For members who see the channel.
+	//
+	// With `signIdentity`, it has the parameters `user_id` (the number of who asks), `username` (perhaps empty), `server_id`, `ts` (seconds since
+	// 1970) and `sig`: the HMAC-SHA256, in lower-case hexadecimal characters, of the values of these four, in this order, with a line
+	// feed between them, under the `signingSecret` of the channel, as text. A page believes it for five minutes from `ts` on, which is `expiresAt`.
+	// Parameters of these names in `iframeUrl` are replaced.
+	//
+	// Corresponds with GET /channels/{channelId}/embed (the `GetChannelEmbed` operationId).
+	GetChannelEmbed(ctx context.Context, channelID ChannelID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListTopics List the topics of a forum
 	//
@@ -3031,6 +3048,8 @@ func (c *Client) ListChannels(ctx context.Context, params *ListChannelsParams, r
 // an API key cannot make them. Nobody sees a channel for having made the API key that made it, and who leaves the
 // server is no longer admitted by name, not even after joining it again. A role or a member of another server answers 400 `not_allowed` at `/permissions/0`, `/members/0` and so on.
 //
+// A channel of the type `iframe` shows the page at its `iframeUrl`; `signIdentity` has it told who looks at it: see getChannelEmbed.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /channels (the `CreateChannel` operationId).
@@ -3053,6 +3072,8 @@ func (c *Client) CreateChannelWithBody(ctx context.Context, params *CreateChanne
 // `permissions` and the `members` named here; `direct` ones only by the member who made them and by those members, so
 // an API key cannot make them. Nobody sees a channel for having made the API key that made it, and who leaves the
 // server is no longer admitted by name, not even after joining it again. A role or a member of another server answers 400 `not_allowed` at `/permissions/0`, `/members/0` and so on.
+//
+// A channel of the type `iframe` shows the page at its `iframeUrl`; `signIdentity` has it told who looks at it: see getChannelEmbed.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3088,8 +3109,8 @@ func (c *Client) DeleteChannel(ctx context.Context, channelID ChannelID, reqEdit
 
 // UpdateChannelWithBody Update a channel
 //
-// Changes a channel. What is optional and left out stays as it is. For those who may create channels, and by the same
-// rules.
+// Changes a channel. What is optional and left out stays as it is; what is only for the type `iframe` goes with that. For those
+// who may create channels, and by the same rules.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3108,14 +3129,37 @@ func (c *Client) UpdateChannelWithBody(ctx context.Context, channelID ChannelID,
 
 // UpdateChannel Update a channel
 //
-// Changes a channel. What is optional and left out stays as it is. For those who may create channels, and by the same
-// rules.
+// Changes a channel. What is optional and left out stays as it is; what is only for the type `iframe` goes with that. For those
+// who may create channels, and by the same rules.
 //
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PUT /channels/{channelId} (the `UpdateChannel` operationId).
 func (c *Client) UpdateChannel(ctx context.Context, channelID ChannelID, body UpdateChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateChannelRequest(c.Server, channelID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetChannelEmbed Get the address of the page of an iframe channel
+//
+// The address that a client shows in a frame: `iframeUrl` of a channel of the type `iframe`. Without one it is a conflict.
+// For members who see the channel.
+//
+// With `signIdentity`, it has the parameters `user_id` (the number of who asks), `username` (perhaps empty), `server_id`, `ts` (seconds since
+// 1970) and `sig`: the HMAC-SHA256, in lower-case hexadecimal characters, of the values of these four, in this order, with a line
+// feed between them, under the `signingSecret` of the channel, as text. A page believes it for five minutes from `ts` on, which is `expiresAt`.
+// Parameters of these names in `iframeUrl` are replaced.
+//
+// Corresponds with GET /channels/{channelId}/embed (the `GetChannelEmbed` operationId).
+func (c *Client) GetChannelEmbed(ctx context.Context, channelID ChannelID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetChannelEmbedRequest(c.Server, channelID)
 	if err != nil {
 		return nil, err
 	}
@@ -6584,6 +6628,40 @@ func NewUpdateChannelRequestWithBody(server string, channelID ChannelID, content
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetChannelEmbedRequest constructs an http.Request for the GetChannelEmbed method
+func NewGetChannelEmbedRequest(server string, channelID ChannelID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "channelId", channelID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/channels/%s/embed", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }

@@ -1050,6 +1050,12 @@ type Channel struct {
 	// ChannelType `private` and `direct` channels are seen only by those whom a role or a membership admits.
 	ChannelType ChannelType `json:"channelType"`
 
+	// IframeURL The address of the page that an `iframe` channel shows.
+	IframeURL IframeURL `json:"iframeUrl,omitempty,omitzero"`
+
+	// SignIdentity Whether the page of an `iframe` channel is told, with a signature, who looks at it.
+	SignIdentity bool `json:"signIdentity,omitempty,omitzero"`
+
 	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
 	//
 	// Example: 66a282dab13eee0013cbb4d8
@@ -1086,9 +1092,34 @@ type ChannelCreate struct {
 	// Members The numbers of the members that a private or direct channel admits.
 	Members ChannelMembers `json:"members,omitempty,omitzero"`
 
+	// IframeURL The address of the page that an `iframe` channel shows.
+	IframeURL IframeURL `json:"iframeUrl,omitempty,omitzero"`
+
+	// SignIdentity Whether the page is told, with a signature, who looks at it. Only in a channel of the type `iframe`. Where it is switched on, the answer shows the secret for the signature, once; off and on again makes a new one.
+	SignIdentity bool `json:"signIdentity,omitempty,omitzero"`
+
 	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
 	// one server in which the account may do this.
 	ServerID ServerReference `json:"serverId,omitempty,omitzero"`
+}
+
+// ChannelEmbed The address of the page of an `iframe` channel, for whoever has asked.
+type ChannelEmbed struct {
+	URL string `json:"url"`
+
+	// ExpiresAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	ExpiresAt Timestamp `json:"expiresAt"`
+}
+
+// ChannelEmbedResponse The address of the page of a channel.
+type ChannelEmbedResponse struct {
+	// Meta How a request of the System API went.
+	Meta SystemMeta `json:"meta"`
+
+	// Body The address of the page of an `iframe` channel, for whoever has asked.
+	Body ChannelEmbed `json:"body"`
 }
 
 // ChannelListResponse Channels.
@@ -1123,8 +1154,8 @@ type ChannelResponse struct {
 	// Meta How a request of the System API went.
 	Meta SystemMeta `json:"meta"`
 
-	// Body A place in a server where its members talk.
-	Body Channel `json:"body"`
+	// Body A channel as it was made or changed, with what is shown once.
+	Body SavedChannel `json:"body"`
 }
 
 // ChannelRoles The ids of the roles that a private channel admits.
@@ -1149,6 +1180,12 @@ type ChannelUpdate struct {
 
 	// Members The numbers of the members that a private or direct channel admits.
 	Members *ChannelMembers `json:"members,omitempty"`
+
+	// IframeURL The address of the page that an `iframe` channel shows.
+	IframeURL *IframeURL `json:"iframeUrl,omitempty"`
+
+	// SignIdentity Whether the page is told, with a signature, who looks at it. Only in a channel of the type `iframe`. Where it is switched on, the answer shows the secret for the signature, once; off and on again makes a new one.
+	SignIdentity *bool `json:"signIdentity,omitempty"`
 }
 
 // Colour The name of a colour, or `#RRGGBB`.
@@ -1393,6 +1430,9 @@ type FilteredUserResponse struct {
 	// Data Users that were found.
 	Data FilteredUserPage `json:"data"`
 }
+
+// IframeURL The address of the page that an `iframe` channel shows.
+type IframeURL = string
 
 // ImageFile An image: PNG, JPEG, GIF or WebP. Its content tells which, whatever its file name or declared type says.
 //
@@ -2092,6 +2132,56 @@ type RoleUpdate struct {
 	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
 	// one server in which the account may do this.
 	ServerID ServerReference `json:"serverId,omitempty,omitzero"`
+}
+
+// SavedChannel A channel as it was made or changed, with what is shown once.
+type SavedChannel struct {
+	// Topic One line of 1 to 100 characters, without control characters.
+	Topic       Title  `json:"topic"`
+	Description string `json:"description"`
+
+	// Permissions The ids of the roles that it admits.
+	Permissions []ObjectID `json:"permissions"`
+
+	// UserID An account's number, as a string.
+	//
+	// Example: 2
+	UserID UserNumber `json:"userId"`
+
+	// ServerID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ServerID ObjectID `json:"serverId"`
+
+	// ChannelType `private` and `direct` channels are seen only by those whom a role or a membership admits.
+	ChannelType ChannelType `json:"channelType"`
+
+	// IframeURL The address of the page that an `iframe` channel shows.
+	IframeURL IframeURL `json:"iframeUrl,omitempty,omitzero"`
+
+	// SignIdentity Whether the page of an `iframe` channel is told, with a signature, who looks at it.
+	SignIdentity bool `json:"signIdentity,omitempty,omitzero"`
+
+	// SigningSecret The secret for the signature, 64 hexadecimal characters: it is shown by the answer that switches `signIdentity` on, and never again.
+	SigningSecret string `json:"signingSecret,omitempty,omitzero"`
+
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt Timestamp `json:"createdAt"`
+
+	// UpdatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	UpdatedAt Timestamp `json:"updatedAt"`
+
+	// V Always 0; older clients expect it.
+	V Revision `json:"__v"`
 }
 
 // SentMessage A message that was sent.

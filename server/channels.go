@@ -44,13 +44,22 @@ func (h channels) CreateChannel(ctx context.Context, r stub.CreateChannelRequest
 			ID: h.newID(), ServerID: s.ID, UserID: store.Number(s.actor.account), Topic: r.Body.Topic, ChannelType: r.Body.ChannelType,
 			Description: r.Body.Description, Permissions: []string{}, CreatedAt: now, UpdatedAt: now,
 		}
+		secret, err := h.embeds(&channel, r.Body.IframeURL, &r.Body.SignIdentity)
+		if err != nil {
+			return body, err
+		}
 		if err := tx.Channels.Insert(ctx, channel, s.actor.account, s.actor.key != nil); err != nil {
 			return body, err
+		}
+		if secret != nil {
+			if err := tx.Channels.SetSigningSecret(ctx, channel.ID, *secret); err != nil {
+				return body, err
+			}
 		}
 		if err := admit(ctx, tx, &channel, r.Body.Permissions, r.Body.Members); err != nil {
 			return body, err
 		}
-		body = gen.ChannelResponse{Meta: system("Channel has been created successfully"), Body: channel}
+		body = gen.ChannelResponse{Meta: system("Channel has been created successfully"), Body: saved(channel, secret)}
 		return body, record(ctx, h.core, tx, s.ID, channel.ID, nil, recorded(channel))
 	})
 	if err != nil {
@@ -73,13 +82,22 @@ func (h channels) UpdateChannel(ctx context.Context, r stub.UpdateChannelRequest
 		if r.Body.Description != nil {
 			channel.Description = *r.Body.Description
 		}
+		secret, err := h.embeds(&channel, valueOf(r.Body.IframeURL), r.Body.SignIdentity)
+		if err != nil {
+			return answer, err
+		}
 		if err := tx.Channels.Update(ctx, channel); err != nil {
 			return answer, err
+		}
+		if secret != nil {
+			if err := tx.Channels.SetSigningSecret(ctx, channel.ID, *secret); err != nil {
+				return answer, err
+			}
 		}
 		if err := admit(ctx, tx, &channel, valueOf(r.Body.Permissions), valueOf(r.Body.Members)); err != nil {
 			return answer, err
 		}
-		answer = stub.UpdateChannel200JSONResponse{Meta: system("Channel has been updated successfully"), Body: channel}
+		answer = stub.UpdateChannel200JSONResponse{Meta: system("Channel has been updated successfully"), Body: saved(channel, secret)}
 		return answer, record(ctx, h.core, tx, channel.ServerID, channel.ID, recorded(before), recorded(channel))
 	})
 }

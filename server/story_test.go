@@ -46,7 +46,7 @@ type community struct {
 	club                    *client.CreatedServer
 	invite                  *client.Invite
 	arbiters                *client.Role
-	disputes, round         *client.Channel
+	disputes, round         *client.SavedChannel
 	badge                   *client.Badge
 	key                     *client.APIKey
 }

@@ -1,7 +1,13 @@
 package conformance
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -97,6 +103,67 @@ var channels = []testCase{
 			s.fail("the channels are %v, want %v", ids, []string{kept})
 		}
 		s.a.delete("/channels/not-an-id").refuses("path/channelId", "")
+	}},
+
+	{"CHANNELS-IFRAME-01", "createChannel updateChannel getChannelEmbed", "the page of an iframe channel is told who looks at it, signed with a secret that is shown once", func(s *session) {
+		const page = "https://games.example/board?game=1&user_id=9"
+		club := s.a.makesServer("Chess club")
+		number := s.b.joins(club)
+		in := object{"topic": "board", "channelType": "iframe"}
+		made := s.a.post("/channels", in.and(object{"iframeUrl": page, "signIdentity": true, "serverId": club.id})).expect(200)
+		made.is("/body/iframeUrl", page).is("/body/signIdentity", true)
+		secret, id := made.text("/body/signingSecret"), made.text("/body/_id")
+		if len(secret) != 64 {
+			made.fail("shows a secret of %d characters, want 64", len(secret))
+		}
+		listed := s.a.get(club.path("/channels")).expect(200).is("/body/0/iframeUrl", page)
+		if strings.Contains(string(listed.raw), secret) {
+			listed.fail("shows the secret again")
+		}
+		again := s.a.put("/channels/"+id, in.and(object{"signIdentity": true})).expect(200).is("/body/iframeUrl", page)
+		if _, there := lookup(again.value, "/body/signingSecret"); there {
+			again.fail("shows a secret though nothing was switched on")
+		}
+
+		embed := func(who caller) url.Values {
+			got := who.get("/channels/" + id + "/embed").expect(200).says("Channel embed")
+			address, err := url.Parse(got.text("/body/url"))
+			if err != nil || address.Host != "games.example" || address.Path != "/board" {
+				got.stop("the address is %s", got.text("/body/url"))
+			}
+			if life := time.Until(got.time("/body/expiresAt")); life < 4*time.Minute || life > 6*time.Minute {
+				got.fail("the address ends in %v, want 5 minutes", life.Round(time.Second))
+			}
+			return address.Query()
+		}
+		for _, who := range []caller{s.a, s.b} {
+			query, of := embed(who), club.owner
+			if who.name == s.b.name {
+				of = number
+			}
+			mac := hmac.New(sha256.New, []byte(secret))
+			fmt.Fprintf(mac, "%s\n%s\n%s\n%s", of, query.Get("username"), club.id, query.Get("ts"))
+			if want := hex.EncodeToString(mac.Sum(nil)); query.Get("sig") != want || len(query["user_id"]) != 1 || query.Get("user_id") != of || query.Get("game") != "1" {
+				s.fail("%s gets %v, want the user_id %s and the sig %s", who.name, query, of, want)
+			}
+		}
+
+		s.a.put("/channels/"+id, in.and(object{"signIdentity": false})).expect(200)
+		if query := embed(s.a); query.Has("sig") || query.Get("game") != "1" {
+			s.fail("the address has the parameters %v, though nothing is signed", query)
+		}
+		renewed := s.a.put("/channels/"+id, in.and(object{"signIdentity": true})).expect(200)
+		if renewed.text("/body/signingSecret") == secret {
+			renewed.fail("is the secret from before")
+		}
+		s.a.put("/channels/"+id, object{"topic": "board", "channelType": "open"}).expect(200)
+		s.a.get("/channels/" + id + "/embed").expect(409)
+		plain := object{"topic": "board", "channelType": "open", "serverId": club.id}
+		s.a.post("/channels", plain.and(object{"iframeUrl": page})).refuses("/iframeUrl", "not_allowed")
+		s.a.post("/channels", plain.and(object{"signIdentity": true})).refuses("/signIdentity", "not_allowed")
+		s.a.post("/channels", in.and(object{"iframeUrl": "http://games.example", "serverId": club.id})).refuses("/iframeUrl", "wrong_format")
+		closed := s.a.makesChannel(club, "private", nil)
+		s.b.get("/channels/" + closed + "/embed").expect(404)
 	}},
 
 	// ------------------------------------------------------------------------------------------------- who may, who sees

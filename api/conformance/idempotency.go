@@ -233,7 +233,8 @@ func repeatLater(s *session, op *api.Operation) {
 	later := s.as(login.text("/body/token"))
 	again := c.under(later, key, name)
 	for _, path := range op.Secrets {
-		if pointer := pointer(path); first.at(pointer) == again.at(pointer) {
+		pointer := pointer(path)
+		if _, shown := lookup(first.value, pointer); shown && first.at(pointer) == again.at(pointer) {
 			again.fail("%s is shown to another session: it must be masked", pointer)
 		}
 	}

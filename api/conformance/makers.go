@@ -51,6 +51,9 @@ var makers = map[string]maker{
 
 // before are what must have happened for an operation to change anything, where it is not enough that things are there.
 var before = map[string]func(*scene){
+	"getChannelEmbed": func(x *scene) {
+		x.a.put("/channels/"+x.channel(), object{"topic": "board", "channelType": "iframe", "iframeUrl": "https://games.example/board"}).expect(200)
+	},
 	"createTopic":        func(x *scene) { x.a.turns(x.channel(), "forum") },
 	"joinServer":         func(x *scene) { x.lets("open", x.server) },
 	"removeRoleFromUser": func(x *scene) { x.a.gives(x.id(makers["id objectid"]), x.server.owner).expect(200) },

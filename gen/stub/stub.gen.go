@@ -184,6 +184,9 @@ type ServerInterface interface {
 	// UpdateChannel Update a channel
 	// (PUT /channels/{channelId})
 	UpdateChannel(ctx echo.Context, channelID ChannelID) error
+	// GetChannelEmbed Get the address of the page of an iframe channel
+	// (GET /channels/{channelId}/embed)
+	GetChannelEmbed(ctx echo.Context, channelID ChannelID) error
 	// ListTopics List the topics of a forum
 	// (GET /channels/{channelId}/topics)
 	ListTopics(ctx echo.Context, channelID ChannelID, params ListTopicsParams) error
@@ -1413,6 +1416,22 @@ func (w *ServerInterfaceWrapper) UpdateChannel(ctx echo.Context) error {
 	return err
 }
 
+// GetChannelEmbed converts echo context to params.
+func (w *ServerInterfaceWrapper) GetChannelEmbed(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "channelId" -------------
+	var channelID ChannelID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "channelId", ctx.Param("channelId"), &channelID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter channelId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetChannelEmbed(ctx, channelID)
+	return err
+}
+
 // ListTopics converts echo context to params.
 func (w *ServerInterfaceWrapper) ListTopics(ctx echo.Context) error {
 	var err error
@@ -2176,6 +2195,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/channels", wrapper.CreateChannel, options.OperationMiddlewares["createChannel"]...)
 	router.DELETE(options.BaseURL+"/channels/:channelId", wrapper.DeleteChannel, options.OperationMiddlewares["deleteChannel"]...)
 	router.PUT(options.BaseURL+"/channels/:channelId", wrapper.UpdateChannel, options.OperationMiddlewares["updateChannel"]...)
+	router.GET(options.BaseURL+"/channels/:channelId/embed", wrapper.GetChannelEmbed, options.OperationMiddlewares["getChannelEmbed"]...)
 	router.GET(options.BaseURL+"/channels/:channelId/topics", wrapper.ListTopics, options.OperationMiddlewares["listTopics"]...)
 	router.POST(options.BaseURL+"/channels/:channelId/topics", wrapper.CreateTopic, options.OperationMiddlewares["createTopic"]...)
 	router.DELETE(options.BaseURL+"/channels/:channelId/topics/:topicId", wrapper.DeleteTopic, options.OperationMiddlewares["deleteTopic"]...)
@@ -3519,6 +3539,28 @@ func (response UpdateChannel200JSONResponse) VisitUpdateChannelResponse(w http.R
 	return err
 }
 
+type GetChannelEmbedRequestObject struct {
+	ChannelID ChannelID `json:"channelId"`
+}
+
+type GetChannelEmbedResponseObject interface {
+	VisitGetChannelEmbedResponse(w http.ResponseWriter) error
+}
+
+type GetChannelEmbed200JSONResponse ChannelEmbedResponse
+
+func (response GetChannelEmbed200JSONResponse) VisitGetChannelEmbedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListTopicsRequestObject struct {
 	ChannelID ChannelID `json:"channelId"`
 	Params    ListTopicsParams
@@ -4445,6 +4487,9 @@ type StrictServerInterface interface {
 	// UpdateChannel Update a channel
 	// (PUT /channels/{channelId})
 	UpdateChannel(ctx context.Context, request UpdateChannelRequestObject) (UpdateChannelResponseObject, error)
+	// GetChannelEmbed Get the address of the page of an iframe channel
+	// (GET /channels/{channelId}/embed)
+	GetChannelEmbed(ctx context.Context, request GetChannelEmbedRequestObject) (GetChannelEmbedResponseObject, error)
 	// ListTopics List the topics of a forum
 	// (GET /channels/{channelId}/topics)
 	ListTopics(ctx context.Context, request ListTopicsRequestObject) (ListTopicsResponseObject, error)
@@ -6523,6 +6568,31 @@ func (sh *strictHandler) UpdateChannel(ctx echo.Context, channelID ChannelID) er
 		return err
 	} else if validResponse, ok := response.(UpdateChannelResponseObject); ok {
 		return validResponse.VisitUpdateChannelResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetChannelEmbed operation middleware
+func (sh *strictHandler) GetChannelEmbed(ctx echo.Context, channelID ChannelID) error {
+	var request GetChannelEmbedRequestObject
+
+	request.ChannelID = channelID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetChannelEmbed(ctx.Request().Context(), request.(GetChannelEmbedRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetChannelEmbed")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetChannelEmbedResponseObject); ok {
+		return validResponse.VisitGetChannelEmbedResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -237,6 +237,10 @@ func (Unimplemented) UpdateChannel(context.Context, UpdateChannelRequestObject) 
 	return nil, ErrNotImplemented
 }
 
+func (Unimplemented) GetChannelEmbed(context.Context, GetChannelEmbedRequestObject) (GetChannelEmbedResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
 func (Unimplemented) ListTopics(context.Context, ListTopicsRequestObject) (ListTopicsResponseObject, error) {
 	return nil, ErrNotImplemented
 }

@@ -29,14 +29,15 @@ const visible = `(c.channel_type NOT IN ('private', 'direct')
 	         WHERE cr.channel_id = c.id AND (r.everyone OR mr.account IS NOT NULL)) AND $2 > 0))`
 
 const selectChannel = `SELECT c.id, c.server_id, c.account, c.topic, c.description, c.channel_type, c.created_at, c.updated_at,
-	       (SELECT string_agg(cr.role_id, ',' ORDER BY cr.role_id) FROM channel_roles cr WHERE cr.channel_id = c.id)
+	       c.iframe_url, c.signing_secret IS NOT NULL, (SELECT string_agg(cr.role_id, ',' ORDER BY cr.role_id) FROM channel_roles cr WHERE cr.channel_id = c.id)
 	  FROM channels c `
 
 func scanChannel(rows *sql.Rows) (c gen.Channel, err error) {
 	var account int64
-	var roles sql.NullString
+	var iframe, roles sql.NullString
 	err = rows.Scan(&c.ID, &c.ServerID, &account, &c.Topic, &c.Description, &c.ChannelType,
-		micros{&c.CreatedAt}, micros{&c.UpdatedAt}, &roles)
+		micros{&c.CreatedAt}, micros{&c.UpdatedAt}, &iframe, &c.SignIdentity, &roles)
+	c.IframeURL = iframe.String
 	c.UserID = Number(account)
 	c.Permissions = splitIDs(roles)
 	return c, err
@@ -60,9 +61,9 @@ func (q Channels) Get(ctx context.Context, id string, viewer Viewer) (gen.Channe
 
 // Insert adds a channel that an account has made, or an API key in its name. Beyond MaxChannels it is a LimitError.
 func (q Channels) Insert(ctx context.Context, c gen.Channel, account int64, byKey bool) error {
-	if err := q.exec(ctx, `INSERT INTO channels (id, server_id, account, by_key, topic, description, channel_type, created_at, updated_at)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		c.ID, c.ServerID, account, byKey, c.Topic, c.Description, c.ChannelType, c.CreatedAt.UnixMicro(), c.UpdatedAt.UnixMicro()); err != nil {
+	if err := q.exec(ctx, `INSERT INTO channels (id, server_id, account, by_key, topic, description, channel_type, created_at, updated_at, iframe_url)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		c.ID, c.ServerID, account, byKey, c.Topic, c.Description, c.ChannelType, c.CreatedAt.UnixMicro(), c.UpdatedAt.UnixMicro(), orNull(c.IframeURL)); err != nil {
 		return err
 	}
 	return q.countIn(ctx, channelsTally, c.ServerID)
@@ -70,8 +71,19 @@ func (q Channels) Insert(ctx context.Context, c gen.Channel, account int64, byKe
 
 // Update replaces what may change of a channel.
 func (q Channels) Update(ctx context.Context, c gen.Channel) error {
-	return q.change(ctx, `UPDATE channels SET topic = $2, description = $3, channel_type = $4, updated_at = $5 WHERE id = $1`,
-		c.ID, c.Topic, c.Description, c.ChannelType, c.UpdatedAt.UnixMicro())
+	return q.change(ctx, `UPDATE channels SET topic = $2, description = $3, channel_type = $4, updated_at = $5, iframe_url = $6 WHERE id = $1`,
+		c.ID, c.Topic, c.Description, c.ChannelType, c.UpdatedAt.UnixMicro(), orNull(c.IframeURL))
+}
+
+// SetSigningSecret sets the secret with which the page of a channel is told who looks at it; an empty one ends that.
+func (q Channels) SetSigningSecret(ctx context.Context, id, secret string) error {
+	return q.change(ctx, `UPDATE channels SET signing_secret = $2 WHERE id = $1`, id, orNull(secret))
+}
+
+// GetSigningSecret returns that secret; empty if there is none.
+func (q Channels) GetSigningSecret(ctx context.Context, id string) (string, error) {
+	secret, err := get(ctx, q.conn, scanOne[sql.NullString], `SELECT signing_secret FROM channels WHERE id = $1`, id)
+	return secret.String, err
 }
 
 // Delete removes a channel.

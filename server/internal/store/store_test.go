@@ -407,6 +407,8 @@ func (l *life) makesAndDeletes(kept string, ann int64) {
 		check(0, tx.Invites.CheckMaker(ctx, kept, ann, other.Time))
 		room := gen.Channel{ID: l.id(), ServerID: kept, ChannelType: "open", CreatedAt: other, UpdatedAt: other}
 		check(0, tx.Channels.Insert(ctx, room, ann, false))
+		check(0, tx.Channels.SetSigningSecret(ctx, room.ID, "x"))
+		check(tx.Channels.GetSigningSecret(ctx, room.ID))
 		check(0, tx.Channels.Delete(ctx, room.ID))
 		own := gen.UserAPIKey{ID: l.id(), IsActive: true, UserID: int32(ann), CommunityID: kept, CreatedAt: other, UpdatedAt: other}
 		hash := l.id()
