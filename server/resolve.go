@@ -16,18 +16,45 @@ import (
 // nameOf tells in which way a text names an account: 24 hexadecimal characters are an id, a text with @ an address, digits a
 // number, and everything else a user name.
 func nameOf(text string) (by store.MemberName, value any) {
-	switch number := accountOf(text); {
+	switch {
 	case len(text) == 24 && strings.Trim(text, "0123456789abcdef") == "":
-		return store.ByID, text
+		by = store.ByID
 	case strings.Contains(text, "@"):
-		return store.ByEmail, strings.ToLower(text)
+		by = store.ByEmail
 	case text != "" && strings.Trim(text, "0123456789") == "":
-		if strconv.FormatInt(number, 10) != text { // 007 is nobody's number
-			number = 0
-		}
-		return store.ByNumber, number
+		by = store.ByNumber
+	default:
+		by = store.ByUsername
 	}
-	return store.ByUsername, strings.ToLower(text)
+	return by, nameAs(by, text)
+}
+
+// nameAs is a text as the store keeps names of a kind.
+func nameAs(by store.MemberName, text string) any {
+	switch by {
+	case store.ByNumber:
+		if number := accountOf(text); strconv.FormatInt(number, 10) == text { // 007 is nobody's number
+			return number
+		}
+		return int64(0)
+	case store.ByID:
+		return text
+	}
+	return strings.ToLower(text)
+}
+
+// identifierTypes are what a request may narrow an identifier to, with how the account is named then.
+var identifierTypes = map[string]store.MemberName{
+	"": store.ByEmail, "email": store.ByEmail, "username": store.ByUsername, "id": store.ByNumber, "_id": store.ByID,
+}
+
+// memberIdentified finds a member of a server by an identifier of one kind, an address unless the request names another.
+func memberIdentified(ctx context.Context, q store.Queries, serverID, identifier, kind string) (store.Account, error) {
+	by, known := identifierTypes[kind]
+	if !known {
+		return store.Account{}, contract.NotFound("user")
+	}
+	return found(q.Users.GetMember(ctx, serverID, by, nameAs(by, identifier)))
 }
 
 // memberNamed finds a member of a server by whatever name a request gives.

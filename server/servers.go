@@ -218,18 +218,19 @@ func (h servers) JoinServer(ctx context.Context, r stub.JoinServerRequestObject)
 		if err != nil {
 			return answer, err
 		}
-		// Who was deleted is let in again by being restored, and by nothing else. Without an invite, they have seen nothing so far.
-		if is, err := tx.Users.IsFormer(ctx, server.ID, who.account); err != nil {
-			return answer, err
-		} else if is {
-			return answer, contract.PermissionDenied("the community has deleted the caller, and has not restored them")
-		}
 		err = tx.Servers.InsertMember(ctx, server.ID, who.account, h.now())
 		if errors.Is(err, store.ErrDuplicate) { // meanwhile
 			err = already
 		}
 		if err != nil {
 			return answer, err
+		}
+		// Who was deleted is let in again by being restored, and by nothing else. Asked last: from here on nobody else makes them a
+		// member and deletes them. Without an invite, they have seen nothing so far.
+		if is, err := tx.Users.IsFormer(ctx, server.ID, who.account); err != nil {
+			return answer, err
+		} else if is {
+			return answer, contract.PermissionDenied("the community has deleted the caller, and has not restored them")
 		}
 		answer = stub.JoinServer200JSONResponse{Meta: system("Server has been joined successfully"), Body: *h.shown(ctx, server)}
 		if invite == nil {

@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -252,6 +253,52 @@ func TestTheMailsToNewUsersAreLimitedByWhoVouchesForTheKey(t *testing.T) {
 		}
 		if code := makes(bens, "user3", true); code != 201 {
 			t.Errorf("by another's key: got %d", code)
+		}
+	})
+}
+
+// Whatever comes at once, somebody is a member or was deleted, and not both, and is counted once.
+func TestDeletingRestoringAndJoiningAtOnceLeaveOneOfThem(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := unlimited(open(t, config))
+		c := newClub(t, s, "allow_dm")
+		key := c.keyOf(t, c.owner, "manageUser")
+		manage := func(action string) int {
+			return sendJSON(c.h, "POST", "/apis/v1/users/manage", key, map[string]any{"action": action, "user": c.number}).Code
+		}
+		var group sync.WaitGroup
+		for i := range 12 {
+			group.Go(func() {
+				for range 8 {
+					code := 0
+					switch i % 4 {
+					case 0:
+						code = manage("delete")
+					case 1:
+						code = manage("restore")
+					case 2:
+						code = send(c.h, request("POST", "/servers/"+c.id+"/join", c.ben)).Code
+					default:
+						code = send(c.h, request("POST", "/servers/"+c.id+"/leave", c.ben)).Code
+					}
+					if code != 200 && code != 403 && code != 404 && code != 409 {
+						t.Errorf("%d got %d", i%4, code)
+					}
+				}
+			})
+		}
+		group.Wait()
+		is, err := s.store.Servers.IsMember(t.Context(), c.id, accountOf(c.number))
+		if err != nil {
+			t.Fatal(err)
+		}
+		was, err := s.store.Users.IsFormer(t.Context(), c.id, accountOf(c.number))
+		if err != nil || is && was {
+			t.Errorf("is a member: %v, was deleted: %v (%v)", is, was, err)
+		}
+		members := do[gen.MemberListResponse](t, c.h, "GET", "/servers/"+c.id+"/members", c.owner, nil)
+		if int(members.Meta.Total) != len(members.Body) {
+			t.Errorf("of %d members, %d are counted", len(members.Body), members.Meta.Total)
 		}
 	})
 }

@@ -90,7 +90,7 @@ func (q Images) Delete(ctx context.Context, id string) error {
 	return q.exec(ctx, `DELETE FROM images WHERE id = $1 AND state = 'leaving'`, id)
 }
 
-// IsShown tells whether a server shows an image.
+// IsShown tells whether a server or an account shows an image.
 func (q Images) IsShown(ctx context.Context, id string) (bool, error) {
 	return get(ctx, q.conn, scanOne[bool], `SELECT EXISTS (SELECT 1 FROM images WHERE id = $1 AND state = 'shown')`+unlocked, id)
 }
