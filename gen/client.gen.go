@@ -677,8 +677,8 @@ type ClientInterface interface {
 	// before the address was verified with it. An address or a user name that an account has is a conflict.
 	//
 	// Until it is verified, an address is nobody's: a new registration replaces the one before, with its user name, its
-	// password and its code. A registration that is not verified ends after 24 hours. Until then nobody else gets its user
-	// name. While too many codes are asked for an address from where it is registered, or for too many addresses, registering
+	// password and its code. A registration that is not verified ends after 24 hours. A user name goes to who
+	// verifies first. While too many codes are asked for an address from where it is registered, or for too many addresses, registering
 	// it fails, and replaces nothing.
 	//
 	// Takes any type of body and a specified content type.
@@ -692,8 +692,8 @@ type ClientInterface interface {
 	// before the address was verified with it. An address or a user name that an account has is a conflict.
 	//
 	// Until it is verified, an address is nobody's: a new registration replaces the one before, with its user name, its
-	// password and its code. A registration that is not verified ends after 24 hours. Until then nobody else gets its user
-	// name. While too many codes are asked for an address from where it is registered, or for too many addresses, registering
+	// password and its code. A registration that is not verified ends after 24 hours. A user name goes to who
+	// verifies first. While too many codes are asked for an address from where it is registered, or for too many addresses, registering
 	// it fails, and replaces nothing.
 	//
 	// Takes a body of the `application/json` content type.
@@ -828,7 +828,7 @@ type ClientInterface interface {
 	// VerifyEmailWithBody Verify an e-mail address
 	//
 	// Verifies the address of a registration with the code that was mailed for it, and signs in. A code works once, and for no
-	// other registration. A wrong, used or expired code answers 400 with the pointer `/code`, also where there is no such
+	// other registration. Where an account has got the user name meanwhile, this one begins without. A wrong, used or expired code answers 400 with the pointer `/code`, also where there is no such
 	// account.
 	//
 	// Somebody else may have registered the address, with a password of their own. So the password that was registered is that
@@ -845,7 +845,7 @@ type ClientInterface interface {
 	// VerifyEmail Verify an e-mail address
 	//
 	// Verifies the address of a registration with the code that was mailed for it, and signs in. A code works once, and for no
-	// other registration. A wrong, used or expired code answers 400 with the pointer `/code`, also where there is no such
+	// other registration. Where an account has got the user name meanwhile, this one begins without. A wrong, used or expired code answers 400 with the pointer `/code`, also where there is no such
 	// account.
 	//
 	// Somebody else may have registered the address, with a password of their own. So the password that was registered is that
@@ -2487,8 +2487,8 @@ func (c *Client) GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*htt
 // before the address was verified with it. An address or a user name that an account has is a conflict.
 //
 // Until it is verified, an address is nobody's: a new registration replaces the one before, with its user name, its
-// password and its code. A registration that is not verified ends after 24 hours. Until then nobody else gets its user
-// name. While too many codes are asked for an address from where it is registered, or for too many addresses, registering
+// password and its code. A registration that is not verified ends after 24 hours. A user name goes to who
+// verifies first. While too many codes are asked for an address from where it is registered, or for too many addresses, registering
 // it fails, and replaces nothing.
 //
 // Takes any type of body and a specified content type.
@@ -2512,8 +2512,8 @@ func (c *Client) RegisterAccountWithBody(ctx context.Context, params *RegisterAc
 // before the address was verified with it. An address or a user name that an account has is a conflict.
 //
 // Until it is verified, an address is nobody's: a new registration replaces the one before, with its user name, its
-// password and its code. A registration that is not verified ends after 24 hours. Until then nobody else gets its user
-// name. While too many codes are asked for an address from where it is registered, or for too many addresses, registering
+// password and its code. A registration that is not verified ends after 24 hours. A user name goes to who
+// verifies first. While too many codes are asked for an address from where it is registered, or for too many addresses, registering
 // it fails, and replaces nothing.
 //
 // Takes a body of the `application/json` content type.
@@ -2778,7 +2778,7 @@ func (c *Client) ConfirmTwoFactor(ctx context.Context, body ConfirmTwoFactorJSON
 // VerifyEmailWithBody Verify an e-mail address
 //
 // Verifies the address of a registration with the code that was mailed for it, and signs in. A code works once, and for no
-// other registration. A wrong, used or expired code answers 400 with the pointer `/code`, also where there is no such
+// other registration. Where an account has got the user name meanwhile, this one begins without. A wrong, used or expired code answers 400 with the pointer `/code`, also where there is no such
 // account.
 //
 // Somebody else may have registered the address, with a password of their own. So the password that was registered is that
@@ -2805,7 +2805,7 @@ func (c *Client) VerifyEmailWithBody(ctx context.Context, contentType string, bo
 // VerifyEmail Verify an e-mail address
 //
 // Verifies the address of a registration with the code that was mailed for it, and signs in. A code works once, and for no
-// other registration. A wrong, used or expired code answers 400 with the pointer `/code`, also where there is no such
+// other registration. Where an account has got the user name meanwhile, this one begins without. A wrong, used or expired code answers 400 with the pointer `/code`, also where there is no such
 // account.
 //
 // Somebody else may have registered the address, with a password of their own. So the password that was registered is that

@@ -178,8 +178,8 @@ func (k *core) putRegistration(ctx context.Context, tx *store.Tx, r store.Regist
 	return r, err
 }
 
-// checkFree is the step that refuses an address or a user name that somebody has. A registration has its user name, and its
-// address only until the next one.
+// checkFree is the step that refuses an address or a user name that somebody has. A registration has
+// neither.
 func (k *core) checkFree(ctx context.Context, tx *store.Tx, account store.Account) error {
 	switch _, err := tx.Auth.GetAccountByEmail(ctx, account.Email); {
 	case err == nil:
@@ -192,17 +192,10 @@ func (k *core) checkFree(ctx context.Context, tx *store.Tx, account store.Accoun
 		return nil
 	}
 	taken, err := tx.Auth.AnyAccountNamed(ctx, username)
-	if err != nil {
-		return err
+	if err == nil && taken {
+		err = contract.Conflict("This user name is taken", "the username is taken")
 	}
-	other, err := tx.Registrations.GetByName(ctx, username, k.now())
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return err
-	}
-	if taken || err == nil && other.Email != account.Email {
-		return contract.Conflict("This user name is taken", "the username is taken")
-	}
-	return nil
+	return err
 }
 
 // VerifyEmail makes an account of a registration. Whoever has the code has the address, but need not have registered it:
@@ -379,7 +372,7 @@ func (k *core) replacePassword(ctx context.Context, tx *store.Tx, holder store.R
 		made, err := k.proveAccount(ctx, tx, account, hash)
 		if errors.Is(err, store.ErrNotFound) {
 			account.Verified = true
-			return account, k.makeAccount(ctx, tx, account)
+			return k.makeAccount(ctx, tx, account)
 		}
 		return made, err
 	}
@@ -425,15 +418,21 @@ func (k *core) endCodes(ctx context.Context, tx *store.Tx, account store.Account
 }
 
 // makeAccount is the step that makes an account of the registration of its address, whose codes end.
-func (k *core) makeAccount(ctx context.Context, tx *store.Tx, account store.Account) error {
+func (k *core) makeAccount(ctx context.Context, tx *store.Tx, account store.Account) (store.Account, error) {
 	err := tx.Registrations.Delete(ctx, account.Email)
+	if username, given := account.Username.Get(); err == nil && given {
+		var taken bool
+		if taken, err = tx.Auth.AnyAccountNamed(ctx, username); taken { // since it was registered
+			account.Username = gen.Null[string]()
+		}
+	}
 	if err == nil {
 		err = k.endCodes(ctx, tx, account)
 	}
 	if err == nil {
 		err = tx.Auth.InsertAccount(ctx, &account)
 	}
-	return err
+	return account, err
 }
 
 func (h auth) LogOut(ctx context.Context, _ stub.LogOutRequestObject) (stub.LogOutResponseObject, error) {

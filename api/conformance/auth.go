@@ -101,8 +101,6 @@ var auth = []testCase{
 		made.isRepeated(register.post("/auth/register", wanted))
 		register.post("/auth/register", wanted.and(object{"email": freshEmail()})).expect(409)
 
-		s.anonymous.post("/auth/register", wanted.and(object{"email": freshEmail()})).expect(409)
-
 		unverified := s.anonymous.post("/auth/login", object{"email": email, "password": wanted["password"]})
 		unverified.expect(403).is("/body/code", "email_unverified")
 		wrong := s.anonymous.post("/auth/login", object{"email": email, "password": "not the password"}).expect(401)
@@ -171,6 +169,22 @@ var mailedAuth = []testCase{
 		s.anonymous.post("/auth/login", object{"email": email, "password": second["password"]}).expect(200)
 		s.anonymous.post("/auth/register", second.and(object{"username": "c." + unknownID()})).expect(409)
 		s.anonymous.post("/auth/register", second.and(object{"email": freshEmail()})).expect(409)
+	}},
+
+	{"AUTH-REGISTER-07", "mail registerAccount verifyEmail", "a user name goes to who verifies an address first, and the other account begins without one", func(s *session) {
+		username := "c." + unknownID()
+		register := func() (email string) {
+			email = freshEmail()
+			s.anonymous.post("/auth/register", object{"email": email, "password": "a passphrase", "username": username}).expect(201)
+			return email
+		}
+		verified := func(email string) *answer {
+			return s.anonymous.post("/auth/verify-email", object{"email": email, "code": s.code(email), "password": "a passphrase"}).expect(200)
+		}
+		slow, quick := register(), register()
+		verified(quick).is("/body/account/username", username)
+		verified(slow).is("/body/account/username", nil)
+		s.anonymous.post("/auth/register", object{"email": freshEmail(), "password": "a passphrase", "username": username}).expect(409)
 	}},
 
 	{"AUTH-REGISTER-05", "mail resendCode verifyEmail logIn", "who verifies an address with the password that was registered keeps it, and another password is refused without ending the code", func(s *session) {

@@ -42,11 +42,6 @@ func (q Registrations) Get(ctx context.Context, email string, now time.Time) (Re
 	return q.live(ctx, now, `SELECT `+registrationColumns+` WHERE email = $1`, email)
 }
 
-// GetByName returns the registration that has a user name, if it counts at now.
-func (q Registrations) GetByName(ctx context.Context, username string, now time.Time) (Registration, error) {
-	return q.live(ctx, now, `SELECT `+registrationColumns+` WHERE username = $1`, username)
-}
-
 // live is get of one that counts. The time is no part of the question, so that the answer can be remembered.
 func (q Registrations) live(ctx context.Context, now time.Time, text, of string) (Registration, error) {
 	found, err := get(ctx, q.conn, scanRegistration, text, of)
@@ -57,13 +52,8 @@ func (q Registrations) live(ctx context.Context, now time.Time, text, of string)
 }
 
 // Put adds a registration and gives it its numbers, instead of what there was for its address, whose numbers it takes over.
-// What has its user name and does not count any more goes.
 func (q Registrations) Put(ctx context.Context, r *Registration) error {
 	username := textOf(r.Username)
-	if err := q.exec(ctx, `DELETE FROM registrations WHERE username = $1 AND email <> $2 AND (created_at <= $3 OR created_at > $4)`,
-		username, r.Email, r.CreatedAt.Add(-RegistrationLife).UnixMicro(), r.CreatedAt.Add(skew).UnixMicro()); err != nil {
-		return err
-	}
 	// Only who is new needs a number.
 	changed, err := q.changed(ctx, `UPDATE registrations SET id = $2, username = $3, display_name = $4, first_name = $5, last_name = $6,
 	       password_hash = $7, created_at = $8 WHERE email = $1`,

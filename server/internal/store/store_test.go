@@ -280,7 +280,7 @@ func (l *life) changesPeople(kept string, cleo int64) {
 		for range 2 { // the second time instead of the first
 			r := Registration{Account: Account{Account: gen.Account{ID: l.id(), Email: "dora@example.com", Username: gen.NullableOf("dora"), CreatedAt: l.now()}}}
 			check(0, tx.Registrations.Put(ctx, &r))
-			check(tx.Registrations.GetByName(ctx, "dora", r.CreatedAt.Time))
+			check(tx.Registrations.Get(ctx, "dora@example.com", r.CreatedAt.Time))
 		}
 		check(tx.Registrations.DeleteExpired(ctx, l.nowAt, 10))
 		check(0, tx.Registrations.Delete(ctx, "dora@example.com"))
