@@ -107,7 +107,7 @@ func numberRange(value any) (from, to int64, ok bool) {
 // dateRange is a day or a moment, in microseconds: all of the day, or of the millisecond.
 func dateRange(value any) (from, to int64, ok bool) {
 	text, _ := value.(string)
-	at, long := time.Time{}, 24*time.Hour
+	long := 24 * time.Hour
 	at, err := time.Parse(time.DateOnly, text)
 	if err != nil {
 		long = time.Millisecond
