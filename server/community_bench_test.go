@@ -27,6 +27,8 @@ const (
 	// eachMakes is how many channels or servers one of them makes: half of what there may be, so that a tally is never
 	// nearly full.
 	eachMakes = store.MaxChannels / 2
+	// eachSays is how many messages one of them sends: there may be any number.
+	eachSays = 1_000_000
 	// firstFilled is the number of the first account that is there to be many.
 	firstFilled = 1000
 )
@@ -42,8 +44,9 @@ func newCommunity(b *testing.B, binary string, database database, size int) *bac
 		ids = append(ids, p.createServer(b, owner, "Server "+strconv.Itoa(i)))
 	}
 	community := "/servers/" + ids[0]
+	var channel gen.ChannelResponse // the last one, where all has been said
 	for range 50 {
-		p.do(b, channelRequest(owner, ids[0]), nil)
+		p.do(b, channelRequest(owner, ids[0]), &channel)
 	}
 	var key gen.APIKeyResponse
 	p.do(b, jsonRequest("/apis/v1/communities/"+ids[0]+"/api-keys", owner, map[string]any{"name": "reads", "permissions": []string{"getUserData"}}), &key)
@@ -51,12 +54,14 @@ func newCommunity(b *testing.B, binary string, database database, size int) *bac
 		return onlyRequest(jsonRequest("/apis/v1/users/filter", key.Data.Key, map[string]any{"fields": []string{"email", "first_name", "join_date", "xp"}, "filter": by}))
 	}
 	p.stop()
-	fillCommunity(b, database.driver, config, ids[0], size)
+	fillCommunity(b, database.driver, config, ids[0], channel.Body.ID, size)
 
 	p = startProcess(b, serveCommand(binary, config), printsAddress)
 	p.cluster = clusterOf(b, config.Database)
 	middle := gen.Time{Time: time.UnixMicro(int64(firstFilled + size/2))}
 	cursor := page{operation: "listMembers"}.cursorTo(store.Position{At: middle, ID: strconv.Itoa(firstFilled + size/2)})
+	messages := "/apis/v1/messages?count=50&channel_id=" + channel.Body.ID
+	said := page{operation: "listMessages"}.cursorTo(store.Message{Position: int64(firstFilled+size/2) << 12}.Place())
 	c := &backend{p, map[string]*pool{
 		"servers":        onlyRequest(request("GET", "/servers", owner)),
 		"channels":       onlyRequest(request("GET", community+"/channels", owner)),
@@ -65,6 +70,9 @@ func newCommunity(b *testing.B, binary string, database database, size int) *bac
 		"filter-name":    filter(map[string]any{"first_name": "Ada", "join_date": map[string]any{"gte": "1970-01-01", "lte": "2030-08-28"}}),
 		"filter-xp":      filter(map[string]any{"xp": map[string]any{"gte": firstFilled + size/2}}),
 		"audit":          onlyRequest(request("GET", community+"/audit?limit=5", owner)),
+		"messages":       onlyRequest(request("GET", messages, owner)),
+		"messages-deep":  onlyRequest(request("GET", messages+"&cursor="+said, owner)),
+		"send-message":   {each: eachSays},
 		"create-channel": {each: eachMakes},
 		"create-server":  {each: eachMakes},
 	}}
@@ -75,11 +83,17 @@ func newCommunity(b *testing.B, binary string, database database, size int) *bac
 // addMakers makes ready what creates channels and servers.
 func (c *backend) addMakers(b *testing.B) {
 	var theirs []string
-	channels, servers := c.pools["create-channel"], c.pools["create-server"]
+	channels, servers, messages := c.pools["create-channel"], c.pools["create-server"], c.pools["send-message"]
+	var rooms []string
 	for i := range makers {
 		id := c.createServer(b, tokenOfMaker(i), "Room")
 		theirs = append(theirs, id)
 		channels.requests = append(channels.requests, wire(channelRequest(tokenOfMaker(i), id)))
+		var room gen.ChannelResponse
+		c.do(b, jsonRequest("/channels", tokenOfMaker(i), map[string]any{"topic": "Said", "channelType": "open", "serverId": id}), &room)
+		rooms = append(rooms, room.Body.ID)
+		messages.requests = append(messages.requests, wire(jsonRequest("/apis/v1/messages/send", tokenOfMaker(i),
+			map[string]any{"channelId": room.Body.ID, "message": "What do you play against the Sicilian?"})))
 		servers.requests = append(servers.requests, wire(createRequest("/servers", tokenOfMaker(i), "Chess club")))
 	}
 	seen := func(of func(i int) string, before int) func(int) int64 {
@@ -92,8 +106,16 @@ func (c *backend) addMakers(b *testing.B) {
 			return n
 		}
 	}
-	channels.count = seen(func(i int) string { return "/servers/" + theirs[i] + "/channels" }, 0)
+	channels.count = seen(func(i int) string { return "/servers/" + theirs[i] + "/channels" }, 1)
 	servers.count = seen(func(int) string { return "/servers" }, 1)
+	messages.count = func(taken int) (n int64) {
+		for i := range taken {
+			var answer gen.MessageListResponse
+			c.do(b, request("GET", "/apis/v1/messages?count=1&channel_id="+rooms[i], tokenOfMaker(i)), &answer)
+			n += answer.Data.Total
+		}
+		return n
+	}
 }
 
 func tokenOfMaker(i int) string { return hashOf(fmt.Sprintf("maker %d", i)) }
@@ -109,7 +131,7 @@ func channelRequest(token, serverID string) *http.Request {
 }
 
 // fillCommunity makes the makers and fills a server, by SQL, while nobody serves the database.
-func fillCommunity(b *testing.B, driver string, config Config, id string, size int) {
+func fillCommunity(b *testing.B, driver string, config Config, id, channel string, size int) {
 	address := config.Database
 	if driver == "sqlite" {
 		address = "file:" + filepath.Join(config.Data, DatabaseFile) + "?_pragma=busy_timeout(10000)&_pragma=synchronous(OFF)&_pragma=cache_size(-200000)"
@@ -141,6 +163,9 @@ func fillCommunity(b *testing.B, driver string, config Config, id string, size i
 	run(`INSERT INTO members (server_id, account, joined_at) ` + numbers + `SELECT '` + id + `', i, i FROM n`)
 	run(`INSERT INTO audit (id, server_id, actor_type, actor_id, action, target, at) ` + numbers +
 		`SELECT 'e' || i, '` + id + `', 'account', '1', 'role.add', '` + id + `', i FROM n`)
+	run(`INSERT INTO messages (position, id, server_id, channel_id, account, text, at) ` + numbers +
+		`SELECT i * 4096, 'm' || i, '` + id + `', '` + channel + `', i, 'What do you play against the Sicilian?', i FROM n`)
+	run(`INSERT INTO message_totals (scope, account, shard, n) VALUES ($1, 0, 0, $2)`, channel, size)
 	for _, kind := range []string{"members", "audit"} {
 		run(`INSERT INTO tallies (whose, kind, shard, n) VALUES ($1, $2, 0, $3)
 		ON CONFLICT (whose, kind, shard) DO UPDATE SET n = tallies.n + excluded.n`, id, kind, size)
