@@ -258,6 +258,47 @@ var mutants = []mutant{
 		}
 	}))},
 	{"who was deleted joins again", "USERS-MANAGE-02", everywhere(forgetfulDeletion())},
+	{"a search finds everything", "MESSAGES-SEARCH-01", on("GET", `/apis/v1/messages`, request(func(r *http.Request) {
+		q := r.URL.Query()
+		q.Del("search")
+		r.URL.RawQuery = q.Encode()
+	}))},
+	{"members see the addresses of authors", "MESSAGES-EMAIL-01", on("GET", `/apis/v1/messages`, answer(func(_ *httptest.ResponseRecorder, body object) {
+		for _, message := range body.at("data").list("messages") {
+			message.at("user")["email"] = "somebody@example.com"
+		}
+	}))},
+	{"a message is made fit for HTML", "MESSAGES-SEND-01", on("POST", `/apis/v1/messages/send`, request(func(r *http.Request) {
+		body := objectOf(r)
+		if text, is := body["message"].(string); is {
+			body["message"] = strings.ReplaceAll(text, "<", "&lt;")
+		}
+		replace(r, body)
+	}))},
+	{"whoever reacts twice counts twice", "MESSAGES-REACT-01", on("GET", `/apis/v1/messages`, answer(func(_ *httptest.ResponseRecorder, body object) {
+		for _, message := range body.at("data").list("messages") {
+			for _, reaction := range message.list("reactions") {
+				if n, _ := reaction["count"].(float64); n > 1 {
+					reaction["count"] = n + 1
+				}
+			}
+		}
+	}))},
+	{"a page by cursor begins with the last message of the one before", "MESSAGES-PAGES-01", on("GET", `/apis/v1/messages`, exchange(func(r *http.Request, a *httptest.ResponseRecorder) {
+		rewrite(a, func(body object) {
+			if list, _ := body.at("data")["messages"].([]any); r.URL.Query().Has("cursor") && len(list) > 0 {
+				body.at("data")["messages"] = append([]any{list[0]}, list...)
+			}
+		})
+	}))},
+	{"links need no permission", "MESSAGES-ROLES-01", on("POST", `/apis/v1/messages/send`, request(func(r *http.Request) {
+		replaceBody(r, "HTTP://example.com", "example")
+	}))},
+	{"the page of a channel believes nobody", "CHANNELS-IFRAME-01", on("GET", `/channels/\w+/embed`, answer(func(_ *httptest.ResponseRecorder, body object) {
+		if address, is := body.at("body")["url"].(string); is {
+			body.at("body")["url"] = strings.Replace(address, "ts=", "ts=1", 1)
+		}
+	}))},
 }
 
 // forgetfulDeletion says of whoever joins after having been deleted that they have.
