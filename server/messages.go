@@ -124,6 +124,9 @@ func (h messages) DeleteMessage(ctx context.Context, r stub.DeleteMessageRequest
 }
 
 func (h messages) ReactMessage(ctx context.Context, r stub.ReactMessageRequestObject) (stub.ReactMessageResponseObject, error) {
+	if r.Body.Emoji[0] != ':' && !words.IsEmoji(r.Body.Emoji) {
+		return nil, contract.Invalid(contract.Field("/emoji", gen.FieldCodeWrongFormat, "must be one emoji, or its name between colons"))
+	}
 	return inSharedTx(ctx, h.core, func(tx *store.Tx) (answer stub.ReactMessage200JSONResponse, err error) {
 		s, channel, m, err := h.around(ctx, tx.Queries, r.Body.MessageID)
 		if err != nil {

@@ -255,7 +255,7 @@ var messages = []testCase{
 			s.b.delete(atMessages + "/" + id + "/reactions/:sparkling_heart:").expect(200)
 		}
 		shown(object{"emoji": ":sparkling_heart:", "count": 1})
-		for _, bad := range []string{"", "a", "two words", ":a b:", ":", "::", "<3"} {
+		for _, bad := range []string{"", "a", "two words", ":a b:", ":", "::", "<3", "я", "👍👍", "👍 ", "漢字"} {
 			s.a.reacts(id, bad).refuses("/emoji", "")
 		}
 		s.a.delete(atMessages + "/" + id + "/reactions/:sparkling_heart:").expect(200)
