@@ -26,7 +26,7 @@ type (
 	// AuthEvent is one of the events of an account: who signed in or tried to, and what was done since. Its fields are
 	// listed at [gen.AuthEvent].
 	AuthEvent = gen.AuthEvent
-	// AuthEventKind is what an [AuthEvent] tells of. The list grows with the contract.
+	// AuthEventKind is what an [AuthEvent] reports. The list grows with the contract.
 	AuthEventKind = gen.AuthEventKind
 )
 

@@ -57,12 +57,29 @@ func TestTheWaitEndsWithTheContext(t *testing.T) {
 }
 
 func TestTheRealWaitEndsWithTheContext(t *testing.T) {
-	c := serve(t, says(503, "", "Retry-After", "20"), client.WithRetry(client.Retry{}))
 	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(20*time.Millisecond, cancel)
+	answered := answer(func() *http.Response {
+		return &http.Response{StatusCode: 503, Header: http.Header{"Retry-After": {"20"}}, Body: closing{func() { time.AfterFunc(20*time.Millisecond, cancel) }}}
+	})
+	c := newClient(t, "http://backend.example", client.WithHTTPClient(&http.Client{Transport: answered}), client.WithRetry(client.Retry{}))
 	if _, err := c.Servers.List(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want context.Canceled", err)
 	}
+}
+
+// answer is a backend without a network.
+type answer func() *http.Response
+
+func (a answer) RoundTrip(*http.Request) (*http.Response, error) { return a(), nil }
+
+// closing is an empty body that says when it is closed: what comes then is the wait.
+type closing struct{ closed func() }
+
+func (closing) Read([]byte) (int, error) { return 0, io.EOF }
+
+func (c closing) Close() error {
+	c.closed()
+	return nil
 }
 
 func TestTheRealWait(t *testing.T) {

@@ -599,7 +599,7 @@ type ClientInterface interface {
 	// A network may try a code five times; how often all networks together may is bounded, too, except for the one that has
 	// asked for it and those where the account was signed in to before. How many wrong codes a network may try for all
 	// accounts together is bounded as well, but not from where the account was signed in to before. Likewise, so many codes are mailed to each network
-	// that asks and to all strangers together: nobody can be flooded, and nobody uses up what is left for the owner.
+	// that asks and to all strangers together, so that mails to one address are bounded and strangers do not use up what is left for the owner.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -614,7 +614,7 @@ type ClientInterface interface {
 	// A network may try a code five times; how often all networks together may is bounded, too, except for the one that has
 	// asked for it and those where the account was signed in to before. How many wrong codes a network may try for all
 	// accounts together is bounded as well, but not from where the account was signed in to before. Likewise, so many codes are mailed to each network
-	// that asks and to all strangers together: nobody can be flooded, and nobody uses up what is left for the owner.
+	// that asks and to all strangers together, so that mails to one address are bounded and strangers do not use up what is left for the owner.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2349,7 +2349,7 @@ func (c *Client) ListAuthEvents(ctx context.Context, params *ListAuthEventsParam
 // A network may try a code five times; how often all networks together may is bounded, too, except for the one that has
 // asked for it and those where the account was signed in to before. How many wrong codes a network may try for all
 // accounts together is bounded as well, but not from where the account was signed in to before. Likewise, so many codes are mailed to each network
-// that asks and to all strangers together: nobody can be flooded, and nobody uses up what is left for the owner.
+// that asks and to all strangers together, so that mails to one address are bounded and strangers do not use up what is left for the owner.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2374,7 +2374,7 @@ func (c *Client) ForgotPasswordWithBody(ctx context.Context, contentType string,
 // A network may try a code five times; how often all networks together may is bounded, too, except for the one that has
 // asked for it and those where the account was signed in to before. How many wrong codes a network may try for all
 // accounts together is bounded as well, but not from where the account was signed in to before. Likewise, so many codes are mailed to each network
-// that asks and to all strangers together: nobody can be flooded, and nobody uses up what is left for the owner.
+// that asks and to all strangers together, so that mails to one address are bounded and strangers do not use up what is left for the owner.
 //
 // Takes a body of the `application/json` content type.
 //

@@ -856,7 +856,8 @@ type AvatarUpload struct {
 
 	// Avatar An image: PNG, JPEG, GIF or WebP. Its content tells which, whatever its file name or declared type says.
 	//
-	// It is kept as its pixels alone: without the place, the camera and the comments that a file may tell of, and upright.
+	// It is kept as its pixels alone, upright: without the place, the camera and the comments that a file may hold, and without
+	// its colour profile (ICC), so that an image of another colour space than sRGB may look different.
 	// An animation stays one. An image that is not whole, or that takes more than 48 MiB when it is decoded, is refused;
 	// 12 megapixels fit, unless the file is progressive, is interlaced or has 16 bits a channel. The images that an account has uploaded and that servers show may have 500 MiB together;
 	// beyond that it is a conflict.
@@ -1436,7 +1437,8 @@ type IframeURL = string
 
 // ImageFile An image: PNG, JPEG, GIF or WebP. Its content tells which, whatever its file name or declared type says.
 //
-// It is kept as its pixels alone: without the place, the camera and the comments that a file may tell of, and upright.
+// It is kept as its pixels alone, upright: without the place, the camera and the comments that a file may hold, and without
+// its colour profile (ICC), so that an image of another colour space than sRGB may look different.
 // An animation stays one. An image that is not whole, or that takes more than 48 MiB when it is decoded, is refused;
 // 12 megapixels fit, unless the file is progressive, is interlaced or has 16 bits a channel. The images that an account has uploaded and that servers show may have 500 MiB together;
 // beyond that it is a conflict.
@@ -2236,7 +2238,8 @@ type ServerCreate struct {
 
 	// Image An image: PNG, JPEG, GIF or WebP. Its content tells which, whatever its file name or declared type says.
 	//
-	// It is kept as its pixels alone: without the place, the camera and the comments that a file may tell of, and upright.
+	// It is kept as its pixels alone, upright: without the place, the camera and the comments that a file may hold, and without
+	// its colour profile (ICC), so that an image of another colour space than sRGB may look different.
 	// An animation stays one. An image that is not whole, or that takes more than 48 MiB when it is decoded, is refused;
 	// 12 megapixels fit, unless the file is progressive, is interlaced or has 16 bits a channel. The images that an account has uploaded and that servers show may have 500 MiB together;
 	// beyond that it is a conflict.
@@ -2369,7 +2372,8 @@ type ServerUpdate struct {
 
 	// Image An image: PNG, JPEG, GIF or WebP. Its content tells which, whatever its file name or declared type says.
 	//
-	// It is kept as its pixels alone: without the place, the camera and the comments that a file may tell of, and upright.
+	// It is kept as its pixels alone, upright: without the place, the camera and the comments that a file may hold, and without
+	// its colour profile (ICC), so that an image of another colour space than sRGB may look different.
 	// An animation stays one. An image that is not whole, or that takes more than 48 MiB when it is decoded, is refused;
 	// 12 megapixels fit, unless the file is progressive, is interlaced or has 16 bits a channel. The images that an account has uploaded and that servers show may have 500 MiB together;
 	// beyond that it is a conflict.
