@@ -52,6 +52,8 @@ type dialect struct {
 
 	addWords  string                      // the words $2 at the position $1; nothing, if another replica has taken it
 	findWords string                      // the positions of messages that have all words of $1 and are before $2, newest first, $3 of them
+	findLate  string                      // the same in the latest messages of the channel $4 alone; empty: findWords reads no more than it returns
+	countAll  string                      // findWords in any order, and wherever
 	allWords  func(words []string) string // asks for all of some words
 
 	duplicate   func(error) bool // a unique constraint was broken
@@ -133,6 +135,7 @@ var sqliteFile = dialect{
 	},
 	addWords:  `INSERT INTO message_words (rowid, words) VALUES ($1, $2)`,
 	findWords: `SELECT rowid FROM message_words WHERE message_words MATCH $1 AND rowid < $2 ORDER BY rowid DESC LIMIT $3`,
+	countAll:  `SELECT rowid FROM message_words WHERE message_words MATCH $1 AND rowid < $2 LIMIT $3`,
 	allWords:  func(words []string) string { return `"` + strings.Join(words, `" AND "`) + `"` },
 	duplicate: func(err error) bool {
 		var e *sqlite.Error
@@ -210,6 +213,10 @@ var postgreSQL = dialect{
 		`UPDATE river_job SET attempted_at = now() WHERE attempted_at > now() + interval '1 minute' AND state = 'running'`,
 	},
 	addWords: `INSERT INTO message_words (rowid, words) VALUES ($1, $2) ON CONFLICT DO NOTHING`,
+	countAll: `SELECT rowid FROM message_words WHERE words @@ CAST($1 AS tsquery) AND CAST($2 AS BIGINT) > 0 LIMIT $3`,
+	// What very many messages have is among the latest thousand, and is found there: by its words, each of them would be read.
+	findLate: `SELECT w.rowid FROM (SELECT position FROM messages WHERE channel_id = $4 AND position < $2 ORDER BY position DESC LIMIT 1000) late
+	  JOIN message_words w ON w.rowid = late.position WHERE w.words @@ CAST($1 AS tsquery) ORDER BY w.rowid DESC LIMIT $3`,
 	// By the words alone: the planner must not look through all messages for those that have them.
 	findWords: `WITH found AS MATERIALIZED (SELECT rowid FROM message_words WHERE words @@ CAST($1 AS tsquery))
 	SELECT rowid FROM found WHERE rowid < $2 ORDER BY rowid DESC LIMIT $3`,

@@ -206,13 +206,21 @@ func (s MessageScope) marks() []string {
 
 // Search returns some messages with all of some words, before a position, newest first.
 func (q Messages) Search(ctx context.Context, scope MessageScope, words []string, before int64, some int) ([]Message, error) {
-	return list(ctx, q.conn, scanMessage, messageColumns+`messages m`+aroundMessage+`WHERE m.channel_id = $4 AND m.position IN (`+q.pool.findWords+`) AND `+inTopic+
-		`ORDER BY m.position DESC`+unlocked, q.pool.allWords(append(scope.marks(), words...)), before, some, scope.ChannelID)
+	find := func(how string) ([]Message, error) {
+		return list(ctx, q.conn, scanMessage, messageColumns+`messages m`+aroundMessage+`WHERE m.channel_id = $4 AND m.position IN (`+how+`) AND `+inTopic+
+			`ORDER BY m.position DESC`+unlocked, q.pool.allWords(append(scope.marks(), words...)), before, some, scope.ChannelID)
+	}
+	if q.pool.findLate != "" {
+		if found, err := find(q.pool.findLate); err != nil || len(found) == some {
+			return found, err
+		}
+	}
+	return find(q.pool.findWords)
 }
 
 // CountFound tells how many messages have all of some words, as far as one cares to know.
 func (q Messages) CountFound(ctx context.Context, scope MessageScope, words []string, atMost int) (int64, error) {
-	return get(ctx, q.conn, scanOne[int64], `SELECT COUNT(*) FROM (`+q.pool.findWords+`) AS found`+unlocked,
+	return get(ctx, q.conn, scanOne[int64], `SELECT COUNT(*) FROM (`+q.pool.countAll+`) AS found`+unlocked,
 		q.pool.allWords(append(scope.marks(), words...)), Newest, atMost)
 }
 
