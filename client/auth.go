@@ -26,6 +26,8 @@ type (
 	// AuthEvent is one of the events of an account: who signed in or tried to, and what was done since. Its fields are
 	// listed at [gen.AuthEvent].
 	AuthEvent = gen.AuthEvent
+	// AccountUpdate is what changes in an account; what is nil stays as it is. Its fields are listed at [gen.AccountUpdate].
+	AccountUpdate = gen.AccountUpdate
 	// AuthEventKind is what an [AuthEvent] reports. The list grows with the contract.
 	AuthEventKind = gen.AuthEventKind
 )
@@ -139,9 +141,17 @@ func (s *AuthService) LogOut(ctx context.Context) error {
 
 // Me returns the account that is calling.
 //
-// For every account.
+// For every account, and user API keys with [UserPermissionReadOwnProfile].
 func (s *AuthService) Me(ctx context.Context) (*Account, error) {
 	return one[Account](s.api.GetMe(ctx))
+}
+
+// UpdateMe changes the profile of the account of this client and returns it as it is then. It fails with [ErrConflict] if
+// another account has the user name, and with [ErrInvalidRequest] if a part of the input is not as it must be.
+//
+// For every account, and user API keys with [UserPermissionUpdateOwnProfile].
+func (s *AuthService) UpdateMe(ctx context.Context, in AccountUpdate) (*Account, error) {
+	return one[Account](s.api.UpdateMe(ctx, full(in)))
 }
 
 // ChangePassword sets a new password instead of the present one. All other sessions of the account end. It fails with

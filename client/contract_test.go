@@ -551,6 +551,12 @@ var calls = []struct {
 		func(c caller) (any, error) { return c.Keys.Info(c.ctx) },
 	},
 	{
+		"updateMe", "PATCH /auth/me", `{"displayName":"Vera M."}`,
+		func(c caller) (any, error) {
+			return c.Auth.UpdateMe(c.ctx, client.AccountUpdate{DisplayName: new("Vera M.")})
+		},
+	},
+	{
 		"listUserApiKeys", "GET " + atUserKeys, "",
 		func(c caller) (any, error) { return c.Keys.ListOfUser(c.ctx, userID, "") },
 	},

@@ -38,6 +38,7 @@ var operations = []operation{
 	{"POST", "/auth/login", "logIn"},
 	{"POST", "/auth/logout", "logOut"},
 	{"GET", "/auth/me", "getMe"},
+	{"PATCH", "/auth/me", "updateMe"},
 	{"POST", "/auth/register", "registerAccount"},
 	{"POST", "/auth/resend-code", "resendCode"},
 	{"POST", "/auth/reset-password", "resetPassword"},

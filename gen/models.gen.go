@@ -488,7 +488,19 @@ type Account struct {
 	Avatar ImageURL `json:"avatar"`
 
 	// Verified Whether the e-mail address was verified.
-	Verified bool `json:"verified"`
+	Verified bool   `json:"verified"`
+	AboutMe  string `json:"aboutMe"`
+	Quote    string `json:"quote"`
+
+	// Language A language tag of BCP 47 in its usual case, such as `de` or `pt-BR`. A new server or account has `en`.
+	//
+	// Example: en
+	Language Language `json:"language"`
+
+	// TimeZone A time zone by its name in the IANA database, such as `Europe/Berlin`. A new server or account has `UTC`.
+	//
+	// Example: Europe/Berlin
+	TimeZone TimeZone `json:"timeZone"`
 
 	// TwoFactor Whether two-factor is on: signing in takes a one-time code, too.
 	TwoFactor bool `json:"twoFactor"`
@@ -528,6 +540,27 @@ type AccountResponse struct {
 
 	// Body Somebody who can sign in.
 	Body Account `json:"body"`
+}
+
+// AccountUpdate What changes in an account; at least one part.
+type AccountUpdate struct {
+	// DisplayName One line of 1 to 100 characters, without control characters.
+	DisplayName *Title  `json:"displayName,omitempty"`
+	FirstName   *string `json:"firstName,omitempty"`
+	LastName    *string `json:"lastName,omitempty"`
+	Username    *string `json:"username,omitempty"`
+	AboutMe     *string `json:"aboutMe,omitempty"`
+	Quote       *string `json:"quote,omitempty"`
+
+	// Language A language tag of BCP 47 in its usual case, such as `de` or `pt-BR`. A new server or account has `en`.
+	//
+	// Example: en
+	Language *Language `json:"language,omitempty"`
+
+	// TimeZone A time zone by its name in the IANA database, such as `Europe/Berlin`. A new server or account has `UTC`.
+	//
+	// Example: Europe/Berlin
+	TimeZone *TimeZone `json:"timeZone,omitempty"`
 }
 
 // APIKey A key with which programs act for a community.
@@ -1576,7 +1609,7 @@ type KeyPermission string
 // KeyPermissions All that a key may do.
 type KeyPermissions = []KeyPermission
 
-// Language A language tag of BCP 47 in its usual case, such as `de` or `pt-BR`. A new server has `en`.
+// Language A language tag of BCP 47 in its usual case, such as `de` or `pt-BR`. A new server or account has `en`.
 //
 // Example: en
 type Language = string
@@ -2307,12 +2340,12 @@ type ServerSettings struct {
 	// Joining Who gets in: `open`, everybody who knows the id of the server; `invite`, who has an invite; `closed`, nobody.
 	Joining Joining `json:"joining"`
 
-	// TimeZone A time zone by its name in the IANA database, such as `Europe/Berlin`. A new server has `UTC`.
+	// TimeZone A time zone by its name in the IANA database, such as `Europe/Berlin`. A new server or account has `UTC`.
 	//
 	// Example: Europe/Berlin
 	TimeZone TimeZone `json:"timeZone"`
 
-	// Language A language tag of BCP 47 in its usual case, such as `de` or `pt-BR`. A new server has `en`.
+	// Language A language tag of BCP 47 in its usual case, such as `de` or `pt-BR`. A new server or account has `en`.
 	//
 	// Example: en
 	Language Language `json:"language"`
@@ -2343,12 +2376,12 @@ type ServerSettingsUpdate struct {
 	// Joining Who gets in: `open`, everybody who knows the id of the server; `invite`, who has an invite; `closed`, nobody.
 	Joining *Joining `json:"joining,omitempty"`
 
-	// TimeZone A time zone by its name in the IANA database, such as `Europe/Berlin`. A new server has `UTC`.
+	// TimeZone A time zone by its name in the IANA database, such as `Europe/Berlin`. A new server or account has `UTC`.
 	//
 	// Example: Europe/Berlin
 	TimeZone *TimeZone `json:"timeZone,omitempty"`
 
-	// Language A language tag of BCP 47 in its usual case, such as `de` or `pt-BR`. A new server has `en`.
+	// Language A language tag of BCP 47 in its usual case, such as `de` or `pt-BR`. A new server or account has `en`.
 	//
 	// Example: en
 	Language *Language `json:"language,omitempty"`
@@ -2455,7 +2488,7 @@ type SystemPageMeta struct {
 // Text Up to 1000 characters, on any number of lines.
 type Text = string
 
-// TimeZone A time zone by its name in the IANA database, such as `Europe/Berlin`. A new server has `UTC`.
+// TimeZone A time zone by its name in the IANA database, such as `Europe/Berlin`. A new server or account has `UTC`.
 //
 // Example: Europe/Berlin
 type TimeZone = string
@@ -3427,6 +3460,9 @@ type ForgotPasswordJSONRequestBody = EmailOnly
 
 // LogInJSONRequestBody defines body for LogIn for application/json ContentType.
 type LogInJSONRequestBody = Credentials
+
+// UpdateMeJSONRequestBody defines body for UpdateMe for application/json ContentType.
+type UpdateMeJSONRequestBody = AccountUpdate
 
 // RegisterAccountJSONRequestBody defines body for RegisterAccount for application/json ContentType.
 type RegisterAccountJSONRequestBody = AccountCreate

@@ -111,7 +111,7 @@ func (k *core) openSession(ctx context.Context, tx *store.Tx, account store.Acco
 func (k *core) newAccount(email, username, displayName string) store.Account {
 	return store.Account{Account: gen.Account{
 		ID: k.newID(), Email: email, Username: nullIfEmpty(username), DisplayName: cmp.Or(displayName, username, localPart(email)),
-		Avatar: nullIfEmpty(""), CreatedAt: gen.Time{Time: k.now()},
+		Avatar: nullIfEmpty(""), Language: store.FirstLanguage, TimeZone: store.FirstTimeZone, CreatedAt: gen.Time{Time: k.now()},
 	}}
 }
 
@@ -452,4 +452,39 @@ func (h auth) GetMe(ctx context.Context, _ stub.GetMeRequestObject) (stub.GetMeR
 	}
 	account.Avatar = h.imageURL(ctx, account.Avatar)
 	return stub.GetMe200JSONResponse{Meta: system("Account"), Body: account.Account}, nil
+}
+
+func (h auth) UpdateMe(ctx context.Context, r stub.UpdateMeRequestObject) (stub.UpdateMeResponseObject, error) {
+	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.UpdateMe200JSONResponse, err error) {
+		account, err := tx.Auth.GetAccount(ctx, actorFrom(ctx).account)
+		if err != nil {
+			return answer, err
+		}
+		in, before := r.Body, account.Username
+		set(&account.DisplayName, in.DisplayName)
+		set(&account.FirstName, in.FirstName)
+		set(&account.LastName, in.LastName)
+		set(&account.AboutMe, in.AboutMe)
+		set(&account.Quote, in.Quote)
+		set(&account.Language, in.Language)
+		set(&account.TimeZone, in.TimeZone)
+		if in.Username != nil {
+			account.Username = gen.NullableOf(*in.Username)
+		}
+		if account.Username != before {
+			taken, err := tx.Auth.AnyAccountNamed(ctx, *in.Username)
+			if err == nil && taken {
+				err = contract.Conflict("This user name is taken", "the username is taken")
+			}
+			if err != nil {
+				return answer, err
+			}
+		}
+		if err := tx.Users.Rename(ctx, account); err != nil {
+			return answer, err
+		}
+		account.Avatar = h.imageURL(ctx, account.Avatar)
+		answer = stub.UpdateMe200JSONResponse{Meta: system("Account has been updated successfully"), Body: account.Account}
+		return answer, tx.Users.Describe(ctx, account)
+	})
 }

@@ -197,7 +197,7 @@ func TestAnAccountIsRegisteredVerifiedAndLogsIn(t *testing.T) {
 		}
 		want := gen.Account{
 			ID: made.Body.ID, Number: "1", Email: "vera@example.com", Username: nullIfEmpty("vera"), DisplayName: "vera",
-			FirstName: "Vera", LastName: "Menchik", Avatar: nullIfEmpty(""), CreatedAt: made.Body.CreatedAt,
+			FirstName: "Vera", LastName: "Menchik", Avatar: nullIfEmpty(""), Language: "en", TimeZone: "UTC", CreatedAt: made.Body.CreatedAt,
 		}
 		if diff := cmp.Diff(want, made.Body); diff != "" {
 			t.Errorf("register (-want +got):\n%s", diff)

@@ -206,6 +206,19 @@ var mailedAuth = []testCase{
 		s.anonymous.post("/auth/login", registered).expect(401)
 	}},
 
+	{"AUTH-PROFILE-01", "mail updateMe getMe", "a change of the profile touches what it names, and a user name has one account", func(s *session) {
+		me := s.as(s.newcomer().token)
+		name := "c." + unknownID()
+		was := me.get("/auth/me").expect(200)
+		change := object{"displayName": "Vera <b>M.</b> \u202e=1+1", "aboutMe": "ça va\n𝒳", "quote": "e\u0301", "username": name, "timeZone": "Europe/Berlin", "language": "de"}
+		me.write("PATCH", "/auth/me", change).expect(200).says("Account has been updated successfully").has("/body", change)
+		me.get("/auth/me").expect(200).has("/body", change.and(object{"firstName": was.at("/body/firstName"), "email": was.at("/body/email")}))
+		me.write("PATCH", "/auth/me", object{"username": name}).expect(200)
+		s.b.write("PATCH", "/auth/me", object{"username": name}).expect(409)
+		me.write("PATCH", "/auth/me", object{"aboutMe": "a\x00b"}).refuses("/aboutMe", "")
+		me.write("PATCH", "/auth/me", object{"quote": ""}).expect(200).has("/body", change.and(object{"quote": ""}))
+	}},
+
 	{"AUTH-SESSION-01", "mail logIn logOut", "logging in opens a session, and logging out ends that one at once", func(s *session) {
 		newcomer := s.newcomer()
 		in := s.anonymous.post("/auth/login", object{"email": strings.ToUpper(newcomer.email), "password": newcomer.password})

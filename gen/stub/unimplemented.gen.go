@@ -157,6 +157,10 @@ func (Unimplemented) GetMe(context.Context, GetMeRequestObject) (GetMeResponseOb
 	return nil, ErrNotImplemented
 }
 
+func (Unimplemented) UpdateMe(context.Context, UpdateMeRequestObject) (UpdateMeResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
 func (Unimplemented) RegisterAccount(context.Context, RegisterAccountRequestObject) (RegisterAccountResponseObject, error) {
 	return nil, ErrNotImplemented
 }

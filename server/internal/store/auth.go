@@ -56,14 +56,15 @@ func (a Auth) GetFirstAccount(ctx context.Context) (Account, error) {
 	return get(ctx, a.conn, scanAccount, `SELECT `+accountColumns+` ORDER BY number LIMIT 1`)
 }
 
-const accountColumns = `number, id, email, username, display_name, first_name, last_name, avatar_image_id, proved, password_hash, created_at,
+const accountColumns = `number, id, email, username, display_name, first_name, last_name, avatar_image_id, proved, password_hash, created_at, about_me, quote, language, time_zone,
 	       EXISTS (SELECT 1 FROM two_factor t WHERE t.account = number AND t.confirmed)
 	  FROM accounts`
 
 func scanAccount(rows *sql.Rows) (a Account, err error) {
 	var username, avatar, passwordHash sql.NullString
 	err = rows.Scan(&a.AccountNumber, &a.ID, &a.Email, &username, &a.DisplayName, &a.FirstName,
-		&a.LastName, &avatar, &a.Verified, &passwordHash, micros{&a.CreatedAt}, &a.TwoFactor)
+		&a.LastName, &avatar, &a.Verified, &passwordHash, micros{&a.CreatedAt},
+		&a.AboutMe, &a.Quote, &a.Language, &a.TimeZone, &a.TwoFactor)
 	a.Number = Number(a.AccountNumber)
 	a.Username, a.Avatar, a.PasswordHash = nullableOf(username), ImagePath(avatar.String), passwordHash.String
 	return a, err

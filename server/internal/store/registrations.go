@@ -26,6 +26,12 @@ func (r Registration) isLive(now time.Time) bool {
 	return age < RegistrationLife && age > -skew
 }
 
+// What an account has that has said nothing else, as the schema says, too.
+const (
+	FirstLanguage = "en"
+	FirstTimeZone = "UTC"
+)
+
 const registrationColumns = `number, id, email, username, display_name, first_name, last_name, password_hash, created_at
 	  FROM registrations`
 
@@ -34,6 +40,7 @@ func scanRegistration(rows *sql.Rows) (r Registration, err error) {
 	err = rows.Scan(&r.AccountNumber, &r.ID, &r.Email, &username, &r.DisplayName, &r.FirstName, &r.LastName, &r.PasswordHash,
 		micros{&r.CreatedAt})
 	r.Number, r.Username, r.Avatar = Number(r.AccountNumber), nullableOf(username), gen.Null[string]()
+	r.Language, r.TimeZone = FirstLanguage, FirstTimeZone
 	return r, err
 }
 

@@ -423,6 +423,7 @@ func (l *life) makesAndDeletes(kept string, ann int64) {
 		whole, err := tx.Auth.GetAccount(ctx, ann)
 		l.must(err)
 		check(tx.Auth.GetNumber(ctx, whole.ID))
+		check(0, tx.Users.Describe(ctx, whole))
 		for range MaxKeys { // until a shard is full, and the others are looked at
 			k := gen.APIKey{ID: l.id(), UserID: int32(ann), CommunityID: kept, CreatedAt: other, UpdatedAt: other}
 			if err := tx.Keys.Insert(ctx, k, l.id()); err != nil {

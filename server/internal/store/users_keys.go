@@ -38,6 +38,12 @@ func (q Users) Rename(ctx context.Context, a Account) error {
 	return q.exec(ctx, `UPDATE members SET name_key = $2, user_key = $3 WHERE account = $1`, a.AccountNumber, name, user)
 }
 
+// Describe writes what an account says of itself beside its names.
+func (q Users) Describe(ctx context.Context, a Account) error {
+	return q.change(ctx, `UPDATE accounts SET about_me = $2, quote = $3, language = $4, time_zone = $5 WHERE number = $1`,
+		a.AccountNumber, a.AboutMe, a.Quote, a.Language, a.TimeZone)
+}
+
 // keysAtOnce is how many accounts fillKeys reads at a time.
 const keysAtOnce = 1000
 
