@@ -40,8 +40,8 @@ func TestWhatAClockThatHadJumpedHasLeftToTheJobsHeals(t *testing.T) {
 					l.tx(func(tx *Tx) error { return tx.Jobs.Insert(t.Context(), chore{"late"}) })
 					future := time.Now().AddDate(10, 0, 0).UTC().Format("2006-01-02 15:04:05.000")
 					fill(t, s, `UPDATE river_job SET scheduled_at = '`+future+`' WHERE kind = 'chore' AND state <> 'completed'`,
-						`DELETE FROM river_leader`,
-						`INSERT INTO river_leader (elected_at, expires_at, leader_id) VALUES ('`+future+`', '`+future+`', 'gone')`)
+						`INSERT INTO river_leader (elected_at, expires_at, leader_id) VALUES ('`+future+`', '`+future+`', 'gone')
+						 ON CONFLICT (name) DO UPDATE SET elected_at = excluded.elected_at, expires_at = excluded.expires_at, leader_id = excluded.leader_id`)
 				}
 				if test.before {
 					jump()
