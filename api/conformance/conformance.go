@@ -58,7 +58,7 @@ type Target struct {
 	// run.
 	Code func(ctx context.Context, email string) (string, error)
 
-	// Key makes an API key with these permissions, which does not expire, for a server that A owns, and returns it whole. It
+	// Key makes an API key with these permissions, which does not expire, for a server that A or B owns, and returns it whole. It
 	// is for a backend that does not offer the tag keys yet: where Options.Tags leaves that out, what is derived from
 	// the contract of the other tags is also tested with API keys. Without it, that needs the tag keys. It may be called
 	// by several requirements at once.

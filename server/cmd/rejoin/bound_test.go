@@ -80,6 +80,9 @@ func inParallel(hands int, do func(i int)) {
 	group.Wait()
 }
 
+// unicodeEscape is a character in a pattern of a contract, which Go writes in another way.
+var unicodeEscape = regexp.MustCompile(`\\u([0-9A-Fa-f]{4})`)
+
 // largest is the largest value that a schema lets pass, as JSON: texts of the characters that take the most bytes.
 func (h *hostile) largest(name string, schema *openapi3.Schema, n int) any {
 	switch {
@@ -115,7 +118,7 @@ func (h *hostile) largest(name string, schema *openapi3.Schema, n int) any {
 		}
 		for _, worst := range []string{"\x01", "\U0001f600", "<", "a", "1"} {
 			text := strings.Repeat(worst, int(*schema.MaxLength))
-			if pattern := regexp.MustCompile(schema.Pattern); pattern.MatchString(text) {
+			if pattern := regexp.MustCompile(unicodeEscape.ReplaceAllString(schema.Pattern, `\x{$1}`)); pattern.MatchString(text) {
 				return text
 			}
 		}
