@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -88,12 +89,12 @@ func (h *hostile) largest(name string, schema *openapi3.Schema, n int) any {
 	switch {
 	case len(schema.Enum) > 0:
 		return schema.Enum[n%len(schema.Enum)]
-	case name == "serverId":
-		return h.ids["serverId"]
+	case h.ids[name] != "":
+		return h.ids[name]
 	case schema.Type.Is(openapi3.TypeObject):
 		object := map[string]any{}
 		for name, property := range schema.Properties {
-			foreign := property.Value.Format == "objectid" && name != "serverId"
+			foreign := property.Value.Format == "objectid" && h.ids[name] == "" || unlikely[name] != ""
 			if older := strings.Contains(name, "_p"); !foreign && !older { // of what is there in another spelling
 				object[name] = h.largest(name, property.Value, n)
 			}
@@ -102,7 +103,7 @@ func (h *hostile) largest(name string, schema *openapi3.Schema, n int) any {
 	case schema.Type.Is(openapi3.TypeArray):
 		items := []any{}
 		for i := range int(*schema.MaxItems) {
-			if item := h.largest("", schema.Items.Value, i); !slices.Contains(items, item) && schema.Items.Value.Format != "objectid" && schema.Items.Value.Pattern == "" {
+			if item := h.largest("", schema.Items.Value, i); !slices.ContainsFunc(items, func(other any) bool { return reflect.DeepEqual(other, item) }) && schema.Items.Value.Format != "objectid" && schema.Items.Value.Pattern == "" {
 				items = append(items, item)
 			}
 		}
@@ -115,6 +116,9 @@ func (h *hostile) largest(name string, schema *openapi3.Schema, n int) any {
 			return "2099-01-01T00:00:00.000Z"
 		case "objectid":
 			return "66a282dab13eee0013cbb4d8"
+		}
+		if schema.Format == "binary" { // files are asked for elsewhere
+			return "true"
 		}
 		for _, worst := range []string{"\x01", "\U0001f600", "<", "a", "1"} {
 			text := strings.Repeat(worst, int(*schema.MaxLength))
@@ -179,12 +183,20 @@ func (h *hostile) credential(op *api.Operation) string {
 
 var madeID = regexp.MustCompile(`"_?id":"([0-9a-f-]{24,36})"`)
 
+// unlikely are what cannot be given with everything else, and why.
+var unlikely = map[string]string{
+	"iframeUrl": "only for an iframe channel", "signIdentity": "likewise", "images": "only those that were uploaded before", "sender": "only the caller",
+}
+
+// notFilled are operations that are not called to fill, and why.
+var notFilled = map[string]string{"createUserApiKey": "it names the account", "createTopic": "it needs a forum"}
+
 // fill makes as many things as there may be, by every operation that makes some, each as large as it may be.
 func (h *hostile) fill() {
 	h.t.Helper()
 	var makers []*api.Operation
 	for _, op := range h.operations {
-		if op.Creates && op.Takes(api.SessionAuth) {
+		if op.Creates && op.Takes(api.SessionAuth) && notFilled[op.ID] == "" {
 			makers = append(makers, op)
 		}
 	}
@@ -226,6 +238,10 @@ func TestNoCallerMakesTheProcessGrowBeyondItsBound(t *testing.T) {
 	kind, body := h.body(h.operations.ByID("createServer"), 0)
 	h.ids["serverId"] = madeID.FindStringSubmatch(h.ask("POST", "/servers", kind, body))[1]
 	h.ids["communityId"] = h.ids["serverId"]
+	channel := h.ask("POST", "/channels", "application/json", []byte(`{"topic":"x","channelType":"open","serverId":"`+h.ids["serverId"]+`"}`))
+	h.ids["channelId"] = madeID.FindStringSubmatch(channel)[1]
+	message := h.ask("POST", "/apis/v1/messages/send", "application/json", []byte(`{"message":"x","channelId":"`+h.ids["channelId"]+`"}`))
+	h.ids["messageId"] = regexp.MustCompile(`"messageId":"([0-9a-f]{24})"`).FindStringSubmatch(message)[1]
 	h.fill()
 	made := h.ask("POST", "/apis/v1/communities/"+h.ids["serverId"]+"/api-keys", "application/json", []byte(`{"name":"x","permissions":["channels"]}`))
 	h.key = regexp.MustCompile(`"key":"([0-9a-f]{64})"`).FindStringSubmatch(made)[1]
@@ -236,7 +252,7 @@ func TestNoCallerMakesTheProcessGrowBeyondItsBound(t *testing.T) {
 			as := h.caller
 			as.token = h.credential(op)
 			status, text, err := as.try(op.Method, h.path(op), "", nil)
-			if err != nil || status != http.StatusOK && status != http.StatusNotFound {
+			if err != nil || status != http.StatusOK && status != http.StatusNotFound && status != http.StatusConflict {
 				t.Errorf("%s: %d %.300s (%v)", op.ID, status, text, err)
 			}
 			if len(text) > 1<<20 {
