@@ -234,10 +234,10 @@ func (q Servers) deleteChannels(ctx context.Context, id string, some int, at tim
 		return false, nil
 	}
 	if err == nil {
-		more, err = Messages{q.conn}.DeleteRest(ctx, MessageScope{ChannelID: channel}, some, at)
+		more, err = Messages(q).DeleteRest(ctx, MessageScope{ChannelID: channel}, some, at)
 	}
 	if err == nil && !more {
-		err = Channels{q.conn}.Delete(ctx, channel)
+		err = Channels(q).Delete(ctx, channel)
 	}
 	return true, err
 }

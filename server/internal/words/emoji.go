@@ -3,6 +3,7 @@ package words
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/rivo/uniseg"
 )
@@ -15,14 +16,11 @@ func IsEmoji(text string) bool {
 	if uniseg.GraphemeClusterCount(text) != 1 {
 		return false
 	}
-	for _, r := range text {
-		switch {
-		case unicode.IsMark(r) || unicode.IsSpace(r) || unicode.Is(unicode.C, r):
-			return false
-		case unicode.IsLetter(r) || unicode.IsNumber(r) || r < 0x80:
-			return strings.ContainsAny(text, emojiSigns)
-		}
-		return true
+	switch first, _ := utf8.DecodeRuneInString(text); {
+	case unicode.IsMark(first) || unicode.IsSpace(first) || unicode.Is(unicode.C, first):
+		return false
+	case unicode.IsLetter(first) || unicode.IsNumber(first) || first < 0x80:
+		return strings.ContainsAny(text, emojiSigns)
 	}
-	return false
+	return true
 }
