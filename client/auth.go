@@ -100,6 +100,10 @@ func (s *AuthService) VerifyEmail(ctx context.Context, email, code string, opts 
 // or there is no such account, with [ErrEmailUnverified] if the address has not been verified yet, and with
 // [ErrTwoFactorRequired] if the account needs an [WithOTP].
 //
+// A client that has the token of an earlier session, also of one that has ended, by [WithToken] or [Client.WithToken], signs in
+// as a device that the account knows, wherever it is: for 90 days, what strangers try does not keep it waiting. The same is true
+// of ForgotPassword and ResetPassword.
+//
 // For everybody, without a credential.
 func (s *AuthService) LogIn(ctx context.Context, email, password string, opts ...SignInOption) (*Session, error) {
 	return one[Session](s.api.LogIn(ctx, gen.Credentials{Email: email, Password: password, OTP: signingIn(opts).otp}))

@@ -597,7 +597,7 @@ type ClientInterface interface {
 	// registered. The answer is the same in every case.
 	//
 	// A network may try a code five times; how often all networks together may is bounded, too, except for the one that has
-	// asked for it and those where the account was signed in to before. How many wrong codes a network may try for all
+	// asked for it and those where the account was signed in to before, or a device that was (see `/auth/login`). How many wrong codes a network may try for all
 	// accounts together is bounded as well, but not from where the account was signed in to before. Likewise, so many codes are mailed to each network
 	// that asks and to all strangers together, so that mails to one address are bounded and strangers do not use up what is left for the owner.
 	//
@@ -612,7 +612,7 @@ type ClientInterface interface {
 	// registered. The answer is the same in every case.
 	//
 	// A network may try a code five times; how often all networks together may is bounded, too, except for the one that has
-	// asked for it and those where the account was signed in to before. How many wrong codes a network may try for all
+	// asked for it and those where the account was signed in to before, or a device that was (see `/auth/login`). How many wrong codes a network may try for all
 	// accounts together is bounded as well, but not from where the account was signed in to before. Likewise, so many codes are mailed to each network
 	// that asks and to all strangers together, so that mails to one address are bounded and strangers do not use up what is left for the owner.
 	//
@@ -628,6 +628,12 @@ type ClientInterface interface {
 	//
 	// Tries are counted by account and network. What others try never keeps the owner out of an account from a network where
 	// it was signed in to before. A new password forgets these networks, but for the one that it was set from.
+	//
+	// A device keeps its own way in wherever it is: it sends the token of its last session, also of one that has ended or
+	// expired, as `Authorization: Bearer`, here and with every other request about a code. It is let in as from a known
+	// network, and is counted by itself. A token that means nothing for the account changes nothing. An account has ten
+	// such devices, each for 90 days after it signed in; a reset of the password forgets them, ending all other sessions
+	// forgets the others, and ending one by its id forgets its device.
 	//
 	// An account with two-factor on takes `otp`, too: without it, 401 with the code `two_factor_required`; a wrong or used one
 	// answers 400 with the pointer `/otp`. Tries with codes of six digits are counted by account and network; what is
@@ -646,6 +652,12 @@ type ClientInterface interface {
 	//
 	// Tries are counted by account and network. What others try never keeps the owner out of an account from a network where
 	// it was signed in to before. A new password forgets these networks, but for the one that it was set from.
+	//
+	// A device keeps its own way in wherever it is: it sends the token of its last session, also of one that has ended or
+	// expired, as `Authorization: Bearer`, here and with every other request about a code. It is let in as from a known
+	// network, and is counted by itself. A token that means nothing for the account changes nothing. An account has ten
+	// such devices, each for 90 days after it signed in; a reset of the password forgets them, ending all other sessions
+	// forgets the others, and ending one by its id forgets its device.
 	//
 	// An account with two-factor on takes `otp`, too: without it, 401 with the code `two_factor_required`; a wrong or used one
 	// answers 400 with the pointer `/otp`. Tries with codes of six digits are counted by account and network; what is
@@ -2367,7 +2379,7 @@ func (c *Client) ListAuthEvents(ctx context.Context, params *ListAuthEventsParam
 // registered. The answer is the same in every case.
 //
 // A network may try a code five times; how often all networks together may is bounded, too, except for the one that has
-// asked for it and those where the account was signed in to before. How many wrong codes a network may try for all
+// asked for it and those where the account was signed in to before, or a device that was (see `/auth/login`). How many wrong codes a network may try for all
 // accounts together is bounded as well, but not from where the account was signed in to before. Likewise, so many codes are mailed to each network
 // that asks and to all strangers together, so that mails to one address are bounded and strangers do not use up what is left for the owner.
 //
@@ -2392,7 +2404,7 @@ func (c *Client) ForgotPasswordWithBody(ctx context.Context, contentType string,
 // registered. The answer is the same in every case.
 //
 // A network may try a code five times; how often all networks together may is bounded, too, except for the one that has
-// asked for it and those where the account was signed in to before. How many wrong codes a network may try for all
+// asked for it and those where the account was signed in to before, or a device that was (see `/auth/login`). How many wrong codes a network may try for all
 // accounts together is bounded as well, but not from where the account was signed in to before. Likewise, so many codes are mailed to each network
 // that asks and to all strangers together, so that mails to one address are bounded and strangers do not use up what is left for the owner.
 //
@@ -2418,6 +2430,12 @@ func (c *Client) ForgotPassword(ctx context.Context, body ForgotPasswordJSONRequ
 //
 // Tries are counted by account and network. What others try never keeps the owner out of an account from a network where
 // it was signed in to before. A new password forgets these networks, but for the one that it was set from.
+//
+// A device keeps its own way in wherever it is: it sends the token of its last session, also of one that has ended or
+// expired, as `Authorization: Bearer`, here and with every other request about a code. It is let in as from a known
+// network, and is counted by itself. A token that means nothing for the account changes nothing. An account has ten
+// such devices, each for 90 days after it signed in; a reset of the password forgets them, ending all other sessions
+// forgets the others, and ending one by its id forgets its device.
 //
 // An account with two-factor on takes `otp`, too: without it, 401 with the code `two_factor_required`; a wrong or used one
 // answers 400 with the pointer `/otp`. Tries with codes of six digits are counted by account and network; what is
@@ -2446,6 +2464,12 @@ func (c *Client) LogInWithBody(ctx context.Context, contentType string, body io.
 //
 // Tries are counted by account and network. What others try never keeps the owner out of an account from a network where
 // it was signed in to before. A new password forgets these networks, but for the one that it was set from.
+//
+// A device keeps its own way in wherever it is: it sends the token of its last session, also of one that has ended or
+// expired, as `Authorization: Bearer`, here and with every other request about a code. It is let in as from a known
+// network, and is counted by itself. A token that means nothing for the account changes nothing. An account has ten
+// such devices, each for 90 days after it signed in; a reset of the password forgets them, ending all other sessions
+// forgets the others, and ending one by its id forgets its device.
 //
 // An account with two-factor on takes `otp`, too: without it, 401 with the code `two_factor_required`; a wrong or used one
 // answers 400 with the pointer `/otp`. Tries with codes of six digits are counted by account and network; what is

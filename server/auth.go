@@ -17,8 +17,8 @@ import (
 const (
 	sessionLife = 30 * 24 * time.Hour
 	firstOwner  = "owner@rejoin.local"
-	// How often strangers together may guess the password of an account. It slows down those who have many networks, and does
-	// not count where the account was signed in to before.
+	// How often strangers together may guess the password of an account, and a device by itself. It slows down those who have
+	// many networks, and does not count in a network where the account was signed in to before.
 	guessesAtOnce = 100
 	guessesEvery  = 10 * time.Second
 )
@@ -87,6 +87,9 @@ func (k *core) openSession(ctx context.Context, tx *store.Tx, account store.Acco
 		return gen.Session{}, err
 	}
 	now := k.now()
+	if err := tx.Networks.RememberDevice(ctx, account.AccountNumber, deviceOf(token), deviceName(ctx), now); err != nil {
+		return gen.Session{}, err
+	}
 	session := store.Session{TokenHash: hashOf(token), Account: account.AccountNumber}
 	session.ID, session.CreatedAt, session.LastUsedAt = k.newID(), gen.Time{Time: now}, gen.Time{Time: now}
 	session.ExpiresAt = gen.Time{Time: now.Add(sessionLife)}
@@ -276,17 +279,15 @@ func (h auth) LogIn(ctx context.Context, r stub.LogInRequestObject) (stub.LogInR
 	if err != nil {
 		return nil, err
 	}
-	known, err := isKnown(ctx, h.store.Queries, account.AccountNumber)
+	from, err := h.placeOf(ctx, h.store.Queries, account.AccountNumber)
 	if err != nil {
 		return nil, err
 	}
-	if !known {
-		if wait := h.guesses.Take(email, h.now()); wait > 0 {
-			return nil, contract.RateLimited(wait)
-		}
+	if err := h.countGuess(email, from); err != nil {
+		return nil, err
 	}
 	// Also without an account: the answer must take as long.
-	right, err := h.passwords.Matches(ctx, callerFrom(ctx, known), r.Body.Password, account.PasswordHash)
+	right, err := h.passwords.Matches(ctx, callerFrom(ctx, from.known), r.Body.Password, account.PasswordHash)
 	if err != nil {
 		return nil, err
 	}
@@ -317,6 +318,20 @@ func (h auth) LogIn(ctx context.Context, r stub.LogInRequestObject) (stub.LogInR
 		session, err := h.openSession(ctx, tx, current)
 		return stub.LogIn200JSONResponse{Meta: system("Logged in successfully"), Body: session}, err
 	})
+}
+
+// countGuess counts that the password of an account is tried. A known network has its own limit.
+func (k *core) countGuess(email string, from place) error {
+	switch {
+	case from.device:
+		email += " " + from.name
+	case from.known:
+		return nil
+	}
+	if wait := k.guesses.Take(email, k.now()); wait > 0 {
+		return contract.RateLimited(wait)
+	}
+	return nil
 }
 
 func wrongPassword() *contract.Error {
@@ -437,7 +452,7 @@ func (k *core) makeAccount(ctx context.Context, tx *store.Tx, account store.Acco
 
 func (h auth) LogOut(ctx context.Context, _ stub.LogOutRequestObject) (stub.LogOutResponseObject, error) {
 	return inTx(ctx, h.core, func(tx *store.Tx) (stub.LogOut200JSONResponse, error) {
-		err := h.endSession(ctx, tx, actorFrom(ctx).session)
+		_, err := h.endSession(ctx, tx, actorFrom(ctx).session)
 		if errors.Is(err, store.ErrNotFound) { // it has ended since it was looked at
 			err = nil
 		}

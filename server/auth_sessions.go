@@ -30,20 +30,24 @@ func (h auth) ListSessions(ctx context.Context, _ stub.ListSessionsRequestObject
 
 func (h auth) DeleteSession(ctx context.Context, r stub.DeleteSessionRequestObject) (stub.DeleteSessionResponseObject, error) {
 	return inTx(ctx, h.core, func(tx *store.Tx) (stub.DeleteSession200JSONResponse, error) {
-		err := h.endSession(ctx, tx, r.SessionID)
-		if errors.Is(err, store.ErrNotFound) {
+		tokenHash, err := h.endSession(ctx, tx, r.SessionID)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
 			err = contract.NotFound("session")
+		case err == nil: // who was turned out keeps no way in of their own
+			err = tx.Networks.ForgetDevice(ctx, actorFrom(ctx).account, store.DeviceOf(tokenHash))
 		}
 		return stub.DeleteSession200JSONResponse{Meta: system("Session has been ended successfully")}, err
 	})
 }
 
-// endSession is the step that ends a session of the caller.
-func (k *core) endSession(ctx context.Context, tx *store.Tx, id string) error {
-	if err := tx.Auth.DeleteSession(ctx, actorFrom(ctx).account, id); err != nil {
-		return err
+// endSession is the step that ends a session of the caller, and returns the hash of its token.
+func (k *core) endSession(ctx context.Context, tx *store.Tx, id string) (tokenHash string, err error) {
+	tokenHash, err = tx.Auth.DeleteSession(ctx, actorFrom(ctx).account, id)
+	if err != nil {
+		return "", err
 	}
-	return k.addOwnEvent(ctx, tx, gen.AuthEventKindSessionEnd, id)
+	return tokenHash, k.addOwnEvent(ctx, tx, gen.AuthEventKindSessionEnd, id)
 }
 
 func (h auth) DeleteOtherSessions(ctx context.Context, _ stub.DeleteOtherSessionsRequestObject) (stub.DeleteOtherSessionsResponseObject, error) {
@@ -52,10 +56,13 @@ func (h auth) DeleteOtherSessions(ctx context.Context, _ stub.DeleteOtherSession
 	})
 }
 
-// endOtherSessions is the step that ends all sessions of the caller but the one that is used.
+// endOtherSessions is the step that ends all sessions of the caller but the one that is used, and forgets all other devices.
 func (k *core) endOtherSessions(ctx context.Context, tx *store.Tx) error {
 	who := actorFrom(ctx)
 	if err := tx.Auth.DeleteSessionsBut(ctx, who.account, who.session); err != nil {
+		return err
+	}
+	if err := tx.Networks.ForgetDevicesBut(ctx, who.account, ownDevice(ctx)); err != nil {
 		return err
 	}
 	return k.addOwnEvent(ctx, tx, gen.AuthEventKindSessionEnd, "")

@@ -257,9 +257,9 @@ type guessers struct {
 // guessersOf are the groups that whoever is calling belongs to: strangers share one, which protects the secret from those who
 // have many networks.
 func (k *core) guessersOf(ctx context.Context, tx *store.Tx, account int64) ([]guessers, error) {
-	groups := []guessers{{networkHash(ctx), otpTriesANetwork, otpNetworkLife}}
-	known, err := isKnown(ctx, tx.Queries, account)
-	if err == nil && !known {
+	from, err := k.placeOf(ctx, tx.Queries, account)
+	groups := []guessers{{from.name, otpTriesANetwork, otpNetworkLife}}
+	if err == nil && !from.known {
 		groups = append([]guessers{{"", otpTriesStranger, otpStrangerLife}}, groups...)
 	}
 	return groups, err

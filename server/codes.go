@@ -136,12 +136,12 @@ func (k *core) tryCode(ctx context.Context, tx *store.Tx, email string, of purpo
 	if err != nil {
 		return tried, err
 	}
-	known, err := isKnown(ctx, tx.Queries, holder.AccountNumber)
+	from, err := k.placeOf(ctx, tx.Queries, holder.AccountNumber)
 	if err != nil {
 		return tried, err
 	}
 	kept, err := tx.Codes.Try(ctx, store.Try{
-		Account: numberFor(holder, email), Purpose: string(of), Network: networkHash(ctx), Known: known,
+		Account: numberFor(holder, email), Purpose: string(of), Network: from.name, Known: from.known,
 		Life: codeLife, OfNetwork: codeTries, OfStrangers: strangerTries,
 	}, k.now())
 	right := subtle.ConstantTimeCompare([]byte(kept.Hash), []byte(hashOfCode(kept.Salt, of, holder, codeAsTyped(code)))) == 1
@@ -174,8 +174,8 @@ func (k *core) countWrongCode(ctx context.Context, email string) (takeBack func(
 	if err != nil {
 		return nil, err
 	}
-	known, err := isKnown(ctx, k.store.Queries, holder.AccountNumber)
-	if err == nil && !known {
+	from, err := k.placeOf(ctx, k.store.Queries, holder.AccountNumber)
+	if err == nil && !from.known {
 		err = contract.RateLimited(wait)
 	}
 	return func() {}, err
@@ -203,6 +203,6 @@ func (k *core) spend(ctx context.Context, tx *store.Tx, code triedCode) (store.R
 // looked up when the mail is made: until then the work is the same in every case, and the code that there was is good, for
 // nobody but the reader of the mail may be able to end it.
 func mailCode(ctx context.Context, tx *store.Tx, mail codeMail) error {
-	mail.Network = networkHash(ctx)
+	mail.Network, mail.Device = networkHash(ctx), deviceName(ctx)
 	return tx.Jobs.Insert(ctx, mail)
 }

@@ -420,7 +420,7 @@ func TestOnlySoManyNetworksOfAnAccountAreKnown(t *testing.T) {
 		for i := range 20 {
 			r := request("GET", "/", "")
 			r.RemoteAddr = stranger(i) + ":1234"
-			is, err := s.store.Networks.IsKnown(t.Context(), 1, hashOf(stranger(i))[:16])
+			is, err := s.store.Networks.IsKnown(t.Context(), 1, hashOf(stranger(i))[:16], s.now())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -434,6 +434,154 @@ func TestOnlySoManyNetworksOfAnAccountAreKnown(t *testing.T) {
 		if known != 8 {
 			t.Errorf("%d networks are known, want 8", known)
 		}
+	})
+}
+
+// signsIn signs in from an address, on a device that was signed in before with a token; none: a new one.
+func (c contest) signsIn(from, token, target string, body map[string]any) *httptest.ResponseRecorder {
+	body["email"] = c.email
+	r := jsonRequest(target, token, body)
+	r.RemoteAddr = from + ":1234"
+	return send(c.s.Handler(), r)
+}
+
+func TestADeviceThatWasSignedInBeforeIsLetInFromAnyNetwork(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := unlimited(open(t, config))
+		s.guesses = ratelimit.New(guessesAtOnce, guessesEvery)
+		s.passwords.Compare = func(password, _ string) (bool, error) { return password == victims, nil }
+		start := time.Now()
+		at := func(after time.Duration) { s.now = func() time.Time { return start.Add(after) } }
+		at(0)
+		c := contest{t, s, config, "a@example.com", attackerAt}
+		c.verifies(victimAt, c.registers(victimAt, victims), victims)
+		logIn := func(from, token, password string) *httptest.ResponseRecorder {
+			return c.signsIn(from, token, "/auth/login", map[string]any{"password": password})
+		}
+		phone := sessionIn(t, logIn(victimAt, "", victims)).Token
+		flood := func() {
+			t.Helper()
+			for i := range 2 * guessesAtOnce {
+				logIn(stranger(i), "", attackers)
+			}
+		}
+		is := func(what string, w *httptest.ResponseRecorder, want int) {
+			t.Helper()
+			if w.Code != want {
+				t.Errorf("%s: got %d %s, want %d", what, w.Code, w.Body, want)
+			}
+		}
+
+		// Logged out, or expired, and in another network.
+		is("log-out", send(s.Handler(), request("POST", "/auth/logout", phone)), http.StatusOK)
+		flood()
+		is("a stranger", logIn(stranger(9000), "", victims), http.StatusTooManyRequests)
+		is("a token that nobody has", logIn(stranger(9000), strings.Repeat("0", 64), victims), http.StatusTooManyRequests)
+		other := contest{t, s, config, "b@example.com", attackerAt}
+		other.verifies(phoneAt, other.registers(phoneAt, victims), victims)
+		theirs := sessionIn(t, other.post(phoneAt, "/auth/login", map[string]any{"password": victims})).Token
+		is("the device of somebody else", logIn(stranger(9000), theirs, victims), http.StatusTooManyRequests)
+		next := sessionIn(t, logIn(stranger(9001), phone, victims)).Token
+		at(89 * 24 * time.Hour)
+		flood()
+		is("the device of before", logIn(stranger(9002), phone, victims), http.StatusTooManyRequests)
+		last := sessionIn(t, logIn(stranger(9003), next, victims)).Token
+
+		// A device guesses no better than strangers do together, however many networks it comes from.
+		guessed := 0
+		for i := range 2 * guessesAtOnce {
+			if logIn(stranger(10_000+i), last, attackers).Code == http.StatusUnauthorized {
+				guessed++
+			}
+		}
+		if guessed > guessesAtOnce {
+			t.Errorf("a device has guessed %d times from as many networks", guessed)
+		}
+
+		at((89 + 91) * 24 * time.Hour)
+		flood()
+		is("after 91 days", logIn(stranger(9004), last, victims), http.StatusTooManyRequests)
+	})
+}
+
+func TestAMailedCodeIsTheOwnersOnADeviceThatWasSignedInBefore(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := unlimited(open(t, config))
+		c := contest{t, s, config, "a@example.com", attackerAt}
+		c.verifies(victimAt, c.registers(victimAt, victims), victims)
+		phone := sessionIn(t, c.post(victimAt, "/auth/login", map[string]any{"password": victims})).Token
+		for i := range 30 {
+			c.post(stranger(100+i), "/auth/forgot-password", map[string]any{})
+		}
+		c.isMailed(codesOfStrangers.AtOnce)
+		read[gen.EmptyResponse](t, c.signsIn(stranger(300), phone, "/auth/forgot-password", map[string]any{}))
+		code := codeFor(t, config.Data, c.email)
+		guess := func(from, token, code string) *httptest.ResponseRecorder {
+			return c.signsIn(from, token, "/auth/reset-password", map[string]any{"code": code, "password": victims})
+		}
+		for i := range 30 {
+			for range codeTries {
+				guess(stranger(100+i), "", otherThan(code))
+			}
+		}
+		if w := guess(stranger(200), "", code); !isWrongCode(t, w) {
+			t.Errorf("a stranger: got %d %s", w.Code, w.Body)
+		}
+		for i := range codeTries - 1 { // they count together, wherever the device is
+			guess(stranger(400+i), phone, otherThan(code))
+		}
+		if w := guess(stranger(500), phone, code); w.Code != http.StatusOK {
+			t.Errorf("the device: got %d %s", w.Code, w.Body)
+		}
+		// A reset ends what there was of ways in.
+		for i := range 30 {
+			c.post(stranger(100+i), "/auth/forgot-password", map[string]any{})
+		}
+		read[gen.EmptyResponse](t, c.signsIn(stranger(300), phone, "/auth/forgot-password", map[string]any{}))
+		if more := mailsTo(t, config.Data, c.email); len(more) > 0 {
+			t.Errorf("a device of before the reset was mailed %d codes", len(more))
+		}
+	})
+}
+
+func TestADeviceThatWasTurnedOutHasNoWayInOfItsOwn(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := unlimited(open(t, config))
+		s.passwords.Compare = func(password, _ string) (bool, error) { return password == victims, nil }
+		c := contest{t, s, config, "a@example.com", attackerAt}
+		c.verifies(victimAt, c.registers(victimAt, victims), victims)
+		signIn := func() gen.Session {
+			return sessionIn(t, c.post(victimAt, "/auth/login", map[string]any{"password": victims}))
+		}
+		mine, thiefs := signIn(), signIn()
+		keptOut := func(what, token string, want int) {
+			t.Helper()
+			s.guesses = ratelimit.New(1, time.Hour)
+			c.post(stranger(1), "/auth/login", map[string]any{"password": attackers})
+			if w := c.signsIn(stranger(2), token, "/auth/login", map[string]any{"password": attackers}); w.Code != want {
+				t.Errorf("%s: got %d %s, want %d", what, w.Code, w.Body, want)
+			}
+			s.guesses = ratelimit.New(1_000_000, time.Nanosecond)
+		}
+		keptOut("while it is signed in", thiefs.Token, http.StatusUnauthorized)
+		open := read[gen.SessionListResponse](t, send(s.Handler(), request("GET", "/auth/sessions", thiefs.Token))).Body
+		for _, session := range open {
+			if session.Current {
+				send(s.Handler(), request("DELETE", "/auth/sessions/"+session.ID, mine.Token))
+			}
+		}
+		keptOut("ended by the owner", thiefs.Token, http.StatusTooManyRequests)
+		thiefs = signIn()
+		send(s.Handler(), request("DELETE", "/auth/sessions", mine.Token))
+		keptOut("ended with all others", thiefs.Token, http.StatusTooManyRequests)
+		keptOut("the owner's own", mine.Token, http.StatusUnauthorized)
+
+		// Ten devices are known at most.
+		for range 10 {
+			thiefs = signIn()
+		}
+		keptOut("the eleventh but last", mine.Token, http.StatusTooManyRequests)
+		keptOut("the last", thiefs.Token, http.StatusUnauthorized)
 	})
 }
 

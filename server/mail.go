@@ -26,6 +26,7 @@ type codeMail struct {
 	// mail is made.
 	Registration string `json:"registration,omitempty"`
 	Network      string `json:"network,omitempty"` // that has asked for it
+	Device       string `json:"device,omitempty"`  // likewise
 	Counted      bool   `json:"counted,omitempty"` // against the quotas
 }
 
@@ -61,9 +62,13 @@ func (w codeMailWorker) Work(ctx context.Context, job *river.Job[codeMail]) erro
 		if holder.AccountNumber == 0 || of == verifyPurpose && (holder.Verified || holder.ID != job.Args.Registration) {
 			return done, errNoMail
 		}
+		from, err := w.placeIn(ctx, tx.Queries, holder.AccountNumber, job.Args.Network, job.Args.Device)
+		if err != nil {
+			return done, err
+		}
 		// A mail that is tried again is still the same mail.
 		if job.Attempt == 1 && !job.Args.Counted {
-			wait, err := w.countMail(ctx, tx, holder, of, job.Args.Network, false)
+			wait, err := w.countMail(ctx, tx, holder, of, from.name, false)
 			if err != nil {
 				return done, err
 			}
@@ -72,7 +77,7 @@ func (w codeMailWorker) Work(ctx context.Context, job *river.Job[codeMail]) erro
 			}
 		}
 		kept := store.Code{
-			Account: holder.AccountNumber, Purpose: string(of), Salt: hex.EncodeToString(salt), Network: job.Args.Network,
+			Account: holder.AccountNumber, Purpose: string(of), Salt: hex.EncodeToString(salt), Network: from.name,
 			ExpiresAt: w.now().Add(codeLife),
 		}
 		kept.Hash = hashOfCode(kept.Salt, of, holder, code)
@@ -100,7 +105,7 @@ var errNoMail = errors.New("there is no mail to send")
 // countMail is the step that counts a mail against the quotas of its network and of its mailbox. If one is used up, it returns
 // how long until it is not: then the transaction must be rolled back. With own, what all strangers share is left out.
 func (k *core) countMail(ctx context.Context, tx *store.Tx, holder store.Registration, of purpose, network string, own bool) (wait time.Duration, err error) {
-	known, err := tx.Networks.IsKnown(ctx, holder.AccountNumber, network)
+	known, err := tx.Networks.IsKnown(ctx, holder.AccountNumber, network, k.now())
 	if err != nil {
 		return 0, err
 	}

@@ -192,6 +192,20 @@ func UserAgentFrom(ctx context.Context) string {
 	return r.UserAgent()
 }
 
+// BearerFrom returns what a request to an operation shows as Authorization: Bearer, if it has the form of a credential, and
+// nothing else is shown. Of an operation that is for everybody it proves nothing: nobody has looked whether it is good.
+func BearerFrom(ctx context.Context) string {
+	r := stateFrom(ctx).request
+	if r == nil {
+		return ""
+	}
+	shown, err := credentialFrom(r.Header)
+	if err != nil || !shown.asBearer {
+		return ""
+	}
+	return shown.text
+}
+
 // OriginFrom returns the scheme and the host that a request to an operation was sent to, such as http://127.0.0.1:8080.
 // Behind a proxy that ends TLS it is not what the caller knows.
 //

@@ -139,9 +139,9 @@ func (a Auth) UpdateLastUse(ctx context.Context, tokenHash string, at time.Time)
 	return a.exec(ctx, `UPDATE sessions SET last_used_at = $2 WHERE token_hash = $1`, tokenHash, at.UnixMicro())
 }
 
-// DeleteSession ends a session of an account, by its id.
-func (a Auth) DeleteSession(ctx context.Context, account int64, id string) error {
-	return a.change(ctx, `DELETE FROM sessions WHERE account = $1 AND id = $2`, account, id)
+// DeleteSession ends a session of an account, by its id, and returns the hash of its token.
+func (a Auth) DeleteSession(ctx context.Context, account int64, id string) (tokenHash string, err error) {
+	return get(ctx, a.conn, scanOne[string], `DELETE FROM sessions WHERE account = $1 AND id = $2 RETURNING token_hash`, account, id)
 }
 
 // DeleteSessionsBut ends every session of an account but the one with an id; without one, all.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -163,26 +164,72 @@ func (q Codes) DeleteExpired(ctx context.Context, now time.Time, some int) (more
 	return more, nil
 }
 
-// Networks holds from where accounts were signed in to of late.
+// Networks holds from where accounts were signed in to of late: from which networks, and on which devices. A device stands
+// there as a network does, under its DeviceOf: what is counted for networks is counted for it wherever it is.
 type Networks struct{ *conn }
 
-// MaxNetworks is how many networks of an account are remembered.
-const MaxNetworks = 8
+// How many networks and devices of an account are remembered, and a device for how long.
+const (
+	MaxNetworks = 8
+	MaxDevices  = 10
+	DeviceLife  = 90 * 24 * time.Hour
+)
 
-// IsKnown tells whether an account was signed in to from a network.
-func (q Networks) IsKnown(ctx context.Context, account int64, network string) (bool, error) {
-	return get(ctx, q.conn, scanOne[bool], `SELECT EXISTS (SELECT 1 FROM known_networks WHERE account = $1 AND network = $2)`, account, network)
+// devices is what the names of devices begin with, and those of networks do not.
+const devices = "device "
+
+// DeviceOf is the name of the device that was given a session, by the hash of its token. It outlives the session.
+func DeviceOf(tokenHash string) string { return devices + tokenHash[:32] }
+
+// IsKnown tells whether an account was signed in to from a network or, of late, on a device.
+func (q Networks) IsKnown(ctx context.Context, account int64, network string, now time.Time) (bool, error) {
+	usedAt, err := get(ctx, q.conn, scanOne[int64], `SELECT used_at FROM known_networks WHERE account = $1 AND network = $2`, account, network)
+	if err != nil {
+		if errors.Is(err, ErrNotFound) {
+			err = nil
+		}
+		return false, err
+	}
+	age := now.Sub(time.UnixMicro(usedAt))
+	return !strings.HasPrefix(network, devices) || age < DeviceLife && age > -skew, nil
 }
 
 // Remember notes that an account was signed in to from a network, and forgets those that were not used for the longest, and
 // before them those that a clock has left that had jumped.
 func (q Networks) Remember(ctx context.Context, account int64, network string, now time.Time) error {
+	return q.keep(ctx, account, network, MaxNetworks, now)
+}
+
+// RememberDevice is Remember for a device. What it was named by before goes: a device counts once.
+func (q Networks) RememberDevice(ctx context.Context, account int64, device, before string, now time.Time) error {
+	if before != "" {
+		if err := q.ForgetDevice(ctx, account, before); err != nil {
+			return err
+		}
+	}
+	return q.keep(ctx, account, device, MaxDevices, now)
+}
+
+// keep notes a network or a device, and forgets some of its kind beyond the most there may be.
+func (q Networks) keep(ctx context.Context, account int64, network string, most int, now time.Time) error {
 	if err := q.exec(ctx, `INSERT INTO known_networks (account, network, used_at) VALUES ($1, $2, $3)
 	ON CONFLICT (account, network) DO UPDATE SET used_at = excluded.used_at`, account, network, now.UnixMicro()); err != nil {
 		return err
 	}
-	return q.exec(ctx, `DELETE FROM known_networks WHERE account = $1 AND network NOT IN (
-	       SELECT network FROM known_networks WHERE account = $1 ORDER BY CASE WHEN used_at > $3 THEN 0 ELSE used_at END DESC, network LIMIT $2)`, account, MaxNetworks, now.UnixMicro())
+	isDevice := strings.HasPrefix(network, devices)
+	return q.exec(ctx, `DELETE FROM known_networks WHERE account = $1 AND (network LIKE '`+devices+`%') = $4 AND network NOT IN (
+	       SELECT network FROM known_networks WHERE account = $1 AND (network LIKE '`+devices+`%') = $4
+	       ORDER BY CASE WHEN used_at > $3 THEN 0 ELSE used_at END DESC, network LIMIT $2)`, account, most, now.UnixMicro(), isDevice)
+}
+
+// ForgetDevice forgets a device of an account. That it is not known is no error.
+func (q Networks) ForgetDevice(ctx context.Context, account int64, device string) error {
+	return q.exec(ctx, `DELETE FROM known_networks WHERE account = $1 AND network = $2`, account, device)
+}
+
+// ForgetDevicesBut forgets all devices of an account but one.
+func (q Networks) ForgetDevicesBut(ctx context.Context, account int64, device string) error {
+	return q.exec(ctx, `DELETE FROM known_networks WHERE account = $1 AND network LIKE '`+devices+`%' AND network <> $2`, account, device)
 }
 
 // Forget forgets from where an account was signed in to.

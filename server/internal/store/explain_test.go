@@ -34,7 +34,7 @@ var bounded = []struct {
 	{"FROM (SELECT * FROM messages m WHERE", "", "one page"},
 	{"FROM (SELECT rowid FROM message_words", "found", "mostFound"},
 	{"message_words", "VIRTUAL TABLE", "it is an index: of words, or by position"},
-	{"FROM known_networks WHERE account = $1 ORDER BY", "", "the networks of an account: MaxNetworks, and one more"},
+	{"FROM known_networks WHERE account = $1 AND", "", "the networks and devices of an account: MaxNetworks and MaxDevices, and one more"},
 }
 
 func isBounded(statement, plan string) bool {

@@ -38,7 +38,7 @@ var cascades = map[string]string{
 	"accounts recovery_codes":  "ten",
 	"accounts otp_tries":       "one for each network that is known, and otpTriesStranger",
 	"accounts sessions":        "of one account: MaxSessions",
-	"accounts known_networks":  "MaxNetworks, and no account is deleted",
+	"accounts known_networks":  "MaxNetworks and MaxDevices, and no account is deleted",
 }
 
 const inSteps = "none is left when the server's own row goes: Servers.DeleteRest"

@@ -237,7 +237,7 @@ func (l *life) reads(kept string, ann int64) {
 	check(q.Auth.CountEvents(ctx, ann))
 	check(q.Auth.GetFirstAccount(ctx))
 	check(q.Auth.AnyAccountNamed(ctx, "ann"))
-	check(q.Networks.IsKnown(ctx, ann, "x"))
+	check(q.Networks.IsKnown(ctx, ann, "x", l.nowAt))
 	check(q.Servers.ListOf(ctx, ann))
 	check(q.Servers.IDsOf(ctx, ann, 2))
 	check(q.Servers.IDsOfOwner(ctx, ann, 2))
@@ -274,7 +274,7 @@ func (l *life) changesPeople(kept string, cleo int64) {
 		check(0, tx.Auth.UpdateLastUse(ctx, "x", l.nowAt))
 		sessions, err := tx.Auth.ListSessions(ctx, cleo)
 		l.must(err)
-		check(0, tx.Auth.DeleteSession(ctx, cleo, sessions[0].ID))
+		check(tx.Auth.DeleteSession(ctx, cleo, sessions[0].ID))
 		check(0, tx.Auth.DeleteSessionsBut(ctx, cleo, "x"))
 		l.hasEvents(tx, cleo)
 		for range 2 { // the second time instead of the first
@@ -292,6 +292,10 @@ func (l *life) changesPeople(kept string, cleo int64) {
 			check(tx.Codes.Ask(ctx, Asking{Account: cleo, Purpose: "reset", Known: true, OfNetwork: Quota{1, time.Hour}}, l.nowAt))
 		}
 		check(tx.Codes.DeleteExpired(ctx, l.nowAt, 10))
+		for i := range 2 { // the second time instead of the first
+			check(0, tx.Networks.RememberDevice(ctx, cleo, devices+strconv.Itoa(i), devices+"0", l.nowAt))
+		}
+		check(0, tx.Networks.ForgetDevicesBut(ctx, cleo, "x"))
 		check(0, tx.Networks.Forget(ctx, cleo))
 		l.hasTwoFactor(tx, cleo)
 		check(tx.Auth.DeleteExpired(ctx, account.CreatedAt.Time, 10))
