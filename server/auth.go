@@ -145,7 +145,7 @@ func (h auth) RegisterAccount(ctx context.Context, r stub.RegisterAccountRequest
 	}
 	registration := store.Registration{Account: h.newAccount(strings.ToLower(r.Body.Email), r.Body.Username, r.Body.DisplayName)}
 	registration.FirstName, registration.LastName, registration.PasswordHash = r.Body.FirstName, r.Body.LastName, hash
-	body, again, err := once(ctx, h.core, func(tx *store.Tx) (body gen.AccountResponse, err error) {
+	body, again, err := onceShared(ctx, h.core, func(tx *store.Tx) (body gen.AccountResponse, err error) {
 		made, err := h.putRegistration(ctx, tx, registration)
 		if err != nil {
 			return body, err
@@ -162,12 +162,14 @@ func (h auth) RegisterAccount(ctx context.Context, r stub.RegisterAccountRequest
 // putRegistration is the step that registers an address and a user name that no account has, instead of an earlier
 // registration of the address, whose code ends, and returns it with its number. It counts the mail that must follow: without
 // one, the earlier registration had better stay.
+//
+// It is a step of a shared transaction, so what may be in conflict is written first: whoever verifies the address meanwhile has
+// the account afterwards, or asks again for a registration that was replaced.
 func (k *core) putRegistration(ctx context.Context, tx *store.Tx, r store.Registration) (store.Registration, error) {
-	if err := k.checkFree(ctx, tx, r.Account); err != nil {
+	if err := tx.Registrations.Put(ctx, &r); err != nil {
 		return r, err
 	}
-	err := tx.Registrations.Put(ctx, &r)
-	if err != nil {
+	if err := k.checkFree(ctx, tx, r.Account); err != nil {
 		return r, err
 	}
 	// What strangers in other networks have registered refuses nobody: this network's own mails are counted, and no others.
@@ -181,8 +183,7 @@ func (k *core) putRegistration(ctx context.Context, tx *store.Tx, r store.Regist
 	return r, err
 }
 
-// checkFree is the step that refuses an address or a user name that somebody has. A registration has
-// neither.
+// checkFree is the step that refuses an address or a user name that somebody has. A registration has neither.
 func (k *core) checkFree(ctx context.Context, tx *store.Tx, account store.Account) error {
 	switch _, err := tx.Auth.GetAccountByEmail(ctx, account.Email); {
 	case err == nil:

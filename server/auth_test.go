@@ -285,6 +285,26 @@ func TestAnAddressAndAUserNameHaveOneAccount(t *testing.T) {
 	})
 }
 
+func TestRegistrationsAtOnceWaitForEachOtherAndNoneIsRunAgain(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		config.Idle = true // the mails are another matter
+		s := unlimited(open(t, config))
+		register := func(i int, email string) int {
+			return postFrom(s, fmt.Sprintf("198.51.100.%d", i), "/auth/register", map[string]any{"email": email, "password": passphrase}).Code
+		}
+		lost := s.store.Retries()
+		if got := inParallel(24, func(i int) int { return register(i, "a@example.com") }); got[201] != 24 {
+			t.Errorf("of one address: got %v, want 24 201", got)
+		}
+		if got := inParallel(24, func(i int) int { return register(i, fmt.Sprintf("b%d@example.com", i)) }); got[201] != 24 {
+			t.Errorf("of as many addresses: got %v, want 24 201", got)
+		}
+		if again := s.store.Retries() - lost; again > 0 {
+			t.Errorf("transactions were run again %d times", again)
+		}
+	})
+}
+
 func TestARegistrationThatIsRepeatedUnderItsKeyIsAnsweredAgainAndMailsOnce(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, config Config) {
 		s := open(t, config)

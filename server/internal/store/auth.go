@@ -77,7 +77,7 @@ func (a Auth) GetAccount(ctx context.Context, number int64) (Account, error) {
 
 // GetAccountByEmail finds an account by its address, which is in lower case.
 func (a Auth) GetAccountByEmail(ctx context.Context, email string) (Account, error) {
-	return get(ctx, a.conn, scanAccount, `SELECT `+accountColumns+` WHERE email = $1`, email)
+	return get(ctx, a.conn, scanAccount, `SELECT `+accountColumns+` WHERE email = $1`+unlocked, email)
 }
 
 // GetNumber returns the number of the account with an id.
@@ -87,7 +87,7 @@ func (a Auth) GetNumber(ctx context.Context, id string) (int64, error) {
 
 // AnyAccountNamed tells whether a user name is taken.
 func (a Auth) AnyAccountNamed(ctx context.Context, username string) (bool, error) {
-	return get(ctx, a.conn, scanOne[bool], `SELECT EXISTS (SELECT 1 FROM accounts WHERE username = $1)`, username)
+	return get(ctx, a.conn, scanOne[bool], `SELECT EXISTS (SELECT 1 FROM accounts WHERE username = $1)`+unlocked, username)
 }
 
 // InsertAccount adds an account, and gives it its numbers unless it has some from its registration.

@@ -140,7 +140,7 @@ func (q Codes) take(ctx context.Context, a Asking, network string, of Quota, now
 	if err != nil || taken {
 		return 0, err
 	}
-	fullAt, err := get(ctx, q.conn, scanOne[int64], `SELECT full_at FROM code_quotas WHERE account = $1 AND purpose = $2 AND network = $3`,
+	fullAt, err := get(ctx, q.conn, scanOne[int64], `SELECT full_at FROM code_quotas WHERE account = $1 AND purpose = $2 AND network = $3`+unlocked,
 		a.Account, a.Purpose, network)
 	return max(1, time.Duration(fullAt-(most-every))*time.Microsecond), err
 }
@@ -183,7 +183,7 @@ func DeviceOf(tokenHash string) string { return devices + tokenHash[:32] }
 
 // IsKnown tells whether an account was signed in to from a network or, of late, on a device.
 func (q Networks) IsKnown(ctx context.Context, account int64, network string, now time.Time) (bool, error) {
-	usedAt, err := get(ctx, q.conn, scanOne[int64], `SELECT used_at FROM known_networks WHERE account = $1 AND network = $2`, account, network)
+	usedAt, err := get(ctx, q.conn, scanOne[int64], `SELECT used_at FROM known_networks WHERE account = $1 AND network = $2`+unlocked, account, network)
 	if err != nil {
 		if errors.Is(err, ErrNotFound) {
 			err = nil

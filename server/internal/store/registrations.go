@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"time"
 
 	"github.com/rejoin-dev/rejoin/gen"
@@ -62,24 +63,25 @@ func (q Registrations) live(ctx context.Context, now time.Time, text, of string)
 func (q Registrations) Put(ctx context.Context, r *Registration) error {
 	username := textOf(r.Username)
 	// Only who is new needs a number.
-	changed, err := q.changed(ctx, `UPDATE registrations SET id = $2, username = $3, display_name = $4, first_name = $5, last_name = $6,
-	       password_hash = $7, created_at = $8 WHERE email = $1`,
+	number, err := get(ctx, q.conn, scanOne[int64], `UPDATE registrations SET id = $2, username = $3, display_name = $4, first_name = $5,
+	       last_name = $6, password_hash = $7, created_at = $8 WHERE email = $1 RETURNING number`,
 		r.Email, r.ID, username, r.DisplayName, r.FirstName, r.LastName, r.PasswordHash, r.CreatedAt.UnixMicro())
-	if err != nil {
-		return err
+	if errors.Is(err, ErrNotFound) {
+		if number, err = Auth(q).nextNumber(ctx); err != nil {
+			return err
+		}
+		// Another one may have come first since.
+		number, err = get(ctx, q.conn, scanOne[int64], `INSERT INTO registrations
+	       (email, number, id, username, display_name, first_name, last_name, password_hash, created_at)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+	ON CONFLICT (email) DO UPDATE SET id = excluded.id, username = excluded.username, display_name = excluded.display_name,
+	       first_name = excluded.first_name, last_name = excluded.last_name, password_hash = excluded.password_hash,
+	       created_at = excluded.created_at
+	RETURNING number`,
+			r.Email, number, r.ID, username, r.DisplayName, r.FirstName, r.LastName, r.PasswordHash, r.CreatedAt.UnixMicro())
 	}
-	if changed {
-		r.AccountNumber, err = get(ctx, q.conn, scanOne[int64], `SELECT number FROM registrations WHERE email = $1`, r.Email)
-		r.Number = Number(r.AccountNumber)
-		return err
-	}
-	if r.AccountNumber, err = Auth(q).nextNumber(ctx); err != nil {
-		return err
-	}
-	r.Number = Number(r.AccountNumber)
-	return q.exec(ctx, `INSERT INTO registrations (email, number, id, username, display_name, first_name, last_name, password_hash, created_at)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		r.Email, r.AccountNumber, r.ID, username, r.DisplayName, r.FirstName, r.LastName, r.PasswordHash, r.CreatedAt.UnixMicro())
+	r.AccountNumber, r.Number = number, Number(number)
+	return err
 }
 
 // Delete removes the registration of an address. That there is none is no error.
