@@ -1000,7 +1000,7 @@ type ClientInterface interface {
 	// an API key cannot make them. Nobody sees a channel for having made the API key that made it, and who leaves the
 	// server is no longer admitted by name, not even after joining it again. A role or a member of another server answers 400 `not_allowed` at `/permissions/0`, `/members/0` and so on.
 	//
-	// A channel of the type `iframe` shows the page at its `iframeUrl`; `signIdentity` has it told who looks at it: see getChannelEmbed.
+	// A channel of the type `iframe` shows the page at its `iframeUrl`; `signIdentity` lets it learn who looks at it: see getChannelEmbed.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1015,7 +1015,7 @@ type ClientInterface interface {
 	// an API key cannot make them. Nobody sees a channel for having made the API key that made it, and who leaves the
 	// server is no longer admitted by name, not even after joining it again. A role or a member of another server answers 400 `not_allowed` at `/permissions/0`, `/members/0` and so on.
 	//
-	// A channel of the type `iframe` shows the page at its `iframeUrl`; `signIdentity` has it told who looks at it: see getChannelEmbed.
+	// A channel of the type `iframe` shows the page at its `iframeUrl`; `signIdentity` lets it learn who looks at it: see getChannelEmbed.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3132,7 +3132,7 @@ func (c *Client) ListChannels(ctx context.Context, params *ListChannelsParams, r
 // an API key cannot make them. Nobody sees a channel for having made the API key that made it, and who leaves the
 // server is no longer admitted by name, not even after joining it again. A role or a member of another server answers 400 `not_allowed` at `/permissions/0`, `/members/0` and so on.
 //
-// A channel of the type `iframe` shows the page at its `iframeUrl`; `signIdentity` has it told who looks at it: see getChannelEmbed.
+// A channel of the type `iframe` shows the page at its `iframeUrl`; `signIdentity` lets it learn who looks at it: see getChannelEmbed.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3157,7 +3157,7 @@ func (c *Client) CreateChannelWithBody(ctx context.Context, params *CreateChanne
 // an API key cannot make them. Nobody sees a channel for having made the API key that made it, and who leaves the
 // server is no longer admitted by name, not even after joining it again. A role or a member of another server answers 400 `not_allowed` at `/permissions/0`, `/members/0` and so on.
 //
-// A channel of the type `iframe` shows the page at its `iframeUrl`; `signIdentity` has it told who looks at it: see getChannelEmbed.
+// A channel of the type `iframe` shows the page at its `iframeUrl`; `signIdentity` lets it learn who looks at it: see getChannelEmbed.
 //
 // Takes a body of the `application/json` content type.
 //

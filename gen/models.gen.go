@@ -1087,7 +1087,7 @@ type Channel struct {
 	// IframeURL The address of the page that an `iframe` channel shows.
 	IframeURL IframeURL `json:"iframeUrl,omitempty,omitzero"`
 
-	// SignIdentity Whether the page of an `iframe` channel is told, with a signature, who looks at it.
+	// SignIdentity Whether the page of an `iframe` channel learns, with a signature, who looks at it.
 	SignIdentity bool `json:"signIdentity,omitempty,omitzero"`
 
 	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
@@ -1129,7 +1129,7 @@ type ChannelCreate struct {
 	// IframeURL The address of the page that an `iframe` channel shows.
 	IframeURL IframeURL `json:"iframeUrl,omitempty,omitzero"`
 
-	// SignIdentity Whether the page is told, with a signature, who looks at it. Only in a channel of the type `iframe`. Where it is switched on, the answer shows the secret for the signature, once; off and on again makes a new one.
+	// SignIdentity Whether the page learns, with a signature, who looks at it. Only in a channel of the type `iframe`. Where it is switched on, the answer shows the secret for the signature, once; off and on again makes a new one.
 	SignIdentity bool `json:"signIdentity,omitempty,omitzero"`
 
 	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
@@ -1218,7 +1218,7 @@ type ChannelUpdate struct {
 	// IframeURL The address of the page that an `iframe` channel shows.
 	IframeURL *IframeURL `json:"iframeUrl,omitempty"`
 
-	// SignIdentity Whether the page is told, with a signature, who looks at it. Only in a channel of the type `iframe`. Where it is switched on, the answer shows the secret for the signature, once; off and on again makes a new one.
+	// SignIdentity Whether the page learns, with a signature, who looks at it. Only in a channel of the type `iframe`. Where it is switched on, the answer shows the secret for the signature, once; off and on again makes a new one.
 	SignIdentity *bool `json:"signIdentity,omitempty"`
 }
 
@@ -2194,7 +2194,7 @@ type SavedChannel struct {
 	// IframeURL The address of the page that an `iframe` channel shows.
 	IframeURL IframeURL `json:"iframeUrl,omitempty,omitzero"`
 
-	// SignIdentity Whether the page of an `iframe` channel is told, with a signature, who looks at it.
+	// SignIdentity Whether the page of an `iframe` channel learns, with a signature, who looks at it.
 	SignIdentity bool `json:"signIdentity,omitempty,omitzero"`
 
 	// SigningSecret The secret for the signature, 64 hexadecimal characters: it is shown by the answer that switches `signIdentity` on, and never again.

@@ -105,7 +105,7 @@ var channels = []testCase{
 		s.a.delete("/channels/not-an-id").refuses("path/channelId", "")
 	}},
 
-	{"CHANNELS-IFRAME-01", "createChannel updateChannel getChannelEmbed", "the page of an iframe channel is told who looks at it, signed with a secret that is shown once", func(s *session) {
+	{"CHANNELS-IFRAME-01", "createChannel updateChannel getChannelEmbed", "the page of an iframe channel learns who looks at it, signed with a secret that is shown once", func(s *session) {
 		const page = "https://games.example/board?game=1&user_id=9"
 		club := s.a.makesServer("Chess club")
 		number := s.b.joins(club)

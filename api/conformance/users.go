@@ -255,7 +255,7 @@ var users = []testCase{
 		info(mine.text("/body/email")).is("/data/visitCount", 1)
 	}},
 
-	{"USERS-INFO-02", "getUserData keys badges", "what was earned today is told beside all that was", func(s *session) {
+	{"USERS-INFO-02", "getUserData keys badges", "what was earned today is reported beside all that was", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		key := s.a.makesKey(club, "getUserData")
 		badge := s.a.makesBadge(club, object{"award": true, "awardXpQuantity": 50, "awardCurrency": true, "awardCurrencyQuantity": 7})

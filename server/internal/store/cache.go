@@ -248,7 +248,7 @@ func (c *changes) explain(text string) (t tables, err error) {
 			t.reads = append(t.reads, c.table(names[p2]))
 		case "OpenWrite":
 			t.writes = append(t.writes, c.table(names[p2]))
-		case "VOpen": // which one is not told
+		case "VOpen": // which one is not reported
 			t.reads = append(t.reads, virtual...)
 		case "VUpdate":
 			t.writes = append(t.writes, virtual...)

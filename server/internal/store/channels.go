@@ -75,7 +75,7 @@ func (q Channels) Update(ctx context.Context, c gen.Channel) error {
 		c.ID, c.Topic, c.Description, c.ChannelType, c.UpdatedAt.UnixMicro(), orNull(c.IframeURL))
 }
 
-// SetSigningSecret sets the secret with which the page of a channel is told who looks at it; an empty one ends that.
+// SetSigningSecret sets the secret with which the page of a channel learns who looks at it; an empty one ends that.
 func (q Channels) SetSigningSecret(ctx context.Context, id, secret string) error {
 	return q.change(ctx, `UPDATE channels SET signing_secret = $2 WHERE id = $1`, id, orNull(secret))
 }
