@@ -62,10 +62,12 @@ func list[T any](ctx context.Context, c *conn, scan func(*sql.Rows) (T, error), 
 func gather[T any](ctx context.Context, c *conn, add func([]T, *sql.Rows) ([]T, error), text string, args ...any) ([]T, error) {
 	share, want := memory.From(ctx), int64(0)
 	items, err := gathered(ctx, c, share, &want, add, text, args)
-	if errors.Is(err, memory.ErrBusy) && c.tx == nil { // nobody waits for memory who holds what others wait for
-		if err = share.Wait(ctx, want); err == nil {
-			items, err = gathered(ctx, c, share, &want, add, text, args)
+	for waited := int64(0); errors.Is(err, memory.ErrBusy) && c.tx == nil; { // nobody waits for memory who holds what others wait for
+		waited = max(want, 2*waited) // it was too little where the items that nobody has seen yet cost more
+		if err = share.Wait(ctx, waited); err != nil {
+			break
 		}
+		items, err = gathered(ctx, c, share, &want, add, text, args)
 	}
 	return slices.Clone(items), err // the caller may change the items
 }
