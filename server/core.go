@@ -34,7 +34,8 @@ type core struct {
 	mailer    mailer.Mailer
 	passwords *password.Hasher
 	memory    *memory.Budget // of what requests need much of at once
-	bodies    *memory.Budget // the same, for what they send
+	bodies    *memory.Budget // the same, for what they have sent
+	senders   *memory.Budget // the same, while they send it
 	notes     *notes
 	guesses   *ratelimit.Limiter // of a password, by strangers together; every replica has its own
 	// wrongCodes are those that a network has tried, for whatever accounts; every replica has its own.
@@ -69,6 +70,7 @@ func newCore(ctx context.Context, config Config) (*core, error) {
 		passwords:   password.New(),
 		memory:      memory.New(requestMemory),
 		bodies:      memory.New(bodyMemory),
+		senders:     memory.New(senderMemory),
 		notes:       newNotes(),
 		guesses:     ratelimit.New(guessesAtOnce, guessesEvery),
 		wrongCodes:  ratelimit.New(wrongCodesAtOnce, wrongCodesEvery),

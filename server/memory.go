@@ -17,7 +17,8 @@ import (
 // over idle, see cmd/rejoin. They are apart so that nobody who sends slowly keeps others from reading.
 const (
 	requestMemory = 64 << 20 // long answers while they are made and sent, images while they are decoded
-	bodyMemory    = 24 << 20 // long bodies while they arrive and are validated
+	bodyMemory    = 18 << 20 // long bodies while they are validated
+	senderMemory  = 6 << 20  // long bodies while they arrive: as much as has
 )
 
 // keptAnswer is how long an answer may be that needs no share of the memory: the system takes it as a whole, whether it is read
@@ -93,19 +94,45 @@ type bodyTurn struct {
 	users int // who hold it or wait for it
 }
 
-// takeBody takes a share of the memory for a long body of whoever is calling: an account, the API keys of a community, or a
-// network. It waits for its turn, and then for its share.
-func (s *Server) takeBody(ctx context.Context, bytes int64) (giveBack func(), err error) {
+// A longBody is the room that a long body takes: first what has arrived of it, and then, at once, what it takes to validate it.
+// So nobody holds much room who does not send as much, nor for long.
+type longBody struct {
+	arrived   memory.Share
+	validated memory.Share
+	breakOff  func()
+	end       func() // of the turn
+}
+
+// takeBody begins the long body of whoever is calling: an account, the API keys of a community, or a network. It waits for their
+// turn.
+func (s *Server) takeBody(ctx context.Context, breakOff func()) (contract.Room, error) {
 	end, err := s.turns.wait(ctx, bodyOf(ctx))
 	if err != nil {
 		return nil, err
 	}
-	free, err := s.bodies.Take(ctx, bytes)
-	if err != nil {
-		end()
-		return nil, err
+	return &longBody{arrived: s.senders.Share(), validated: s.bodies.Share(), breakOff: breakOff, end: end}, nil
+}
+
+// Arrive implements contract.Room.
+func (b *longBody) Arrive(ctx context.Context, bytes int64) error {
+	return b.arrived.Receive(ctx, bytes, b.breakOff)
+}
+
+// Validate implements contract.Room. Who waits here holds what has arrived of them, but those they wait for wait for nobody.
+func (b *longBody) Validate(ctx context.Context, bytes int64) error {
+	b.arrived.Received()
+	if err := b.validated.Wait(ctx, bytes); err != nil {
+		return err
 	}
-	return func() { free(); end() }, nil
+	b.arrived.Close()
+	return nil
+}
+
+// Leave implements contract.Room.
+func (b *longBody) Leave() {
+	b.arrived.Close()
+	b.validated.Close()
+	b.end()
 }
 
 func bodyOf(ctx context.Context) string {

@@ -198,23 +198,9 @@ func TestWhoSendsLongBodiesSlowlyKeepsOnlyThemselvesWaiting(t *testing.T) {
 	leaveOpen(t, base, 8, fmt.Sprintf(
 		"POST /channels HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n%s",
 		slow, strings.Repeat(" ", 17<<10)))
-	for waited := 0; ; waited++ { // until all of them wait
-		s.turns.mu.Lock()
-		users := 0
-		for _, turn := range s.turns.callers {
-			users += turn.users
-		}
-		s.turns.mu.Unlock()
-		if users >= 8 {
-			break
-		}
-		if waited == 1000 {
-			t.Fatalf("%d wait", users)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	waitForTurns(t, s, 8)
 	// What one of them does not hold is there for everybody else.
-	giveBack, err := s.bodies.Take(t.Context(), bodyMemory-6*60_000)
+	giveBack, err := s.senders.Take(t.Context(), senderMemory-60_000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,6 +213,55 @@ func TestWhoSendsLongBodiesSlowlyKeepsOnlyThemselvesWaiting(t *testing.T) {
 		if w := send(s.Handler(), r); w.Code != http.StatusOK {
 			t.Errorf("got %d %.300s", w.Code, w.Body)
 		}
+	}
+}
+
+// Each of them is an account of its own, so that turns keep none of them waiting.
+func TestWhoeverSendsLongBodiesSlowlyKeepsNobodyElseWaiting(t *testing.T) {
+	for name, sent := range map[string]int{"the beginning": 17 << 10, "nearly all": 1020 << 10} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t, onSQLite(t))
+			honest := tokenOf(t, s, "honest@example.com")
+			club := createServer(t, s.Handler(), honest, "Chess club")
+			base := listen(t, s)
+			const slow = 12
+			for i := range slow {
+				leaveOpen(t, base, 1, fmt.Sprintf(
+					"POST /channels HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 1048576\r\n\r\n%s",
+					tokenOf(t, s, fmt.Sprintf("slow-%d@example.com", i)), strings.Repeat(" ", sent)))
+			}
+			waitForTurns(t, s, slow)
+			for i := range 4 {
+				body := fmt.Sprintf(`{"topic":"%d","channelType":"open","serverId":%q}`, i, club) + strings.Repeat(" ", 200<<10)
+				r := request("POST", "/channels", honest)
+				r.Header.Set("Content-Type", "application/json")
+				r.Body, r.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
+				if w := send(s.Handler(), r); w.Code != http.StatusOK {
+					t.Errorf("got %d %.300s", w.Code, w.Body)
+				}
+			}
+		})
+	}
+}
+
+// waitForTurns waits until so many are in the middle of a long body, or wait for their turn.
+func waitForTurns(t *testing.T, s *Server, want int) {
+	t.Helper()
+	for waited := 0; ; waited++ {
+		s.turns.mu.Lock()
+		users := 0
+		for _, turn := range s.turns.callers {
+			users += turn.users
+		}
+		s.turns.mu.Unlock()
+		if users >= want {
+			return
+		}
+		if waited == 1000 {
+			t.Fatalf("%d wait", users)
+		}
+		time.Sleep(5 * time.Millisecond)
 	}
 }
 

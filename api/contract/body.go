@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -130,11 +131,12 @@ func (o *Operation) takeBody(c echo.Context, state *requestState) error {
 	return nil
 }
 
-// How long a body that needs room may take to arrive: nobody holds that room by sending slowly. And how much memory such a
-// body takes while it is validated, for each byte of its length or, where that was not declared, of its limit.
+// How long a body that needs room may take to arrive, where nobody waits for the room. How much of it is read at a time: it takes
+// no more room than has arrived, and so much. And how much memory it takes while it is validated, for each of its bytes.
 const (
-	longBodyTime = 10 * time.Second
-	longBodyCost = 6
+	longBodyTime  = 10 * time.Second
+	longBodyPiece = 32 << 10
+	longBodyCost  = 6
 )
 
 // readBody reads a body. One that is longer than most are needs room for it in Options.Memory.
@@ -148,24 +150,67 @@ func (state *requestState) readBody(c echo.Context) ([]byte, error) {
 		return data.Bytes(), nil
 	}
 	if state.memory != nil {
-		size := op.bodyLimit
-		if r.ContentLength >= 0 {
-			size = min(size, r.ContentLength) // net/http reads no more
-		}
-		giveBack, err := state.memory(r.Context(), size*longBodyCost)
-		if err != nil {
-			return nil, err
-		}
-		state.giveBack = giveBack
-		connection := http.NewResponseController(c.Response().Writer)
-		if connection.SetReadDeadline(time.Now().Add(longBodyTime)) == nil {
-			defer connection.SetReadDeadline(time.Time{})
-		}
+		return state.readLong(c, data.Bytes())
 	}
 	if _, err := io.Copy(&data, r.Body); err != nil {
 		return nil, op.unreadable(err)
 	}
 	return data.Bytes(), nil
+}
+
+// readLong reads the rest of a body, for which it finds room as it arrives: what is declared costs the sender nothing.
+func (state *requestState) readLong(c echo.Context, beginning []byte) ([]byte, error) {
+	r := c.Request()
+	ctx, connection := r.Context(), http.NewResponseController(c.Response().Writer)
+	var brokenOff atomic.Bool
+	room, err := state.memory(ctx, func() {
+		brokenOff.Store(true)
+		connection.SetReadDeadline(time.Unix(1, 0))
+	})
+	if err != nil {
+		return nil, err
+	}
+	state.room = room
+	if connection.SetReadDeadline(time.Now().Add(longBodyTime)) == nil {
+		defer func() {
+			if !brokenOff.Load() {
+				connection.SetReadDeadline(time.Time{})
+			}
+		}()
+	}
+	pieces, size := [][]byte{beginning}, int64(len(beginning))
+	for end := false; !end; {
+		if err := room.Arrive(ctx, size+longBodyPiece); err != nil {
+			return nil, err
+		}
+		piece := make([]byte, longBodyPiece)
+		n, err := fill(r.Body, piece)
+		switch end = err == io.EOF; {
+		case err == nil || end:
+		case brokenOff.Load():
+			return nil, Unavailable(err)
+		default:
+			return nil, state.operation.unreadable(err)
+		}
+		pieces, size = append(pieces, piece[:n]), size+int64(n)
+	}
+	if err := room.Validate(ctx, size*longBodyCost); err != nil {
+		return nil, err
+	}
+	if brokenOff.Load() { // at the last moment: the connection is of no use any more
+		return nil, Unavailable(errors.New("the body was broken off"))
+	}
+	return bytes.Join(pieces, nil), nil
+}
+
+// fill is io.ReadFull that returns the reader's own error: a body that breaks off is not one that ends.
+func fill(from io.Reader, p []byte) (n int, err error) {
+	for n < len(p) && err == nil {
+		var more int
+		more, err = from.Read(p[n:])
+		n += more
+	}
+	return n, err
 }
 
 // bodyTooLarge is for a body over the limit. Where a form has one file, it is that: all else in it is small.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"runtime"
-	"slices"
 	"strings"
 	"testing"
 
@@ -47,36 +46,55 @@ func TestALongBodyNeedsRoomInMemoryAndAShortOneDoesNot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var taken []int64
-	given := 0
-	full := false
+	var room roomForTests
 	options := optionsForTests
-	options.Memory = func(_ context.Context, bytes int64) (func(), error) {
-		if full {
-			return nil, Unavailable(errors.New("no room"))
-		}
-		taken = append(taken, bytes)
-		return func() { given++ }, nil
+	options.Memory = func(_ context.Context, breakOff func()) (Room, error) {
+		room.breakOff = breakOff
+		return &room, nil
 	}
 	things := serveThings(t, k, options)
 	long := `{"name":"a","text":"` + strings.Repeat(`\u0061`, 5000) + `"}`
 	for i, test := range []struct {
-		body   string
-		full   bool
-		status int
-		taken  int
+		body string
+		room roomForTests
+		want int
 	}{
-		{`{"name":"a"}`, true, http.StatusOK, 0},
-		{long, false, http.StatusOK, 1},
-		{long[:len(long)-2], false, http.StatusBadRequest, 2},
-		{long, true, http.StatusServiceUnavailable, 2},
+		{`{"name":"a"}`, roomForTests{full: 0}, http.StatusOK},
+		{long, roomForTests{full: 1 << 20}, http.StatusOK},
+		{long[:len(long)-2], roomForTests{full: 1 << 20}, http.StatusBadRequest},
+		{long, roomForTests{full: 0}, http.StatusServiceUnavailable},
+		{long, roomForTests{full: 64 << 10}, http.StatusServiceUnavailable}, // it may arrive, but not be validated
+		{long, roomForTests{full: 1 << 20, breaksOff: true}, http.StatusServiceUnavailable},
 	} {
-		full = test.full
-		if w := send(things, postThing("/things/1", test.body)); w.Code != test.status || len(taken) != test.taken || given != len(taken) {
-			t.Errorf("%d: got %d %s with %d shares, of which %d were given back", i, w.Code, w.Body, len(taken), given)
+		room = test.room
+		if w := send(things, postThing("/things/1", test.body)); w.Code != test.want || room.taken > 0 && room.left != 1 {
+			t.Errorf("%d: got %d %s, and a room %+v", i, w.Code, w.Body, room)
+		}
+		if w := int64(len(long)); test.want == http.StatusOK && len(test.body) == len(long) && room.taken < w {
+			t.Errorf("%d: %d bytes for %d", i, room.taken, w)
 		}
 	}
-	if slices.Min(taken) < int64(len(long)) {
-		t.Errorf("%v bytes for %d", taken, len(long))
-	}
 }
+
+// roomForTests has room for less than so many bytes.
+type roomForTests struct {
+	full, taken int64
+	left        int
+	breaksOff   bool
+	breakOff    func()
+}
+
+func (r *roomForTests) Arrive(ctx context.Context, bytes int64) error { return r.Validate(ctx, bytes) }
+
+func (r *roomForTests) Validate(_ context.Context, bytes int64) error {
+	r.taken = bytes
+	if r.breaksOff {
+		r.breakOff()
+	}
+	if bytes >= r.full {
+		return Unavailable(errors.New("no room"))
+	}
+	return nil
+}
+
+func (r *roomForTests) Leave() { r.left++ }

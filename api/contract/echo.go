@@ -36,9 +36,10 @@ type Options struct {
 	Outer []echo.MiddlewareFunc
 	// Inner are those that see only what the contract has admitted, before its operation does. They know who is calling, too.
 	Inner []echo.MiddlewareFunc
-	// Memory lets so many bytes be used for one request, from before the rest of a long body is read until the request was
-	// answered, or fails if there is no room for them. It may wait. Nil: there is always room.
-	Memory func(ctx context.Context, bytes int64) (giveBack func(), err error)
+	// Memory finds the room that a long body takes, before more of it is read than its beginning. It may wait. Until all has
+	// arrived, breakOff may be called, from any goroutine: it ends a body that keeps others waiting, and the request is
+	// answered as Unavailable. Nil: there is always room.
+	Memory func(ctx context.Context, breakOff func()) (Room, error)
 	// CheckAnswers validates answers too: "log" says in the log which break the contract, "enforce" also answers with
 	// an internal error instead. It costs about as much as checking requests does. Empty or "off": it is not done.
 	CheckAnswers string
@@ -48,6 +49,16 @@ type Options struct {
 	NewID func() string
 	// Log gets what is the backend's own fault. Nil: slog.Default().
 	Log *slog.Logger
+}
+
+// A Room is the memory that a long body takes. Each method but Leave may wait, and fails if there is no room.
+type Room interface {
+	// Arrive is called before more is read: so many bytes will be there then.
+	Arrive(ctx context.Context, bytes int64) error
+	// Validate is called once all has arrived: so many bytes are used from then on, and breakOff must be called no more.
+	Validate(ctx context.Context, bytes int64) error
+	// Leave gives all back, when the request was answered.
+	Leave()
 }
 
 // A Caller is who is calling.
@@ -159,8 +170,8 @@ type requestState struct {
 	idempotency *idempotency // nil: it does not ask to be answered once
 
 	authenticate func(ctx context.Context, credential string, inKeyHeader bool) (Caller, error)
-	memory       func(ctx context.Context, bytes int64) (giveBack func(), err error)
-	giveBack     func() // nil: it has taken no memory
+	memory       func(ctx context.Context, breakOff func()) (Room, error)
+	room         Room // nil: it has taken no memory
 }
 
 type stateKey struct{}
@@ -294,8 +305,8 @@ func validate(o Options) echo.MiddlewareFunc {
 			state.idempotency = idempotencyOf(r, op)
 			state.memory = o.Memory
 			defer func() {
-				if state.giveBack != nil {
-					state.giveBack()
+				if state.room != nil {
+					state.room.Leave()
 				}
 			}()
 			if err := op.takeBody(c, state); err != nil {

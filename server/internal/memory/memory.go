@@ -18,8 +18,9 @@ const (
 	Patience = 2 * time.Second
 	// sparing is how long it waits before somebody is broken off who does not read their answer.
 	sparing = 250 * time.Millisecond
-	// reading is how long everybody may take to read an answer.
+	// reading is how long everybody may take to read an answer, and sending how long to send what needs room.
 	reading = 2 * time.Second
+	sending = time.Second
 )
 
 // A Budget is so many bytes that whoever needs much of them takes before, and gives back after. Who comes first is served
@@ -28,19 +29,27 @@ type Budget struct {
 	size int64
 	free *semaphore.Weighted
 
-	mu      sync.Mutex
-	readers map[*Share]reader
+	mu    sync.Mutex
+	peers map[*Share]peer
 }
 
-// A reader is somebody to whom an answer is sent.
-type reader struct {
+// A peer is somebody who keeps a share for as long as they take: to read an answer, or to send something.
+type peer struct {
 	since    time.Time
+	allowed  time.Duration
+	moved    int64 // bytes that have arrived of them since
 	breakOff func()
+}
+
+// isSlower tells whether less has arrived of p than of another in the same time. Of those who read, who began first is.
+func (p peer) isSlower(other peer, now time.Time) bool {
+	mine, theirs := float64(p.moved)/now.Sub(p.since).Seconds(), float64(other.moved)/now.Sub(other.since).Seconds()
+	return mine < theirs || mine == theirs && p.since.Before(other.since)
 }
 
 // New returns a budget of so many bytes.
 func New(bytes int64) *Budget {
-	return &Budget{size: bytes, free: semaphore.NewWeighted(bytes), readers: map[*Share]reader{}}
+	return &Budget{size: bytes, free: semaphore.NewWeighted(bytes), peers: map[*Share]peer{}}
 }
 
 // Take takes a share, of the whole budget at most, and returns what gives it back, which is to be called once. If none
@@ -69,7 +78,7 @@ func (b *Budget) take(ctx context.Context, bytes int64) error {
 	return nil
 }
 
-// makeRoom breaks off those who have not read their answers in time, the slowest first and one at a time, as long as
+// makeRoom breaks off those who have not read or sent in time, the slowest first and one at a time, as long as
 // somebody waits.
 func (b *Budget) makeRoom(waiting context.Context) {
 	for waiting.Err() == nil {
@@ -85,14 +94,15 @@ func (b *Budget) breakOffSlowest() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var slowest *Share
-	for share, r := range b.readers {
-		if slowest == nil || r.since.Before(b.readers[slowest].since) {
+	now := time.Now()
+	for share, p := range b.peers {
+		if now.Sub(p.since) >= p.allowed && (slowest == nil || p.isSlower(b.peers[slowest], now)) {
 			slowest = share
 		}
 	}
-	if slowest != nil && time.Since(b.readers[slowest].since) >= reading {
-		b.readers[slowest].breakOff()
-		delete(b.readers, slowest)
+	if slowest != nil {
+		b.peers[slowest].breakOff()
+		delete(b.peers, slowest)
 	}
 }
 
@@ -100,6 +110,7 @@ func (b *Budget) breakOffSlowest() {
 type Share struct {
 	budget *Budget
 	bytes  int64
+	began  time.Time // to receive
 }
 
 // Share returns one of nothing. Close gives it back.
@@ -143,8 +154,35 @@ func (s *Share) Send(bytes int64, breakOff func()) error {
 	}
 	s.budget.mu.Lock()
 	defer s.budget.mu.Unlock()
-	s.budget.readers[s] = reader{time.Now(), breakOff}
+	s.budget.peers[s] = peer{since: time.Now(), allowed: reading, breakOff: breakOff}
 	return nil
+}
+
+// Receive makes the share at least so large, the whole budget at most, for what has arrived of a sender and what will be read of
+// them next. It waits for room as Take does: those who send least meanwhile are broken off. Until Received or Close, breakOff
+// may be called likewise, from another goroutine.
+func (s *Share) Receive(ctx context.Context, bytes int64, breakOff func()) error {
+	if s.began.IsZero() {
+		s.began = time.Now()
+	}
+	s.Received() // who waits is not slow
+	if more := min(bytes, s.budget.size) - s.bytes; more > 0 {
+		if err := s.budget.take(ctx, more); err != nil {
+			return err
+		}
+		s.bytes += more
+	}
+	s.budget.mu.Lock()
+	defer s.budget.mu.Unlock()
+	s.budget.peers[s] = peer{since: s.began, allowed: sending, moved: s.bytes, breakOff: breakOff}
+	return nil
+}
+
+// Received says that all has arrived: nobody is broken off any more.
+func (s *Share) Received() {
+	s.budget.mu.Lock()
+	defer s.budget.mu.Unlock()
+	delete(s.budget.peers, s)
 }
 
 // Close gives the share back.
@@ -152,9 +190,7 @@ func (s *Share) Close() {
 	if s.bytes == 0 {
 		return
 	}
-	s.budget.mu.Lock()
-	delete(s.budget.readers, s)
-	s.budget.mu.Unlock()
+	s.Received()
 	s.budget.free.Release(s.bytes)
 	s.bytes = 0
 }

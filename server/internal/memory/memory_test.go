@@ -127,3 +127,47 @@ func TestWhoDoesNotReadIsBrokenOffForWhoWaits(t *testing.T) {
 		giveBack()
 	})
 }
+
+func TestWhoSendsSlowlyIsBrokenOffForWhoWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(100)
+		var brokenOff []string
+		receive := func(name string, s *Share, bytes int64) {
+			t.Helper()
+			if err := s.Receive(t.Context(), bytes, func() { brokenOff = append(brokenOff, name); go s.Close() }); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+		slow, slower, done, late := b.Share(), b.Share(), b.Share(), b.Share()
+		receive("slow", &slow, 40)
+		receive("slower", &slower, 20)
+		receive("done", &done, 1)
+		done.Received()
+		time.Sleep(time.Hour) // nobody needs the room
+		receive("slow", &slow, 45)
+		receive("late", &late, 30)
+		start := time.Now()
+		receive("late", &late, 50) // 4 are free
+		if after := time.Since(start); after != sparing || len(brokenOff) != 1 || brokenOff[0] != "slower" {
+			t.Errorf("after %v %v were broken off, want the slower one", after, brokenOff)
+		}
+
+		// Nobody is broken off within the time that everybody has, nor who waits.
+		slow.Close()
+		next := b.Share()
+		receive("next", &next, 45)
+		start = time.Now()
+		done.Received()
+		if err := done.Receive(t.Context(), 60, func() { t.Error("who waits was broken off") }); !errors.Is(err, ErrBusy) && time.Since(start) < sending-sparing {
+			t.Errorf("after %v: %v", time.Since(start), err)
+		}
+		for _, s := range []*Share{&done, &late, &next} {
+			s.Close()
+		}
+		giveBack, err := b.Take(t.Context(), 100)
+		if err != nil {
+			t.Fatalf("not all was given back: %v", err)
+		}
+		giveBack()
+	})
+}
