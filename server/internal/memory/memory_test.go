@@ -131,10 +131,14 @@ func TestWhoDoesNotReadIsBrokenOffForWhoWaits(t *testing.T) {
 func TestWhoSendsSlowlyIsBrokenOffForWhoWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(100)
-		var brokenOff []string
+		brokenOff := make(chan string, 4)
 		receive := func(name string, s *Share, bytes int64) {
 			t.Helper()
-			if err := s.Receive(t.Context(), bytes, func() { brokenOff = append(brokenOff, name); go s.Close() }); err != nil {
+			leave := func() { brokenOff <- name }
+			if name == "slower" {
+				leave = func() { brokenOff <- name; go s.Close() }
+			}
+			if err := s.Receive(t.Context(), bytes, leave); err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
 		}
@@ -148,8 +152,8 @@ func TestWhoSendsSlowlyIsBrokenOffForWhoWaits(t *testing.T) {
 		receive("late", &late, 30)
 		start := time.Now()
 		receive("late", &late, 50) // 4 are free
-		if after := time.Since(start); after != sparing || len(brokenOff) != 1 || brokenOff[0] != "slower" {
-			t.Errorf("after %v %v were broken off, want the slower one", after, brokenOff)
+		if after := time.Since(start); after != sparing || len(brokenOff) != 1 || <-brokenOff != "slower" {
+			t.Errorf("after %v somebody else than the slower one was broken off", after)
 		}
 
 		// Nobody is broken off within the time that everybody has, nor who waits.
