@@ -1,8 +1,11 @@
 package client
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"iter"
+	"net/http"
 
 	"github.com/rejoin-dev/rejoin/gen"
 )
@@ -156,6 +159,71 @@ func (s *AuthService) Me(ctx context.Context) (*Account, error) {
 // For every account, and user API keys with [UserPermissionUpdateOwnProfile].
 func (s *AuthService) UpdateMe(ctx context.Context, in AccountUpdate) (*Account, error) {
 	return one[Account](s.api.UpdateMe(ctx, full(in)))
+}
+
+// A DeleteOption says more about the deletion of an account: it is the last argument of [AuthService.DeleteMe].
+type DeleteOption func(*gen.AccountDeletion)
+
+// DeletingWithOTP gives a one-time code of an authenticator app, or a recovery code: an account with two-factor on needs one or the
+// other.
+func DeletingWithOTP(code string) DeleteOption {
+	return func(d *gen.AccountDeletion) { d.OTP = code }
+}
+
+// DeleteMe deletes the account of this client, for good: each later call fails with [ErrUnauthenticated]. An account without a
+// password gives an empty one. What it has said stays, and its author reads "deleted user"; its address and user name are free. It
+// fails with [ErrConflict] if the account owns a server, with [ErrInvalidRequest] and the field /password or /otp if that is wrong,
+// and with [ErrTwoFactorRequired] if the account needs a [DeletingWithOTP].
+//
+// For every account.
+func (s *AuthService) DeleteMe(ctx context.Context, password string, opts ...DeleteOption) error {
+	in := gen.AccountDeletion{Password: password}
+	for _, opt := range opts {
+		opt(&in)
+	}
+	return done(s.api.DeleteMe(ctx, in))
+}
+
+// Export opens everything that is known of the account of this client: one JSON document, which is listed at
+// [gen.AccountExportResponse] and may be very long. It is read as it arrives, and the caller closes it. What is read to its end
+// without an error is whole: one that is broken off fails with [io.ErrUnexpectedEOF], or as the connection did.
+//
+// For every account.
+func (s *AuthService) Export(ctx context.Context) (io.ReadCloser, error) {
+	res, err := s.api.ExportMe(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if res.StatusCode != http.StatusOK {
+		defer res.Body.Close()
+		return nil, newError(res)
+	}
+	return &wholeBody{ReadCloser: res.Body}, nil
+}
+
+// exportEnd is what an export ends with, but for blanks.
+const exportEnd = `"complete":true}}`
+
+// wholeBody is an export that must have its end.
+type wholeBody struct {
+	io.ReadCloser
+	end []byte // What was read last, without blanks.
+}
+
+func (b *wholeBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	for _, c := range p[:n] {
+		if c > ' ' {
+			b.end = append(b.end, c)
+		}
+		if len(b.end) > 4096 {
+			b.end = append(b.end[:0], b.end[len(b.end)-len(exportEnd):]...)
+		}
+	}
+	if err == io.EOF && !bytes.HasSuffix(b.end, []byte(exportEnd)) {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
 }
 
 // ChangePassword sets a new password instead of the present one. All other sessions of the account end. It fails with

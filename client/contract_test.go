@@ -104,6 +104,29 @@ var calls = []struct {
 		func(c caller) (any, error) { return c.Auth.Me(c.ctx) },
 	},
 	{
+		"deleteMe", "DELETE /auth/me", `{"password":"a long passphrase"}`,
+		func(c caller) (any, error) { return nil, c.Auth.DeleteMe(c.ctx, "a long passphrase") },
+	},
+	{
+		"deleteMe", "DELETE /auth/me", `{"otp":"287082"}`,
+		func(c caller) (any, error) { return nil, c.Auth.DeleteMe(c.ctx, "", client.DeletingWithOTP("287082")) },
+	},
+	{
+		"exportMe", "GET /auth/me/export", "",
+		func(c caller) (any, error) {
+			export, err := c.Auth.Export(c.ctx)
+			if err != nil {
+				return nil, err
+			}
+			defer export.Close()
+			var document struct{ Body json.RawMessage }
+			if err := json.NewDecoder(export).Decode(&document); err != nil {
+				return nil, err
+			}
+			return document.Body, nil
+		},
+	},
+	{
 		"changePassword", "POST /auth/change-password", `{"password":"a long passphrase","newPassword":"a longer one"}`,
 		func(c caller) (any, error) {
 			return nil, c.Auth.ChangePassword(c.ctx, "a long passphrase", "a longer one")

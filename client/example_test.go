@@ -3,10 +3,12 @@ package client_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"image"
 	"image/png"
+	"io"
 	"log"
 	"log/slog"
 	"net/http"
@@ -282,6 +284,38 @@ func ExampleWithOTP() {
 	// Output:
 	// true
 	// <nil>
+}
+
+// Somebody leaves, and takes along what is known of them.
+func ExampleAuthService_Export() {
+	url, token, stop := newServer()
+	defer stop()
+	c, err := client.New(url, client.WithToken(token))
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+
+	export, err := c.Auth.Export(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer export.Close()
+	var kept bytes.Buffer // Or a file: it may be longer than fits into memory.
+	if _, err := io.Copy(&kept, export); err != nil {
+		log.Fatal(err) // It is not whole.
+	}
+	fmt.Println(json.Valid(kept.Bytes()))
+
+	// Whoever has a password gives it here.
+	if err := c.Auth.DeleteMe(ctx, ""); err != nil {
+		log.Fatal(err)
+	}
+	_, err = c.Auth.Me(ctx)
+	fmt.Println(errors.Is(err, client.ErrUnauthenticated))
+	// Output:
+	// true
+	// true
 }
 
 func ExampleChannelsService() {

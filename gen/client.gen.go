@@ -676,6 +676,40 @@ type ClientInterface interface {
 	// Corresponds with POST /auth/logout (the `LogOut` operationId).
 	LogOut(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DeleteMeWithBody Delete my account
+	//
+	// Deletes the account that is calling, for good. It takes the password, if the account has one, and a one-time code or a
+	// recovery code, if two-factor is on: a wrong one answers 400 with the pointer `/password` or `/otp`. An account that owns a
+	// server is not deleted: 409. Delete the server first.
+	//
+	// At once, its sessions, user API keys and memberships end, its name, user name, address, avatar and profile are erased, and
+	// its address and user name are free: a new account with them has nothing of this one. API keys of communities for which it
+	// vouches are good again when somebody adopts them. Within moments, what else is known of it goes: its events, points,
+	// visits and invites. What it has said and reacted stays, and its author reads `deleted user`; so do entries of audit
+	// trails, whose actor is `deleted`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with DELETE /auth/me (the `DeleteMe` operationId).
+	DeleteMeWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteMe Delete my account
+	//
+	// Deletes the account that is calling, for good. It takes the password, if the account has one, and a one-time code or a
+	// recovery code, if two-factor is on: a wrong one answers 400 with the pointer `/password` or `/otp`. An account that owns a
+	// server is not deleted: 409. Delete the server first.
+	//
+	// At once, its sessions, user API keys and memberships end, its name, user name, address, avatar and profile are erased, and
+	// its address and user name are free: a new account with them has nothing of this one. API keys of communities for which it
+	// vouches are good again when somebody adopts them. Within moments, what else is known of it goes: its events, points,
+	// visits and invites. What it has said and reacted stays, and its author reads `deleted user`; so do entries of audit
+	// trails, whose actor is `deleted`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with DELETE /auth/me (the `DeleteMe` operationId).
+	DeleteMe(ctx context.Context, body DeleteMeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetMe Who am I
 	//
 	// The account whose session token or user API key is used.
@@ -702,6 +736,15 @@ type ClientInterface interface {
 	//
 	// Corresponds with PATCH /auth/me (the `UpdateMe` operationId).
 	UpdateMe(ctx context.Context, body UpdateMeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportMe Export everything about me
+	//
+	// Everything that is known of the account that is calling, in one document, without secrets. It may be very long, and is
+	// sent as it is read: what changes meanwhile is in it or not. `complete` comes last; a document that ends before it is
+	// broken off, and so is one where the session has ended meanwhile.
+	//
+	// Corresponds with GET /auth/me/export (the `ExportMe` operationId).
+	ExportMe(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RegisterAccountWithBody Register an account
 	//
@@ -2508,6 +2551,60 @@ func (c *Client) LogOut(ctx context.Context, reqEditors ...RequestEditorFn) (*ht
 	return c.Client.Do(req)
 }
 
+// DeleteMeWithBody Delete my account
+//
+// Deletes the account that is calling, for good. It takes the password, if the account has one, and a one-time code or a
+// recovery code, if two-factor is on: a wrong one answers 400 with the pointer `/password` or `/otp`. An account that owns a
+// server is not deleted: 409. Delete the server first.
+//
+// At once, its sessions, user API keys and memberships end, its name, user name, address, avatar and profile are erased, and
+// its address and user name are free: a new account with them has nothing of this one. API keys of communities for which it
+// vouches are good again when somebody adopts them. Within moments, what else is known of it goes: its events, points,
+// visits and invites. What it has said and reacted stays, and its author reads `deleted user`; so do entries of audit
+// trails, whose actor is `deleted`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with DELETE /auth/me (the `DeleteMe` operationId).
+func (c *Client) DeleteMeWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteMeRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteMe Delete my account
+//
+// Deletes the account that is calling, for good. It takes the password, if the account has one, and a one-time code or a
+// recovery code, if two-factor is on: a wrong one answers 400 with the pointer `/password` or `/otp`. An account that owns a
+// server is not deleted: 409. Delete the server first.
+//
+// At once, its sessions, user API keys and memberships end, its name, user name, address, avatar and profile are erased, and
+// its address and user name are free: a new account with them has nothing of this one. API keys of communities for which it
+// vouches are good again when somebody adopts them. Within moments, what else is known of it goes: its events, points,
+// visits and invites. What it has said and reacted stays, and its author reads `deleted user`; so do entries of audit
+// trails, whose actor is `deleted`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with DELETE /auth/me (the `DeleteMe` operationId).
+func (c *Client) DeleteMe(ctx context.Context, body DeleteMeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteMeRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetMe Who am I
 //
 // The account whose session token or user API key is used.
@@ -2555,6 +2652,25 @@ func (c *Client) UpdateMeWithBody(ctx context.Context, contentType string, body 
 // Corresponds with PATCH /auth/me (the `UpdateMe` operationId).
 func (c *Client) UpdateMe(ctx context.Context, body UpdateMeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateMeRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportMe Export everything about me
+//
+// Everything that is known of the account that is calling, in one document, without secrets. It may be very long, and is
+// sent as it is read: what changes meanwhile is in it or not. `complete` comes last; a document that ends before it is
+// broken off, and so is one where the session has ended meanwhile.
+//
+// Corresponds with GET /auth/me/export (the `ExportMe` operationId).
+func (c *Client) ExportMe(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportMeRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -5832,6 +5948,46 @@ func NewLogOutRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewDeleteMeRequest calls the generic DeleteMe builder with application/json body
+func NewDeleteMeRequest(server string, body DeleteMeJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDeleteMeRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewDeleteMeRequestWithBody constructs an http.Request for the DeleteMe method, with any body, and a specified content type
+func NewDeleteMeRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/auth/me")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewGetMeRequest constructs an http.Request for the GetMe method
 func NewGetMeRequest(server string) (*http.Request, error) {
 	var err error
@@ -5895,6 +6051,33 @@ func NewUpdateMeRequestWithBody(server string, contentType string, body io.Reade
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewExportMeRequest constructs an http.Request for the ExportMe method
+func NewExportMeRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/auth/me/export")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }

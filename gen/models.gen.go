@@ -533,6 +533,64 @@ type AccountCreate struct {
 	DisplayName Title `json:"displayName,omitempty,omitzero"`
 }
 
+// AccountDeletion The password of who deletes the account, if it has one, and a one-time code, if two-factor is on.
+type AccountDeletion struct {
+	// Password The present one.
+	Password string `json:"password,omitempty,omitzero"`
+
+	// OTP Six digits from an authenticator app (RFC 6238: SHA-1, 30 seconds), the present ones or those before or after, each good
+	// once; or a recovery code.
+	OTP OneTimeCode `json:"otp,omitempty,omitzero"`
+}
+
+// AccountExport Everything about an account, in this order. Of API keys there is no more than their names: the keys themselves are known to
+// nobody. Networks from which it was signed in to are kept as hashes, and do not show.
+type AccountExport struct {
+	// Account Somebody who can sign in.
+	Account Account `json:"account"`
+
+	// Presence When the account was there, in how many minutes, and on how many days in a row up to the last one.
+	Presence ExportedPresence `json:"presence"`
+	Sessions []OpenSession    `json:"sessions"`
+	Events   []AuthEvent      `json:"events"`
+
+	// Communities Those that it is or was a member of.
+	Communities []ExportedCommunity `json:"communities"`
+	Badges      []ExportedBadge     `json:"badges"`
+	Visits      []ExportedVisit     `json:"visits"`
+	Ledger      []ExportedCredit    `json:"ledger"`
+
+	// UserKeys That act for the account.
+	UserKeys []ExportedKey `json:"userKeys"`
+
+	// APIKeys Of communities, for which the account vouches.
+	APIKeys []ExportedKey `json:"apiKeys"`
+
+	// Invites That it has made.
+	Invites []ExportedInvite `json:"invites"`
+
+	// Images That it has uploaded and that are shown.
+	Images []ExportedImage `json:"images"`
+
+	// Topics That it has begun.
+	Topics    []ExportedTopic    `json:"topics"`
+	Messages  []ExportedMessage  `json:"messages"`
+	Reactions []ExportedReaction `json:"reactions"`
+
+	// Complete Always true, and the last member: without it, the document is broken off.
+	Complete bool `json:"complete"`
+}
+
+// AccountExportResponse Everything about an account.
+type AccountExportResponse struct {
+	// Meta How a request of the System API went.
+	Meta SystemMeta `json:"meta"`
+
+	// Body Everything about an account, in this order. Of API keys there is no more than their names: the keys themselves are known to
+	// nobody. Networks from which it was signed in to are kept as hashes, and do not show.
+	Body AccountExport `json:"body"`
+}
+
 // AccountResponse An account.
 type AccountResponse struct {
 	// Meta How a request of the System API went.
@@ -763,6 +821,9 @@ type AuditAction string
 type AuditActor struct {
 	Type string `json:"type"`
 	ID   string `json:"id"`
+
+	// Deleted Whether the account was deleted since.
+	Deleted bool `json:"deleted,omitempty,omitzero"`
 }
 
 // AuditEntry One change, by whom, and what it changed.
@@ -1434,6 +1495,200 @@ type EmptyResponse struct {
 
 // ExpirePeriod For how many days a key is good; 0 is for ever.
 type ExpirePeriod = int32
+
+// ExportedBadge A badge that the account has.
+type ExportedBadge struct {
+	// ServerID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ServerID ObjectID `json:"serverId"`
+	BadgeID  string   `json:"badgeId"`
+	Title    string   `json:"title"`
+
+	// AwardedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	AwardedAt Timestamp `json:"awardedAt"`
+}
+
+// ExportedCommunity A community, and what the account has and has done there. `deleted` is who the community has deleted, `left` who is no member otherwise.
+type ExportedCommunity struct {
+	// ServerID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ServerID ObjectID       `json:"serverId"`
+	Name     string         `json:"name"`
+	State    string         `json:"state"`
+	JoinedAt Nullable[Time] `json:"joinedAt"`
+
+	// Roles Their titles.
+	Roles []string `json:"roles"`
+
+	// Channels The ids of those that admit the account by name.
+	Channels []ObjectID `json:"channels"`
+
+	// ReferredBy The number of who has brought the account here.
+	ReferredBy Nullable[string] `json:"referredBy"`
+	XP         int64            `json:"xp"`
+	Coins      int64            `json:"coins"`
+
+	// Visits The days of them.
+	Visits int64 `json:"visits"`
+
+	// Messages That were sent, those that are gone among them.
+	Messages  int64 `json:"messages"`
+	Replies   int64 `json:"replies"`
+	Reactions int64 `json:"reactions"`
+}
+
+// ExportedCredit What the account was credited, or has spent if the amount is negative, and what for.
+type ExportedCredit struct {
+	// ServerID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ServerID ObjectID `json:"serverId"`
+
+	// Kind `xp` or `coins`.
+	Kind   string `json:"kind"`
+	Amount int64  `json:"amount"`
+	Reason string `json:"reason"`
+
+	// At RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	At Timestamp `json:"at"`
+}
+
+// ExportedImage An image, by its address.
+type ExportedImage struct {
+	URL   string `json:"url"`
+	Bytes int64  `json:"bytes"`
+
+	// At RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	At Timestamp `json:"at"`
+}
+
+// ExportedInvite An invite, without its code.
+type ExportedInvite struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// ServerID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ServerID ObjectID `json:"serverId"`
+
+	// Uses How often it may be used; 0 is any number.
+	Uses int64 `json:"uses"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt Timestamp      `json:"createdAt"`
+	ExpiresAt Nullable[Time] `json:"expiresAt"`
+}
+
+// ExportedKey An API key, without the key itself.
+type ExportedKey struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// ServerID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ServerID    ObjectID `json:"serverId"`
+	Name        string   `json:"name"`
+	Permissions []string `json:"permissions"`
+	IsActive    bool     `json:"isActive"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt Timestamp      `json:"createdAt"`
+	ExpiresAt Nullable[Time] `json:"expiresAt"`
+}
+
+// ExportedMessage A message of the account.
+type ExportedMessage struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// ServerID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ServerID ObjectID `json:"serverId"`
+
+	// ChannelID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ChannelID ObjectID         `json:"channelId"`
+	TopicID   Nullable[string] `json:"topicId"`
+	ReplyTo   Nullable[string] `json:"replyTo"`
+	Text      string           `json:"text"`
+
+	// Images Their addresses.
+	Images []string `json:"images"`
+
+	// At RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	At       Timestamp      `json:"at"`
+	EditedAt Nullable[Time] `json:"editedAt"`
+}
+
+// ExportedPresence When the account was there, in how many minutes, and on how many days in a row up to the last one.
+type ExportedPresence struct {
+	LastLogin  Nullable[Time] `json:"lastLogin"`
+	LastActive Nullable[Time] `json:"lastActive"`
+	Minutes    int64          `json:"minutes"`
+	Streak     int64          `json:"streak"`
+}
+
+// ExportedReaction A reaction, and when the message was sent that it is to.
+type ExportedReaction struct {
+	Emoji string `json:"emoji"`
+
+	// MessageAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	MessageAt Timestamp `json:"messageAt"`
+}
+
+// ExportedTopic A topic in a forum.
+type ExportedTopic struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// ChannelID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ChannelID ObjectID `json:"channelId"`
+	Title     string   `json:"title"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt Timestamp `json:"createdAt"`
+}
+
+// ExportedVisit A day on which the account has visited a community, in UTC.
+type ExportedVisit struct {
+	// ServerID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ServerID ObjectID `json:"serverId"`
+	Day      string   `json:"day"`
+}
 
 // FieldCode What is wrong with a part of the request: `required` is missing, `unknown` is not in the contract, `duplicate`
 // stands there twice, `malformed` cannot be read at all, `wrong_type` and `wrong_format` (also `pattern`), `not_allowed`
@@ -3460,6 +3715,9 @@ type ForgotPasswordJSONRequestBody = EmailOnly
 
 // LogInJSONRequestBody defines body for LogIn for application/json ContentType.
 type LogInJSONRequestBody = Credentials
+
+// DeleteMeJSONRequestBody defines body for DeleteMe for application/json ContentType.
+type DeleteMeJSONRequestBody = AccountDeletion
 
 // UpdateMeJSONRequestBody defines body for UpdateMe for application/json ContentType.
 type UpdateMeJSONRequestBody = AccountUpdate

@@ -29,6 +29,8 @@ func writeErrors(write echo.HTTPErrorHandler) echo.HTTPErrorHandler {
 			err = notACursor()
 		case errors.Is(err, images.ErrNotFound):
 			err = contract.NotFound("image")
+		case errors.Is(err, store.ErrErased): // between two steps of the request
+			err = contract.Unauthenticated("the account was deleted")
 		case errors.Is(err, store.ErrNotFound):
 			err = contract.NotFound("thing")
 		case errors.Is(err, store.ErrDuplicate):

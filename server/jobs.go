@@ -92,8 +92,8 @@ type removal interface {
 	deleteRest(ctx context.Context, tx *store.Tx, some int, now time.Time) (more bool, err error)
 }
 
-// The jobs of removing what a deleted server, role, badge, channel or message has left, and in the end the audit trail of the
-// server.
+// The jobs of removing what a deleted server, role, badge, channel, message or account has left, and in the end the audit trail
+// of the server.
 type (
 	serverRemoval struct {
 		ServerID string `json:"serverId"`
@@ -114,6 +114,9 @@ type (
 	reactionRemoval struct {
 		Message int64 `json:"message"`
 	}
+	accountRemoval struct {
+		Account int64 `json:"account"`
+	}
 )
 
 // Kind is the name of the job in the database.
@@ -133,6 +136,13 @@ func (channelRemoval) Kind() string { return "channel_removal" }
 
 // Kind is the name of the job in the database.
 func (reactionRemoval) Kind() string { return "reaction_removal" }
+
+// Kind is the name of the job in the database.
+func (accountRemoval) Kind() string { return "account_removal" }
+
+func (r accountRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int, now time.Time) (bool, error) {
+	return tx.Auth.EraseRest(ctx, r.Account, some, now)
+}
 
 func (r channelRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int, now time.Time) (bool, error) {
 	return tx.Messages.DeleteRest(ctx, store.MessageScope{ChannelID: r.ChannelID, TopicID: r.TopicID}, some, now)
@@ -264,6 +274,7 @@ func (k *core) startJobs() (stop func(context.Context), err error) {
 	river.AddWorker(workers, remover[trailRemoval]{core: &own})
 	river.AddWorker(workers, remover[channelRemoval]{core: &own})
 	river.AddWorker(workers, remover[reactionRemoval]{core: &own})
+	river.AddWorker(workers, remover[accountRemoval]{core: &own})
 	return k.store.Work(workers, []*river.PeriodicJob{
 		river.NewPeriodicJob(river.PeriodicInterval(sweepEvery), func() (river.JobArgs, *river.InsertOpts) { return sweep{}, nil },
 			&river.PeriodicJobOpts{RunOnStart: true}),

@@ -29,6 +29,7 @@ var rates = map[string]rate{
 	api.Writes:  {1000, 10 * time.Millisecond},
 	api.Uploads: {200, 200 * time.Millisecond},
 	"joins":     {400, time.Second}, // people join few servers, and each time may be a guess at a code
+	"exports":   {10, time.Minute},  // each may be very long
 }
 
 // strangers is how often requests from one network may have no good credential.

@@ -73,7 +73,11 @@ func TestREADMESaysTheRates(t *testing.T) {
 			t.Errorf("README does not say %q", want)
 		}
 	}
-	if len(rates) != 4 {
-		t.Errorf("there are %d classes; README has 4", len(rates))
+	exports := rates["exports"]
+	if want := fmt.Sprintf("%d exports and %d a minute", exports.burst, time.Minute/exports.every); !strings.Contains(readme, want) {
+		t.Errorf("README does not say %q", want)
+	}
+	if len(rates) != 5 {
+		t.Errorf("there are %d classes; README has 5", len(rates))
 	}
 }

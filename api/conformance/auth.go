@@ -219,6 +219,64 @@ var mailedAuth = []testCase{
 		me.write("PATCH", "/auth/me", object{"quote": ""}).expect(200).has("/body", change.and(object{"quote": ""}))
 	}},
 
+	{"AUTH-DELETE-01", "mail deleteMe logIn servers channels messages", "who deletes their account needs the password and owns no server; the address is free, and what they have said reads deleted user", func(s *session) {
+		who := account{email: freshEmail(), password: "correct horse battery staple"}
+		registered := object{"email": who.email, "password": who.password}
+		signUp := func() (token, number string) {
+			s.anonymous.post("/auth/register", registered).expect(201)
+			in := s.anonymous.post("/auth/verify-email", registered.and(object{"code": s.code(who.email)})).expect(200)
+			return in.text("/body/token"), in.text("/body/account/id")
+		}
+		token, number := signUp()
+		me := s.as(token)
+		club := s.a.makesServer("Chess club")
+		me.enters(club)
+		said := me.says(s.a.makesChannel(club, "open", nil), "Hello")
+		own := me.makesServer("Go club")
+
+		me.write("DELETE", "/auth/me", object{}).refuses("/password", "")
+		me.write("DELETE", "/auth/me", object{"password": "not the password"}).refuses("/password", "")
+		me.write("DELETE", "/auth/me", object{"password": who.password}).expect(409)
+		me.delete("/servers/" + own.id).expect(200)
+		me.write("DELETE", "/auth/me", object{"password": who.password}).expect(200).says("Account has been deleted successfully").is("/body", object{})
+
+		me.get("/auth/me").expect(401)
+		s.anonymous.post("/auth/login", registered).expect(401)
+		author := s.a.get("/apis/v1/messages/"+said).expect(200).is("/data/message", "Hello")
+		author.has("/data/user", object{"display_name": "deleted user", "username": nil, "avatar": nil, "email": nil})
+		members := s.a.get("/servers/" + club.id + "/members").expect(200)
+		if slices.Contains(members.each("/body", "id"), number) {
+			members.fail("still has the account %s", number)
+		}
+
+		again, other := signUp()
+		if other == number {
+			s.fail("the address has the account of before")
+		}
+		s.as(again).get("/servers").expect(200).is("/body", []any{})
+		s.as(again).write("DELETE", "/auth/me", object{"password": who.password}).expect(200)
+	}},
+
+	{"AUTH-EXPORT-01", "mail exportMe servers channels messages", "an account is shown all that it has, to the end, and nothing of others", func(s *session) {
+		newcomer := s.newcomer()
+		me := s.as(newcomer.token)
+		club := s.a.makesServer("Chess club")
+		me.enters(club)
+		channel := s.a.makesChannel(club, "open", nil)
+		said, others := me.says(channel, "Hello"), s.a.says(channel, "Good day")
+
+		export := me.get("/auth/me/export").expect(200).says("Account export")
+		export.is("/body/account", me.get("/auth/me").expect(200).at("/body")).is("/body/complete", true)
+		export.find("/body/communities", "serverId", club.id)
+		export.find("/body/messages", "_id", said)
+		if slices.Contains(export.each("/body/messages", "_id"), others) {
+			export.fail("has a message of somebody else")
+		}
+		if strings.Contains(asJSON(export.value), newcomer.token) {
+			export.fail("has the token of the session in it")
+		}
+	}},
+
 	{"AUTH-SESSION-01", "mail logIn logOut", "logging in opens a session, and logging out ends that one at once", func(s *session) {
 		newcomer := s.newcomer()
 		in := s.anonymous.post("/auth/login", object{"email": strings.ToUpper(newcomer.email), "password": newcomer.password})

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/textproto"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -219,7 +220,8 @@ func (c caller) remember(req *http.Request, a *answer) {
 		defer c.mu.Unlock()
 		c.undo = append(c.undo, func() {
 			gone := c.delete(creations[op.ID] + url.PathEscape(id))
-			if gone.status != http.StatusOK && gone.status != http.StatusNotFound && gone.status != http.StatusNotImplemented {
+			// Who was deleted owned nothing any more.
+			if !slices.Contains([]int{http.StatusOK, http.StatusNotFound, http.StatusUnauthorized, http.StatusNotImplemented}, gone.status) {
 				c.fail("could not clean up: %s: %s", gone.what, gone.summary())
 			}
 		})

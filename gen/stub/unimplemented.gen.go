@@ -153,11 +153,19 @@ func (Unimplemented) LogOut(context.Context, LogOutRequestObject) (LogOutRespons
 	return nil, ErrNotImplemented
 }
 
+func (Unimplemented) DeleteMe(context.Context, DeleteMeRequestObject) (DeleteMeResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
 func (Unimplemented) GetMe(context.Context, GetMeRequestObject) (GetMeResponseObject, error) {
 	return nil, ErrNotImplemented
 }
 
 func (Unimplemented) UpdateMe(context.Context, UpdateMeRequestObject) (UpdateMeResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) ExportMe(context.Context, ExportMeRequestObject) (ExportMeResponseObject, error) {
 	return nil, ErrNotImplemented
 }
 

@@ -9,8 +9,8 @@ import (
 	"github.com/rejoin-dev/rejoin/gen"
 )
 
-// Audit holds who changed what. There is no way to change a line of it, and none to remove one but with the whole trail of
-// a deleted server.
+// Audit holds who changed what. There is no way to change a line of it, but that an account which is deleted takes its names out,
+// and none to remove one but with the whole trail of a deleted server.
 type Audit struct{ *conn }
 
 // Insert adds an entry about a server. A state is a model of the contract, or nil.
@@ -34,8 +34,9 @@ func stateOf(model any) sql.NullString {
 func (q Audit) List(ctx context.Context, serverID string, page Page) ([]gen.AuditEntry, error) {
 	at, id := page.from(latest)
 	return list(ctx, q.conn, func(rows *sql.Rows) (e gen.AuditEntry, err error) {
-		return e, rows.Scan(&e.ID, &e.Actor.Type, &e.Actor.ID, &e.Action, &e.Target, state{&e.Before}, state{&e.After}, micros{&e.At})
-	}, `SELECT e.id, e.actor_type, e.actor_id, e.action, e.target, e.before, e.after, e.at
+		return e, rows.Scan(&e.ID, &e.Actor.Type, &e.Actor.ID, &e.Actor.Deleted, &e.Action, &e.Target, state{&e.Before}, state{&e.After}, micros{&e.At})
+	}, `SELECT e.id, e.actor_type, e.actor_id, CASE WHEN e.actor_type = 'account' THEN EXISTS (
+	       SELECT 1 FROM accounts a WHERE a.number = CAST(e.actor_id AS INTEGER) AND a.erased_at IS NOT NULL) ELSE FALSE END, e.action, e.target, e.before, e.after, e.at
 	  FROM (SELECT id FROM audit WHERE server_id = $1 AND (at, id) < ($2, $3)
 	         ORDER BY at DESC, id DESC LIMIT $4 OFFSET $5) page JOIN audit e ON e.id = page.id
 	 ORDER BY e.at DESC, e.id DESC`, serverID, at, id, page.Limit, page.Skip)

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"time"
 
 	"github.com/rejoin-dev/rejoin/gen"
@@ -31,7 +32,7 @@ const MaxSessions = 100
 // GetCaller returns the session that is good at now, by its token's hash.
 func (a Auth) GetCaller(ctx context.Context, tokenHash string, now time.Time) (Session, error) {
 	// The time is no part of the question, so that the answer can be remembered.
-	found, err := get(ctx, a.conn, scanSession, `SELECT `+sessionColumns+` WHERE token_hash = $1`, tokenHash)
+	found, err := get(ctx, a.conn, scanSession, `SELECT `+sessionColumns+` WHERE token_hash = $1`+unlocked, tokenHash)
 	if err == nil && !found.IsGood(now) {
 		return Session{}, ErrNotFound
 	}
@@ -53,7 +54,7 @@ func (a Auth) ListSessions(ctx context.Context, account int64) ([]Session, error
 
 // GetFirstAccount returns the account that was made first.
 func (a Auth) GetFirstAccount(ctx context.Context) (Account, error) {
-	return get(ctx, a.conn, scanAccount, `SELECT `+accountColumns+` ORDER BY number LIMIT 1`)
+	return get(ctx, a.conn, scanAccount, `SELECT `+accountColumns+` WHERE erased_at IS NULL ORDER BY number LIMIT 1`)
 }
 
 const accountColumns = `number, id, email, username, display_name, first_name, last_name, avatar_image_id, proved, password_hash, created_at, about_me, quote, language, time_zone,
@@ -70,9 +71,9 @@ func scanAccount(rows *sql.Rows) (a Account, err error) {
 	return a, err
 }
 
-// GetAccount returns an account by its number.
+// GetAccount returns an account by its number. One that was deleted is ErrNotFound.
 func (a Auth) GetAccount(ctx context.Context, number int64) (Account, error) {
-	return get(ctx, a.conn, scanAccount, `SELECT `+accountColumns+` WHERE number = $1`, number)
+	return get(ctx, a.conn, scanAccount, `SELECT `+accountColumns+` WHERE number = $1 AND erased_at IS NULL`, number)
 }
 
 // GetAccountByEmail finds an account by its address, which is in lower case.
@@ -82,7 +83,7 @@ func (a Auth) GetAccountByEmail(ctx context.Context, email string) (Account, err
 
 // GetNumber returns the number of the account with an id.
 func (a Auth) GetNumber(ctx context.Context, id string) (int64, error) {
-	return get(ctx, a.conn, scanOne[int64], `SELECT number FROM accounts WHERE id = $1`+unlocked, id)
+	return get(ctx, a.conn, scanOne[int64], `SELECT number FROM accounts WHERE id = $1 AND erased_at IS NULL`+unlocked, id)
 }
 
 // AnyAccountNamed tells whether a user name is taken.
@@ -110,7 +111,7 @@ func (a Auth) InsertAccount(ctx context.Context, account *Account) (err error) {
 // Prove notes that somebody has proved the address of an account that an API key has made, and sets its password: none if the
 // hash is empty. One that is proved already, or is not there, is ErrNotFound.
 func (a Auth) Prove(ctx context.Context, account int64, passwordHash string) error {
-	return a.change(ctx, `UPDATE accounts SET proved = TRUE, password_hash = $2 WHERE number = $1 AND NOT proved`, account, orNull(passwordHash))
+	return a.change(ctx, `UPDATE accounts SET proved = TRUE, password_hash = $2 WHERE number = $1 AND NOT proved AND erased_at IS NULL`, account, orNull(passwordHash))
 }
 
 func (a Auth) nextNumber(ctx context.Context) (int64, error) {
@@ -119,19 +120,29 @@ func (a Auth) nextNumber(ctx context.Context) (int64, error) {
 
 // UpdatePassword sets the password of an account.
 func (a Auth) UpdatePassword(ctx context.Context, account int64, passwordHash string) error {
-	return a.change(ctx, `UPDATE accounts SET password_hash = $2 WHERE number = $1`, account, passwordHash)
+	return a.change(ctx, `UPDATE accounts SET password_hash = $2 WHERE number = $1 AND erased_at IS NULL`, account, passwordHash)
 }
 
-// InsertSession adds a session, and ends the oldest of its account where there would be more than MaxSessions.
+// InsertSession adds a session, and ends the oldest of its account where there would be more than MaxSessions. An account that was
+// deleted gets none: ErrErased.
 func (a Auth) InsertSession(ctx context.Context, s Session) error {
 	if err := a.exec(ctx, `DELETE FROM sessions WHERE token_hash IN (
 	       SELECT token_hash FROM sessions WHERE account = $1 ORDER BY created_at DESC, id DESC LIMIT $2 OFFSET $3)`,
 		s.Account, MaxSessions, MaxSessions-1); err != nil {
 		return err
 	}
-	return a.exec(ctx, `INSERT INTO sessions (token_hash, account, id, created_at, last_used_at, expires_at, address, user_agent)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+	return a.changeOf(ctx, `INSERT INTO sessions (token_hash, account, id, created_at, last_used_at, expires_at, address, user_agent)
+	SELECT $1, number, $3, $4, $5, $6, $7, $8 FROM accounts WHERE number = $2 AND erased_at IS NULL /* FOR SHARE */`,
 		s.TokenHash, s.Account, s.ID, s.CreatedAt.UnixMicro(), s.LastUsedAt.UnixMicro(), s.ExpiresAt.UnixMicro(), s.Address, s.UserAgent)
+}
+
+// changeOf is change for a statement that adds something of an account: without a row, that was deleted.
+func (c *conn) changeOf(ctx context.Context, text string, args ...any) error {
+	err := c.change(ctx, text, args...)
+	if errors.Is(err, ErrNotFound) {
+		err = ErrErased
+	}
+	return err
 }
 
 // UpdateLastUse writes down when a session was used. That it has ended is no error.

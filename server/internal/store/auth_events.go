@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"slices"
 	"time"
 
@@ -20,16 +21,19 @@ type AuthEvent struct {
 // network, and one for all others together.
 const NetworksAnHour = 10
 
-// InsertEvent adds an entry of its own.
+// InsertEvent adds an entry of its own. Of an account that was deleted there are none: ErrErased.
 func (a Auth) InsertEvent(ctx context.Context, e AuthEvent) error {
 	_, err := a.addEvent(ctx, e, sql.NullString{}, sql.NullInt64{})
+	if errors.Is(err, ErrNotFound) {
+		err = ErrErased
+	}
 	if err != nil {
 		return err
 	}
 	return a.countIn(ctx, authEventsTally, Number(e.Account))
 }
 
-// CountEvent adds an attempt, or several, to the entry of its account, kind, network and hour.
+// CountEvent adds an attempt, or several, to the entry of its account, kind, network and hour, unless the account was deleted since.
 func (a Auth) CountEvent(ctx context.Context, e AuthEvent) error {
 	hour := e.At.Truncate(time.Hour).UnixMicro()
 	known, err := list(ctx, a.conn, scanOne[string],
@@ -41,6 +45,9 @@ func (a Auth) CountEvent(ctx context.Context, e AuthEvent) error {
 		e.Network, e.Address, e.UserAgent = "", "", ""
 	}
 	times, err := a.addEvent(ctx, e, sql.NullString{String: e.Network, Valid: true}, sql.NullInt64{Int64: hour, Valid: true})
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
 	if err != nil || times != e.Times {
 		return err
 	}
@@ -51,7 +58,7 @@ func (a Auth) CountEvent(ctx context.Context, e AuthEvent) error {
 func (a Auth) addEvent(ctx context.Context, e AuthEvent, network sql.NullString, hour sql.NullInt64) (times int64, err error) {
 	return get(ctx, a.conn, scanOne[int64], `INSERT INTO auth_events
 	       (id, account, kind, at, last_at, times, address, user_agent, session_id, target, network, hour)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+	SELECT $1, number, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12 FROM accounts WHERE number = $2 AND erased_at IS NULL /* FOR SHARE */
 	ON CONFLICT (account, kind, hour, network) DO UPDATE
 	SET times = auth_events.times + excluded.times, last_at = excluded.last_at, address = excluded.address, user_agent = excluded.user_agent
 	RETURNING times`,

@@ -65,7 +65,7 @@ func (p *positions) next(at time.Time) int64 {
 	return p.last
 }
 
-const messageColumns = `SELECT m.position, m.server_id, m.account, m.id, m.text, a.email, a.id, a.username, a.display_name, a.avatar_image_id,
+const messageColumns = `SELECT m.position, m.server_id, m.account, m.id, m.text, CASE WHEN a.erased_at IS NULL THEN a.email END, a.id, a.username, a.display_name, a.avatar_image_id,
 	       m.channel_id, c.topic, m.at, m.reply_to, m.topic_id, m.edited_at, m.pinned,
 	       (SELECT string_agg(r.emoji || ' ' || CAST(r.n AS TEXT), ',' ORDER BY r.at, r.emoji) FROM message_reaction_counts r WHERE r.message = m.position),
 	       (SELECT string_agg(i.image_id || '/' || i.type || '/' || CAST(i.size AS TEXT) || '/' || i.name, '//' ORDER BY i.ordinal)
@@ -73,15 +73,14 @@ const messageColumns = `SELECT m.position, m.server_id, m.account, m.id, m.text,
 	  FROM `
 
 func scanMessage(rows *sql.Rows) (m Message, err error) {
-	var username, avatar, replyTo, topic, reactions, images sql.NullString
-	var email string
+	var email, username, avatar, replyTo, topic, reactions, images sql.NullString
 	err = rows.Scan(&m.Position, &m.ServerID, &m.Account, &m.ID, &m.Message.Message, &email, &m.User.ID, &username, &m.User.DisplayName, &avatar,
 		&m.Channel.ChannelID, &m.Channel.ChannelName, micros{&m.Timestamp}, &replyTo, &topic, nullableMicros{&m.EditedAt}, &m.Pinned,
 		&reactions, &images)
 	if err != nil {
 		return m, err
 	}
-	m.User.UserID, m.User.Email = m.Account, gen.NullableOf(email)
+	m.User.UserID, m.User.Email = m.Account, nullableOf(email)
 	m.User.Username, m.User.Avatar = nullableOf(username), ImagePath(avatar.String)
 	m.ReplyTo, m.ForumTopicID = nullableOf(replyTo), nullableOf(topic)
 	if m.Reactions, err = splitReactions(reactions.String); err == nil {

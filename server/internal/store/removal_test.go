@@ -33,12 +33,12 @@ var cascades = map[string]string{
 	"roles channel_roles":      "MaxChannels",
 	"channels channel_roles":   "the contract's ChannelRoles",
 	"channels channel_members": "the contract's ChannelMembers",
-	"accounts auth_events":     "of one account, and no account is deleted",
+	"accounts auth_events":     "of one account, and no row of accounts is deleted",
 	"accounts two_factor":      "one",
 	"accounts recovery_codes":  "ten",
 	"accounts otp_tries":       "one for each network that is known, and otpTriesStranger",
 	"accounts sessions":        "of one account: MaxSessions",
-	"accounts known_networks":  "MaxNetworks and MaxDevices, and no account is deleted",
+	"accounts known_networks":  "MaxNetworks and MaxDevices, and no row of accounts is deleted",
 }
 
 const inSteps = "none is left when the server's own row goes: Servers.DeleteRest"

@@ -248,10 +248,11 @@ func (q Servers) IsMember(ctx context.Context, serverID string, account int64) (
 		`SELECT EXISTS (SELECT 1 FROM members WHERE server_id = $1 AND account = $2 /* FOR SHARE */)`, serverID, account)
 }
 
-// InsertMember makes an account a member. Beyond MaxMemberships of the account it is a LimitError.
+// InsertMember makes an account a member. Beyond MaxMemberships of the account it is a LimitError, and of one that was deleted
+// ErrErased.
 func (q Servers) InsertMember(ctx context.Context, serverID string, account int64, at time.Time) error {
-	if err := q.change(ctx, `INSERT INTO members (server_id, account, joined_at, name_key, user_key)
-	SELECT $1, number, $3, name_key, user_key FROM accounts WHERE number = $2 /* FOR SHARE */`,
+	if err := q.changeOf(ctx, `INSERT INTO members (server_id, account, joined_at, name_key, user_key)
+	SELECT $1, number, $3, name_key, user_key FROM accounts WHERE number = $2 AND erased_at IS NULL /* FOR SHARE */`,
 		serverID, account, at.UnixMicro()); err != nil {
 		return err
 	}
@@ -304,6 +305,14 @@ func (q Servers) ListMembers(ctx context.Context, serverID string, page Page) ([
 // The contract admits no control characters in a title.
 const titleSeparator = "\x1f"
 
+// splitTitles takes apart titles that were joined.
+func splitTitles(joined string) []string {
+	if joined == "" {
+		return []string{}
+	}
+	return strings.Split(joined, titleSeparator)
+}
+
 func scanMember(rows *sql.Rows) (m gen.Member, err error) {
 	var number int64
 	var username, avatar sql.NullString
@@ -311,7 +320,7 @@ func scanMember(rows *sql.Rows) (m gen.Member, err error) {
 	if err := rows.Scan(&m.ID, &number, &username, &m.DisplayName, &avatar, micros{&m.JoinedAt}, &titles); err != nil {
 		return m, err
 	}
-	m.Roles = strings.Split(titles, titleSeparator)
+	m.Roles = splitTitles(titles)
 	m.Number = Number(number)
 	m.Username, m.Avatar = nullableOf(username), ImagePath(avatar.String)
 	return m, nil

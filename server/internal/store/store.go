@@ -27,6 +27,7 @@ import (
 var (
 	ErrNotFound    = errors.New("not found")
 	ErrDuplicate   = errors.New("already there")
+	ErrErased      = errors.New("the account was deleted")
 	ErrUnavailable = errors.New("the database cannot be reached or is overloaded")
 	ErrAway        = errors.New("the database is away, as the log says") // beside ErrUnavailable
 	ErrPosition    = errors.New("this is no position in the list")
@@ -53,6 +54,7 @@ type Store struct {
 // what was committed before it; those of a Tx run in that transaction.
 type Queries struct {
 	Auth     Auth
+	Exports  Exports
 	Servers  Servers
 	Invites  Invites
 	Roles    Roles
@@ -74,7 +76,7 @@ type Queries struct {
 
 func queriesOn(c *conn) Queries {
 	return Queries{
-		Auth: Auth{c}, Servers: Servers{c}, Invites: Invites{c}, Channels: Channels{c}, Roles: Roles{c}, Badges: Badges{c}, Keys: Keys{c}, UserKeys: UserKeys{c}, Audit: Audit{c}, Users: Users{c}, Messages: Messages{c}, Images: Images{c},
+		Auth: Auth{c}, Exports: Exports{c}, Servers: Servers{c}, Invites: Invites{c}, Channels: Channels{c}, Roles: Roles{c}, Badges: Badges{c}, Keys: Keys{c}, UserKeys: UserKeys{c}, Audit: Audit{c}, Users: Users{c}, Messages: Messages{c}, Images: Images{c},
 		Registrations: Registrations{c}, Codes: Codes{c}, Networks: Networks{c}, Idempotency: Idempotency{c}, Ledger: Ledger{c},
 	}
 }

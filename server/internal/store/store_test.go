@@ -172,6 +172,8 @@ func (l *life) everything() (kept string) {
 	l.changesPeople(kept, cleo)
 	l.changesThings(gone, cleo)
 	l.makesAndDeletes(kept, ann)
+	l.leaves(l.fullAccount(kept, ann))
+	l.exports(kept, ann)
 	l.tx(func(tx *Tx) error {
 		l.must(tx.Servers.Delete(ctx, gone))
 		return tx.Audit.InsertDeletion(ctx, Deletion{ServerID: gone, Account: ben, At: l.nowAt})

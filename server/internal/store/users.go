@@ -32,7 +32,7 @@ func (q Users) GetMember(ctx context.Context, serverID string, by MemberName, va
 // GetFormer finds the account of somebody who was deleted from a server.
 func (q Users) GetFormer(ctx context.Context, serverID string, by MemberName, value any) (Account, error) {
 	return get(ctx, q.conn, scanAccount, `SELECT `+accountColumns+` JOIN former_members f ON f.account = number
-	 WHERE f.server_id = $1 AND `+string(by)+` = $2`, serverID, value)
+	 WHERE f.server_id = $1 AND `+string(by)+` = $2 AND erased_at IS NULL`, serverID, value)
 }
 
 // IsFormer tells whether an account was deleted from a server.
@@ -149,7 +149,7 @@ func (q Users) InsertReferral(ctx context.Context, serverID string, account, ref
 
 // SetAvatar replaces the image of an account and returns the id of the one before, empty if there was none.
 func (q Users) SetAvatar(ctx context.Context, account int64, imageID string) (before string, err error) {
-	old, err := get(ctx, q.conn, scanOne[sql.NullString], `SELECT avatar_image_id FROM accounts WHERE number = $1`, account)
+	old, err := get(ctx, q.conn, scanOne[sql.NullString], `SELECT avatar_image_id FROM accounts WHERE number = $1 AND erased_at IS NULL`, account)
 	if err != nil {
 		return "", err
 	}

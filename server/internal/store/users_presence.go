@@ -40,10 +40,10 @@ func (q Users) NoteLogin(ctx context.Context, account int64, at time.Time) error
 }
 
 // NoteActivity writes down that an account was active. A minute and a day count once, whichever process writes them down. What a
-// clock has left that was more than an hour ahead is replaced.
+// clock has left that was more than an hour ahead is replaced. An account that was deleted since leaves nothing.
 func (q Users) NoteActivity(ctx context.Context, account int64, at time.Time) error {
 	day, before := at.UTC().Format(time.DateOnly), at.UTC().AddDate(0, 0, -1).Format(time.DateOnly)
-	return q.exec(ctx, `INSERT INTO presence (account, active_at, minutes, today, streak) VALUES ($1, $2, 1, $3, 1)
+	return q.exec(ctx, `INSERT INTO presence (account, active_at, minutes, today, streak) SELECT number, $2, 1, $3, 1 FROM accounts WHERE number = $1 AND erased_at IS NULL
 	ON CONFLICT (account) DO UPDATE
 	SET minutes = presence.minutes + CASE WHEN excluded.active_at / 60000000 > presence.active_at / 60000000 THEN 1 ELSE 0 END,
 	    streak = CASE WHEN excluded.today <= presence.today THEN presence.streak WHEN presence.today = $4 THEN presence.streak + 1 ELSE 1 END,

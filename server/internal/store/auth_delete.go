@@ -1,0 +1,119 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/rejoin-dev/rejoin/gen"
+)
+
+// DeletedName is what is shown as the name of an account that was deleted.
+const DeletedName = "deleted user"
+
+// What goes with an account in the transaction that deletes it: what lets anybody in, and the memberships. Of each there is
+// little, however long the account was there. The roles, badges and user API keys of a member go with the membership.
+var eraseAtOnce = []string{
+	`DELETE FROM sessions WHERE account = $1`,
+	`DELETE FROM members WHERE account = $1`, // MaxMemberships
+	`DELETE FROM two_factor WHERE account = $1`,
+	`DELETE FROM recovery_codes WHERE account = $1`,
+	`DELETE FROM codes WHERE account = $1`,
+	`DELETE FROM known_networks WHERE account = $1`, // MaxNetworks and MaxDevices
+	`DELETE FROM presence WHERE account = $1`,
+}
+
+// What goes afterwards, step by step: nobody finds it any more. A table of which an account may have any amount stands here, with
+// the account as $1 and how many rows at once as $2, or below, where it is of an account in a server.
+var eraseSome = []string{
+	`DELETE FROM auth_events WHERE id IN (SELECT id FROM auth_events WHERE account = $1 LIMIT $2)`,
+	`DELETE FROM otp_tries WHERE (account, network) IN (SELECT account, network FROM otp_tries WHERE account = $1 LIMIT $2)`,
+	`DELETE FROM code_tries WHERE (account, purpose, network) IN (SELECT account, purpose, network FROM code_tries WHERE account = $1 LIMIT $2)`,
+	`DELETE FROM code_quotas WHERE (account, purpose, network) IN (SELECT account, purpose, network FROM code_quotas WHERE account = $1 LIMIT $2)`,
+	`DELETE FROM former_members WHERE (account, server_id) IN (SELECT account, server_id FROM former_members WHERE account = $1 LIMIT $2)`,
+}
+
+// The same of each server in which it ever was: the server is $1, the account $2, and how many rows at once $3.
+var eraseInServer = []string{
+	`DELETE FROM ledger WHERE id IN (SELECT id FROM ledger WHERE server_id = $1 AND account = $2 LIMIT $3)`,
+	`DELETE FROM visits WHERE (server_id, account, day) IN (SELECT server_id, account, day FROM visits WHERE server_id = $1 AND account = $2 LIMIT $3)`,
+	`DELETE FROM channel_members WHERE (channel_id, account) IN (
+	       SELECT cm.channel_id, cm.account FROM channels c JOIN channel_members cm ON cm.channel_id = c.id WHERE c.server_id = $1 AND cm.account = $2 LIMIT $3)`,
+	`DELETE FROM referrals WHERE (server_id, account) IN (SELECT server_id, account FROM referrals WHERE server_id = $1 AND account = $2 LIMIT $3)`,
+}
+
+// GetForDeletion returns an account that Erase is about to erase. Until the transaction has ended, which is a shared one, nothing
+// is added that refers to it.
+func (a Auth) GetForDeletion(ctx context.Context, number int64) (Account, error) {
+	return get(ctx, a.conn, scanAccount, `SELECT `+accountColumns+` WHERE number = $1 AND erased_at IS NULL /* FOR UPDATE OF accounts */`, number)
+}
+
+// OwnsAny tells whether an account owns a server.
+func (a Auth) OwnsAny(ctx context.Context, account int64) (bool, error) {
+	return get(ctx, a.conn, scanOne[bool], `SELECT EXISTS (SELECT 1 FROM servers WHERE owner = $1 AND NOT deleted)`+unlocked, account)
+}
+
+// Erase ends an account that GetForDeletion has returned: who it was, and all that lets anybody act as it. Its address and user
+// name are free. The rest is removed by EraseRest, because there may be any amount of it. It returns the id of its avatar, which
+// leaves; empty: it had none.
+func (a Auth) Erase(ctx context.Context, account Account, at time.Time) (imageID string, err error) {
+	if err := a.change(ctx, `UPDATE accounts SET email = id, username = NULL, display_name = $2, first_name = '', last_name = '', avatar_image_id = NULL,
+	       password_hash = NULL, about_me = '', quote = '', language = $3, time_zone = $4, name_key = '', user_key = '', first_key = '', last_key = '',
+	       erased_at = $5 WHERE number = $1 AND erased_at IS NULL`,
+		account.AccountNumber, DeletedName, FirstLanguage, FirstTimeZone, at.UnixMicro()); err != nil {
+		return "", err
+	}
+	for _, text := range eraseAtOnce {
+		if err := a.exec(ctx, text, account.AccountNumber); err != nil {
+			return "", err
+		}
+	}
+	if err := Registrations(a).Delete(ctx, account.Email); err != nil {
+		return "", err
+	}
+	made := gen.UserReference{UserID: account.Number}
+	if err := a.exec(ctx, `UPDATE audit SET after = $2 WHERE target = $1 AND action = 'user.create'`, account.ID, written(made)); err != nil {
+		return "", err
+	}
+	path, _ := account.Avatar.Get()
+	imageID = strings.TrimPrefix(path, imagesPath)
+	return imageID, Images(a).Leave(ctx, imageID, at)
+}
+
+// EraseRest removes some rows of what an account that was deleted has left, and tells whether there may be more.
+func (a Auth) EraseRest(ctx context.Context, account int64, some int, at time.Time) (more bool, err error) {
+	for _, text := range eraseSome {
+		if gone, err := a.changed(ctx, text, account, some); err != nil || gone {
+			return true, err
+		}
+	}
+	type server struct {
+		id     string
+		member bool // its members are not counted without the account yet
+	}
+	left, err := get(ctx, a.conn, func(rows *sql.Rows) (s server, err error) { return s, rows.Scan(&s.id, &s.member) },
+		`SELECT server_id, is_member FROM totals WHERE account = $1 ORDER BY server_id LIMIT 1`, account)
+	if errors.Is(err, ErrNotFound) {
+		return false, a.exec(ctx, `DELETE FROM tallies WHERE whose = $1 AND kind IN ($2, $3)`,
+			Number(account), membershipsTally.kind, authEventsTally.kind)
+	}
+	if err != nil {
+		return true, err
+	}
+	for _, text := range eraseInServer {
+		if gone, err := a.changed(ctx, text, left.id, account, some); err != nil || gone {
+			return true, err
+		}
+	}
+	if err := Invites(a).EndOf(ctx, left.id, account, at); err != nil {
+		return true, err
+	}
+	if left.member {
+		if err := a.countOut(ctx, membersTally, left.id); err != nil {
+			return true, err
+		}
+	}
+	return true, a.exec(ctx, `DELETE FROM totals WHERE server_id = $1 AND account = $2`, left.id, account)
+}

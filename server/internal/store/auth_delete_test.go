@@ -1,0 +1,274 @@
+package store
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rejoin-dev/rejoin/gen"
+)
+
+const erased = "goes when the account does"
+
+// Wherever a row says which account it is of, and what becomes of it when that is deleted. What stays has a number which names
+// nobody. A new table is decided here, and what goes stands in one of the lists of auth_delete.go, and in fullAccount.
+var ofAccounts = map[string]string{
+	"sessions.account":          erased,
+	"members.account":           erased,
+	"member_roles.account":      erased,
+	"member_badges.account":     erased,
+	"user_keys.account":         erased,
+	"two_factor.account":        erased,
+	"recovery_codes.account":    erased,
+	"otp_tries.account":         erased,
+	"codes.account":             erased,
+	"code_tries.account":        erased,
+	"code_quotas.account":       erased,
+	"known_networks.account":    erased,
+	"presence.account":          erased,
+	"auth_events.account":       erased,
+	"former_members.account":    erased,
+	"channel_members.account":   erased,
+	"visits.account":            erased,
+	"ledger.account":            erased,
+	"totals.account":            erased,
+	"referrals.account":         erased,
+	"referrals.referrer":        "is about whoever was brought",
+	"servers.owner":             "who owns one is not deleted, and a deleted one is removed by itself",
+	"channels.account":          "is the community's",
+	"api_keys.account":          "waits for whoever adopts the key",
+	"invites.account":           "has ended, and is removed like others that have",
+	"invite_roles.account":      "goes with the invite",
+	"deletions.account":         "goes with the audit trail",
+	"audit.actor_id":            "is the community's, and reads as deleted",
+	"images.account":            "is shown by a message, or leaves with the avatar",
+	"messages.account":          "stays, and its author reads as deleted",
+	"message_totals.account":    "counts what stays",
+	"message_reactions.account": "stays, as a number of them",
+	"message_images.account":    "stays with its message; one without is swept",
+	"topics.account":            "stays, as messages do",
+	"tallies.whose":             "of memberships and events, goes; of images, counts what stays",
+}
+
+const (
+	ofAccountsInSQLite = `SELECT t.name || '.' || c.name FROM sqlite_schema t JOIN pragma_table_info(t.name) c
+	 WHERE t.type = 'table' AND (c.name IN ('account', 'owner', 'referrer', 'whose', 'actor_id') OR EXISTS (
+	       SELECT 1 FROM pragma_foreign_key_list(t.name) f WHERE f."table" = 'accounts' AND f."from" = c.name))`
+	ofAccountsInPostgreSQL = `SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+	 WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND (a.attname IN ('account', 'owner', 'referrer', 'whose', 'actor_id') OR EXISTS (
+	       SELECT 1 FROM pg_constraint f WHERE f.conrelid = c.oid AND f.contype = 'f' AND f.confrelid = 'accounts'::regclass AND a.attnum = ANY (f.conkey)))`
+)
+
+func TestOfWhoIsDeletedGoesWhatTheSchemaHasOfThem(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, url string) {
+		s := open(t, url)
+		query := ofAccountsInSQLite
+		if s.write.goose == postgreSQL.goose {
+			query = ofAccountsInPostgreSQL
+		}
+		found := slices.DeleteFunc(rowsOf(t, s, query), func(column string) bool { return strings.HasPrefix(column, "river") })
+		slices.Sort(found)
+		if diff := cmp.Diff(slices.Sorted(maps.Keys(ofAccounts)), found); diff != "" {
+			t.Errorf("what becomes of these when an account is deleted (see ofAccounts)?\n%s", diff)
+		}
+		l := &life{T: t, s: s, nowAt: time.Now()}
+		ann := l.account()
+		server := l.server(ann)
+		dora := l.fullAccount(server, ann)
+		members := must(t)(s.Servers.CountMembers(t.Context(), server))
+		rows := func(column string) int {
+			table, name, _ := strings.Cut(column, ".")
+			return len(rowsOf(t, s, `SELECT '' FROM `+table+` WHERE CAST(`+name+` AS TEXT) = '`+Number(dora)+`'`))
+		}
+		for column, decided := range ofAccounts {
+			if decided == erased && rows(column) == 0 {
+				t.Errorf("there is nothing in %s, so that this test shows nothing of it", column)
+			}
+		}
+		l.leaves(dora)
+		for column, decided := range ofAccounts {
+			if left := rows(column); decided == erased && left > 0 {
+				t.Errorf("%d rows of %s are left", left, column)
+			}
+		}
+		if n := must(t)(s.Servers.CountMembers(t.Context(), server)); n != members-1 {
+			t.Errorf("%d members are counted, want %d", n, members-1)
+		}
+		if left := rowsOf(t, s, `SELECT kind FROM tallies WHERE whose = '`+Number(dora)+`' AND n <> 0`); len(left) > 0 {
+			t.Errorf("%v are still counted for the account", left)
+		}
+		secrets := []string{"dora@example.com", "dora_d", "Dora Doe", "About Dora", "Europe/Paris"}
+		for _, table := range []string{"accounts", "registrations", "audit"} {
+			for _, row := range textsOf(t, s, table) {
+				for _, secret := range secrets {
+					if strings.Contains(row, secret) {
+						t.Errorf("%s says %q: %s", table, secret, row)
+					}
+				}
+			}
+		}
+	})
+}
+
+func must(t *testing.T) func(int64, error) int64 {
+	return func(n int64, err error) int64 {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+}
+
+// textsOf are the rows of a table, each as one text.
+func textsOf(t *testing.T, s *Store, table string) []string {
+	t.Helper()
+	columns := map[string]string{
+		"accounts":      "email, COALESCE(username, ''), display_name, first_name, last_name, about_me, quote, time_zone, COALESCE(avatar_image_id, '')",
+		"registrations": "email, COALESCE(username, ''), display_name",
+		"audit":         "COALESCE(before, ''), COALESCE(after, '')",
+	}[table]
+	return rowsOf(t, s, `SELECT `+columns+` FROM `+table)
+}
+
+// fullAccount makes a member of a server that has a row wherever a row is of an account.
+func (l *life) fullAccount(server string, owner int64) (dora int64) {
+	ctx := l.Context()
+	dora = l.account()
+	l.tx(func(tx *Tx) error {
+		a, err := tx.Auth.GetAccount(ctx, dora)
+		l.must(err)
+		a.Username, a.DisplayName, a.FirstName, a.LastName = gen.NullableOf("dora_d"), "Dora Doe", "Dora", "Doe"
+		a.AboutMe, a.TimeZone, a.Language = "About Dora", "Europe/Paris", "en"
+		l.must(tx.Users.Rename(ctx, a))
+		l.must(tx.Users.Describe(ctx, a))
+		l.must(tx.Auth.UpdatePassword(ctx, dora, "x"))
+		l.must(tx.Images.Insert(ctx, "d0", dora, l.nowAt))
+		l.must(tx.Images.Show(ctx, "d0", 1))
+		l.check(tx.Users.SetAvatar(ctx, dora, "d0"))
+		made := gen.CreatedUser{ID: a.ID, UserID: a.Number, Username: "dora_d", Email: "dora@example.com", DisplayName: "Dora Doe"}
+		l.must(tx.Audit.Insert(ctx, server, gen.AuditEntry{ID: l.id(), Action: "user.create", Target: a.ID, At: l.now()}, nil, made))
+
+		role, badge := roleAndBadge(l, tx, server)
+		l.must(tx.Servers.InsertMember(ctx, server, dora, l.nowAt))
+		l.check(tx.Roles.InsertOf(ctx, server, dora, role))
+		l.check(tx.Badges.InsertOf(ctx, badge, dora, l.nowAt))
+		l.must(tx.Users.InsertReferral(ctx, server, dora, owner, l.nowAt))
+		l.check(tx.Servers.InsertVisit(ctx, server, dora, "2026-03-01"))
+		l.must(tx.Ledger.Insert(ctx, LedgerLine{ID: l.id(), ServerID: server, Account: dora, Kind: XP, Amount: 10, Reason: "x", At: l.nowAt}))
+		l.must(tx.UserKeys.Insert(ctx, gen.UserAPIKey{ID: l.id(), UserID: int32(dora), CommunityID: server, CreatedAt: l.now(), UpdatedAt: l.now()}, l.id()))
+		channels, err := tx.Channels.List(ctx, server, Viewer{Full: true})
+		l.must(err)
+		l.must(tx.Channels.AdmitMembers(ctx, channels[0].ID, server, []int64{owner, dora}))
+		l.must(tx.Invites.Insert(ctx, Invite{Account: dora, Invite: gen.Invite{Code: l.id(), ID: l.id(), ServerID: server, Uses: 2, CreatedAt: l.now()}}, l.nowAt))
+
+		l.check(tx.Auth.StartTwoFactor(ctx, TwoFactor{Account: dora, Secret: "x", BegunAt: l.nowAt}))
+		l.must(tx.Auth.InsertRecoveryCode(ctx, dora, "x"))
+		l.check(tx.Auth.TryOTP(ctx, dora, "x", 10, l.nowAt.Add(-time.Hour), l.nowAt))
+		l.check(tx.Codes.Try(ctx, Try{Account: dora, Purpose: "reset", Network: "y", Life: time.Hour, OfNetwork: 5, OfStrangers: 5}, l.nowAt))
+		l.check(tx.Codes.Ask(ctx, Asking{Account: dora, Purpose: "reset", Known: true, OfNetwork: Quota{1, time.Hour}}, l.nowAt))
+		l.must(tx.Users.NoteActivity(ctx, dora, l.nowAt))
+		for range 3 {
+			l.must(tx.Auth.InsertEvent(ctx, AuthEvent{Account: dora, AuthEvent: gen.AuthEvent{ID: l.id(), Kind: "session.open", At: l.now(), LastAt: l.now(), Times: 1}}))
+		}
+		return nil
+	})
+	third := l.account()
+	other := l.server(third, dora)
+	l.tx(func(tx *Tx) error {
+		l.must(tx.Invites.EndOf(ctx, other, third, l.nowAt))
+		return tx.Users.DeleteMember(ctx, other, dora, l.nowAt)
+	})
+	return dora
+}
+
+// leaves deletes an account, and step by step what it has left.
+func (l *life) leaves(number int64) {
+	l.Helper()
+	ctx := l.Context()
+	l.must(l.s.SharedTx(ctx, func(tx *Tx) error {
+		account, err := tx.Auth.GetForDeletion(ctx, number)
+		l.must(err)
+		if owns, err := tx.Auth.OwnsAny(ctx, number); owns || err != nil {
+			l.Errorf("owns a server: %v, %v", owns, err)
+		}
+		_, err = tx.Auth.Erase(ctx, account, l.nowAt)
+		return err
+	}))
+	for steps, more := 0, true; more; steps++ {
+		l.tx(func(tx *Tx) (err error) { more, err = tx.Auth.EraseRest(ctx, number, 2, l.nowAt); return err })
+		if steps > 1000 {
+			l.Fatal("there is no end of it")
+		}
+	}
+}
+
+// exports reads all that is known of an account.
+func (l *life) exports(server string, account int64) {
+	ctx, q, check, some := l.Context(), l.s.Exports, l.check, 20
+	check(q.Communities(ctx, account, ExportedCommunity{}, some))
+	check(q.Servers(ctx, account, "", some))
+	check(q.Badges(ctx, account, gen.ExportedBadge{}, some))
+	check(q.Visits(ctx, server, account, gen.ExportedVisit{}, some))
+	check(q.Ledger(ctx, server, account, gen.ExportedCredit{}, some))
+	check(q.APIKeys(ctx, account, gen.ExportedKey{}, some))
+	check(q.UserKeys(ctx, account, gen.ExportedKey{}, some))
+	check(q.Invites(ctx, account, ExportedInvite{}, some))
+	check(q.Images(ctx, account, ExportedImage{}, some))
+	check(q.Topics(ctx, account, gen.ExportedTopic{}, some))
+	channels, err := q.Channels(ctx, server, account)
+	if len(channels) == 0 || err != nil {
+		l.Fatalf("got the channels %v, %v", channels, err)
+	}
+	check(q.Messages(ctx, channels[0], account, ExportedMessage{}, some))
+	check(q.Reactions(ctx, account, ExportedReaction{}, some))
+}
+
+// What was under way when an account was deleted, and comes after that, adds nothing to it.
+func TestNothingIsAddedToAnAccountThatWasDeleted(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, url string) {
+		s := open(t, url)
+		ctx := t.Context()
+		l := &life{T: t, s: s, nowAt: time.Now()}
+		ann := l.account()
+		server := l.server(ann)
+		dora := l.account()
+		account, err := s.Auth.GetAccount(ctx, dora)
+		l.must(err)
+		l.leaves(dora)
+		event := AuthEvent{Account: dora, AuthEvent: gen.AuthEvent{ID: l.id(), Kind: "session.refuse", At: l.now(), LastAt: l.now(), Times: 1}}
+		session := Session{TokenHash: "again", Account: dora}
+		for name, test := range map[string]struct {
+			want error
+			add  func(tx *Tx) error
+		}{
+			"session":    {ErrErased, func(tx *Tx) error { return tx.Auth.InsertSession(ctx, session) }},
+			"membership": {ErrErased, func(tx *Tx) error { return tx.Servers.InsertMember(ctx, server, dora, l.nowAt) }},
+			"event":      {ErrErased, func(tx *Tx) error { return tx.Auth.InsertEvent(ctx, event) }},
+			"attempt":    {nil, func(tx *Tx) error { return tx.Auth.CountEvent(ctx, event) }},
+			"activity":   {nil, func(tx *Tx) error { return tx.Users.NoteActivity(ctx, dora, l.nowAt) }},
+			"name":       {ErrNotFound, func(tx *Tx) error { return tx.Users.Rename(ctx, account) }},
+			"profile":    {ErrNotFound, func(tx *Tx) error { return tx.Users.Describe(ctx, account) }},
+			"avatar":     {ErrNotFound, func(tx *Tx) error { _, err := tx.Users.SetAvatar(ctx, dora, "x"); return err }},
+			"password":   {ErrNotFound, func(tx *Tx) error { return tx.Auth.UpdatePassword(ctx, dora, "x") }},
+			"proof":      {ErrNotFound, func(tx *Tx) error { return tx.Auth.Prove(ctx, dora, "x") }},
+			"reading":    {ErrNotFound, func(tx *Tx) error { _, err := tx.Auth.GetAccount(ctx, dora); return err }},
+			"number":     {ErrNotFound, func(tx *Tx) error { _, err := tx.Auth.GetNumber(ctx, account.ID); return err }},
+			"address":    {ErrNotFound, func(tx *Tx) error { _, err := tx.Auth.GetAccountByEmail(ctx, account.Email); return err }},
+		} {
+			if err := s.Tx(ctx, test.add); !errors.Is(err, test.want) {
+				t.Errorf("%s: got %v, want %v", name, err, test.want)
+			}
+		}
+		for column, decided := range ofAccounts {
+			table, name, _ := strings.Cut(column, ".")
+			if left := rowsOf(t, s, `SELECT '' FROM `+table+` WHERE CAST(`+name+` AS TEXT) = '`+Number(dora)+`'`); decided == erased && len(left) > 0 {
+				t.Errorf("there is something in %s", column)
+			}
+		}
+	})
+}

@@ -1,0 +1,193 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/rejoin-dev/rejoin/gen"
+)
+
+// Exports reads what is known of one account, in pages: some rows behind the last one of the page before, of which the zero
+// value is before all.
+type Exports struct{ *conn }
+
+// An ExportedCommunity is one that an account is or was in.
+type ExportedCommunity = gen.ExportedCommunity
+
+// Communities are those that an account is or was a member of.
+func (q Exports) Communities(ctx context.Context, account int64, after ExportedCommunity, some int) ([]ExportedCommunity, error) {
+	return list(ctx, q.conn, func(rows *sql.Rows) (c ExportedCommunity, err error) {
+		var member, former sql.NullInt64
+		var roles, channels sql.NullString
+		var referrer sql.NullInt64
+		err = rows.Scan(&c.ServerID, &c.Name, &member, &former, &c.XP, &c.Coins, &c.Visits, &c.Messages, &c.Replies, &c.Reactions, &roles, &channels, &referrer)
+		c.State, c.JoinedAt = "left", gen.Null[gen.Time]()
+		switch {
+		case member.Valid:
+			c.State, c.JoinedAt = "member", gen.NullableOf(gen.Time{Time: time.UnixMicro(member.Int64)})
+		case former.Valid:
+			c.State, c.JoinedAt = "deleted", gen.NullableOf(gen.Time{Time: time.UnixMicro(former.Int64)})
+		}
+		c.Roles, c.Channels, c.ReferredBy = splitTitles(roles.String), splitIDs(channels), gen.Null[string]()
+		if referrer.Valid {
+			c.ReferredBy = gen.NullableOf(Number(referrer.Int64))
+		}
+		return c, err
+	}, `SELECT t.server_id, s.name, m.joined_at, (SELECT f.joined_at FROM former_members f WHERE f.account = t.account AND f.server_id = t.server_id),
+	       t.xp, t.coins, t.visits, t.messages, t.replies, t.reactions,
+	       (SELECT string_agg(r.title, $4 ORDER BY r.position, r.id) FROM roles r
+	         WHERE r.server_id = t.server_id AND m.account IS NOT NULL AND (r.everyone OR EXISTS (
+	               SELECT 1 FROM member_roles mr WHERE mr.role_id = r.id AND mr.server_id = t.server_id AND mr.account = t.account))),
+	       (SELECT string_agg(c.id, ',' ORDER BY c.id) FROM channels c
+	         WHERE c.server_id = t.server_id AND EXISTS (SELECT 1 FROM channel_members cm WHERE cm.channel_id = c.id AND cm.account = t.account)),
+	       (SELECT f.referrer FROM referrals f WHERE f.server_id = t.server_id AND f.account = t.account)
+	  FROM totals t JOIN servers s ON s.id = t.server_id AND NOT s.deleted LEFT JOIN members m ON m.account = t.account AND m.server_id = t.server_id
+	 WHERE t.account = $1 AND t.server_id > $2 ORDER BY t.server_id LIMIT $3`, account, after.ServerID, some, titleSeparator)
+}
+
+// Servers are the ids of the communities that Communities tells of.
+func (q Exports) Servers(ctx context.Context, account int64, after string, some int) ([]string, error) {
+	return list(ctx, q.conn, scanOne[string], `SELECT t.server_id FROM totals t JOIN servers s ON s.id = t.server_id AND NOT s.deleted
+	 WHERE t.account = $1 AND t.server_id > $2 ORDER BY t.server_id LIMIT $3`, account, after, some)
+}
+
+// Badges are those that an account has.
+func (q Exports) Badges(ctx context.Context, account int64, after gen.ExportedBadge, some int) ([]gen.ExportedBadge, error) {
+	return list(ctx, q.conn, func(rows *sql.Rows) (b gen.ExportedBadge, err error) {
+		var of gen.BadgeUpdate
+		err = rows.Scan(&b.ServerID, &b.BadgeID, document{&of}, micros{&b.AwardedAt})
+		b.Title = of.Title
+		return b, err
+	}, `SELECT mb.server_id, mb.badge_id, b.definition, mb.awarded_at
+	  FROM member_badges mb JOIN badges b ON b.id = mb.badge_id JOIN servers s ON s.id = mb.server_id AND NOT s.deleted
+	 WHERE mb.account = $1 AND (mb.server_id, mb.badge_id) > ($2, $3) ORDER BY mb.server_id, mb.badge_id LIMIT $4`,
+		account, after.ServerID, after.BadgeID, some)
+}
+
+// Visits are the days on which an account has visited a server.
+func (q Exports) Visits(ctx context.Context, serverID string, account int64, after gen.ExportedVisit, some int) ([]gen.ExportedVisit, error) {
+	return list(ctx, q.conn, func(rows *sql.Rows) (v gen.ExportedVisit, err error) { return v, rows.Scan(&v.ServerID, &v.Day) },
+		`SELECT server_id, day FROM visits WHERE server_id = $1 AND account = $2 AND day > $3 ORDER BY day LIMIT $4`, serverID, account, after.Day, some)
+}
+
+// Ledger is what an account was credited in a server, and has spent.
+func (q Exports) Ledger(ctx context.Context, serverID string, account int64, after gen.ExportedCredit, some int) ([]gen.ExportedCredit, error) {
+	return list(ctx, q.conn, func(rows *sql.Rows) (c gen.ExportedCredit, err error) {
+		return c, rows.Scan(&c.ServerID, &c.Kind, &c.Amount, &c.Reason, micros{&c.At})
+	}, `SELECT server_id, kind, amount, reason, at FROM ledger WHERE server_id = $1 AND account = $2 AND (kind, reason) > ($3, $4)
+	 ORDER BY kind, reason LIMIT $5`, serverID, account, after.Kind, after.Reason, some)
+}
+
+// APIKeys are the API keys of communities for which an account vouches.
+func (q Exports) APIKeys(ctx context.Context, account int64, after gen.ExportedKey, some int) ([]gen.ExportedKey, error) {
+	return q.keys(ctx, "api_keys", account, after, some)
+}
+
+// UserKeys are the user API keys of an account.
+func (q Exports) UserKeys(ctx context.Context, account int64, after gen.ExportedKey, some int) ([]gen.ExportedKey, error) {
+	return q.keys(ctx, "user_keys", account, after, some)
+}
+
+func (q Exports) keys(ctx context.Context, table string, account int64, after gen.ExportedKey, some int) ([]gen.ExportedKey, error) {
+	return list(ctx, q.conn, func(rows *sql.Rows) (k gen.ExportedKey, err error) {
+		return k, rows.Scan(&k.ID, &k.ServerID, &k.Name, document{&k.Permissions}, &k.IsActive, micros{&k.CreatedAt}, nullableMicros{&k.ExpiresAt})
+	}, `SELECT k.id, k.server_id, k.name, k.permissions, k.active, k.created_at, k.expires_at
+	  FROM `+table+` k JOIN servers s ON s.id = k.server_id AND NOT s.deleted
+	 WHERE k.account = $1 AND (k.created_at, k.id) > ($2, $3) ORDER BY k.created_at, k.id LIMIT $4`,
+		account, placeOf(after.CreatedAt), after.ID, some)
+}
+
+// placeOf is a moment as statements compare it; the zero value is before all.
+func placeOf(at gen.Time) int64 {
+	if at.IsZero() {
+		return earliest
+	}
+	return at.UnixMicro()
+}
+
+// An ExportedInvite is an invite with its code, which is not for others.
+type ExportedInvite struct {
+	gen.ExportedInvite
+	Code string
+}
+
+// Invites are those that an account has made and that are kept.
+func (q Exports) Invites(ctx context.Context, account int64, after ExportedInvite, some int) ([]ExportedInvite, error) {
+	return list(ctx, q.conn, func(rows *sql.Rows) (i ExportedInvite, err error) {
+		return i, rows.Scan(&i.Code, &i.ID, &i.ServerID, &i.Uses, micros{&i.CreatedAt}, nullableMicros{&i.ExpiresAt})
+	}, `SELECT i.code, i.id, i.server_id, i.uses, i.created_at, i.expires_at FROM invites i JOIN servers s ON s.id = i.server_id AND NOT s.deleted
+	 WHERE i.account = $1 AND i.code > $2 ORDER BY i.code LIMIT $3`, account, after.Code, some)
+}
+
+// An ExportedImage is an image, whose URL is a path, with its id.
+type ExportedImage struct {
+	gen.ExportedImage
+	ID string
+}
+
+// Images are those that an account has uploaded and that are shown.
+func (q Exports) Images(ctx context.Context, account int64, after ExportedImage, some int) ([]ExportedImage, error) {
+	return list(ctx, q.conn, func(rows *sql.Rows) (i ExportedImage, err error) {
+		err = rows.Scan(&i.ID, &i.Bytes, micros{&i.At})
+		i.URL = imagesPath + i.ID
+		return i, err
+	}, `SELECT id, bytes, at FROM images WHERE account = $1 AND state = 'shown' AND id > $2 ORDER BY id LIMIT $3`, account, after.ID, some)
+}
+
+// Topics are those that an account has begun.
+func (q Exports) Topics(ctx context.Context, account int64, after gen.ExportedTopic, some int) ([]gen.ExportedTopic, error) {
+	return list(ctx, q.conn, func(rows *sql.Rows) (t gen.ExportedTopic, err error) {
+		return t, rows.Scan(&t.ID, &t.ChannelID, &t.Title, micros{&t.CreatedAt})
+	}, `SELECT t.id, t.channel_id, t.title, t.created_at FROM topics t JOIN channels c ON c.id = t.channel_id
+	 WHERE t.account = $1 AND NOT t.by_key AND t.id > $2 ORDER BY t.id LIMIT $3`, account, after.ID, some)
+}
+
+// Channels are the ids of the channels of a server in which an account has messages.
+func (q Exports) Channels(ctx context.Context, serverID string, account int64) ([]string, error) {
+	return list(ctx, q.conn, scanOne[string], `SELECT c.id FROM channels c
+	 WHERE c.server_id = $1 AND (SELECT m.position FROM messages m WHERE m.channel_id = c.id AND m.account = $2 ORDER BY -m.position LIMIT 1) IS NOT NULL
+	 ORDER BY c.created_at, c.id`, serverID, account)
+}
+
+// An ExportedMessage is a message, whose images are paths, with its position.
+type ExportedMessage struct {
+	gen.ExportedMessage
+	Position int64
+}
+
+// Messages are those of an account in a channel, newest first.
+func (q Exports) Messages(ctx context.Context, channelID string, account int64, after ExportedMessage, some int) ([]ExportedMessage, error) {
+	before := after.Position
+	if before == 0 {
+		before = Newest
+	}
+	return list(ctx, q.conn, func(rows *sql.Rows) (m ExportedMessage, err error) {
+		var topic, replyTo, images sql.NullString
+		err = rows.Scan(&m.Position, &m.ID, &m.ServerID, &m.ChannelID, &topic, &replyTo, &m.Text, micros{&m.At}, nullableMicros{&m.EditedAt}, &images)
+		m.TopicID, m.ReplyTo, m.Images = nullableOf(topic), nullableOf(replyTo), splitIDs(images)
+		for i, id := range m.Images {
+			m.Images[i] = imagesPath + id
+		}
+		return m, err
+	}, `SELECT m.position, m.id, m.server_id, m.channel_id, m.topic_id, m.reply_to, m.text, m.at, m.edited_at,
+	       (SELECT string_agg(i.image_id, ',' ORDER BY i.ordinal) FROM message_images i WHERE i.message = m.position)
+	  FROM messages m WHERE m.channel_id = $1 AND m.account = $2 AND -m.position > -CAST($3 AS BIGINT) AND `+inTopic+`ORDER BY -m.position LIMIT $4`,
+		channelID, account, before, some)
+}
+
+// An ExportedReaction is a reaction, with the position of the message that it is to.
+type ExportedReaction struct {
+	gen.ExportedReaction
+	Position int64
+}
+
+// Reactions are those of an account.
+func (q Exports) Reactions(ctx context.Context, account int64, after ExportedReaction, some int) ([]ExportedReaction, error) {
+	return list(ctx, q.conn, func(rows *sql.Rows) (r ExportedReaction, err error) {
+		err = rows.Scan(&r.Position, &r.Emoji)
+		r.MessageAt = gen.Time{Time: time.UnixMicro(r.Position >> positionBits)}
+		return r, err
+	}, `SELECT message, emoji FROM message_reactions WHERE account = $1 AND (message, emoji) > ($2, $3) ORDER BY message, emoji LIMIT $4`,
+		account, after.Position, after.Emoji, some)
+}
