@@ -167,7 +167,7 @@ func TestNoAnswerHasMoreThan32MiB(t *testing.T) {
 	}
 	for _, op := range operations {
 		for status, response := range op.Spec.Responses.Map() {
-			if content := response.Value.Content.Get("application/json"); content != nil {
+			if content := response.Value.Content.Get("application/json"); content != nil && !op.Streamed {
 				if size := bytesOf(content.Schema.Value); size > most {
 					t.Errorf("%s %s may have %d bytes, more than %d", op.ID, status, size, most)
 				}

@@ -45,6 +45,9 @@ type Operation struct {
 	// Unlogged tells whether its path has something in it that no log may show.
 	Unlogged bool
 
+	// Streamed tells whether its success is sent as it is read, and may have any number of bytes.
+	Streamed bool
+
 	// BodyType is the media type of its body, and Body what the contract says of it. Empty and nil: it takes none.
 	BodyType string
 	Body     *openapi3.MediaType
@@ -198,6 +201,7 @@ func (o *Operation) read(families map[string]Family) error {
 		return errors.New("its x-also-at is the path of another operation")
 	}
 	o.Creates = o.Parameter(openapi3.ParameterInHeader, IdempotencyKeyHeader) != nil
+	o.Streamed = spec.Extensions["x-streamed"] == true
 	o.Unlogged = slices.ContainsFunc(o.Parameters(), func(p *openapi3.Parameter) bool {
 		return p.In == openapi3.ParameterInPath && p.Extensions["x-unlogged"] == true
 	})

@@ -1605,7 +1605,9 @@ type ExportedKey struct {
 	ServerID    ObjectID `json:"serverId"`
 	Name        string   `json:"name"`
 	Permissions []string `json:"permissions"`
-	IsActive    bool     `json:"isActive"`
+
+	// IsActive Whether it is switched on.
+	IsActive bool `json:"isActive"`
 
 	// CreatedAt RFC 3339 in UTC with milliseconds.
 	//

@@ -10,7 +10,6 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/gen/stub"
-	"github.com/rejoin-dev/rejoin/server/internal/memory"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
@@ -74,8 +73,8 @@ func (h auth) ExportMe(ctx context.Context, _ stub.ExportMeRequestObject) (stub.
 		return nil, err
 	}
 	account.Avatar = h.imageURL(ctx, account.Avatar)
-	// It may take longer than other requests may, and it has little at once: nobody has to wait for room because of it.
-	long := memory.With(context.WithoutCancel(ctx), nil)
+	// It may take longer than other requests may.
+	long := context.WithoutCancel(ctx)
 	return &export{core: h.core, ctx: long, account: account, session: hashOf(who.credential), origin: h.origin(ctx)}, nil
 }
 

@@ -23,7 +23,6 @@ func exportOf(t *testing.T, s *Server, token string) gen.AccountExport {
 
 func TestAnExportHasAllThatAnAccountHas(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, config Config) {
-		config.CheckAnswers = "enforce"
 		s := unlimited(open(t, config))
 		c := newClub(t, s, "server_administrator")
 		me := do[gen.AccountResponse](t, c.h, "GET", "/auth/me", c.ben, nil).Body

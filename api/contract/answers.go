@@ -13,12 +13,15 @@ import (
 )
 
 // checkAnswers is the middleware that validates each answer too, as the conformance suite does from the
-// outside. Answers that are not JSON pass as they are.
+// outside. Answers that are not JSON pass as they are, and so do those that are sent as they are read: they may not fit into memory.
 func checkAnswers(enforce bool, log *slog.Logger) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			response := c.Response()
 			buffered := &bufferedAnswer{ResponseWriter: response.Writer}
+			if op := OperationFrom(c.Request().Context()); op != nil {
+				buffered.streamed = op.Streamed
+			}
 			response.Writer = buffered
 			if err := next(c); err != nil {
 				c.Error(err) // an error is an answer like any other
@@ -49,15 +52,16 @@ func checkAnswers(enforce bool, log *slog.Logger) echo.MiddlewareFunc {
 // A bufferedAnswer keeps a JSON answer back until it was validated.
 type bufferedAnswer struct {
 	http.ResponseWriter
-	status int // 0: nothing is kept back
-	body   bytes.Buffer
+	streamed bool // a success is not kept back
+	status   int  // 0: nothing is kept back
+	body     bytes.Buffer
 }
 
 // Unwrap lets others say how long the connection may take.
 func (b *bufferedAnswer) Unwrap() http.ResponseWriter { return b.ResponseWriter }
 
 func (b *bufferedAnswer) WriteHeader(status int) {
-	if strings.HasPrefix(b.Header().Get(echo.HeaderContentType), jsonType) {
+	if strings.HasPrefix(b.Header().Get(echo.HeaderContentType), jsonType) && !(b.streamed && status/100 == 2) {
 		b.status = status
 		return
 	}

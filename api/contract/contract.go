@@ -44,7 +44,7 @@ type routeKey struct{ method, path string }
 type Operation struct {
 	*api.Operation
 
-	// LongAnswers tells whether a good answer may have more than 256 KiB.
+	// LongAnswers tells whether a good answer may have more than 256 KiB at once.
 	LongAnswers bool
 
 	bodyLimit  int64 // in bytes
@@ -105,7 +105,7 @@ func newOperation(op *api.Operation) (*Operation, error) {
 	}
 	for status, response := range op.Spec.Responses.Map() {
 		if content := response.Value.Content.Get(jsonType); content != nil && strings.HasPrefix(status, "2") {
-			o.LongAnswers = o.LongAnswers || answerSize(content.Schema.Value) > longAnswer
+			o.LongAnswers = o.LongAnswers || !op.Streamed && answerSize(content.Schema.Value) > longAnswer
 		}
 	}
 	return o, o.prepareBody()
