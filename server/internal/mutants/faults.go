@@ -294,6 +294,22 @@ var mutants = []mutant{
 	{"links need no permission", "MESSAGES-ROLES-01", on("POST", `/apis/v1/messages/send`, request(func(r *http.Request) {
 		replaceBody(r, "HTTP://example.com", "example")
 	}))},
+	{"who has left keeps their name in what they have said", "AUTH-DELETE-01", on("GET", `/apis/v1/messages/\w+`, answer(func(_ *httptest.ResponseRecorder, body object) {
+		if author := body.at("data").at("user"); author["display_name"] == "deleted user" {
+			author["display_name"] = "Vera"
+		}
+	}))},
+	{"whoever owns a server is deleted all the same", "AUTH-DELETE-01", on("DELETE", `/auth/me`, answer(func(a *httptest.ResponseRecorder, body object) {
+		if a.Code == http.StatusConflict {
+			const done = "Account has been deleted successfully"
+			a.Code, body["meta"], body["body"] = http.StatusOK, object{"success": true, "message": done, "devMessage": done}, object{}
+		}
+	}))},
+	{"an export leaves out what was said", "AUTH-EXPORT-01", on("GET", `/auth/me/export`, answer(func(a *httptest.ResponseRecorder, body object) {
+		if a.Code == http.StatusOK {
+			body.at("body")["messages"] = []any{}
+		}
+	}))},
 	{"the page of a channel believes nobody", "CHANNELS-IFRAME-01", on("GET", `/channels/\w+/embed`, answer(func(_ *httptest.ResponseRecorder, body object) {
 		if address, is := body.at("body")["url"].(string); is {
 			body.at("body")["url"] = strings.Replace(address, "ts=", "ts=1", 1)
