@@ -134,7 +134,9 @@ func (t Type) Takes(kind Kind) bool {
 }
 
 // Identifies tells whether a field of this type may be the identifier of a community.
-func (t Type) Identifies() bool { return slices.Contains([]string{Text, Line, Number, Numerical}, t.Name) }
+func (t Type) Identifies() bool {
+	return slices.Contains([]string{Text, Line, Number, Numerical}, t.Name)
+}
 
 // IsNumber tells whether the values of the type are numbers.
 func (t Type) IsNumber() bool { return t.Name == Number || t.Name == Numerical }
