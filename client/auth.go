@@ -173,7 +173,8 @@ func DeletingWithOTP(code string) DeleteOption {
 // DeleteMe deletes the account of this client, for good: each later call fails with [ErrUnauthenticated]. An account without a
 // password gives an empty one. What it has said stays, and its author reads "deleted user"; its address and user name are free. It
 // fails with [ErrConflict] if the account owns a server, with [ErrInvalidRequest] and the field /password or /otp if that is wrong,
-// and with [ErrTwoFactorRequired] if the account needs a [DeletingWithOTP].
+// and with [ErrTwoFactorRequired] if the account needs a [DeletingWithOTP]. After more than one attempt, [ErrUnauthenticated] may say
+// that the first one has done it.
 //
 // For every account.
 func (s *AuthService) DeleteMe(ctx context.Context, password string, opts ...DeleteOption) error {

@@ -305,13 +305,13 @@ func (h auth) LogIn(ctx context.Context, r stub.LogInRequestObject) (stub.LogInR
 		return nil, err
 	}
 	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.LogIn200JSONResponse, err error) {
-		// A password that was replaced in the meantime must not open a session which that has not ended.
+		// A password that was replaced in the meantime, or ended with the account, must not open a session which that has not ended.
 		current, err := tx.Auth.GetAccount(ctx, account.AccountNumber)
+		if errors.Is(err, store.ErrErased) || err == nil && current.PasswordHash != account.PasswordHash {
+			return answer, wrongPassword()
+		}
 		if err != nil {
 			return answer, err
-		}
-		if current.PasswordHash != account.PasswordHash {
-			return answer, wrongPassword()
 		}
 		if err := h.stillAsked(ctx, tx, current.AccountNumber, asked); err != nil {
 			return answer, err

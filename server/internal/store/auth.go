@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/rejoin-dev/rejoin/gen"
@@ -71,9 +72,10 @@ func scanAccount(rows *sql.Rows) (a Account, err error) {
 	return a, err
 }
 
-// GetAccount returns an account by its number. One that was deleted is ErrNotFound.
+// GetAccount returns an account by its number. One that was deleted is ErrErased, and ErrNotFound like one that never was.
 func (a Auth) GetAccount(ctx context.Context, number int64) (Account, error) {
-	return get(ctx, a.conn, scanAccount, `SELECT `+accountColumns+` WHERE number = $1 AND erased_at IS NULL`, number)
+	account, err := get(ctx, a.conn, scanAccount, `SELECT `+accountColumns+` WHERE number = $1 AND erased_at IS NULL`, number)
+	return account, erasedIfMissing(err)
 }
 
 // GetAccountByEmail finds an account by its address, which is in lower case.
@@ -120,7 +122,7 @@ func (a Auth) nextNumber(ctx context.Context) (int64, error) {
 
 // UpdatePassword sets the password of an account.
 func (a Auth) UpdatePassword(ctx context.Context, account int64, passwordHash string) error {
-	return a.change(ctx, `UPDATE accounts SET password_hash = $2 WHERE number = $1 AND erased_at IS NULL`, account, passwordHash)
+	return a.changeOf(ctx, `UPDATE accounts SET password_hash = $2 WHERE number = $1 AND erased_at IS NULL`, account, passwordHash)
 }
 
 // InsertSession adds a session, and ends the oldest of its account where there would be more than MaxSessions. An account that was
@@ -136,11 +138,15 @@ func (a Auth) InsertSession(ctx context.Context, s Session) error {
 		s.TokenHash, s.Account, s.ID, s.CreatedAt.UnixMicro(), s.LastUsedAt.UnixMicro(), s.ExpiresAt.UnixMicro(), s.Address, s.UserAgent)
 }
 
-// changeOf is change for a statement that adds something of an account: without a row, that was deleted.
+// changeOf is change for a statement that needs the account that it is about: without a row, that was deleted.
 func (c *conn) changeOf(ctx context.Context, text string, args ...any) error {
-	err := c.change(ctx, text, args...)
+	return erasedIfMissing(c.change(ctx, text, args...))
+}
+
+// erasedIfMissing says why there is no account of a number: nothing but an account has ever had one.
+func erasedIfMissing(err error) error {
 	if errors.Is(err, ErrNotFound) {
-		err = ErrErased
+		err = fmt.Errorf("%w: %w", ErrErased, err)
 	}
 	return err
 }

@@ -47,7 +47,8 @@ var eraseInServer = []string{
 // GetForDeletion returns an account that Erase is about to erase. Until the transaction has ended, which is a shared one, nothing
 // is added that refers to it.
 func (a Auth) GetForDeletion(ctx context.Context, number int64) (Account, error) {
-	return get(ctx, a.conn, scanAccount, `SELECT `+accountColumns+` WHERE number = $1 AND erased_at IS NULL /* FOR UPDATE OF accounts */`, number)
+	account, err := get(ctx, a.conn, scanAccount, `SELECT `+accountColumns+` WHERE number = $1 AND erased_at IS NULL /* FOR UPDATE OF accounts */`, number)
+	return account, erasedIfMissing(err)
 }
 
 // OwnsAny tells whether an account owns a server.
@@ -59,7 +60,7 @@ func (a Auth) OwnsAny(ctx context.Context, account int64) (bool, error) {
 // name are free. The rest is removed by EraseRest, because there may be any amount of it. It returns the id of its avatar, which
 // leaves; empty: it had none.
 func (a Auth) Erase(ctx context.Context, account Account, at time.Time) (imageID string, err error) {
-	if err := a.change(ctx, `UPDATE accounts SET email = id, username = NULL, display_name = $2, first_name = '', last_name = '', avatar_image_id = NULL,
+	if err := a.changeOf(ctx, `UPDATE accounts SET email = id, username = NULL, display_name = $2, first_name = '', last_name = '', avatar_image_id = NULL,
 	       password_hash = NULL, about_me = '', quote = '', language = $3, time_zone = $4, name_key = '', user_key = '', first_key = '', last_key = '',
 	       erased_at = $5 WHERE number = $1 AND erased_at IS NULL`,
 		account.AccountNumber, DeletedName, FirstLanguage, FirstTimeZone, at.UnixMicro()); err != nil {

@@ -24,11 +24,8 @@ const NetworksAnHour = 10
 // InsertEvent adds an entry of its own. Of an account that was deleted there are none: ErrErased.
 func (a Auth) InsertEvent(ctx context.Context, e AuthEvent) error {
 	_, err := a.addEvent(ctx, e, sql.NullString{}, sql.NullInt64{})
-	if errors.Is(err, ErrNotFound) {
-		err = ErrErased
-	}
 	if err != nil {
-		return err
+		return erasedIfMissing(err)
 	}
 	return a.countIn(ctx, authEventsTally, Number(e.Account))
 }

@@ -151,9 +151,9 @@ func (q Users) InsertReferral(ctx context.Context, serverID string, account, ref
 func (q Users) SetAvatar(ctx context.Context, account int64, imageID string) (before string, err error) {
 	old, err := get(ctx, q.conn, scanOne[sql.NullString], `SELECT avatar_image_id FROM accounts WHERE number = $1 AND erased_at IS NULL`, account)
 	if err != nil {
-		return "", err
+		return "", erasedIfMissing(err)
 	}
-	return old.String, q.change(ctx, `UPDATE accounts SET avatar_image_id = $2 WHERE number = $1`, account, orNull(imageID))
+	return old.String, q.changeOf(ctx, `UPDATE accounts SET avatar_image_id = $2 WHERE number = $1`, account, orNull(imageID))
 }
 
 // Totals are what a member has and has done.

@@ -30,7 +30,7 @@ func keysOf(a Account) (name, user, first, last string) {
 // MaxMemberships. If the user name is somebody else's, it is ErrDuplicate.
 func (q Users) Rename(ctx context.Context, a Account) error {
 	name, user, first, last := keysOf(a)
-	if err := q.change(ctx, `UPDATE accounts SET username = $2, display_name = $3, first_name = $4, last_name = $5,
+	if err := q.changeOf(ctx, `UPDATE accounts SET username = $2, display_name = $3, first_name = $4, last_name = $5,
 	       name_key = $6, user_key = $7, first_key = $8, last_key = $9 WHERE number = $1 AND erased_at IS NULL`,
 		a.AccountNumber, textOf(a.Username), a.DisplayName, a.FirstName, a.LastName, name, user, first, last); err != nil {
 		return err
@@ -40,7 +40,7 @@ func (q Users) Rename(ctx context.Context, a Account) error {
 
 // Describe writes what an account says of itself beside its names.
 func (q Users) Describe(ctx context.Context, a Account) error {
-	return q.change(ctx, `UPDATE accounts SET about_me = $2, quote = $3, language = $4, time_zone = $5 WHERE number = $1 AND erased_at IS NULL`,
+	return q.changeOf(ctx, `UPDATE accounts SET about_me = $2, quote = $3, language = $4, time_zone = $5 WHERE number = $1 AND erased_at IS NULL`,
 		a.AccountNumber, a.AboutMe, a.Quote, a.Language, a.TimeZone)
 }
 
