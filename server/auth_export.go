@@ -28,7 +28,7 @@ var exported = []struct {
 }{
 	{"presence", (*export).writePresence},
 	{"sessions", (*export).writeSessions},
-	{"events", (*export).writeEvents},
+	{"events", func(e *export) error { return exportPages(e, e.store.Exports.Events, asItIs) }},
 	{"communities", func(e *export) error { return exportPages(e, e.store.Exports.Communities, asItIs) }},
 	{"badges", func(e *export) error { return exportPages(e, e.store.Exports.Badges, asItIs) }},
 	{"visits", func(e *export) error { return exportInServers(e, e.store.Exports.Visits, asItIs) }},
@@ -242,17 +242,6 @@ func (e *export) writeSessions() error {
 		}
 		return exportItems(e, good, asItIs)
 	})
-}
-
-func (e *export) writeEvents() error {
-	read := func(ctx context.Context, account int64, after gen.AuthEvent, some int) ([]gen.AuthEvent, error) {
-		page := store.Page{Limit: some}
-		if after.ID != "" {
-			page.After = &store.Position{At: after.At, ID: after.ID}
-		}
-		return e.store.Auth.ListEvents(ctx, account, page)
-	}
-	return exportPages(e, read, asItIs)
 }
 
 func (e *export) writeMessages() error {

@@ -272,3 +272,25 @@ func TestNothingIsAddedToAnAccountThatWasDeleted(t *testing.T) {
 		}
 	})
 }
+
+func TestALongExportLeavesWhatOthersReadOftenRemembered(t *testing.T) {
+	s := open(t, onSQLite(t))
+	l := &life{T: t, s: s, nowAt: time.Now()}
+	ann := l.account()
+	server := l.server(ann)
+	read := 0
+	s.Watch(func(string, []any) { read++ })
+	defer s.Watch(nil)
+	reads := func() (n int) {
+		before := read
+		l.check(s.Servers.Get(t.Context(), server))
+		return read - before
+	}
+	reads()
+	for i := range 2 * mostEntries {
+		l.check(s.Exports.Visits(t.Context(), server, ann, gen.ExportedVisit{Day: Number(int64(i))}, 1))
+	}
+	if n := reads(); n != 0 {
+		t.Errorf("what was read before is read again by %d statements", n)
+	}
+}

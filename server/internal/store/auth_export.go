@@ -12,6 +12,15 @@ import (
 // value is before all.
 type Exports struct{ *conn }
 
+// Events are those of an account, the latest first.
+func (q Exports) Events(ctx context.Context, account int64, after gen.AuthEvent, some int) ([]gen.AuthEvent, error) {
+	page := Page{Limit: some}
+	if after.ID != "" {
+		page.After = &Position{At: after.At, ID: after.ID}
+	}
+	return Auth(q).ListEvents(ctx, account, page)
+}
+
 // An ExportedCommunity is one that an account is or was in.
 type ExportedCommunity = gen.ExportedCommunity
 

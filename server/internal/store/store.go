@@ -108,6 +108,7 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
 	}
 	s.write.sent = new(positions)
 	s.Queries = queriesOn(&conn{pool: s.read})
+	s.Exports = Exports{&conn{pool: s.read, once: true}}
 	if err := s.migrate(ctx, log); err != nil {
 		s.Close()
 		return nil, err

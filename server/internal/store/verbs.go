@@ -16,6 +16,7 @@ type conn struct {
 	within context.Context // what the transaction may take; nil outside of one
 	wrote  bool            // it has changed a row
 	shared bool            // the transaction runs beside others
+	once   bool            // what is read here is read once: it is not remembered instead of what others read often
 	shard  int64           // of tallies, which this transaction changes
 }
 
@@ -39,7 +40,7 @@ func read[T any](ctx context.Context, c *conn, collect func(*sql.Rows) (T, error
 		return result, c.pool.errorOf(late(ctx, err))
 	}
 	cache := c.pool.cache
-	if cache == nil {
+	if cache == nil || c.once {
 		return ask()
 	}
 	of := cache.changes.of(text)
