@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/rejoin-dev/rejoin/client"
 	"github.com/rejoin-dev/rejoin/gen"
@@ -32,81 +33,107 @@ func pointerOf(t *testing.T, w *httptest.ResponseRecorder) string {
 	return fields[0].Pointer
 }
 
-// With nothing run in the background: what is promised at once holds without that.
-func TestWhoDeletesTheirAccountIsGoneAtOnceAndWhatTheyHaveSaidStays(t *testing.T) {
-	onEachDatabase(t, func(t *testing.T, config Config) {
-		config.Idle = true
-		s := unlimited(open(t, config))
-		c := newClub(t, s, "server_administrator")
-		owner := c.keyOf(t, c.owner, "getUserData")
-		keys := map[string]string{} // of Ben
-		for _, permission := range []string{"getMessages", "getUserData"} {
-			keys[permission] = c.keyOf(t, c.ben, permission)
-		}
-		me := do[gen.AccountResponse](t, c.h, "GET", "/auth/me", c.ben, nil).Body
-		do[gen.AccountResponse](t, c.h, "PATCH", "/auth/me", c.ben, map[string]any{"username": "ben", "displayName": "Ben Doe", "firstName": "Ben"})
-		own := do[gen.UserAPIKeyResponse](t, c.h, "POST", "/apis/v1/users/apikeys?userId="+me.ID, c.ben,
-			map[string]any{"name": "phone", "permissions": []string{"sendMessages"}, "communityId": c.id}).Data.Key
-		channel := do[gen.ChannelResponse](t, c.h, "POST", "/channels", c.ben, map[string]any{"topic": "openings", "channelType": "open", "serverId": c.id}).Body.ID
-		said := do[gen.MessageSentResponse](t, c.h, "POST", "/apis/v1/messages/send", c.ben, map[string]any{"channelId": channel, "message": "Hello"}).Data.MessageID
-		invite := do[gen.InviteResponse](t, c.h, "POST", "/servers/"+c.id+"/invites", c.ben, map[string]any{}).Body.Code
+// A leaver is Ben of a club, who has something of everything and has just deleted his account.
+type leaver struct {
+	club
+	s         *Server
+	me        gen.Account
+	own, key  string // his user API key, and an API key that he vouched for
+	channel   string
+	said      string
+	invite    string
+	ownersKey string
+}
 
-		if w := leave(s, c.ben, nil); w.Code != http.StatusOK {
-			t.Fatalf("got %d %s", w.Code, w.Body)
-		}
-		for name, credential := range map[string]string{"session": c.ben, "user API key": own} {
-			if w := send(c.h, request("GET", "/apis/v1/api-keys/info", credential)); w.Code != http.StatusUnauthorized {
+// leaverOn has nothing run in the background: what is promised at once holds without that.
+func leaverOn(t *testing.T, config Config) leaver {
+	t.Helper()
+	config.Idle = true
+	s := unlimited(open(t, config))
+	c := newClub(t, s, "server_administrator")
+	l := leaver{club: c, s: s, key: c.keyOf(t, c.ben, "getUserData")}
+	l.ownersKey = do[gen.APIKeyResponse](t, c.h, "POST", "/apis/v1/communities/"+c.id+"/api-keys", c.owner,
+		map[string]any{"name": "shop", "permissions": []string{"getMessages", "getUserData"}}).Data.Key
+	l.me = do[gen.AccountResponse](t, c.h, "PATCH", "/auth/me", c.ben, map[string]any{"username": "ben", "displayName": "Ben Doe", "firstName": "Ben"}).Body
+	l.own = do[gen.UserAPIKeyResponse](t, c.h, "POST", "/apis/v1/users/apikeys?userId="+l.me.ID, c.ben,
+		map[string]any{"name": "phone", "permissions": []string{"sendMessages"}, "communityId": c.id}).Data.Key
+	l.channel = do[gen.ChannelResponse](t, c.h, "POST", "/channels", c.ben, map[string]any{"topic": "openings", "channelType": "open", "serverId": c.id}).Body.ID
+	l.said = do[gen.MessageSentResponse](t, c.h, "POST", "/apis/v1/messages/send", c.ben, map[string]any{"channelId": l.channel, "message": "Hello"}).Data.MessageID
+	l.invite = do[gen.InviteResponse](t, c.h, "POST", "/servers/"+c.id+"/invites", c.ben, map[string]any{}).Body.Code
+	if w := leave(s, c.ben, nil); w.Code != http.StatusOK {
+		t.Fatalf("got %d %s", w.Code, w.Body)
+	}
+	return l
+}
+
+func TestWhoDeletesTheirAccountIsGoneAtOnce(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		l := leaverOn(t, config)
+		for name, credential := range map[string]string{"session": l.ben, "user API key": l.own} {
+			if w := send(l.h, request("GET", "/apis/v1/api-keys/info", credential)); w.Code != http.StatusUnauthorized {
 				t.Errorf("the %s: got %d", name, w.Code)
 			}
 		}
-		if w := sendJSON(c.h, "POST", "/apis/v1/users/filter", keys["getUserData"], map[string]any{}); w.Code != http.StatusForbidden {
+		if w := sendJSON(l.h, "POST", "/apis/v1/users/filter", l.key, map[string]any{}); w.Code != http.StatusForbidden {
 			t.Errorf("an API key that the account vouches for: got %d %s", w.Code, w.Body)
 		}
-		if w := sendJSON(c.h, "POST", "/servers/"+c.id+"/join", tokenOf(t, s, "cleo@example.com"), map[string]any{"invite": invite}); w.Code != http.StatusForbidden {
+		if w := sendJSON(l.h, "POST", "/servers/"+l.id+"/join", tokenOf(t, l.s, "cleo@example.com"), map[string]any{"invite": l.invite}); w.Code != http.StatusForbidden {
 			t.Errorf("an invite of the account: got %d %s", w.Code, w.Body)
 		}
-		for _, name := range []string{c.number, me.ID, "ben", "ben@example.com"} {
-			if w := sendJSON(c.h, "POST", "/apis/v1/users/info", owner, map[string]any{"idOrEmail": name}); w.Code != http.StatusNotFound {
+		for _, name := range []string{l.number, l.me.ID, "ben", "ben@example.com"} {
+			if w := sendJSON(l.h, "POST", "/apis/v1/users/info", l.ownersKey, map[string]any{"idOrEmail": name}); w.Code != http.StatusNotFound {
 				t.Errorf("a program finds %q: %d %s", name, w.Code, w.Body)
 			}
 		}
-		for _, path := range []string{"/servers/" + c.id + "/members", "/apis/v1/communities/" + c.id + "/users", "/apis/v1/communities/" + c.id + "/users?sort=xp:desc"} {
-			if w := send(c.h, request("GET", path, c.owner)); strings.Contains(w.Body.String(), me.ID) || w.Code != http.StatusOK {
+		users := "/apis/v1/communities/" + l.id + "/users"
+		for _, path := range []string{"/servers/" + l.id + "/members", users, users + "?sort=xp:desc"} {
+			if w := send(l.h, request("GET", path, l.owner)); strings.Contains(w.Body.String(), l.me.ID) || w.Code != http.StatusOK {
 				t.Errorf("%s: %d %s", path, w.Code, w.Body)
 			}
 		}
-		for _, token := range []string{c.owner, owner} {
-			if token == owner {
-				token = c.keyOf(t, c.owner, "getMessages")
+	})
+}
+
+func TestWhatADeletedAccountHasSaidAndDoneStaysWithoutItsName(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		l := leaverOn(t, config)
+		for _, credential := range []string{l.owner, l.ownersKey} {
+			m := do[gen.MessageListResponse](t, l.h, "GET", "/apis/v1/messages?channel_id="+l.channel, credential, nil).Data.Messages[0]
+			if m.ID != l.said || m.Message != "Hello" || m.User.DisplayName != store.DeletedName {
+				t.Errorf("the message is %+v", m)
 			}
-			author := do[gen.MessageListResponse](t, c.h, "GET", "/apis/v1/messages?channel_id="+channel, token, nil).Data.Messages[0]
-			if author.ID != said || author.Message != "Hello" || author.User.DisplayName != store.DeletedName {
-				t.Errorf("the message is %+v", author)
+			if _, named := m.User.Username.Get(); named {
+				t.Error("its author has a user name")
 			}
-			if _, named := author.User.Username.Get(); named {
-				t.Errorf("its author has a user name")
-			}
-			if _, known := author.User.Email.Get(); known {
-				t.Errorf("its author has an address")
+			if _, known := m.User.Email.Get(); known {
+				t.Error("its author has an address")
 			}
 		}
-		trail := do[gen.AuditListResponse](t, c.h, "GET", "/servers/"+c.id+"/audit?limit=100", c.owner, nil).Body
+		trail := do[gen.AuditListResponse](t, l.h, "GET", "/servers/"+l.id+"/audit?limit=100", l.owner, nil).Body
 		if !slices.ContainsFunc(trail, func(e gen.AuditEntry) bool { return e.Actor.Deleted && e.Action == "channel.create" }) {
 			t.Errorf("the audit trail does not say that the account was deleted: %+v", trail)
 		}
 		for _, e := range trail {
-			if e.Actor.Deleted != (e.Actor.Type == "account" && e.Actor.ID == c.number) {
+			if e.Actor.Deleted != (e.Actor.Type == "account" && e.Actor.ID == l.number) {
 				t.Errorf("the audit trail says of %+v that it was deleted, or not", e.Actor)
 			}
 		}
+	})
+}
 
-		again := tokenOf(t, s, "ben@example.com")
-		anew := do[gen.AccountResponse](t, c.h, "PATCH", "/auth/me", again, map[string]any{"username": "ben"}).Body
-		if anew.Number == c.number || anew.ID == me.ID {
+func TestTheAddressAndTheUserNameOfADeletedAccountAreFree(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		l := leaverOn(t, config)
+		again := tokenOf(t, l.s, "ben@example.com")
+		anew := do[gen.AccountResponse](t, l.h, "PATCH", "/auth/me", again, map[string]any{"username": "ben"}).Body
+		if anew.Number == l.number || anew.ID == l.me.ID {
 			t.Errorf("the address has the account of before: %+v", anew)
 		}
-		if servers := do[gen.ServerListResponse](t, c.h, "GET", "/servers", again, nil).Body; len(servers) != 0 {
+		if servers := do[gen.ServerListResponse](t, l.h, "GET", "/servers", again, nil).Body; len(servers) != 0 {
 			t.Errorf("a new account of the address is in %d servers", len(servers))
+		}
+		if export := exportOf(t, l.s, again); len(export.Messages)+len(export.Communities)+len(export.APIKeys)+len(export.Invites) > 0 {
+			t.Errorf("it has %+v", export)
 		}
 	})
 }
@@ -145,6 +172,31 @@ func TestDeletingAnAccountTakesItsPasswordAndItsSecondFactor(t *testing.T) {
 	})
 }
 
+// everythingAtOnce has Ben delete his account three times while he does everything that would add to it. It returns what deleting
+// has answered.
+func everythingAtOnce(t *testing.T, s *Server, ben string, clubs []string) []int {
+	t.Helper()
+	h := s.Handler()
+	var all sync.WaitGroup
+	gone := make([]int, 3)
+	for i := range gone {
+		all.Go(func() { gone[i] = leave(s, ben, nil).Code })
+		all.Go(func() { send(h, createRequest("/servers", ben, "Club of Ben")) })
+		for _, club := range clubs {
+			all.Go(func() { send(h, request("POST", "/servers/"+club+"/join", ben)) })
+		}
+		all.Go(func() { sendJSON(h, "PATCH", "/auth/me", ben, map[string]any{"displayName": "Ben Doe"}) })
+		all.Go(func() {
+			if _, _, err := s.Token(t.Context(), "ben@example.com"); err != nil && !errors.Is(err, store.ErrErased) {
+				t.Error(err)
+			}
+		})
+		all.Go(func() { s.writeNotes(t.Context()); s.writePresence(t.Context()) })
+	}
+	all.Wait()
+	return gone
+}
+
 // Whatever comes between what a request asks first and its transaction, nothing of a deleted account comes back.
 func TestRequestsAtTheSameTimeBringNothingOfADeletedAccountBack(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, config Config) {
@@ -156,23 +208,7 @@ func TestRequestsAtTheSameTimeBringNothingOfADeletedAccountBack(t *testing.T) {
 			clubs := []string{openServer(t, h, anna, "Chess club"), openServer(t, h, anna, "Go club")}
 			ben := tokenOf(t, s, "ben@example.com")
 			number := accountOf(do[gen.AccountResponse](t, h, "GET", "/auth/me", ben, nil).Body.Number)
-			var all sync.WaitGroup
-			gone := make([]int, 3)
-			for i := range gone {
-				all.Go(func() { gone[i] = leave(s, ben, nil).Code })
-				all.Go(func() { send(h, createRequest("/servers", ben, "Club of Ben")) })
-				for _, club := range clubs {
-					all.Go(func() { send(h, request("POST", "/servers/"+club+"/join", ben)) })
-				}
-				all.Go(func() { sendJSON(h, "PATCH", "/auth/me", ben, map[string]any{"displayName": "Ben Doe"}) })
-				all.Go(func() {
-					if _, _, err := s.Token(t.Context(), "ben@example.com"); err != nil && !errors.Is(err, store.ErrErased) {
-						t.Error(err)
-					}
-				})
-				all.Go(func() { s.writeNotes(t.Context()); s.writePresence(t.Context()) })
-			}
-			all.Wait()
+			gone := everythingAtOnce(t, s, ben, clubs)
 			owns, err := s.store.Auth.OwnsAny(t.Context(), number)
 			if err != nil {
 				t.Fatal(err)
@@ -263,6 +299,35 @@ func TestAnAvatarEndsWithItsAccount(t *testing.T) {
 		}
 		if left := filesOf(t, config); len(left) != 0 {
 			t.Errorf("left are %v", left)
+		}
+	})
+}
+
+func TestTheRestOfADeletedAccountGoesAlsoIfTheServerEndsBeforeThat(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		config.Idle = true
+		first := unlimited(open(t, config))
+		c := newClub(t, first, "allow_dm")
+		if w := leave(first, c.ben, nil); w.Code != http.StatusOK {
+			t.Fatalf("got %d %s", w.Code, w.Body)
+		}
+		config.Idle = false
+		s := openNext(t, first, config)
+		for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+			members, err := s.store.Servers.CountMembers(t.Context(), c.id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			events, err := s.store.Auth.CountEvents(t.Context(), accountOf(c.number))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if members == 1 && events == 0 {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("there are %d members, and %d events of the account", members, events)
+			}
 		}
 	})
 }
