@@ -56,10 +56,10 @@ var ofAccounts = map[string]string{
 
 const (
 	ofAccountsInSQLite = `SELECT t.name || '.' || c.name FROM sqlite_schema t JOIN pragma_table_info(t.name) c
-	 WHERE t.type = 'table' AND (c.name IN ('account', 'owner', 'referrer', 'whose', 'actor_id') OR EXISTS (
+	 WHERE t.type = 'table' AND (c.name IN ('account', 'owner', 'referrer', 'whose', 'actor_id', 'creator') OR EXISTS (
 	       SELECT 1 FROM pragma_foreign_key_list(t.name) f WHERE f."table" = 'accounts' AND f."from" = c.name))`
 	ofAccountsInPostgreSQL = `SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-	 WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND (a.attname IN ('account', 'owner', 'referrer', 'whose', 'actor_id') OR EXISTS (
+	 WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND (a.attname IN ('account', 'owner', 'referrer', 'whose', 'actor_id', 'creator') OR EXISTS (
 	       SELECT 1 FROM pg_constraint f WHERE f.conrelid = c.oid AND f.contype = 'f' AND f.confrelid = 'accounts'::regclass AND a.attnum = ANY (f.conkey)))`
 )
 

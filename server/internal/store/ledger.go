@@ -9,7 +9,8 @@ import (
 	"github.com/rejoin-dev/rejoin/gen"
 )
 
-// Ledger holds what members were credited and have spent. There is no way to change or remove a line of it.
+// Ledger holds what members were credited and have spent. There is no way to change a line of it, and none to remove one but with its
+// server or its account.
 type Ledger struct{ *conn }
 
 // The kinds of credit.
