@@ -135,6 +135,9 @@ type Client struct {
 	// Users are the users of a community, as programs manage them.
 	Users *UsersService
 
+	// Fields are what a community knows of its users in fields of its own.
+	Fields *FieldsService
+
 	// Messages are what members say in channels.
 	Messages *MessagesService
 
@@ -239,6 +242,7 @@ func build(base *url.URL, o options) (*Client, error) {
 		Keys:     &KeysService{api: api},
 		Audit:    &AuditService{api: api},
 		Users:    &UsersService{api: api},
+		Fields:   &FieldsService{api: api},
 		Messages: &MessagesService{api: api},
 		base:     base,
 		options:  o,

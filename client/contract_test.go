@@ -39,6 +39,8 @@ const (
 
 	atKeys     = "/apis/v1/communities/" + id + "/api-keys"
 	userID     = "66a282dab13eee0013cbb4d9"
+	fieldID    = "66a282dab13eee0013cbb4e7"
+	atFields   = "/apis/v1/communities/" + id + "/user-fields"
 	atUserKeys = "/apis/v1/users/" + userID + "/api-keys"
 )
 
@@ -289,6 +291,60 @@ var calls = []struct {
 		"createUser", "POST /apis/v1/users", `{"firstname":"Ada","lastname":"Doe","username":"ada_doe","displayname":"Ada Doe","email":"ada@example.com"}`,
 		func(c caller) (any, error) {
 			return c.Users.Create(c.ctx, client.UserCreate{Firstname: "Ada", Lastname: "Doe", Username: "ada_doe", Displayname: "Ada Doe", Email: "ada@example.com"}, c.opts...)
+		},
+	},
+	{
+		"listUserFields", "GET " + atFields, "",
+		func(c caller) (any, error) { return c.Fields.List(c.ctx, id) },
+	},
+	{
+		"getUserField", "GET " + atFields + "/" + fieldID, "",
+		func(c caller) (any, error) { return c.Fields.Get(c.ctx, id, fieldID) },
+	},
+	{
+		"createUserField", "POST " + atFields, `{"field":"deposit amount","name":"Deposit amount","type":"numerical"}`,
+		func(c caller) (any, error) {
+			return c.Fields.Create(c.ctx, id, client.UserFieldCreate{Field: "deposit amount", Name: "Deposit amount", Type: client.UserFieldNumerical}, c.opts...)
+		},
+	},
+	{
+		"updateUserField", "PUT " + atFields + "/" + fieldID, `{"name":"Department","type":"text","isIdentifier":false}`,
+		func(c caller) (any, error) {
+			return c.Fields.Update(c.ctx, id, fieldID, client.UserFieldUpdate{Name: "Department", Type: client.UserFieldText, IsIdentifier: new(bool)})
+		},
+	},
+	{
+		"deleteUserField", "DELETE " + atFields + "/" + fieldID, "",
+		func(c caller) (any, error) { return c.Fields.Delete(c.ctx, id, fieldID) },
+	},
+	{
+		"createUserFieldHistory", "POST " + atFields + "/" + fieldID + "/users/" + userID + "/histories", `{"value":"Gold"}`,
+		func(c caller) (any, error) {
+			return c.Fields.Set(c.ctx, id, fieldID, userID, client.UserFieldHistoryCreate{Value: "Gold"}, c.opts...)
+		},
+	},
+	{
+		"listUserFieldHistories", "GET /apis/v1/communities/" + id + "/user-field-histories?limit=100&from=2026-03-01T00%3A00%3A00.000Z", "",
+		func(c caller) (any, error) {
+			return collect(c.Fields.Histories(c.ctx, id, client.FieldHistoryQuery{From: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}))
+		},
+	},
+	{
+		"listUserFieldHistoriesOfField", "GET " + atFields + "/" + fieldID + "/histories?limit=100", "",
+		func(c caller) (any, error) {
+			return collect(c.Fields.Histories(c.ctx, id, client.FieldHistoryQuery{FieldID: fieldID}))
+		},
+	},
+	{
+		"listUserFieldHistoriesOfUser", "GET /apis/v1/communities/" + id + "/users/" + userID + "/user-field-histories?limit=100", "",
+		func(c caller) (any, error) {
+			return collect(c.Fields.Histories(c.ctx, id, client.FieldHistoryQuery{UserID: userID}))
+		},
+	},
+	{
+		"listUserFieldHistoriesOfFieldAndUser", "GET " + atFields + "/" + fieldID + "/users/" + userID + "/histories?limit=100", "",
+		func(c caller) (any, error) {
+			return collect(c.Fields.Histories(c.ctx, id, client.FieldHistoryQuery{FieldID: fieldID, UserID: userID}))
 		},
 	},
 	{

@@ -579,6 +579,45 @@ func ExampleUsersService() {
 	// nobody is found: true
 }
 
+func ExampleFieldsService() {
+	url, token, stop := newServer()
+	defer stop()
+	c, err := client.New(url, client.WithToken(token))
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	server, err := c.Servers.Create(ctx, client.ServerCreate{Name: "Chess club"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	me, err := c.Auth.Me(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	level, err := c.Fields.Create(ctx, server.ID, client.UserFieldCreate{
+		Field: "customer level", Name: "Level", Type: client.UserFieldSelect, Options: []string{"Silver", "Gold"},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, value := range []string{"Silver", "gold"} {
+		if _, err := c.Fields.Set(ctx, server.ID, level.ID, me.ID, client.UserFieldHistoryCreate{Value: value}); err != nil {
+			log.Fatal(err)
+		}
+	}
+
+	for line, err := range c.Fields.Histories(ctx, server.ID, client.FieldHistoryQuery{FieldID: level.ID}) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(line.Field, "became", line.Value, "and was", line.Previous)
+	}
+	// Output:
+	// customer-level became Gold and was Silver
+	// customer-level became Silver and was <nil>
+}
+
 func ExampleMessagesService() {
 	url, token, stop := newServer()
 	defer stop()

@@ -38,7 +38,7 @@ type (
 
 // UserFilter says which users [UsersService.Filter] finds, and what it shows of each.
 type UserFilter struct {
-	// Fields are what is shown, such as "email" or "xp". Nil: everything.
+	// Fields are what is shown, such as "email" or "xp", or the Field of a [UserField]. Nil: everything.
 	Fields []string
 	// Filter has, by the name of a field, the value that it must have, or a range: map[string]any{"gte": 1, "lte": 5}.
 	Filter map[string]any

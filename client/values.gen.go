@@ -105,6 +105,10 @@ const (
 	AuditChannelCreate      = gen.AuditActionChannelCreate
 	AuditChannelDelete      = gen.AuditActionChannelDelete
 	AuditChannelUpdate      = gen.AuditActionChannelUpdate
+	AuditFieldCreate        = gen.AuditActionFieldCreate
+	AuditFieldDelete        = gen.AuditActionFieldDelete
+	AuditFieldSet           = gen.AuditActionFieldSet
+	AuditFieldUpdate        = gen.AuditActionFieldUpdate
 	AuditInviteCreate       = gen.AuditActionInviteCreate
 	AuditInviteDelete       = gen.AuditActionInviteDelete
 	AuditKeyCreate          = gen.AuditActionKeyCreate
@@ -130,6 +134,18 @@ const (
 	JoiningClosed = gen.JoiningClosed
 	JoiningInvite = gen.JoiningInvite
 	JoiningOpen   = gen.JoiningOpen
+)
+
+// The values of the list gen.UserFieldType.
+const (
+	UserFieldBoolean        = gen.UserFieldTypeBoolean
+	UserFieldDate           = gen.UserFieldTypeDate
+	UserFieldMultiLineText  = gen.UserFieldTypeMultiLineText
+	UserFieldNumber         = gen.UserFieldTypeNumber
+	UserFieldNumerical      = gen.UserFieldTypeNumerical
+	UserFieldSelect         = gen.UserFieldTypeSelect
+	UserFieldSingleLineText = gen.UserFieldTypeSingleLineText
+	UserFieldText           = gen.UserFieldTypeText
 )
 
 // The values of the list gen.AuthEventKind.

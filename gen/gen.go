@@ -26,7 +26,10 @@ import (
 
 // Time is a moment on the wire: RFC 3339 in UTC, always with three digits of milliseconds. time.Time alone would drop
 // trailing zeros, and clients of this API read the fixed form. Finer fractions are cut off when it is written.
-type Time struct{ time.Time }
+type Time struct {
+	_ struct{} // so that the runtime of the generated code takes it for a moment: a struct of nothing but a time is a day to it
+	time.Time
+}
 
 const timeLayout = "2006-01-02T15:04:05.000Z"
 
@@ -35,12 +38,22 @@ func (t Time) MarshalJSON() ([]byte, error) {
 	return t.UTC().AppendFormat(make([]byte, 0, len(timeLayout)+2), `"`+timeLayout+`"`), nil
 }
 
+// MarshalText writes the fixed form, as a parameter has it.
+func (t Time) MarshalText() ([]byte, error) {
+	return t.UTC().AppendFormat(nil, timeLayout), nil
+}
+
 // UnmarshalJSON reads any RFC 3339 time, in any offset.
 func (t *Time) UnmarshalJSON(data []byte) error {
 	var text string
 	if err := json.Unmarshal(data, &text); err != nil {
 		return fmt.Errorf("a time must be a string: %w", err)
 	}
+	return t.Bind(text)
+}
+
+// Bind reads the same from a parameter.
+func (t *Time) Bind(text string) error {
 	parsed, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil {
 		return fmt.Errorf("a time must be in the form of RFC 3339: %w", err)

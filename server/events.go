@@ -17,7 +17,7 @@ import (
 // none and does not compile.
 type audited interface {
 	gen.Server | gen.CreatedServer | gen.ServerSettings | gen.InviteCreate | gen.Channel | gen.Role | gen.BadgeUpdate | gen.APIKey | gen.UserReference | gen.ManagedUser | gen.CreatedUser |
-		gen.AccessLevels
+		gen.AccessLevels | gen.UserField | gen.UserFieldHistory
 }
 
 // record adds what an operation has changed to the audit trail of a server, under the action that the contract names in
@@ -30,14 +30,18 @@ func record[T audited](ctx context.Context, k *core, tx *store.Tx, serverID, tar
 	if before != nil && after != nil && same(before, after) {
 		return nil
 	}
-	who := actorFrom(ctx)
-	by := gen.AuditActor{Type: "account", ID: store.Number(who.account)}
-	if who.key != nil {
-		by = gen.AuditActor{Type: "key", ID: who.key.ID}
-	}
 	return tx.Audit.Insert(ctx, serverID, gen.AuditEntry{
-		ID: k.newID(), Actor: by, Action: gen.AuditAction(op.Audit), Target: target, At: gen.Time{Time: k.now()},
+		ID: k.newID(), Actor: auditActor(ctx), Action: gen.AuditAction(op.Audit), Target: target, At: gen.Time{Time: k.now()},
 	}, stateOf(before), stateOf(after))
+}
+
+// auditActor is who is calling, as others read it later.
+func auditActor(ctx context.Context) gen.AuditActor {
+	who := actorFrom(ctx)
+	if who.key != nil {
+		return gen.AuditActor{Type: "key", ID: who.key.ID}
+	}
+	return gen.AuditActor{Type: "account", ID: store.Number(who.account)}
 }
 
 // same tells whether two are the same for whoever sees them.

@@ -92,8 +92,8 @@ type removal interface {
 	deleteRest(ctx context.Context, tx *store.Tx, some int, now time.Time) (more bool, err error)
 }
 
-// The jobs of removing what a deleted server, role, badge, channel, message or account has left, and in the end the audit trail
-// of the server.
+// The jobs of removing what a deleted server, role, badge, field, channel, message or account has left, and in the end the audit
+// trail of the server.
 type (
 	serverRemoval struct {
 		ServerID string `json:"serverId"`
@@ -103,6 +103,9 @@ type (
 	}
 	badgeRemoval struct {
 		BadgeID string `json:"badgeId"`
+	}
+	fieldRemoval struct {
+		FieldID string `json:"fieldId"`
 	}
 	trailRemoval struct {
 		ServerID string `json:"serverId"`
@@ -127,6 +130,9 @@ func (roleRemoval) Kind() string { return "role_removal" }
 
 // Kind is the name of the job in the database.
 func (badgeRemoval) Kind() string { return "badge_removal" }
+
+// Kind is the name of the job in the database.
+func (fieldRemoval) Kind() string { return "field_removal" }
 
 // Kind is the name of the job in the database.
 func (trailRemoval) Kind() string { return "trail_removal" }
@@ -166,6 +172,10 @@ func (r roleRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int, now
 
 func (r badgeRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int, now time.Time) (bool, error) {
 	return tx.Badges.DeleteRest(ctx, r.BadgeID, some)
+}
+
+func (r fieldRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int, now time.Time) (bool, error) {
+	return tx.Fields.DeleteRest(ctx, r.FieldID, some)
 }
 
 // How many rows one transaction of a removal takes, and how many of those one run of it has at most: others have their turn in
@@ -271,6 +281,7 @@ func (k *core) startJobs() (stop func(context.Context), err error) {
 	river.AddWorker(workers, remover[serverRemoval]{core: &own})
 	river.AddWorker(workers, remover[roleRemoval]{core: &own})
 	river.AddWorker(workers, remover[badgeRemoval]{core: &own})
+	river.AddWorker(workers, remover[fieldRemoval]{core: &own})
 	river.AddWorker(workers, remover[trailRemoval]{core: &own})
 	river.AddWorker(workers, remover[channelRemoval]{core: &own})
 	river.AddWorker(workers, remover[reactionRemoval]{core: &own})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -75,10 +76,22 @@ func (p page) asked() store.Page {
 
 // listed is what a page of a list in the System API shows of the items that the store was asked for, and its envelope.
 func listed[T any](p page, message string, items []T, total int64, position func(T) store.Position) (gen.SystemPageMeta, []T) {
-	meta := gen.SystemPageMeta{Success: true, Message: message, DevMessage: message, Page: p.number, Limit: p.limit, Total: total}
-	if len(items) > int(p.limit) {
-		items = items[:p.limit]
-		meta.NextCursor = p.cursorTo(position(items[p.limit-1]))
+	items, next := cut(p, items, position)
+	return gen.SystemPageMeta{Success: true, Message: message, DevMessage: message, Page: p.number, Limit: p.limit, Total: total, NextCursor: next}, items
+}
+
+// readPage is the same in the Application API, where nobody counts: in all there are as many as are known by then.
+func readPage[T any](p page, items []T, position func(T) store.Position) (gen.ApplicationPageMeta, []T) {
+	total := int64(p.number-1)*int64(p.limit) + int64(len(items))
+	items, next := cut(p, items, position)
+	return gen.ApplicationPageMeta{Status: "success", StatusCode: http.StatusOK, Page: p.number, Limit: p.limit, Total: total, NextCursor: next}, items
+}
+
+// cut is what a page shows of the items that the store was asked for, and where the next one begins.
+func cut[T any](p page, items []T, position func(T) store.Position) (shown []T, next string) {
+	if len(items) <= int(p.limit) {
+		return items, ""
 	}
-	return meta, items
+	items = items[:p.limit]
+	return items, p.cursorTo(position(items[p.limit-1]))
 }

@@ -48,8 +48,20 @@ var identifierTypes = map[string]store.MemberName{
 	"": store.ByEmail, "email": store.ByEmail, "username": store.ByUsername, "id": store.ByNumber, "_id": store.ByID,
 }
 
-// memberIdentified finds a member of a server by an identifier of one kind, an address unless the request names another.
-func memberIdentified(ctx context.Context, q store.Queries, serverID, identifier, kind string) (store.Account, error) {
+// memberIdentified finds a member of a server by an identifier of one kind, an address unless the request names another: by the value
+// of a field if it is that. A value that several have is a conflict.
+func memberIdentified(ctx context.Context, q store.Queries, serverID, identifier, kind, fieldName string) (store.Account, error) {
+	if kind == "custom-field" {
+		all, err := q.Fields.List(ctx, serverID)
+		if err != nil {
+			return store.Account{}, err
+		}
+		f, known := fieldNamed(all, fieldName)
+		if !known {
+			return store.Account{}, contract.NotFound("user")
+		}
+		return identified(ctx, q, f, identifier)
+	}
 	by, known := identifierTypes[kind]
 	if !known {
 		return store.Account{}, contract.NotFound("user")
@@ -61,6 +73,23 @@ func memberIdentified(ctx context.Context, q store.Queries, serverID, identifier
 func memberNamed(ctx context.Context, q store.Queries, serverID, name string) (store.Account, error) {
 	by, value := nameOf(name)
 	return found(q.Users.GetMember(ctx, serverID, by, value))
+}
+
+// memberReferred finds a member of a server by whatever name a request gives, or else by the value of the field that identifies
+// members.
+func memberReferred(ctx context.Context, q store.Queries, serverID, name string) (store.Account, error) {
+	account, err := memberNamed(ctx, q, serverID, name)
+	if unknown := (*contract.Error)(nil); !errors.As(err, &unknown) {
+		return account, err
+	}
+	f, absent := q.Fields.Identifier(ctx, serverID)
+	switch {
+	case errors.Is(absent, store.ErrNotFound):
+		return account, err
+	case absent != nil:
+		return account, absent
+	}
+	return identified(ctx, q, f, name)
 }
 
 // formerNamed finds somebody who was deleted from a server.

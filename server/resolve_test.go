@@ -43,14 +43,14 @@ func TestAnIdentifierOfOneKindFindsNobodyByAnother(t *testing.T) {
 		names := map[string]string{"email": ada.Email, "username": ada.Username, "id": ada.UserID, "_id": ada.ID}
 		for kind := range names {
 			for of, name := range names {
-				account, err := memberIdentified(t.Context(), s.store.Queries, c.id, name, kind)
+				account, err := memberIdentified(t.Context(), s.store.Queries, c.id, name, kind, "")
 				unknown := (*contract.Error)(nil)
 				if kind == of && (err != nil || account.ID != ada.ID) || kind != of && !errors.As(err, &unknown) {
 					t.Errorf("the %s as %s: got %q (%v)", of, kind, account.ID, err)
 				}
 			}
 		}
-		if account, err := memberIdentified(t.Context(), s.store.Queries, c.id, "ADA@example.com", ""); err != nil || account.ID != ada.ID {
+		if account, err := memberIdentified(t.Context(), s.store.Queries, c.id, "ADA@example.com", "", ""); err != nil || account.ID != ada.ID {
 			t.Errorf("an address, by itself: got %q (%v)", account.ID, err)
 		}
 	})

@@ -119,11 +119,12 @@ type handlers struct {
 	keys
 	audit
 	users
+	fields
 	messages
 }
 
 func handlersOf(k *core) handlers {
-	return handlers{auth{k}, servers{k}, invites{k}, channels{k}, roles{k}, badges{k}, keys{k}, audit{k}, users{k}, messages{k}}
+	return handlers{auth{k}, servers{k}, invites{k}, channels{k}, roles{k}, badges{k}, keys{k}, audit{k}, users{k}, fields{k}, messages{k}}
 }
 
 var _ stub.StrictServerInterface = handlers{}

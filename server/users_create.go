@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 	"unicode"
@@ -77,6 +76,9 @@ func (k *core) makeUser(ctx context.Context, tx *store.Tx, s standing, account s
 	if err := giveLevel(ctx, tx, s, account, in.AccessLevel); err != nil {
 		return account, err
 	}
+	if err := k.giveValues(ctx, tx, s, account, in); err != nil {
+		return account, err
+	}
 	if err := k.refer(ctx, tx, s, account, in.Referral); err != nil {
 		return account, err
 	}
@@ -108,11 +110,11 @@ func checkUser(ctx context.Context, in gen.UserCreate) error {
 	if in.AccessLevel > 0 && !joins(in) {
 		add("/accessLevel", gen.FieldCodeNotAllowed, "must be 0 where the user does not join")
 	}
-	if in.ExternalID != "" {
-		add("/externalId", gen.FieldCodeNotAllowed, "needs a field of the community that is marked as its identifier")
+	if in.ExternalID != "" && !joins(in) {
+		add("/externalId", gen.FieldCodeNotAllowed, "must be left out where the user does not join")
 	}
-	for i := range in.CustomFields {
-		add(fmt.Sprintf("/customFields/%d/fieldIdorName", i), gen.FieldCodeNotAllowed, "must be a field of the community")
+	if in.CustomFields != nil && !joins(in) {
+		add("/customFields", gen.FieldCodeNotAllowed, "must be left out where the user does not join")
 	}
 	if len(fields) > 0 {
 		return contract.Invalid(fields...)
@@ -154,7 +156,7 @@ func (k *core) refer(ctx context.Context, tx *store.Tx, s standing, account stor
 	if name == "" {
 		return nil
 	}
-	referrer, err := memberNamed(ctx, tx.Queries, s.ID, name)
+	referrer, err := memberReferred(ctx, tx.Queries, s.ID, name)
 	if unknown := (*contract.Error)(nil); errors.As(err, &unknown) {
 		err = contract.Invalid(contract.Field("/referral", gen.FieldCodeNotAllowed, "must name a member of the community"))
 	}

@@ -143,9 +143,13 @@ func (k *core) detailsOf(ctx context.Context, q store.Queries, s standing, accou
 	if err != nil {
 		return body, err
 	}
-	fields, err := k.customFieldsOf(ctx, q, s.ID, number)
-	if err != nil {
+	fields := map[string]any{}
+	if sees, err := s.seesValues(ctx, q, number); err != nil {
 		return body, err
+	} else if sees {
+		if fields, err = k.customFieldsOf(ctx, q, s.ID, number); err != nil {
+			return body, err
+		}
 	}
 	presence, err := q.Users.GetPresence(ctx, number)
 	if err != nil {
@@ -173,7 +177,12 @@ func (s standing) seesAddress(account int64) bool {
 	return s.actor.key != nil || s.actor.account == account
 }
 
-// customFieldsOf are the values that a member has in the fields of a community.
-func (k *core) customFieldsOf(context.Context, store.Queries, string, int64) (map[string]any, error) {
-	return map[string]any{}, nil
+// seesValues tells whether the caller sees what a member has in the fields of the community: whoever sees everything there does, and
+// the member.
+func (s *standing) seesValues(ctx context.Context, q store.Queries, account int64) (bool, error) {
+	if s.actor.key == nil && s.actor.account == account {
+		return true, nil
+	}
+	viewer, err := s.viewer(ctx, q)
+	return viewer.Full, err
 }

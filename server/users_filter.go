@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,44 +10,106 @@ import (
 
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
+	"github.com/rejoin-dev/rejoin/server/internal/field"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
 // filterOf reads what to find, and of what the members are gone through for it: the part of the filter that leaves the fewest. The
 // others are conditions on each of these.
-func filterOf(s standing, in gen.UserFilter) (f userFilter, err error) {
-	f.fields = in.Fields
-	if f.fields == nil {
-		f.fields = slices.Sorted(maps.Keys(filteredFields))
-	}
-	var faults []gen.ProblemField
-	for i, name := range f.fields {
-		if filteredFields[name] == nil {
-			faults = append(faults, contract.Field(fmt.Sprintf("/fields/%d", i), gen.FieldCodeNotAllowed, "must be a field of users"))
-		}
-	}
+func filterOf(ctx context.Context, q store.Queries, s standing, in gen.UserFilter) (f userFilter, err error) {
 	given, isObject := in.Filter.(map[string]any)
 	if !isObject && in.Filter != nil {
-		faults = append(faults, contract.Field("/filter", gen.FieldCodeWrongType, "must be an object"))
+		return f, contract.Invalid(contract.Field("/filter", gen.FieldCodeWrongType, "must be an object"))
 	}
-	wanted := map[string]wantedRange{}
+	all, err := q.Fields.List(ctx, s.ID)
+	if err != nil {
+		return f, err
+	}
+	faults := f.shows(all, in.Fields)
+	wanted, own := map[string]wantedRange{}, []store.FieldCondition{}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
-		if filteredFields[name] == nil {
-			faults = append(faults, contract.Field("/filter/"+pointerTo(name), gen.FieldCodeUnknown, "is an unknown field"))
-			continue
-		}
 		var fault *gen.ProblemField
-		if wanted[name], fault = rangeOf(name, given[name]); fault != nil {
+		if ours, is := fieldNamed(all, name); filteredFields[name] != nil {
+			wanted[name], fault = rangeOf(name, given[name])
+		} else if is {
+			var condition store.FieldCondition
+			condition, fault = conditionOf(ours, name, given[name])
+			own = append(own, condition)
+		} else {
+			unknown := contract.Field("/filter/"+pointerTo(name), gen.FieldCodeUnknown, "is an unknown field")
+			fault = &unknown
+		}
+		if fault != nil {
 			faults = append(faults, *fault)
 		}
 	}
 	if len(faults) > 0 {
 		return f, contract.Invalid(faults...)
 	}
-	f.filters = len(wanted) > 0
-	f.ask = questionFor(wanted)
-	f.ask.ServerID = s.ID
+	f.filters = len(given) > 0
+	f.ask = questionFor(wanted, own)
+	f.ask.ServerID, f.ask.Values = s.ID, len(f.own) > 0
 	return f, nil
+}
+
+// shows sets what a filter shows of the fields that every user has and of those of the community: everything, unless some are named.
+func (f *userFilter) shows(all []store.Field, names []string) (faults []gen.ProblemField) {
+	if names == nil {
+		f.fields, f.own = slices.Sorted(maps.Keys(filteredFields)), all
+		return nil
+	}
+	for i, name := range names {
+		if own, is := fieldNamed(all, name); filteredFields[name] != nil {
+			f.fields = append(f.fields, name)
+		} else if is {
+			f.own = append(f.own, own)
+		} else {
+			faults = append(faults, contract.Field(fmt.Sprintf("/fields/%d", i), gen.FieldCodeNotAllowed, "must be a field of users"))
+		}
+	}
+	return faults
+}
+
+// conditionOf reads what a field of the community must be.
+func conditionOf(f store.Field, name string, value any) (c store.FieldCondition, fault *gen.ProblemField) {
+	c.FieldID = f.ID
+	of := typeOf(f.Definition)
+	wrong := func(at, message string) *gen.ProblemField {
+		field := contract.Field("/filter/"+pointerTo(name)+at, gen.FieldCodeWrongType, message)
+		return &field
+	}
+	bounds, isRange := value.(map[string]any)
+	if !isRange {
+		value, err := of.Of(value)
+		if err != nil {
+			fault := refusedValue("/filter/"+pointerTo(name), err)
+			return c, &fault
+		}
+		if from, to, ok := of.Span(value); ok { // a day is all of its moments
+			c.From, c.To = &from, &to
+		} else {
+			c.Key = field.KeyOf(value)
+		}
+		return c, nil
+	}
+	if !of.IsNumber() && of.Name != field.Date {
+		return c, wrong("", "must be a value: only numbers and dates have ranges")
+	}
+	if len(bounds) == 0 {
+		return c, wrong("", "must have gte, lte or both")
+	}
+	for _, bound := range slices.Sorted(maps.Keys(bounds)) {
+		from, to, ok := of.Span(bounds[bound])
+		switch {
+		case bound != "gte" && bound != "lte" || !ok:
+			return c, wrong("/"+pointerTo(bound), "must be gte or lte, with a value of the field")
+		case bound == "gte":
+			c.From = &from
+		default:
+			c.To = &to
+		}
+	}
+	return c, nil
 }
 
 var pointerToken = strings.NewReplacer("~", "~0", "/", "~1")
@@ -121,16 +184,24 @@ var drives = []struct {
 	name  string
 	order store.UserOrder
 }{
-	{"email", store.OfOneAddress}, {"username", store.OfOneName},
-	{"display_name", store.ByName}, {"last_name", store.OfLastName}, {"first_name", store.OfFirstName},
+	{"email", store.OfOneAddress}, {"username", store.OfOneName}, {order: store.OfField},
+	{"display_name", store.ByName}, {"last_name", store.OfLastName}, {"first_name", store.OfFirstName}, {order: store.ByField},
 	{"xp", store.ByXP}, {"coins", store.ByCoins}, {"join_date", store.ByJoining},
 }
 
-// questionFor is the question for what is wanted.
-func questionFor(wanted map[string]wantedRange) (ask store.UserQuery) {
+// questionFor is the question for what is wanted, of that what every user has and of the fields of the community.
+func questionFor(wanted map[string]wantedRange, own []store.FieldCondition) (ask store.UserQuery) {
+	one := func(c store.FieldCondition) bool { return c.Key != "" }
 	for _, drive := range drives {
 		w, is := wanted[drive.name]
-		if !is {
+		switch {
+		case drive.order == store.OfField && slices.ContainsFunc(own, one):
+			i := slices.IndexFunc(own, one)
+			ask.Field = own[i]
+			own = slices.Delete(own, i, i+1)
+		case drive.order == store.ByField && len(own) > 0:
+			ask.Field, own = own[0], own[1:]
+		case !is:
 			continue
 		}
 		delete(wanted, drive.name)
@@ -140,12 +211,13 @@ func questionFor(wanted map[string]wantedRange) (ask store.UserQuery) {
 			ask.From = strings.ToLower(w.text)
 		case store.ByName, store.OfFirstName, store.OfLastName:
 			ask.From, ask.To = anyRange(store.NameOf(w.text))
+		case store.OfField, store.ByField: // which have theirs
 		default:
 			ask.From, ask.To = w.Bounds()
 		}
 		break
 	}
-	if len(wanted) == 0 {
+	if len(wanted) == 0 && len(own) == 0 {
 		return ask
 	}
 	text := func(name string) *string {
@@ -156,7 +228,7 @@ func questionFor(wanted map[string]wantedRange) (ask store.UserQuery) {
 	}
 	ask.Conditions = &store.UserConditions{
 		FirstName: text("first_name"), LastName: text("last_name"), DisplayName: text("display_name"),
-		XP: wanted["xp"].Range, Coins: wanted["coins"].Range, Joined: wanted["join_date"].Range,
+		XP: wanted["xp"].Range, Coins: wanted["coins"].Range, Joined: wanted["join_date"].Range, Fields: own,
 	}
 	if name := text("username"); name != nil {
 		ask.Conditions.Username = new(strings.ToLower(*name))

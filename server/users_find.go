@@ -38,7 +38,10 @@ func userCursorOf(ctx context.Context, text string, order store.UserOrder) (c us
 	c = userCursor{operation: contract.OperationFrom(ctx).ID, order: order}
 	c.Key = parts[2]
 	byText := order == store.ByName || order == store.BySearch
-	if !byText {
+	switch {
+	case order == store.ByField:
+		c.Key, err = strconv.ParseFloat(parts[2], 64)
+	case !byText:
 		c.Key, err = strconv.ParseInt(parts[2], 10, 64)
 	}
 	number, errNumber := strconv.ParseInt(parts[3], 10, 32)
@@ -147,7 +150,7 @@ func (h users) FilterUsers(ctx context.Context, r stub.FilterUsersRequestObject)
 	if err != nil {
 		return nil, err
 	}
-	filter, err := filterOf(s, *r.Body)
+	filter, err := filterOf(ctx, h.store.Queries, s, *r.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -189,6 +192,7 @@ type userFilter struct {
 	ask     store.UserQuery
 	filters bool // whether it asks for anything but all
 	fields  []string
+	own     []store.Field // those of the community
 }
 
 // filteredFields are those that can be shown and filtered by, with how each is shown.
@@ -207,6 +211,11 @@ func (f userFilter) shown(u store.FoundUser) gen.FilteredUser {
 	shown := gen.FilteredUser{"_id": u.ID}
 	for _, name := range f.fields {
 		shown[name] = filteredFields[name](u)
+	}
+	for _, f := range f.own {
+		if value, has := shownValue(f, u.Values); has {
+			shown[f.Definition.Field] = value
+		}
 	}
 	return shown
 }

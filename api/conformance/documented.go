@@ -45,7 +45,7 @@ func (c *contract) documented(tag string) []requirement {
 	for _, r := range documentedRequests() {
 		method, path, _ := strings.Cut(r.Send, " ")
 		op := c.operations.Match(method, path)
-		if op == nil || op.Tag != tag || c.lacks(r) {
+		if op == nil || op.Tag != tag {
 			continue
 		}
 		shown[op.ID]++
@@ -54,7 +54,7 @@ func (c *contract) documented(tag string) []requirement {
 			more = append(more, "keys")
 		}
 		if prepare, is := shownBefore[op.ID]; is {
-			more = append(more, prepare.tag)
+			more = append(more, prepare.tags...)
 		}
 		with := needs(op, more...)
 		all = append(all, requirement{run: func(s *session) { r.replay(s, op) }, Requirement: Requirement{
@@ -76,11 +76,6 @@ func (r documentedRequest) needs() (tags []string) {
 		}
 	}
 	return tags
-}
-
-// lacks tells whether a request has values of fields in it, which the contract does not have yet.
-func (c *contract) lacks(r documentedRequest) bool {
-	return strings.Contains(string(r.JSON), `"customFields"`) && c.operations.ByID("createUserField") == nil
 }
 
 var placeholders = regexp.MustCompile(`\{[a-z]+\}`)

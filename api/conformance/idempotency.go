@@ -55,7 +55,8 @@ func (x *scene) creation(op *api.Operation) creation {
 	}
 	for _, name := range needed {
 		schema := op.Body.Schema.Value.Properties[name].Value
-		if schema.Type.Is("string") && schema.Format == "" && len(schema.Enum) == 0 && schema.MaxLength != nil {
+		anything := schema.Type == nil // so that it is a text, too
+		if anything || schema.Type.Is("string") && schema.Format == "" && len(schema.Enum) == 0 && schema.MaxLength != nil {
 			c.name = name
 			break
 		}
@@ -96,7 +97,7 @@ func (c creation) distinct(name string) (member string, value any) {
 	if c.tell == "" {
 		return c.name, name
 	}
-	which, _, _ := strings.Cut(name, " ")
+	which, _, _ := strings.Cut(name, "-")
 	return c.tell, float64(1 + slices.Index([]string{"first", "second", "third", "fourth", "fifth"}, which))
 }
 
@@ -139,7 +140,7 @@ func repeat(s *session, op *api.Operation) {
 	}
 	c := s.scene().creation(op)
 	one := c.entitled(op)
-	run := " " + unknownID()[:12] // others may make things of such names at the same time
+	run := "-" + unknownID()[:12] // others may make things of such names at the same time
 	key := unknownID()
 	first := c.under(one, key, "first"+run)
 	for range 2 {
@@ -227,7 +228,7 @@ func repeatLater(s *session, op *api.Operation) {
 	who := s.as(known.token)
 	s.a = who // who makes what is needed, too
 	c := (&scene{session: s, server: who.makesServer("Go club"), known: map[string]string{}}).creation(op)
-	name, key := "first "+unknownID()[:12], unknownID()
+	name, key := "first-"+unknownID()[:12], unknownID()
 	first := c.under(who, key, name).isNew()
 	login := s.anonymous.post("/auth/login", object{"email": known.email, "password": known.password}).expect(200)
 	later := s.as(login.text("/body/token"))

@@ -43,6 +43,7 @@ var makers = map[string]maker{
 	// The operations about an account's own things are for that account.
 	"userId objectid": {"user", "servers", false, func(x *scene) string { return x.a.accountOf(x.server, x.server.owner) }, unknownID},
 	"userApiKeyId":    {"userKey", "keys", false, func(x *scene) string { return x.a.makesUserKey(x.server, x.server.owner).id }, unknownID},
+	"fieldId":         {"field", "fields", true, func(x *scene) string { return x.a.makesField(x.server, nil) }, unknownID},
 	"messageId":       {"message", "messages", true, func(x *scene) string { return x.a.says(x.channel(), "Hello") }, unknownID},
 	"topicId":         {"topic", "messages", true, func(x *scene) string { return x.a.begins(x.channel(), "Which opening first?") }, unknownID},
 	"emoji":           {"emoji", "messages", false, func(*scene) string { return ":sparkling_heart:" }, func() string { return ":no_such_thing:" }},
@@ -60,12 +61,13 @@ var before = map[string]func(*scene){
 	"removeBadge":        func(x *scene) { x.a.awards(x.id(makers["badgeId"]), x.server.owner).expect(200) },
 }
 
-// shownBefore are what must be there, beside what a documented request names, for it to be good, and the tag that makes it.
+// shownBefore are what must be there, beside what a documented request names, for it to be good, and the tags that make it.
 var shownBefore = map[string]struct {
-	tag     string
+	tags    []string
 	prepare func(*scene)
 }{
-	"createUser": {"roles", func(x *scene) {
+	"createUser": {[]string{"roles", "fields"}, func(x *scene) {
+		x.a.makesField(x.server, object{"field": "customerid"})
 		x.a.put(x.server.path("/access-levels"), object{"accessLevels": []any{object{"level": 1, "roleId": x.a.makesRole(x.server, nil)}}}).expect(200)
 	}},
 }

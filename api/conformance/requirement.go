@@ -69,6 +69,7 @@ var sections = []section{
 	{"keys", slices.Concat(keys, userKeys)},
 	{"audit", audit},
 	{"users", users},
+	{"fields", fields},
 	{"messages", messages},
 }
 

@@ -3,7 +3,10 @@
 package field
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"math"
 	"regexp"
 	"slices"
@@ -35,6 +38,7 @@ const (
 	maxText    = 4000
 	maxLine    = 255
 	maxNumeral = 100
+	exact      = 1<<53 - 1 // up to which all whole numbers are, on the wire too
 )
 
 // A Kind is the strictest class of values to which a value belongs. It is the same for whichever type of field it was given:
@@ -62,14 +66,16 @@ type Refusal struct {
 
 func (r *Refusal) Error() string { return r.Message }
 
+const mustBeNumber = "must be a number between -9007199254740991 and 9007199254740991"
+
 func refused(message string) error { return &Refusal{Message: message} }
 
-// Of is a value as a type takes it: a string, a finite float64 or a bool. A text that says a value of the type is that value.
+// Of is a value as a type takes it: a string, a float64 or a bool. A number that the wire may have rounded is none. A text that says a value of the type is that value.
 func (t Type) Of(value any) (any, error) {
 	switch v := value.(type) {
 	case float64:
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return nil, refused("must be a finite number")
+		if !(math.Abs(v) <= exact) {
+			return nil, refused(mustBeNumber)
 		}
 		value = v + 0 // which has no minus zero
 	case bool:
@@ -91,7 +97,7 @@ func (t Type) Of(value any) (any, error) {
 		if number, is := numberOf(text); is {
 			return number, nil
 		}
-		return nil, refused("must be a finite number")
+		return nil, refused(mustBeNumber)
 	case Boolean:
 		if text == "true" || text == "false" {
 			return text == "true", nil
@@ -177,6 +183,38 @@ func Folded(text string) string {
 	return norm.NFC.String(cases.Fold().String(norm.NFC.String(text)))
 }
 
+// KeyOf is SHA-256 of a value as text, whatever its case: values of one field with the same are equal.
+func KeyOf(value any) string {
+	sum := sha256.Sum256([]byte(Folded(TextOf(value))))
+	return hex.EncodeToString(sum[:])
+}
+
+// Measure is by what the values of a type are ordered, if they are: numbers, and moments in milliseconds.
+func (t Type) Measure(value any) (measure float64, has bool) {
+	switch v := value.(type) {
+	case float64:
+		return v, t.IsNumber()
+	case string:
+		if at, _, err := momentOf(v); err == nil && t.Name == Date {
+			return float64(at.UnixMilli()), true
+		}
+	}
+	return 0, false
+}
+
+// Span is what values of a type are meant by one in a question: a number, a moment, or all moments of a day, in milliseconds.
+func (t Type) Span(value any) (from, to float64, ok bool) {
+	value, err := t.Of(value)
+	if err != nil {
+		return 0, 0, false
+	}
+	from, ok = t.Measure(value)
+	if _, long, err := momentOf(TextOf(value)); err == nil && t.Name == Date {
+		return from, from + float64(long.Milliseconds()-1), ok
+	}
+	return from, from, ok
+}
+
 // Key is a key of a field: what programs call it, with hyphens for spaces.
 func Key(name string) string {
 	return strings.Join(strings.Split(name, " "), "-")
@@ -189,18 +227,25 @@ func numberOf(text string) (float64, bool) {
 		return 0, false
 	}
 	number, err := strconv.ParseFloat(text, 64)
-	return number + 0, err == nil
+	return number + 0, err == nil && math.Abs(number) <= exact
 }
 
 func isDate(text string) bool {
-	if len(text) > 40 {
-		return false
-	}
-	if _, err := time.Parse(time.DateOnly, text); err == nil {
-		return true
-	}
-	_, err := time.Parse(time.RFC3339, text)
+	_, _, err := momentOf(text)
 	return err == nil
+}
+
+// momentOf reads a day or a moment, and says how long it is.
+func momentOf(text string) (at time.Time, long time.Duration, err error) {
+	const longest = 40
+	if len(text) > longest {
+		return at, 0, errors.New("too long")
+	}
+	if at, err = time.Parse(time.DateOnly, text); err == nil {
+		return at, 24 * time.Hour, nil
+	}
+	at, err = time.Parse(time.RFC3339, text)
+	return at, time.Millisecond, err
 }
 
 func isLine(text string) bool {

@@ -17,7 +17,12 @@ func TestATypeTakesItsValuesAndTextsThatSayThem(t *testing.T) {
 		{Type{Name: Text}, "a\nb\u202e<b>=1+1", "a\nb\u202e<b>=1+1"},
 		{Type{Name: Text}, "", ""},
 		{Type{Name: Text}, 1.5, "1.5"},
-		{Type{Name: Text}, 1e21, "1e+21"},
+		{Type{Name: Text}, 1e15, "1000000000000000"},
+		{Type{Name: Text}, 9007199254740994.0, nil},
+		{Type{Name: Number}, 9007199254740991.0, 9007199254740991.0},
+		{Type{Name: Number}, -9007199254740992.0, nil},
+		{Type{Name: Number}, "9007199254740993", nil}, // which would be rounded
+		{Type{Name: Number}, "12345678901234567890", nil},
 		{Type{Name: Text}, true, "true"},
 		{Type{Name: Text}, longer, longer},
 		{Type{Name: Text}, longer + "x", nil},

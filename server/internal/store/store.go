@@ -64,6 +64,7 @@ type Queries struct {
 	UserKeys UserKeys
 	Audit    Audit
 	Users    Users
+	Fields   Fields
 	Messages Messages
 	Images   Images
 
@@ -76,7 +77,7 @@ type Queries struct {
 
 func queriesOn(c *conn) Queries {
 	return Queries{
-		Auth: Auth{c}, Exports: Exports{c}, Servers: Servers{c}, Invites: Invites{c}, Channels: Channels{c}, Roles: Roles{c}, Badges: Badges{c}, Keys: Keys{c}, UserKeys: UserKeys{c}, Audit: Audit{c}, Users: Users{c}, Messages: Messages{c}, Images: Images{c},
+		Auth: Auth{c}, Exports: Exports{c}, Servers: Servers{c}, Invites: Invites{c}, Channels: Channels{c}, Roles: Roles{c}, Badges: Badges{c}, Keys: Keys{c}, UserKeys: UserKeys{c}, Audit: Audit{c}, Users: Users{c}, Fields: Fields{c}, Messages: Messages{c}, Images: Images{c},
 		Registrations: Registrations{c}, Codes: Codes{c}, Networks: Networks{c}, Idempotency: Idempotency{c}, Ledger: Ledger{c},
 	}
 }

@@ -167,6 +167,7 @@ func (l *life) everything() (kept string) {
 	kept = l.server(ann, ben, cleo)
 	gone := l.server(ben, ann, cleo)
 	l.reads(kept, ann)
+	l.hasFields(kept, ann, ben)
 	l.talks(kept, ann, ben)
 	l.talks(gone, ben, ann)
 	l.changesPeople(kept, cleo)
@@ -536,6 +537,7 @@ SELECT whose, kind, SUM(n) FROM (
     UNION ALL SELECT server_id, 'channels', -1 FROM channels
     UNION ALL SELECT server_id, 'badges', -1 FROM badges
     UNION ALL SELECT server_id, 'keys', -1 FROM api_keys
+    UNION ALL SELECT server_id, 'fields', -1 FROM fields
     UNION ALL SELECT channel_id, 'topics', -1 FROM topics
     UNION ALL SELECT CAST(account AS TEXT), 'image_bytes', -bytes FROM images WHERE state = 'shown'
 ) AS both_sides GROUP BY whose, kind HAVING SUM(n) <> 0`
@@ -599,7 +601,7 @@ func TestTheMigrationFillsWhatIsKept(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, url string) {
 		s := open(t, url)
 		(&life{T: t, s: s, nowAt: time.Now()}).everything()
-		for _, text := range append([]string{`DELETE FROM auth_events`, `DELETE FROM topics`, `DELETE FROM images`, `DROP TABLE totals`, `DROP TABLE tallies`}, upOf(t, "00005_tallies.sql")...) {
+		for _, text := range append([]string{`DELETE FROM auth_events`, `DELETE FROM topics`, `DELETE FROM fields`, `DELETE FROM images`, `DROP TABLE totals`, `DROP TABLE tallies`}, upOf(t, "00005_tallies.sql")...) {
 			if _, err := s.write.db.Exec(text); err != nil {
 				t.Fatalf("%v\n%s", err, text)
 			}

@@ -51,6 +51,7 @@ var (
 	channelsTally = tally{"channels", tallyShards, MaxChannels, "channels in this server"}
 	badgesTally   = tally{"badges", tallyShards, MaxBadges, "badges in this server"}
 	keysTally     = tally{"keys", tallyShards, MaxKeys, "API keys in this server"}
+	fieldsTally   = tally{"fields", tallyShards, MaxFields, "user fields in this community"}
 	invitesTally  = tally{"invites", tallyShards, MaxInvites, "invites to this server"}
 	// of an account
 	membershipsTally = tally{"servers", tallyShards, MaxMemberships, "servers of yours"}

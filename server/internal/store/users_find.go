@@ -20,10 +20,12 @@ const (
 	ByCoins
 	ByName       // the key of the display name
 	BySearch     // the keys of display names and user names that begin alike: both bounds are given
+	ByField      // the measures of a field
 	OfFirstName  // the accounts of one first name
 	OfLastName   // of one last name
 	OfOneAddress // the account of an address
 	OfOneName    // the account of a user name
+	OfField      // the accounts of one value of a field
 )
 
 // UserConditions are what must be so of a member beside their place in an order. What is nil is not asked for.
@@ -31,6 +33,26 @@ type UserConditions struct {
 	Email, Username, FirstName, LastName, DisplayName *string // names are compared whatever their upper and lower case
 	XP, Coins, Joined                                 Range   // joined: in microseconds
 	Role                                              *string // that they have been given
+	Fields                                            []FieldCondition
+}
+
+// A FieldCondition is what a value of a field must be: of a key, or with a measure between two that may be missing.
+type FieldCondition struct {
+	FieldID  string
+	Key      string // if it is not empty
+	From, To *float64
+}
+
+// bounds are both, as far as there are any numbers.
+func (c FieldCondition) bounds() (from, to float64) {
+	from, to = -math.MaxFloat64, math.MaxFloat64
+	if c.From != nil {
+		from = *c.From
+	}
+	if c.To != nil {
+		to = *c.To
+	}
+	return from, to
 }
 
 // A Range is between two numbers, which it includes. One that is nil is no bound.
@@ -65,14 +87,16 @@ type UserQuery struct {
 	ServerID   string
 	Order      UserOrder
 	Descending bool
-	From, To   any // the bounds of the order, both within; nil: none
+	From, To   any            // the bounds of the order, both within; nil: none
+	Field      FieldCondition // of ByField and OfField, which have no other bounds
 	After      *UserPosition
 	Conditions *UserConditions // nil: none
+	Values     bool            // whether those of all fields are wanted
 }
 
 // A UserPosition is a place in an order: behind a member.
 type UserPosition struct {
-	Key     any // int64, or the key of a name
+	Key     any // int64, float64 of ByField, or the key of a name
 	Account int64
 }
 
@@ -88,6 +112,7 @@ type FoundUser struct {
 	gen.Balance
 	JoinedAt  gen.Time
 	LastLogin gen.Nullable[gen.Time]
+	Values    map[string]any // by the ids of fields, if they are wanted
 
 	position UserPosition
 	matches  bool
@@ -137,10 +162,10 @@ func (q Users) Find(ctx context.Context, ask UserQuery, skip, limit int) (found 
 func (q Users) examine(ctx context.Context, ask UserQuery, some int) ([]FoundUser, error) {
 	ask.Descending = ask.Descending && ask.Order < OfFirstName // one name has no other order
 	candidates, args := ask.candidates(some)
-	role := ""
-	if ask.Conditions != nil && ask.Conditions.Role != nil {
-		args = append(args, *ask.Conditions.Role)
-		role = fmt.Sprintf(" AND EXISTS (SELECT 1 FROM member_roles mr WHERE mr.account = d.account AND mr.server_id = $1 AND mr.role_id = $%d)", len(args))
+	also, args := ask.also(args)
+	values := "NULL"
+	if ask.Values {
+		values = "(SELECT string_agg(v.field_id || ' ' || v.value, '\n') FROM field_values v WHERE v.account = d.account AND v.server_id = $1)"
 	}
 	direction := ""
 	if ask.Descending {
@@ -148,9 +173,9 @@ func (q Users) examine(ctx context.Context, ask UserQuery, some int) ([]FoundUse
 	}
 	// What else is known of each is asked for one by one, by its key: PostgreSQL would join whole tables to the candidates.
 	users, err := list(ctx, q.conn, scanFound, `SELECT d.sort_key, d.account, a.id, a.email, a.username, a.display_name, a.first_name, a.last_name, a.avatar_image_id, a.proved, a.created_at,
-	       (SELECT m.joined_at FROM members m WHERE m.account = d.account AND m.server_id = $1`+role+`),
+	       (SELECT m.joined_at FROM members m WHERE m.account = d.account AND m.server_id = $1`+also+`),
 	       (SELECT t.xp FROM totals t WHERE t.server_id = $1 AND t.account = d.account), (SELECT t.coins FROM totals t WHERE t.server_id = $1 AND t.account = d.account),
-	       (SELECT p.login_at FROM presence p WHERE p.account = d.account)
+	       (SELECT p.login_at FROM presence p WHERE p.account = d.account), `+values+`
 	  FROM (`+candidates+`) d JOIN accounts a ON a.number = d.account ORDER BY d.sort_key`+direction+`, d.account`+direction, args...)
 	for i := range users {
 		users[i].matches = users[i].matches && (ask.Conditions == nil || ask.Conditions.allow(users[i]))
@@ -158,11 +183,42 @@ func (q Users) examine(ctx context.Context, ask UserQuery, some int) ([]FoundUse
 	return users, err
 }
 
+// also is what a statement asks of a candidate beside being a member.
+func (ask UserQuery) also(args []any) (text string, _ []any) {
+	if ask.Conditions == nil {
+		return "", args
+	}
+	add := func(format string, values ...any) {
+		places := []any{}
+		for i := range values {
+			places = append(places, len(args)+i+1)
+		}
+		args = append(args, values...)
+		text += fmt.Sprintf(" AND EXISTS (SELECT 1 FROM "+format+")", places...)
+	}
+	if ask.Conditions.Role != nil {
+		add("member_roles mr WHERE mr.account = d.account AND mr.server_id = $1 AND mr.role_id = $%d", *ask.Conditions.Role)
+	}
+	for _, c := range ask.Conditions.Fields {
+		const of = "field_values v WHERE v.account = d.account AND v.server_id = $1 AND v.field_id = $%d AND "
+		if c.Key != "" {
+			add(of+"v.value_key = $%d", c.FieldID, c.Key)
+			continue
+		}
+		from, to := c.bounds()
+		add(of+"v.measure >= $%d AND v.measure <= $%d", c.FieldID, from, to)
+	}
+	return text, args
+}
+
 func scanFound(rows *sql.Rows) (u FoundUser, err error) {
-	var username, avatar sql.NullString
+	var username, avatar, values sql.NullString
 	var joined, xp, coins sql.NullInt64
 	err = rows.Scan(&u.position.Key, &u.position.Account, &u.ID, &u.Email, &username, &u.DisplayName, &u.FirstName, &u.LastName, &avatar,
-		&u.Verified, micros{&u.CreatedAt}, &joined, &xp, &coins, nullableMicros{&u.LastLogin})
+		&u.Verified, micros{&u.CreatedAt}, &joined, &xp, &coins, nullableMicros{&u.LastLogin}, &values)
+	if err == nil && values.Valid {
+		u.Values, err = splitValues(values.String)
+	}
 	u.AccountNumber, u.XP, u.Coins, u.matches = u.position.Account, xp.Int64, coins.Int64, joined.Valid
 	u.JoinedAt = gen.Time{Time: time.UnixMicro(joined.Int64).UTC()}
 	u.Number, u.Username, u.Avatar = Number(u.AccountNumber), nullableOf(username), ImagePath(avatar.String)
@@ -175,6 +231,11 @@ func (ask UserQuery) candidates(some int) (text string, args []any) {
 	lowest, highest := any(int64(math.MinInt64)), any(int64(math.MaxInt64))
 	if ask.Order == ByName || ask.Order == BySearch {
 		lowest, highest = "", afterPrefix("f")
+	}
+	if ask.Order == ByField {
+		lowest, highest = -math.MaxFloat64, math.MaxFloat64
+		low, high := ask.Field.bounds()
+		from, to = low, high
 	}
 	if from == nil {
 		from = lowest
@@ -218,6 +279,12 @@ func (ask UserQuery) candidates(some int) (text string, args []any) {
 		return of("first_key")
 	case OfLastName:
 		return of("last_key")
+	case ByField:
+		text, args = "SELECT account, measure AS sort_key FROM field_values WHERE field_id = $7 AND measure >= $2 AND measure <= $3 AND (measure, account) "+compare+" ($4, $5)"+order("measure"), append(args, ask.Field.FieldID)
+		return text, args
+	case OfField:
+		return "SELECT account, account AS sort_key FROM field_values WHERE field_id = $2 AND value_key = $3 AND account > $4 ORDER BY account LIMIT $5",
+			[]any{ask.ServerID, ask.Field.FieldID, ask.Field.Key, at.Account, some}
 	case OfOneAddress:
 		return only("email")
 	case OfOneName:
