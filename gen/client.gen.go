@@ -171,6 +171,148 @@ type ClientInterface interface {
 	// Corresponds with PUT /apis/v1/communities/{communityId}/api-keys/{apiKeyId} (the `UpdateAPIKey` operationId).
 	UpdateAPIKey(ctx context.Context, communityID CommunityID, apiKeyID APIKeyID, body UpdateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListUserFieldHistories List the values that members were given
+	//
+	// Of all fields and members, those of the latest moment first. By page or by `cursor`; `total` says how many there are at least. `previous` is the value before, null if there was none.
+	// For the owner and administrators, and for API keys.
+	//
+	// Corresponds with GET /apis/v1/communities/{communityId}/user-field-histories (the `ListUserFieldHistories` operationId).
+	ListUserFieldHistories(ctx context.Context, communityID CommunityID, params *ListUserFieldHistoriesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListUserFields List the user fields of a community
+	//
+	// All fields in their order: those with a lower `order` first, and of the same `order` the older ones.
+	// For the owner and administrators, and for API keys.
+	//
+	// Corresponds with GET /apis/v1/communities/{communityId}/user-fields (the `ListUserFields` operationId).
+	ListUserFields(ctx context.Context, communityID CommunityID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateUserFieldWithBody Create a user field
+	//
+	// A field has a value for each member who was given one. `field` is what programs call it: spaces become hyphens, and no other
+	// field of the community may be called so, whatever its upper and lower case: that is a conflict. A `select` needs `options`,
+	// and no other type has them. `defaultValue` is shown of members who have no value; it is a value of the type.
+	//
+	// The types: `text` and `multi-line-text` take up to 4,000 characters, `single-line-text` one line of up to 255, `number` and
+	// `numerical` a number between -9007199254740991 and 9007199254740991, where every whole number is exact, `boolean` true or
+	// false, `date` a day (`YYYY-MM-DD`) or a moment (RFC 3339), and `select` one of its options, whatever the case. A text that
+	// says a value of the type is taken as that value. No value has the character NUL, and all values of one user have 16,000
+	// characters at most. A community has up to 200 fields. What every user has, such as `email` or `xp`, is the name of no field.
+	// For the owner and administrators, and for API keys.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/communities/{communityId}/user-fields (the `CreateUserField` operationId).
+	CreateUserFieldWithBody(ctx context.Context, communityID CommunityID, params *CreateUserFieldParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateUserField Create a user field
+	//
+	// A field has a value for each member who was given one. `field` is what programs call it: spaces become hyphens, and no other
+	// field of the community may be called so, whatever its upper and lower case: that is a conflict. A `select` needs `options`,
+	// and no other type has them. `defaultValue` is shown of members who have no value; it is a value of the type.
+	//
+	// The types: `text` and `multi-line-text` take up to 4,000 characters, `single-line-text` one line of up to 255, `number` and
+	// `numerical` a number between -9007199254740991 and 9007199254740991, where every whole number is exact, `boolean` true or
+	// false, `date` a day (`YYYY-MM-DD`) or a moment (RFC 3339), and `select` one of its options, whatever the case. A text that
+	// says a value of the type is taken as that value. No value has the character NUL, and all values of one user have 16,000
+	// characters at most. A community has up to 200 fields. What every user has, such as `email` or `xp`, is the name of no field.
+	// For the owner and administrators, and for API keys.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apis/v1/communities/{communityId}/user-fields (the `CreateUserField` operationId).
+	CreateUserField(ctx context.Context, communityID CommunityID, params *CreateUserFieldParams, body CreateUserFieldJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteUserField Delete a user field
+	//
+	// Ends a field with all its values. What its values were stays readable by its id.
+	// For the owner and administrators, and for API keys.
+	//
+	// Corresponds with DELETE /apis/v1/communities/{communityId}/user-fields/{fieldId} (the `DeleteUserField` operationId).
+	DeleteUserField(ctx context.Context, communityID CommunityID, fieldID FieldID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetUserField Get a user field
+	//
+	// For the owner and administrators, and for API keys.
+	//
+	// Corresponds with GET /apis/v1/communities/{communityId}/user-fields/{fieldId} (the `GetUserField` operationId).
+	GetUserField(ctx context.Context, communityID CommunityID, fieldID FieldID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateUserFieldWithBody Update a user field
+	//
+	// Changes name and type, and whatever else is given; the rest stays, and `field` always does. A type, or options, to which a
+	// value of some member does not convert, or the `defaultValue`, is a conflict and changes nothing. Values that convert are shown as values of the new
+	// type from then on: those of numbers, truth values and dates are texts, too, and texts that say one of these are that.
+	//
+	// One field of a community at most is its identifier, and no two users have the same value in it, whatever the case: another
+	// one is a conflict, and so is a field that has values already. It is a `text`, a `single-line-text`, a `number` or a `numerical`, and
+	// with values a text stays a text. A value of the identifier has up to 255 characters.
+	// For the owner and administrators, and for API keys.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /apis/v1/communities/{communityId}/user-fields/{fieldId} (the `UpdateUserField` operationId).
+	UpdateUserFieldWithBody(ctx context.Context, communityID CommunityID, fieldID FieldID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateUserField Update a user field
+	//
+	// Changes name and type, and whatever else is given; the rest stays, and `field` always does. A type, or options, to which a
+	// value of some member does not convert, or the `defaultValue`, is a conflict and changes nothing. Values that convert are shown as values of the new
+	// type from then on: those of numbers, truth values and dates are texts, too, and texts that say one of these are that.
+	//
+	// One field of a community at most is its identifier, and no two users have the same value in it, whatever the case: another
+	// one is a conflict, and so is a field that has values already. It is a `text`, a `single-line-text`, a `number` or a `numerical`, and
+	// with values a text stays a text. A value of the identifier has up to 255 characters.
+	// For the owner and administrators, and for API keys.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /apis/v1/communities/{communityId}/user-fields/{fieldId} (the `UpdateUserField` operationId).
+	UpdateUserField(ctx context.Context, communityID CommunityID, fieldID FieldID, body UpdateUserFieldJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListUserFieldHistoriesOfField List the values that a field had
+	//
+	// Of all members, also of a field that was deleted and ever had one, those of the latest moment first.
+	// By page or by `cursor`; `total` says how many there are at least. `previous` is the value before, null if there was none.
+	// For the owner and administrators, and for API keys.
+	//
+	// Corresponds with GET /apis/v1/communities/{communityId}/user-fields/{fieldId}/histories (the `ListUserFieldHistoriesOfField` operationId).
+	ListUserFieldHistoriesOfField(ctx context.Context, communityID CommunityID, fieldID FieldID, params *ListUserFieldHistoriesOfFieldParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListUserFieldHistoriesOfFieldAndUser List the values that a member was given in a field
+	//
+	// Also of a field that was deleted and ever had one, those of the latest moment first. By page or by `cursor`; `total` says how many there are at least. `previous` is the value before, null if there was none.
+	// For the owner and administrators, and for API keys.
+	//
+	// Corresponds with GET /apis/v1/communities/{communityId}/user-fields/{fieldId}/users/{userId}/histories (the `ListUserFieldHistoriesOfFieldAndUser` operationId).
+	ListUserFieldHistoriesOfFieldAndUser(ctx context.Context, communityID CommunityID, fieldID FieldID, userID AccountID, params *ListUserFieldHistoriesOfFieldAndUserParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateUserFieldHistoryWithBody Give a member a value in a field
+	//
+	// The value is that of the member from `at` on: from now, if it is left out. It is not in the future. The current value is that of
+	// the latest moment, so that an older one changes the history alone. A value that the member has at that moment anyway writes
+	// nothing, and the answer shows since when it was theirs. A value of the identifier that another user has is a conflict, also
+	// if that user was deleted and can be restored. Whoever leaves the community by themselves has no values any more.
+	// For the owner and administrators, and for API keys.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/communities/{communityId}/user-fields/{fieldId}/users/{userId}/histories (the `CreateUserFieldHistory` operationId).
+	CreateUserFieldHistoryWithBody(ctx context.Context, communityID CommunityID, fieldID FieldID, userID AccountID, params *CreateUserFieldHistoryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateUserFieldHistory Give a member a value in a field
+	//
+	// The value is that of the member from `at` on: from now, if it is left out. It is not in the future. The current value is that of
+	// the latest moment, so that an older one changes the history alone. A value that the member has at that moment anyway writes
+	// nothing, and the answer shows since when it was theirs. A value of the identifier that another user has is a conflict, also
+	// if that user was deleted and can be restored. Whoever leaves the community by themselves has no values any more.
+	// For the owner and administrators, and for API keys.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apis/v1/communities/{communityId}/user-fields/{fieldId}/users/{userId}/histories (the `CreateUserFieldHistory` operationId).
+	CreateUserFieldHistory(ctx context.Context, communityID CommunityID, fieldID FieldID, userID AccountID, params *CreateUserFieldHistoryParams, body CreateUserFieldHistoryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListCommunityUsers List the members of a community
 	//
 	// A page of the members, those who joined first first, or as `sort` says. `search` finds those whose display name or user
@@ -186,10 +328,19 @@ type ClientInterface interface {
 
 	// GetCommunityUser Get a member of a community
 	//
-	// A member, with what they have there. Members do not see the addresses and log-ins of others; API keys do. For members.
+	// A member, with what they have there. Members do not see the addresses and log-ins of others; API keys do. What is in the
+	// fields of the community is for API keys, the owner, administrators, and the member; for others `customFields` is empty. For members.
 	//
 	// Corresponds with GET /apis/v1/communities/{communityId}/users/{userId} (the `GetCommunityUser` operationId).
 	GetCommunityUser(ctx context.Context, communityID CommunityID, userID AccountID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListUserFieldHistoriesOfUser List the values that a member was given
+	//
+	// In all fields, those of the latest moment first. By page or by `cursor`; `total` says how many there are at least. `previous` is the value before, null if there was none.
+	// For the owner and administrators, and for API keys.
+	//
+	// Corresponds with GET /apis/v1/communities/{communityId}/users/{userId}/user-field-histories (the `ListUserFieldHistoriesOfUser` operationId).
+	ListUserFieldHistoriesOfUser(ctx context.Context, communityID CommunityID, userID AccountID, params *ListUserFieldHistoriesOfUserParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListMessages List messages
 	//
@@ -358,6 +509,10 @@ type ClientInterface interface {
 	// if whoever verifies the address gives it, too: whoever has the address decides. No password is ever mailed. How many mails
 	// the accounts may cause whose API keys call is limited: beyond that the request fails and makes nothing.
 	//
+	// `customFields` names each field by its `_id` or its `field`, whatever the case; a field that is `required` must be among them.
+	// `externalId` is the value of the field that is the identifier, and `referral` may be one, too. A value of the identifier that
+	// another user has is a conflict. Who does not join has no values.
+	//
 	// An `accessLevel` gives the role that the community has set for it beside `@all`; 0 gives none unless one is set. A level
 	// for which none is set answers 400 with the pointer `/accessLevel`, and one whose role has `server_administrator` 403.
 	//
@@ -376,6 +531,10 @@ type ClientInterface interface {
 	// password. Without either, the user asks for one with `/auth/forgot-password`. A `password` that is given here counts only
 	// if whoever verifies the address gives it, too: whoever has the address decides. No password is ever mailed. How many mails
 	// the accounts may cause whose API keys call is limited: beyond that the request fails and makes nothing.
+	//
+	// `customFields` names each field by its `_id` or its `field`, whatever the case; a field that is `required` must be among them.
+	// `externalId` is the value of the field that is the identifier, and `referral` may be one, too. A value of the identifier that
+	// another user has is a conflict. Who does not join has no values.
 	//
 	// An `accessLevel` gives the role that the community has set for it beside `@all`; 0 gives none unless one is set. A level
 	// for which none is set answers 400 with the pointer `/accessLevel`, and one whose role has `server_administrator` 403.
@@ -428,9 +587,10 @@ type ClientInterface interface {
 	//
 	// The members for whom all of the `filter` holds, 200 a page, in an order that stays as it is while people join.
 	//
-	// A name in the filter is one of `email first_name last_name username display_name join_date xp coins`. Its value is what must
-	// be equal; of texts, upper and lower case are the same. For `join_date` (`YYYY-MM-DD` in UTC, or RFC 3339), `xp` and `coins`
-	// it may be a range: an object with `gte`, `lte` or both. A day as `lte` is in it whole.
+	// A name in the filter is one of `email first_name last_name username display_name join_date xp coins`, or the `field` of a field
+	// of the community. Its value is what must be equal; of texts, upper and lower case are the same. For `join_date` (`YYYY-MM-DD`
+	// in UTC, or RFC 3339), `xp`, `coins`, and fields of numbers and dates it may be a range: an object with `gte`, `lte` or both.
+	// A day as `lte` is in it whole. The default of a field is shown, but nobody is found by it.
 	//
 	// A request looks at no more than 10,000 members. So a page may have fewer than 200 users, or none, and still have a
 	// `next_cursor`: go on until there is none. By `page`, only what is among the first 10,000 is reached. `total_pages` is
@@ -445,9 +605,10 @@ type ClientInterface interface {
 	//
 	// The members for whom all of the `filter` holds, 200 a page, in an order that stays as it is while people join.
 	//
-	// A name in the filter is one of `email first_name last_name username display_name join_date xp coins`. Its value is what must
-	// be equal; of texts, upper and lower case are the same. For `join_date` (`YYYY-MM-DD` in UTC, or RFC 3339), `xp` and `coins`
-	// it may be a range: an object with `gte`, `lte` or both. A day as `lte` is in it whole.
+	// A name in the filter is one of `email first_name last_name username display_name join_date xp coins`, or the `field` of a field
+	// of the community. Its value is what must be equal; of texts, upper and lower case are the same. For `join_date` (`YYYY-MM-DD`
+	// in UTC, or RFC 3339), `xp`, `coins`, and fields of numbers and dates it may be a range: an object with `gte`, `lte` or both.
+	// A day as `lte` is in it whole. The default of a field is shown, but nobody is found by it.
 	//
 	// A request looks at no more than 10,000 members. So a page may have fewer than 200 users, or none, and still have a
 	// `next_cursor`: go on until there is none. By `page`, only what is among the first 10,000 is reached. `total_pages` is
@@ -1636,6 +1797,268 @@ func (c *Client) UpdateAPIKey(ctx context.Context, communityID CommunityID, apiK
 	return c.Client.Do(req)
 }
 
+// ListUserFieldHistories List the values that members were given
+//
+// Of all fields and members, those of the latest moment first. By page or by `cursor`; `total` says how many there are at least. `previous` is the value before, null if there was none.
+// For the owner and administrators, and for API keys.
+//
+// Corresponds with GET /apis/v1/communities/{communityId}/user-field-histories (the `ListUserFieldHistories` operationId).
+func (c *Client) ListUserFieldHistories(ctx context.Context, communityID CommunityID, params *ListUserFieldHistoriesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListUserFieldHistoriesRequest(c.Server, communityID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListUserFields List the user fields of a community
+//
+// All fields in their order: those with a lower `order` first, and of the same `order` the older ones.
+// For the owner and administrators, and for API keys.
+//
+// Corresponds with GET /apis/v1/communities/{communityId}/user-fields (the `ListUserFields` operationId).
+func (c *Client) ListUserFields(ctx context.Context, communityID CommunityID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListUserFieldsRequest(c.Server, communityID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateUserFieldWithBody Create a user field
+//
+// A field has a value for each member who was given one. `field` is what programs call it: spaces become hyphens, and no other
+// field of the community may be called so, whatever its upper and lower case: that is a conflict. A `select` needs `options`,
+// and no other type has them. `defaultValue` is shown of members who have no value; it is a value of the type.
+//
+// The types: `text` and `multi-line-text` take up to 4,000 characters, `single-line-text` one line of up to 255, `number` and
+// `numerical` a number between -9007199254740991 and 9007199254740991, where every whole number is exact, `boolean` true or
+// false, `date` a day (`YYYY-MM-DD`) or a moment (RFC 3339), and `select` one of its options, whatever the case. A text that
+// says a value of the type is taken as that value. No value has the character NUL, and all values of one user have 16,000
+// characters at most. A community has up to 200 fields. What every user has, such as `email` or `xp`, is the name of no field.
+// For the owner and administrators, and for API keys.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/communities/{communityId}/user-fields (the `CreateUserField` operationId).
+func (c *Client) CreateUserFieldWithBody(ctx context.Context, communityID CommunityID, params *CreateUserFieldParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateUserFieldRequestWithBody(c.Server, communityID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateUserField Create a user field
+//
+// A field has a value for each member who was given one. `field` is what programs call it: spaces become hyphens, and no other
+// field of the community may be called so, whatever its upper and lower case: that is a conflict. A `select` needs `options`,
+// and no other type has them. `defaultValue` is shown of members who have no value; it is a value of the type.
+//
+// The types: `text` and `multi-line-text` take up to 4,000 characters, `single-line-text` one line of up to 255, `number` and
+// `numerical` a number between -9007199254740991 and 9007199254740991, where every whole number is exact, `boolean` true or
+// false, `date` a day (`YYYY-MM-DD`) or a moment (RFC 3339), and `select` one of its options, whatever the case. A text that
+// says a value of the type is taken as that value. No value has the character NUL, and all values of one user have 16,000
+// characters at most. A community has up to 200 fields. What every user has, such as `email` or `xp`, is the name of no field.
+// For the owner and administrators, and for API keys.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apis/v1/communities/{communityId}/user-fields (the `CreateUserField` operationId).
+func (c *Client) CreateUserField(ctx context.Context, communityID CommunityID, params *CreateUserFieldParams, body CreateUserFieldJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateUserFieldRequest(c.Server, communityID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteUserField Delete a user field
+//
+// Ends a field with all its values. What its values were stays readable by its id.
+// For the owner and administrators, and for API keys.
+//
+// Corresponds with DELETE /apis/v1/communities/{communityId}/user-fields/{fieldId} (the `DeleteUserField` operationId).
+func (c *Client) DeleteUserField(ctx context.Context, communityID CommunityID, fieldID FieldID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteUserFieldRequest(c.Server, communityID, fieldID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetUserField Get a user field
+//
+// For the owner and administrators, and for API keys.
+//
+// Corresponds with GET /apis/v1/communities/{communityId}/user-fields/{fieldId} (the `GetUserField` operationId).
+func (c *Client) GetUserField(ctx context.Context, communityID CommunityID, fieldID FieldID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetUserFieldRequest(c.Server, communityID, fieldID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateUserFieldWithBody Update a user field
+//
+// Changes name and type, and whatever else is given; the rest stays, and `field` always does. A type, or options, to which a
+// value of some member does not convert, or the `defaultValue`, is a conflict and changes nothing. Values that convert are shown as values of the new
+// type from then on: those of numbers, truth values and dates are texts, too, and texts that say one of these are that.
+//
+// One field of a community at most is its identifier, and no two users have the same value in it, whatever the case: another
+// one is a conflict, and so is a field that has values already. It is a `text`, a `single-line-text`, a `number` or a `numerical`, and
+// with values a text stays a text. A value of the identifier has up to 255 characters.
+// For the owner and administrators, and for API keys.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /apis/v1/communities/{communityId}/user-fields/{fieldId} (the `UpdateUserField` operationId).
+func (c *Client) UpdateUserFieldWithBody(ctx context.Context, communityID CommunityID, fieldID FieldID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateUserFieldRequestWithBody(c.Server, communityID, fieldID, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateUserField Update a user field
+//
+// Changes name and type, and whatever else is given; the rest stays, and `field` always does. A type, or options, to which a
+// value of some member does not convert, or the `defaultValue`, is a conflict and changes nothing. Values that convert are shown as values of the new
+// type from then on: those of numbers, truth values and dates are texts, too, and texts that say one of these are that.
+//
+// One field of a community at most is its identifier, and no two users have the same value in it, whatever the case: another
+// one is a conflict, and so is a field that has values already. It is a `text`, a `single-line-text`, a `number` or a `numerical`, and
+// with values a text stays a text. A value of the identifier has up to 255 characters.
+// For the owner and administrators, and for API keys.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /apis/v1/communities/{communityId}/user-fields/{fieldId} (the `UpdateUserField` operationId).
+func (c *Client) UpdateUserField(ctx context.Context, communityID CommunityID, fieldID FieldID, body UpdateUserFieldJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateUserFieldRequest(c.Server, communityID, fieldID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListUserFieldHistoriesOfField List the values that a field had
+//
+// Of all members, also of a field that was deleted and ever had one, those of the latest moment first.
+// By page or by `cursor`; `total` says how many there are at least. `previous` is the value before, null if there was none.
+// For the owner and administrators, and for API keys.
+//
+// Corresponds with GET /apis/v1/communities/{communityId}/user-fields/{fieldId}/histories (the `ListUserFieldHistoriesOfField` operationId).
+func (c *Client) ListUserFieldHistoriesOfField(ctx context.Context, communityID CommunityID, fieldID FieldID, params *ListUserFieldHistoriesOfFieldParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListUserFieldHistoriesOfFieldRequest(c.Server, communityID, fieldID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListUserFieldHistoriesOfFieldAndUser List the values that a member was given in a field
+//
+// Also of a field that was deleted and ever had one, those of the latest moment first. By page or by `cursor`; `total` says how many there are at least. `previous` is the value before, null if there was none.
+// For the owner and administrators, and for API keys.
+//
+// Corresponds with GET /apis/v1/communities/{communityId}/user-fields/{fieldId}/users/{userId}/histories (the `ListUserFieldHistoriesOfFieldAndUser` operationId).
+func (c *Client) ListUserFieldHistoriesOfFieldAndUser(ctx context.Context, communityID CommunityID, fieldID FieldID, userID AccountID, params *ListUserFieldHistoriesOfFieldAndUserParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListUserFieldHistoriesOfFieldAndUserRequest(c.Server, communityID, fieldID, userID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateUserFieldHistoryWithBody Give a member a value in a field
+//
+// The value is that of the member from `at` on: from now, if it is left out. It is not in the future. The current value is that of
+// the latest moment, so that an older one changes the history alone. A value that the member has at that moment anyway writes
+// nothing, and the answer shows since when it was theirs. A value of the identifier that another user has is a conflict, also
+// if that user was deleted and can be restored. Whoever leaves the community by themselves has no values any more.
+// For the owner and administrators, and for API keys.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/communities/{communityId}/user-fields/{fieldId}/users/{userId}/histories (the `CreateUserFieldHistory` operationId).
+func (c *Client) CreateUserFieldHistoryWithBody(ctx context.Context, communityID CommunityID, fieldID FieldID, userID AccountID, params *CreateUserFieldHistoryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateUserFieldHistoryRequestWithBody(c.Server, communityID, fieldID, userID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateUserFieldHistory Give a member a value in a field
+//
+// The value is that of the member from `at` on: from now, if it is left out. It is not in the future. The current value is that of
+// the latest moment, so that an older one changes the history alone. A value that the member has at that moment anyway writes
+// nothing, and the answer shows since when it was theirs. A value of the identifier that another user has is a conflict, also
+// if that user was deleted and can be restored. Whoever leaves the community by themselves has no values any more.
+// For the owner and administrators, and for API keys.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apis/v1/communities/{communityId}/user-fields/{fieldId}/users/{userId}/histories (the `CreateUserFieldHistory` operationId).
+func (c *Client) CreateUserFieldHistory(ctx context.Context, communityID CommunityID, fieldID FieldID, userID AccountID, params *CreateUserFieldHistoryParams, body CreateUserFieldHistoryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateUserFieldHistoryRequest(c.Server, communityID, fieldID, userID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListCommunityUsers List the members of a community
 //
 // A page of the members, those who joined first first, or as `sort` says. `search` finds those whose display name or user
@@ -1661,11 +2084,30 @@ func (c *Client) ListCommunityUsers(ctx context.Context, communityID CommunityID
 
 // GetCommunityUser Get a member of a community
 //
-// A member, with what they have there. Members do not see the addresses and log-ins of others; API keys do. For members.
+// A member, with what they have there. Members do not see the addresses and log-ins of others; API keys do. What is in the
+// fields of the community is for API keys, the owner, administrators, and the member; for others `customFields` is empty. For members.
 //
 // Corresponds with GET /apis/v1/communities/{communityId}/users/{userId} (the `GetCommunityUser` operationId).
 func (c *Client) GetCommunityUser(ctx context.Context, communityID CommunityID, userID AccountID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetCommunityUserRequest(c.Server, communityID, userID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListUserFieldHistoriesOfUser List the values that a member was given
+//
+// In all fields, those of the latest moment first. By page or by `cursor`; `total` says how many there are at least. `previous` is the value before, null if there was none.
+// For the owner and administrators, and for API keys.
+//
+// Corresponds with GET /apis/v1/communities/{communityId}/users/{userId}/user-field-histories (the `ListUserFieldHistoriesOfUser` operationId).
+func (c *Client) ListUserFieldHistoriesOfUser(ctx context.Context, communityID CommunityID, userID AccountID, params *ListUserFieldHistoriesOfUserParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListUserFieldHistoriesOfUserRequest(c.Server, communityID, userID, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1993,6 +2435,10 @@ func (c *Client) DeleteReaction(ctx context.Context, messageID MessageID, emoji 
 // if whoever verifies the address gives it, too: whoever has the address decides. No password is ever mailed. How many mails
 // the accounts may cause whose API keys call is limited: beyond that the request fails and makes nothing.
 //
+// `customFields` names each field by its `_id` or its `field`, whatever the case; a field that is `required` must be among them.
+// `externalId` is the value of the field that is the identifier, and `referral` may be one, too. A value of the identifier that
+// another user has is a conflict. Who does not join has no values.
+//
 // An `accessLevel` gives the role that the community has set for it beside `@all`; 0 gives none unless one is set. A level
 // for which none is set answers 400 with the pointer `/accessLevel`, and one whose role has `server_administrator` 403.
 //
@@ -2021,6 +2467,10 @@ func (c *Client) CreateUserWithBody(ctx context.Context, params *CreateUserParam
 // password. Without either, the user asks for one with `/auth/forgot-password`. A `password` that is given here counts only
 // if whoever verifies the address gives it, too: whoever has the address decides. No password is ever mailed. How many mails
 // the accounts may cause whose API keys call is limited: beyond that the request fails and makes nothing.
+//
+// `customFields` names each field by its `_id` or its `field`, whatever the case; a field that is `required` must be among them.
+// `externalId` is the value of the field that is the identifier, and `referral` may be one, too. A value of the identifier that
+// another user has is a conflict. Who does not join has no values.
 //
 // An `accessLevel` gives the role that the community has set for it beside `@all`; 0 gives none unless one is set. A level
 // for which none is set answers 400 with the pointer `/accessLevel`, and one whose role has `server_administrator` 403.
@@ -2113,9 +2563,10 @@ func (c *Client) UploadAvatarWithBody(ctx context.Context, contentType string, b
 //
 // The members for whom all of the `filter` holds, 200 a page, in an order that stays as it is while people join.
 //
-// A name in the filter is one of `email first_name last_name username display_name join_date xp coins`. Its value is what must
-// be equal; of texts, upper and lower case are the same. For `join_date` (`YYYY-MM-DD` in UTC, or RFC 3339), `xp` and `coins`
-// it may be a range: an object with `gte`, `lte` or both. A day as `lte` is in it whole.
+// A name in the filter is one of `email first_name last_name username display_name join_date xp coins`, or the `field` of a field
+// of the community. Its value is what must be equal; of texts, upper and lower case are the same. For `join_date` (`YYYY-MM-DD`
+// in UTC, or RFC 3339), `xp`, `coins`, and fields of numbers and dates it may be a range: an object with `gte`, `lte` or both.
+// A day as `lte` is in it whole. The default of a field is shown, but nobody is found by it.
 //
 // A request looks at no more than 10,000 members. So a page may have fewer than 200 users, or none, and still have a
 // `next_cursor`: go on until there is none. By `page`, only what is among the first 10,000 is reached. `total_pages` is
@@ -2140,9 +2591,10 @@ func (c *Client) FilterUsersWithBody(ctx context.Context, contentType string, bo
 //
 // The members for whom all of the `filter` holds, 200 a page, in an order that stays as it is while people join.
 //
-// A name in the filter is one of `email first_name last_name username display_name join_date xp coins`. Its value is what must
-// be equal; of texts, upper and lower case are the same. For `join_date` (`YYYY-MM-DD` in UTC, or RFC 3339), `xp` and `coins`
-// it may be a range: an object with `gte`, `lte` or both. A day as `lte` is in it whole.
+// A name in the filter is one of `email first_name last_name username display_name join_date xp coins`, or the `field` of a field
+// of the community. Its value is what must be equal; of texts, upper and lower case are the same. For `join_date` (`YYYY-MM-DD`
+// in UTC, or RFC 3339), `xp`, `coins`, and fields of numbers and dates it may be a range: an object with `gte`, `lte` or both.
+// A day as `lte` is in it whole. The default of a field is shown, but nobody is found by it.
 //
 // A request looks at no more than 10,000 members. So a page may have fewer than 200 users, or none, and still have a
 // `next_cursor`: go on until there is none. By `page`, only what is among the first 10,000 is reached. `total_pages` is
@@ -4374,6 +4826,662 @@ func NewUpdateAPIKeyRequestWithBody(server string, communityID CommunityID, apiK
 	return req, nil
 }
 
+// NewListUserFieldHistoriesRequest constructs an http.Request for the ListUserFieldHistories method
+func NewListUserFieldHistoriesRequest(server string, communityID CommunityID, params *ListUserFieldHistoriesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "communityId", communityID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/communities/%s/user-field-histories", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.To != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", *params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListUserFieldsRequest constructs an http.Request for the ListUserFields method
+func NewListUserFieldsRequest(server string, communityID CommunityID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "communityId", communityID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/communities/%s/user-fields", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateUserFieldRequest calls the generic CreateUserField builder with application/json body
+func NewCreateUserFieldRequest(server string, communityID CommunityID, params *CreateUserFieldParams, body CreateUserFieldJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateUserFieldRequestWithBody(server, communityID, params, "application/json", bodyReader)
+}
+
+// NewCreateUserFieldRequestWithBody constructs an http.Request for the CreateUserField method, with any body, and a specified content type
+func NewCreateUserFieldRequestWithBody(server string, communityID CommunityID, params *CreateUserFieldParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "communityId", communityID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/communities/%s/user-fields", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteUserFieldRequest constructs an http.Request for the DeleteUserField method
+func NewDeleteUserFieldRequest(server string, communityID CommunityID, fieldID FieldID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "communityId", communityID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "fieldId", fieldID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/communities/%s/user-fields/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetUserFieldRequest constructs an http.Request for the GetUserField method
+func NewGetUserFieldRequest(server string, communityID CommunityID, fieldID FieldID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "communityId", communityID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "fieldId", fieldID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/communities/%s/user-fields/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateUserFieldRequest calls the generic UpdateUserField builder with application/json body
+func NewUpdateUserFieldRequest(server string, communityID CommunityID, fieldID FieldID, body UpdateUserFieldJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateUserFieldRequestWithBody(server, communityID, fieldID, "application/json", bodyReader)
+}
+
+// NewUpdateUserFieldRequestWithBody constructs an http.Request for the UpdateUserField method, with any body, and a specified content type
+func NewUpdateUserFieldRequestWithBody(server string, communityID CommunityID, fieldID FieldID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "communityId", communityID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "fieldId", fieldID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/communities/%s/user-fields/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListUserFieldHistoriesOfFieldRequest constructs an http.Request for the ListUserFieldHistoriesOfField method
+func NewListUserFieldHistoriesOfFieldRequest(server string, communityID CommunityID, fieldID FieldID, params *ListUserFieldHistoriesOfFieldParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "communityId", communityID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "fieldId", fieldID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/communities/%s/user-fields/%s/histories", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.To != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", *params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListUserFieldHistoriesOfFieldAndUserRequest constructs an http.Request for the ListUserFieldHistoriesOfFieldAndUser method
+func NewListUserFieldHistoriesOfFieldAndUserRequest(server string, communityID CommunityID, fieldID FieldID, userID AccountID, params *ListUserFieldHistoriesOfFieldAndUserParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "communityId", communityID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "fieldId", fieldID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "userId", userID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/communities/%s/user-fields/%s/users/%s/histories", pathParam0, pathParam1, pathParam2)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.To != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", *params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateUserFieldHistoryRequest calls the generic CreateUserFieldHistory builder with application/json body
+func NewCreateUserFieldHistoryRequest(server string, communityID CommunityID, fieldID FieldID, userID AccountID, params *CreateUserFieldHistoryParams, body CreateUserFieldHistoryJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateUserFieldHistoryRequestWithBody(server, communityID, fieldID, userID, params, "application/json", bodyReader)
+}
+
+// NewCreateUserFieldHistoryRequestWithBody constructs an http.Request for the CreateUserFieldHistory method, with any body, and a specified content type
+func NewCreateUserFieldHistoryRequestWithBody(server string, communityID CommunityID, fieldID FieldID, userID AccountID, params *CreateUserFieldHistoryParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "communityId", communityID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "fieldId", fieldID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "userId", userID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/communities/%s/user-fields/%s/users/%s/histories", pathParam0, pathParam1, pathParam2)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListCommunityUsersRequest constructs an http.Request for the ListCommunityUsers method
 func NewListCommunityUsersRequest(server string, communityID CommunityID, params *ListCommunityUsersParams) (*http.Request, error) {
 	var err error
@@ -4526,6 +5634,122 @@ func NewGetCommunityUserRequest(server string, communityID CommunityID, userID A
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListUserFieldHistoriesOfUserRequest constructs an http.Request for the ListUserFieldHistoriesOfUser method
+func NewListUserFieldHistoriesOfUserRequest(server string, communityID CommunityID, userID AccountID, params *ListUserFieldHistoriesOfUserParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "communityId", communityID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "userId", userID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/communities/%s/users/%s/user-field-histories", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.To != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", *params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)

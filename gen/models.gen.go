@@ -18,6 +18,10 @@ const (
 	AuditActionChannelCreate      AuditAction = "channel.create"
 	AuditActionChannelDelete      AuditAction = "channel.delete"
 	AuditActionChannelUpdate      AuditAction = "channel.update"
+	AuditActionFieldCreate        AuditAction = "field.create"
+	AuditActionFieldDelete        AuditAction = "field.delete"
+	AuditActionFieldSet           AuditAction = "field.set"
+	AuditActionFieldUpdate        AuditAction = "field.update"
 	AuditActionInviteCreate       AuditAction = "invite.create"
 	AuditActionInviteDelete       AuditAction = "invite.delete"
 	AuditActionKeyCreate          AuditAction = "key.create"
@@ -58,6 +62,14 @@ func (e AuditAction) Valid() bool {
 	case AuditActionChannelDelete:
 		return true
 	case AuditActionChannelUpdate:
+		return true
+	case AuditActionFieldCreate:
+		return true
+	case AuditActionFieldDelete:
+		return true
+	case AuditActionFieldSet:
+		return true
+	case AuditActionFieldUpdate:
 		return true
 	case AuditActionInviteCreate:
 		return true
@@ -415,6 +427,42 @@ func (e ProblemCode) Valid() bool {
 	}
 }
 
+// Defines values for UserFieldType.
+const (
+	UserFieldTypeBoolean        UserFieldType = "boolean"
+	UserFieldTypeDate           UserFieldType = "date"
+	UserFieldTypeMultiLineText  UserFieldType = "multi-line-text"
+	UserFieldTypeNumber         UserFieldType = "number"
+	UserFieldTypeNumerical      UserFieldType = "numerical"
+	UserFieldTypeSelect         UserFieldType = "select"
+	UserFieldTypeSingleLineText UserFieldType = "single-line-text"
+	UserFieldTypeText           UserFieldType = "text"
+)
+
+// Valid indicates whether the value is a known member of the UserFieldType enum.
+func (e UserFieldType) Valid() bool {
+	switch e {
+	case UserFieldTypeBoolean:
+		return true
+	case UserFieldTypeDate:
+		return true
+	case UserFieldTypeMultiLineText:
+		return true
+	case UserFieldTypeNumber:
+		return true
+	case UserFieldTypeNumerical:
+		return true
+	case UserFieldTypeSelect:
+		return true
+	case UserFieldTypeSingleLineText:
+		return true
+	case UserFieldTypeText:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for UserKeyPermission.
 const (
 	UserKeyPermissionReactMessages    UserKeyPermission = "reactMessages"
@@ -559,6 +607,9 @@ type AccountExport struct {
 	Badges      []ExportedBadge     `json:"badges"`
 	Visits      []ExportedVisit     `json:"visits"`
 	Ledger      []ExportedCredit    `json:"ledger"`
+
+	// FieldValues That it was given in the fields of communities, and when.
+	FieldValues []ExportedFieldValue `json:"fieldValues"`
 
 	// UserKeys That act for the account.
 	UserKeys []ExportedKey `json:"userKeys"`
@@ -1552,6 +1603,35 @@ type ExportedCredit struct {
 	Kind   string `json:"kind"`
 	Amount int64  `json:"amount"`
 	Reason string `json:"reason"`
+
+	// At RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	At Timestamp `json:"at"`
+}
+
+// ExportedFieldValue A value that the account was given in a field of a community.
+type ExportedFieldValue struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// ServerID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ServerID ObjectID `json:"serverId"`
+
+	// FieldID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	FieldID ObjectID `json:"fieldId"`
+
+	// Field What programs call a field. Spaces become hyphens.
+	Field UserFieldKey `json:"field"`
+
+	// Value The value, as it was given.
+	Value interface{} `json:"value"`
 
 	// At RFC 3339 in UTC with milliseconds.
 	//
@@ -3062,6 +3142,213 @@ type UserDataResponse struct {
 	Data UserData `json:"data"`
 }
 
+// UserField A field in which the members of a community have values.
+type UserField struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// Field What programs call a field. Spaces become hyphens.
+	Field UserFieldKey `json:"field"`
+
+	// Name One line of 1 to 100 characters, without control characters.
+	Name Title `json:"name"`
+
+	// Type What values a field takes. This list only grows.
+	Type UserFieldType `json:"type"`
+
+	// Description Up to 1000 characters, on any number of lines.
+	Description Text `json:"description"`
+
+	// Required Whether a new user must have a value.
+	Required bool `json:"required"`
+
+	// DefaultValue The value that is shown of members who have none; left out if there is none.
+	DefaultValue interface{} `json:"defaultValue,omitempty,omitzero"`
+
+	// Options What can be selected; no two may differ by their case alone.
+	Options UserFieldOptions `json:"options"`
+
+	// IsIdentifier Whether it identifies members: no two users have the same value.
+	IsIdentifier bool `json:"isIdentifier"`
+
+	// Order Where the field stands among others; 0 at first.
+	Order UserFieldOrder `json:"order"`
+
+	// Creator Who has made a field; of an API key, the account that vouched for it.
+	Creator UserFieldCreator `json:"creator"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID ObjectID `json:"communityId"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt Timestamp `json:"createdAt"`
+
+	// UpdatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	UpdatedAt Timestamp `json:"updatedAt"`
+}
+
+// UserFieldCreate What a new field is made from.
+type UserFieldCreate struct {
+	// Field What programs call a field. Spaces become hyphens.
+	Field UserFieldKey `json:"field"`
+
+	// Name One line of 1 to 100 characters, without control characters.
+	Name Title `json:"name"`
+
+	// Type What values a field takes. This list only grows.
+	Type UserFieldType `json:"type"`
+
+	// Description Up to 1000 characters, on any number of lines.
+	Description Text `json:"description,omitempty,omitzero"`
+
+	// Required Whether a new user must have a value.
+	Required bool `json:"required,omitempty,omitzero"`
+
+	// DefaultValue The value that is shown of members who have none.
+	DefaultValue interface{} `json:"defaultValue,omitempty,omitzero"`
+
+	// Options What can be selected; no two may differ by their case alone.
+	Options UserFieldOptions `json:"options,omitempty,omitzero"`
+}
+
+// UserFieldCreator Who has made a field; of an API key, the account that vouched for it.
+type UserFieldCreator struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// Number An account's number.
+	Number UserIntegerNumber `json:"id"`
+
+	// Avatar The absolute address of an image, or null.
+	Avatar      ImageURL         `json:"avatar"`
+	DisplayName string           `json:"displayName"`
+	Username    Nullable[string] `json:"username"`
+}
+
+// UserFieldHistory A value that a member was given.
+type UserFieldHistory struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// FieldID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	FieldID ObjectID `json:"fieldId"`
+
+	// Field What programs call a field. Spaces become hyphens.
+	Field UserFieldKey `json:"field"`
+
+	// UserID The `_id` of the member.
+	UserID string `json:"userId"`
+
+	// Value The value, as it was given.
+	Value interface{} `json:"value"`
+
+	// Previous The value before it, null if there was none.
+	Previous interface{} `json:"previous"`
+
+	// At RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	At Timestamp `json:"at"`
+
+	// By An account by its number, or an API key by its id.
+	By AuditActor `json:"by"`
+}
+
+// UserFieldHistoryCreate A value for a member.
+type UserFieldHistoryCreate struct {
+	// Value A value as the field takes it.
+	Value interface{} `json:"value"`
+
+	// At Since when the member has it, not in the future; now, if it is left out.
+	At Time `json:"at,omitempty,omitzero"`
+}
+
+// UserFieldHistoryListResponse A page of values that members were given.
+type UserFieldHistoryListResponse struct {
+	// Meta ApplicationMeta, and which part of a longer list this is.
+	Meta    ApplicationPageMeta `json:"meta"`
+	Message string              `json:"message"`
+	Data    []UserFieldHistory  `json:"data"`
+}
+
+// UserFieldHistoryResponse A value that a member was given.
+type UserFieldHistoryResponse struct {
+	// Meta How a request of the Application API went.
+	Meta    ApplicationMeta `json:"meta"`
+	Message string          `json:"message"`
+
+	// Data A value that a member was given.
+	Data UserFieldHistory `json:"data"`
+}
+
+// UserFieldKey What programs call a field. Spaces become hyphens.
+type UserFieldKey = string
+
+// UserFieldListResponse The fields of a community.
+type UserFieldListResponse struct {
+	// Meta How a request of the Application API went.
+	Meta    ApplicationMeta `json:"meta"`
+	Message string          `json:"message"`
+	Data    []UserField     `json:"data"`
+}
+
+// UserFieldOptions What can be selected; no two may differ by their case alone.
+type UserFieldOptions = []string
+
+// UserFieldOrder Where the field stands among others; 0 at first.
+type UserFieldOrder = int32
+
+// UserFieldResponse A field.
+type UserFieldResponse struct {
+	// Meta How a request of the Application API went.
+	Meta    ApplicationMeta `json:"meta"`
+	Message string          `json:"message"`
+
+	// Data A field in which the members of a community have values.
+	Data UserField `json:"data"`
+}
+
+// UserFieldType What values a field takes. This list only grows.
+type UserFieldType string
+
+// UserFieldUpdate What a field becomes. Name and type are needed; what else is left out stays.
+type UserFieldUpdate struct {
+	// Name One line of 1 to 100 characters, without control characters.
+	Name Title `json:"name"`
+
+	// Type What values a field takes. This list only grows.
+	Type UserFieldType `json:"type"`
+
+	// Description Up to 1000 characters, on any number of lines.
+	Description *Text `json:"description,omitempty"`
+
+	// Options What can be selected; no two may differ by their case alone.
+	Options *UserFieldOptions `json:"options,omitempty"`
+
+	// Required Whether a new user must have a value.
+	Required *bool `json:"required,omitempty"`
+
+	// IsIdentifier Whether it identifies members: no two users have the same value.
+	IsIdentifier *bool `json:"isIdentifier,omitempty"`
+
+	// Order Where the field stands among others; 0 at first.
+	Order *UserFieldOrder `json:"order,omitempty"`
+}
+
 // UserFieldValue A value of a field of the community.
 type UserFieldValue struct {
 	// FieldIdorName The id or the name of a field.
@@ -3243,6 +3530,11 @@ type CommunityIDQuery = ObjectID
 // Cursor defines model for Cursor.
 type Cursor = string
 
+// FieldID An id. Ids of one kind sort in the order in which they were made, to the second.
+//
+// Example: 66a282dab13eee0013cbb4d8
+type FieldID = ObjectID
+
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
 
@@ -3354,6 +3646,88 @@ type CreateAPIKeyParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ListUserFieldHistoriesParams defines parameters for ListUserFieldHistories.
+type ListUserFieldHistoriesParams struct {
+	// Page Which page, from 1. A page past the end is empty. Pages reach the first 10,000 items of a list, `page` times `limit`;
+	// what is behind them is reached by `cursor`.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit How many items a page has.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins: the `nextCursor` of the page before it, as it came. It costs the same at any depth, and
+	// nothing comes twice or is left out because something was added or removed meanwhile. Leave `page` out with it.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// From The moment from which on values are listed.
+	From *Time `form:"from,omitempty" json:"from,omitempty"`
+
+	// To The moment until which values are listed, which is included.
+	To *Time `form:"to,omitempty" json:"to,omitempty"`
+}
+
+// CreateUserFieldParams defines parameters for CreateUserField.
+type CreateUserFieldParams struct {
+	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
+	// belongs to one account, or one API key, and to one operation: it is the same in every session of an account. Who has
+	// no credential is known by their network (IPv4 /32, IPv6 /64). A failure is not kept: the request may be tried again
+	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
+	// request; in another session of the account, the first answer has it masked.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListUserFieldHistoriesOfFieldParams defines parameters for ListUserFieldHistoriesOfField.
+type ListUserFieldHistoriesOfFieldParams struct {
+	// Page Which page, from 1. A page past the end is empty. Pages reach the first 10,000 items of a list, `page` times `limit`;
+	// what is behind them is reached by `cursor`.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit How many items a page has.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins: the `nextCursor` of the page before it, as it came. It costs the same at any depth, and
+	// nothing comes twice or is left out because something was added or removed meanwhile. Leave `page` out with it.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// From The moment from which on values are listed.
+	From *Time `form:"from,omitempty" json:"from,omitempty"`
+
+	// To The moment until which values are listed, which is included.
+	To *Time `form:"to,omitempty" json:"to,omitempty"`
+}
+
+// ListUserFieldHistoriesOfFieldAndUserParams defines parameters for ListUserFieldHistoriesOfFieldAndUser.
+type ListUserFieldHistoriesOfFieldAndUserParams struct {
+	// Page Which page, from 1. A page past the end is empty. Pages reach the first 10,000 items of a list, `page` times `limit`;
+	// what is behind them is reached by `cursor`.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit How many items a page has.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins: the `nextCursor` of the page before it, as it came. It costs the same at any depth, and
+	// nothing comes twice or is left out because something was added or removed meanwhile. Leave `page` out with it.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// From The moment from which on values are listed.
+	From *Time `form:"from,omitempty" json:"from,omitempty"`
+
+	// To The moment until which values are listed, which is included.
+	To *Time `form:"to,omitempty" json:"to,omitempty"`
+}
+
+// CreateUserFieldHistoryParams defines parameters for CreateUserFieldHistory.
+type CreateUserFieldHistoryParams struct {
+	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
+	// belongs to one account, or one API key, and to one operation: it is the same in every session of an account. Who has
+	// no credential is known by their network (IPv4 /32, IPv6 /64). A failure is not kept: the request may be tried again
+	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
+	// request; in another session of the account, the first answer has it masked.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListCommunityUsersParams defines parameters for ListCommunityUsers.
 type ListCommunityUsersParams struct {
 	// Page Which page, from 1. A page past the end is empty. Pages reach the first 10,000 items of a list, `page` times `limit`;
@@ -3375,6 +3749,26 @@ type ListCommunityUsersParams struct {
 
 	// Sort The order: by one of them, and which end comes first; `asc` if that is left out.
 	Sort *UserSort `form:"sort,omitempty" json:"sort,omitempty"`
+}
+
+// ListUserFieldHistoriesOfUserParams defines parameters for ListUserFieldHistoriesOfUser.
+type ListUserFieldHistoriesOfUserParams struct {
+	// Page Which page, from 1. A page past the end is empty. Pages reach the first 10,000 items of a list, `page` times `limit`;
+	// what is behind them is reached by `cursor`.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit How many items a page has.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins: the `nextCursor` of the page before it, as it came. It costs the same at any depth, and
+	// nothing comes twice or is left out because something was added or removed meanwhile. Leave `page` out with it.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// From The moment from which on values are listed.
+	From *Time `form:"from,omitempty" json:"from,omitempty"`
+
+	// To The moment until which values are listed, which is included.
+	To *Time `form:"to,omitempty" json:"to,omitempty"`
 }
 
 // ListMessagesParams defines parameters for ListMessages.
@@ -3672,6 +4066,15 @@ type CreateAPIKeyJSONRequestBody = APIKeyCreate
 
 // UpdateAPIKeyJSONRequestBody defines body for UpdateAPIKey for application/json ContentType.
 type UpdateAPIKeyJSONRequestBody = APIKeyUpdate
+
+// CreateUserFieldJSONRequestBody defines body for CreateUserField for application/json ContentType.
+type CreateUserFieldJSONRequestBody = UserFieldCreate
+
+// UpdateUserFieldJSONRequestBody defines body for UpdateUserField for application/json ContentType.
+type UpdateUserFieldJSONRequestBody = UserFieldUpdate
+
+// CreateUserFieldHistoryJSONRequestBody defines body for CreateUserFieldHistory for application/json ContentType.
+type CreateUserFieldHistoryJSONRequestBody = UserFieldHistoryCreate
 
 // ReactMessageJSONRequestBody defines body for ReactMessage for application/json ContentType.
 type ReactMessageJSONRequestBody = ReactionAdd

@@ -32,6 +32,8 @@ func TestAnExportHasAllThatAnAccountHas(t *testing.T) {
 		must(ben.Servers.Visit(ctx, c.id))
 		badge := must(ben.Badges.Create(ctx, client.BadgeCreate{ServerID: c.id, Title: "Founder", Action: client.BadgeCustom, Award: true, AwardXPQuantity: 50}))
 		must(ben.Badges.Award(ctx, badge.ID, c.number))
+		level := must(ben.Fields.Create(ctx, c.id, client.UserFieldCreate{Field: "level", Name: "Level", Type: client.UserFieldText}))
+		must(ben.Fields.Set(ctx, c.id, level.ID, me.ID, client.UserFieldHistoryCreate{Value: "Gold"}))
 		key := c.keyOf(t, c.ben, "channels")
 		own := must(ben.Keys.CreateForUser(ctx, me.ID, client.UserAPIKeyCreate{Name: "phone", Permissions: []client.UserKeyPermission{client.UserPermissionSendMessages}, CommunityID: c.id}))
 		invite := must(ben.Invites.Create(ctx, c.id, client.InviteCreate{Uses: 10}))
@@ -56,6 +58,9 @@ func TestAnExportHasAllThatAnAccountHas(t *testing.T) {
 		}
 		if len(export.Badges) != 1 || export.Badges[0].Title != "Founder" || len(export.Visits) != 1 || len(export.Ledger) != 1 || export.Ledger[0].Amount != 50 {
 			t.Errorf("got the badges %+v, visits %+v, and ledger %+v", export.Badges, export.Visits, export.Ledger)
+		}
+		if len(export.FieldValues) != 1 || export.FieldValues[0].Value != "Gold" || export.FieldValues[0].Field != "level" {
+			t.Errorf("got the values %+v", export.FieldValues)
 		}
 		if len(export.APIKeys) != 1 || export.APIKeys[0].Name != "shop" || len(export.UserKeys) != 1 || export.UserKeys[0].ID != own.ID || export.UserKeys[0].Permissions[0] != "sendMessages" {
 			t.Errorf("got the keys %+v and %+v", export.APIKeys, export.UserKeys)

@@ -66,7 +66,7 @@ func (h fields) CreateUserField(ctx context.Context, r stub.CreateUserFieldReque
 			return body, err
 		}
 		body = gen.UserFieldResponse{Meta: application(http.StatusCreated), Message: "Create user field successful", Data: h.shownField(ctx, f)}
-		return body, record(ctx, h.core, tx, s.ID, f.ID, nil, &body.Data)
+		return body, record(ctx, h.core, tx, s.ID, f.ID, nil, trailOf(body.Data))
 	})
 	if err != nil {
 		return nil, err
@@ -100,7 +100,7 @@ func (h fields) UpdateUserField(ctx context.Context, r stub.UpdateUserFieldReque
 			}
 		}
 		answer = stub.UpdateUserField200JSONResponse{Meta: application(http.StatusOK), Message: "Updated user field", Data: is}
-		return answer, record(ctx, h.core, tx, s.ID, after.ID, &was, &is)
+		return answer, record(ctx, h.core, tx, s.ID, after.ID, trailOf(was), trailOf(is))
 	})
 }
 
@@ -119,7 +119,7 @@ func (h fields) DeleteUserField(ctx context.Context, r stub.DeleteUserFieldReque
 		}
 		was := h.shownField(ctx, f)
 		answer = stub.DeleteUserField200JSONResponse{Meta: application(http.StatusOK), Message: "Deleted user field", Data: was}
-		return answer, record(ctx, h.core, tx, s.ID, f.ID, &was, nil)
+		return answer, record(ctx, h.core, tx, s.ID, f.ID, trailOf(was), nil)
 	})
 }
 
@@ -146,6 +146,12 @@ func (k *core) shownField(ctx context.Context, f store.Field) gen.UserField {
 		},
 		CreatedAt: f.CreatedAt, UpdatedAt: f.UpdatedAt,
 	}
+}
+
+// trailOf is a field as the audit trail keeps it, which does not know what the names of people are, or were.
+func trailOf(f gen.UserField) *gen.UserField {
+	f.Creator = gen.UserFieldCreator{ID: f.Creator.ID, Number: f.Creator.Number}
+	return &f
 }
 
 // typeOf is what values a field takes.

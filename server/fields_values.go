@@ -136,6 +136,7 @@ func (h fields) CreateUserFieldHistory(ctx context.Context, r stub.CreateUserFie
 		if !changed {
 			return body, nil
 		}
+		line.Value, line.Previous = nil, nil // they are in the history, and go with the account
 		return body, record(ctx, h.core, tx, s.ID, line.ID, nil, &line)
 	})
 	if err != nil {

@@ -37,12 +37,42 @@ type ServerInterface interface {
 	// UpdateAPIKey Update an API key
 	// (PUT /apis/v1/communities/{communityId}/api-keys/{apiKeyId})
 	UpdateAPIKey(ctx echo.Context, communityID CommunityID, apiKeyID APIKeyID) error
+	// ListUserFieldHistories List the values that members were given
+	// (GET /apis/v1/communities/{communityId}/user-field-histories)
+	ListUserFieldHistories(ctx echo.Context, communityID CommunityID, params ListUserFieldHistoriesParams) error
+	// ListUserFields List the user fields of a community
+	// (GET /apis/v1/communities/{communityId}/user-fields)
+	ListUserFields(ctx echo.Context, communityID CommunityID) error
+	// CreateUserField Create a user field
+	// (POST /apis/v1/communities/{communityId}/user-fields)
+	CreateUserField(ctx echo.Context, communityID CommunityID, params CreateUserFieldParams) error
+	// DeleteUserField Delete a user field
+	// (DELETE /apis/v1/communities/{communityId}/user-fields/{fieldId})
+	DeleteUserField(ctx echo.Context, communityID CommunityID, fieldID FieldID) error
+	// GetUserField Get a user field
+	// (GET /apis/v1/communities/{communityId}/user-fields/{fieldId})
+	GetUserField(ctx echo.Context, communityID CommunityID, fieldID FieldID) error
+	// UpdateUserField Update a user field
+	// (PUT /apis/v1/communities/{communityId}/user-fields/{fieldId})
+	UpdateUserField(ctx echo.Context, communityID CommunityID, fieldID FieldID) error
+	// ListUserFieldHistoriesOfField List the values that a field had
+	// (GET /apis/v1/communities/{communityId}/user-fields/{fieldId}/histories)
+	ListUserFieldHistoriesOfField(ctx echo.Context, communityID CommunityID, fieldID FieldID, params ListUserFieldHistoriesOfFieldParams) error
+	// ListUserFieldHistoriesOfFieldAndUser List the values that a member was given in a field
+	// (GET /apis/v1/communities/{communityId}/user-fields/{fieldId}/users/{userId}/histories)
+	ListUserFieldHistoriesOfFieldAndUser(ctx echo.Context, communityID CommunityID, fieldID FieldID, userID AccountID, params ListUserFieldHistoriesOfFieldAndUserParams) error
+	// CreateUserFieldHistory Give a member a value in a field
+	// (POST /apis/v1/communities/{communityId}/user-fields/{fieldId}/users/{userId}/histories)
+	CreateUserFieldHistory(ctx echo.Context, communityID CommunityID, fieldID FieldID, userID AccountID, params CreateUserFieldHistoryParams) error
 	// ListCommunityUsers List the members of a community
 	// (GET /apis/v1/communities/{communityId}/users)
 	ListCommunityUsers(ctx echo.Context, communityID CommunityID, params ListCommunityUsersParams) error
 	// GetCommunityUser Get a member of a community
 	// (GET /apis/v1/communities/{communityId}/users/{userId})
 	GetCommunityUser(ctx echo.Context, communityID CommunityID, userID AccountID) error
+	// ListUserFieldHistoriesOfUser List the values that a member was given
+	// (GET /apis/v1/communities/{communityId}/users/{userId}/user-field-histories)
+	ListUserFieldHistoriesOfUser(ctx echo.Context, communityID CommunityID, userID AccountID, params ListUserFieldHistoriesOfUserParams) error
 	// ListMessages List messages
 	// (GET /apis/v1/messages)
 	ListMessages(ctx echo.Context, params ListMessagesParams) error
@@ -411,6 +441,365 @@ func (w *ServerInterfaceWrapper) UpdateAPIKey(ctx echo.Context) error {
 	return err
 }
 
+// ListUserFieldHistories converts echo context to params.
+func (w *ServerInterfaceWrapper) ListUserFieldHistories(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "communityId" -------------
+	var communityID CommunityID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "communityId", ctx.Param("communityId"), &communityID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter communityId: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListUserFieldHistoriesParams
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", ctx.QueryParams(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter page: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListUserFieldHistories(ctx, communityID, params)
+	return err
+}
+
+// ListUserFields converts echo context to params.
+func (w *ServerInterfaceWrapper) ListUserFields(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "communityId" -------------
+	var communityID CommunityID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "communityId", ctx.Param("communityId"), &communityID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter communityId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListUserFields(ctx, communityID)
+	return err
+}
+
+// CreateUserField converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateUserField(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "communityId" -------------
+	var communityID CommunityID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "communityId", ctx.Param("communityId"), &communityID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter communityId: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateUserFieldParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateUserField(ctx, communityID, params)
+	return err
+}
+
+// DeleteUserField converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteUserField(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "communityId" -------------
+	var communityID CommunityID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "communityId", ctx.Param("communityId"), &communityID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter communityId: %s", err))
+	}
+
+	// ------------- Path parameter "fieldId" -------------
+	var fieldID FieldID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "fieldId", ctx.Param("fieldId"), &fieldID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fieldId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteUserField(ctx, communityID, fieldID)
+	return err
+}
+
+// GetUserField converts echo context to params.
+func (w *ServerInterfaceWrapper) GetUserField(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "communityId" -------------
+	var communityID CommunityID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "communityId", ctx.Param("communityId"), &communityID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter communityId: %s", err))
+	}
+
+	// ------------- Path parameter "fieldId" -------------
+	var fieldID FieldID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "fieldId", ctx.Param("fieldId"), &fieldID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fieldId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetUserField(ctx, communityID, fieldID)
+	return err
+}
+
+// UpdateUserField converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateUserField(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "communityId" -------------
+	var communityID CommunityID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "communityId", ctx.Param("communityId"), &communityID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter communityId: %s", err))
+	}
+
+	// ------------- Path parameter "fieldId" -------------
+	var fieldID FieldID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "fieldId", ctx.Param("fieldId"), &fieldID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fieldId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateUserField(ctx, communityID, fieldID)
+	return err
+}
+
+// ListUserFieldHistoriesOfField converts echo context to params.
+func (w *ServerInterfaceWrapper) ListUserFieldHistoriesOfField(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "communityId" -------------
+	var communityID CommunityID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "communityId", ctx.Param("communityId"), &communityID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter communityId: %s", err))
+	}
+
+	// ------------- Path parameter "fieldId" -------------
+	var fieldID FieldID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "fieldId", ctx.Param("fieldId"), &fieldID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fieldId: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListUserFieldHistoriesOfFieldParams
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", ctx.QueryParams(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter page: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListUserFieldHistoriesOfField(ctx, communityID, fieldID, params)
+	return err
+}
+
+// ListUserFieldHistoriesOfFieldAndUser converts echo context to params.
+func (w *ServerInterfaceWrapper) ListUserFieldHistoriesOfFieldAndUser(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "communityId" -------------
+	var communityID CommunityID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "communityId", ctx.Param("communityId"), &communityID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter communityId: %s", err))
+	}
+
+	// ------------- Path parameter "fieldId" -------------
+	var fieldID FieldID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "fieldId", ctx.Param("fieldId"), &fieldID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fieldId: %s", err))
+	}
+
+	// ------------- Path parameter "userId" -------------
+	var userID AccountID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "userId", ctx.Param("userId"), &userID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter userId: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListUserFieldHistoriesOfFieldAndUserParams
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", ctx.QueryParams(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter page: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListUserFieldHistoriesOfFieldAndUser(ctx, communityID, fieldID, userID, params)
+	return err
+}
+
+// CreateUserFieldHistory converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateUserFieldHistory(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "communityId" -------------
+	var communityID CommunityID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "communityId", ctx.Param("communityId"), &communityID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter communityId: %s", err))
+	}
+
+	// ------------- Path parameter "fieldId" -------------
+	var fieldID FieldID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "fieldId", ctx.Param("fieldId"), &fieldID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fieldId: %s", err))
+	}
+
+	// ------------- Path parameter "userId" -------------
+	var userID AccountID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "userId", ctx.Param("userId"), &userID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter userId: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateUserFieldHistoryParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateUserFieldHistory(ctx, communityID, fieldID, userID, params)
+	return err
+}
+
 // ListCommunityUsers converts echo context to params.
 func (w *ServerInterfaceWrapper) ListCommunityUsers(ctx echo.Context) error {
 	var err error
@@ -492,6 +881,67 @@ func (w *ServerInterfaceWrapper) GetCommunityUser(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetCommunityUser(ctx, communityID, userID)
+	return err
+}
+
+// ListUserFieldHistoriesOfUser converts echo context to params.
+func (w *ServerInterfaceWrapper) ListUserFieldHistoriesOfUser(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "communityId" -------------
+	var communityID CommunityID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "communityId", ctx.Param("communityId"), &communityID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter communityId: %s", err))
+	}
+
+	// ------------- Path parameter "userId" -------------
+	var userID AccountID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "userId", ctx.Param("userId"), &userID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter userId: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListUserFieldHistoriesOfUserParams
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", ctx.QueryParams(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter page: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListUserFieldHistoriesOfUser(ctx, communityID, userID, params)
 	return err
 }
 
@@ -2182,8 +2632,18 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/apis/v1/communities/:communityId/api-keys", wrapper.CreateAPIKey, options.OperationMiddlewares["createApiKey"]...)
 	router.DELETE(options.BaseURL+"/apis/v1/communities/:communityId/api-keys/:apiKeyId", wrapper.DeleteAPIKey, options.OperationMiddlewares["deleteApiKey"]...)
 	router.PUT(options.BaseURL+"/apis/v1/communities/:communityId/api-keys/:apiKeyId", wrapper.UpdateAPIKey, options.OperationMiddlewares["updateApiKey"]...)
+	router.GET(options.BaseURL+"/apis/v1/communities/:communityId/user-field-histories", wrapper.ListUserFieldHistories, options.OperationMiddlewares["listUserFieldHistories"]...)
+	router.GET(options.BaseURL+"/apis/v1/communities/:communityId/user-fields", wrapper.ListUserFields, options.OperationMiddlewares["listUserFields"]...)
+	router.POST(options.BaseURL+"/apis/v1/communities/:communityId/user-fields", wrapper.CreateUserField, options.OperationMiddlewares["createUserField"]...)
+	router.DELETE(options.BaseURL+"/apis/v1/communities/:communityId/user-fields/:fieldId", wrapper.DeleteUserField, options.OperationMiddlewares["deleteUserField"]...)
+	router.GET(options.BaseURL+"/apis/v1/communities/:communityId/user-fields/:fieldId", wrapper.GetUserField, options.OperationMiddlewares["getUserField"]...)
+	router.PUT(options.BaseURL+"/apis/v1/communities/:communityId/user-fields/:fieldId", wrapper.UpdateUserField, options.OperationMiddlewares["updateUserField"]...)
+	router.GET(options.BaseURL+"/apis/v1/communities/:communityId/user-fields/:fieldId/histories", wrapper.ListUserFieldHistoriesOfField, options.OperationMiddlewares["listUserFieldHistoriesOfField"]...)
+	router.GET(options.BaseURL+"/apis/v1/communities/:communityId/user-fields/:fieldId/users/:userId/histories", wrapper.ListUserFieldHistoriesOfFieldAndUser, options.OperationMiddlewares["listUserFieldHistoriesOfFieldAndUser"]...)
+	router.POST(options.BaseURL+"/apis/v1/communities/:communityId/user-fields/:fieldId/users/:userId/histories", wrapper.CreateUserFieldHistory, options.OperationMiddlewares["createUserFieldHistory"]...)
 	router.GET(options.BaseURL+"/apis/v1/communities/:communityId/users", wrapper.ListCommunityUsers, options.OperationMiddlewares["listCommunityUsers"]...)
 	router.GET(options.BaseURL+"/apis/v1/communities/:communityId/users/:userId", wrapper.GetCommunityUser, options.OperationMiddlewares["getCommunityUser"]...)
+	router.GET(options.BaseURL+"/apis/v1/communities/:communityId/users/:userId/user-field-histories", wrapper.ListUserFieldHistoriesOfUser, options.OperationMiddlewares["listUserFieldHistoriesOfUser"]...)
 	router.GET(options.BaseURL+"/apis/v1/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.DELETE(options.BaseURL+"/apis/v1/messages/:messageId", wrapper.DeleteMessage, options.OperationMiddlewares["deleteMessage"]...)
 	router.GET(options.BaseURL+"/apis/v1/messages/:messageId", wrapper.GetMessage, options.OperationMiddlewares["getMessage"]...)
@@ -2413,6 +2873,240 @@ func (response UpdateAPIKey200JSONResponse) VisitUpdateAPIKeyResponse(w http.Res
 	return err
 }
 
+type ListUserFieldHistoriesRequestObject struct {
+	CommunityID CommunityID `json:"communityId"`
+	Params      ListUserFieldHistoriesParams
+}
+
+type ListUserFieldHistoriesResponseObject interface {
+	VisitListUserFieldHistoriesResponse(w http.ResponseWriter) error
+}
+
+type ListUserFieldHistories200JSONResponse UserFieldHistoryListResponse
+
+func (response ListUserFieldHistories200JSONResponse) VisitListUserFieldHistoriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUserFieldsRequestObject struct {
+	CommunityID CommunityID `json:"communityId"`
+}
+
+type ListUserFieldsResponseObject interface {
+	VisitListUserFieldsResponse(w http.ResponseWriter) error
+}
+
+type ListUserFields200JSONResponse UserFieldListResponse
+
+func (response ListUserFields200JSONResponse) VisitListUserFieldsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUserFieldRequestObject struct {
+	CommunityID CommunityID `json:"communityId"`
+	Params      CreateUserFieldParams
+	Body        *CreateUserFieldJSONRequestBody
+}
+
+type CreateUserFieldResponseObject interface {
+	VisitCreateUserFieldResponse(w http.ResponseWriter) error
+}
+
+type CreateUserField201ResponseHeaders struct {
+	IdempotentReplayed *string
+}
+
+type CreateUserField201JSONResponse struct {
+	Body    UserFieldResponse
+	Headers CreateUserField201ResponseHeaders
+}
+
+func (response CreateUserField201JSONResponse) VisitCreateUserFieldResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteUserFieldRequestObject struct {
+	CommunityID CommunityID `json:"communityId"`
+	FieldID     FieldID     `json:"fieldId"`
+}
+
+type DeleteUserFieldResponseObject interface {
+	VisitDeleteUserFieldResponse(w http.ResponseWriter) error
+}
+
+type DeleteUserField200JSONResponse UserFieldResponse
+
+func (response DeleteUserField200JSONResponse) VisitDeleteUserFieldResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUserFieldRequestObject struct {
+	CommunityID CommunityID `json:"communityId"`
+	FieldID     FieldID     `json:"fieldId"`
+}
+
+type GetUserFieldResponseObject interface {
+	VisitGetUserFieldResponse(w http.ResponseWriter) error
+}
+
+type GetUserField200JSONResponse UserFieldResponse
+
+func (response GetUserField200JSONResponse) VisitGetUserFieldResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUserFieldRequestObject struct {
+	CommunityID CommunityID `json:"communityId"`
+	FieldID     FieldID     `json:"fieldId"`
+	Body        *UpdateUserFieldJSONRequestBody
+}
+
+type UpdateUserFieldResponseObject interface {
+	VisitUpdateUserFieldResponse(w http.ResponseWriter) error
+}
+
+type UpdateUserField200JSONResponse UserFieldResponse
+
+func (response UpdateUserField200JSONResponse) VisitUpdateUserFieldResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUserFieldHistoriesOfFieldRequestObject struct {
+	CommunityID CommunityID `json:"communityId"`
+	FieldID     FieldID     `json:"fieldId"`
+	Params      ListUserFieldHistoriesOfFieldParams
+}
+
+type ListUserFieldHistoriesOfFieldResponseObject interface {
+	VisitListUserFieldHistoriesOfFieldResponse(w http.ResponseWriter) error
+}
+
+type ListUserFieldHistoriesOfField200JSONResponse UserFieldHistoryListResponse
+
+func (response ListUserFieldHistoriesOfField200JSONResponse) VisitListUserFieldHistoriesOfFieldResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUserFieldHistoriesOfFieldAndUserRequestObject struct {
+	CommunityID CommunityID `json:"communityId"`
+	FieldID     FieldID     `json:"fieldId"`
+	UserID      AccountID   `json:"userId"`
+	Params      ListUserFieldHistoriesOfFieldAndUserParams
+}
+
+type ListUserFieldHistoriesOfFieldAndUserResponseObject interface {
+	VisitListUserFieldHistoriesOfFieldAndUserResponse(w http.ResponseWriter) error
+}
+
+type ListUserFieldHistoriesOfFieldAndUser200JSONResponse UserFieldHistoryListResponse
+
+func (response ListUserFieldHistoriesOfFieldAndUser200JSONResponse) VisitListUserFieldHistoriesOfFieldAndUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUserFieldHistoryRequestObject struct {
+	CommunityID CommunityID `json:"communityId"`
+	FieldID     FieldID     `json:"fieldId"`
+	UserID      AccountID   `json:"userId"`
+	Params      CreateUserFieldHistoryParams
+	Body        *CreateUserFieldHistoryJSONRequestBody
+}
+
+type CreateUserFieldHistoryResponseObject interface {
+	VisitCreateUserFieldHistoryResponse(w http.ResponseWriter) error
+}
+
+type CreateUserFieldHistory201ResponseHeaders struct {
+	IdempotentReplayed *string
+}
+
+type CreateUserFieldHistory201JSONResponse struct {
+	Body    UserFieldHistoryResponse
+	Headers CreateUserFieldHistory201ResponseHeaders
+}
+
+func (response CreateUserFieldHistory201JSONResponse) VisitCreateUserFieldHistoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListCommunityUsersRequestObject struct {
 	CommunityID CommunityID `json:"communityId"`
 	Params      ListCommunityUsersParams
@@ -2448,6 +3142,30 @@ type GetCommunityUserResponseObject interface {
 type GetCommunityUser200JSONResponse CommunityUserResponse
 
 func (response GetCommunityUser200JSONResponse) VisitGetCommunityUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUserFieldHistoriesOfUserRequestObject struct {
+	CommunityID CommunityID `json:"communityId"`
+	UserID      AccountID   `json:"userId"`
+	Params      ListUserFieldHistoriesOfUserParams
+}
+
+type ListUserFieldHistoriesOfUserResponseObject interface {
+	VisitListUserFieldHistoriesOfUserResponse(w http.ResponseWriter) error
+}
+
+type ListUserFieldHistoriesOfUser200JSONResponse UserFieldHistoryListResponse
+
+func (response ListUserFieldHistoriesOfUser200JSONResponse) VisitListUserFieldHistoriesOfUserResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := WriteJSON(&buf, response); err != nil {
@@ -4444,12 +5162,42 @@ type StrictServerInterface interface {
 	// UpdateAPIKey Update an API key
 	// (PUT /apis/v1/communities/{communityId}/api-keys/{apiKeyId})
 	UpdateAPIKey(ctx context.Context, request UpdateAPIKeyRequestObject) (UpdateAPIKeyResponseObject, error)
+	// ListUserFieldHistories List the values that members were given
+	// (GET /apis/v1/communities/{communityId}/user-field-histories)
+	ListUserFieldHistories(ctx context.Context, request ListUserFieldHistoriesRequestObject) (ListUserFieldHistoriesResponseObject, error)
+	// ListUserFields List the user fields of a community
+	// (GET /apis/v1/communities/{communityId}/user-fields)
+	ListUserFields(ctx context.Context, request ListUserFieldsRequestObject) (ListUserFieldsResponseObject, error)
+	// CreateUserField Create a user field
+	// (POST /apis/v1/communities/{communityId}/user-fields)
+	CreateUserField(ctx context.Context, request CreateUserFieldRequestObject) (CreateUserFieldResponseObject, error)
+	// DeleteUserField Delete a user field
+	// (DELETE /apis/v1/communities/{communityId}/user-fields/{fieldId})
+	DeleteUserField(ctx context.Context, request DeleteUserFieldRequestObject) (DeleteUserFieldResponseObject, error)
+	// GetUserField Get a user field
+	// (GET /apis/v1/communities/{communityId}/user-fields/{fieldId})
+	GetUserField(ctx context.Context, request GetUserFieldRequestObject) (GetUserFieldResponseObject, error)
+	// UpdateUserField Update a user field
+	// (PUT /apis/v1/communities/{communityId}/user-fields/{fieldId})
+	UpdateUserField(ctx context.Context, request UpdateUserFieldRequestObject) (UpdateUserFieldResponseObject, error)
+	// ListUserFieldHistoriesOfField List the values that a field had
+	// (GET /apis/v1/communities/{communityId}/user-fields/{fieldId}/histories)
+	ListUserFieldHistoriesOfField(ctx context.Context, request ListUserFieldHistoriesOfFieldRequestObject) (ListUserFieldHistoriesOfFieldResponseObject, error)
+	// ListUserFieldHistoriesOfFieldAndUser List the values that a member was given in a field
+	// (GET /apis/v1/communities/{communityId}/user-fields/{fieldId}/users/{userId}/histories)
+	ListUserFieldHistoriesOfFieldAndUser(ctx context.Context, request ListUserFieldHistoriesOfFieldAndUserRequestObject) (ListUserFieldHistoriesOfFieldAndUserResponseObject, error)
+	// CreateUserFieldHistory Give a member a value in a field
+	// (POST /apis/v1/communities/{communityId}/user-fields/{fieldId}/users/{userId}/histories)
+	CreateUserFieldHistory(ctx context.Context, request CreateUserFieldHistoryRequestObject) (CreateUserFieldHistoryResponseObject, error)
 	// ListCommunityUsers List the members of a community
 	// (GET /apis/v1/communities/{communityId}/users)
 	ListCommunityUsers(ctx context.Context, request ListCommunityUsersRequestObject) (ListCommunityUsersResponseObject, error)
 	// GetCommunityUser Get a member of a community
 	// (GET /apis/v1/communities/{communityId}/users/{userId})
 	GetCommunityUser(ctx context.Context, request GetCommunityUserRequestObject) (GetCommunityUserResponseObject, error)
+	// ListUserFieldHistoriesOfUser List the values that a member was given
+	// (GET /apis/v1/communities/{communityId}/users/{userId}/user-field-histories)
+	ListUserFieldHistoriesOfUser(ctx context.Context, request ListUserFieldHistoriesOfUserRequestObject) (ListUserFieldHistoriesOfUserResponseObject, error)
 	// ListMessages List messages
 	// (GET /apis/v1/messages)
 	ListMessages(ctx context.Context, request ListMessagesRequestObject) (ListMessagesResponseObject, error)
@@ -4902,6 +5650,313 @@ func (sh *strictHandler) UpdateAPIKey(ctx echo.Context, communityID CommunityID,
 	return nil
 }
 
+// ListUserFieldHistories operation middleware
+func (sh *strictHandler) ListUserFieldHistories(ctx echo.Context, communityID CommunityID, params ListUserFieldHistoriesParams) error {
+	var request ListUserFieldHistoriesRequestObject
+
+	request.CommunityID = communityID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListUserFieldHistories(ctx.Request().Context(), request.(ListUserFieldHistoriesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListUserFieldHistories")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListUserFieldHistoriesResponseObject); ok {
+		return validResponse.VisitListUserFieldHistoriesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListUserFields operation middleware
+func (sh *strictHandler) ListUserFields(ctx echo.Context, communityID CommunityID) error {
+	var request ListUserFieldsRequestObject
+
+	request.CommunityID = communityID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListUserFields(ctx.Request().Context(), request.(ListUserFieldsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListUserFields")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListUserFieldsResponseObject); ok {
+		return validResponse.VisitListUserFieldsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateUserField operation middleware
+func (sh *strictHandler) CreateUserField(ctx echo.Context, communityID CommunityID, params CreateUserFieldParams) error {
+	var request CreateUserFieldRequestObject
+
+	request.CommunityID = communityID
+	request.Params = params
+
+	var body CreateUserFieldJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateUserField(ctx.Request().Context(), request.(CreateUserFieldRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateUserField")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateUserFieldResponseObject); ok {
+		return validResponse.VisitCreateUserFieldResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteUserField operation middleware
+func (sh *strictHandler) DeleteUserField(ctx echo.Context, communityID CommunityID, fieldID FieldID) error {
+	var request DeleteUserFieldRequestObject
+
+	request.CommunityID = communityID
+	request.FieldID = fieldID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteUserField(ctx.Request().Context(), request.(DeleteUserFieldRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteUserField")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteUserFieldResponseObject); ok {
+		return validResponse.VisitDeleteUserFieldResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetUserField operation middleware
+func (sh *strictHandler) GetUserField(ctx echo.Context, communityID CommunityID, fieldID FieldID) error {
+	var request GetUserFieldRequestObject
+
+	request.CommunityID = communityID
+	request.FieldID = fieldID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetUserField(ctx.Request().Context(), request.(GetUserFieldRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetUserField")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetUserFieldResponseObject); ok {
+		return validResponse.VisitGetUserFieldResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateUserField operation middleware
+func (sh *strictHandler) UpdateUserField(ctx echo.Context, communityID CommunityID, fieldID FieldID) error {
+	var request UpdateUserFieldRequestObject
+
+	request.CommunityID = communityID
+	request.FieldID = fieldID
+
+	var body UpdateUserFieldJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateUserField(ctx.Request().Context(), request.(UpdateUserFieldRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateUserField")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateUserFieldResponseObject); ok {
+		return validResponse.VisitUpdateUserFieldResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListUserFieldHistoriesOfField operation middleware
+func (sh *strictHandler) ListUserFieldHistoriesOfField(ctx echo.Context, communityID CommunityID, fieldID FieldID, params ListUserFieldHistoriesOfFieldParams) error {
+	var request ListUserFieldHistoriesOfFieldRequestObject
+
+	request.CommunityID = communityID
+	request.FieldID = fieldID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListUserFieldHistoriesOfField(ctx.Request().Context(), request.(ListUserFieldHistoriesOfFieldRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListUserFieldHistoriesOfField")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListUserFieldHistoriesOfFieldResponseObject); ok {
+		return validResponse.VisitListUserFieldHistoriesOfFieldResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListUserFieldHistoriesOfFieldAndUser operation middleware
+func (sh *strictHandler) ListUserFieldHistoriesOfFieldAndUser(ctx echo.Context, communityID CommunityID, fieldID FieldID, userID AccountID, params ListUserFieldHistoriesOfFieldAndUserParams) error {
+	var request ListUserFieldHistoriesOfFieldAndUserRequestObject
+
+	request.CommunityID = communityID
+	request.FieldID = fieldID
+	request.UserID = userID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListUserFieldHistoriesOfFieldAndUser(ctx.Request().Context(), request.(ListUserFieldHistoriesOfFieldAndUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListUserFieldHistoriesOfFieldAndUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListUserFieldHistoriesOfFieldAndUserResponseObject); ok {
+		return validResponse.VisitListUserFieldHistoriesOfFieldAndUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateUserFieldHistory operation middleware
+func (sh *strictHandler) CreateUserFieldHistory(ctx echo.Context, communityID CommunityID, fieldID FieldID, userID AccountID, params CreateUserFieldHistoryParams) error {
+	var request CreateUserFieldHistoryRequestObject
+
+	request.CommunityID = communityID
+	request.FieldID = fieldID
+	request.UserID = userID
+	request.Params = params
+
+	var body CreateUserFieldHistoryJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateUserFieldHistory(ctx.Request().Context(), request.(CreateUserFieldHistoryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateUserFieldHistory")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateUserFieldHistoryResponseObject); ok {
+		return validResponse.VisitCreateUserFieldHistoryResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListCommunityUsers operation middleware
 func (sh *strictHandler) ListCommunityUsers(ctx echo.Context, communityID CommunityID, params ListCommunityUsersParams) error {
 	var request ListCommunityUsersRequestObject
@@ -4948,6 +6003,33 @@ func (sh *strictHandler) GetCommunityUser(ctx echo.Context, communityID Communit
 		return err
 	} else if validResponse, ok := response.(GetCommunityUserResponseObject); ok {
 		return validResponse.VisitGetCommunityUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListUserFieldHistoriesOfUser operation middleware
+func (sh *strictHandler) ListUserFieldHistoriesOfUser(ctx echo.Context, communityID CommunityID, userID AccountID, params ListUserFieldHistoriesOfUserParams) error {
+	var request ListUserFieldHistoriesOfUserRequestObject
+
+	request.CommunityID = communityID
+	request.UserID = userID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListUserFieldHistoriesOfUser(ctx.Request().Context(), request.(ListUserFieldHistoriesOfUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListUserFieldHistoriesOfUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListUserFieldHistoriesOfUserResponseObject); ok {
+		return validResponse.VisitListUserFieldHistoriesOfUserResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -41,11 +41,51 @@ func (Unimplemented) UpdateAPIKey(context.Context, UpdateAPIKeyRequestObject) (U
 	return nil, ErrNotImplemented
 }
 
+func (Unimplemented) ListUserFieldHistories(context.Context, ListUserFieldHistoriesRequestObject) (ListUserFieldHistoriesResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) ListUserFields(context.Context, ListUserFieldsRequestObject) (ListUserFieldsResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) CreateUserField(context.Context, CreateUserFieldRequestObject) (CreateUserFieldResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) DeleteUserField(context.Context, DeleteUserFieldRequestObject) (DeleteUserFieldResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) GetUserField(context.Context, GetUserFieldRequestObject) (GetUserFieldResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) UpdateUserField(context.Context, UpdateUserFieldRequestObject) (UpdateUserFieldResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) ListUserFieldHistoriesOfField(context.Context, ListUserFieldHistoriesOfFieldRequestObject) (ListUserFieldHistoriesOfFieldResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) ListUserFieldHistoriesOfFieldAndUser(context.Context, ListUserFieldHistoriesOfFieldAndUserRequestObject) (ListUserFieldHistoriesOfFieldAndUserResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) CreateUserFieldHistory(context.Context, CreateUserFieldHistoryRequestObject) (CreateUserFieldHistoryResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
 func (Unimplemented) ListCommunityUsers(context.Context, ListCommunityUsersRequestObject) (ListCommunityUsersResponseObject, error) {
 	return nil, ErrNotImplemented
 }
 
 func (Unimplemented) GetCommunityUser(context.Context, GetCommunityUserRequestObject) (GetCommunityUserResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) ListUserFieldHistoriesOfUser(context.Context, ListUserFieldHistoriesOfUserRequestObject) (ListUserFieldHistoriesOfUserResponseObject, error) {
 	return nil, ErrNotImplemented
 }
 

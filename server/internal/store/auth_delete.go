@@ -41,6 +41,9 @@ var eraseInServer = []string{
 	`DELETE FROM visits WHERE (server_id, account, day) IN (SELECT server_id, account, day FROM visits WHERE server_id = $1 AND account = $2 LIMIT $3)`,
 	`DELETE FROM channel_members WHERE (channel_id, account) IN (
 	       SELECT cm.channel_id, cm.account FROM channels c JOIN channel_members cm ON cm.channel_id = c.id WHERE c.server_id = $1 AND cm.account = $2 LIMIT $3)`,
+	`DELETE FROM field_values WHERE (account, server_id, field_id) IN (
+	       SELECT account, server_id, field_id FROM field_values WHERE server_id = $1 AND account = $2 LIMIT $3)`,
+	`DELETE FROM field_histories WHERE id IN (SELECT id FROM field_histories WHERE server_id = $1 AND account = $2 LIMIT $3)`,
 	`DELETE FROM referrals WHERE (server_id, account) IN (SELECT server_id, account FROM referrals WHERE server_id = $1 AND account = $2 LIMIT $3)`,
 }
 

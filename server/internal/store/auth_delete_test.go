@@ -36,6 +36,10 @@ var ofAccounts = map[string]string{
 	"visits.account":            erased,
 	"ledger.account":            erased,
 	"totals.account":            erased,
+	"field_values.account":      erased,
+	"field_histories.account":   erased,
+	"field_histories.actor_id":  "is about whoever was given the value",
+	"fields.creator":            "is the community's, and reads as deleted",
 	"referrals.account":         erased,
 	"referrals.referrer":        "is about whoever was brought",
 	"servers.owner":             "who owns one is not deleted, and a deleted one is removed by itself",
@@ -160,6 +164,8 @@ func (l *life) fullAccount(server string, owner int64) (dora int64) {
 		l.must(tx.Users.InsertReferral(ctx, server, dora, owner, l.nowAt))
 		l.check(tx.Servers.InsertVisit(ctx, server, dora, "2026-03-01"))
 		l.must(tx.Ledger.Insert(ctx, LedgerLine{ID: l.id(), ServerID: server, Account: dora, Kind: XP, Amount: 10, Reason: "x", At: l.nowAt}))
+		l.must(tx.Fields.Set(ctx, FieldValue{ServerID: server, Account: dora, FieldID: "f", Value: "About Dora"}))
+		l.must(tx.Fields.InsertHistory(ctx, server, dora, gen.UserFieldHistory{ID: l.id(), FieldID: "f", Value: "About Dora", At: l.now()}))
 		l.must(tx.UserKeys.Insert(ctx, gen.UserAPIKey{ID: l.id(), UserID: int32(dora), CommunityID: server, CreatedAt: l.now(), UpdatedAt: l.now()}, l.id()))
 		channels, err := tx.Channels.List(ctx, server, Viewer{Full: true})
 		l.must(err)
@@ -215,6 +221,7 @@ func (l *life) exports(server string, account int64) {
 	check(q.Badges(ctx, account, gen.ExportedBadge{}, some))
 	check(q.Visits(ctx, server, account, gen.ExportedVisit{}, some))
 	check(q.Ledger(ctx, server, account, gen.ExportedCredit{}, some))
+	check(q.FieldValues(ctx, server, account, gen.ExportedFieldValue{}, some))
 	check(q.APIKeys(ctx, account, gen.ExportedKey{}, some))
 	check(q.UserKeys(ctx, account, gen.ExportedKey{}, some))
 	check(q.Invites(ctx, account, ExportedInvite{}, some))

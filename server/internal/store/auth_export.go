@@ -88,6 +88,14 @@ func (q Exports) Ledger(ctx context.Context, serverID string, account int64, aft
 	 ORDER BY kind, reason LIMIT $5`, serverID, account, after.Kind, after.Reason, some)
 }
 
+// FieldValues are the values that an account was given in the fields of a server, the first first.
+func (q Exports) FieldValues(ctx context.Context, serverID string, account int64, after gen.ExportedFieldValue, some int) ([]gen.ExportedFieldValue, error) {
+	return list(ctx, q.conn, func(rows *sql.Rows) (v gen.ExportedFieldValue, err error) {
+		return v, rows.Scan(&v.ID, &v.ServerID, &v.FieldID, &v.Field, document{&v.Value}, micros{&v.At})
+	}, `SELECT id, server_id, field_id, field, value, at FROM field_histories WHERE server_id = $1 AND account = $2 AND (at, id) > ($3, $4)
+	 ORDER BY at, id LIMIT $5`, serverID, account, placeOf(after.At), after.ID, some)
+}
+
 // APIKeys are the API keys of communities for which an account vouches.
 func (q Exports) APIKeys(ctx context.Context, account int64, after gen.ExportedKey, some int) ([]gen.ExportedKey, error) {
 	return q.keys(ctx, "api_keys", account, after, some)
