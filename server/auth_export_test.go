@@ -21,6 +21,13 @@ func exportOf(t *testing.T, s *Server, token string) gen.AccountExport {
 	return do[gen.AccountExportResponse](t, s.Handler(), "GET", "/auth/me/export", token, nil).Body
 }
 
+// givesField gives somebody a value in a new field of a community.
+func givesField(t *testing.T, c *client.Client, serverID, account string) {
+	t.Helper()
+	level := must(c.Fields.Create(t.Context(), serverID, client.UserFieldCreate{Field: "level", Name: "Level", Type: client.UserFieldText}))
+	must(c.Fields.Set(t.Context(), serverID, level.ID, account, client.UserFieldHistoryCreate{Value: "Gold"}))
+}
+
 func TestAnExportHasAllThatAnAccountHas(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, config Config) {
 		s := unlimited(open(t, config))
@@ -32,8 +39,7 @@ func TestAnExportHasAllThatAnAccountHas(t *testing.T) {
 		must(ben.Servers.Visit(ctx, c.id))
 		badge := must(ben.Badges.Create(ctx, client.BadgeCreate{ServerID: c.id, Title: "Founder", Action: client.BadgeCustom, Award: true, AwardXPQuantity: 50}))
 		must(ben.Badges.Award(ctx, badge.ID, c.number))
-		level := must(ben.Fields.Create(ctx, c.id, client.UserFieldCreate{Field: "level", Name: "Level", Type: client.UserFieldText}))
-		must(ben.Fields.Set(ctx, c.id, level.ID, me.ID, client.UserFieldHistoryCreate{Value: "Gold"}))
+		givesField(t, ben, c.id, me.ID)
 		key := c.keyOf(t, c.ben, "channels")
 		own := must(ben.Keys.CreateForUser(ctx, me.ID, client.UserAPIKeyCreate{Name: "phone", Permissions: []client.UserKeyPermission{client.UserPermissionSendMessages}, CommunityID: c.id}))
 		invite := must(ben.Invites.Create(ctx, c.id, client.InviteCreate{Uses: 10}))

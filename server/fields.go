@@ -270,7 +270,7 @@ func checkConversion(ctx context.Context, tx *store.Tx, before, after store.Fiel
 		for i, option := range to.Options {
 			keys[i] = field.KeyOf(option)
 		}
-		has, err = tx.Fields.HasOther(ctx, after.ID, keys)
+		has, err = tx.Fields.HasOther(ctx, after, keys)
 	}
 	for _, kind := range field.Kinds {
 		if !to.Takes(kind) && !has && err == nil {

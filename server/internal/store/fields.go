@@ -97,7 +97,7 @@ func (q Fields) HasKind(ctx context.Context, id, kind string) (bool, error) {
 
 // HasOther tells whether anybody has a value in a field that has none of these keys. It looks between them, so that it costs as
 // much as there are keys, however many values there are.
-func (q Fields) HasOther(ctx context.Context, id string, keys []string) (has bool, err error) {
+func (q Fields) HasOther(ctx context.Context, f Field, keys []string) (has bool, err error) {
 	keys = slices.Sorted(slices.Values(keys))
 	after := ""
 	for i := 0; i <= len(keys) && !has && err == nil; i++ {
@@ -106,7 +106,7 @@ func (q Fields) HasOther(ctx context.Context, id string, keys []string) (has boo
 			before = keys[i]
 		}
 		has, err = get(ctx, q.conn, scanOne[bool],
-			`SELECT EXISTS (SELECT 1 FROM field_values WHERE field_id = $1 AND value_key > $2 AND value_key < $3)`, id, after, before)
+			`SELECT EXISTS (SELECT 1 FROM field_values WHERE server_id = $4 AND field_id = $1 AND value_key > $2 AND value_key < $3)`, f.ID, after, before, f.ServerID)
 		after = before
 	}
 	return has, err
@@ -175,7 +175,7 @@ func (q Fields) DeleteOf(ctx context.Context, serverID string, account int64) er
 func (q Fields) ListHaving(ctx context.Context, f Field, key string) ([]Account, error) {
 	return list(ctx, q.conn, scanAccount, `SELECT `+accountColumns+` JOIN field_values v ON v.account = number
 	  JOIN members m ON m.account = v.account AND m.server_id = v.server_id
-	 WHERE v.field_id = $1 AND v.value_key = $2 ORDER BY v.account LIMIT 2`, f.ID, key)
+	 WHERE v.server_id = $1 AND v.field_id = $2 AND v.value_key = $3 ORDER BY v.account LIMIT 2`, f.ServerID, f.ID, key)
 }
 
 // A HistoryScope is of what values the history is: of a server, and there of one field, of one account, or both.

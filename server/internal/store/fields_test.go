@@ -42,7 +42,7 @@ func (l *life) hasFields(serverID string, ann, ben int64) {
 	}
 	check(q.HasValues(ctx, f.ID))
 	check(q.HasKind(ctx, f.ID, "number"))
-	check(q.HasOther(ctx, f.ID, []string{"ab"}))
+	check(q.HasOther(ctx, f, []string{"ab"}))
 	check(q.ListOf(ctx, serverID, ann))
 	check(q.ListHaving(ctx, f, "ab"))
 	check(q.HasHistory(ctx, serverID, f.ID))

@@ -43,8 +43,8 @@ type FieldCondition struct {
 	From, To *float64
 }
 
-// bounds are both, as far as there are any numbers.
-func (c FieldCondition) bounds() (from, to float64) {
+// bounds are both, as float64, as far as there are any numbers.
+func (c FieldCondition) bounds() (from, to any) {
 	from, to = -math.MaxFloat64, math.MaxFloat64
 	if c.From != nil {
 		from = *c.From
@@ -225,24 +225,23 @@ func scanFound(rows *sql.Rows) (u FoundUser, err error) {
 	return u, err
 }
 
+func orElse(value, instead any) any {
+	if value == nil {
+		return instead
+	}
+	return value
+}
+
 // candidates are the accounts of the order of a question, from its position on.
 func (ask UserQuery) candidates(some int) (text string, args []any) {
-	from, to := ask.From, ask.To
 	lowest, highest := any(int64(math.MinInt64)), any(int64(math.MaxInt64))
-	if ask.Order == ByName || ask.Order == BySearch {
+	switch ask.Order {
+	case ByName, BySearch:
 		lowest, highest = "", afterPrefix("f")
+	case ByField:
+		lowest, highest = ask.Field.bounds()
 	}
-	if ask.Order == ByField {
-		lowest, highest = -math.MaxFloat64, math.MaxFloat64
-		low, high := ask.Field.bounds()
-		from, to = low, high
-	}
-	if from == nil {
-		from = lowest
-	}
-	if to == nil {
-		to = highest
-	}
+	from, to := orElse(ask.From, lowest), orElse(ask.To, highest)
 	at := UserPosition{Key: lowest}
 	compare, direction := ">", ""
 	if ask.Descending {
@@ -280,10 +279,9 @@ func (ask UserQuery) candidates(some int) (text string, args []any) {
 	case OfLastName:
 		return of("last_key")
 	case ByField:
-		text, args = "SELECT account, measure AS sort_key FROM field_values WHERE field_id = $7 AND measure >= $2 AND measure <= $3 AND (measure, account) "+compare+" ($4, $5)"+order("measure"), append(args, ask.Field.FieldID)
-		return text, args
+		return in("field_values", "measure", " AND field_id = $7") + order("measure"), append(args, ask.Field.FieldID)
 	case OfField:
-		return "SELECT account, account AS sort_key FROM field_values WHERE field_id = $2 AND value_key = $3 AND account > $4 ORDER BY account LIMIT $5",
+		return "SELECT account, account AS sort_key FROM field_values WHERE server_id = $1 AND field_id = $2 AND value_key = $3 AND account > $4 ORDER BY account LIMIT $5",
 			[]any{ask.ServerID, ask.Field.FieldID, ask.Field.Key, at.Account, some}
 	case OfOneAddress:
 		return only("email")

@@ -28,10 +28,9 @@ CREATE TABLE field_values (
     measure    DOUBLE PRECISION, -- of a number, and of a date in milliseconds
     PRIMARY KEY (account, server_id, field_id)
 );
-CREATE INDEX field_values_by_server ON field_values (server_id);
-CREATE INDEX field_values_by_value ON field_values (field_id, value_key, account);
+CREATE INDEX field_values_by_value ON field_values (server_id, field_id, value_key, account);
 CREATE INDEX field_values_by_kind ON field_values (field_id, kind);
-CREATE INDEX field_values_by_measure ON field_values (field_id, measure, account);
+CREATE INDEX field_values_by_measure ON field_values (server_id, field_id, measure, account);
 CREATE UNIQUE INDEX field_values_identify ON field_values (field_id, unique_key);
 
 -- What values there were. It outlives its field, and tells by itself what it was called.
