@@ -50,7 +50,6 @@ func TestAnExportHasAllThatAnAccountHas(t *testing.T) {
 		replied := must(ben.Messages.Reply(ctx, client.ReplyCreate{MessageID: asked.MessageID, Message: "Yes"}))
 		must(0, ben.Messages.React(ctx, client.ReactionAdd{MessageID: asked.MessageID, Emoji: "👍"}))
 		must(0, s.writePresence(ctx))
-
 		export := exportOf(t, s, c.ben)
 		if export.Account.ID != me.ID || !export.Complete || export.Presence.Minutes != 1 {
 			t.Errorf("got the account %+v, presence %+v, complete %v", export.Account, export.Presence, export.Complete)
