@@ -294,6 +294,30 @@ var mutants = []mutant{
 	{"links need no permission", "MESSAGES-ROLES-01", on("POST", `/apis/v1/messages/send`, request(func(r *http.Request) {
 		replaceBody(r, "HTTP://example.com", "example")
 	}))},
+	{"no value was ever another one before", "FIELDS-HISTORY-01", on("GET", `/apis/v1/communities/\w+/user-fields/\w+/histories`, answer(func(_ *httptest.ResponseRecorder, body object) {
+		for _, line := range body.list("data") {
+			line["previous"] = nil
+		}
+	}))},
+	{"two users may have one value in the field that identifies them", "FIELDS-IDENTIFIER-01", on("PUT", `/apis/v1/communities/\w+/user-fields/\w+`, exchange(func(r *http.Request, a *httptest.ResponseRecorder) {
+		rewrite(a, func(body object) {
+			if a.Code == http.StatusOK {
+				body.at("data")["isIdentifier"] = false
+			}
+		})
+	}))},
+	{"members see what others have in fields", "FIELDS-MEMBER-01", on("GET", `/apis/v1/communities/\w+/users/\w+`, answer(func(a *httptest.ResponseRecorder, body object) {
+		if a.Code == http.StatusOK && len(body.at("data").at("customFields")) == 0 {
+			body.at("data")["customFields"] = object{"level": "Gold"}
+		}
+	}))},
+	{"a range of numbers is compared as text", "FIELDS-FILTER-01", on("POST", `/apis/v1/users/filter`, request(func(r *http.Request) {
+		body := objectOf(r)
+		if amount, is := body.at("filter")["amount"].(map[string]any); is && amount["lte"] != nil {
+			amount["lte"] = 4.0
+		}
+		replace(r, body)
+	}))},
 	{"who has left keeps their name in what they have said", "AUTH-DELETE-01", on("GET", `/apis/v1/messages/\w+`, answer(func(_ *httptest.ResponseRecorder, body object) {
 		if author := body.at("data").at("user"); author["display_name"] == "deleted user" {
 			author["display_name"] = "Vera"
