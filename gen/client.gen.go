@@ -590,7 +590,8 @@ type ClientInterface interface {
 	// A name in the filter is one of `email first_name last_name username display_name join_date xp coins`, or the `field` of a field
 	// of the community. Its value is what must be equal; of texts, upper and lower case are the same. For `join_date` (`YYYY-MM-DD`
 	// in UTC, or RFC 3339), `xp`, `coins`, and fields of numbers and dates it may be a range: an object with `gte`, `lte` or both.
-	// A day as `lte` is in it whole. The default of a field is shown, but nobody is found by it.
+	// A day as `lte` is in it whole. The default of a field is shown, but nobody is found by it. A filter has up to 20 fields of
+	// the community.
 	//
 	// A request looks at no more than 10,000 members. So a page may have fewer than 200 users, or none, and still have a
 	// `next_cursor`: go on until there is none. By `page`, only what is among the first 10,000 is reached. `total_pages` is
@@ -608,7 +609,8 @@ type ClientInterface interface {
 	// A name in the filter is one of `email first_name last_name username display_name join_date xp coins`, or the `field` of a field
 	// of the community. Its value is what must be equal; of texts, upper and lower case are the same. For `join_date` (`YYYY-MM-DD`
 	// in UTC, or RFC 3339), `xp`, `coins`, and fields of numbers and dates it may be a range: an object with `gte`, `lte` or both.
-	// A day as `lte` is in it whole. The default of a field is shown, but nobody is found by it.
+	// A day as `lte` is in it whole. The default of a field is shown, but nobody is found by it. A filter has up to 20 fields of
+	// the community.
 	//
 	// A request looks at no more than 10,000 members. So a page may have fewer than 200 users, or none, and still have a
 	// `next_cursor`: go on until there is none. By `page`, only what is among the first 10,000 is reached. `total_pages` is
@@ -2566,7 +2568,8 @@ func (c *Client) UploadAvatarWithBody(ctx context.Context, contentType string, b
 // A name in the filter is one of `email first_name last_name username display_name join_date xp coins`, or the `field` of a field
 // of the community. Its value is what must be equal; of texts, upper and lower case are the same. For `join_date` (`YYYY-MM-DD`
 // in UTC, or RFC 3339), `xp`, `coins`, and fields of numbers and dates it may be a range: an object with `gte`, `lte` or both.
-// A day as `lte` is in it whole. The default of a field is shown, but nobody is found by it.
+// A day as `lte` is in it whole. The default of a field is shown, but nobody is found by it. A filter has up to 20 fields of
+// the community.
 //
 // A request looks at no more than 10,000 members. So a page may have fewer than 200 users, or none, and still have a
 // `next_cursor`: go on until there is none. By `page`, only what is among the first 10,000 is reached. `total_pages` is
@@ -2594,7 +2597,8 @@ func (c *Client) FilterUsersWithBody(ctx context.Context, contentType string, bo
 // A name in the filter is one of `email first_name last_name username display_name join_date xp coins`, or the `field` of a field
 // of the community. Its value is what must be equal; of texts, upper and lower case are the same. For `join_date` (`YYYY-MM-DD`
 // in UTC, or RFC 3339), `xp`, `coins`, and fields of numbers and dates it may be a range: an object with `gte`, `lte` or both.
-// A day as `lte` is in it whole. The default of a field is shown, but nobody is found by it.
+// A day as `lte` is in it whole. The default of a field is shown, but nobody is found by it. A filter has up to 20 fields of
+// the community.
 //
 // A request looks at no more than 10,000 members. So a page may have fewer than 200 users, or none, and still have a
 // `next_cursor`: go on until there is none. By `page`, only what is among the first 10,000 is reached. `total_pages` is

@@ -12,6 +12,7 @@ import (
 	"github.com/rejoin-dev/rejoin/gen/stub"
 	"github.com/rejoin-dev/rejoin/server/internal/field"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
+	"github.com/rejoin-dev/rejoin/server/internal/words"
 )
 
 // fields are the operations of the tag fields: what a community knows of its members in fields of its own.
@@ -56,7 +57,7 @@ func (h fields) CreateUserField(ctx context.Context, r stub.CreateUserFieldReque
 			return body, err
 		}
 		now := gen.Time{Time: h.now()}
-		f := store.Field{ID: h.newID(), ServerID: s.ID, Key: field.Folded(definition.Field), Definition: definition, CreatedAt: now, UpdatedAt: now}
+		f := store.Field{ID: h.newID(), ServerID: s.ID, Key: words.Caseless(definition.Field), Definition: definition, CreatedAt: now, UpdatedAt: now}
 		if f.Creator, err = tx.Auth.GetAccount(ctx, actorFrom(ctx).account); err != nil {
 			return body, err
 		}
@@ -190,7 +191,7 @@ func checkField(d *gen.UserFieldCreate) error {
 	add := func(pointer string, code gen.FieldCode, message string) {
 		faults = append(faults, contract.Field(pointer, code, message))
 	}
-	if filteredFields[field.Folded(d.Field)] != nil {
+	if key := words.Caseless(d.Field); key == "_id" || filteredFields[key] != nil {
 		add("/field", gen.FieldCodeNotAllowed, "must not be what every user has")
 	}
 	switch selects := d.Type == gen.UserFieldTypeSelect; {
@@ -201,7 +202,7 @@ func checkField(d *gen.UserFieldCreate) error {
 	}
 	seen := map[string]bool{}
 	for i, option := range d.Options {
-		if folded := field.Folded(option); seen[folded] {
+		if folded := words.Caseless(option); seen[folded] {
 			add(fmt.Sprintf("/options/%d", i), gen.FieldCodeDuplicate, "stands there twice")
 		} else {
 			seen[folded] = true

@@ -15,6 +15,7 @@ import (
 	"github.com/rejoin-dev/rejoin/gen/stub"
 	"github.com/rejoin-dev/rejoin/server/internal/field"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
+	"github.com/rejoin-dev/rejoin/server/internal/words"
 )
 
 // ListUserFieldHistories shows what values there were.
@@ -204,7 +205,7 @@ func (k *core) setValue(ctx context.Context, tx *store.Tx, f store.Field, accoun
 
 // fieldNamed is the field of those of a community that a text names: by its id, or by what programs call it.
 func fieldNamed(all []store.Field, name string) (store.Field, bool) {
-	key := field.Folded(field.Key(name))
+	key := words.Caseless(field.Key(name))
 	i := slices.IndexFunc(all, func(f store.Field) bool { return f.ID == name || f.Key == key })
 	if i < 0 {
 		return store.Field{}, false

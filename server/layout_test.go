@@ -168,7 +168,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"server/internal/private":   "",
 		"server/internal/ratelimit": "",
 		"server/internal/smtptest":  "",
-		"server/internal/field":     "",
+		"server/internal/field":     "server/internal/words",
 		"server/internal/words":     "",
 		"server/internal/store":     "sql gen server/internal/cause server/internal/durable server/internal/memory server/internal/owner",
 	}

@@ -14,6 +14,10 @@ import (
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
+// mostConditions is how many fields of the community a filter may have: each is looked up for each member that is gone through. The
+// contract says so too.
+const mostConditions = 20
+
 // filterOf reads what to find, and of what the members are gone through for it: the part of the filter that leaves the fewest. The
 // others are conditions on each of these.
 func filterOf(ctx context.Context, q store.Queries, s standing, in gen.UserFilter) (f userFilter, err error) {
@@ -42,6 +46,9 @@ func filterOf(ctx context.Context, q store.Queries, s standing, in gen.UserFilte
 		if fault != nil {
 			faults = append(faults, *fault)
 		}
+	}
+	if len(own) > mostConditions {
+		faults = append(faults, contract.Field("/filter", gen.FieldCodeTooMany, fmt.Sprintf("must have at most %d fields of the community", mostConditions)))
 	}
 	if len(faults) > 0 {
 		return f, contract.Invalid(faults...)

@@ -42,7 +42,9 @@ var fields = []testCase{
 		}
 		s.a.makesField(club, object{"field": "STRAẞE"})
 		s.a.post(club.fields(), object{"field": "strasse", "name": "x", "type": "text"}).expect(409)
-		s.a.post(club.fields(), object{"field": "Email", "name": "x", "type": "text"}).refuses("/field", "not_allowed")
+		for _, everybodys := range []string{"Email", "_id"} {
+			s.a.post(club.fields(), object{"field": everybodys, "name": "x", "type": "text"}).refuses("/field", "not_allowed")
+		}
 		s.a.get(club.fields("/", made.text("/data/_id"))).expect(200).says("Read user field success.").is("/data", made.at("/data"))
 		other := s.a.makesServer("Other club")
 		s.a.makesField(other, object{"field": "deposit amount"})
@@ -326,6 +328,13 @@ var fields = []testCase{
 		find(object{"amount": "many"}).refuses("/filter/amount", "")
 		find(object{"level": object{"gte": "a"}}).refuses("/filter/level", "")
 		find(object{"amount": object{"gt": 1}}).refuses("/filter/amount/gt", "")
+		many := object{}
+		for range 21 {
+			name := "conf-" + unknownID()
+			s.a.makesField(club, object{"field": name})
+			many[name] = "x"
+		}
+		find(many).refuses("/filter", "too_many")
 		find(object{}, "nothing").refuses("/fields/0", "not_allowed")
 	}},
 

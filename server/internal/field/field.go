@@ -15,8 +15,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"golang.org/x/text/cases"
-	"golang.org/x/text/unicode/norm"
+	"github.com/rejoin-dev/rejoin/server/internal/words"
 )
 
 // A Type is what values a field takes: its name in the contract, and of a select what can be selected.
@@ -109,7 +108,7 @@ func (t Type) Of(value any) (any, error) {
 		}
 		return nil, refused("must be a day, YYYY-MM-DD, or a moment of RFC 3339")
 	case Select:
-		if i := slices.IndexFunc(t.Options, func(option string) bool { return Folded(option) == Folded(text) }); i >= 0 {
+		if i := slices.IndexFunc(t.Options, func(option string) bool { return words.Caseless(option) == words.Caseless(text) }); i >= 0 {
 			return t.Options[i], nil
 		}
 		return nil, refused("must be one of the options of the field")
@@ -178,14 +177,9 @@ func TextOf(value any) string {
 	return ""
 }
 
-// Folded is a text without regard to its case, and to how its marks are composed: two that are equal then are the same value.
-func Folded(text string) string {
-	return norm.NFC.String(cases.Fold().String(norm.NFC.String(text)))
-}
-
 // KeyOf is SHA-256 of a value as text, whatever its case: values of one field with the same are equal.
 func KeyOf(value any) string {
-	sum := sha256.Sum256([]byte(Folded(TextOf(value))))
+	sum := sha256.Sum256([]byte(words.Caseless(TextOf(value))))
 	return hex.EncodeToString(sum[:])
 }
 

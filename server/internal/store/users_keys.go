@@ -5,16 +5,14 @@ import (
 	"database/sql"
 	"encoding/hex"
 
-	"golang.org/x/text/cases"
-	"golang.org/x/text/unicode/norm"
+	"github.com/rejoin-dev/rejoin/server/internal/words"
 )
 
 // nameKey is by what a name is ordered and compared: equal names have equal keys, whatever their case and however their marks
 // are composed. It is written in hexadecimal digits, so that both databases order keys alike, whatever their collation, and that
 // the key of the beginning of a name is the beginning of its key.
 func nameKey(name string) string {
-	folded := norm.NFC.String(cases.Fold().String(norm.NFC.String(name)))
-	return hex.EncodeToString([]byte(folded))
+	return hex.EncodeToString([]byte(words.Caseless(name)))
 }
 
 // afterPrefix is behind all keys that begin with a key, and before all others that are.

@@ -19,6 +19,12 @@ func Fold(text string) string {
 	return norm.NFKC.String(strings.Map(foldCherokee, cases.Fold().String(norm.NFKC.String(text))))
 }
 
+// Caseless is a text without regard to case alone, and to how its marks are composed: NFC, with the case folding of Unicode. Two
+// names or values that are equal then are one to their readers; Fold goes further, as who searches wants it.
+func Caseless(text string) string {
+	return norm.NFC.String(strings.Map(foldCherokee, cases.Fold().String(norm.NFC.String(text))))
+}
+
 // foldCherokee puts right what package cases gets wrong: it folds upper to lower case there, and lower to upper.
 func foldCherokee(r rune) rune {
 	if unicode.Is(unicode.Cherokee, r) {
