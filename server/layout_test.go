@@ -170,7 +170,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"server/internal/smtptest":  "",
 		"server/internal/field":     "server/internal/words",
 		"server/internal/words":     "",
-		"server/internal/store":     "sql gen server/internal/cause server/internal/durable server/internal/memory server/internal/owner",
+		"server/internal/store":     "sql gen server/internal/cause server/internal/durable server/internal/memory server/internal/words server/internal/owner",
 	}
 	list := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "./...")
 	list.Dir = ".."
