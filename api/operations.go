@@ -20,6 +20,7 @@ type Operation struct {
 	Method string // GET, POST, ...
 	Path   string // as the contract has it, such as /servers/{serverId}
 	AlsoAt string // an older path of the same operation, without parameters; empty: none
+	Author string // what being the author of what the path names is good for: AuthorAlso, AuthorOnly, or nothing
 	Tag    string
 	Source string // where its shape comes from: documented, named or rejoin
 	Family Family // the form of its errors
@@ -82,6 +83,12 @@ const (
 	RoleAnyone = "anyone" // also who is no member
 	RoleMember = "member"
 	RoleOwner  = "owner"
+)
+
+// What an operation may name as its Author: whoever has made what it is about.
+const (
+	AuthorAlso = "also" // may do it whatever their Role, and leaves no entry in the audit trail
+	AuthorOnly = "only" // and nobody else; the Role is needed, too
 )
 
 // The headers of what can be repeated safely.
@@ -197,6 +204,10 @@ func (o *Operation) read(families map[string]Family) error {
 	o.Source, o.Permission, o.Role = o.extension("x-source"), o.extension("x-required-permission"), o.extension("x-required-role")
 	o.UserPermission, o.AlsoBodyType = o.extension("x-required-user-permission"), o.extension("x-also-media-type")
 	o.Audit, o.RateLimit, o.AlsoAt = o.extension("x-audit"), o.extension("x-rate-limit"), o.extension("x-also-at")
+	o.Author = o.extension("x-author")
+	if !slices.Contains([]string{"", AuthorAlso, AuthorOnly}, o.Author) {
+		return errors.New("its x-author must be also or only")
+	}
 	if other := o.Document.Paths.Value(o.AlsoAt); other != nil && other.GetOperation(o.Method) != nil {
 		return errors.New("its x-also-at is the path of another operation")
 	}

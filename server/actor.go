@@ -92,6 +92,14 @@ func (k *core) authenticateUser(ctx context.Context, hash, credential string, in
 	return contract.Caller{Scheme: contract.UserKeyAuth, UserPermissions: key.Permissions, Who: who}, nil
 }
 
+// keyID is the id of the API key of a server by which the caller comes; empty: it is an account.
+func (a actor) keyID() string {
+	if a.key == nil {
+		return ""
+	}
+	return a.key.ID
+}
+
 // community is the only one in which the caller may act; empty, if there is no such.
 func (a actor) community() string {
 	switch {
@@ -103,8 +111,8 @@ func (a actor) community() string {
 	return ""
 }
 
-// mayPostIn tells whether the credential of the caller lets them post in a channel, if they may.
-func (a actor) mayPostIn(channelID string) bool {
+// mayActIn tells whether the credential of the caller lets them do more than read in a channel, if they may.
+func (a actor) mayActIn(channelID string) bool {
 	return a.userKey == nil || len(a.userKey.Channels) == 0 || slices.Contains(a.userKey.Channels, channelID)
 }
 

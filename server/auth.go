@@ -169,7 +169,7 @@ func (k *core) putRegistration(ctx context.Context, tx *store.Tx, r store.Regist
 	if err := tx.Registrations.Put(ctx, &r); err != nil {
 		return r, err
 	}
-	if err := k.checkFree(ctx, tx, r.Account); err != nil {
+	if err := k.checkFree(ctx, tx, r.Account, k.now().Add(-unprovedName)); err != nil {
 		return r, err
 	}
 	// What strangers in other networks have registered refuses nobody: this network's own mails are counted, and no others.
@@ -183,8 +183,9 @@ func (k *core) putRegistration(ctx context.Context, tx *store.Tx, r store.Regist
 	return r, err
 }
 
-// checkFree is the step that refuses an address or a user name that somebody has. A registration has neither.
-func (k *core) checkFree(ctx context.Context, tx *store.Tx, account store.Account) error {
+// checkFree is the step that refuses an address or a user name that somebody has. A registration has neither, and an account that was
+// made before a moment and that nobody has proved has no name.
+func (k *core) checkFree(ctx context.Context, tx *store.Tx, account store.Account, unprovedSince time.Time) error {
 	switch _, err := tx.Auth.GetAccountByEmail(ctx, account.Email); {
 	case err == nil:
 		return contract.Conflict("This e-mail address has an account already", "the email is taken")
@@ -195,11 +196,25 @@ func (k *core) checkFree(ctx context.Context, tx *store.Tx, account store.Accoun
 	if !given {
 		return nil
 	}
-	taken, err := tx.Auth.AnyAccountNamed(ctx, username)
+	taken, err := tx.Auth.AnyAccountNamed(ctx, username, unprovedSince)
 	if err == nil && taken {
-		err = contract.Conflict("This user name is taken", "the username is taken")
+		err = usernameTaken()
 	}
 	return err
+}
+
+func usernameTaken() *contract.Error {
+	return contract.Conflict("This user name is taken", "the username is taken")
+}
+
+// claimName is the step that gives a user name to an account whose address was proved, unless somebody else has it: an account that
+// an API key has made long ago, and that nobody has proved, loses it.
+func (k *core) claimName(ctx context.Context, tx *store.Tx, username string) (taken bool, err error) {
+	since := k.now().Add(-unprovedName)
+	if taken, err = tx.Auth.AnyAccountNamed(ctx, username, since); err == nil && !taken {
+		err = tx.Auth.FreeName(ctx, username, since)
+	}
+	return taken, err
 }
 
 // VerifyEmail makes an account of a registration. Whoever has the code has the address, but need not have registered it:
@@ -385,10 +400,17 @@ func (k *core) replacePassword(ctx context.Context, tx *store.Tx, holder store.R
 	account := holder.Account
 	account.PasswordHash = hash
 	if !account.Verified {
+		registered, err := tx.Registrations.Get(ctx, account.Email, k.now())
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return account, err
+		}
 		made, err := k.proveAccount(ctx, tx, account, hash)
-		if errors.Is(err, store.ErrNotFound) {
+		switch {
+		case errors.Is(err, store.ErrNotFound):
 			account.Verified = true
 			return k.makeAccount(ctx, tx, account)
+		case err == nil && registered.ID == account.ID: // an API key has made the account meanwhile
+			return k.named(ctx, tx, made, registered)
 		}
 		return made, err
 	}
@@ -412,6 +434,9 @@ func (k *core) proveAccount(ctx context.Context, tx *store.Tx, account store.Acc
 	account.Verified, account.PasswordHash = true, hash
 	err := tx.Auth.Prove(ctx, account.AccountNumber, hash)
 	if err == nil {
+		err = tx.Registrations.Delete(ctx, account.Email)
+	}
+	if err == nil {
 		err = k.endCodes(ctx, tx, account)
 	}
 	if err == nil {
@@ -421,6 +446,21 @@ func (k *core) proveAccount(ctx context.Context, tx *store.Tx, account store.Acc
 		err = k.rememberOnly(ctx, tx, account.AccountNumber)
 	}
 	return account, err
+}
+
+// named is the step that gives an account the names that its owner has registered with, as far as nobody else has them.
+func (k *core) named(ctx context.Context, tx *store.Tx, account store.Account, registered store.Registration) (store.Account, error) {
+	account.DisplayName, account.FirstName, account.LastName = registered.DisplayName, registered.FirstName, registered.LastName
+	if username, given := registered.Username.Get(); given {
+		taken, err := k.claimName(ctx, tx, username)
+		if err != nil {
+			return account, err
+		}
+		if !taken {
+			account.Username = registered.Username
+		}
+	}
+	return account, tx.Users.Rename(ctx, account)
 }
 
 // endCodes is the step that ends whatever codes were mailed to an address.
@@ -438,7 +478,7 @@ func (k *core) makeAccount(ctx context.Context, tx *store.Tx, account store.Acco
 	err := tx.Registrations.Delete(ctx, account.Email)
 	if username, given := account.Username.Get(); err == nil && given {
 		var taken bool
-		if taken, err = tx.Auth.AnyAccountNamed(ctx, username); taken { // since it was registered
+		if taken, err = k.claimName(ctx, tx, username); taken { // since it was registered
 			account.Username = gen.Null[string]()
 		}
 	}
@@ -488,9 +528,9 @@ func (h auth) UpdateMe(ctx context.Context, r stub.UpdateMeRequestObject) (stub.
 			account.Username = gen.NullableOf(*in.Username)
 		}
 		if account.Username != before {
-			taken, err := tx.Auth.AnyAccountNamed(ctx, *in.Username)
+			taken, err := h.claimName(ctx, tx, *in.Username)
 			if err == nil && taken {
-				err = contract.Conflict("This user name is taken", "the username is taken")
+				err = usernameTaken()
 			}
 			if err != nil {
 				return answer, err

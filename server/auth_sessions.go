@@ -29,7 +29,10 @@ func (h auth) ListSessions(ctx context.Context, _ stub.ListSessionsRequestObject
 }
 
 func (h auth) DeleteSession(ctx context.Context, r stub.DeleteSessionRequestObject) (stub.DeleteSessionResponseObject, error) {
-	return inTx(ctx, h.core, func(tx *store.Tx) (stub.DeleteSession200JSONResponse, error) {
+	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.DeleteSession200JSONResponse, err error) {
+		if err := h.requireSession(ctx, tx); err != nil {
+			return answer, err
+		}
 		tokenHash, err := h.endSession(ctx, tx, r.SessionID)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
@@ -51,7 +54,10 @@ func (k *core) endSession(ctx context.Context, tx *store.Tx, id string) (tokenHa
 }
 
 func (h auth) DeleteOtherSessions(ctx context.Context, _ stub.DeleteOtherSessionsRequestObject) (stub.DeleteOtherSessionsResponseObject, error) {
-	return inTx(ctx, h.core, func(tx *store.Tx) (stub.DeleteOtherSessions200JSONResponse, error) {
+	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.DeleteOtherSessions200JSONResponse, err error) {
+		if err := h.requireSession(ctx, tx); err != nil {
+			return answer, err
+		}
 		return stub.DeleteOtherSessions200JSONResponse{Meta: system("All other sessions have been ended successfully")}, h.endOtherSessions(ctx, tx)
 	})
 }

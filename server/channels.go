@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
@@ -154,7 +155,7 @@ func (h channels) manageable(ctx context.Context, tx *store.Tx, id string) (chan
 }
 
 // channelSeen finds a channel that the caller sees, and how the caller stands in its server. To others, what is in it does not
-// exist. What they may do there is still to be checked.
+// exist. A user API key that is for some channels changes nothing in others. What they may do there is still to be checked.
 func channelSeen(ctx context.Context, q store.Queries, id, what string) (s standing, channel gen.Channel, err error) {
 	serverID, err := q.Channels.GetServerID(ctx, id)
 	if err == nil {
@@ -165,6 +166,9 @@ func channelSeen(ctx context.Context, q store.Queries, id, what string) (s stand
 	}
 	if errors.Is(err, store.ErrNotFound) {
 		err = contract.NotFound(what)
+	}
+	if err == nil && contract.OperationFrom(ctx).Method != http.MethodGet && !s.actor.mayActIn(channel.ID) {
+		err = contract.PermissionDenied("the user API key is not for this channel")
 	}
 	return s, channel, err
 }

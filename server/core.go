@@ -41,13 +41,13 @@ type core struct {
 	// wrongCodes are those that a network has tried, for whatever accounts; every replica has its own.
 	wrongCodes *ratelimit.Limiter
 	// verifyMails of a network. Without AtOnce, they are not limited.
-	verifyMails  store.Quota
-	invitedMails store.Quota // the same, of who vouches for API keys that make accounts
-	publicURL    string
-	log          *slog.Logger
-	now          func() time.Time // the only clock
-	newID        func() string    // the only maker of ids
-	random       io.Reader        // the only source of secrets
+	verifyMails store.Quota
+	madeUsers   store.Quota // how many accounts the API keys make for which one vouches
+	publicURL   string
+	log         *slog.Logger
+	now         func() time.Time // the only clock
+	newID       func() string    // the only maker of ids
+	random      io.Reader        // the only source of secrets
 }
 
 func newCore(ctx context.Context, config Config) (*core, error) {
@@ -74,7 +74,7 @@ func newCore(ctx context.Context, config Config) (*core, error) {
 		notes:       newNotes(),
 		guesses:     ratelimit.New(guessesAtOnce, guessesEvery),
 		wrongCodes:  ratelimit.New(wrongCodesAtOnce, wrongCodesEvery),
-		verifyMails: scaled(verifyMails, config.RateLimit), invitedMails: scaled(invitedMails, config.RateLimit),
+		verifyMails: scaled(verifyMails, config.RateLimit), madeUsers: scaled(madeUsers, config.RateLimit),
 		publicURL: strings.TrimSuffix(config.PublicURL, "/"),
 		log:       log,
 		now:       now,

@@ -23,12 +23,13 @@ type keyMail struct {
 	OfUser    bool     `json:"ofUser,omitempty"` // it acts for the account
 }
 
-// A keyDeed is how an account came to vouch for a key.
+// A keyDeed is how an account came to vouch for a key, or for more of it.
 type keyDeed string
 
 const (
 	keyMade    keyDeed = "made"
 	keyAdopted keyDeed = "adopted"
+	keyWidened keyDeed = "widened" // only one of a user
 )
 
 // Kind is the name of the job in the database.

@@ -30,6 +30,9 @@ func (h keys) ListAPIKeys(ctx context.Context, r stub.ListAPIKeysRequestObject) 
 
 func (h keys) CreateAPIKey(ctx context.Context, r stub.CreateAPIKeyRequestObject) (stub.CreateAPIKeyResponseObject, error) {
 	body, again, err := once(ctx, h.core, func(tx *store.Tx) (body gen.APIKeyResponse, err error) {
+		if err := h.requireSession(ctx, tx); err != nil {
+			return body, err
+		}
 		s, err := require(ctx, tx.Queries, r.CommunityID, "community")
 		if err != nil {
 			return body, err
@@ -64,6 +67,9 @@ func (h keys) CreateAPIKey(ctx context.Context, r stub.CreateAPIKeyRequestObject
 
 func (h keys) UpdateAPIKey(ctx context.Context, r stub.UpdateAPIKeyRequestObject) (stub.UpdateAPIKeyResponseObject, error) {
 	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.UpdateAPIKey200JSONResponse, err error) {
+		if err := h.requireSession(ctx, tx); err != nil {
+			return answer, err
+		}
 		s, before, err := h.manageable(ctx, tx, r.CommunityID, r.APIKeyID)
 		if err != nil {
 			return answer, err

@@ -3,7 +3,9 @@ package server
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/rejoin-dev/rejoin/api"
@@ -20,6 +22,9 @@ const administersKeys = "listApiKeys"
 
 func (h keys) CreateUserAPIKey(ctx context.Context, r stub.CreateUserAPIKeyRequestObject) (stub.CreateUserAPIKeyResponseObject, error) {
 	body, again, err := once(ctx, h.core, func(tx *store.Tx) (body gen.UserAPIKeyResponse, err error) {
+		if err := h.requireSession(ctx, tx); err != nil {
+			return body, err
+		}
 		account, err := h.ownAccount(ctx, tx.Queries, r.Params.UserID)
 		if err != nil {
 			return body, err
@@ -48,11 +53,7 @@ func (h keys) CreateUserAPIKey(ctx context.Context, r stub.CreateUserAPIKeyReque
 		if err := tx.UserKeys.Insert(ctx, key, hashOf(secret)); err != nil {
 			return body, err
 		}
-		if err := h.addOwnEvent(ctx, tx, gen.AuthEventKindKeyCreate, key.ID); err != nil {
-			return body, err
-		}
-		mail := keyMail{Account: account, Community: s.Name, Key: key.Name, At: now, Done: keyMade, OfUser: true}
-		if err := tx.Jobs.Insert(ctx, mail); err != nil {
+		if err := h.noticed(ctx, tx, s, key, keyMade); err != nil {
 			return body, err
 		}
 		key.Key = secret // here, and never again
@@ -95,6 +96,9 @@ func (h keys) userKeys(ctx context.Context, userID string, communityID *string) 
 
 func (h keys) UpdateUserAPIKey(ctx context.Context, r stub.UpdateUserAPIKeyRequestObject) (stub.UpdateUserAPIKeyResponseObject, error) {
 	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.UpdateUserAPIKey200JSONResponse, err error) {
+		if err := h.requireSession(ctx, tx); err != nil {
+			return answer, err
+		}
 		account, err := h.ownAccount(ctx, tx.Queries, r.UserID)
 		if err != nil {
 			return answer, err
@@ -103,16 +107,16 @@ func (h keys) UpdateUserAPIKey(ctx context.Context, r stub.UpdateUserAPIKeyReque
 		if err != nil {
 			return answer, err
 		}
+		s, err := enter(ctx, tx.Queries, before.CommunityID, "community")
+		if err != nil {
+			return answer, err
+		}
 		key, now := before, h.now()
 		set(&key.Name, r.Body.Name)
 		set(&key.Permissions, r.Body.Permissions)
 		set(&key.IsActive, r.Body.IsActive)
 		if r.Body.Channels != nil {
-			s, err := enter(ctx, tx.Queries, key.CommunityID, "community")
-			if err == nil {
-				err = h.checkKeyChannels(ctx, tx, s, *r.Body.Channels)
-			}
-			if err != nil {
+			if err := h.checkKeyChannels(ctx, tx, s, *r.Body.Channels); err != nil {
 				return answer, err
 			}
 			key.Channels = *r.Body.Channels
@@ -126,9 +130,41 @@ func (h keys) UpdateUserAPIKey(ctx context.Context, r stub.UpdateUserAPIKeyReque
 		if !same(&before, &key) {
 			key.UpdatedAt = gen.Time{Time: now}
 		}
+		if mayDoMore(before, key) {
+			if err := h.noticed(ctx, tx, s, key, keyWidened); err != nil {
+				return answer, err
+			}
+		}
 		answer = stub.UpdateUserAPIKey200JSONResponse{Meta: application(http.StatusOK), Message: "Update API key success.", Data: key}
 		return answer, tx.UserKeys.Update(ctx, key)
 	})
+}
+
+// mayDoMore tells whether a key may do what it could not do before: with another permission, in another channel, for longer, or again.
+func mayDoMore(before, after gen.UserAPIKey) bool {
+	more := func(before, after []string) bool {
+		return slices.ContainsFunc(after, func(name string) bool { return !slices.Contains(before, name) })
+	}
+	end := func(of gen.UserAPIKey) time.Time {
+		at, ends := of.ExpireDate.Get()
+		if !ends {
+			return time.Unix(math.MaxInt32, 0)
+		}
+		return at.Time
+	}
+	everywhere := len(before.Channels) == 0
+	return more(texts(before.Permissions), texts(after.Permissions)) ||
+		!everywhere && (len(after.Channels) == 0 || more(before.Channels, after.Channels)) ||
+		end(after).After(end(before)) || after.IsActive && !before.IsActive
+}
+
+// noticed is the step that tells an account what was done with its key: by mail, and in its events.
+func (h keys) noticed(ctx context.Context, tx *store.Tx, s standing, key gen.UserAPIKey, done keyDeed) error {
+	kind := map[keyDeed]gen.AuthEventKind{keyMade: gen.AuthEventKindKeyCreate, keyWidened: gen.AuthEventKindKeyWiden}[done]
+	if err := h.addOwnEvent(ctx, tx, kind, key.ID); err != nil {
+		return err
+	}
+	return tx.Jobs.Insert(ctx, keyMail{Account: int64(key.UserID), Community: s.Name, Key: key.Name, At: key.UpdatedAt, Done: done, OfUser: true})
 }
 
 func (h keys) DeleteUserAPIKey(ctx context.Context, r stub.DeleteUserAPIKeyRequestObject) (stub.DeleteUserAPIKeyResponseObject, error) {

@@ -10,6 +10,7 @@ import (
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/gen/stub"
+	"github.com/rejoin-dev/rejoin/server/internal/perm"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 	"github.com/rejoin-dev/rejoin/server/internal/words"
 )
@@ -86,7 +87,13 @@ func (h messages) ReplyMessage(ctx context.Context, r stub.ReplyMessageRequestOb
 
 func (h messages) UpdateMessage(ctx context.Context, r stub.UpdateMessageRequestObject) (stub.UpdateMessageResponseObject, error) {
 	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.UpdateMessage200JSONResponse, err error) {
-		s, m, err := h.ofAuthor(ctx, tx.Queries, r.MessageID)
+		s, m, err := h.seen(ctx, tx.Queries, r.MessageID)
+		if err == nil && m.Account != s.actor.account {
+			err = contract.PermissionDenied("only its author edits a message")
+		}
+		if err == nil {
+			err = s.check(ctx, tx.Queries)
+		}
 		if err == nil {
 			err = s.mayPost(ctx, tx.Queries, r.Body.Message, 0)
 		}
@@ -106,11 +113,21 @@ func (h messages) UpdateMessage(ctx context.Context, r stub.UpdateMessageRequest
 
 func (h messages) DeleteMessage(ctx context.Context, r stub.DeleteMessageRequestObject) (stub.DeleteMessageResponseObject, error) {
 	gone, err := inSharedTx(ctx, h.core, func(tx *store.Tx) (m store.Message, err error) {
-		if _, m, err = h.ofAuthor(ctx, tx.Queries, r.MessageID); err != nil {
+		s, m, err := h.seen(ctx, tx.Queries, r.MessageID)
+		own := m.Account == s.actor.account
+		if err == nil && !own {
+			err = s.check(ctx, tx.Queries)
+		}
+		if err != nil {
 			return m, err
 		}
 		if err := tx.Messages.Delete(ctx, m, h.now()); err != nil {
 			return m, err
+		}
+		if !own {
+			if err := record(ctx, h.core, tx, s.ID, m.ID, &gen.UserReference{UserID: store.Number(m.Account)}, nil); err != nil {
+				return m, err
+			}
 		}
 		return m, tx.Jobs.Insert(ctx, reactionRemoval{Message: m.Position})
 	})
@@ -198,7 +215,7 @@ func (h messages) post(ctx context.Context, tx *store.Tx, s standing, channel ge
 		return body, err
 	}
 	m.ID, m.Timestamp = h.newID(), gen.Time{Time: h.now()}
-	m.ServerID, m.Channel.ChannelID, m.Account = s.ID, channel.ID, who.actor.account
+	m.ServerID, m.Channel.ChannelID, m.Account, m.ByKey = s.ID, channel.ID, who.actor.account, nullIfEmpty(s.actor.keyID())
 	if err := tx.Messages.Insert(ctx, &m, words.Of(m.Message.Message)); err != nil {
 		return body, err
 	}
@@ -213,11 +230,9 @@ func (h messages) post(ctx context.Context, tx *store.Tx, s standing, channel ge
 func (s *standing) speaker(ctx context.Context, q store.Queries, channel gen.Channel, sender string) (standing, error) {
 	who := *s
 	switch {
-	case !s.actor.mayPostIn(channel.ID):
-		return who, contract.PermissionDenied("the user API key is not for this channel")
 	case s.actor.key == nil && sender != "":
-		named, err := memberNamed(ctx, q, s.ID, sender)
-		if err == nil && named.AccountNumber != s.actor.account {
+		itself, err := s.namesItself(ctx, q, sender)
+		if err == nil && !itself {
 			err = contract.PermissionDenied("an account may only name itself as the sender")
 		}
 		if err != nil {
@@ -266,20 +281,14 @@ func (h messages) seen(ctx context.Context, q store.Queries, id string) (standin
 	return s, m, err
 }
 
-// ofAuthor finds a message that the caller may change: their own, or one that the operation of the request lets them change.
-func (h messages) ofAuthor(ctx context.Context, q store.Queries, id string) (standing, store.Message, error) {
-	s, m, err := h.seen(ctx, q, id)
-	if err == nil && m.Account != s.actor.account {
-		err = s.check(ctx, q)
-	}
-	return s, m, err
-}
-
 // shown is a message as it is shown to somebody.
 func (h messages) shown(ctx context.Context, s standing, m store.Message) gen.Message {
 	shown := m.Message
 	if !s.seesEmailOf(m.Account) {
 		shown.User.Email = gen.Null[string]()
+	}
+	if !s.seesKeyOf(m) {
+		shown.ByKey = gen.Null[string]()
 	}
 	shown.User.Avatar = h.imageURL(ctx, shown.User.Avatar)
 	shown.Images = slices.Clone(shown.Images)
@@ -289,8 +298,15 @@ func (h messages) shown(ctx context.Context, s standing, m store.Message) gen.Me
 	return shown
 }
 
-// seesEmailOf tells whether the caller may know the e-mail address of an account: that is for programs that read the data of
-// users, and for oneself.
+// seesKeyOf tells whether the caller may know which API key has sent a message: that is for programs, for the author, whose words
+// it gave out as theirs, and for who may moderate. The roles of a caller that were not read allow nothing.
+func (s standing) seesKeyOf(m store.Message) bool {
+	moderates := s.may.Allows(perm.DeleteMessages) || s.may.Allows(perm.ManageMessages)
+	return s.actor.key != nil || s.actor.account == m.Account || moderates
+}
+
+// seesEmailOf tells whether the caller may know the e-mail address of an account, and when it signed in: that is for programs that
+// read the data of users, and for oneself.
 func (s standing) seesEmailOf(account int64) bool {
 	if s.actor.key != nil {
 		return slices.Contains(s.actor.key.Permissions, gen.KeyPermissionGetUserData)
@@ -356,15 +372,20 @@ func (s standing) author(ctx context.Context, q store.Queries, p gen.ListMessage
 		name = store.Number(*p.UserID)
 	case p.Email != nil:
 		name = *p.Email
+	}
+	switch {
+	case s.actor.userKey != nil && name != "":
+		itself, err := s.namesItself(ctx, q, name)
+		if err == nil && !itself {
+			err = contract.PermissionDenied("a user API key reads the messages of its own account only")
+		}
+		return s.actor.account, err
 	case s.actor.userKey != nil:
-		name = store.Number(s.actor.account)
-	default:
+		return s.actor.account, nil
+	case name == "":
 		return 0, nil
 	}
 	author, err := memberNamed(ctx, q, s.ID, name)
-	if err == nil && s.actor.userKey != nil && author.AccountNumber != s.actor.account {
-		err = contract.PermissionDenied("a user API key reads the messages of its own account only")
-	}
 	if err == nil && p.Email != nil && !s.seesEmailOf(author.AccountNumber) {
 		err = contract.NotFound("user")
 	}

@@ -18,10 +18,8 @@ import (
 const unusedImageLife = 24 * time.Hour
 
 func (h messages) UploadMessageImages(ctx context.Context, r stub.UploadMessageImagesRequestObject) (stub.UploadMessageImagesResponseObject, error) {
-	s, err := resolve(ctx, h.store.Queries, valueOf(r.Params.ServerID))
-	if err == nil && s.actor.key == nil { // whoever a key will name is asked about then
-		err = s.mayPost(ctx, h.store.Queries, "", 1)
-	}
+	// Asked here too, so that nobody who may not can make the server take in a file.
+	s, err := mayUpload(ctx, h.store.Queries, valueOf(r.Params.ServerID))
 	if err != nil {
 		return nil, err
 	}
@@ -39,6 +37,9 @@ func (h messages) UploadMessageImages(ctx context.Context, r stub.UploadMessageI
 		return nil, err
 	}
 	answer, err := inTx(ctx, h.core, func(tx *store.Tx) (answer stub.UploadMessageImages200JSONResponse, err error) {
+		if _, err := mayUpload(ctx, tx.Queries, s.ID); err != nil {
+			return nil, err
+		}
 		for i, up := range uploads {
 			image := store.MessageUpload{ServerID: s.ID, Account: s.actor.account, At: h.now(), Kind: strings.TrimPrefix(kinds[i], "image/")}
 			image.MessageImage = gen.MessageImage{
@@ -61,6 +62,15 @@ func (h messages) UploadMessageImages(ctx context.Context, r stub.UploadMessageI
 		return nil, err
 	}
 	return answer, nil
+}
+
+// mayUpload finds how the caller stands in the server to which they upload images, if they may.
+func mayUpload(ctx context.Context, q store.Queries, serverID string) (standing, error) {
+	s, err := resolve(ctx, q, serverID)
+	if err == nil && s.actor.key == nil { // whoever a key will name is asked about then
+		err = s.mayPost(ctx, q, "", 1)
+	}
+	return s, err
 }
 
 // addressOf is the absolute address of an image.

@@ -43,11 +43,12 @@ func (h messages) ListTopics(ctx context.Context, r stub.ListTopicsRequestObject
 func (h messages) CreateTopic(ctx context.Context, r stub.CreateTopicRequestObject) (stub.CreateTopicResponseObject, error) {
 	body, again, err := onceShared(ctx, h.core, func(tx *store.Tx) (body gen.TopicResponse, err error) {
 		s, channel, err := channelSeen(ctx, tx.Queries, r.ChannelID, "channel")
+		var who standing
 		if err == nil {
-			err = s.check(ctx, tx.Queries)
+			who, err = s.speaker(ctx, tx.Queries, channel, r.Body.Sender)
 		}
 		if err == nil {
-			err = s.mayPost(ctx, tx.Queries, r.Body.Title, 0)
+			err = who.mayPost(ctx, tx.Queries, r.Body.Title, 0)
 		}
 		switch {
 		case err != nil:
@@ -55,8 +56,8 @@ func (h messages) CreateTopic(ctx context.Context, r stub.CreateTopicRequestObje
 		case channel.ChannelType != gen.ChannelTypeForum:
 			return body, contract.Conflict("This is no forum", "only a channel of the type forum has topics")
 		}
-		topic := store.Topic{Account: s.actor.account, ByKey: s.actor.key != nil, Topic: gen.Topic{
-			ID: h.newID(), Title: r.Body.Title, UserID: store.Number(s.actor.account), ChannelID: channel.ID, CreatedAt: gen.Time{Time: h.now()},
+		topic := store.Topic{Account: who.actor.account, KeyID: s.actor.keyID(), Topic: gen.Topic{
+			ID: h.newID(), Title: r.Body.Title, UserID: store.Number(who.actor.account), ChannelID: channel.ID, CreatedAt: gen.Time{Time: h.now()},
 		}}
 		body = gen.TopicResponse{Meta: system("Topic has been created successfully"), Body: topic.Topic}
 		return body, tx.Messages.InsertTopic(ctx, topic)
@@ -77,7 +78,8 @@ func (h messages) DeleteTopic(ctx context.Context, r stub.DeleteTopicRequestObje
 		if errors.Is(err, store.ErrNotFound) {
 			err = contract.NotFound("topic")
 		}
-		if own := s.actor.key == nil && !topic.ByKey && topic.Account == s.actor.account; err == nil && !own {
+		own := s.actor.key == nil && !topic.OfKeys && topic.Account == s.actor.account
+		if err == nil && !own {
 			err = s.check(ctx, tx.Queries)
 		}
 		if err != nil {
@@ -85,6 +87,11 @@ func (h messages) DeleteTopic(ctx context.Context, r stub.DeleteTopicRequestObje
 		}
 		if err := tx.Messages.DeleteTopic(ctx, topic.ID); err != nil {
 			return answer, err
+		}
+		if !own {
+			if err := record(ctx, h.core, tx, s.ID, topic.ID, &gen.UserReference{UserID: topic.UserID}, nil); err != nil {
+				return answer, err
+			}
 		}
 		answer.Meta = system("Topic has been deleted successfully")
 		return answer, tx.Jobs.Insert(ctx, channelRemoval{ChannelID: channel.ID, TopicID: topic.ID})

@@ -98,6 +98,22 @@ func formerNamed(ctx context.Context, q store.Queries, serverID, name string) (s
 	return found(q.Users.GetFormer(ctx, serverID, by, value))
 }
 
+// namesItself tells whether the caller, who is a member of the server, names itself. Nobody else is looked up: who may name nobody
+// else learns of nobody.
+func (s standing) namesItself(ctx context.Context, q store.Queries, name string) (bool, error) {
+	self, err := memberNamed(ctx, q, s.ID, store.Number(s.actor.account))
+	return isNamed(self, name), err
+}
+
+// isNamed tells whether a text names an account.
+func isNamed(account store.Account, text string) bool {
+	username, _ := account.Username.Get()
+	by, value := nameOf(text)
+	return map[store.MemberName]any{
+		store.ByID: account.ID, store.ByEmail: account.Email, store.ByNumber: account.AccountNumber, store.ByUsername: strings.ToLower(username),
+	}[by] == value
+}
+
 func found(account store.Account, err error) (store.Account, error) {
 	if errors.Is(err, store.ErrNotFound) {
 		err = contract.NotFound("user")

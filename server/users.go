@@ -40,12 +40,30 @@ func (k *core) deleteUser(ctx context.Context, tx *store.Tx, s standing, name st
 		err = contract.Conflict("The owner cannot be deleted", "the user owns this community")
 	}
 	if err == nil {
+		err = mayDelete(ctx, tx.Queries, s, account)
+	}
+	if err == nil {
 		err = tx.Users.DeleteMember(ctx, s.ID, account.AccountNumber, k.now())
 	}
 	if err == nil {
 		err = tx.Invites.EndOf(ctx, s.ID, account.AccountNumber, k.now())
 	}
 	return account, "User has been deleted successfully", err
+}
+
+// mayDelete refuses to delete somebody who has a role that the caller could not give back: an API key that unmade the administrators
+// would have nobody left who could end it.
+func mayDelete(ctx context.Context, q store.Queries, s standing, account store.Account) error {
+	roles, err := q.Roles.ListOf(ctx, s.ID, account.AccountNumber)
+	if err == nil {
+		err = s.learn(ctx, q)
+	}
+	for i := 0; i < len(roles) && err == nil; i++ {
+		if mayWrite(s, roles[i]) != nil {
+			err = contract.PermissionDenied("the user has a role that the caller could not give")
+		}
+	}
+	return err
 }
 
 // restoreUser is the step that makes a former member one again. An API key makes nobody an administrator, not by this either.

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"io"
-	"strings"
 
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
@@ -61,15 +60,8 @@ func (k *core) avatarOf(ctx context.Context, q store.Queries, name string) (acco
 		return who.account, nil
 	}
 	self, err := q.Auth.GetAccount(ctx, who.account)
-	if err != nil {
-		return 0, err
+	if err == nil && !isNamed(self, name) {
+		err = contract.NotFound("user")
 	}
-	username, _ := self.Username.Get()
-	by, value := nameOf(name)
-	if map[store.MemberName]any{
-		store.ByID: self.ID, store.ByEmail: self.Email, store.ByNumber: self.AccountNumber, store.ByUsername: strings.ToLower(username),
-	}[by] != value {
-		return 0, contract.NotFound("user")
-	}
-	return who.account, nil
+	return who.account, err
 }

@@ -13,9 +13,12 @@ import (
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
-// invitedMails is how many mails the API keys may cause for which one account vouches, to people whom they make accounts for: 180
-// an hour, and some more at once. Config.RateLimit scales it.
-var invitedMails = store.Quota{AtOnce: 200, Every: 20 * time.Second}
+// madeUsers is how many accounts the API keys may make for which one account vouches, mailed or not: 180 an hour, and some more at
+// once. Each holds an address and a user name that may be somebody's. Config.RateLimit scales it. The contract says so.
+var madeUsers = store.Quota{AtOnce: 200, Every: 20 * time.Second}
+
+// unprovedName is for how long an account keeps its user name from others while nobody has proved its address. The contract says so.
+const unprovedName = 90 * 24 * time.Hour
 
 // CreateUser makes an account that is nobody's until its address was proved. A password that comes with it is kept as that of a
 // registration is: it becomes the account's only if whoever has the mailed code gives it, too.
@@ -58,11 +61,19 @@ func joins(in gen.UserCreate) bool { return in.JoinServer == nil || *in.JoinServ
 
 // makeUser is the step that makes the account, and a member of it.
 func (k *core) makeUser(ctx context.Context, tx *store.Tx, s standing, account store.Account, in gen.UserCreate) (store.Account, error) {
-	if err := k.checkFree(ctx, tx, account); err != nil {
+	if err := k.countMade(ctx, tx); err != nil {
 		return account, err
 	}
-	// What was registered with the address is not proved: whoever proves it has this account.
-	if err := tx.Registrations.Delete(ctx, account.Email); err != nil {
+	if err := k.checkFree(ctx, tx, account, time.Time{}); err != nil { // who has proved nothing takes no name
+		return account, err
+	}
+	// Whoever is about to prove the address goes on with the code and the password that they have. What they have registered stays
+	// until then.
+	switch registered, err := tx.Registrations.Get(ctx, account.Email, k.now()); {
+	case err == nil:
+		account.AccountNumber, account.Number, account.ID = registered.AccountNumber, registered.Number, registered.ID
+		account.PasswordHash = registered.PasswordHash
+	case !errors.Is(err, store.ErrNotFound):
 		return account, err
 	}
 	if err := tx.Auth.InsertAccount(ctx, &account); err != nil {
@@ -169,8 +180,21 @@ func (k *core) refer(ctx context.Context, tx *store.Tx, s standing, account stor
 	return k.userReferred(ctx, tx, s.ID, account.AccountNumber, referrer.AccountNumber)
 }
 
+// countMade is the step that counts an account that is made for somebody. It counts for whoever vouches for the API key.
+func (k *core) countMade(ctx context.Context, tx *store.Tx) error {
+	if k.madeUsers.AtOnce == 0 {
+		return nil
+	}
+	wait, err := tx.Codes.Ask(ctx, store.Asking{
+		Account: actorFrom(ctx).account, Purpose: "invited", Known: true, OfNetwork: k.madeUsers,
+	}, k.now())
+	if err == nil && wait > 0 {
+		err = contract.RateLimited(wait)
+	}
+	return err
+}
+
 // mailUser is the step that mails a new user a code, if it is to: one with which a password is set, or one that verifies the address.
-// The mails count for whoever vouches for the API key.
 func (k *core) mailUser(ctx context.Context, tx *store.Tx, account store.Account, in gen.UserCreate) error {
 	mail := codeMail{Email: account.Email, Purpose: verifyPurpose, Registration: account.ID, Counted: true}
 	switch {
@@ -178,17 +202,6 @@ func (k *core) mailUser(ctx context.Context, tx *store.Tx, account store.Account
 		mail.Purpose = resetPurpose
 	case !in.SendEmail:
 		return nil
-	}
-	if k.invitedMails.AtOnce > 0 {
-		wait, err := tx.Codes.Ask(ctx, store.Asking{
-			Account: actorFrom(ctx).account, Purpose: "invited", Known: true, OfNetwork: k.invitedMails,
-		}, k.now())
-		if err == nil && wait > 0 {
-			err = contract.RateLimited(wait)
-		}
-		if err != nil {
-			return err
-		}
 	}
 	wait, err := k.countMail(ctx, tx, store.Registration{Account: account}, resetPurpose, networkHash(ctx), false)
 	if err == nil && wait > 0 {

@@ -166,15 +166,10 @@ func (k *core) detailsOf(ctx context.Context, q store.Queries, s standing, accou
 	for _, badge := range badges {
 		body.Badges = append(body.Badges, gen.UserBadge{ID: badge.ID, Title: badge.Definition.Title})
 	}
-	if s.seesAddress(account.AccountNumber) {
+	if s.seesEmailOf(account.AccountNumber) {
 		body.Email, body.LastLogin = account.Email, presence.LoginAt
 	}
 	return body, nil
-}
-
-// seesAddress tells whether the caller sees the address of a member, and when they signed in: a key does, and the member.
-func (s standing) seesAddress(account int64) bool {
-	return s.actor.key != nil || s.actor.account == account
 }
 
 // seesValues tells whether the caller sees what a member has in the fields of the community: whoever sees everything there does, and

@@ -135,7 +135,7 @@ func (k *core) listedUser(ctx context.Context, s standing, u store.FoundUser) ge
 		ID: u.ID, Number: int32(u.AccountNumber), Username: u.Username, DisplayName: u.DisplayName, FirstName: u.FirstName, LastName: u.LastName,
 		Avatar: k.imageURL(ctx, u.Avatar), JoinedAt: u.JoinedAt, XP: u.XP, Coins: u.Coins,
 	}
-	if s.seesAddress(u.AccountNumber) {
+	if s.seesEmailOf(u.AccountNumber) {
 		shown.Email, shown.LastLogin = u.Email, u.LastLogin
 	}
 	return shown

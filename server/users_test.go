@@ -232,10 +232,10 @@ func TestAnAccountThatAKeyHasMadeIsNobodysUntilItsAddressIsProved(t *testing.T) 
 	})
 }
 
-func TestTheMailsToNewUsersAreLimitedByWhoVouchesForTheKey(t *testing.T) {
+func TestNewUsersAreLimitedByWhoVouchesForTheKeyMailedOrNot(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, config Config) {
 		s := unlimited(open(t, config))
-		s.invitedMails = store.Quota{AtOnce: 2, Every: time.Hour}
+		s.madeUsers = store.Quota{AtOnce: 2, Every: time.Hour}
 		c := newClub(t, s, "server_administrator")
 		makes := func(key, name string, mailed bool) int {
 			return sendJSON(c.h, "POST", "/apis/v1/users", key, map[string]any{
@@ -243,18 +243,122 @@ func TestTheMailsToNewUsersAreLimitedByWhoVouchesForTheKey(t *testing.T) {
 			}).Code
 		}
 		one, other, bens := c.keyOf(t, c.owner, "createUser"), c.keyOf(t, c.owner, "createUser"), c.keyOf(t, c.ben, "createUser")
-		for i, want := range []int{201, 201, 429} {
-			if code := makes([]string{one, other}[i%2], fmt.Sprint("user", i), true); code != want {
+		for i, want := range []int{201, 201, 429, 429} {
+			if code := makes([]string{one, other}[i%2], fmt.Sprint("user", i), i%2 == 0); code != want {
 				t.Errorf("user %d: got %d, want %d", i, code, want)
 			}
 		}
-		if code := makes(one, "user2", false); code != 201 { // and nobody was left by the refusal
-			t.Errorf("without a mail: got %d", code)
-		}
-		if code := makes(bens, "user3", true); code != 201 {
+		if code := makes(bens, "user2", true); code != 201 { // and nobody was left by the refusal
 			t.Errorf("by another's key: got %d", code)
 		}
 	})
+}
+
+// asNew is what a user is made from, under a user name.
+func asNew(name string) map[string]any {
+	return map[string]any{"firstname": "A", "lastname": "B", "username": name, "displayname": "C", "email": name + "@example.com"}
+}
+
+func TestAnAPIKeySpoilsNoRegistrationOfWhoIsAboutToVerifyIt(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := unlimited(open(t, config))
+		c := newClub(t, s, "allow_dm")
+		key := c.keyOf(t, c.owner, "createUser")
+		registered := do[gen.AccountResponse](t, c.h, "POST", "/auth/register", "", map[string]any{
+			"email": "ada@example.com", "password": passphrase, "username": "countess", "displayName": "Ada Lovelace",
+		}).Body
+		code := codeFor(t, config.Data, "ada@example.com")
+		user := asNew("ada")
+		user["password"], user["confirmPassword"] = "Planted1!", "Planted1!"
+		made := do[gen.CreatedUserResponse](t, c.h, "POST", "/apis/v1/users", key, user).Data
+		if made.ID != registered.ID || made.UserID != registered.Number {
+			t.Errorf("got the account %s, %s; registered is %s, %s", made.ID, made.UserID, registered.ID, registered.Number)
+		}
+		opened := do[gen.SessionResponse](t, c.h, "POST", "/auth/verify-email", "", map[string]any{"email": "ada@example.com", "code": code, "password": passphrase}).Body
+		if username, _ := opened.Account.Username.Get(); username != "countess" || opened.Account.DisplayName != "Ada Lovelace" || opened.Account.FirstName != "" {
+			t.Errorf("is %+v, and not as registered", opened.Account)
+		}
+		do[gen.SessionResponse](t, c.h, "POST", "/auth/login", "", map[string]any{"email": "ada@example.com", "password": passphrase})
+		// The membership is there to be seen, and to be left.
+		servers := do[gen.ServerListResponse](t, c.h, "GET", "/servers", opened.Token, nil).Body
+		if len(servers) != 1 || servers[0].ID != c.id {
+			t.Errorf("is in %+v", servers)
+		}
+		if w := send(c.h, request("POST", "/servers/"+c.id+"/leave", opened.Token)); w.Code != http.StatusOK {
+			t.Errorf("leaving: got %d %s", w.Code, w.Body)
+		}
+		if code := sendJSON(c.h, "POST", "/apis/v1/users", key, asNew("countess")).Code; code != http.StatusConflict {
+			t.Errorf("the name that was registered: got %d", code)
+		}
+	})
+}
+
+func TestAUserNameThatNobodyHasProvedGoesAfterNinetyDaysToWhoHas(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := unlimited(open(t, config))
+		now := time.Now().Add(-unprovedName - time.Minute) // the jobs have a clock of their own, which does not change
+		s.now = func() time.Time { return now }
+		c := newClub(t, s, "allow_dm")
+		key := c.keyOf(t, c.owner, "createUser")
+		for _, name := range []string{"ada", "bea"} {
+			do[gen.CreatedUserResponse](t, c.h, "POST", "/apis/v1/users", key, asNew(name))
+		}
+		takes := func(token, name string) int {
+			return send(c.h, patch("/auth/me", token, map[string]any{"username": name})).Code
+		}
+		registers := func(name string) int {
+			return sendJSON(c.h, "POST", "/auth/register", "", map[string]any{"email": "new@example.com", "password": passphrase, "username": name}).Code
+		}
+		now = now.Add(unprovedName - time.Minute)
+		owner, ben := tokenOf(t, s, "owner@example.com"), tokenOf(t, s, "ben@example.com")
+		if one, two := takes(ben, "ada"), registers("bea"); one != http.StatusConflict || two != http.StatusConflict {
+			t.Errorf("before that: got %d and %d", one, two)
+		}
+		now = now.Add(2 * time.Minute)
+		other := asNew("ada")
+		other["email"] = "other@example.com"
+		if w := sendJSON(c.h, "POST", "/apis/v1/users", key, other); w.Code != http.StatusConflict {
+			t.Errorf("to an API key, which proves nothing: got %d %s", w.Code, w.Body)
+		}
+		if code := takes(ben, "ada"); code != http.StatusOK {
+			t.Errorf("to ben: got %d", code)
+		}
+		if code := takes(owner, "ada"); code != http.StatusConflict {
+			t.Errorf("from ben: got %d", code)
+		}
+		if code := registers("bea"); code != http.StatusCreated {
+			t.Errorf("to who registers: got %d", code)
+		}
+		opened := do[gen.SessionResponse](t, c.h, "POST", "/auth/verify-email", "", map[string]any{
+			"email": "new@example.com", "code": codeFor(t, config.Data, "new@example.com"), "password": passphrase,
+		}).Body
+		if username, _ := opened.Account.Username.Get(); username != "bea" {
+			t.Errorf("who registers is %q", username)
+		}
+		members := do[gen.CommunityUserListResponse](t, c.h, "GET", "/apis/v1/communities/"+c.id+"/users?search=c", owner, nil).Data
+		for _, m := range members {
+			if username, named := m.Username.Get(); named {
+				t.Errorf("an unproved account still is %q", username)
+			}
+		}
+		if len(members) != 2 {
+			t.Errorf("of 2 unproved accounts, %d are there", len(members))
+		}
+	})
+}
+
+func TestAKeyWithoutTheDataOfUsersSeesNoAddress(t *testing.T) {
+	for _, c := range []struct {
+		permission gen.KeyPermission
+		want       bool
+	}{{gen.KeyPermissionGetUserData, true}, {gen.KeyPermissionGetMessages, false}, {gen.KeyPermissionManageUser, false}} {
+		s := standing{actor: actor{account: 1, key: &gen.APIKey{Permissions: []gen.KeyPermission{c.permission}}}}
+		for _, account := range []int64{1, 2} { // that of who vouches for it, too
+			if got := s.seesEmailOf(account); got != c.want {
+				t.Errorf("a key with %s sees the address of %d: %v", c.permission, account, got)
+			}
+		}
+	}
 }
 
 // Whatever comes at once, somebody is a member or was deleted, and not both, and is counted once.

@@ -118,7 +118,7 @@ func access(s *session, op *api.Operation) {
 	if op.Role != api.RoleAnyone {
 		d.send(x.b).expect(404)
 	}
-	if !x.a.admits(x.server, op) {
+	if op.Author == api.AuthorOnly || !x.a.admits(x.server, op) { // what is there is a's
 		d.send(x.joined()).expect(403)
 	}
 	d.send(x.entitled(op)).succeeds()
@@ -144,6 +144,7 @@ func role(s *session, op *api.Operation) {
 	flags := s.suite.contract.flags()
 	with := func(permissions ...string) (x *scene, d *draft, role string) {
 		x = s.scene()
+		x.byB = op.Author == api.AuthorOnly
 		d = x.ready(op)
 		x.joined()
 		x.a.bares(x.server)

@@ -7,14 +7,25 @@ import (
 	"github.com/rejoin-dev/rejoin/api"
 )
 
-// audited wants one entry of a success and none of a refusal.
+// audited wants one entry of a success and none of a refusal, nor of what authors do to what is theirs.
 func audited(s *session, op *api.Operation) {
+	if op.Author == api.AuthorAlso {
+		x := s.scene()
+		x.byB = true
+		d := x.ready(op)
+		count := x.entries(op)
+		d.send(x.b).succeeds()
+		if trail, n := x.trail(op); n != count {
+			trail.fail("has %d entries %s after an author has done it, and %d before", n, op.Audit, count)
+		}
+	}
 	x := s.scene()
+	x.byB = op.Author == api.AuthorAlso
 	d := x.ready(op)
-	if isForSomeMembers(op) {
+	if isForSomeMembers(op) && !x.byB {
 		d.send(x.b).expect(404)
 	}
-	who, plain := x.entitled(op), !x.a.admits(x.server, op)
+	who, plain := x.entitled(op), !x.byB && !x.a.admits(x.server, op)
 	if plain {
 		x.joined()
 	}

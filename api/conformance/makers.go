@@ -44,8 +44,8 @@ var makers = map[string]maker{
 	"userId objectid": {"user", "servers", false, func(x *scene) string { return x.a.accountOf(x.server, x.server.owner) }, unknownID},
 	"userApiKeyId":    {"userKey", "keys", false, func(x *scene) string { return x.a.makesUserKey(x.server, x.server.owner).id }, unknownID},
 	"fieldId":         {"field", "fields", true, func(x *scene) string { return x.a.makesField(x.server, nil) }, unknownID},
-	"messageId":       {"message", "messages", true, func(x *scene) string { return x.a.says(x.channel(), "Hello") }, unknownID},
-	"topicId":         {"topic", "messages", true, func(x *scene) string { return x.a.begins(x.channel(), "Which opening first?") }, unknownID},
+	"messageId":       {"message", "messages", true, func(x *scene) string { return x.author().says(x.channel(), "Hello") }, unknownID},
+	"topicId":         {"topic", "messages", true, func(x *scene) string { return x.begins("Which opening first?") }, unknownID},
 	"emoji":           {"emoji", "messages", false, func(*scene) string { return ":sparkling_heart:" }, func() string { return ":no_such_thing:" }},
 	"apiKeyId":        {"key", "keys", true, func(x *scene) string { return x.a.makesKey(x.server).id }, unknownID},
 }
@@ -119,8 +119,25 @@ type scene struct {
 	server club
 	known  map[string]string // by thing
 	number string            // of b, who is a member then
+	byB    bool              // whether what has an author is b's, who is a member
 	made   object            // a user whom a key has made
 	key    key               // that calls what is for keys alone, once that was asked for
+}
+
+// author is who makes what has an author.
+func (x *scene) author() caller {
+	if x.byB {
+		return x.joined()
+	}
+	return x.a
+}
+
+// begins makes a topic in the channel of a scene, which is a forum meanwhile, and returns its id.
+func (x *scene) begins(title string) (id string) {
+	x.a.turns(x.channel(), "forum")
+	id = x.author().post("/channels/"+x.channel()+"/topics", object{"title": title}).expect(201).text("/body/_id")
+	x.a.turns(x.channel(), "open")
+	return id
 }
 
 // channel is the id of the channel of a scene.

@@ -33,14 +33,6 @@ func (c caller) turns(channel, kind string) {
 	c.put("/channels/"+channel, object{"topic": "a " + kind + " channel", "channelType": kind}).expect(200)
 }
 
-// begins makes a topic in a channel, which is a forum meanwhile, and returns its id.
-func (c caller) begins(channel, title string) (id string) {
-	c.turns(channel, "forum")
-	id = c.post("/channels/"+channel+"/topics", object{"title": title}).expect(201).text("/body/_id")
-	c.turns(channel, "open")
-	return id
-}
-
 // reads lists messages.
 func (c caller) reads(query string) *answer { return c.get(atMessages + "?" + query).expect(200) }
 
@@ -275,7 +267,7 @@ var messages = []testCase{
 		}
 	}},
 
-	{"MESSAGES-EDIT-01", "updateMessage deleteMessage roles channels", "authors edit and delete what is theirs; of others', each takes its own role permission", func(s *session) {
+	{"MESSAGES-EDIT-01", "updateMessage deleteMessage roles channels", "authors edit and delete what is theirs; of others', a role permission deletes, and none edits", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		number := s.b.joins(club)
 		channel := s.a.makesChannel(club, "open", nil)
@@ -284,15 +276,74 @@ var messages = []testCase{
 		edited.time("/data/edited_at")
 		s.b.put(atMessages+"/"+theirs, object{"message": "Good day"}).expect(403)
 		s.b.delete(atMessages + "/" + theirs).expect(403)
+		s.a.put(atMessages+"/"+own, object{"message": "Good night"}).expect(403)
 		role := s.a.appoints(club, number, 10, "manage_messages")
-		s.b.put(atMessages+"/"+theirs, object{"message": "Good day"}).expect(200)
+		s.b.put(atMessages+"/"+theirs, object{"message": "Good day"}).expect(403)
 		s.b.delete(atMessages + "/" + theirs).expect(403)
 		s.a.takes(role, number).expect(200)
 		s.a.appoints(club, number, 10, "delete_messages")
 		s.b.put(atMessages+"/"+theirs, object{"message": "Good night"}).expect(403)
+		s.a.get(atMessages+"/"+theirs).expect(200).is("/data/message", "Hello").is("/data/edited_at", nil)
+		s.a.get(atMessages+"/"+own).expect(200).is("/data/message", "Good day")
 		s.b.delete(atMessages + "/" + theirs).expect(200)
-		s.a.bares(club) // what they have said is theirs all the same
+		s.a.bares(club) // who may say nothing any more says nothing new, and takes back what they have said
+		s.b.put(atMessages+"/"+own, object{"message": "Good evening"}).expect(403)
 		s.b.delete(atMessages + "/" + own).expect(200)
+	}},
+
+	{"MESSAGES-DELETE-01", "deleteMessage deleteTopic listAudit channels audit keys", "the audit trail says who has deleted what others have said, and not what it was", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		number := s.b.joins(club)
+		channel := s.a.makesChannel(club, "open", nil)
+		forum := s.a.makesChannel(club, "forum", nil)
+		id := s.b.says(channel, "what only ben has said")
+		begin := func() string {
+			return s.b.post("/channels/"+forum+"/topics", object{"title": "what only ben asks"}).expect(201).text("/body/_id")
+		}
+		topic, byKey := begin(), begin()
+		key := s.a.makesKey(club, "channels")
+		s.a.delete(atMessages + "/" + id).expect(200)
+		s.a.delete("/channels/" + forum + "/topics/" + topic).expect(200)
+		key.delete("/channels/" + forum + "/topics/" + byKey).expect(200)
+		trail := s.a.get(club.path("/audit")).expect(200)
+		owner := object{"type": "account", "id": club.owner}
+		trail.is("/body/0/action", "topic.delete").is("/body/0/target", byKey).is("/body/0/actor", object{"type": "key", "id": key.id})
+		trail.is("/body/1/action", "topic.delete").is("/body/1/target", topic).has("/body/1/actor", owner)
+		trail.is("/body/2/action", "message.delete").is("/body/2/target", id).has("/body/2/actor", owner)
+		for _, entry := range []string{"/body/0", "/body/1", "/body/2"} {
+			trail.is(entry+"/before", object{"userId": number}).is(entry+"/after", nil)
+		}
+	}},
+
+	{"MESSAGES-BYKEY-01", "sendMessage replyMessage listMessages getMessage updateMessage channels keys roles", "what an API key has sent in somebody's name says so: to them, to API keys and to who may moderate", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		number := s.b.joins(club)
+		channel := s.a.makesChannel(club, "open", nil)
+		key := s.a.makesKey(club, "sendMessage", "replyMessage", "getMessages")
+		own := s.b.says(channel, "Hello")
+		send := func(sender string) string {
+			return key.post(atMessages+"/send", object{"channelId": channel, "message": "Hello", "sender": sender}).expect(200).text("/data/messageId")
+		}
+		forA, forB := send(club.owner), send(number)
+		reply := key.post(atMessages+"/reply", object{"messageId": own, "message": "Hello", "sender": number}).expect(200).text("/data/messageId")
+		shows := func(who caller, id string, want any) {
+			who.get(atMessages+"/"+id).expect(200).is("/data/by_key", want)
+			listed := who.reads("channel_id=" + channel)
+			listed.is(listed.find("/data/messages", "id", id)+"/by_key", want)
+		}
+		for _, who := range []caller{s.a, s.b, key.caller} {
+			shows(who, own, nil)
+			shows(who, forB, key.id)
+			shows(who, reply, key.id)
+		}
+		s.b.put(atMessages+"/"+forB, object{"message": "Good day"}).expect(200).is("/data/by_key", key.id)
+		shows(s.b, forA, nil)
+		for _, flag := range []string{"delete_messages", "manage_messages"} {
+			role := s.a.appoints(club, number, 10, flag)
+			shows(s.b, forA, key.id)
+			s.a.takes(role, number).expect(200)
+		}
+		shows(s.b, forA, nil)
 	}},
 
 	{"MESSAGES-PIN-01", "pinMessage unpinMessage channels", "a message is pinned, or is not", func(s *session) {
@@ -366,6 +417,30 @@ var messages = []testCase{
 		s.a.post("/channels/"+plainOne+"/topics", object{"title": "Openings"}).expect(409)
 	}},
 
+	{"MESSAGES-FORUM-02", "createTopic deleteTopic channels keys roles", "an API key says who begins a topic: a member who may, and whose it is then", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		number := s.b.joins(club)
+		forum, closed := s.a.makesChannel(club, "forum", nil), s.a.makesChannel(club, "private", nil)
+		key := s.a.makesKey(club, "channels")
+		begin := func(who caller, forum, sender string) *answer {
+			in := object{"title": "Openings"}
+			if sender != "" {
+				in["sender"] = sender
+			}
+			return who.post("/channels/"+forum+"/topics", in)
+		}
+		begin(key.caller, forum, "").refuses("/sender", "required")
+		begin(key.caller, forum, unknownNumber).expect(404)
+		begin(key.caller, closed, number).expect(403)
+		begin(s.b, forum, club.owner).expect(403)
+		begin(s.b, forum, unknownNumber).expect(403)
+		begin(s.b, forum, number).expect(201)
+		topic := begin(key.caller, forum, number).expect(201).is("/body/userId", number).text("/body/_id")
+		s.b.delete("/channels/" + forum + "/topics/" + topic).expect(200)
+		s.a.bares(club)
+		begin(key.caller, forum, number).expect(403)
+	}},
+
 	{"MESSAGES-ROLES-01", "sendMessage replyMessage listMessages pinMessage roles channels", "what the roles of who says it do not allow is not said", func(s *session) {
 		for _, c := range []struct {
 			flag string
@@ -381,12 +456,6 @@ var messages = []testCase{
 			{"post_messages share_links", func(who caller, _, message string) *answer { return who.replies(message, "https://example.com") }},
 			{"post_messages allow_mentions", func(who caller, channel, _ string) *answer { return who.sends(channel, "@all come") }},
 			{"post_messages allow_mentions", func(who caller, channel, _ string) *answer { return who.sends(channel, "hello (@vera)") }},
-			{"manage_messages", func(who caller, _, message string) *answer {
-				return who.put(atMessages+"/"+message, object{"message": "Hi"})
-			}},
-			{"manage_messages share_links", func(who caller, _, message string) *answer {
-				return who.put(atMessages+"/"+message, object{"message": "www.example.com"})
-			}},
 			{"pinable", func(who caller, _, message string) *answer { return who.put(atMessages+"/"+message+"/pin", nil) }},
 			{"delete_messages", func(who caller, _, message string) *answer { return who.delete(atMessages + "/" + message) }},
 		} {
@@ -400,6 +469,21 @@ var messages = []testCase{
 			s.a.takes(lacking, number).expect(200)
 			s.a.appoints(club, number, 0, flags...)
 			c.do(s.b, channel, message).expect(200)
+		}
+	}},
+
+	{"MESSAGES-ROLES-02", "updateMessage roles channels", "what the roles of an author do not allow is not said by editing, either", func(s *session) {
+		for text, flags := range map[string][]string{"Hi": {"post_messages"}, "www.example.com": {"post_messages", "share_links"}} {
+			club := s.a.makesServer("Chess club")
+			number := s.b.joins(club)
+			channel := s.a.makesChannel(club, "open", nil)
+			own := s.b.says(channel, "Hello")
+			s.a.bares(club)
+			lacking := s.a.appoints(club, number, 0, everyBut(s.suite.contract.flagsIn("channelPermissions"), flags[len(flags)-1])...)
+			s.b.put(atMessages+"/"+own, object{"message": text}).expect(403)
+			s.a.takes(lacking, number).expect(200)
+			s.a.appoints(club, number, 0, flags...)
+			s.b.put(atMessages+"/"+own, object{"message": text}).expect(200)
 		}
 	}},
 
@@ -471,7 +555,15 @@ var messages = []testCase{
 		key.reacts(theirs, "👍").expect(200)
 		key.reads("channel_id=" + open).lists(own)
 		key.reads("user_id=" + number).lists(own)
-		key.get(atMessages + "?user_id=" + club.owner).expect(403)
-		key.post(atMessages+"/send", object{"channelId": open, "message": "Hi", "sender": club.owner}).expect(403)
+		for _, other := range []string{club.owner, "9007199254740991"} { // whether or not somebody has the name
+			key.get(atMessages + "?user_id=" + other).expect(403)
+		}
+		key.get(atMessages + "?serverId=" + club.id + "&email=nobody@example.com").expect(403)
+		refused := key.post(atMessages+"/send", object{"channelId": open, "message": "Hi", "sender": club.owner}).expect(403)
+		for _, nobody := range []string{unknownNumber, unknownID(), "nobody", "nobody@example.com"} {
+			for _, who := range []caller{key, s.b} {
+				who.post(atMessages+"/send", object{"channelId": open, "message": "Hi", "sender": nobody}).expect(403).isLike(refused)
+			}
+		}
 	}},
 }

@@ -111,13 +111,18 @@ var users = []testCase{
 		}
 	}},
 
-	{"USERS-MANAGE-04", "manageUser keys roles", "an API key makes nobody an administrator by restoring them, and deletes no owner", func(s *session) {
+	{"USERS-MANAGE-04", "manageUser keys roles", "an API key makes nobody an administrator by restoring them, and deletes neither one nor the owner", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		number := s.b.joins(club)
 		key := s.a.makesKey(club, "manageUser")
-		s.a.appoints(club, number, 0, administrator)
+		rank := s.a.appoints(club, number, 0, administrator)
 		s.b.get(club.path("/settings")).expect(200)
+		key.manages("delete", number).expect(403)
+		s.b.get(club.path("/settings")).expect(200)
+		s.a.takes(rank, number).expect(200)
+		helper := s.a.appoints(club, number, 1, "manage_roles")
 		key.manages("delete", number).expect(200)
+		s.a.put("/roles/"+helper, object{"title": "rulers", "class": "red", "order": 1, "billable": false}.and(s.suite.contract.permitting(administrator))).expect(200)
 		key.manages("restore", number).expect(200)
 		s.b.get(club.path("/settings")).expect(403)
 		key.manages("delete", club.owner).expect(409)

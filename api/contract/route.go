@@ -17,11 +17,12 @@ import (
 // beside the contract has one path only: the rule of a proxy that keeps it from the public knows no other.
 func (k *contract) acceptOtherPaths(e *echo.Echo) echo.MiddlewareFunc {
 	ofOperations := map[string]bool{}
-	now := map[routeKey]string{} // by older paths
+	now, methods := map[routeKey]string{}, map[string]string{} // by older paths
 	for key, op := range k.operations {
 		ofOperations[key.path] = true
 		if op.AlsoAt != "" {
 			now[routeKey{key.method, op.AlsoAt}] = op.Path
+			methods[op.AlsoAt] += ", " + key.method
 		}
 	}
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
@@ -31,6 +32,8 @@ func (k *contract) acceptOtherPaths(e *echo.Echo) echo.MiddlewareFunc {
 			canonical := strings.TrimRight(api.CanonicalPath(path), "/")
 			if newer, is := now[routeKey{r.Method, canonical}]; is {
 				canonical = newer
+			} else if more := methods[canonical]; more != "" {
+				allowAlso(c.Response(), more)
 			}
 			if canonical != path && ofOperations[matched(e, r.Method, canonical)] {
 				parsed, err := url.ParseRequestURI(canonical)
@@ -42,6 +45,18 @@ func (k *contract) acceptOtherPaths(e *echo.Echo) echo.MiddlewareFunc {
 			return next(c)
 		}
 	}
+}
+
+// allowAlso adds to the methods that an answer names, if it names any, also to a browser that asks first: the router knows of no older
+// paths.
+func allowAlso(response *echo.Response, more string) {
+	response.Before(func() {
+		for _, name := range []string{echo.HeaderAllow, echo.HeaderAccessControlAllowMethods} {
+			if methods := response.Header().Get(name); methods != "" {
+				response.Header().Set(name, methods+more)
+			}
+		}
+	})
 }
 
 // matched is the path of the route that a path leads to, with its own or another method; empty: none.

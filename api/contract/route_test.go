@@ -56,6 +56,22 @@ func TestAPageBesideTheContractHasOnePath(t *testing.T) {
 	}
 }
 
+func TestTheMethodsOfAPathAreNamedWithThoseThatItHadBefore(t *testing.T) {
+	e := serve(t, &backend{}, contract.Options{})
+	for _, path := range []string{"/apis/v1/messages", "/v1/messages", "/apis/v1/messages/"} {
+		w := ask(e, "PATCH", path)
+		allow := w.Header().Get("Allow")
+		if w.Code != http.StatusMethodNotAllowed || !strings.Contains(allow, "GET") || strings.Count(allow, "POST") != 1 {
+			t.Errorf("%s: got %d and Allow: %s", path, w.Code, allow)
+		}
+	}
+	for _, path := range []string{"/apis/v1/channels", "/apis/v1/messages/send"} {
+		if allow := ask(e, "PATCH", path).Header().Get("Allow"); strings.Contains(allow, "POST") == strings.Contains(allow, "GET") {
+			t.Errorf("%s: got Allow: %s", path, allow)
+		}
+	}
+}
+
 func TestAHeadIsAnsweredAsAGetWithoutItsBody(t *testing.T) {
 	var methods []string
 	e := serve(t, &backend{}, contract.Options{

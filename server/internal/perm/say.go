@@ -17,6 +17,12 @@ const (
 	Pinable            = "pinable"
 )
 
+// What is done to what others say.
+const (
+	DeleteMessages = "delete_messages"
+	ManageMessages = "manage_messages"
+)
+
 var sayings = []string{ViewMessageHistory, PostMessages, AllowMentions, AttachFiles, ShareAttachments, ShareLinks, Pinable}
 
 // Saying tells whether a role permission is about what its member says, and not about other members.

@@ -88,9 +88,26 @@ func (a Auth) GetNumber(ctx context.Context, id string) (int64, error) {
 	return get(ctx, a.conn, scanOne[int64], `SELECT number FROM accounts WHERE id = $1 AND erased_at IS NULL`+unlocked, id)
 }
 
-// AnyAccountNamed tells whether a user name is taken.
-func (a Auth) AnyAccountNamed(ctx context.Context, username string) (bool, error) {
-	return get(ctx, a.conn, scanOne[bool], `SELECT EXISTS (SELECT 1 FROM accounts WHERE username = $1)`+unlocked, username)
+// AnyAccountNamed tells whether a user name is taken. An account that was made before a moment, and whose address nobody has
+// proved, keeps its name from nobody.
+func (a Auth) AnyAccountNamed(ctx context.Context, username string, unprovedSince time.Time) (bool, error) {
+	return get(ctx, a.conn, scanOne[bool], `SELECT EXISTS (SELECT 1 FROM accounts WHERE username = $1 AND (proved OR created_at > $2))`+unlocked,
+		username, unprovedSince.UnixMicro())
+}
+
+// FreeName takes a user name from the account that has it, if that was made before a moment and nobody has proved its address. That
+// there is none is no error.
+func (a Auth) FreeName(ctx context.Context, username string, unprovedSince time.Time) error {
+	holder, err := get(ctx, a.conn, scanAccount, `SELECT `+accountColumns+` WHERE username = $1 AND NOT proved AND created_at <= $2`,
+		username, unprovedSince.UnixMicro())
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	holder.Username = gen.Null[string]()
+	return Users(a).Rename(ctx, holder)
 }
 
 // InsertAccount adds an account, and gives it its numbers unless it has some from its registration.

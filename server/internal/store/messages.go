@@ -20,8 +20,8 @@ import (
 // Messages holds what members have said in channels, and who has reacted to it.
 type Messages struct{ *conn }
 
-// A Message is one, and what has no place on the wire. Its author's e-mail address is not for everybody, and the addresses of its
-// images are paths.
+// A Message is one, and what has no place on the wire. Its author's e-mail address and the key that has sent it are not for
+// everybody, and the addresses of its images are paths.
 type Message struct {
 	gen.Message
 	Position int64 // in the order of all messages
@@ -66,23 +66,23 @@ func (p *positions) next(at time.Time) int64 {
 }
 
 const messageColumns = `SELECT m.position, m.server_id, m.account, m.id, m.text, CASE WHEN a.erased_at IS NULL THEN a.email END, a.id, a.username, a.display_name, a.avatar_image_id,
-	       m.channel_id, c.topic, m.at, m.reply_to, m.topic_id, m.edited_at, m.pinned,
+	       m.channel_id, c.topic, m.at, m.reply_to, m.topic_id, m.edited_at, m.pinned, m.key_id,
 	       (SELECT string_agg(r.emoji || ' ' || CAST(r.n AS TEXT), ',' ORDER BY r.at, r.emoji) FROM message_reaction_counts r WHERE r.message = m.position),
 	       (SELECT string_agg(i.image_id || '/' || i.type || '/' || CAST(i.size AS TEXT) || '/' || i.name, '//' ORDER BY i.ordinal)
 	          FROM message_images i WHERE i.message = m.position)
 	  FROM `
 
 func scanMessage(rows *sql.Rows) (m Message, err error) {
-	var email, username, avatar, replyTo, topic, reactions, images sql.NullString
+	var email, username, avatar, replyTo, topic, byKey, reactions, images sql.NullString
 	err = rows.Scan(&m.Position, &m.ServerID, &m.Account, &m.ID, &m.Message.Message, &email, &m.User.ID, &username, &m.User.DisplayName, &avatar,
-		&m.Channel.ChannelID, &m.Channel.ChannelName, micros{&m.Timestamp}, &replyTo, &topic, nullableMicros{&m.EditedAt}, &m.Pinned,
+		&m.Channel.ChannelID, &m.Channel.ChannelName, micros{&m.Timestamp}, &replyTo, &topic, nullableMicros{&m.EditedAt}, &m.Pinned, &byKey,
 		&reactions, &images)
 	if err != nil {
 		return m, err
 	}
 	m.User.UserID, m.User.Email = m.Account, nullableOf(email)
 	m.User.Username, m.User.Avatar = nullableOf(username), ImagePath(avatar.String)
-	m.ReplyTo, m.ForumTopicID = nullableOf(replyTo), nullableOf(topic)
+	m.ReplyTo, m.ForumTopicID, m.ByKey = nullableOf(replyTo), nullableOf(topic), nullableOf(byKey)
 	if m.Reactions, err = splitReactions(reactions.String); err == nil {
 		m.Images, err = splitImages(images.String)
 	}
@@ -272,9 +272,9 @@ func (q Messages) Insert(ctx context.Context, m *Message, words []string) error 
 			return err
 		}
 	}
-	if err := q.exec(ctx, `INSERT INTO messages (position, id, server_id, channel_id, account, topic_id, reply_to, text, at)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		m.Position, m.ID, m.ServerID, m.Channel.ChannelID, m.Account, textOf(m.ForumTopicID), textOf(m.ReplyTo), m.Message.Message, m.Timestamp.UnixMicro()); err != nil {
+	if err := q.exec(ctx, `INSERT INTO messages (position, id, server_id, channel_id, account, topic_id, reply_to, text, at, key_id)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		m.Position, m.ID, m.ServerID, m.Channel.ChannelID, m.Account, textOf(m.ForumTopicID), textOf(m.ReplyTo), m.Message.Message, m.Timestamp.UnixMicro(), textOf(m.ByKey)); err != nil {
 		return err
 	}
 	if err := q.count(ctx, m.scope(), 1); err != nil {

@@ -11,16 +11,19 @@ import (
 type Topic struct {
 	gen.Topic
 	Account int64
-	ByKey   bool // by an API key, in the account's name
+	KeyID   string // of the API key that has begun it in the account's name; empty: none has
+	OfKeys  bool   // an older one, which a key has begun in the name of the server
 }
 
 func scanTopic(rows *sql.Rows) (t Topic, err error) {
-	err = rows.Scan(&t.ID, &t.ChannelID, &t.Account, &t.ByKey, &t.Title, micros{&t.CreatedAt})
+	var key sql.NullString
+	err = rows.Scan(&t.ID, &t.ChannelID, &t.Account, &t.OfKeys, &t.Title, micros{&t.CreatedAt}, &key)
+	t.KeyID = key.String
 	t.UserID = Number(t.Account)
 	return t, err
 }
 
-const selectTopic = `SELECT id, channel_id, account, by_key, title, created_at FROM topics `
+const selectTopic = `SELECT id, channel_id, account, by_key, title, created_at, key_id FROM topics `
 
 // topicsTally is how many topics a channel has.
 var topicsTally = tally{kind: "topics", shards: tallyShards}
@@ -44,8 +47,8 @@ func (q Messages) CountTopics(ctx context.Context, channelID string) (int64, err
 
 // InsertTopic adds a topic.
 func (q Messages) InsertTopic(ctx context.Context, t Topic) error {
-	if err := q.exec(ctx, `INSERT INTO topics (id, channel_id, account, by_key, title, created_at) VALUES ($1, $2, $3, $4, $5, $6)`,
-		t.ID, t.ChannelID, t.Account, t.ByKey, t.Title, t.CreatedAt.UnixMicro()); err != nil {
+	if err := q.exec(ctx, `INSERT INTO topics (id, channel_id, account, by_key, title, created_at, key_id) VALUES ($1, $2, $3, FALSE, $4, $5, $6)`,
+		t.ID, t.ChannelID, t.Account, t.Title, t.CreatedAt.UnixMicro(), orNull(t.KeyID)); err != nil {
 		return err
 	}
 	return q.countIn(ctx, topicsTally, t.ChannelID)
