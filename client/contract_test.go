@@ -752,7 +752,9 @@ var calls = []struct {
 	},
 	{
 		"createTopic", "POST /channels/" + chanID + "/topics", `{"title":"Which opening?"}`,
-		func(c caller) (any, error) { return c.Messages.CreateTopic(c.ctx, chanID, "Which opening?", c.opts...) },
+		func(c caller) (any, error) {
+			return c.Messages.CreateTopic(c.ctx, chanID, client.TopicCreate{Title: "Which opening?"}, c.opts...)
+		},
 	},
 	{
 		"deleteTopic", "DELETE /channels/" + chanID + "/topics/" + topicID, "",

@@ -39,14 +39,16 @@ func TestEveryMethodSaysWhoMayCallItAsTheContractDoes(t *testing.T) {
 func whoMay(op *api.Operation) string {
 	var who []string
 	if op.Takes(api.SessionAuth) {
-		switch op.Role {
-		case "", "anyone":
+		switch {
+		case op.Author == api.AuthorOnly:
+			who = append(who, "the author, who needs "+op.Role)
+		case op.Role == "", op.Role == api.RoleAnyone:
 			who = append(who, "every account")
-		case "member":
+		case op.Role == api.RoleMember:
 			who = append(who, "members")
-		case "owner":
+		case op.Role == api.RoleOwner:
 			who = append(who, "the owner")
-		case "server_administrator":
+		case op.Role == "server_administrator":
 			who = append(who, "the owner and members with server_administrator")
 		default:
 			who = append(who, "the owner and members with "+op.Role+" or server_administrator")

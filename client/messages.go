@@ -13,7 +13,7 @@ import (
 // The nouns of this section of the contract.
 type (
 	// Message is what somebody has said in a channel. The methods take its ID. The Email of its User is null for whom it is
-	// not for. Its fields are listed at [gen.Message].
+	// not for, and so is ByKey, the id of the API key that has sent it in the name of its author. Its fields are listed at [gen.Message].
 	Message = gen.Message
 	// MessageAuthor is who has sent a message. Its fields are listed at [gen.MessageAuthor].
 	MessageAuthor = gen.MessageAuthor
@@ -35,6 +35,8 @@ type (
 	ReactionAdd = gen.ReactionAdd
 	// Topic is what messages in a forum are about. Its fields are listed at [gen.Topic].
 	Topic = gen.Topic
+	// TopicCreate is what a topic is made from: the Title. Its Sender is as in a [MessageCreate].
+	TopicCreate = gen.TopicCreate
 )
 
 // MessageQuery says which messages are wanted. What is empty does not count. The zero query is for those of all channels
@@ -185,9 +187,7 @@ func (s *MessagesService) Unreact(ctx context.Context, id, emoji string) error {
 
 // Update replaces the text of a message, and returns it as it is then.
 //
-// The author may, too.
-//
-// For the owner and members with manage_messages or server_administrator.
+// For the author, who needs post_messages.
 func (s *MessagesService) Update(ctx context.Context, id, text string) (*Message, error) {
 	if err := checkID(id); err != nil {
 		return nil, err
@@ -234,7 +234,7 @@ func (s *MessagesService) Topics(ctx context.Context, channelID string) iter.Seq
 // CreateTopic begins a topic in a forum. It fails with [ErrConflict] if the channel is none.
 //
 // For the owner and members with post_messages or server_administrator, and API keys with [PermissionChannels].
-func (s *MessagesService) CreateTopic(ctx context.Context, channelID, title string, opts ...CreateOption) (*Topic, error) {
+func (s *MessagesService) CreateTopic(ctx context.Context, channelID string, in TopicCreate, opts ...CreateOption) (*Topic, error) {
 	making, err := creating(opts)
 	if err != nil {
 		return nil, err
@@ -242,7 +242,7 @@ func (s *MessagesService) CreateTopic(ctx context.Context, channelID, title stri
 	if err := checkID(channelID); err != nil {
 		return nil, err
 	}
-	return one[Topic](making.note(s.api.CreateTopic(ctx, channelID, nil, gen.TopicCreate{Title: title}, making.edits...)))
+	return one[Topic](making.note(s.api.CreateTopic(ctx, channelID, nil, in, making.edits...)))
 }
 
 // DeleteTopic removes a topic and the messages in it, for good.

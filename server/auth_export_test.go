@@ -44,7 +44,7 @@ func TestAnExportHasAllThatAnAccountHas(t *testing.T) {
 		own := must(ben.Keys.CreateForUser(ctx, me.ID, client.UserAPIKeyCreate{Name: "phone", Permissions: []client.UserKeyPermission{client.UserPermissionSendMessages}, CommunityID: c.id}))
 		invite := must(ben.Invites.Create(ctx, c.id, client.InviteCreate{Uses: 10}))
 		forum := must(ben.Channels.Create(ctx, client.ChannelCreate{ServerID: c.id, Topic: "questions", ChannelType: client.ChannelForum}))
-		topic := must(ben.Messages.CreateTopic(ctx, forum.ID, "Which opening?"))
+		topic := must(ben.Messages.CreateTopic(ctx, forum.ID, client.TopicCreate{Title: "Which opening?"}))
 		image := must(ben.Messages.UploadImages(ctx, c.id, client.MessageImageFile{Name: "board.png", Content: strings.NewReader(onePixel)}))[0]
 		asked := must(ben.Messages.Send(ctx, client.MessageCreate{ChannelID: forum.ID, ForumTopicID: topic.ID, Message: "The Dutch?", Images: []string{image.URL}}))
 		replied := must(ben.Messages.Reply(ctx, client.ReplyCreate{MessageID: asked.MessageID, Message: "Yes"}))

@@ -73,7 +73,7 @@ func TestWhatWasSaidInAChannelGoesWithIt(t *testing.T) {
 		config.Idle = true
 		s := open(t, config)
 		c := talkersOn(t, s, client.ChannelForum)
-		topic := must(c.Messages.CreateTopic(t.Context(), c.channel, "Openings"))
+		topic := must(c.Messages.CreateTopic(t.Context(), c.channel, client.TopicCreate{Title: "Openings"}))
 		image := c.uploads(t, "board.png")
 		for i := range 5 {
 			in := client.MessageCreate{ForumTopicID: topic.ID, Message: "Hello"}

@@ -14,7 +14,7 @@ import (
 )
 
 // madeUsers is how many accounts the API keys may make for which one account vouches, mailed or not: 180 an hour, and some more at
-// once. Each holds an address and a user name that may be somebody's. Config.RateLimit scales it. The contract says so.
+// once. Each holds an address and a user name that may be somebody's. Config.RateLimit scales it.
 var madeUsers = store.Quota{AtOnce: 200, Every: 20 * time.Second}
 
 // unprovedName is for how long an account keeps its user name from others while nobody has proved its address. The contract says so.
