@@ -1,7 +1,11 @@
 package server
 
 import (
+	"bytes"
+	"io"
+	"mime/multipart"
 	"net/http"
+	"net/http/httptest"
 	"path"
 	"slices"
 	"strings"
@@ -9,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rejoin-dev/rejoin/client"
+	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
@@ -64,6 +69,59 @@ func TestAnImageThatNoMessageHasEndsAfterADay(t *testing.T) {
 		}
 		if left := filesOf(t, config); !slices.Equal(left, []string{used.ID}) {
 			t.Errorf("left are %v, want %v", left, used.ID)
+		}
+	})
+}
+
+// A meanwhile is the end of a body, at which something is done first.
+type meanwhile func()
+
+func (do meanwhile) Read([]byte) (int, error) {
+	do()
+	return 0, io.EOF
+}
+
+func TestAnUploadThatLastsLongerThanTheAccessKeepsNothing(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		config.Idle = true
+		s := unlimited(open(t, config))
+		c := newClub(t, s, "allow_dm")
+		upload := func(end meanwhile) int {
+			var frame bytes.Buffer
+			form := multipart.NewWriter(&frame)
+			form.CreateFormFile("images", "x.png")
+			head := bytes.Clone(frame.Bytes())
+			form.Close()
+			r := httptest.NewRequest("POST", "/apis/v1/messages/upload-image?serverId="+c.id,
+				io.MultiReader(bytes.NewReader(head), strings.NewReader(onePixel), end, bytes.NewReader(frame.Bytes()[len(head):])))
+			r.Header.Set("Content-Type", form.FormDataContentType())
+			r.Header.Set("Authorization", "Bearer "+c.ben)
+			return send(c.h, r).Code
+		}
+		everyone := do[gen.RoleListResponse](t, c.h, "GET", "/servers/"+c.id+"/roles", c.owner, nil).Body
+		mute := func() {
+			for _, role := range everyone {
+				do[gen.RoleResponse](t, c.h, "PUT", "/roles/"+role.ID, c.owner, map[string]any{"title": role.Title, "class": role.Class, "order": role.Order, "billable": false})
+			}
+		}
+		for _, step := range []struct {
+			end  meanwhile
+			want int
+		}{
+			{mute, http.StatusForbidden},
+			{func() { c.deletes(t) }, http.StatusNotFound},
+		} {
+			if code := upload(step.end); code != step.want {
+				t.Errorf("got %d, want %d", code, step.want)
+			}
+			if left := filesOf(t, config); len(left) != 0 {
+				t.Errorf("left are %v", left)
+			}
+			for _, role := range everyone {
+				do[gen.RoleResponse](t, c.h, "PUT", "/roles/"+role.ID, c.owner, map[string]any{
+					"title": role.Title, "class": role.Class, "order": role.Order, "billable": false, "channelPermissions": map[string]any{"attach_files": true},
+				})
+			}
 		}
 	})
 }
