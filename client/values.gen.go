@@ -116,6 +116,7 @@ const (
 	AuditKeyUpdate          = gen.AuditActionKeyUpdate
 	AuditMemberJoin         = gen.AuditActionMemberJoin
 	AuditMemberLeave        = gen.AuditActionMemberLeave
+	AuditMessageDelete      = gen.AuditActionMessageDelete
 	AuditRoleAdd            = gen.AuditActionRoleAdd
 	AuditRoleCreate         = gen.AuditActionRoleCreate
 	AuditRoleDelete         = gen.AuditActionRoleDelete
@@ -125,6 +126,7 @@ const (
 	AuditServerDelete       = gen.AuditActionServerDelete
 	AuditServerUpdate       = gen.AuditActionServerUpdate
 	AuditSettingsUpdate     = gen.AuditActionSettingsUpdate
+	AuditTopicDelete        = gen.AuditActionTopicDelete
 	AuditUserCreate         = gen.AuditActionUserCreate
 	AuditUserManage         = gen.AuditActionUserManage
 )
@@ -153,6 +155,7 @@ const (
 	EventKeyAdopt         = gen.AuthEventKindKeyAdopt
 	EventKeyCreate        = gen.AuthEventKindKeyCreate
 	EventKeyEnd           = gen.AuthEventKindKeyEnd
+	EventKeyWiden         = gen.AuthEventKindKeyWiden
 	EventPasswordChange   = gen.AuthEventKindPasswordChange
 	EventPasswordRefuse   = gen.AuthEventKindPasswordRefuse
 	EventPasswordReset    = gen.AuthEventKindPasswordReset

@@ -29,6 +29,7 @@ const (
 	AuditActionKeyUpdate          AuditAction = "key.update"
 	AuditActionMemberJoin         AuditAction = "member.join"
 	AuditActionMemberLeave        AuditAction = "member.leave"
+	AuditActionMessageDelete      AuditAction = "message.delete"
 	AuditActionRoleAdd            AuditAction = "role.add"
 	AuditActionRoleCreate         AuditAction = "role.create"
 	AuditActionRoleDelete         AuditAction = "role.delete"
@@ -38,6 +39,7 @@ const (
 	AuditActionServerDelete       AuditAction = "server.delete"
 	AuditActionServerUpdate       AuditAction = "server.update"
 	AuditActionSettingsUpdate     AuditAction = "settings.update"
+	AuditActionTopicDelete        AuditAction = "topic.delete"
 	AuditActionUserCreate         AuditAction = "user.create"
 	AuditActionUserManage         AuditAction = "user.manage"
 )
@@ -85,6 +87,8 @@ func (e AuditAction) Valid() bool {
 		return true
 	case AuditActionMemberLeave:
 		return true
+	case AuditActionMessageDelete:
+		return true
 	case AuditActionRoleAdd:
 		return true
 	case AuditActionRoleCreate:
@@ -103,6 +107,8 @@ func (e AuditAction) Valid() bool {
 		return true
 	case AuditActionSettingsUpdate:
 		return true
+	case AuditActionTopicDelete:
+		return true
 	case AuditActionUserCreate:
 		return true
 	case AuditActionUserManage:
@@ -117,6 +123,7 @@ const (
 	AuthEventKindKeyAdopt         AuthEventKind = "key.adopt"
 	AuthEventKindKeyCreate        AuthEventKind = "key.create"
 	AuthEventKindKeyEnd           AuthEventKind = "key.end"
+	AuthEventKindKeyWiden         AuthEventKind = "key.widen"
 	AuthEventKindPasswordChange   AuthEventKind = "password.change"
 	AuthEventKindPasswordRefuse   AuthEventKind = "password.refuse"
 	AuthEventKindPasswordReset    AuthEventKind = "password.reset"
@@ -138,6 +145,8 @@ func (e AuthEventKind) Valid() bool {
 	case AuthEventKindKeyCreate:
 		return true
 	case AuthEventKindKeyEnd:
+		return true
+	case AuthEventKindKeyWiden:
 		return true
 	case AuthEventKindPasswordChange:
 		return true
@@ -929,7 +938,8 @@ type AuthEvent struct {
 	// by a mailed code; `password.refuse`: a change, with a wrong one; `two_factor.enable`, `two_factor.disable`: two-factor
 	// was switched on or off; `two_factor.recover`: a recovery code was used; `two_factor.refuse`: the password or mailed code
 	// was right, and the one-time code wrong; `key.create`, `key.adopt`: the account vouches for an API key from then on, by
-	// its id in `target`; `key.end`: all of them were deleted, with a reset. This list only grows.
+	// its id in `target`; `key.end`: all of them were deleted, with a reset; `key.widen`: a user
+	// API key may do more than before, by its id in `target`. This list only grows.
 	Kind AuthEventKind `json:"kind"`
 
 	// At RFC 3339 in UTC with milliseconds.
@@ -964,7 +974,8 @@ type AuthEvent struct {
 // by a mailed code; `password.refuse`: a change, with a wrong one; `two_factor.enable`, `two_factor.disable`: two-factor
 // was switched on or off; `two_factor.recover`: a recovery code was used; `two_factor.refuse`: the password or mailed code
 // was right, and the one-time code wrong; `key.create`, `key.adopt`: the account vouches for an API key from then on, by
-// its id in `target`; `key.end`: all of them were deleted, with a reset. This list only grows.
+// its id in `target`; `key.end`: all of them were deleted, with a reset; `key.widen`: a user
+// API key may do more than before, by its id in `target`. This list only grows.
 type AuthEventKind string
 
 // AuthEventListResponse A page of the events of an account.
@@ -2040,6 +2051,9 @@ type Message struct {
 	// EditedAt When its text was changed last.
 	EditedAt Nullable[Time] `json:"edited_at"`
 	Pinned   bool           `json:"pinned"`
+
+	// ByKey The id of the API key that has sent it in the name of its author. Null if none has, and for whom it is not for: that is the author, API keys, the owner, administrators and members with `delete_messages` or `manage_messages`.
+	ByKey Nullable[string] `json:"by_key"`
 }
 
 // MessageAuthor Who has sent a message.
@@ -2868,6 +2882,14 @@ type Topic struct {
 type TopicCreate struct {
 	// Title One line of 1 to 100 characters, without control characters.
 	Title Title `json:"title"`
+
+	// Sender What names a member of the community: 24 hexadecimal characters are an `_id`, a text with an `@` is an e-mail address,
+	// digits only are a number, and everything else is a user name. Upper and lower case of an address or a user name are the
+	// same. Who is no member is not found, whether or not there is such an account.
+	//
+	//
+	// Example: vera
+	Sender UserName `json:"sender,omitempty,omitzero"`
 }
 
 // TopicListResponse A page of topics.
