@@ -13,9 +13,10 @@ import (
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
-// deletes has Ben deleted from the club.
+// deletes has Ben deleted from the club, without his role: no API key deletes an administrator.
 func (c club) deletes(t *testing.T) {
 	t.Helper()
+	c.takes(t)
 	c.manages(t, "delete")
 }
 

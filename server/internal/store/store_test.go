@@ -239,7 +239,7 @@ func (l *life) reads(kept string, ann int64) {
 	check(q.Auth.ListEvents(ctx, ann, Page{Limit: 20}))
 	check(q.Auth.CountEvents(ctx, ann))
 	check(q.Auth.GetFirstAccount(ctx))
-	check(q.Auth.AnyAccountNamed(ctx, "ann"))
+	check(q.Auth.AnyAccountNamed(ctx, "ann", l.nowAt))
 	check(q.Networks.IsKnown(ctx, ann, "x", l.nowAt))
 	check(q.Servers.ListOf(ctx, ann))
 	check(q.Servers.IDsOf(ctx, ann, 2))
@@ -486,6 +486,7 @@ func (l *life) isFound(tx *Tx, kept string, who int64, role string) {
 	l.must(err)
 	account.DisplayName, account.FirstName, account.LastName = "Straße", "Ada", "Doe"
 	check(0, tx.Users.Rename(ctx, account))
+	check(0, tx.Auth.FreeName(ctx, "nobody", l.nowAt))
 	check(tx.Users.SetAvatar(ctx, who, ""))
 	check(0, tx.Auth.Prove(ctx, who, ""))
 	for range 2 {
