@@ -354,7 +354,7 @@ type ClientInterface interface {
 	//
 	// A page costs the same at any depth: go on with `cursor`, or with `before`, as long as that message is there.
 	// The e-mail address of an author is null, except for API keys with `getUserData`, and for authors themselves. A user API key
-	// lists the messages of its own account only.
+	// lists the messages of its own account only: every other `user_id` or `email` answers 403, whoever that is.
 	//
 	// Corresponds with GET /apis/v1/messages (the `ListMessages` operationId).
 	ListMessages(ctx context.Context, params *ListMessagesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -405,6 +405,7 @@ type ClientInterface interface {
 	// member who sees the channel, whoever calls, and whose roles allow it there: `post_messages`, and `share_links` for a
 	// text with an address in it (`http://`, `https://`, `www.`), `allow_mentions` for one that names somebody (`@all`, `@vera`), `attach_files` or `share_Attachments` for images. What the roles of the sender
 	// do not allow answers 403, and so does a channel for which a user API key is not. In a forum, a message names its topic.
+	// An account or a user API key names itself or nobody: every other name answers 403, whether or not somebody has it.
 	//
 	// Also answered at `POST /apis/v1/messages`.
 	//
@@ -419,6 +420,7 @@ type ClientInterface interface {
 	// member who sees the channel, whoever calls, and whose roles allow it there: `post_messages`, and `share_links` for a
 	// text with an address in it (`http://`, `https://`, `www.`), `allow_mentions` for one that names somebody (`@all`, `@vera`), `attach_files` or `share_Attachments` for images. What the roles of the sender
 	// do not allow answers 403, and so does a channel for which a user API key is not. In a forum, a message names its topic.
+	// An account or a user API key names itself or nobody: every other name answers 403, whether or not somebody has it.
 	//
 	// Also answered at `POST /apis/v1/messages`.
 	//
@@ -443,7 +445,8 @@ type ClientInterface interface {
 	// DeleteMessage Delete a message
 	//
 	// Removes a message for good. Its replies stay. For its author, as long as the author sees the channel, and for the owner, administrators
-	// and members with the role permission `delete_messages`.
+	// and members with the role permission `delete_messages`. Whoever deletes the message of somebody else leaves an entry in the audit trail, which
+	// says whose it was, and not what it said.
 	//
 	// Corresponds with DELETE /apis/v1/messages/{messageId} (the `DeleteMessage` operationId).
 	DeleteMessage(ctx context.Context, messageID MessageID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -457,9 +460,9 @@ type ClientInterface interface {
 
 	// UpdateMessageWithBody Edit a message
 	//
-	// Replaces the text of a message, and says in `edited_at` when. For its author, as long as the author sees the channel, and for
-	// the owner, administrators and members with the role permission `manage_messages`. What the new text has must be allowed, as in
-	// a message that is sent.
+	// Replaces the text of a message, and says in `edited_at` when. For its author alone, as long as the author sees the channel
+	// and may post: nobody puts words into the mouth of somebody else, not with `manage_messages` either. Who may moderate deletes what must not
+	// stand. What the new text has must be allowed, as in a message that is sent.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -468,9 +471,9 @@ type ClientInterface interface {
 
 	// UpdateMessage Edit a message
 	//
-	// Replaces the text of a message, and says in `edited_at` when. For its author, as long as the author sees the channel, and for
-	// the owner, administrators and members with the role permission `manage_messages`. What the new text has must be allowed, as in
-	// a message that is sent.
+	// Replaces the text of a message, and says in `edited_at` when. For its author alone, as long as the author sees the channel
+	// and may post: nobody puts words into the mouth of somebody else, not with `manage_messages` either. Who may moderate deletes what must not
+	// stand. What the new text has must be allowed, as in a message that is sent.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -506,8 +509,16 @@ type ClientInterface interface {
 	// The address is not verified, and nobody signs in until it is: with a code that was mailed to it. With `sendEmail` one is
 	// mailed at once, for `/auth/verify-email`; with `emailPassword`, one for `/auth/reset-password`, with which the user sets a
 	// password. Without either, the user asks for one with `/auth/forgot-password`. A `password` that is given here counts only
-	// if whoever verifies the address gives it, too: whoever has the address decides. No password is ever mailed. How many mails
-	// the accounts may cause whose API keys call is limited: beyond that the request fails and makes nothing.
+	// if whoever verifies the address gives it, too: whoever has the address decides. No password is ever mailed. How many users
+	// the API keys make for which one account vouches is limited, mailed or not: beyond that the request fails and makes nothing.
+	//
+	// If somebody has registered the address and not verified it yet, that goes on: the code that they were mailed is good, and so is
+	// their password, instead of one that was given here. Once they verify, the names are those that they have registered.
+	//
+	// The user name is kept for the user for 90 days. If nobody has verified the address by then, it goes to whoever wants
+	// it and has verified theirs; until somebody does, it stays.
+	//
+	// Whoever verifies the address finds the membership among their own servers, and may leave it like any other.
 	//
 	// `customFields` names each field by its `_id` or its `field`, whatever the case; a field that is `required` must be among them.
 	// `externalId` is the value of the field that is the identifier, and `referral` may be one, too. A value of the identifier that
@@ -529,8 +540,16 @@ type ClientInterface interface {
 	// The address is not verified, and nobody signs in until it is: with a code that was mailed to it. With `sendEmail` one is
 	// mailed at once, for `/auth/verify-email`; with `emailPassword`, one for `/auth/reset-password`, with which the user sets a
 	// password. Without either, the user asks for one with `/auth/forgot-password`. A `password` that is given here counts only
-	// if whoever verifies the address gives it, too: whoever has the address decides. No password is ever mailed. How many mails
-	// the accounts may cause whose API keys call is limited: beyond that the request fails and makes nothing.
+	// if whoever verifies the address gives it, too: whoever has the address decides. No password is ever mailed. How many users
+	// the API keys make for which one account vouches is limited, mailed or not: beyond that the request fails and makes nothing.
+	//
+	// If somebody has registered the address and not verified it yet, that goes on: the code that they were mailed is good, and so is
+	// their password, instead of one that was given here. Once they verify, the names are those that they have registered.
+	//
+	// The user name is kept for the user for 90 days. If nobody has verified the address by then, it goes to whoever wants
+	// it and has verified theirs; until somebody does, it stays.
+	//
+	// Whoever verifies the address finds the membership among their own servers, and may leave it like any other.
 	//
 	// `customFields` names each field by its `_id` or its `field`, whatever the case; a field that is `required` must be among them.
 	// `externalId` is the value of the field that is the identifier, and `referral` may be one, too. A value of the identifier that
@@ -547,7 +566,7 @@ type ClientInterface interface {
 	// CreateUserAPIKeyWithBody Create a user API key
 	//
 	// Makes a key that acts for the calling account in one community, with the permissions it names: what it does, the account
-	// has done. `channels` are the only ones in which it may post; without any, it may wherever the account may. The answer is
+	// has done. `channels` are the only ones in which it may post, react or change anything; without any, it may wherever the account may. The answer is
 	// the only one that shows the key whole: only its digest is kept. It ends with the membership. An account gets a mail about
 	// each new key, and has 100 of them at most.
 	//
@@ -561,7 +580,7 @@ type ClientInterface interface {
 	// CreateUserAPIKey Create a user API key
 	//
 	// Makes a key that acts for the calling account in one community, with the permissions it names: what it does, the account
-	// has done. `channels` are the only ones in which it may post; without any, it may wherever the account may. The answer is
+	// has done. `channels` are the only ones in which it may post, react or change anything; without any, it may wherever the account may. The answer is
 	// the only one that shows the key whole: only its digest is kept. It ends with the membership. An account gets a mail about
 	// each new key, and has 100 of them at most.
 	//
@@ -648,6 +667,7 @@ type ClientInterface interface {
 	// `delete` ends a membership: the user is in no list any more and finds the community no more than a stranger does, the API
 	// keys that they vouch for are not trusted, their invites and user API keys end, and joining is refused with 403, also with an
 	// invite. Their account and its sessions stay, and so do their messages, under their name. The owner cannot be deleted: that is a conflict.
+	// Nor can who has a role with `server_administrator`, which an API key can neither give nor bring back: that answers 403.
 	//
 	// `restore` makes a deleted user a member again, since when they were one, with their roles, points, fields, badges and
 	// channels; what was deleted meanwhile stays away. Roles with `server_administrator` do not come back: an API key makes
@@ -664,6 +684,7 @@ type ClientInterface interface {
 	// `delete` ends a membership: the user is in no list any more and finds the community no more than a stranger does, the API
 	// keys that they vouch for are not trusted, their invites and user API keys end, and joining is refused with 403, also with an
 	// invite. Their account and its sessions stay, and so do their messages, under their name. The owner cannot be deleted: that is a conflict.
+	// Nor can who has a role with `server_administrator`, which an API key can neither give nor bring back: that answers 403.
 	//
 	// `restore` makes a deleted user a member again, since when they were one, with their roles, points, fields, badges and
 	// channels; what was deleted meanwhile stays away. Roles with `server_administrator` do not come back: an API key makes
@@ -704,7 +725,7 @@ type ClientInterface interface {
 	//
 	// Changes what is given and leaves the rest, for the account itself. `expirePeriod` counts anew from now. A key that is not
 	// active is refused. A body that says it is `text/plain` is read as JSON, too: documented clients send it so. Where nothing
-	// changes, `updatedAt` stays.
+	// changes, `updatedAt` stays. Where the key may do more than before, in another channel, or for longer, the account gets a mail that says so.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -715,7 +736,7 @@ type ClientInterface interface {
 	//
 	// Changes what is given and leaves the rest, for the account itself. `expirePeriod` counts anew from now. A key that is not
 	// active is refused. A body that says it is `text/plain` is read as JSON, too: documented clients send it so. Where nothing
-	// changes, `updatedAt` stays.
+	// changes, `updatedAt` stays. Where the key may do more than before, in another channel, or for longer, the account gets a mail that says so.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1277,8 +1298,9 @@ type ClientInterface interface {
 
 	// CreateTopicWithBody Begin a topic
 	//
-	// Adds a topic to a channel of the type `forum`: what is sent there names its topic. Another channel is a conflict. For members
-	// with the role permission `post_messages` who see the channel, and API keys.
+	// Adds a topic to a channel of the type `forum`: what is sent there names its topic. Another channel is a conflict. Who begins it
+	// is the caller, or the `sender` that an API key names: a member who sees the channel, and whose roles allow there what the title
+	// has, as in a message that is sent.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1287,8 +1309,9 @@ type ClientInterface interface {
 
 	// CreateTopic Begin a topic
 	//
-	// Adds a topic to a channel of the type `forum`: what is sent there names its topic. Another channel is a conflict. For members
-	// with the role permission `post_messages` who see the channel, and API keys.
+	// Adds a topic to a channel of the type `forum`: what is sent there names its topic. Another channel is a conflict. Who begins it
+	// is the caller, or the `sender` that an API key names: a member who sees the channel, and whose roles allow there what the title
+	// has, as in a message that is sent.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1298,7 +1321,8 @@ type ClientInterface interface {
 	// DeleteTopic Delete a topic
 	//
 	// Removes a topic and the messages in it for good. For the member who has begun it, as long as they see the channel, for the owner, administrators and
-	// members with the role permission `manage_messages`, and for API keys.
+	// members with the role permission `manage_messages`, and for API keys. Whoever deletes the topic of somebody else leaves an entry in the
+	// audit trail, which says whose it was.
 	//
 	// Corresponds with DELETE /channels/{channelId}/topics/{topicId} (the `DeleteTopic` operationId).
 	DeleteTopic(ctx context.Context, channelID ChannelID, topicID ObjectID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2132,7 +2156,7 @@ func (c *Client) ListUserFieldHistoriesOfUser(ctx context.Context, communityID C
 //
 // A page costs the same at any depth: go on with `cursor`, or with `before`, as long as that message is there.
 // The e-mail address of an author is null, except for API keys with `getUserData`, and for authors themselves. A user API key
-// lists the messages of its own account only.
+// lists the messages of its own account only: every other `user_id` or `email` answers 403, whoever that is.
 //
 // Corresponds with GET /apis/v1/messages (the `ListMessages` operationId).
 func (c *Client) ListMessages(ctx context.Context, params *ListMessagesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2233,6 +2257,7 @@ func (c *Client) ReplyMessage(ctx context.Context, params *ReplyMessageParams, b
 // member who sees the channel, whoever calls, and whose roles allow it there: `post_messages`, and `share_links` for a
 // text with an address in it (`http://`, `https://`, `www.`), `allow_mentions` for one that names somebody (`@all`, `@vera`), `attach_files` or `share_Attachments` for images. What the roles of the sender
 // do not allow answers 403, and so does a channel for which a user API key is not. In a forum, a message names its topic.
+// An account or a user API key names itself or nobody: every other name answers 403, whether or not somebody has it.
 //
 // Also answered at `POST /apis/v1/messages`.
 //
@@ -2257,6 +2282,7 @@ func (c *Client) SendMessageWithBody(ctx context.Context, params *SendMessagePar
 // member who sees the channel, whoever calls, and whose roles allow it there: `post_messages`, and `share_links` for a
 // text with an address in it (`http://`, `https://`, `www.`), `allow_mentions` for one that names somebody (`@all`, `@vera`), `attach_files` or `share_Attachments` for images. What the roles of the sender
 // do not allow answers 403, and so does a channel for which a user API key is not. In a forum, a message names its topic.
+// An account or a user API key names itself or nobody: every other name answers 403, whether or not somebody has it.
 //
 // Also answered at `POST /apis/v1/messages`.
 //
@@ -2301,7 +2327,8 @@ func (c *Client) UploadMessageImagesWithBody(ctx context.Context, params *Upload
 // DeleteMessage Delete a message
 //
 // Removes a message for good. Its replies stay. For its author, as long as the author sees the channel, and for the owner, administrators
-// and members with the role permission `delete_messages`.
+// and members with the role permission `delete_messages`. Whoever deletes the message of somebody else leaves an entry in the audit trail, which
+// says whose it was, and not what it said.
 //
 // Corresponds with DELETE /apis/v1/messages/{messageId} (the `DeleteMessage` operationId).
 func (c *Client) DeleteMessage(ctx context.Context, messageID MessageID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2335,9 +2362,9 @@ func (c *Client) GetMessage(ctx context.Context, messageID MessageID, reqEditors
 
 // UpdateMessageWithBody Edit a message
 //
-// Replaces the text of a message, and says in `edited_at` when. For its author, as long as the author sees the channel, and for
-// the owner, administrators and members with the role permission `manage_messages`. What the new text has must be allowed, as in
-// a message that is sent.
+// Replaces the text of a message, and says in `edited_at` when. For its author alone, as long as the author sees the channel
+// and may post: nobody puts words into the mouth of somebody else, not with `manage_messages` either. Who may moderate deletes what must not
+// stand. What the new text has must be allowed, as in a message that is sent.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2356,9 +2383,9 @@ func (c *Client) UpdateMessageWithBody(ctx context.Context, messageID MessageID,
 
 // UpdateMessage Edit a message
 //
-// Replaces the text of a message, and says in `edited_at` when. For its author, as long as the author sees the channel, and for
-// the owner, administrators and members with the role permission `manage_messages`. What the new text has must be allowed, as in
-// a message that is sent.
+// Replaces the text of a message, and says in `edited_at` when. For its author alone, as long as the author sees the channel
+// and may post: nobody puts words into the mouth of somebody else, not with `manage_messages` either. Who may moderate deletes what must not
+// stand. What the new text has must be allowed, as in a message that is sent.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2434,8 +2461,16 @@ func (c *Client) DeleteReaction(ctx context.Context, messageID MessageID, emoji 
 // The address is not verified, and nobody signs in until it is: with a code that was mailed to it. With `sendEmail` one is
 // mailed at once, for `/auth/verify-email`; with `emailPassword`, one for `/auth/reset-password`, with which the user sets a
 // password. Without either, the user asks for one with `/auth/forgot-password`. A `password` that is given here counts only
-// if whoever verifies the address gives it, too: whoever has the address decides. No password is ever mailed. How many mails
-// the accounts may cause whose API keys call is limited: beyond that the request fails and makes nothing.
+// if whoever verifies the address gives it, too: whoever has the address decides. No password is ever mailed. How many users
+// the API keys make for which one account vouches is limited, mailed or not: beyond that the request fails and makes nothing.
+//
+// If somebody has registered the address and not verified it yet, that goes on: the code that they were mailed is good, and so is
+// their password, instead of one that was given here. Once they verify, the names are those that they have registered.
+//
+// The user name is kept for the user for 90 days. If nobody has verified the address by then, it goes to whoever wants
+// it and has verified theirs; until somebody does, it stays.
+//
+// Whoever verifies the address finds the membership among their own servers, and may leave it like any other.
 //
 // `customFields` names each field by its `_id` or its `field`, whatever the case; a field that is `required` must be among them.
 // `externalId` is the value of the field that is the identifier, and `referral` may be one, too. A value of the identifier that
@@ -2467,8 +2502,16 @@ func (c *Client) CreateUserWithBody(ctx context.Context, params *CreateUserParam
 // The address is not verified, and nobody signs in until it is: with a code that was mailed to it. With `sendEmail` one is
 // mailed at once, for `/auth/verify-email`; with `emailPassword`, one for `/auth/reset-password`, with which the user sets a
 // password. Without either, the user asks for one with `/auth/forgot-password`. A `password` that is given here counts only
-// if whoever verifies the address gives it, too: whoever has the address decides. No password is ever mailed. How many mails
-// the accounts may cause whose API keys call is limited: beyond that the request fails and makes nothing.
+// if whoever verifies the address gives it, too: whoever has the address decides. No password is ever mailed. How many users
+// the API keys make for which one account vouches is limited, mailed or not: beyond that the request fails and makes nothing.
+//
+// If somebody has registered the address and not verified it yet, that goes on: the code that they were mailed is good, and so is
+// their password, instead of one that was given here. Once they verify, the names are those that they have registered.
+//
+// The user name is kept for the user for 90 days. If nobody has verified the address by then, it goes to whoever wants
+// it and has verified theirs; until somebody does, it stays.
+//
+// Whoever verifies the address finds the membership among their own servers, and may leave it like any other.
 //
 // `customFields` names each field by its `_id` or its `field`, whatever the case; a field that is `required` must be among them.
 // `externalId` is the value of the field that is the identifier, and `referral` may be one, too. A value of the identifier that
@@ -2495,7 +2538,7 @@ func (c *Client) CreateUser(ctx context.Context, params *CreateUserParams, body 
 // CreateUserAPIKeyWithBody Create a user API key
 //
 // Makes a key that acts for the calling account in one community, with the permissions it names: what it does, the account
-// has done. `channels` are the only ones in which it may post; without any, it may wherever the account may. The answer is
+// has done. `channels` are the only ones in which it may post, react or change anything; without any, it may wherever the account may. The answer is
 // the only one that shows the key whole: only its digest is kept. It ends with the membership. An account gets a mail about
 // each new key, and has 100 of them at most.
 //
@@ -2519,7 +2562,7 @@ func (c *Client) CreateUserAPIKeyWithBody(ctx context.Context, params *CreateUse
 // CreateUserAPIKey Create a user API key
 //
 // Makes a key that acts for the calling account in one community, with the permissions it names: what it does, the account
-// has done. `channels` are the only ones in which it may post; without any, it may wherever the account may. The answer is
+// has done. `channels` are the only ones in which it may post, react or change anything; without any, it may wherever the account may. The answer is
 // the only one that shows the key whole: only its digest is kept. It ends with the membership. An account gets a mail about
 // each new key, and has 100 of them at most.
 //
@@ -2666,6 +2709,7 @@ func (c *Client) GetUserData(ctx context.Context, body GetUserDataJSONRequestBod
 // `delete` ends a membership: the user is in no list any more and finds the community no more than a stranger does, the API
 // keys that they vouch for are not trusted, their invites and user API keys end, and joining is refused with 403, also with an
 // invite. Their account and its sessions stay, and so do their messages, under their name. The owner cannot be deleted: that is a conflict.
+// Nor can who has a role with `server_administrator`, which an API key can neither give nor bring back: that answers 403.
 //
 // `restore` makes a deleted user a member again, since when they were one, with their roles, points, fields, badges and
 // channels; what was deleted meanwhile stays away. Roles with `server_administrator` do not come back: an API key makes
@@ -2692,6 +2736,7 @@ func (c *Client) ManageUserWithBody(ctx context.Context, contentType string, bod
 // `delete` ends a membership: the user is in no list any more and finds the community no more than a stranger does, the API
 // keys that they vouch for are not trusted, their invites and user API keys end, and joining is refused with 403, also with an
 // invite. Their account and its sessions stay, and so do their messages, under their name. The owner cannot be deleted: that is a conflict.
+// Nor can who has a role with `server_administrator`, which an API key can neither give nor bring back: that answers 403.
 //
 // `restore` makes a deleted user a member again, since when they were one, with their roles, points, fields, badges and
 // channels; what was deleted meanwhile stays away. Roles with `server_administrator` do not come back: an API key makes
@@ -2772,7 +2817,7 @@ func (c *Client) DeleteUserAPIKey(ctx context.Context, userID AccountID, userAPI
 //
 // Changes what is given and leaves the rest, for the account itself. `expirePeriod` counts anew from now. A key that is not
 // active is refused. A body that says it is `text/plain` is read as JSON, too: documented clients send it so. Where nothing
-// changes, `updatedAt` stays.
+// changes, `updatedAt` stays. Where the key may do more than before, in another channel, or for longer, the account gets a mail that says so.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2793,7 +2838,7 @@ func (c *Client) UpdateUserAPIKeyWithBody(ctx context.Context, userID AccountID,
 //
 // Changes what is given and leaves the rest, for the account itself. `expirePeriod` counts anew from now. A key that is not
 // active is refused. A body that says it is `text/plain` is read as JSON, too: documented clients send it so. Where nothing
-// changes, `updatedAt` stays.
+// changes, `updatedAt` stays. Where the key may do more than before, in another channel, or for longer, the account gets a mail that says so.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3845,8 +3890,9 @@ func (c *Client) ListTopics(ctx context.Context, channelID ChannelID, params *Li
 
 // CreateTopicWithBody Begin a topic
 //
-// Adds a topic to a channel of the type `forum`: what is sent there names its topic. Another channel is a conflict. For members
-// with the role permission `post_messages` who see the channel, and API keys.
+// Adds a topic to a channel of the type `forum`: what is sent there names its topic. Another channel is a conflict. Who begins it
+// is the caller, or the `sender` that an API key names: a member who sees the channel, and whose roles allow there what the title
+// has, as in a message that is sent.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3865,8 +3911,9 @@ func (c *Client) CreateTopicWithBody(ctx context.Context, channelID ChannelID, p
 
 // CreateTopic Begin a topic
 //
-// Adds a topic to a channel of the type `forum`: what is sent there names its topic. Another channel is a conflict. For members
-// with the role permission `post_messages` who see the channel, and API keys.
+// Adds a topic to a channel of the type `forum`: what is sent there names its topic. Another channel is a conflict. Who begins it
+// is the caller, or the `sender` that an API key names: a member who sees the channel, and whose roles allow there what the title
+// has, as in a message that is sent.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3886,7 +3933,8 @@ func (c *Client) CreateTopic(ctx context.Context, channelID ChannelID, params *C
 // DeleteTopic Delete a topic
 //
 // Removes a topic and the messages in it for good. For the member who has begun it, as long as they see the channel, for the owner, administrators and
-// members with the role permission `manage_messages`, and for API keys.
+// members with the role permission `manage_messages`, and for API keys. Whoever deletes the topic of somebody else leaves an entry in the
+// audit trail, which says whose it was.
 //
 // Corresponds with DELETE /channels/{channelId}/topics/{topicId} (the `DeleteTopic` operationId).
 func (c *Client) DeleteTopic(ctx context.Context, channelID ChannelID, topicID ObjectID, reqEditors ...RequestEditorFn) (*http.Response, error) {
