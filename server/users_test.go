@@ -386,7 +386,7 @@ func TestDeletingRestoringAndJoiningAtOnceLeaveOneOfThem(t *testing.T) {
 					default:
 						code = send(c.h, request("POST", "/servers/"+c.id+"/leave", c.ben)).Code
 					}
-					if code != 200 && code != 403 && code != 404 && code != 409 {
+					if code != 200 && code != 403 && code != 404 && code != 409 && code != 503 { // who loses too often is to try again
 						t.Errorf("%d got %d", i%4, code)
 					}
 				}
