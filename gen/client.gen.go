@@ -667,7 +667,7 @@ type ClientInterface interface {
 	// `delete` ends a membership: the user is in no list any more and finds the community no more than a stranger does, the API
 	// keys that they vouch for are not trusted, their invites and user API keys end, and joining is refused with 403, also with an
 	// invite. Their account and its sessions stay, and so do their messages, under their name. The owner cannot be deleted: that is a conflict.
-	// Nor can who has a role with `server_administrator`, which an API key can neither give nor bring back: that answers 403.
+	// Nor can who has a role with `server_administrator`, which an API key can neither give nor take: that answers 403.
 	//
 	// `restore` makes a deleted user a member again, since when they were one, with their roles, points, fields, badges and
 	// channels; what was deleted meanwhile stays away. Roles with `server_administrator` do not come back: an API key makes
@@ -684,7 +684,7 @@ type ClientInterface interface {
 	// `delete` ends a membership: the user is in no list any more and finds the community no more than a stranger does, the API
 	// keys that they vouch for are not trusted, their invites and user API keys end, and joining is refused with 403, also with an
 	// invite. Their account and its sessions stay, and so do their messages, under their name. The owner cannot be deleted: that is a conflict.
-	// Nor can who has a role with `server_administrator`, which an API key can neither give nor bring back: that answers 403.
+	// Nor can who has a role with `server_administrator`, which an API key can neither give nor take: that answers 403.
 	//
 	// `restore` makes a deleted user a member again, since when they were one, with their roles, points, fields, badges and
 	// channels; what was deleted meanwhile stays away. Roles with `server_administrator` do not come back: an API key makes
@@ -1363,7 +1363,7 @@ type ClientInterface interface {
 	// DeleteRole Delete a role
 	//
 	// Removes a role and takes it from everybody who has it. For those who may create roles, if it is below their own highest.
-	// `@all` cannot be deleted: that is a conflict.
+	// `@all` cannot be deleted: that is a conflict. An API key deletes no role with `server_administrator`: it unmakes no administrator.
 	//
 	// Corresponds with DELETE /roles/{id} (the `DeleteRole` operationId).
 	DeleteRole(ctx context.Context, id ObjectID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1421,7 +1421,8 @@ type ClientInterface interface {
 	// RemoveRoleFromUserWithBody Take a role from a user
 	//
 	// Takes a role from a member. Taking it again changes nothing. `@all` cannot be taken: that is a conflict.
-	// Nobody but the owner and administrators takes a role at or above their own highest.
+	// Nobody but the owner and administrators takes a role at or above their own highest. An API key takes none with
+	// `server_administrator`: it unmakes no administrator.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1431,7 +1432,8 @@ type ClientInterface interface {
 	// RemoveRoleFromUser Take a role from a user
 	//
 	// Takes a role from a member. Taking it again changes nothing. `@all` cannot be taken: that is a conflict.
-	// Nobody but the owner and administrators takes a role at or above their own highest.
+	// Nobody but the owner and administrators takes a role at or above their own highest. An API key takes none with
+	// `server_administrator`: it unmakes no administrator.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2709,7 +2711,7 @@ func (c *Client) GetUserData(ctx context.Context, body GetUserDataJSONRequestBod
 // `delete` ends a membership: the user is in no list any more and finds the community no more than a stranger does, the API
 // keys that they vouch for are not trusted, their invites and user API keys end, and joining is refused with 403, also with an
 // invite. Their account and its sessions stay, and so do their messages, under their name. The owner cannot be deleted: that is a conflict.
-// Nor can who has a role with `server_administrator`, which an API key can neither give nor bring back: that answers 403.
+// Nor can who has a role with `server_administrator`, which an API key can neither give nor take: that answers 403.
 //
 // `restore` makes a deleted user a member again, since when they were one, with their roles, points, fields, badges and
 // channels; what was deleted meanwhile stays away. Roles with `server_administrator` do not come back: an API key makes
@@ -2736,7 +2738,7 @@ func (c *Client) ManageUserWithBody(ctx context.Context, contentType string, bod
 // `delete` ends a membership: the user is in no list any more and finds the community no more than a stranger does, the API
 // keys that they vouch for are not trusted, their invites and user API keys end, and joining is refused with 403, also with an
 // invite. Their account and its sessions stay, and so do their messages, under their name. The owner cannot be deleted: that is a conflict.
-// Nor can who has a role with `server_administrator`, which an API key can neither give nor bring back: that answers 403.
+// Nor can who has a role with `server_administrator`, which an API key can neither give nor take: that answers 403.
 //
 // `restore` makes a deleted user a member again, since when they were one, with their roles, points, fields, badges and
 // channels; what was deleted meanwhile stays away. Roles with `server_administrator` do not come back: an API key makes
@@ -4015,7 +4017,7 @@ func (c *Client) CreateRole(ctx context.Context, params *CreateRoleParams, body 
 // DeleteRole Delete a role
 //
 // Removes a role and takes it from everybody who has it. For those who may create roles, if it is below their own highest.
-// `@all` cannot be deleted: that is a conflict.
+// `@all` cannot be deleted: that is a conflict. An API key deletes no role with `server_administrator`: it unmakes no administrator.
 //
 // Corresponds with DELETE /roles/{id} (the `DeleteRole` operationId).
 func (c *Client) DeleteRole(ctx context.Context, id ObjectID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4133,7 +4135,8 @@ func (c *Client) AddRoleToUser(ctx context.Context, id ObjectID, body AddRoleToU
 // RemoveRoleFromUserWithBody Take a role from a user
 //
 // Takes a role from a member. Taking it again changes nothing. `@all` cannot be taken: that is a conflict.
-// Nobody but the owner and administrators takes a role at or above their own highest.
+// Nobody but the owner and administrators takes a role at or above their own highest. An API key takes none with
+// `server_administrator`: it unmakes no administrator.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4153,7 +4156,8 @@ func (c *Client) RemoveRoleFromUserWithBody(ctx context.Context, id ObjectID, co
 // RemoveRoleFromUser Take a role from a user
 //
 // Takes a role from a member. Taking it again changes nothing. `@all` cannot be taken: that is a conflict.
-// Nobody but the owner and administrators takes a role at or above their own highest.
+// Nobody but the owner and administrators takes a role at or above their own highest. An API key takes none with
+// `server_administrator`: it unmakes no administrator.
 //
 // Takes a body of the `application/json` content type.
 //

@@ -151,7 +151,7 @@ func TestWhoLeavesIsNoLongerAdmittedByName(t *testing.T) {
 	})
 }
 
-func TestAnAPIKeyMakesNobodyAnAdministrator(t *testing.T) {
+func TestAnAPIKeyMakesNobodyAnAdministratorAndUnmakesNone(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, config Config) {
 		c := newClub(t, open(t, config), "server_administrator")
 		key := c.keyOf(t, c.owner, "roles")
@@ -165,6 +165,21 @@ func TestAnAPIKeyMakesNobodyAnAdministrator(t *testing.T) {
 			if w := send(c.h, r); w.Code != http.StatusForbidden {
 				t.Errorf("%s such a role: got %d %s, want 403", name, w.Code, w.Body)
 			}
+		}
+		c.gives(t)
+		manager := c.keyOf(t, c.owner, "manageUser")
+		for name, r := range map[string]*http.Request{
+			"taking":                    jsonRequest("/roles/"+c.role+"/remove", key, map[string]any{"userId": c.number}),
+			"deleting":                  request("DELETE", "/roles/"+c.role, key),
+			"bringing down":             put("/roles/"+c.role, key, roleWith(c.id, "kick_members")),
+			"deleting the user who has": jsonRequest("/apis/v1/users/manage", manager, map[string]any{"action": "delete", "user": c.number}),
+		} {
+			if w := send(c.h, r); w.Code != http.StatusForbidden {
+				t.Errorf("%s such a role: got %d %s, want 403", name, w.Code, w.Body)
+			}
+		}
+		if w := send(c.h, request("GET", "/servers/"+c.id+"/audit", c.ben)); w.Code != http.StatusOK {
+			t.Errorf("afterwards, the administrator got %d %s", w.Code, w.Body)
 		}
 	})
 }

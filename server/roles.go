@@ -178,6 +178,9 @@ func (h roles) manageable(ctx context.Context, tx *store.Tx, id string) (standin
 	if err == nil && !s.may.Outranks(role.Order) {
 		err = contract.PermissionDenied("the role is not below the highest role of the caller")
 	}
+	if err == nil {
+		err = mayRank(s, role.Role)
+	}
 	return s, role, err
 }
 
@@ -195,11 +198,20 @@ func mayWrite(s standing, role gen.Role) error {
 	if !s.may.Outranks(role.Order) {
 		return contract.PermissionDenied("the role would not be below the highest role of the caller; a lower order is a higher role")
 	}
-	if s.actor.key != nil && role.ServerPermissions.ServerAdministrator {
-		return contract.PermissionDenied("an API key makes nobody an administrator: only a member who may vouch for that does")
+	if err := mayRank(s, role); err != nil {
+		return err
 	}
 	if !s.may.MayGrant(role.ServerPermissions, role.ChannelPermissions) {
 		return contract.PermissionDenied("the role would have a permission that the caller lacks")
+	}
+	return nil
+}
+
+// mayRank refuses API keys whatever makes somebody an administrator, or makes one of them none: one that is in the wrong hands must
+// leave those who can end it.
+func mayRank(s standing, role gen.Role) error {
+	if s.actor.key != nil && role.ServerPermissions.ServerAdministrator {
+		return contract.PermissionDenied("an API key makes nobody an administrator, and unmakes none: only a member who may vouch for that does")
 	}
 	return nil
 }

@@ -105,7 +105,7 @@ var roleRules = []testCase{
 		key.delete("/roles/" + role).expect(200)
 	}},
 
-	{"ROLES-KEY-02", "createRole updateRole addRoleToUser keys", "an API key makes nobody an administrator", func(s *session) {
+	{"ROLES-KEY-02", "createRole updateRole addRoleToUser removeRoleFromUser deleteRole keys", "an API key makes nobody an administrator, and unmakes none", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		number := s.b.joins(club)
 		key := s.a.makesKey(club, "roles").caller
@@ -119,5 +119,10 @@ var roleRules = []testCase{
 		key.gives(mighty, number).expect(403)
 		key.gives(plain, number).expect(200)
 		s.b.submit("PUT", club.path(""), field("name", "Go club")).expect(403)
+		s.a.gives(mighty, number).expect(200)
+		key.takes(mighty, number).expect(403)
+		key.put("/roles/"+mighty, aRole).expect(403)
+		key.delete("/roles/" + mighty).expect(403)
+		s.b.submit("PUT", club.path(""), field("name", "Go club")).expect(200)
 	}},
 }
