@@ -3278,8 +3278,8 @@ type UserFieldHistory struct {
 	// Value The value, as it was given.
 	Value interface{} `json:"value"`
 
-	// Previous The value before it, null if there was none.
-	Previous interface{} `json:"previous"`
+	// Previous The value before it; left out if there was none.
+	Previous interface{} `json:"previous,omitempty,omitzero"`
 
 	// At RFC 3339 in UTC with milliseconds.
 	//

@@ -129,6 +129,14 @@ func (a *answer) keys(pointer string, want ...string) *answer {
 	return a
 }
 
+// lacks wants nothing to be at a place of the answer.
+func (a *answer) lacks(pointer string) *answer {
+	if _, shown := lookup(a.value, pointer); shown {
+		a.fail("shows %s", pointer)
+	}
+	return a
+}
+
 // has wants each of these values.
 func (a *answer) has(pointer string, want object) *answer {
 	for _, name := range slices.Sorted(maps.Keys(want)) {

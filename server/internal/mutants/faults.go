@@ -310,7 +310,7 @@ var mutants = []mutant{
 	}))},
 	{"no value was ever another one before", "FIELDS-HISTORY-01", on("GET", `/apis/v1/communities/\w+/user-fields/\w+/histories`, answer(func(_ *httptest.ResponseRecorder, body object) {
 		for _, line := range body.list("data") {
-			line["previous"] = nil
+			delete(line, "previous")
 		}
 	}))},
 	{"two users may have one value in the field that identifies them", "FIELDS-IDENTIFIER-01", on("PUT", `/apis/v1/communities/\w+/user-fields/\w+`, exchange(func(r *http.Request, a *httptest.ResponseRecorder) {
