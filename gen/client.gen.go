@@ -173,7 +173,7 @@ type ClientInterface interface {
 
 	// ListUserFieldHistories List the values that members were given
 	//
-	// Of all fields and members, those of the latest moment first. By page or by `cursor`; `total` says how many there are at least. `previous` is the value before, null if there was none.
+	// Of all fields and members, those of the latest moment first. By page or by `cursor`; `total` says how many there are at least. `previous` is the value before, if there was one.
 	// For the owner and administrators, and for API keys.
 	//
 	// Corresponds with GET /apis/v1/communities/{communityId}/user-field-histories (the `ListUserFieldHistories` operationId).
@@ -273,7 +273,7 @@ type ClientInterface interface {
 	// ListUserFieldHistoriesOfField List the values that a field had
 	//
 	// Of all members, also of a field that was deleted and ever had one, those of the latest moment first.
-	// By page or by `cursor`; `total` says how many there are at least. `previous` is the value before, null if there was none.
+	// By page or by `cursor`; `total` says how many there are at least. `previous` is the value before, if there was one.
 	// For the owner and administrators, and for API keys.
 	//
 	// Corresponds with GET /apis/v1/communities/{communityId}/user-fields/{fieldId}/histories (the `ListUserFieldHistoriesOfField` operationId).
@@ -281,7 +281,7 @@ type ClientInterface interface {
 
 	// ListUserFieldHistoriesOfFieldAndUser List the values that a member was given in a field
 	//
-	// Also of a field that was deleted and ever had one, those of the latest moment first. By page or by `cursor`; `total` says how many there are at least. `previous` is the value before, null if there was none.
+	// Also of a field that was deleted and ever had one, those of the latest moment first. By page or by `cursor`; `total` says how many there are at least. `previous` is the value before, if there was one.
 	// For the owner and administrators, and for API keys.
 	//
 	// Corresponds with GET /apis/v1/communities/{communityId}/user-fields/{fieldId}/users/{userId}/histories (the `ListUserFieldHistoriesOfFieldAndUser` operationId).
@@ -336,7 +336,7 @@ type ClientInterface interface {
 
 	// ListUserFieldHistoriesOfUser List the values that a member was given
 	//
-	// In all fields, those of the latest moment first. By page or by `cursor`; `total` says how many there are at least. `previous` is the value before, null if there was none.
+	// In all fields, those of the latest moment first. By page or by `cursor`; `total` says how many there are at least. `previous` is the value before, if there was one.
 	// For the owner and administrators, and for API keys.
 	//
 	// Corresponds with GET /apis/v1/communities/{communityId}/users/{userId}/user-field-histories (the `ListUserFieldHistoriesOfUser` operationId).
@@ -1827,7 +1827,7 @@ func (c *Client) UpdateAPIKey(ctx context.Context, communityID CommunityID, apiK
 
 // ListUserFieldHistories List the values that members were given
 //
-// Of all fields and members, those of the latest moment first. By page or by `cursor`; `total` says how many there are at least. `previous` is the value before, null if there was none.
+// Of all fields and members, those of the latest moment first. By page or by `cursor`; `total` says how many there are at least. `previous` is the value before, if there was one.
 // For the owner and administrators, and for API keys.
 //
 // Corresponds with GET /apis/v1/communities/{communityId}/user-field-histories (the `ListUserFieldHistories` operationId).
@@ -2007,7 +2007,7 @@ func (c *Client) UpdateUserField(ctx context.Context, communityID CommunityID, f
 // ListUserFieldHistoriesOfField List the values that a field had
 //
 // Of all members, also of a field that was deleted and ever had one, those of the latest moment first.
-// By page or by `cursor`; `total` says how many there are at least. `previous` is the value before, null if there was none.
+// By page or by `cursor`; `total` says how many there are at least. `previous` is the value before, if there was one.
 // For the owner and administrators, and for API keys.
 //
 // Corresponds with GET /apis/v1/communities/{communityId}/user-fields/{fieldId}/histories (the `ListUserFieldHistoriesOfField` operationId).
@@ -2025,7 +2025,7 @@ func (c *Client) ListUserFieldHistoriesOfField(ctx context.Context, communityID 
 
 // ListUserFieldHistoriesOfFieldAndUser List the values that a member was given in a field
 //
-// Also of a field that was deleted and ever had one, those of the latest moment first. By page or by `cursor`; `total` says how many there are at least. `previous` is the value before, null if there was none.
+// Also of a field that was deleted and ever had one, those of the latest moment first. By page or by `cursor`; `total` says how many there are at least. `previous` is the value before, if there was one.
 // For the owner and administrators, and for API keys.
 //
 // Corresponds with GET /apis/v1/communities/{communityId}/user-fields/{fieldId}/users/{userId}/histories (the `ListUserFieldHistoriesOfFieldAndUser` operationId).
@@ -2130,7 +2130,7 @@ func (c *Client) GetCommunityUser(ctx context.Context, communityID CommunityID, 
 
 // ListUserFieldHistoriesOfUser List the values that a member was given
 //
-// In all fields, those of the latest moment first. By page or by `cursor`; `total` says how many there are at least. `previous` is the value before, null if there was none.
+// In all fields, those of the latest moment first. By page or by `cursor`; `total` says how many there are at least. `previous` is the value before, if there was one.
 // For the owner and administrators, and for API keys.
 //
 // Corresponds with GET /apis/v1/communities/{communityId}/users/{userId}/user-field-histories (the `ListUserFieldHistoriesOfUser` operationId).
