@@ -2082,8 +2082,8 @@ type MessageChannel struct {
 	// Example: 66a282dab13eee0013cbb4d8
 	ChannelID ObjectID `json:"channel_id"`
 
-	// ChannelName One line of 1 to 100 characters, without control characters.
-	ChannelName Title `json:"channel_name"`
+	// Name One line of 1 to 100 characters, without control characters.
+	Name Title `json:"name"`
 }
 
 // MessageCreate What a message is made from, a channel and a text, images, or both.

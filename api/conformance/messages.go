@@ -65,7 +65,7 @@ var messages = []testCase{
 			listed.is(fmt.Sprintf("/data/messages/%d/message", len(texts)-1-i), text)
 		}
 		first := "/data/messages/" + strconv.Itoa(len(texts)-1)
-		listed.has(first+"/channel", object{"channel_id": channel, "channel_name": "a open channel"})
+		listed.has(first+"/channel", object{"channel_id": channel, "name": "a open channel"})
 		listed.is(first+"/user/user_id", plain(number)).is(first+"/user/email", nil)
 		listed.has(first, object{"images": []any{}, "reactions": []any{}, "reply_to": nil, "forum_topic_id": nil, "edited_at": nil, "pinned": false})
 		listed.time(first + "/timestamp")

@@ -75,7 +75,7 @@ const messageColumns = `SELECT m.position, m.server_id, m.account, m.id, m.text,
 func scanMessage(rows *sql.Rows) (m Message, err error) {
 	var email, username, avatar, replyTo, topic, byKey, reactions, images sql.NullString
 	err = rows.Scan(&m.Position, &m.ServerID, &m.Account, &m.ID, &m.Message.Message, &email, &m.User.ID, &username, &m.User.DisplayName, &avatar,
-		&m.Channel.ChannelID, &m.Channel.ChannelName, micros{&m.Timestamp}, &replyTo, &topic, nullableMicros{&m.EditedAt}, &m.Pinned, &byKey,
+		&m.Channel.ChannelID, &m.Channel.Name, micros{&m.Timestamp}, &replyTo, &topic, nullableMicros{&m.EditedAt}, &m.Pinned, &byKey,
 		&reactions, &images)
 	if err != nil {
 		return m, err
