@@ -197,7 +197,8 @@ type ClientInterface interface {
 	// `numerical` a number between -9007199254740991 and 9007199254740991, where every whole number is exact, `boolean` true or
 	// false, `date` a day (`YYYY-MM-DD`) or a moment (RFC 3339), and `select` one of its options, whatever the case. A text that
 	// says a value of the type is taken as that value. No value has the character NUL, and all values of one user have 16,000
-	// characters at most. A community has up to 200 fields. What every user has, such as `email` or `xp`, is the name of no field.
+	// characters at most. A community has up to 200 fields. What every user has, such as `email` or `xp`, and what looks like an id is
+	// the name of no field. The `options` of a field have 8,000 bytes in all, as JSON, and its `defaultValue` 255.
 	// For the owner and administrators, and for API keys.
 	//
 	// Takes any type of body and a specified content type.
@@ -215,7 +216,8 @@ type ClientInterface interface {
 	// `numerical` a number between -9007199254740991 and 9007199254740991, where every whole number is exact, `boolean` true or
 	// false, `date` a day (`YYYY-MM-DD`) or a moment (RFC 3339), and `select` one of its options, whatever the case. A text that
 	// says a value of the type is taken as that value. No value has the character NUL, and all values of one user have 16,000
-	// characters at most. A community has up to 200 fields. What every user has, such as `email` or `xp`, is the name of no field.
+	// characters at most. A community has up to 200 fields. What every user has, such as `email` or `xp`, and what looks like an id is
+	// the name of no field. The `options` of a field have 8,000 bytes in all, as JSON, and its `defaultValue` 255.
 	// For the owner and administrators, and for API keys.
 	//
 	// Takes a body of the `application/json` content type.
@@ -1871,7 +1873,8 @@ func (c *Client) ListUserFields(ctx context.Context, communityID CommunityID, re
 // `numerical` a number between -9007199254740991 and 9007199254740991, where every whole number is exact, `boolean` true or
 // false, `date` a day (`YYYY-MM-DD`) or a moment (RFC 3339), and `select` one of its options, whatever the case. A text that
 // says a value of the type is taken as that value. No value has the character NUL, and all values of one user have 16,000
-// characters at most. A community has up to 200 fields. What every user has, such as `email` or `xp`, is the name of no field.
+// characters at most. A community has up to 200 fields. What every user has, such as `email` or `xp`, and what looks like an id is
+// the name of no field. The `options` of a field have 8,000 bytes in all, as JSON, and its `defaultValue` 255.
 // For the owner and administrators, and for API keys.
 //
 // Takes any type of body and a specified content type.
@@ -1899,7 +1902,8 @@ func (c *Client) CreateUserFieldWithBody(ctx context.Context, communityID Commun
 // `numerical` a number between -9007199254740991 and 9007199254740991, where every whole number is exact, `boolean` true or
 // false, `date` a day (`YYYY-MM-DD`) or a moment (RFC 3339), and `select` one of its options, whatever the case. A text that
 // says a value of the type is taken as that value. No value has the character NUL, and all values of one user have 16,000
-// characters at most. A community has up to 200 fields. What every user has, such as `email` or `xp`, is the name of no field.
+// characters at most. A community has up to 200 fields. What every user has, such as `email` or `xp`, and what looks like an id is
+// the name of no field. The `options` of a field have 8,000 bytes in all, as JSON, and its `defaultValue` 255.
 // For the owner and administrators, and for API keys.
 //
 // Takes a body of the `application/json` content type.

@@ -3296,7 +3296,7 @@ type UserFieldHistoryCreate struct {
 	Value interface{} `json:"value"`
 
 	// At Since when the member has it, not in the future; now, if it is left out.
-	At Time `json:"at,omitempty,omitzero"`
+	At *Time `json:"at,omitempty"`
 }
 
 // UserFieldHistoryListResponse A page of values that members were given.
@@ -3357,6 +3357,9 @@ type UserFieldUpdate struct {
 
 	// Description Up to 1000 characters, on any number of lines.
 	Description *Text `json:"description,omitempty"`
+
+	// DefaultValue The value that is shown of members who have none.
+	DefaultValue *interface{} `json:"defaultValue,omitempty"`
 
 	// Options What can be selected; no two may differ by their case alone.
 	Options *UserFieldOptions `json:"options,omitempty"`

@@ -84,6 +84,9 @@ func (h fields) UpdateUserField(ctx context.Context, r stub.UpdateUserFieldReque
 		}
 		after := changedField(before, *r.Body)
 		if err := checkField(&after.Definition); err != nil {
+			if r.Body.DefaultValue == nil && before.Definition.DefaultValue != nil && checkField(withoutDefault(after.Definition)) == nil {
+				err = contract.Conflict("Not every value converts", "the defaultValue is none of what the field would take: give another one, too")
+			}
 			return answer, err
 		}
 		if err := checkIdentifier(ctx, tx, before, after); err != nil {
@@ -156,8 +159,8 @@ func trailOf(f gen.UserField) *gen.UserField {
 }
 
 // typeOf is what values a field takes.
-func typeOf(d gen.UserFieldCreate) field.Type {
-	return field.Type{Name: string(d.Type), Options: d.Options}
+func typeOf(d gen.UserFieldCreate) *field.Type {
+	return &field.Type{Name: string(d.Type), Options: d.Options}
 }
 
 // changedField is a field as a request changes it.
@@ -166,6 +169,9 @@ func changedField(f store.Field, in gen.UserFieldUpdate) store.Field {
 	d.Name, d.Type = in.Name, in.Type
 	if in.Description != nil {
 		d.Description = *in.Description
+	}
+	if in.DefaultValue != nil {
+		d.DefaultValue = *in.DefaultValue
 	}
 	if in.Required != nil {
 		d.Required = *in.Required
@@ -185,14 +191,26 @@ func changedField(f store.Field, in gen.UserFieldUpdate) store.Field {
 	return f
 }
 
+// How long the options and the default of a field may be, in bytes of JSON: all fields of a community are read to show one member,
+// and each of many members is shown their defaults. The contract says so too.
+const (
+	mostOptions = 8000
+	mostDefault = 255
+)
+
+func withoutDefault(d gen.UserFieldCreate) *gen.UserFieldCreate {
+	d.DefaultValue = nil
+	return &d
+}
+
 // checkField refuses a definition that no field can have, and makes its default a value of its type.
 func checkField(d *gen.UserFieldCreate) error {
 	var faults []gen.ProblemField
 	add := func(pointer string, code gen.FieldCode, message string) {
 		faults = append(faults, contract.Field(pointer, code, message))
 	}
-	if key := words.Caseless(d.Field); key == "_id" || filteredFields[key] != nil {
-		add("/field", gen.FieldCodeNotAllowed, "must not be what every user has")
+	if key := words.Caseless(d.Field); key == "_id" || filteredFields[key] != nil || isID(d.Field) {
+		add("/field", gen.FieldCodeNotAllowed, "must not be what every user has, nor an id")
 	}
 	switch selects := d.Type == gen.UserFieldTypeSelect; {
 	case selects && len(d.Options) == 0:
@@ -208,8 +226,14 @@ func checkField(d *gen.UserFieldCreate) error {
 			seen[folded] = true
 		}
 	}
+	if size, err := gen.MarshalJSON(d.Options); err != nil || len(size) > mostOptions {
+		add("/options", gen.FieldCodeTooLarge, fmt.Sprintf("must have at most %d bytes in all, as JSON", mostOptions))
+	}
 	if d.DefaultValue != nil && faults == nil {
 		value, err := typeOf(*d).Of(d.DefaultValue)
+		if size, _ := gen.MarshalJSON(value); err == nil && len(size) > mostDefault {
+			err = &field.Refusal{TooLong: true, Message: fmt.Sprintf("must have at most %d bytes, as JSON", mostDefault)}
+		}
 		if err != nil {
 			faults = append(faults, refusedValue("/defaultValue", err))
 		}

@@ -126,10 +126,14 @@ func (h fields) CreateUserFieldHistory(ctx context.Context, r stub.CreateUserFie
 		if err != nil {
 			return body, contract.Invalid(refusedValue("/value", err))
 		}
-		if r.Body.At.After(h.now()) {
+		at := (*time.Time)(nil)
+		if r.Body.At != nil {
+			at = &r.Body.At.Time
+		}
+		if at != nil && at.After(h.now()) {
 			return body, contract.Invalid(contract.Field("/at", gen.FieldCodeTooLarge, "must not be in the future"))
 		}
-		line, changed, err := h.setValue(ctx, tx, f, account, value, r.Body.At.Time)
+		line, changed, err := h.setValue(ctx, tx, f, account, value, at)
 		if err != nil {
 			return body, err
 		}
@@ -158,27 +162,34 @@ func valueFor(f store.Field, given any) (any, error) {
 	return value, err
 }
 
-// setValue is the step that gives a member a value of a field from a moment on, from now if it is zero. It returns the line of the
-// history that says so, and whether that is new: what the member had at that moment anyway is not written again.
-func (k *core) setValue(ctx context.Context, tx *store.Tx, f store.Field, account store.Account, value any, at time.Time) (line gen.UserFieldHistory, changed bool, err error) {
-	number := account.AccountNumber
+// setValue is the step that gives a member a value of a field from a moment on, from now if there is none. It returns the line of the
+// history that says so, and whether that is new: what the member had at that moment anyway is not written again. Who has come again
+// after having left has nothing, whatever the history says.
+func (k *core) setValue(ctx context.Context, tx *store.Tx, f store.Field, account store.Account, value any, at *time.Time) (line gen.UserFieldHistory, changed bool, err error) {
+	number, moment := account.AccountNumber, k.now()
+	current, err := tx.Fields.HasValue(ctx, f, number)
+	if err != nil {
+		return line, false, err
+	}
 	latest, has, err := tx.Fields.GetHistory(ctx, f, number, math.MaxInt64)
 	if err != nil {
 		return line, false, err
 	}
 	before, had := latest, has
-	if at.IsZero() {
-		at = k.now()
-	} else if before, had, err = tx.Fields.GetHistory(ctx, f, number, momentEnd(gen.Time{Time: at})); err != nil {
-		return line, false, err
+	if at != nil {
+		moment = *at
+		if before, had, err = tx.Fields.GetHistory(ctx, f, number, momentEnd(gen.Time{Time: moment})); err != nil {
+			return line, false, err
+		}
 	}
 	line = before
-	if !had || field.TextOf(before.Value) != field.TextOf(value) {
-		if had && !at.After(before.At.Time) { // what comes later counts, also within what the wire shows as one moment
-			at = before.At.Add(time.Microsecond)
+	if !had || !current || field.TextOf(before.Value) != field.TextOf(value) {
+		moment = moment.Truncate(time.Microsecond) // as it is kept
+		if had && !moment.After(before.At.Time) {  // what comes later counts, also within what the wire shows as one moment
+			moment = before.At.Add(time.Microsecond)
 		}
 		line = gen.UserFieldHistory{
-			ID: k.newID(), FieldID: f.ID, Field: f.Definition.Field, UserID: account.ID, Value: value, At: gen.Time{Time: at}, By: auditActor(ctx),
+			ID: k.newID(), FieldID: f.ID, Field: f.Definition.Field, UserID: account.ID, Value: value, At: gen.Time{Time: moment}, By: auditActor(ctx),
 		}
 		if had {
 			line.Previous = before.Value
@@ -187,16 +198,16 @@ func (k *core) setValue(ctx context.Context, tx *store.Tx, f store.Field, accoun
 			return line, false, err
 		}
 	}
-	if has && latest.At.After(line.At.Time) {
+	if current && has && latest.At.After(line.At.Time) {
 		return line, line.ID != before.ID, nil
 	}
-	current := store.FieldValue{
+	given := store.FieldValue{
 		ServerID: f.ServerID, Account: number, FieldID: f.ID, Value: value, Kind: string(field.KindOf(value)), Key: field.KeyOf(value), Unique: f.Identifier,
 	}
-	if measure, has := typeOf(f.Definition).Measure(value); has {
-		current.Measure = &measure
+	if measure, is := field.Measure(value); is {
+		given.Measure = &measure
 	}
-	err = tx.Fields.Set(ctx, current)
+	err = tx.Fields.Set(ctx, given)
 	if errors.Is(err, store.ErrDuplicate) {
 		err = contract.Conflict("Another user has this value", "the field identifies users, and this value is somebody else's")
 	}
@@ -206,7 +217,10 @@ func (k *core) setValue(ctx context.Context, tx *store.Tx, f store.Field, accoun
 // fieldNamed is the field of those of a community that a text names: by its id, or by what programs call it.
 func fieldNamed(all []store.Field, name string) (store.Field, bool) {
 	key := words.Caseless(field.Key(name))
-	i := slices.IndexFunc(all, func(f store.Field) bool { return f.ID == name || f.Key == key })
+	i := slices.IndexFunc(all, func(f store.Field) bool { return f.ID == name })
+	if i < 0 {
+		i = slices.IndexFunc(all, func(f store.Field) bool { return f.Key == key })
+	}
 	if i < 0 {
 		return store.Field{}, false
 	}
@@ -214,12 +228,12 @@ func fieldNamed(all []store.Field, name string) (store.Field, bool) {
 }
 
 // shownValue is what is shown of a member in a field: their value, or else the default.
-func shownValue(f store.Field, values map[string]any) (value any, has bool) {
+func shownValue(f store.Field, of *field.Type, values map[string]any) (value any, has bool) {
 	value, has = values[f.ID]
 	if !has {
 		return f.Definition.DefaultValue, f.Definition.DefaultValue != nil
 	}
-	if converted, err := typeOf(f.Definition).Of(value); err == nil {
+	if converted, err := of.Of(value); err == nil {
 		value = converted
 	}
 	return value, true
@@ -234,7 +248,7 @@ func (k *core) customFieldsOf(ctx context.Context, q store.Queries, serverID str
 	}
 	values, err := q.Fields.ListOf(ctx, serverID, account)
 	for _, f := range all {
-		if value, has := shownValue(f, values); has {
+		if value, has := shownValue(f, typeOf(f.Definition), values); has {
 			shown[f.Definition.Field] = value
 		}
 	}
@@ -300,7 +314,7 @@ func (k *core) giveValues(ctx context.Context, tx *store.Tx, s standing, account
 	}
 	given, err := checkGiven(all, in)
 	for i := 0; i < len(given) && err == nil; i++ {
-		_, _, err = k.setValue(ctx, tx, given[i].field, account, given[i].value, time.Time{})
+		_, _, err = k.setValue(ctx, tx, given[i].field, account, given[i].value, nil)
 	}
 	return err
 }

@@ -17,7 +17,7 @@ import (
 // number, and everything else a user name.
 func nameOf(text string) (by store.MemberName, value any) {
 	switch {
-	case len(text) == 24 && strings.Trim(text, "0123456789abcdef") == "":
+	case isID(text):
 		by = store.ByID
 	case strings.Contains(text, "@"):
 		by = store.ByEmail
@@ -28,6 +28,8 @@ func nameOf(text string) (by store.MemberName, value any) {
 	}
 	return by, nameAs(by, text)
 }
+
+func isID(text string) bool { return len(text) == 24 && strings.Trim(text, "0123456789abcdef") == "" }
 
 // nameAs is a text as the store keeps names of a kind.
 func nameAs(by store.MemberName, text string) any {

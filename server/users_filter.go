@@ -53,6 +53,9 @@ func filterOf(ctx context.Context, q store.Queries, s standing, in gen.UserFilte
 	if len(faults) > 0 {
 		return f, contract.Invalid(faults...)
 	}
+	for _, own := range f.own {
+		f.types = append(f.types, typeOf(own.Definition))
+	}
 	f.filters = len(given) > 0
 	f.ask = questionFor(wanted, own)
 	f.ask.ServerID, f.ask.Values = s.ID, len(f.own) > 0

@@ -12,6 +12,7 @@ import (
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/gen/stub"
+	"github.com/rejoin-dev/rejoin/server/internal/field"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
@@ -193,6 +194,7 @@ type userFilter struct {
 	filters bool // whether it asks for anything but all
 	fields  []string
 	own     []store.Field // those of the community
+	types   []*field.Type // of these
 }
 
 // filteredFields are those that can be shown and filtered by, with how each is shown.
@@ -212,9 +214,9 @@ func (f userFilter) shown(u store.FoundUser) gen.FilteredUser {
 	for _, name := range f.fields {
 		shown[name] = filteredFields[name](u)
 	}
-	for _, f := range f.own {
-		if value, has := shownValue(f, u.Values); has {
-			shown[f.Definition.Field] = value
+	for i, own := range f.own {
+		if value, has := shownValue(own, f.types[i], u.Values); has {
+			shown[own.Definition.Field] = value
 		}
 	}
 	return shown

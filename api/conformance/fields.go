@@ -42,7 +42,7 @@ var fields = []testCase{
 		}
 		s.a.makesField(club, object{"field": "STRAẞE"})
 		s.a.post(club.fields(), object{"field": "strasse", "name": "x", "type": "text"}).expect(409)
-		for _, everybodys := range []string{"Email", "_id"} {
+		for _, everybodys := range []string{"Email", "_id", made.text("/data/_id")} {
 			s.a.post(club.fields(), object{"field": everybodys, "name": "x", "type": "text"}).refuses("/field", "not_allowed")
 		}
 		s.a.get(club.fields("/", made.text("/data/_id"))).expect(200).says("Read user field success.").is("/data", made.at("/data"))
@@ -51,7 +51,7 @@ var fields = []testCase{
 		s.a.get(other.fields("/", made.text("/data/_id"))).expect(404)
 	}},
 
-	{"FIELDS-CREATE-02", "createUserField", "a select has options, no two of them alike, other types have none, and a default is a value of the type", func(s *session) {
+	{"FIELDS-CREATE-02", "createUserField updateUserField", "a select has options, no two of them alike, other types have none, and a default is a value of the type", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		wrong := func(pointer, code string, in object) {
 			s.a.post(club.fields(), object{"field": "level", "name": "Level"}.and(in)).refuses(pointer, code)
@@ -64,6 +64,15 @@ var fields = []testCase{
 		wrong("/defaultValue", "not_allowed", object{"type": "number", "defaultValue": "many"})
 		wrong("/defaultValue", "wrong_type", object{"type": "text", "defaultValue": []any{"a"}})
 		s.a.post(club.fields(), object{"field": "level", "name": "Level", "type": "select", "options": []any{"Silver", "Gold"}, "defaultValue": "gold"}).expect(201).is("/data/defaultValue", "Gold")
+		plain := s.a.makesField(club, object{"defaultValue": "none"})
+		s.a.put(club.fields("/", plain), object{"name": "x", "type": "number"}).expect(409)
+		s.a.put(club.fields("/", plain), object{"name": "x", "type": "number", "defaultValue": "7"}).expect(200).is("/data/defaultValue", 7)
+		wrong("/defaultValue", "too_long", object{"type": "text", "defaultValue": strings.Repeat("x", 254)})
+		long := []any{}
+		for i := range 40 {
+			long = append(long, fmt.Sprint(i, strings.Repeat("x", 250)))
+		}
+		wrong("/options", "too_large", object{"type": "select", "options": long})
 	}},
 
 	{"FIELDS-LIST-01", "createUserField listUserFields updateUserField deleteUserField", "fields stand in their order, and what is deleted is in it no more", func(s *session) {
@@ -133,13 +142,20 @@ var fields = []testCase{
 		old := s.a.sets(club, field, me, object{"value": "Bronze", "at": "2024-01-01T00:00:00.000Z"}).expect(201).is("/data/at", "2024-01-01T00:00:00.000Z").lacks("/data/previous")
 		now("Gold")
 		s.a.sets(club, field, me, object{"value": "Bronze", "at": "2024-06-01T00:00:00Z"}).expect(201).is("/data", old.at("/data"))
+		for i, value := range []string{"A", "B", "C"} { // within what is kept as one moment
+			s.a.sets(club, field, me, object{"value": value, "at": fmt.Sprintf("2025-01-01T00:00:00.000000%dZ", i)}).expect(201)
+		}
+		moments := s.a.get(club.fields("/", field, "/histories?from=2025-01-01T00:00:00Z&to=2025-01-01T00:00:00Z")).expect(200)
+		if got := asJSON(moments.each("/data", "value")); got != `["C","B","A"]` {
+			moments.fail("what was given in one moment stands as %s", got)
+		}
 		s.a.sets(club, field, me, object{"value": "Gold", "at": "2999-01-01T00:00:00Z"}).refuses("/at", "too_large")
 
 		whole := s.a.get(club.fields("/", field, "/histories")).expect(200).says("Read user field histories success.")
-		if got := asJSON(whole.each("/data", "value")); got != `["Gold","Silver","Bronze"]` {
+		if got := asJSON(whole.each("/data", "value")); got != `["Gold","Silver","C","B","A","Bronze"]` {
 			whole.fail("the history is %s", got)
 		}
-		whole.is("/data/0/previous", "Silver").is("/data/1/previous", "Bronze").lacks("/data/2/previous")
+		whole.is("/data/0/previous", "Silver").is("/data/1/previous", "C").is("/data/4/previous", "Bronze").lacks("/data/5/previous")
 	}},
 
 	{"FIELDS-HISTORY-02", "createUserField createUserFieldHistory deleteUserField listUserFieldHistories listUserFieldHistoriesOfField listUserFieldHistoriesOfUser listUserFieldHistoriesOfFieldAndUser createUser keys users",
@@ -323,6 +339,12 @@ var fields = []testCase{
 		}
 		all := find(object{"level": "gold"}).expect(200)
 		all.has("/data/users/0", object{"level": "Gold", "amount": 7.5, "since": "2024-01-03", "vip": false, "xp": 0})
+		level := s.a.makesField(club, object{"field": "rank"})
+		s.a.sets(club, level, s.a.accountOf(club, club.owner), object{"value": "7"}).expect(201)
+		s.a.put(club.fields("/", level), object{"name": "Rank", "type": "number"}).expect(200)
+		for _, by := range []any{7, object{"gte": 6.5, "lte": 8}} {
+			find(object{"rank": by}).expect(200).is("/data/users/0/rank", 7)
+		}
 		find(object{"amount": "many"}).refuses("/filter/amount", "")
 		find(object{"level": object{"gte": "a"}}).refuses("/filter/level", "")
 		find(object{"amount": object{"gt": 1}}).refuses("/filter/amount/gt", "")
@@ -359,7 +381,11 @@ var fields = []testCase{
 		s.lets("open", club)
 		s.b.post(club.path("/join")).expect(200)
 		s.b.get(at(account)).expect(200).is("/data/customFields", none)
+		before := len(s.a.get(at(account) + "/user-field-histories").expect(200).list("/data"))
 		s.a.sets(club, field, account, object{"value": "Gold"}).expect(201)
+		if lines := s.a.get(at(account) + "/user-field-histories").expect(200).list("/data"); len(lines) != before+1 {
+			s.fail("of a value that was given again after leaving, the history has %d lines, and had %d", len(lines), before)
+		}
 		s.b.get(at(account)).expect(200).is("/data/customFields", gold)
 	}},
 }

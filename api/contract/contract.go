@@ -125,6 +125,8 @@ func answerSize(schema *openapi3.Schema) int64 {
 		for _, property := range schema.Properties {
 			size += answerSize(property.Value)
 		}
+	case schema.Type == nil && schema.AllOf == nil && schema.OneOf == nil && schema.AnyOf == nil: // anything
+		size += minJSONLimit
 	case schema.Type.Is(openapi3.TypeArray) && schema.MaxItems != nil:
 		size += int64(min(*schema.MaxItems, maxJSONLimit)) * answerSize(schema.Items.Value)
 	case schema.Type.Is(openapi3.TypeString) && schema.MaxLength != nil:

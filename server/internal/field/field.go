@@ -22,6 +22,23 @@ import (
 type Type struct {
 	Name    string
 	Options []string
+
+	folded map[string]string // the options without regard to case, once one was looked for
+}
+
+// option is the option that a text means, whatever its case.
+func (t *Type) option(text string) (option string, is bool) {
+	if slices.Contains(t.Options, text) {
+		return text, true
+	}
+	if t.folded == nil {
+		t.folded = map[string]string{}
+		for _, option := range t.Options {
+			t.folded[words.Caseless(option)] = option
+		}
+	}
+	option, is = t.folded[words.Caseless(text)]
+	return option, is
 }
 
 // The names of types.
@@ -70,7 +87,7 @@ const mustBeNumber = "must be a number between -9007199254740991 and 90071992547
 func refused(message string) error { return &Refusal{Message: message} }
 
 // Of is a value as a type takes it: a string, a float64 or a bool. A number that the wire may have rounded is none. A text that says a value of the type is that value.
-func (t Type) Of(value any) (any, error) {
+func (t *Type) Of(value any) (any, error) {
 	switch v := value.(type) {
 	case float64:
 		if !(math.Abs(v) <= exact) {
@@ -108,8 +125,8 @@ func (t Type) Of(value any) (any, error) {
 		}
 		return nil, refused("must be a day, YYYY-MM-DD, or a moment of RFC 3339")
 	case Select:
-		if i := slices.IndexFunc(t.Options, func(option string) bool { return words.Caseless(option) == words.Caseless(text) }); i >= 0 {
-			return t.Options[i], nil
+		if option, is := t.option(text); is {
+			return option, nil
 		}
 		return nil, refused("must be one of the options of the field")
 	case Line:
@@ -124,7 +141,7 @@ func (t Type) Of(value any) (any, error) {
 }
 
 // Takes tells whether all values of a kind convert into a type. Of a select, that depends on each value.
-func (t Type) Takes(kind Kind) bool {
+func (t *Type) Takes(kind Kind) bool {
 	switch t.Name {
 	case Number, Numerical:
 		return kind == KindNumber
@@ -139,12 +156,12 @@ func (t Type) Takes(kind Kind) bool {
 }
 
 // Identifies tells whether a field of this type may be the identifier of a community.
-func (t Type) Identifies() bool {
+func (t *Type) Identifies() bool {
 	return slices.Contains([]string{Text, Line, Number, Numerical}, t.Name)
 }
 
 // IsNumber tells whether the values of the type are numbers.
-func (t Type) IsNumber() bool { return t.Name == Number || t.Name == Numerical }
+func (t *Type) IsNumber() bool { return t.Name == Number || t.Name == Numerical }
 
 // KindOf is the kind of a value of any type.
 func KindOf(value any) Kind {
@@ -183,26 +200,27 @@ func KeyOf(value any) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Measure is by what the values of a type are ordered, if they are: numbers, and moments in milliseconds.
-func (t Type) Measure(value any) (measure float64, has bool) {
-	switch v := value.(type) {
-	case float64:
-		return v, t.IsNumber()
-	case string:
-		if at, _, err := momentOf(v); err == nil && t.Name == Date {
-			return float64(at.UnixMilli()), true
-		}
+// Measure is by what values are ordered, if they are: numbers, and moments in milliseconds. It is the same for whichever type of field
+// a value was given.
+func Measure(value any) (measure float64, has bool) {
+	text := TextOf(value)
+	if number, is := numberOf(text); is {
+		return number, true
 	}
-	return 0, false
+	at, _, err := momentOf(text)
+	return float64(at.UnixMilli()), err == nil
 }
 
 // Span is what values of a type are meant by one in a question: a number, a moment, or all moments of a day, in milliseconds.
-func (t Type) Span(value any) (from, to float64, ok bool) {
+func (t *Type) Span(value any) (from, to float64, ok bool) {
 	value, err := t.Of(value)
 	if err != nil {
 		return 0, 0, false
 	}
-	from, ok = t.Measure(value)
+	if !t.IsNumber() && t.Name != Date {
+		return 0, 0, false
+	}
+	from, ok = Measure(value)
 	if _, long, err := momentOf(TextOf(value)); err == nil && t.Name == Date {
 		return from, from + float64(long.Milliseconds()-1), ok
 	}

@@ -61,7 +61,7 @@ func TestATypeTakesItsValuesAndTextsThatSayThem(t *testing.T) {
 		{Type{Name: Select, Options: []string{"1", "true"}}, 1.0, "1"},
 		{Type{Name: Select, Options: []string{"1", "true"}}, true, "true"},
 	} {
-		got, err := c.of.Of(c.in)
+		got, err := (&c.of).Of(c.in)
 		if refusal := (*Refusal)(nil); c.want == nil && (!errors.As(err, &refusal) || refusal.Message == "") || c.want != nil && (err != nil || got != c.want) {
 			t.Errorf("%s of %.20v: got %.20v, %v; want %.20v", c.of.Name, c.in, got, err, c.want)
 		}

@@ -90,6 +90,12 @@ func (q Fields) HasValues(ctx context.Context, id string) (bool, error) {
 	return get(ctx, q.conn, scanOne[bool], `SELECT EXISTS (SELECT 1 FROM field_values WHERE field_id = $1)`, id)
 }
 
+// HasValue tells whether an account has a value in a field.
+func (q Fields) HasValue(ctx context.Context, f Field, account int64) (bool, error) {
+	return get(ctx, q.conn, scanOne[bool],
+		`SELECT EXISTS (SELECT 1 FROM field_values WHERE account = $1 AND server_id = $2 AND field_id = $3)`, account, f.ServerID, f.ID)
+}
+
 // HasKind tells whether anybody has a value of a kind in a field.
 func (q Fields) HasKind(ctx context.Context, id, kind string) (bool, error) {
 	return get(ctx, q.conn, scanOne[bool], `SELECT EXISTS (SELECT 1 FROM field_values WHERE field_id = $1 AND kind = $2)`, id, kind)

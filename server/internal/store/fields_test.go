@@ -41,6 +41,7 @@ func (l *life) hasFields(serverID string, ann, ben int64) {
 		l.Errorf("got %v without an identifier", err)
 	}
 	check(q.HasValues(ctx, f.ID))
+	check(q.HasValue(ctx, f, ann))
 	check(q.HasKind(ctx, f.ID, "number"))
 	check(q.HasOther(ctx, f, []string{"ab"}))
 	check(q.ListOf(ctx, serverID, ann))
