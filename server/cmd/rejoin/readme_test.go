@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rejoin-dev/rejoin/api/conformance"
 )
 
 // What is another one each time: ids, moments, and where a page goes on.
@@ -49,5 +50,25 @@ func TestTheCallsInTheReadmeAreAnsweredAsItShowsWhenTheyArePasted(t *testing.T) 
 	}
 	if diff := cmp.Diff(masked(want), masked(string(got))); diff != "" {
 		t.Errorf("README is not what is answered (-README +answered):\n%s", diff)
+	}
+}
+
+func TestTheRequirementsThatTheReadmeNamesAreThere(t *testing.T) {
+	readme, err := os.ReadFile("../../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]bool{}
+	for _, r := range conformance.Requirements() {
+		known[r.ID] = true
+	}
+	named := regexp.MustCompile("`([A-Z]{4,}-[A-Z]+-\\d\\d|ROLE-\\w+)`").FindAllStringSubmatch(string(readme), -1)
+	for _, id := range named {
+		if !known[id[1]] {
+			t.Errorf("README names %s, which is no requirement of the suite", id[1])
+		}
+	}
+	if len(named) < 10 {
+		t.Errorf("README names %d requirements", len(named))
 	}
 }
