@@ -50,6 +50,16 @@ func TestAnIdentifierOfOneKindFindsNobodyByAnother(t *testing.T) {
 				}
 			}
 		}
+		level := do[gen.UserFieldResponse](t, c.h, "POST", "/apis/v1/communities/"+c.id+"/user-fields", c.owner, map[string]any{"field": "level", "name": "Level", "type": "text"}).Data
+		for i, want := range []string{ada.ID, ""} { // two who have it are none
+			account := []string{ada.ID, do[gen.AccountResponse](t, c.h, "GET", "/auth/me", c.owner, nil).Body.ID}[i]
+			do[gen.UserFieldHistoryResponse](t, c.h, "POST", "/apis/v1/communities/"+c.id+"/user-fields/"+level.ID+"/users/"+account+"/histories", c.owner, map[string]any{"value": "Gold"})
+			found, err := memberIdentified(t.Context(), s.store.Queries, c.id, "GOLD", "custom-field", "Level")
+			refused := (*contract.Error)(nil)
+			if found.ID != want || want == "" && (!errors.As(err, &refused) || refused.Code != gen.ProblemCodeConflict) {
+				t.Errorf("by a value that %d have: got %q (%v)", i+1, found.ID, err)
+			}
+		}
 		if account, err := memberIdentified(t.Context(), s.store.Queries, c.id, "ADA@example.com", "", ""); err != nil || account.ID != ada.ID {
 			t.Errorf("an address, by itself: got %q (%v)", account.ID, err)
 		}

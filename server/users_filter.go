@@ -25,12 +25,15 @@ func filterOf(ctx context.Context, q store.Queries, s standing, in gen.UserFilte
 	if !isObject && in.Filter != nil {
 		return f, contract.Invalid(contract.Field("/filter", gen.FieldCodeWrongType, "must be an object"))
 	}
-	all, err := q.Fields.List(ctx, s.ID)
-	if err != nil {
-		return f, err
+	var all []store.Field // of the community, if the request is about any
+	own := func(name string) bool { return filteredFields[name] == nil }
+	if in.Fields == nil || slices.ContainsFunc(in.Fields, own) || slices.ContainsFunc(slices.Collect(maps.Keys(given)), own) {
+		if all, err = q.Fields.List(ctx, s.ID); err != nil {
+			return f, err
+		}
 	}
 	faults := f.shows(all, in.Fields)
-	wanted, own := map[string]wantedRange{}, []store.FieldCondition{}
+	wanted, conditions := map[string]wantedRange{}, []store.FieldCondition{}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		var fault *gen.ProblemField
 		if ours, is := fieldNamed(all, name); filteredFields[name] != nil {
@@ -38,7 +41,7 @@ func filterOf(ctx context.Context, q store.Queries, s standing, in gen.UserFilte
 		} else if is {
 			var condition store.FieldCondition
 			condition, fault = conditionOf(ours, name, given[name])
-			own = append(own, condition)
+			conditions = append(conditions, condition)
 		} else {
 			unknown := contract.Field("/filter/"+pointerTo(name), gen.FieldCodeUnknown, "is an unknown field")
 			fault = &unknown
@@ -47,7 +50,7 @@ func filterOf(ctx context.Context, q store.Queries, s standing, in gen.UserFilte
 			faults = append(faults, *fault)
 		}
 	}
-	if len(own) > mostConditions {
+	if len(conditions) > mostConditions {
 		faults = append(faults, contract.Field("/filter", gen.FieldCodeTooMany, fmt.Sprintf("must have at most %d fields of the community", mostConditions)))
 	}
 	if len(faults) > 0 {
@@ -57,7 +60,7 @@ func filterOf(ctx context.Context, q store.Queries, s standing, in gen.UserFilte
 		f.types = append(f.types, typeOf(own.Definition))
 	}
 	f.filters = len(given) > 0
-	f.ask = questionFor(wanted, own)
+	f.ask = questionFor(wanted, conditions)
 	f.ask.ServerID, f.ask.Values = s.ID, len(f.own) > 0
 	return f, nil
 }

@@ -86,7 +86,8 @@ const mustBeNumber = "must be a number between -9007199254740991 and 90071992547
 
 func refused(message string) error { return &Refusal{Message: message} }
 
-// Of is a value as a type takes it: a string, a float64 or a bool. A number that the wire may have rounded is none. A text that says a value of the type is that value.
+// Of is a value as a type takes it: a string, a float64 or a bool. A number that the wire may have rounded is
+// none. A text that says a value of the type is that value.
 func (t *Type) Of(value any) (any, error) {
 	switch v := value.(type) {
 	case float64:

@@ -506,7 +506,7 @@ func (l *life) isFound(tx *Tx, kept string, who int64, role string) {
 	zero, one := int64(0), int64(1)
 	some := &UserConditions{}
 	all := &UserConditions{
-		Email: &account.Email, Username: &username, FirstName: new("ada"), LastName: new("DOE"), DisplayName: new("strasse"),
+		Username: &username, FirstName: new("ada"), LastName: new("DOE"), DisplayName: new("strasse"),
 		XP: Range{From: &zero}, Coins: Range{To: &one}, Joined: Range{From: &zero}, Role: &role,
 	}
 	for _, ask := range []UserQuery{

@@ -30,10 +30,10 @@ const (
 
 // UserConditions are what must be so of a member beside their place in an order. What is nil is not asked for.
 type UserConditions struct {
-	Email, Username, FirstName, LastName, DisplayName *string // names are compared whatever their upper and lower case
-	XP, Coins, Joined                                 Range   // joined: in microseconds
-	Role                                              *string // that they have been given
-	Fields                                            []FieldCondition
+	Username, FirstName, LastName, DisplayName *string // names are compared whatever their upper and lower case
+	XP, Coins, Joined                          Range   // joined: in microseconds
+	Role                                       *string // that they have been given
+	Fields                                     []FieldCondition
 }
 
 // A FieldCondition is what a value of a field must be: of a key, or with a measure between two that may be missing.
@@ -78,7 +78,7 @@ func (c UserConditions) allow(u FoundUser) bool {
 	is := func(want *string, value string) bool { return want == nil || value == *want }
 	same := func(want *string, name string) bool { return want == nil || nameKey(name) == nameKey(*want) }
 	username, _ := u.Username.Get()
-	return is(c.Email, u.Email) && is(c.Username, username) && same(c.FirstName, u.FirstName) && same(c.LastName, u.LastName) &&
+	return is(c.Username, username) && same(c.FirstName, u.FirstName) && same(c.LastName, u.LastName) &&
 		same(c.DisplayName, u.DisplayName) && c.XP.includes(u.XP) && c.Coins.includes(u.Coins) && c.Joined.includes(u.JoinedAt.UnixMicro())
 }
 
