@@ -108,21 +108,27 @@ func conditionOf(f store.Field, name string, value any) (c store.FieldCondition,
 	if !of.IsNumber() && of.Name != field.Date {
 		return c, wrong("", "must be a value: only numbers and dates have ranges")
 	}
-	if len(bounds) == 0 {
-		return c, wrong("", "must have gte, lte or both")
-	}
-	for _, bound := range slices.Sorted(maps.Keys(bounds)) {
-		from, to, ok := of.Span(bounds[bound])
-		switch {
-		case bound != "gte" && bound != "lte" || !ok:
-			return c, wrong("/"+pointerTo(bound), "must be gte or lte, with a value of the field")
-		case bound == "gte":
-			c.From = &from
-		default:
-			c.To = &to
-		}
+	at, ok := "", false
+	if c.From, c.To, at, ok = boundsOf(bounds, of.Span); !ok {
+		return c, wrong(at, "must have gte, lte or both, each a value of the field")
 	}
 	return c, nil
+}
+
+// boundsOf reads a range: gte, lte or both, as numbers. If it is none, at is the pointer to what is wrong in it.
+func boundsOf[N any](bounds map[string]any, read func(any) (from, to N, ok bool)) (from, to *N, at string, ok bool) {
+	for _, bound := range slices.Sorted(maps.Keys(bounds)) {
+		low, high, ok := read(bounds[bound])
+		switch {
+		case bound != "gte" && bound != "lte" || !ok:
+			return nil, nil, "/" + pointerTo(bound), false
+		case bound == "gte":
+			from = &low
+		default:
+			to = &high
+		}
+	}
+	return from, to, "", len(bounds) > 0
 }
 
 var pointerToken = strings.NewReplacer("~", "~0", "/", "~1")
@@ -158,19 +164,9 @@ func rangeOf(name string, value any) (w wantedRange, fault *gen.ProblemField) {
 		}
 		return wantedRange{Range: store.Range{From: &from, To: &to}}, nil
 	}
-	if len(bounds) == 0 {
-		return w, wrong("", must)
-	}
-	for _, bound := range slices.Sorted(maps.Keys(bounds)) {
-		from, to, ok := read(bounds[bound])
-		switch {
-		case bound != "gte" && bound != "lte" || !ok:
-			return w, wrong("/"+pointerTo(bound), must)
-		case bound == "gte":
-			w.From = &from
-		default:
-			w.To = &to
-		}
+	at, ok := "", false
+	if w.From, w.To, at, ok = boundsOf(bounds, read); !ok {
+		return w, wrong(at, must)
 	}
 	return w, nil
 }
