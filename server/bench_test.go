@@ -6,7 +6,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"sync"
 	"testing"
 	"time"
 
@@ -163,11 +162,14 @@ func (m *bench) contend(b *testing.B, database database, label, binary string) {
 }
 
 func (m *bench) once(start func() *backend) func() *backend {
-	return sync.OnceValue(func() *backend {
-		c := start()
-		m.backends = append(m.backends, c)
-		return c
-	})
+	var started *backend
+	return func() *backend {
+		if started == nil { // and not by sync.OnceValue, whose panic would hide why it could not
+			started = start()
+			m.backends = append(m.backends, started)
+		}
+		return started
+	}
 }
 
 func (m *bench) add(r *row) *row {

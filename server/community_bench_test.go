@@ -164,7 +164,7 @@ func fillCommunity(b *testing.B, driver string, config Config, id, channel strin
 	run(`INSERT INTO audit (id, server_id, actor_type, actor_id, action, target, at) ` + numbers +
 		`SELECT 'e' || i, '` + id + `', 'account', '1', 'role.add', '` + id + `', i FROM n`)
 	run(`INSERT INTO messages (position, id, server_id, channel_id, account, text, at) ` + numbers +
-		`SELECT i * 4096, 'm' || i, '` + id + `', '` + channel + `', i, 'What do you play against the Sicilian?', i FROM n`)
+		`SELECT CAST(i AS BIGINT) * 4096, 'm' || i, '` + id + `', '` + channel + `', i, 'What do you play against the Sicilian?', i FROM n`)
 	run(`INSERT INTO message_totals (scope, account, shard, n) VALUES ($1, 0, 0, $2)`, channel, size)
 	for _, kind := range []string{"members", "audit"} {
 		run(`INSERT INTO tallies (whose, kind, shard, n) VALUES ($1, $2, 0, $3)
