@@ -141,6 +141,9 @@ type Client struct {
 	// Messages are what members say in channels.
 	Messages *MessagesService
 
+	// Gamification is what members do, what that is worth, and what they reach by it.
+	Gamification *GamificationService
+
 	base    *url.URL
 	options options // Without a credential: nobody reads one out of a Client.
 	sender  *sender
@@ -243,10 +246,10 @@ func build(base *url.URL, o options) (*Client, error) {
 		Audit:    &AuditService{api: api},
 		Users:    &UsersService{api: api},
 		Fields:   &FieldsService{api: api},
-		Messages: &MessagesService{api: api},
-		base:     base,
-		options:  o,
-		sender:   sender,
+		Messages: &MessagesService{api: api}, Gamification: &GamificationService{api: api},
+		base:    base,
+		options: o,
+		sender:  sender,
 	}, nil
 }
 

@@ -760,7 +760,73 @@ var calls = []struct {
 		"deleteTopic", "DELETE /channels/" + chanID + "/topics/" + topicID, "",
 		func(c caller) (any, error) { return nil, c.Messages.DeleteTopic(c.ctx, chanID, topicID) },
 	},
+	{
+		"setXpSetting", "POST /gamifications/" + id + "/xp-setting", `{"enabled":true,"picture":` + noXP + `,"aboutme":` + noXP + `,"quote":` + noXP +
+			`,"visit":{"enabled":true,"xp":3,"coins":1},"referral":` + noXP + `,"refer":` + noXP + `,"message":{"enabled":true,"xp":10,"time":3},"reply":` + noTimedXP +
+			`,"react":` + noTimedXP + `,"object":` + noTimedXP + `,"analysis":` + noTimedXP + `,"comment":` + noTimedXP + `,"tradingDiscussions":` + noTimedXP + `}`,
+		func(c caller) (any, error) {
+			return c.Gamification.SetXP(c.ctx, id, client.XPSetting{
+				Enabled: true, Visit: client.XPRule{Enabled: true, XP: 3, Coins: 1}, Message: client.TimedXPRule{Enabled: true, XP: 10, Time: 3},
+			})
+		},
+	},
+	{
+		"setTierSetting", "POST /gamifications/" + id + "/tier-setting", `{"enabled":true,"display":{"levels":true,"tiers":false},"tiers":[{"name":"Bronze","levels":[{"name":"Bronze I","xp":0}]}]}`,
+		func(c caller) (any, error) {
+			return c.Gamification.SetTiers(c.ctx, id, client.TierSettingUpdate{
+				Enabled: true, Display: client.TierDisplay{Levels: true}, Tiers: &[]client.Tier{{Name: "Bronze", Levels: []client.TierLevel{{Name: "Bronze I"}}}},
+			})
+		},
+	},
+	{
+		"getGamification", "GET /gamifications/" + id, "",
+		func(c caller) (any, error) { return c.Gamification.Get(c.ctx, id) },
+	},
+	{
+		"getTierInfo", "GET /apis/v1/gamification/tiers", "",
+		func(c caller) (any, error) { return c.Gamification.Tiers(c.ctx) },
+	},
+	{
+		"getUserStats", "POST /apis/v1/users/activity/stats", `{"identifier":"ada@example.com","days":2}`,
+		func(c caller) (any, error) {
+			return c.Gamification.Stats(c.ctx, client.Identifier{Value: "ada@example.com"}, 2)
+		},
+	},
+	{
+		"getUserHistory", "GET /apis/v1/users/activity/daily?identifier=gold&identifier_type=custom-field&fieldName=level&days=2", "",
+		func(c caller) (any, error) {
+			return c.Gamification.History(c.ctx, client.Identifier{Value: "gold", Type: client.ByCustomField, Field: "level"}, 2)
+		},
+	},
+	{
+		"getUserHistory", "GET /apis/v1/users/activity/daily?identifier=ada%40example.com", "",
+		func(c caller) (any, error) {
+			return c.Gamification.History(c.ctx, client.Identifier{Value: "ada@example.com"}, 0)
+		},
+	},
+	{
+		"getDailyHistory", "POST /apis/v1/users/activity/daily", `{"identifier":["ada@example.com"],"date":"20/01/2026"}`,
+		func(c caller) (any, error) {
+			return c.Gamification.Daily(c.ctx, client.DailyQuestion{Identifier: []string{"ada@example.com"}, Date: "20/01/2026"})
+		},
+	},
+	{
+		"listActivityLogs", "POST /apis/v1/users/activity/logs", `{"identifier":"ada@example.com","from":"2026-03-01T00:00:00.000Z","limit":100}`,
+		func(c caller) (any, error) {
+			from := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+			logs, err := collect(c.Gamification.Logs(c.ctx, client.Identifier{Value: "ada@example.com"}, client.ActivityQuery{From: from}))
+			if err != nil {
+				return nil, err
+			}
+			return map[string]any{"logs": logs, "page": 1, "limit": 20}, nil
+		},
+	},
 }
+
+const (
+	noXP      = `{"enabled":false,"xp":0}`
+	noTimedXP = `{"enabled":false,"xp":0,"time":0}`
+)
 
 const serverFlags = `"serverPermissions":{"allow_dm":false,"create_invite":false,"kick_members":false,"warn_members":false,"suspend_members":false,` +
 	`"ban_members":false,"manage_roles":false,"manage_channels":false,"broadcast_messages":false,"overwrite_language_settings":false,` +

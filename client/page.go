@@ -16,21 +16,42 @@ const (
 // loop needs it: the first without a cursor, each other one by the cursor that came with the page before it. The page
 // that comes without one is the last. An error is yielded once, with a zero item, and ends it.
 //
-// An API that gives the same page again and again must not keep the loop going: a page without items, or one that leads
-// to itself, has no next one.
+// An API that gives the same page again and again must not keep the loop going: a page without items has no next one.
 func paged[T any](fetch func(cursor *string, size int32) (*envelope[[]T], error)) iter.Seq2[T, error] {
+	return following(func(cursor string) (items []T, next string, err error) {
+		var from *string
+		if cursor != "" {
+			from = &cursor
+		}
+		answer, err := fetch(from, pageSize)
+		if err != nil {
+			return nil, "", err
+		}
+		items = *answer.payload()
+		if answer.Meta.NextCursor == nil {
+			return items, "", nil
+		}
+		if len(items) == 0 {
+			return nil, "", errStuck
+		}
+		return items, *answer.Meta.NextCursor, nil
+	})
+}
+
+var errStuck = errors.New("rejoin: the list cannot be used: page after page, it does not go on")
+
+// following is paged where a page may have no items and still a next one. No page leads to itself.
+func following[T any](fetch func(cursor string) (items []T, next string, err error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
-		var cursor *string
+		cursor := ""
 		for range maxPage {
-			answer, err := fetch(cursor, pageSize)
+			items, next, err := fetch(cursor)
+			if err == nil && next != "" && next == cursor {
+				err = errStuck
+			}
 			if err != nil {
 				yield(none, err)
-				return
-			}
-			items, next := *answer.payload(), answer.Meta.NextCursor
-			if next != nil && (len(items) == 0 || cursor != nil && *next == *cursor) {
-				yield(none, errors.New("rejoin: the list cannot be used: page after page, it does not go on"))
 				return
 			}
 			for _, item := range items {
@@ -38,7 +59,7 @@ func paged[T any](fetch func(cursor *string, size int32) (*envelope[[]T], error)
 					return
 				}
 			}
-			if next == nil {
+			if next == "" {
 				return
 			}
 			cursor = next

@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"iter"
 	"net/http"
@@ -83,32 +82,18 @@ func (s *UsersService) Create(ctx context.Context, in UserCreate, opts ...Create
 //
 // For API keys with [PermissionGetUserData].
 func (s *UsersService) Filter(ctx context.Context, in UserFilter) iter.Seq2[FilteredUser, error] {
-	return func(yield func(FilteredUser, error) bool) {
-		ask := gen.UserFilter{Fields: in.Fields}
-		if in.Filter != nil {
-			ask.Filter = in.Filter
-		}
-		for range maxPage {
-			page, err := one[gen.FilteredUserPage](s.api.FilterUsers(ctx, full(ask)))
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			for _, user := range page.Users {
-				if !yield(user, nil) {
-					return
-				}
-			}
-			if page.NextCursor == "" {
-				return
-			}
-			if page.NextCursor == ask.Cursor {
-				break
-			}
-			ask.Cursor = page.NextCursor
-		}
-		yield(nil, fmt.Errorf("rejoin: the list cannot be used: page after page, it does not go on"))
+	ask := gen.UserFilter{Fields: in.Fields}
+	if in.Filter != nil {
+		ask.Filter = in.Filter
 	}
+	return following(func(cursor string) ([]FilteredUser, string, error) {
+		ask.Cursor = cursor
+		page, err := one[gen.FilteredUserPage](s.api.FilterUsers(ctx, full(ask)))
+		if err != nil {
+			return nil, "", err
+		}
+		return page.Users, page.NextCursor, nil
+	})
 }
 
 // Data returns what is known of a member.
@@ -175,34 +160,22 @@ func (s *UsersService) List(ctx context.Context, serverID string, in UserList) i
 		}
 		return &text
 	}
-	return func(yield func(CommunityUser, error) bool) {
-		params := &gen.ListCommunityUsersParams{Search: given(in.Search), Role: given(in.Role), Sort: given(in.Sort), Limit: new(int32(pageSize))}
-		for range maxPage {
-			if err := checkID(serverID); err != nil {
-				yield(CommunityUser{}, err)
-				return
-			}
-			page, err := answer[[]CommunityUser](s.api.ListCommunityUsers(ctx, serverID, params))
-			if err != nil {
-				yield(CommunityUser{}, err)
-				return
-			}
-			for _, user := range *page.payload() {
-				if !yield(user, nil) {
-					return
-				}
-			}
-			next := page.Meta.NextCursor
-			if next == nil {
-				return
-			}
-			if params.Cursor != nil && *next == *params.Cursor {
-				break
-			}
-			params.Cursor = next
+	params := &gen.ListCommunityUsersParams{Search: given(in.Search), Role: given(in.Role), Sort: given(in.Sort), Limit: new(int32(pageSize))}
+	return following(func(cursor string) ([]CommunityUser, string, error) {
+		if err := checkID(serverID); err != nil {
+			return nil, "", err
 		}
-		yield(CommunityUser{}, fmt.Errorf("rejoin: the list cannot be used: page after page, it does not go on"))
-	}
+		params.Cursor = given(cursor)
+		page, err := answer[[]CommunityUser](s.api.ListCommunityUsers(ctx, serverID, params))
+		if err != nil {
+			return nil, "", err
+		}
+		next := ""
+		if page.Meta.NextCursor != nil {
+			next = *page.Meta.NextCursor
+		}
+		return *page.payload(), next, nil
+	})
 }
 
 // Member returns a member of a community by their ID, with what they have there.

@@ -78,6 +78,7 @@ const (
 	PermissionBulkUpdateUser = gen.KeyPermissionBulkUpdateUser
 	PermissionChannels       = gen.KeyPermissionChannels
 	PermissionCreateUser     = gen.KeyPermissionCreateUser
+	PermissionGamification   = gen.KeyPermissionGamification
 	PermissionGetMessages    = gen.KeyPermissionGetMessages
 	PermissionGetUserData    = gen.KeyPermissionGetUserData
 	PermissionGetUserStats   = gen.KeyPermissionGetUserStats
@@ -92,6 +93,7 @@ const (
 	PermissionStore          = gen.KeyPermissionStore
 	PermissionUserFields     = gen.KeyPermissionUserFields
 	PermissionWebhooks       = gen.KeyPermissionWebhooks
+	PermissionWidgets        = gen.KeyPermissionWidgets
 )
 
 // The values of the list gen.AuditAction.
@@ -109,6 +111,7 @@ const (
 	AuditFieldDelete        = gen.AuditActionFieldDelete
 	AuditFieldSet           = gen.AuditActionFieldSet
 	AuditFieldUpdate        = gen.AuditActionFieldUpdate
+	AuditGamificationUpdate = gen.AuditActionGamificationUpdate
 	AuditInviteCreate       = gen.AuditActionInviteCreate
 	AuditInviteDelete       = gen.AuditActionInviteDelete
 	AuditKeyCreate          = gen.AuditActionKeyCreate
@@ -167,4 +170,34 @@ const (
 	EventTwoFactorEnable  = gen.AuthEventKindTwoFactorEnable
 	EventTwoFactorRecover = gen.AuthEventKindTwoFactorRecover
 	EventTwoFactorRefuse  = gen.AuthEventKindTwoFactorRefuse
+)
+
+// The values of the list gen.Action.
+const (
+	ActionAboutme    = gen.ActionAboutme
+	ActionAnalyses   = gen.ActionAnalyses
+	ActionBadges     = gen.ActionBadges
+	ActionDeleted    = gen.ActionDeleted
+	ActionMessages   = gen.ActionMessages
+	ActionMilestones = gen.ActionMilestones
+	ActionMinigames  = gen.ActionMinigames
+	ActionPicture    = gen.ActionPicture
+	ActionPurchases  = gen.ActionPurchases
+	ActionQuote      = gen.ActionQuote
+	ActionReactions  = gen.ActionReactions
+	ActionRefer      = gen.ActionRefer
+	ActionReferrals  = gen.ActionReferrals
+	ActionReplies    = gen.ActionReplies
+	ActionSocials    = gen.ActionSocials
+	ActionStreaks    = gen.ActionStreaks
+	ActionVisits     = gen.ActionVisits
+)
+
+// The values of the list gen.IdentifierType.
+const (
+	ByCustomField = gen.IdentifierTypeCustomField
+	ByEmail       = gen.IdentifierTypeEmail
+	ByID          = gen.IdentifierTypeID
+	ByNumber      = gen.IdentifierTypeNumber
+	ByUsername    = gen.IdentifierTypeUsername
 )

@@ -344,6 +344,13 @@ type ClientInterface interface {
 	// Corresponds with GET /apis/v1/communities/{communityId}/users/{userId}/user-field-histories (the `ListUserFieldHistoriesOfUser` operationId).
 	ListUserFieldHistoriesOfUser(ctx context.Context, communityID CommunityID, userID AccountID, params *ListUserFieldHistoriesOfUserParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetTierInfo Get the tiers of the community
+	//
+	// The tiers, and what members are credited for.
+	//
+	// Corresponds with GET /apis/v1/gamification/tiers (the `GetTierInfo` operationId).
+	GetTierInfo(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListMessages List messages
 	//
 	// Messages of the channels that the caller sees, newest first: of one channel, or of all. An API key sees all channels but
@@ -564,6 +571,74 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /apis/v1/users (the `CreateUser` operationId).
 	CreateUser(ctx context.Context, params *CreateUserParams, body CreateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetUserHistory Get what a member got day by day
+	//
+	// The coins and XP that a member got today and on the days before it, the latest first; what they spent does not count. A day
+	// without any has zeros.
+	//
+	// Corresponds with GET /apis/v1/users/activity/daily (the `GetUserHistory` operationId).
+	GetUserHistory(ctx context.Context, params *GetUserHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetDailyHistoryWithBody Get what members got on a day
+	//
+	// The coins and XP that each of up to 200 members got on a day of the community; what they spent does not count. Whom nobody is
+	// called so is left out; `found` says how many there are. A page has those in the order in which they were asked for.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/users/activity/daily (the `GetDailyHistory` operationId).
+	GetDailyHistoryWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetDailyHistory Get what members got on a day
+	//
+	// The coins and XP that each of up to 200 members got on a day of the community; what they spent does not count. Whom nobody is
+	// called so is left out; `found` says how many there are. A page has those in the order in which they were asked for.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apis/v1/users/activity/daily (the `GetDailyHistory` operationId).
+	GetDailyHistory(ctx context.Context, body GetDailyHistoryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListActivityLogsWithBody List what a member did and got
+	//
+	// The lines of the ledger of a member, newest first: each thing that they have done or were given, and what that was worth, which is
+	// negative where it has cost something. Nothing in it ever changes.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/users/activity/logs (the `ListActivityLogs` operationId).
+	ListActivityLogsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListActivityLogs List what a member did and got
+	//
+	// The lines of the ledger of a member, newest first: each thing that they have done or were given, and what that was worth, which is
+	// negative where it has cost something. Nothing in it ever changes.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apis/v1/users/activity/logs (the `ListActivityLogs` operationId).
+	ListActivityLogs(ctx context.Context, body ListActivityLogsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetUserStatsWithBody Get what a member did day by day
+	//
+	// Today and the days before it, the earliest first; a day without anything has zeros. Days are those of the community's time zone. A
+	// reply is a message, too.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/users/activity/stats (the `GetUserStats` operationId).
+	GetUserStatsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetUserStats Get what a member did day by day
+	//
+	// Today and the days before it, the earliest first; a day without anything has zeros. Days are those of the community's time zone. A
+	// reply is a message, too.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apis/v1/users/activity/stats (the `GetUserStats` operationId).
+	GetUserStats(ctx context.Context, body GetUserStatsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateUserAPIKeyWithBody Create a user API key
 	//
@@ -1329,6 +1404,65 @@ type ClientInterface interface {
 	// Corresponds with DELETE /channels/{channelId}/topics/{topicId} (the `DeleteTopic` operationId).
 	DeleteTopic(ctx context.Context, channelID ChannelID, topicID ObjectID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetGamification Get what members are credited for, and the tiers
+	//
+	// Both settings. Where nobody has set any, nothing is credited. For members, and API keys.
+	//
+	// Corresponds with GET /gamifications/{serverId} (the `GetGamification` operationId).
+	GetGamification(ctx context.Context, serverID ServerID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetTierSettingWithBody Set the tiers that members climb
+	//
+	// Sets whether there are tiers, and what is shown of them. `tiers` left out stay as they are; otherwise, each level needs more XP
+	// than the one before it, over all tiers. For the owner and administrators, and API keys. The message is the same as that
+	// of the other setting.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /gamifications/{serverId}/tier-setting (the `SetTierSetting` operationId).
+	SetTierSettingWithBody(ctx context.Context, serverID ServerID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetTierSetting Set the tiers that members climb
+	//
+	// Sets whether there are tiers, and what is shown of them. `tiers` left out stay as they are; otherwise, each level needs more XP
+	// than the one before it, over all tiers. For the owner and administrators, and API keys. The message is the same as that
+	// of the other setting.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /gamifications/{serverId}/tier-setting (the `SetTierSetting` operationId).
+	SetTierSetting(ctx context.Context, serverID ServerID, body SetTierSettingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetXPSettingWithBody Set what members are credited for
+	//
+	// Replaces the setting. While it is `enabled`, a member who does one of these gets its XP and coins, unless they have got them for
+	// the same within the last `time` seconds. `visit` is once a day of the server; `refer` is who was brought by somebody, once, and
+	// `referral` who has brought them; `picture`, `aboutme` and `quote` count the first time. A reply counts as `reply`, not
+	// as `message`. What counts as `object`, `analysis`, `comment` and `tradingDiscussions` is done with charts.
+	//
+	// What was credited stays, but for a message that is deleted within 60 seconds: that takes back what it has brought. For the owner and
+	// administrators, and API keys.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /gamifications/{serverId}/xp-setting (the `SetXPSetting` operationId).
+	SetXPSettingWithBody(ctx context.Context, serverID ServerID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetXPSetting Set what members are credited for
+	//
+	// Replaces the setting. While it is `enabled`, a member who does one of these gets its XP and coins, unless they have got them for
+	// the same within the last `time` seconds. `visit` is once a day of the server; `refer` is who was brought by somebody, once, and
+	// `referral` who has brought them; `picture`, `aboutme` and `quote` count the first time. A reply counts as `reply`, not
+	// as `message`. What counts as `object`, `analysis`, `comment` and `tradingDiscussions` is done with charts.
+	//
+	// What was credited stays, but for a message that is deleted within 60 seconds: that takes back what it has brought. For the owner and
+	// administrators, and API keys.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /gamifications/{serverId}/xp-setting (the `SetXPSetting` operationId).
+	SetXPSetting(ctx context.Context, serverID ServerID, body SetXPSettingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetImage Download an image
 	//
 	// An image, written anew from the one that was uploaded. Public: no credential is needed. An address never changes
@@ -1659,7 +1793,7 @@ type ClientInterface interface {
 
 	// VisitServer Visit a server
 	//
-	// Records that the caller, a member, was here today. A visit counts once per UTC day; repeating it changes nothing
+	// Records that the caller, a member, was here today. A visit counts once a day of the server's time zone; repeating it changes nothing
 	// and answers with `counted: false`.
 	//
 	// Corresponds with POST /servers/{serverId}/visit (the `VisitServer` operationId).
@@ -2150,6 +2284,23 @@ func (c *Client) ListUserFieldHistoriesOfUser(ctx context.Context, communityID C
 	return c.Client.Do(req)
 }
 
+// GetTierInfo Get the tiers of the community
+//
+// The tiers, and what members are credited for.
+//
+// Corresponds with GET /apis/v1/gamification/tiers (the `GetTierInfo` operationId).
+func (c *Client) GetTierInfo(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetTierInfoRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListMessages List messages
 //
 // Messages of the channels that the caller sees, newest first: of one channel, or of all. An API key sees all channels but
@@ -2531,6 +2682,144 @@ func (c *Client) CreateUserWithBody(ctx context.Context, params *CreateUserParam
 // Corresponds with POST /apis/v1/users (the `CreateUser` operationId).
 func (c *Client) CreateUser(ctx context.Context, params *CreateUserParams, body CreateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateUserRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetUserHistory Get what a member got day by day
+//
+// The coins and XP that a member got today and on the days before it, the latest first; what they spent does not count. A day
+// without any has zeros.
+//
+// Corresponds with GET /apis/v1/users/activity/daily (the `GetUserHistory` operationId).
+func (c *Client) GetUserHistory(ctx context.Context, params *GetUserHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetUserHistoryRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetDailyHistoryWithBody Get what members got on a day
+//
+// The coins and XP that each of up to 200 members got on a day of the community; what they spent does not count. Whom nobody is
+// called so is left out; `found` says how many there are. A page has those in the order in which they were asked for.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/users/activity/daily (the `GetDailyHistory` operationId).
+func (c *Client) GetDailyHistoryWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetDailyHistoryRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetDailyHistory Get what members got on a day
+//
+// The coins and XP that each of up to 200 members got on a day of the community; what they spent does not count. Whom nobody is
+// called so is left out; `found` says how many there are. A page has those in the order in which they were asked for.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apis/v1/users/activity/daily (the `GetDailyHistory` operationId).
+func (c *Client) GetDailyHistory(ctx context.Context, body GetDailyHistoryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetDailyHistoryRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListActivityLogsWithBody List what a member did and got
+//
+// The lines of the ledger of a member, newest first: each thing that they have done or were given, and what that was worth, which is
+// negative where it has cost something. Nothing in it ever changes.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/users/activity/logs (the `ListActivityLogs` operationId).
+func (c *Client) ListActivityLogsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListActivityLogsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListActivityLogs List what a member did and got
+//
+// The lines of the ledger of a member, newest first: each thing that they have done or were given, and what that was worth, which is
+// negative where it has cost something. Nothing in it ever changes.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apis/v1/users/activity/logs (the `ListActivityLogs` operationId).
+func (c *Client) ListActivityLogs(ctx context.Context, body ListActivityLogsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListActivityLogsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetUserStatsWithBody Get what a member did day by day
+//
+// Today and the days before it, the earliest first; a day without anything has zeros. Days are those of the community's time zone. A
+// reply is a message, too.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/users/activity/stats (the `GetUserStats` operationId).
+func (c *Client) GetUserStatsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetUserStatsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetUserStats Get what a member did day by day
+//
+// Today and the days before it, the earliest first; a day without anything has zeros. Days are those of the community's time zone. A
+// reply is a message, too.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apis/v1/users/activity/stats (the `GetUserStats` operationId).
+func (c *Client) GetUserStats(ctx context.Context, body GetUserStatsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetUserStatsRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3955,6 +4244,115 @@ func (c *Client) DeleteTopic(ctx context.Context, channelID ChannelID, topicID O
 	return c.Client.Do(req)
 }
 
+// GetGamification Get what members are credited for, and the tiers
+//
+// Both settings. Where nobody has set any, nothing is credited. For members, and API keys.
+//
+// Corresponds with GET /gamifications/{serverId} (the `GetGamification` operationId).
+func (c *Client) GetGamification(ctx context.Context, serverID ServerID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetGamificationRequest(c.Server, serverID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetTierSettingWithBody Set the tiers that members climb
+//
+// Sets whether there are tiers, and what is shown of them. `tiers` left out stay as they are; otherwise, each level needs more XP
+// than the one before it, over all tiers. For the owner and administrators, and API keys. The message is the same as that
+// of the other setting.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /gamifications/{serverId}/tier-setting (the `SetTierSetting` operationId).
+func (c *Client) SetTierSettingWithBody(ctx context.Context, serverID ServerID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetTierSettingRequestWithBody(c.Server, serverID, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetTierSetting Set the tiers that members climb
+//
+// Sets whether there are tiers, and what is shown of them. `tiers` left out stay as they are; otherwise, each level needs more XP
+// than the one before it, over all tiers. For the owner and administrators, and API keys. The message is the same as that
+// of the other setting.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /gamifications/{serverId}/tier-setting (the `SetTierSetting` operationId).
+func (c *Client) SetTierSetting(ctx context.Context, serverID ServerID, body SetTierSettingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetTierSettingRequest(c.Server, serverID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetXPSettingWithBody Set what members are credited for
+//
+// Replaces the setting. While it is `enabled`, a member who does one of these gets its XP and coins, unless they have got them for
+// the same within the last `time` seconds. `visit` is once a day of the server; `refer` is who was brought by somebody, once, and
+// `referral` who has brought them; `picture`, `aboutme` and `quote` count the first time. A reply counts as `reply`, not
+// as `message`. What counts as `object`, `analysis`, `comment` and `tradingDiscussions` is done with charts.
+//
+// What was credited stays, but for a message that is deleted within 60 seconds: that takes back what it has brought. For the owner and
+// administrators, and API keys.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /gamifications/{serverId}/xp-setting (the `SetXPSetting` operationId).
+func (c *Client) SetXPSettingWithBody(ctx context.Context, serverID ServerID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetXPSettingRequestWithBody(c.Server, serverID, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetXPSetting Set what members are credited for
+//
+// Replaces the setting. While it is `enabled`, a member who does one of these gets its XP and coins, unless they have got them for
+// the same within the last `time` seconds. `visit` is once a day of the server; `refer` is who was brought by somebody, once, and
+// `referral` who has brought them; `picture`, `aboutme` and `quote` count the first time. A reply counts as `reply`, not
+// as `message`. What counts as `object`, `analysis`, `comment` and `tradingDiscussions` is done with charts.
+//
+// What was credited stays, but for a message that is deleted within 60 seconds: that takes back what it has brought. For the owner and
+// administrators, and API keys.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /gamifications/{serverId}/xp-setting (the `SetXPSetting` operationId).
+func (c *Client) SetXPSetting(ctx context.Context, serverID ServerID, body SetXPSettingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetXPSettingRequest(c.Server, serverID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetImage Download an image
 //
 // An image, written anew from the one that was uploaded. Public: no credential is needed. An address never changes
@@ -4625,7 +5023,7 @@ func (c *Client) UpdateServerSettings(ctx context.Context, serverID ServerID, bo
 
 // VisitServer Visit a server
 //
-// Records that the caller, a member, was here today. A visit counts once per UTC day; repeating it changes nothing
+// Records that the caller, a member, was here today. A visit counts once a day of the server's time zone; repeating it changes nothing
 // and answers with `counted: false`.
 //
 // Corresponds with POST /servers/{serverId}/visit (the `VisitServer` operationId).
@@ -5820,6 +6218,33 @@ func NewListUserFieldHistoriesOfUserRequest(server string, communityID Community
 	return req, nil
 }
 
+// NewGetTierInfoRequest constructs an http.Request for the GetTierInfo method
+func NewGetTierInfoRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/gamification/tiers")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListMessagesRequest constructs an http.Request for the ListMessages method
 func NewListMessagesRequest(server string, params *ListMessagesParams) (*http.Request, error) {
 	var err error
@@ -6451,6 +6876,212 @@ func NewCreateUserRequestWithBody(server string, params *CreateUserParams, conte
 		}
 
 	}
+
+	return req, nil
+}
+
+// NewGetUserHistoryRequest constructs an http.Request for the GetUserHistory method
+func NewGetUserHistoryRequest(server string, params *GetUserHistoryParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/users/activity/daily")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "identifier", params.Identifier, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.IdentifierType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "identifier_type", *params.IdentifierType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.FieldName != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "fieldName", *params.FieldName, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Days != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "days", *params.Days, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetDailyHistoryRequest calls the generic GetDailyHistory builder with application/json body
+func NewGetDailyHistoryRequest(server string, body GetDailyHistoryJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewGetDailyHistoryRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewGetDailyHistoryRequestWithBody constructs an http.Request for the GetDailyHistory method, with any body, and a specified content type
+func NewGetDailyHistoryRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/users/activity/daily")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListActivityLogsRequest calls the generic ListActivityLogs builder with application/json body
+func NewListActivityLogsRequest(server string, body ListActivityLogsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewListActivityLogsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewListActivityLogsRequestWithBody constructs an http.Request for the ListActivityLogs method, with any body, and a specified content type
+func NewListActivityLogsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/users/activity/logs")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetUserStatsRequest calls the generic GetUserStats builder with application/json body
+func NewGetUserStatsRequest(server string, body GetUserStatsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewGetUserStatsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewGetUserStatsRequestWithBody constructs an http.Request for the GetUserStats method, with any body, and a specified content type
+func NewGetUserStatsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/users/activity/stats")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -8441,6 +9072,134 @@ func NewDeleteTopicRequest(server string, channelID ChannelID, topicID ObjectID)
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewGetGamificationRequest constructs an http.Request for the GetGamification method
+func NewGetGamificationRequest(server string, serverID ServerID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "serverId", serverID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/gamifications/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetTierSettingRequest calls the generic SetTierSetting builder with application/json body
+func NewSetTierSettingRequest(server string, serverID ServerID, body SetTierSettingJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetTierSettingRequestWithBody(server, serverID, "application/json", bodyReader)
+}
+
+// NewSetTierSettingRequestWithBody constructs an http.Request for the SetTierSetting method, with any body, and a specified content type
+func NewSetTierSettingRequestWithBody(server string, serverID ServerID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "serverId", serverID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/gamifications/%s/tier-setting", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewSetXPSettingRequest calls the generic SetXPSetting builder with application/json body
+func NewSetXPSettingRequest(server string, serverID ServerID, body SetXPSettingJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetXPSettingRequestWithBody(server, serverID, "application/json", bodyReader)
+}
+
+// NewSetXPSettingRequestWithBody constructs an http.Request for the SetXPSetting method, with any body, and a specified content type
+func NewSetXPSettingRequestWithBody(server string, serverID ServerID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "serverId", serverID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/gamifications/%s/xp-setting", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }

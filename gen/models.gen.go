@@ -7,6 +7,69 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for Action.
+const (
+	ActionAboutme    Action = "aboutme"
+	ActionAnalyses   Action = "analyses"
+	ActionBadges     Action = "badges"
+	ActionDeleted    Action = "deleted"
+	ActionMessages   Action = "messages"
+	ActionMilestones Action = "milestones"
+	ActionMinigames  Action = "minigames"
+	ActionPicture    Action = "picture"
+	ActionPurchases  Action = "purchases"
+	ActionQuote      Action = "quote"
+	ActionReactions  Action = "reactions"
+	ActionRefer      Action = "refer"
+	ActionReferrals  Action = "referrals"
+	ActionReplies    Action = "replies"
+	ActionSocials    Action = "socials"
+	ActionStreaks    Action = "streaks"
+	ActionVisits     Action = "visits"
+)
+
+// Valid indicates whether the value is a known member of the Action enum.
+func (e Action) Valid() bool {
+	switch e {
+	case ActionAboutme:
+		return true
+	case ActionAnalyses:
+		return true
+	case ActionBadges:
+		return true
+	case ActionDeleted:
+		return true
+	case ActionMessages:
+		return true
+	case ActionMilestones:
+		return true
+	case ActionMinigames:
+		return true
+	case ActionPicture:
+		return true
+	case ActionPurchases:
+		return true
+	case ActionQuote:
+		return true
+	case ActionReactions:
+		return true
+	case ActionRefer:
+		return true
+	case ActionReferrals:
+		return true
+	case ActionReplies:
+		return true
+	case ActionSocials:
+		return true
+	case ActionStreaks:
+		return true
+	case ActionVisits:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AuditAction.
 const (
 	AuditActionAccessLevelsUpdate AuditAction = "access_levels.update"
@@ -22,6 +85,7 @@ const (
 	AuditActionFieldDelete        AuditAction = "field.delete"
 	AuditActionFieldSet           AuditAction = "field.set"
 	AuditActionFieldUpdate        AuditAction = "field.update"
+	AuditActionGamificationUpdate AuditAction = "gamification.update"
 	AuditActionInviteCreate       AuditAction = "invite.create"
 	AuditActionInviteDelete       AuditAction = "invite.delete"
 	AuditActionKeyCreate          AuditAction = "key.create"
@@ -72,6 +136,8 @@ func (e AuditAction) Valid() bool {
 	case AuditActionFieldSet:
 		return true
 	case AuditActionFieldUpdate:
+		return true
+	case AuditActionGamificationUpdate:
 		return true
 	case AuditActionInviteCreate:
 		return true
@@ -286,6 +352,33 @@ func (e FieldCode) Valid() bool {
 	}
 }
 
+// Defines values for IdentifierType.
+const (
+	IdentifierTypeCustomField IdentifierType = "custom-field"
+	IdentifierTypeEmail       IdentifierType = "email"
+	IdentifierTypeID          IdentifierType = "_id"
+	IdentifierTypeNumber      IdentifierType = "id"
+	IdentifierTypeUsername    IdentifierType = "username"
+)
+
+// Valid indicates whether the value is a known member of the IdentifierType enum.
+func (e IdentifierType) Valid() bool {
+	switch e {
+	case IdentifierTypeCustomField:
+		return true
+	case IdentifierTypeEmail:
+		return true
+	case IdentifierTypeID:
+		return true
+	case IdentifierTypeNumber:
+		return true
+	case IdentifierTypeUsername:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Joining.
 const (
 	JoiningClosed Joining = "closed"
@@ -315,6 +408,7 @@ const (
 	KeyPermissionBulkUpdateUser KeyPermission = "bulkUpdateUser"
 	KeyPermissionChannels       KeyPermission = "channels"
 	KeyPermissionCreateUser     KeyPermission = "createUser"
+	KeyPermissionGamification   KeyPermission = "gamification"
 	KeyPermissionGetMessages    KeyPermission = "getMessages"
 	KeyPermissionGetUserData    KeyPermission = "getUserData"
 	KeyPermissionGetUserStats   KeyPermission = "getUserStats"
@@ -329,6 +423,7 @@ const (
 	KeyPermissionStore          KeyPermission = "store"
 	KeyPermissionUserFields     KeyPermission = "userFields"
 	KeyPermissionWebhooks       KeyPermission = "webhooks"
+	KeyPermissionWidgets        KeyPermission = "widgets"
 )
 
 // Valid indicates whether the value is a known member of the KeyPermission enum.
@@ -345,6 +440,8 @@ func (e KeyPermission) Valid() bool {
 	case KeyPermissionChannels:
 		return true
 	case KeyPermissionCreateUser:
+		return true
+	case KeyPermissionGamification:
 		return true
 	case KeyPermissionGetMessages:
 		return true
@@ -373,6 +470,8 @@ func (e KeyPermission) Valid() bool {
 	case KeyPermissionUserFields:
 		return true
 	case KeyPermissionWebhooks:
+		return true
+	case KeyPermissionWidgets:
 		return true
 	default:
 		return false
@@ -680,6 +779,115 @@ type AccountUpdate struct {
 	// Example: Europe/Berlin
 	TimeZone *TimeZone `json:"timeZone,omitempty"`
 }
+
+// Action What a member did, or was given something for. This list only grows. `refer` is that somebody has brought them, `referrals` that they
+// have brought somebody; `deleted` takes back what a message has brought.
+type Action string
+
+// ActivityCounts How often a member did what.
+type ActivityCounts struct {
+	// Messages How many, or how much.
+	Messages Count `json:"messages"`
+
+	// Replies How many, or how much.
+	Replies Count `json:"replies"`
+
+	// Reaction How many, or how much.
+	Reaction Count `json:"reaction"`
+
+	// Socials How many, or how much.
+	Socials Count `json:"socials"`
+}
+
+// ActivityLog A thing that a member has done or was given, and what that was worth.
+type ActivityLog struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// Action What a member did, or was given something for. This list only grows. `refer` is that somebody has brought them, `referrals` that they
+	// have brought somebody; `deleted` takes back what a message has brought.
+	Action Action `json:"action"`
+
+	// XP So much XP, or so many coins; negative where it was taken.
+	XP Amount `json:"xp"`
+
+	// Coins So much XP, or so many coins; negative where it was taken.
+	Coins Amount `json:"coins"`
+
+	// Reason What it follows from: the action, and the id of the thing. It counts once.
+	Reason string `json:"reason"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt Timestamp `json:"createdAt"`
+}
+
+// ActivityLogPage A part of what a member did and got.
+type ActivityLogPage struct {
+	Logs []ActivityLog `json:"logs"`
+
+	// Page This page, from 1.
+	Page  int32 `json:"page"`
+	Limit int32 `json:"limit"`
+
+	// NextCursor The `cursor` of the page after this one; without it, this is the last.
+	NextCursor string `json:"nextCursor,omitempty,omitzero"`
+}
+
+// ActivityLogQuestion Whom to ask about, between which moments, and which part of the list.
+type ActivityLogQuestion struct {
+	// Identifier What identifies a member of the community. Who is no member is not found, whether or not there is such an account.
+	Identifier Identifier `json:"identifier"`
+
+	// IdentifierType What an identifier is: an address (also if this is left out), a user name, a number (`id`), an `_id`, or the value that just one
+	// member has in the field of the community called `fieldName`. A value that several have is a conflict.
+	IdentifierType IdentifierType `json:"identifier_type,omitempty,omitzero"`
+
+	// FieldName What programs call a field. Spaces become hyphens.
+	FieldName UserFieldKey `json:"fieldName,omitempty,omitzero"`
+	From      Time         `json:"from,omitempty,omitzero"`
+	To        Time         `json:"to,omitempty,omitzero"`
+
+	// Page 1 if it is left out; only the first 10,000 items are reached so.
+	Page int32 `json:"page,omitempty,omitzero"`
+
+	// Limit 20 if it is left out.
+	Limit int32 `json:"limit,omitempty,omitzero"`
+
+	// Cursor The `nextCursor` of the page before, as it came, instead of `page`.
+	Cursor string `json:"cursor,omitempty,omitzero"`
+}
+
+// ActivityLogResponse A part of what a member did and got.
+type ActivityLogResponse struct {
+	Status  string `json:"status"`
+	Message string `json:"message"`
+
+	// Data A part of what a member did and got.
+	Data ActivityLogPage `json:"data"`
+}
+
+// ActivityQuestion Whom to ask about, and how many days.
+type ActivityQuestion struct {
+	// Identifier What identifies a member of the community. Who is no member is not found, whether or not there is such an account.
+	Identifier Identifier `json:"identifier"`
+
+	// IdentifierType What an identifier is: an address (also if this is left out), a user name, a number (`id`), an `_id`, or the value that just one
+	// member has in the field of the community called `fieldName`. A value that several have is a conflict.
+	IdentifierType IdentifierType `json:"identifier_type,omitempty,omitzero"`
+
+	// FieldName What programs call a field. Spaces become hyphens.
+	FieldName UserFieldKey `json:"fieldName,omitempty,omitzero"`
+
+	// Days Today among them; 30 if it is left out.
+	Days int32 `json:"days,omitempty,omitzero"`
+}
+
+// Amount So much XP, or so many coins; negative where it was taken.
+type Amount = int64
 
 // APIKey A key with which programs act for a community.
 type APIKey struct {
@@ -1439,6 +1647,9 @@ type CommunityUserResponse struct {
 	Data CommunityUserDetails `json:"data"`
 }
 
+// Count How many, or how much.
+type Count = int64
+
 // CreatedServer A server as the answer to its creation shows it.
 type CreatedServer struct {
 	// Name One line of 1 to 100 characters, without control characters.
@@ -1512,8 +1723,103 @@ type Credentials struct {
 	OTP OneTimeCode `json:"otp,omitempty,omitzero"`
 }
 
+// DailyEarnings The coins and XP that somebody got on a day.
+type DailyEarnings struct {
+	// Date A day as `YYYY-MM-DD`.
+	Date DayDate `json:"date"`
+
+	// Coins How many, or how much.
+	Coins Count `json:"coins"`
+
+	// XP How many, or how much.
+	XP Count `json:"xp"`
+}
+
+// DailyHistory What members got on a day.
+type DailyHistory struct {
+	// Date A day as `DD/MM/YYYY`.
+	//
+	// Example: 20/01/2026
+	Date SlashedDate `json:"date"`
+
+	// Pagination Which part of a list this is, and how many of it were found.
+	Pagination FoundPagination  `json:"pagination"`
+	Results    []MemberEarnings `json:"results"`
+}
+
+// DailyHistoryResponse What members got on a day.
+type DailyHistoryResponse struct {
+	Status  string `json:"status"`
+	Message string `json:"message"`
+
+	// Data What members got on a day.
+	Data DailyHistory `json:"data"`
+}
+
+// DailyQuestion Whom to ask about, and which day.
+type DailyQuestion struct {
+	Identifier []Identifier `json:"identifier"`
+
+	// IdentifierType What an identifier is: an address (also if this is left out), a user name, a number (`id`), an `_id`, or the value that just one
+	// member has in the field of the community called `fieldName`. A value that several have is a conflict.
+	IdentifierType IdentifierType `json:"identifier_type,omitempty,omitzero"`
+
+	// FieldName What programs call a field. Spaces become hyphens.
+	FieldName UserFieldKey `json:"fieldName,omitempty,omitzero"`
+
+	// Date A day as `DD/MM/YYYY`.
+	//
+	// Example: 20/01/2026
+	Date SlashedDate `json:"date"`
+
+	// Page 1 if it is left out.
+	Page int32 `json:"page,omitempty,omitzero"`
+
+	// Limit 50 if it is left out.
+	Limit int32 `json:"limit,omitempty,omitzero"`
+}
+
+// DailyStats How often a member did what on a day.
+type DailyStats struct {
+	// Date A day as `YYYY-MM-DD`.
+	Date DayDate `json:"date"`
+
+	// Messages How many, or how much.
+	Messages Count `json:"messages"`
+
+	// Replies How many, or how much.
+	Replies Count `json:"replies"`
+
+	// Reaction How many, or how much.
+	Reaction Count `json:"reaction"`
+
+	// Socials How many, or how much.
+	Socials Count `json:"socials"`
+}
+
+// DayDate A day as `YYYY-MM-DD`.
+type DayDate = string
+
+// DayRange From a day to another one, both of them among the days.
+type DayRange struct {
+	// StartDate A day as `YYYY-MM-DD`.
+	StartDate DayDate `json:"start_date"`
+
+	// EndDate A day as `YYYY-MM-DD`.
+	EndDate DayDate `json:"end_date"`
+}
+
 // DomainList The host names of the community, such as those of its web site. A new server has none.
 type DomainList = []string
+
+// Earnings The coins and XP that somebody got.
+type Earnings struct {
+	// Coins How many, or how much.
+	Coins Count `json:"coins"`
+
+	// XP How many, or how much.
+	XP Count `json:"xp"`
+}
 
 // EmailAddress An e-mail address. Upper and lower case are the same.
 type EmailAddress = string
@@ -1603,17 +1909,23 @@ type ExportedCommunity struct {
 	Reactions int64 `json:"reactions"`
 }
 
-// ExportedCredit What the account was credited, or has spent if the amount is negative, and what for.
+// ExportedCredit What the account has done or was given, and what that was worth; negative, what it has cost.
 type ExportedCredit struct {
 	// ServerID An id. Ids of one kind sort in the order in which they were made, to the second.
 	//
 	// Example: 66a282dab13eee0013cbb4d8
 	ServerID ObjectID `json:"serverId"`
 
-	// Kind `xp` or `coins`.
-	Kind   string `json:"kind"`
-	Amount int64  `json:"amount"`
+	// Action What a member did, or was given something for. This list only grows. `refer` is that somebody has brought them, `referrals` that they
+	// have brought somebody; `deleted` takes back what a message has brought.
+	Action Action `json:"action"`
 	Reason string `json:"reason"`
+
+	// XP So much XP, or so many coins; negative where it was taken.
+	XP Amount `json:"xp"`
+
+	// Coins So much XP, or so many coins; negative where it was taken.
+	Coins Amount `json:"coins"`
 
 	// At RFC 3339 in UTC with milliseconds.
 	//
@@ -1813,6 +2125,67 @@ type FilteredUserResponse struct {
 	Data FilteredUserPage `json:"data"`
 }
 
+// FoundPagination Which part of a list this is, and how many of it were found.
+type FoundPagination struct {
+	Page  int32 `json:"page"`
+	Limit int32 `json:"limit"`
+
+	// Total How many were asked for.
+	Total      int32 `json:"total"`
+	TotalPages int32 `json:"total_pages"`
+
+	// Found How many of all that were asked for are members.
+	Found int32 `json:"found"`
+}
+
+// GamificationResponse The settings of a server.
+type GamificationResponse struct {
+	// Meta How a request of the System API went.
+	Meta SystemMeta `json:"meta"`
+
+	// Body What members of a server are credited for, and the tiers.
+	Body GamificationSetting `json:"body"`
+}
+
+// GamificationSetting What members of a server are credited for, and the tiers.
+type GamificationSetting struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// ServerID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ServerID ObjectID `json:"serverId"`
+
+	// V Always 0; older clients expect it.
+	V Revision `json:"__v"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt Timestamp `json:"createdAt"`
+
+	// UpdatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	UpdatedAt Timestamp `json:"updatedAt"`
+
+	// XPSetting What members are credited for, while it is enabled.
+	XPSetting XPSetting `json:"xpSetting"`
+
+	// Tiers The tiers that members climb.
+	Tiers TierSetting `json:"tiers"`
+}
+
+// Identifier What identifies a member of the community. Who is no member is not found, whether or not there is such an account.
+type Identifier = string
+
+// IdentifierType What an identifier is: an address (also if this is left out), a user name, a number (`id`), an `_id`, or the value that just one
+// member has in the field of the community called `fieldName`. A value that several have is a conflict.
+type IdentifierType string
+
 // IframeURL The address of the page that an `iframe` channel shows.
 type IframeURL = string
 
@@ -2008,6 +2381,28 @@ type Member struct {
 	//
 	// Example: 2026-03-01T16:50:17.610Z
 	JoinedAt Timestamp `json:"joinedAt"`
+}
+
+// MemberEarnings The coins and XP that a member got on a day.
+type MemberEarnings struct {
+	// Identifier What identifies a member of the community. Who is no member is not found, whether or not there is such an account.
+	Identifier Identifier `json:"identifier"`
+
+	// UserID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	UserID ObjectID `json:"user_id"`
+
+	// Date A day as `DD/MM/YYYY`.
+	//
+	// Example: 20/01/2026
+	Date SlashedDate `json:"date"`
+
+	// Coins How many, or how much.
+	Coins Count `json:"coins"`
+
+	// XP How many, or how much.
+	XP Count `json:"xp"`
 }
 
 // MemberListResponse A page of members.
@@ -2396,6 +2791,9 @@ type RequireTwoFactor = bool
 
 // Revision Always 0; older clients expect it.
 type Revision = int32
+
+// Reward So much XP, or so many coins.
+type Reward = int32
 
 // Role A set of permissions that members are given.
 type Role struct {
@@ -2793,6 +3191,11 @@ type SessionResponse struct {
 	Body Session `json:"body"`
 }
 
+// SlashedDate A day as `DD/MM/YYYY`.
+//
+// Example: 20/01/2026
+type SlashedDate = string
+
 // SystemErrorResponse A failure in the System API.
 type SystemErrorResponse struct {
 	// Meta How a request of the System API went.
@@ -2839,10 +3242,97 @@ type SystemPageMeta struct {
 // Text Up to 1000 characters, on any number of lines.
 type Text = string
 
+// Tier A tier, and the levels in it.
+type Tier struct {
+	// Name One line of 1 to 100 characters, without control characters.
+	Name Title `json:"name"`
+
+	// Image The address of an image, a URI; empty for none.
+	Image BadgeImage `json:"image,omitempty,omitzero"`
+
+	// Levels The lowest first; usually three.
+	Levels []TierLevel `json:"levels"`
+}
+
+// TierDisplay What is shown of tiers.
+type TierDisplay struct {
+	Levels bool `json:"levels"`
+	Tiers  bool `json:"tiers"`
+}
+
+// TierInfo The tiers of a community, and what members are credited for.
+type TierInfo struct {
+	Enabled bool `json:"enabled"`
+
+	// Display What is shown of tiers.
+	Display TierDisplay `json:"display"`
+
+	// Tiers Tiers, the lowest first.
+	Tiers TierList `json:"tiers"`
+
+	// XPSetting What members are credited for, while it is enabled.
+	XPSetting XPSetting `json:"xpSetting"`
+}
+
+// TierInfoResponse The tiers of a community.
+type TierInfoResponse struct {
+	Status  string `json:"status"`
+	Message string `json:"message"`
+
+	// Data The tiers of a community, and what members are credited for.
+	Data TierInfo `json:"data"`
+}
+
+// TierLevel A level, and from how many XP on a member has it.
+type TierLevel struct {
+	// Name One line of 1 to 100 characters, without control characters.
+	Name Title `json:"name"`
+	XP   int64 `json:"xp"`
+}
+
+// TierList Tiers, the lowest first.
+type TierList = []Tier
+
+// TierSetting The tiers that members climb.
+type TierSetting struct {
+	Enabled bool `json:"enabled"`
+
+	// Display What is shown of tiers.
+	Display TierDisplay `json:"display"`
+
+	// Tiers Tiers, the lowest first.
+	Tiers TierList `json:"tiers"`
+}
+
+// TierSettingUpdate Whether there are tiers, what is shown of them, and perhaps which.
+type TierSettingUpdate struct {
+	Enabled bool `json:"enabled"`
+
+	// Display What is shown of tiers.
+	Display TierDisplay `json:"display"`
+
+	// Tiers Tiers, the lowest first.
+	Tiers *TierList `json:"tiers,omitempty"`
+}
+
 // TimeZone A time zone by its name in the IANA database, such as `Europe/Berlin`. A new server or account has `UTC`.
 //
 // Example: Europe/Berlin
 type TimeZone = string
+
+// TimedXPRule What something is worth, while it is enabled, at most once in so many seconds.
+type TimedXPRule struct {
+	Enabled bool `json:"enabled"`
+
+	// XP So much XP, or so many coins.
+	XP Reward `json:"xp"`
+
+	// Coins So much XP, or so many coins.
+	Coins Reward `json:"coins,omitempty,omitzero"`
+
+	// Time In seconds; 0: every time.
+	Time int32 `json:"time"`
+}
 
 // Timestamp RFC 3339 in UTC with milliseconds.
 //
@@ -3124,7 +3614,7 @@ type UserData struct {
 	// LastName `---` if there is none.
 	LastName string `json:"lastName"`
 
-	// XPEarnedToday Today in UTC; what was spent does not count.
+	// XPEarnedToday Today in the time zone of the community; what was spent does not count.
 	XPEarnedToday    int64 `json:"xpEarnedToday"`
 	CoinsEarnedToday int64 `json:"coinsEarnedToday"`
 
@@ -3398,6 +3888,30 @@ type UserFilter struct {
 	Page int32 `json:"page,omitempty,omitzero"`
 }
 
+// UserHistory What a member got.
+type UserHistory struct {
+	// UserID An account's number, as a string.
+	//
+	// Example: 2
+	UserID UserNumber `json:"user_id"`
+
+	// Range From a day to another one, both of them among the days.
+	Range DayRange `json:"range"`
+
+	// Totals The coins and XP that somebody got.
+	Totals     Earnings        `json:"totals"`
+	DailyStats []DailyEarnings `json:"daily_stats"`
+}
+
+// UserHistoryResponse What a member got.
+type UserHistoryResponse struct {
+	Status  string `json:"status"`
+	Message string `json:"message"`
+
+	// Data What a member got.
+	Data UserHistory `json:"data"`
+}
+
 // UserIntegerNumber An account's number.
 type UserIntegerNumber = int32
 
@@ -3498,9 +4012,33 @@ type UserRole struct {
 // UserSort The order of a list of members.
 type UserSort = string
 
+// UserStats What a member did.
+type UserStats struct {
+	// UserID An account's number, as a string.
+	//
+	// Example: 2
+	UserID UserNumber `json:"user_id"`
+
+	// Range From a day to another one, both of them among the days.
+	Range DayRange `json:"range"`
+
+	// Totals How often a member did what.
+	Totals     ActivityCounts `json:"totals"`
+	DailyStats []DailyStats   `json:"daily_stats"`
+}
+
+// UserStatsResponse What a member did.
+type UserStatsResponse struct {
+	Status  string `json:"status"`
+	Message string `json:"message"`
+
+	// Data What a member did.
+	Data UserStats `json:"data"`
+}
+
 // Visit A member's visit.
 type Visit struct {
-	// Day Today in UTC.
+	// Day Today in the time zone of the server.
 	Day openapi_types.Date `json:"day"`
 
 	// Counted Whether this was the first visit of the day.
@@ -3517,6 +4055,61 @@ type VisitResponse struct {
 
 	// Body A member's visit.
 	Body Visit `json:"body"`
+}
+
+// XPRule What something is worth, while it is enabled.
+type XPRule struct {
+	Enabled bool `json:"enabled"`
+
+	// XP So much XP, or so many coins.
+	XP Reward `json:"xp"`
+
+	// Coins So much XP, or so many coins.
+	Coins Reward `json:"coins,omitempty,omitzero"`
+}
+
+// XPSetting What members are credited for, while it is enabled.
+type XPSetting struct {
+	Enabled bool `json:"enabled"`
+
+	// Picture What something is worth, while it is enabled.
+	Picture XPRule `json:"picture"`
+
+	// Aboutme What something is worth, while it is enabled.
+	Aboutme XPRule `json:"aboutme"`
+
+	// Quote What something is worth, while it is enabled.
+	Quote XPRule `json:"quote"`
+
+	// Visit What something is worth, while it is enabled.
+	Visit XPRule `json:"visit"`
+
+	// Referral What something is worth, while it is enabled.
+	Referral XPRule `json:"referral"`
+
+	// Refer What something is worth, while it is enabled.
+	Refer XPRule `json:"refer"`
+
+	// Message What something is worth, while it is enabled, at most once in so many seconds.
+	Message TimedXPRule `json:"message"`
+
+	// Reply What something is worth, while it is enabled, at most once in so many seconds.
+	Reply TimedXPRule `json:"reply"`
+
+	// React What something is worth, while it is enabled, at most once in so many seconds.
+	React TimedXPRule `json:"react"`
+
+	// Object What something is worth, while it is enabled, at most once in so many seconds.
+	Object TimedXPRule `json:"object"`
+
+	// Analysis What something is worth, while it is enabled, at most once in so many seconds.
+	Analysis TimedXPRule `json:"analysis"`
+
+	// Comment What something is worth, while it is enabled, at most once in so many seconds.
+	Comment TimedXPRule `json:"comment"`
+
+	// TradingDiscussions What something is worth, while it is enabled, at most once in so many seconds.
+	TradingDiscussions TimedXPRule `json:"tradingDiscussions"`
 }
 
 // AccountID An id. Ids of one kind sort in the order in which they were made, to the second.
@@ -3867,6 +4460,21 @@ type CreateUserParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// GetUserHistoryParams defines parameters for GetUserHistory.
+type GetUserHistoryParams struct {
+	// Identifier Whom, as `identifier_type` says.
+	Identifier Identifier `form:"identifier" json:"identifier"`
+
+	// IdentifierType What the identifier is; an address if it is left out.
+	IdentifierType *IdentifierType `form:"identifier_type,omitempty" json:"identifier_type,omitempty"`
+
+	// FieldName The `field` whose value the identifier is, if its type is `custom-field`.
+	FieldName *UserFieldKey `form:"fieldName,omitempty" json:"fieldName,omitempty"`
+
+	// Days How many days, today among them; 30 if it is left out.
+	Days *int32 `form:"days,omitempty" json:"days,omitempty"`
+}
+
 // CreateUserAPIKeyParams defines parameters for CreateUserAPIKey.
 type CreateUserAPIKeyParams struct {
 	// UserID The `_id` of an account.
@@ -4119,6 +4727,15 @@ type UpdateMessageJSONRequestBody = MessageUpdate
 // CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
 type CreateUserJSONRequestBody = UserCreate
 
+// GetDailyHistoryJSONRequestBody defines body for GetDailyHistory for application/json ContentType.
+type GetDailyHistoryJSONRequestBody = DailyQuestion
+
+// ListActivityLogsJSONRequestBody defines body for ListActivityLogs for application/json ContentType.
+type ListActivityLogsJSONRequestBody = ActivityLogQuestion
+
+// GetUserStatsJSONRequestBody defines body for GetUserStats for application/json ContentType.
+type GetUserStatsJSONRequestBody = ActivityQuestion
+
 // CreateUserAPIKeyJSONRequestBody defines body for CreateUserAPIKey for application/json ContentType.
 type CreateUserAPIKeyJSONRequestBody = UserAPIKeyCreate
 
@@ -4190,6 +4807,12 @@ type UpdateChannelJSONRequestBody = ChannelUpdate
 
 // CreateTopicJSONRequestBody defines body for CreateTopic for application/json ContentType.
 type CreateTopicJSONRequestBody = TopicCreate
+
+// SetTierSettingJSONRequestBody defines body for SetTierSetting for application/json ContentType.
+type SetTierSettingJSONRequestBody = TierSettingUpdate
+
+// SetXPSettingJSONRequestBody defines body for SetXPSetting for application/json ContentType.
+type SetXPSettingJSONRequestBody = XPSetting
 
 // CreateRoleJSONRequestBody defines body for CreateRole for application/json ContentType.
 type CreateRoleJSONRequestBody = RoleCreate

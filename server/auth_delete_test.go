@@ -276,8 +276,8 @@ func TestWhatADeletedAccountHasLeftGoesStepByStep(t *testing.T) {
 		if n := members(); n != before-1 {
 			t.Errorf("there are %d members, want %d", n, before-1)
 		}
-		if visits, err := s.store.Servers.CountVisits(t.Context(), c.id, account); err != nil || visits != 0 {
-			t.Errorf("%d visits are counted, %v", visits, err)
+		if left, err := s.store.Ledger.GetTotals(t.Context(), c.id, account); err != nil || left != (store.Totals{}) {
+			t.Errorf("%+v is left, %v", left, err)
 		}
 		if events, err := s.store.Auth.CountEvents(t.Context(), account); err != nil || events != 0 {
 			t.Errorf("%d events are counted, %v", events, err)

@@ -61,7 +61,7 @@ func TestAnExportHasAllThatAnAccountHas(t *testing.T) {
 		if in.ServerID != c.id || in.State != "member" || !slices.Contains(in.Roles, "@all") || in.XP != 50 || in.Messages != 2 || in.Visits != 1 || in.Replies != 1 || in.Reactions != 1 {
 			t.Errorf("got the community %+v", in)
 		}
-		if len(export.Badges) != 1 || export.Badges[0].Title != "Founder" || len(export.Visits) != 1 || len(export.Ledger) != 1 || export.Ledger[0].Amount != 50 {
+		if len(export.Badges) != 1 || export.Badges[0].Title != "Founder" || len(export.Visits) != 1 || len(export.Ledger) != 5 || export.Ledger[0].XP != 50 {
 			t.Errorf("got the badges %+v, visits %+v, and ledger %+v", export.Badges, export.Visits, export.Ledger)
 		}
 		if len(export.FieldValues) != 1 || export.FieldValues[0].Value != "Gold" || export.FieldValues[0].Field != "level" {

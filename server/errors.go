@@ -26,7 +26,7 @@ func writeErrors(write echo.HTTPErrorHandler) echo.HTTPErrorHandler {
 		case errors.Is(err, store.ErrUnavailable), errors.Is(err, images.ErrUnavailable), errors.Is(err, password.ErrBusy), errors.Is(err, memory.ErrBusy):
 			err = contract.Unavailable(err)
 		case errors.Is(err, store.ErrPosition):
-			err = notACursor()
+			err = notACursor("query/")
 		case errors.Is(err, images.ErrNotFound):
 			err = contract.NotFound("image")
 		case errors.Is(err, store.ErrErased): // between two steps of the request

@@ -4,10 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"sync"
+	"time"
 
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
+	"github.com/rejoin-dev/rejoin/server/internal/rule"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
@@ -17,7 +21,7 @@ import (
 // none and does not compile.
 type audited interface {
 	gen.Server | gen.CreatedServer | gen.ServerSettings | gen.InviteCreate | gen.Channel | gen.Role | gen.BadgeUpdate | gen.APIKey | gen.UserReference | gen.ManagedUser | gen.CreatedUser |
-		gen.AccessLevels | gen.UserField | gen.UserFieldHistory
+		gen.AccessLevels | gen.UserField | gen.UserFieldHistory | gen.GamificationSetting
 }
 
 // record adds what an operation has changed to the audit trail of a server, under the action that the contract names in
@@ -59,32 +63,217 @@ func stateOf[T audited](model *T) any {
 	return *model
 }
 
+// A deed is something that a member has done.
+type deed struct {
+	serverID string
+	account  int64
+	action   gen.Action
+	target   string // what it was done to: together with the action, it is done once
+}
+
+// acted is the one way in of everything that a member does: it is counted for the member and the day, credited as the server's setting
+// says, and what it makes the member reach is awarded. What has been done before does not count again.
+func (k *core) acted(ctx context.Context, tx *store.Tx, d deed) (counted bool, err error) {
+	rules, err := tx.Gamification.Get(ctx, d.serverID)
+	if err != nil {
+		return false, err
+	}
+	return k.actedUnder(ctx, tx, rules, d)
+}
+
+// actedUnder is acted where the rules are known.
+func (k *core) actedUnder(ctx context.Context, tx *store.Tx, rules store.Rules, d deed) (counted bool, err error) {
+	now := k.now()
+	line := store.LedgerLine{
+		ID: k.newID(), ServerID: d.serverID, Account: d.account, Action: string(d.action), Reason: string(d.action) + "/" + d.target,
+		Day: dayOf(now, zoneOf(rules.Zone)), At: now, Deed: true, Counts: countsOf(d.action),
+	}
+	worth := rule.WorthOf(rules.XP, d.action)
+	if worth.Cooldown > 0 {
+		cool, err := tx.Gamification.Cool(ctx, d.serverID, d.account, line.Action, worth.Cooldown, now)
+		if err != nil {
+			return false, err
+		}
+		if !cool {
+			worth = rule.Worth{}
+		}
+	}
+	line.XP, line.Coins = worth.XP, worth.Coins
+	after, added, err := tx.Ledger.Insert(ctx, line)
+	if err != nil || !added {
+		return false, err
+	}
+	return true, k.reached(ctx, tx, line, after)
+}
+
+// countsOf is as what a deed is counted. A reply is a message, too.
+func countsOf(action gen.Action) (c store.Counts) {
+	switch action {
+	case gen.ActionReplies:
+		c.Messages, c.Replies = 1, 1
+	default:
+		c.Add(string(action))
+	}
+	return c
+}
+
+// reached awards what a member has just reached: badges that are awarded for what they have done. What that is worth is no deed.
+func (k *core) reached(ctx context.Context, tx *store.Tx, line store.LedgerLine, after store.Totals) error {
+	for _, action := range line.Counts.Names() {
+		count := after.Counts.Of(action)
+		if action == string(gen.ActionVisits) { // which a badge wants in a row
+			count = after.VisitsRun
+		}
+		found, err := tx.Badges.ListReached(ctx, line.ServerID, line.Account, action, count)
+		if err != nil {
+			return err
+		}
+		for _, badge := range found {
+			awarded, err := tx.Badges.InsertOf(ctx, badge, line.Account, line.At)
+			if err == nil && awarded {
+				err = k.badgeAwarded(ctx, tx, badge, line.Account)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// credit adds a line that is no deed to the ledger, and tells whether it was not there. One that costs more coins than there are is a
+// conflict.
+func (k *core) credit(ctx context.Context, tx *store.Tx, line store.LedgerLine) (added bool, err error) {
+	rules, err := tx.Gamification.Get(ctx, line.ServerID)
+	if err != nil {
+		return false, err
+	}
+	line.ID, line.At = k.newID(), k.now()
+	line.Day = dayOf(line.At, zoneOf(rules.Zone))
+	_, added, err = tx.Ledger.Insert(ctx, line)
+	if errors.Is(err, store.ErrTooFew) {
+		err = contract.Conflict("Not enough coins", "the balance is lower than the cost")
+	}
+	return added, err
+}
+
 // badgeAwarded credits what a badge is worth. The ledger takes each badge once for a member.
 func (k *core) badgeAwarded(ctx context.Context, tx *store.Tx, badge store.Badge, account int64) error {
 	d := badge.Definition
-	for _, worth := range []struct {
-		given  bool
-		kind   string
-		amount int32
-	}{
-		{d.Award, store.XP, d.AwardXPQuantity},
-		{d.AwardCurrency, store.Coins, d.AwardCurrencyQuantity},
-	} {
-		if !worth.given || worth.amount == 0 {
+	line := store.LedgerLine{ServerID: badge.ServerID, Account: account, Action: string(gen.ActionBadges), Reason: store.BadgeReason + badge.ID}
+	if d.Award {
+		line.XP = int64(d.AwardXPQuantity)
+	}
+	if d.AwardCurrency {
+		line.Coins = int64(d.AwardCurrencyQuantity)
+	}
+	_, err := k.credit(ctx, tx, line)
+	return err
+}
+
+// takesBack is how long a message that is deleted takes back what it has brought.
+const takesBack = 60 * time.Second
+
+// messageDeleted takes back what a message has brought, if that was just now. Of coins that are spent, nothing is left to take.
+func (k *core) messageDeleted(ctx context.Context, tx *store.Tx, m store.Message) error {
+	if k.now().Sub(m.Timestamp.Time) > takesBack {
+		return nil
+	}
+	reason := string(deedOf(m).action) + "/" + m.ID
+	line, err := tx.Ledger.Get(ctx, m.ServerID, m.Account, reason)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil || line.XP == 0 && line.Coins == 0 {
+		return err
+	}
+	has, err := tx.Ledger.HoldTotals(ctx, m.ServerID, m.Account)
+	if err != nil {
+		return err
+	}
+	_, err = k.credit(ctx, tx, store.LedgerLine{
+		ServerID: m.ServerID, Account: m.Account, Action: string(gen.ActionDeleted), Reason: string(gen.ActionDeleted) + "/" + m.ID,
+		XP: -line.XP, Coins: -min(line.Coins, max(0, has.Coins)),
+	})
+	return err
+}
+
+// deedOf is what the author of a message has done.
+func deedOf(m store.Message) deed {
+	d := deed{m.ServerID, m.Account, gen.ActionMessages, m.ID}
+	if _, reply := m.ReplyTo.Get(); reply {
+		d.action = gen.ActionReplies
+	}
+	return d
+}
+
+// userReferred notes who has brought somebody to a server.
+func (k *core) userReferred(ctx context.Context, tx *store.Tx, serverID string, account, referrer int64) error {
+	if err := tx.Users.InsertReferral(ctx, serverID, account, referrer, k.now()); err != nil {
+		return err
+	}
+	if _, err := k.acted(ctx, tx, deed{serverID, referrer, gen.ActionReferrals, store.Number(account)}); err != nil {
+		return err
+	}
+	_, err := k.acted(ctx, tx, deed{serverID, account, gen.ActionRefer, store.Number(referrer)})
+	return err
+}
+
+// profileSeen is the step that credits a member for what their profile has, the first time that a server sees it. A server that gives
+// nothing for it may yet.
+func (k *core) profileSeen(ctx context.Context, tx *store.Tx, serverID string, account int64) error {
+	rules, err := tx.Gamification.Get(ctx, serverID)
+	if err != nil {
+		return err
+	}
+	has, err := tx.Gamification.GetProfile(ctx, account)
+	if err != nil {
+		return err
+	}
+	for _, part := range []struct {
+		action gen.Action
+		has    bool
+	}{{gen.ActionPicture, has.Picture}, {gen.ActionAboutme, has.AboutMe}, {gen.ActionQuote, has.Quote}} {
+		if !part.has || rule.WorthOf(rules.XP, part.action) == (rule.Worth{}) {
 			continue
 		}
-		err := tx.Ledger.Insert(ctx, store.LedgerLine{
-			ID: k.newID(), ServerID: badge.ServerID, Account: account, Kind: worth.kind, Amount: int64(worth.amount),
-			Reason: "badge/" + badge.ID, At: k.now(),
-		})
-		if err != nil {
+		if _, err := k.actedUnder(ctx, tx, rules, deed{serverID, account, part.action, "first"}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// userReferred notes who has brought somebody to a server.
-func (k *core) userReferred(ctx context.Context, tx *store.Tx, serverID string, account, referrer int64) error {
-	return tx.Users.InsertReferral(ctx, serverID, account, referrer, k.now())
+// today is the day of a server, since 1970-01-01, and its time zone.
+func (k *core) today(ctx context.Context, q store.Queries, serverID string) (day int64, zone *time.Location, err error) {
+	rules, err := q.Gamification.Get(ctx, serverID)
+	zone = zoneOf(rules.Zone)
+	return dayOf(k.now(), zone), zone, err
+}
+
+const secondsOfDay = 24 * 60 * 60
+
+// dayOf is the local date of a moment, in days since 1970-01-01.
+func dayOf(at time.Time, zone *time.Location) int64 {
+	year, month, day := at.In(zone).Date()
+	return time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Unix() / secondsOfDay
+}
+
+// dateOf is the date of a day.
+func dateOf(day int64) time.Time { return time.Unix(day*secondsOfDay, 0).UTC() }
+
+// zones are the time zones that were asked for, by their names, of which there are only so many.
+var zones sync.Map
+
+// zoneOf is a time zone by its name, which the contract has validated.
+func zoneOf(name string) *time.Location {
+	if known, ok := zones.Load(name); ok {
+		return known.(*time.Location)
+	}
+	zone, err := time.LoadLocation(name)
+	if err != nil { // the database is older than the machine's list of zones, or newer
+		return time.UTC
+	}
+	zones.Store(name, zone)
+	return zone
 }

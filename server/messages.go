@@ -124,6 +124,9 @@ func (h messages) DeleteMessage(ctx context.Context, r stub.DeleteMessageRequest
 		if err := tx.Messages.Delete(ctx, m, h.now()); err != nil {
 			return m, err
 		}
+		if err := h.messageDeleted(ctx, tx, m); err != nil {
+			return m, err
+		}
 		if !own {
 			if err := record(ctx, h.core, tx, s.ID, m.ID, &gen.UserReference{UserID: store.Number(m.Account)}, nil); err != nil {
 				return m, err
@@ -154,7 +157,12 @@ func (h messages) ReactMessage(ctx context.Context, r stub.ReactMessageRequestOb
 			return answer, err
 		}
 		answer = stub.ReactMessage200JSONResponse{Status: integration, Message: "Reaction added successfully"}
-		return answer, tx.Messages.React(ctx, m, r.Body.Emoji, who.actor.account, h.now())
+		added, err := tx.Messages.React(ctx, m, r.Body.Emoji, who.actor.account, h.now())
+		if err != nil || !added {
+			return answer, err
+		}
+		_, err = h.acted(ctx, tx, deed{s.ID, who.actor.account, gen.ActionReactions, m.ID + "/" + r.Body.Emoji})
+		return answer, err
 	})
 }
 
@@ -222,7 +230,8 @@ func (h messages) post(ctx context.Context, tx *store.Tx, s standing, channel ge
 	if err := h.takeImages(ctx, tx, m, what.images); err != nil {
 		return body, err
 	}
-	return gen.MessageSentResponse{Status: integration, Message: done, Data: gen.SentMessage{MessageID: m.ID}}, nil
+	_, err = h.acted(ctx, tx, deedOf(m))
+	return gen.MessageSentResponse{Status: integration, Message: done, Data: gen.SentMessage{MessageID: m.ID}}, err
 }
 
 // speaker is who says something in a channel that the caller sees, and may do the operation of the request there: the caller,
@@ -400,11 +409,11 @@ func (h messages) before(ctx context.Context, a question, p gen.ListMessagesPara
 	case p.Cursor != nil:
 		place, err := page{operation: contract.OperationFrom(ctx).ID}.positionOf(*p.Cursor)
 		if err != nil {
-			return 0, notACursor()
+			return 0, notACursor("query/")
 		}
 		position, err := store.PositionOf(*place)
 		if err != nil {
-			return 0, notACursor()
+			return 0, notACursor("query/")
 		}
 		return position, nil
 	case p.Before != nil:

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"fmt"
@@ -25,24 +26,37 @@ type page struct {
 }
 
 // pageOf reads the query. The validator has filled in the defaults of the number and the limit.
-func pageOf(ctx context.Context, number, limit *int32, cursor *string) (p page, err error) {
-	p = page{operation: contract.OperationFrom(ctx).ID, number: *number, limit: *limit}
+func pageOf(ctx context.Context, number, limit *int32, cursor *string) (page, error) {
+	return readQuestion(ctx, "query/", *number, *limit, cursor)
+}
+
+// pageIn reads a body, in which nothing has a default.
+func pageIn(ctx context.Context, number, limit int32, cursor string) (page, error) {
+	var after *string
+	if cursor != "" {
+		after = &cursor
+	}
+	return readQuestion(ctx, "/", cmp.Or(number, 1), cmp.Or(limit, 20), after)
+}
+
+func readQuestion(ctx context.Context, at string, number, limit int32, cursor *string) (p page, err error) {
+	p = page{operation: contract.OperationFrom(ctx).ID, number: number, limit: limit}
 	switch {
 	case cursor == nil && int(p.number)*int(p.limit) > reachedByPage:
-		err = contract.Invalid(contract.Field("query/page", gen.FieldCodeTooLarge,
+		err = contract.Invalid(contract.Field(at+"page", gen.FieldCodeTooLarge,
 			fmt.Sprintf("reaches beyond the first %d items: go on by cursor, with the nextCursor of a page", reachedByPage)))
 	case cursor != nil && p.number != 1:
-		err = contract.Invalid(contract.Field("query/page", gen.FieldCodeNotAllowed, "must be left out where there is a cursor"))
+		err = contract.Invalid(contract.Field(at+"page", gen.FieldCodeNotAllowed, "must be left out where there is a cursor"))
 	case cursor != nil:
 		if p.after, err = p.positionOf(*cursor); err != nil {
-			err = notACursor()
+			err = notACursor(at)
 		}
 	}
 	return p, err
 }
 
-func notACursor() error {
-	return contract.Invalid(contract.Field("query/cursor", gen.FieldCodeMalformed, "must be the nextCursor of a page of this list"))
+func notACursor(at string) error {
+	return contract.Invalid(contract.Field(at+"cursor", gen.FieldCodeMalformed, "must be the nextCursor of a page of this list"))
 }
 
 // cursorTo is a position as the wire shows it. It holds no secret and is not to be made by others; one that they make leads

@@ -277,12 +277,22 @@ func (h servers) VisitServer(ctx context.Context, r stub.VisitServerRequestObjec
 		if err != nil {
 			return answer, err
 		}
-		today := h.now().UTC()
-		answer = stub.VisitServer200JSONResponse{Meta: system("Server has been visited successfully"), Body: gen.Visit{Day: types.Date{Time: today}}}
-		if answer.Body.Counted, err = tx.Servers.InsertVisit(ctx, s.ID, s.actor.account, today.Format(time.DateOnly)); err != nil {
+		day, _, err := h.today(ctx, tx.Queries, s.ID)
+		if err != nil {
 			return answer, err
 		}
-		answer.Body.Visits, err = tx.Servers.CountVisits(ctx, s.ID, s.actor.account)
+		today := types.Date{Time: dateOf(day)}
+		answer = stub.VisitServer200JSONResponse{Meta: system("Server has been visited successfully"), Body: gen.Visit{Day: today}}
+		if answer.Body.Counted, err = h.acted(ctx, tx, deed{s.ID, s.actor.account, gen.ActionVisits, today.String()}); err != nil {
+			return answer, err
+		}
+		if answer.Body.Counted {
+			if err := h.profileSeen(ctx, tx, s.ID, s.actor.account); err != nil {
+				return answer, err
+			}
+		}
+		totals, err := tx.Ledger.GetTotals(ctx, s.ID, s.actor.account)
+		answer.Body.Visits = totals.Visits
 		return answer, err
 	})
 }

@@ -3,11 +3,11 @@ package server
 import (
 	"cmp"
 	"context"
-	"time"
 
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/gen/stub"
+	"github.com/rejoin-dev/rejoin/server/internal/level"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
@@ -26,7 +26,15 @@ func (h users) GetUserData(ctx context.Context, r stub.GetUserDataRequestObject)
 		return nil, err
 	}
 	number := account.AccountNumber
-	totals, err := q.Users.GetTotals(ctx, s.ID, number, h.now().UTC().Format(time.DateOnly))
+	totals, err := q.Ledger.GetTotals(ctx, s.ID, number)
+	if err != nil {
+		return nil, err
+	}
+	rules, err := q.Gamification.Get(ctx, s.ID)
+	if err != nil {
+		return nil, err
+	}
+	earned, err := h.earnedToday(ctx, q, rules, number)
 	if err != nil {
 		return nil, err
 	}
@@ -38,10 +46,6 @@ func (h users) GetUserData(ctx context.Context, r stub.GetUserDataRequestObject)
 	if err != nil {
 		return nil, err
 	}
-	settings, err := q.Servers.GetSettings(ctx, s.ID)
-	if err != nil {
-		return nil, err
-	}
 	fields, err := h.customFieldsOf(ctx, q, s.ID, number)
 	if err != nil {
 		return nil, err
@@ -49,13 +53,15 @@ func (h users) GetUserData(ctx context.Context, r stub.GetUserDataRequestObject)
 	data := gen.UserData{
 		UserID: account.Number, Username: account.Username, XP: totals.XP, Coins: totals.Coins, Roles: []string{},
 		FirstName: cmp.Or(account.FirstName, noName), LastName: cmp.Or(account.LastName, noName),
-		XPEarnedToday: totals.XPToday, CoinsEarnedToday: totals.CoinsToday, Language: settings.Language,
+		XPEarnedToday: earned.XP, CoinsEarnedToday: earned.Coins, Language: account.Language,
 		TotalMessages: totals.Messages, TotalReactions: totals.Reactions, VisitCount: totals.Visits, ReplySent: totals.Replies,
 		TimeSpent: presence.Minutes, LoginStreak: presence.streak, CustomFields: fields, ID: account.ID, Email: account.Email,
 	}
 	for _, role := range roles {
 		data.Roles = append(data.Roles, role.Title)
 	}
+	level, tier := level.Of(rules.Tiers, totals.XP)
+	data.Level, data.Tier = level, nullIfEmpty(tier)
 	data.HighestRole = data.Roles[0] // @all is the last of all
 	return stub.GetUserData200JSONResponse{Status: integration, Data: data}, nil
 }
@@ -127,7 +133,11 @@ func (h users) GetCommunityUser(ctx context.Context, r stub.GetCommunityUserRequ
 // detailsOf is all that is shown of a member.
 func (k *core) detailsOf(ctx context.Context, q store.Queries, s standing, account store.Account) (body gen.CommunityUserDetails, err error) {
 	number := account.AccountNumber
-	balance, err := q.Ledger.Balance(ctx, s.ID, number)
+	totals, err := q.Ledger.GetTotals(ctx, s.ID, number)
+	if err != nil {
+		return body, err
+	}
+	rules, err := q.Gamification.Get(ctx, s.ID)
 	if err != nil {
 		return body, err
 	}
@@ -157,9 +167,11 @@ func (k *core) detailsOf(ctx context.Context, q store.Queries, s standing, accou
 	}
 	body = gen.CommunityUserDetails{
 		ID: account.ID, Number: int32(number), Username: account.Username, DisplayName: account.DisplayName, FirstName: account.FirstName,
-		LastName: account.LastName, Avatar: k.imageURL(ctx, account.Avatar), JoinedAt: joined, XP: balance.XP, Coins: balance.Coins,
+		LastName: account.LastName, Avatar: k.imageURL(ctx, account.Avatar), JoinedAt: joined, XP: totals.XP, Coins: totals.Coins,
 		Roles: []gen.UserRole{}, Badges: []gen.UserBadge{}, CustomFields: fields,
 	}
+	level, tier := level.Of(rules.Tiers, totals.XP)
+	body.Level, body.Tier = level, nullIfEmpty(tier)
 	for _, role := range roles {
 		body.Roles = append(body.Roles, gen.UserRole{ID: role.ID, Title: role.Title})
 	}

@@ -76,7 +76,7 @@ func (h users) ListCommunityUsers(ctx context.Context, r stub.ListCommunityUsers
 		return nil, contract.Invalid(contract.Field("query/page", gen.FieldCodeNotAllowed, "must be left out where there is a cursor"))
 	default:
 		if page, err = userCursorOf(ctx, *r.Params.Cursor, ask.Order); err != nil {
-			return nil, notACursor()
+			return nil, notACursor("query/")
 		}
 		ask.After = &page.UserPosition
 	}

@@ -38,8 +38,9 @@ var makers = map[string]maker{
 	"badgeId":     {"badge", "badges", true, func(x *scene) string { return x.a.makesBadge(x.server, nil) }, unknownUUID},
 	"roleId":      {"role", "roles", true, func(x *scene) string { return x.a.makesRole(x.server, nil) }, unknownID},
 	// Whoever may be deleted owns nothing.
-	"user":      {"username", "users", false, func(x *scene) string { return x.user("username") }, func() string { return "no" + unknownID()[:12] }},
-	"idOrEmail": {"email", "auth", false, func(x *scene) string { return x.a.get("/auth/me").expect(200).text("/body/email") }, freshEmail},
+	"user":       {"username", "users", false, func(x *scene) string { return x.user("username") }, func() string { return "no" + unknownID()[:12] }},
+	"idOrEmail":  {"email", "auth", false, func(x *scene) string { return x.a.get("/auth/me").expect(200).text("/body/email") }, freshEmail},
+	"identifier": {"email", "auth", false, func(x *scene) string { return x.a.get("/auth/me").expect(200).text("/body/email") }, freshEmail},
 	// The operations about an account's own things are for that account.
 	"userId objectid": {"user", "servers", false, func(x *scene) string { return x.a.accountOf(x.server, x.server.owner) }, unknownID},
 	"userApiKeyId":    {"userKey", "keys", false, func(x *scene) string { return x.a.makesUserKey(x.server, x.server.owner).id }, unknownID},
@@ -74,7 +75,7 @@ var shownBefore = map[string]struct {
 
 // makerOf is the maker of what a name with a schema stands for.
 func makerOf(name string, schema *openapi3.SchemaRef) (maker, bool) {
-	if schema.Value.Type.Is("boolean") { // a question whether to show it
+	if schema.Value.Type.Is("boolean") || schema.Value.Type.Is("array") { // a question whether to show it, or any number of them
 		return maker{}, false
 	}
 	if m, ok := makers[name+" "+schema.Value.Format]; ok {

@@ -71,6 +71,7 @@ var sections = []section{
 	{"users", users},
 	{"fields", fields},
 	{"messages", messages},
+	{"gamification", gamification},
 }
 
 // Requirements are all requirements of the suite, in order.

@@ -101,7 +101,7 @@ func values(schema *openapi3.Schema) []any {
 		values = append(values, *schema.Max+1)
 	}
 	if schema.Items != nil {
-		var items []any
+		items := []any{} // nil would be null
 		distinct := 1
 		if schema.MaxItems != nil {
 			distinct += int(*schema.MaxItems)

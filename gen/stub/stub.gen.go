@@ -73,6 +73,9 @@ type ServerInterface interface {
 	// ListUserFieldHistoriesOfUser List the values that a member was given
 	// (GET /apis/v1/communities/{communityId}/users/{userId}/user-field-histories)
 	ListUserFieldHistoriesOfUser(ctx echo.Context, communityID CommunityID, userID AccountID, params ListUserFieldHistoriesOfUserParams) error
+	// GetTierInfo Get the tiers of the community
+	// (GET /apis/v1/gamification/tiers)
+	GetTierInfo(ctx echo.Context) error
 	// ListMessages List messages
 	// (GET /apis/v1/messages)
 	ListMessages(ctx echo.Context, params ListMessagesParams) error
@@ -109,6 +112,18 @@ type ServerInterface interface {
 	// CreateUser Make an account
 	// (POST /apis/v1/users)
 	CreateUser(ctx echo.Context, params CreateUserParams) error
+	// GetUserHistory Get what a member got day by day
+	// (GET /apis/v1/users/activity/daily)
+	GetUserHistory(ctx echo.Context, params GetUserHistoryParams) error
+	// GetDailyHistory Get what members got on a day
+	// (POST /apis/v1/users/activity/daily)
+	GetDailyHistory(ctx echo.Context) error
+	// ListActivityLogs List what a member did and got
+	// (POST /apis/v1/users/activity/logs)
+	ListActivityLogs(ctx echo.Context) error
+	// GetUserStats Get what a member did day by day
+	// (POST /apis/v1/users/activity/stats)
+	GetUserStats(ctx echo.Context) error
 	// CreateUserAPIKey Create a user API key
 	// (POST /apis/v1/users/apikeys)
 	CreateUserAPIKey(ctx echo.Context, params CreateUserAPIKeyParams) error
@@ -235,6 +250,15 @@ type ServerInterface interface {
 	// DeleteTopic Delete a topic
 	// (DELETE /channels/{channelId}/topics/{topicId})
 	DeleteTopic(ctx echo.Context, channelID ChannelID, topicID ObjectID) error
+	// GetGamification Get what members are credited for, and the tiers
+	// (GET /gamifications/{serverId})
+	GetGamification(ctx echo.Context, serverID ServerID) error
+	// SetTierSetting Set the tiers that members climb
+	// (POST /gamifications/{serverId}/tier-setting)
+	SetTierSetting(ctx echo.Context, serverID ServerID) error
+	// SetXPSetting Set what members are credited for
+	// (POST /gamifications/{serverId}/xp-setting)
+	SetXPSetting(ctx echo.Context, serverID ServerID) error
 	// GetImage Download an image
 	// (GET /images/{imageId})
 	GetImage(ctx echo.Context, imageID ImageID, params GetImageParams) error
@@ -945,6 +969,15 @@ func (w *ServerInterfaceWrapper) ListUserFieldHistoriesOfUser(ctx echo.Context) 
 	return err
 }
 
+// GetTierInfo converts echo context to params.
+func (w *ServerInterfaceWrapper) GetTierInfo(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetTierInfo(ctx)
+	return err
+}
+
 // ListMessages converts echo context to params.
 func (w *ServerInterfaceWrapper) ListMessages(ctx echo.Context) error {
 	var err error
@@ -1234,6 +1267,72 @@ func (w *ServerInterfaceWrapper) CreateUser(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.CreateUser(ctx, params)
+	return err
+}
+
+// GetUserHistory converts echo context to params.
+func (w *ServerInterfaceWrapper) GetUserHistory(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetUserHistoryParams
+	// ------------- Required query parameter "identifier" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "identifier", ctx.QueryParams(), &params.Identifier, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter identifier: %s", err))
+	}
+
+	// ------------- Optional query parameter "identifier_type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "identifier_type", ctx.QueryParams(), &params.IdentifierType, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter identifier_type: %s", err))
+	}
+
+	// ------------- Optional query parameter "fieldName" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fieldName", ctx.QueryParams(), &params.FieldName, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fieldName: %s", err))
+	}
+
+	// ------------- Optional query parameter "days" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "days", ctx.QueryParams(), &params.Days, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter days: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetUserHistory(ctx, params)
+	return err
+}
+
+// GetDailyHistory converts echo context to params.
+func (w *ServerInterfaceWrapper) GetDailyHistory(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetDailyHistory(ctx)
+	return err
+}
+
+// ListActivityLogs converts echo context to params.
+func (w *ServerInterfaceWrapper) ListActivityLogs(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListActivityLogs(ctx)
+	return err
+}
+
+// GetUserStats converts echo context to params.
+func (w *ServerInterfaceWrapper) GetUserStats(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetUserStats(ctx)
 	return err
 }
 
@@ -2017,6 +2116,54 @@ func (w *ServerInterfaceWrapper) DeleteTopic(ctx echo.Context) error {
 	return err
 }
 
+// GetGamification converts echo context to params.
+func (w *ServerInterfaceWrapper) GetGamification(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "serverId" -------------
+	var serverID ServerID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "serverId", ctx.Param("serverId"), &serverID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter serverId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetGamification(ctx, serverID)
+	return err
+}
+
+// SetTierSetting converts echo context to params.
+func (w *ServerInterfaceWrapper) SetTierSetting(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "serverId" -------------
+	var serverID ServerID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "serverId", ctx.Param("serverId"), &serverID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter serverId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SetTierSetting(ctx, serverID)
+	return err
+}
+
+// SetXPSetting converts echo context to params.
+func (w *ServerInterfaceWrapper) SetXPSetting(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "serverId" -------------
+	var serverID ServerID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "serverId", ctx.Param("serverId"), &serverID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter serverId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SetXPSetting(ctx, serverID)
+	return err
+}
+
 // GetImage converts echo context to params.
 func (w *ServerInterfaceWrapper) GetImage(ctx echo.Context) error {
 	var err error
@@ -2644,6 +2791,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/apis/v1/communities/:communityId/users", wrapper.ListCommunityUsers, options.OperationMiddlewares["listCommunityUsers"]...)
 	router.GET(options.BaseURL+"/apis/v1/communities/:communityId/users/:userId", wrapper.GetCommunityUser, options.OperationMiddlewares["getCommunityUser"]...)
 	router.GET(options.BaseURL+"/apis/v1/communities/:communityId/users/:userId/user-field-histories", wrapper.ListUserFieldHistoriesOfUser, options.OperationMiddlewares["listUserFieldHistoriesOfUser"]...)
+	router.GET(options.BaseURL+"/apis/v1/gamification/tiers", wrapper.GetTierInfo, options.OperationMiddlewares["getTierInfo"]...)
 	router.GET(options.BaseURL+"/apis/v1/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.DELETE(options.BaseURL+"/apis/v1/messages/:messageId", wrapper.DeleteMessage, options.OperationMiddlewares["deleteMessage"]...)
 	router.GET(options.BaseURL+"/apis/v1/messages/:messageId", wrapper.GetMessage, options.OperationMiddlewares["getMessage"]...)
@@ -2660,6 +2808,10 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/apis/v1/users/:userId/api-keys", wrapper.ListUserAPIKeys, options.OperationMiddlewares["listUserApiKeys"]...)
 	router.DELETE(options.BaseURL+"/apis/v1/users/:userId/api-keys/:userApiKeyId", wrapper.DeleteUserAPIKey, options.OperationMiddlewares["deleteUserApiKey"]...)
 	router.PUT(options.BaseURL+"/apis/v1/users/:userId/api-keys/:userApiKeyId", wrapper.UpdateUserAPIKey, options.OperationMiddlewares["updateUserApiKey"]...)
+	router.GET(options.BaseURL+"/apis/v1/users/activity/daily", wrapper.GetUserHistory, options.OperationMiddlewares["getUserHistory"]...)
+	router.POST(options.BaseURL+"/apis/v1/users/activity/daily", wrapper.GetDailyHistory, options.OperationMiddlewares["getDailyHistory"]...)
+	router.POST(options.BaseURL+"/apis/v1/users/activity/logs", wrapper.ListActivityLogs, options.OperationMiddlewares["listActivityLogs"]...)
+	router.POST(options.BaseURL+"/apis/v1/users/activity/stats", wrapper.GetUserStats, options.OperationMiddlewares["getUserStats"]...)
 	router.POST(options.BaseURL+"/apis/v1/users/apikeys", wrapper.CreateUserAPIKey, options.OperationMiddlewares["createUserApiKey"]...)
 	router.POST(options.BaseURL+"/apis/v1/users/avatar", wrapper.UploadAvatar, options.OperationMiddlewares["uploadAvatar"]...)
 	router.POST(options.BaseURL+"/apis/v1/users/filter", wrapper.FilterUsers, options.OperationMiddlewares["filterUsers"]...)
@@ -2698,6 +2850,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/channels/:channelId/topics", wrapper.ListTopics, options.OperationMiddlewares["listTopics"]...)
 	router.POST(options.BaseURL+"/channels/:channelId/topics", wrapper.CreateTopic, options.OperationMiddlewares["createTopic"]...)
 	router.DELETE(options.BaseURL+"/channels/:channelId/topics/:topicId", wrapper.DeleteTopic, options.OperationMiddlewares["deleteTopic"]...)
+	router.GET(options.BaseURL+"/gamifications/:serverId", wrapper.GetGamification, options.OperationMiddlewares["getGamification"]...)
+	router.POST(options.BaseURL+"/gamifications/:serverId/tier-setting", wrapper.SetTierSetting, options.OperationMiddlewares["setTierSetting"]...)
+	router.POST(options.BaseURL+"/gamifications/:serverId/xp-setting", wrapper.SetXPSetting, options.OperationMiddlewares["setXpSetting"]...)
 	router.GET(options.BaseURL+"/images/:imageId", wrapper.GetImage, options.OperationMiddlewares["getImage"]...)
 	router.POST(options.BaseURL+"/roles", wrapper.CreateRole, options.OperationMiddlewares["createRole"]...)
 	router.DELETE(options.BaseURL+"/roles/:id", wrapper.DeleteRole, options.OperationMiddlewares["deleteRole"]...)
@@ -3177,6 +3332,27 @@ func (response ListUserFieldHistoriesOfUser200JSONResponse) VisitListUserFieldHi
 	return err
 }
 
+type GetTierInfoRequestObject struct {
+}
+
+type GetTierInfoResponseObject interface {
+	VisitGetTierInfoResponse(w http.ResponseWriter) error
+}
+
+type GetTierInfo200JSONResponse TierInfoResponse
+
+func (response GetTierInfo200JSONResponse) VisitGetTierInfoResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListMessagesRequestObject struct {
 	Params ListMessagesParams
 }
@@ -3473,6 +3649,94 @@ func (response CreateUser201JSONResponse) VisitCreateUserResponse(w http.Respons
 		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
 	}
 	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUserHistoryRequestObject struct {
+	Params GetUserHistoryParams
+}
+
+type GetUserHistoryResponseObject interface {
+	VisitGetUserHistoryResponse(w http.ResponseWriter) error
+}
+
+type GetUserHistory200JSONResponse UserHistoryResponse
+
+func (response GetUserHistory200JSONResponse) VisitGetUserHistoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDailyHistoryRequestObject struct {
+	Body *GetDailyHistoryJSONRequestBody
+}
+
+type GetDailyHistoryResponseObject interface {
+	VisitGetDailyHistoryResponse(w http.ResponseWriter) error
+}
+
+type GetDailyHistory200JSONResponse DailyHistoryResponse
+
+func (response GetDailyHistory200JSONResponse) VisitGetDailyHistoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListActivityLogsRequestObject struct {
+	Body *ListActivityLogsJSONRequestBody
+}
+
+type ListActivityLogsResponseObject interface {
+	VisitListActivityLogsResponse(w http.ResponseWriter) error
+}
+
+type ListActivityLogs200JSONResponse ActivityLogResponse
+
+func (response ListActivityLogs200JSONResponse) VisitListActivityLogsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUserStatsRequestObject struct {
+	Body *GetUserStatsJSONRequestBody
+}
+
+type GetUserStatsResponseObject interface {
+	VisitGetUserStatsResponse(w http.ResponseWriter) error
+}
+
+type GetUserStats200JSONResponse UserStatsResponse
+
+func (response GetUserStats200JSONResponse) VisitGetUserStatsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -4463,6 +4727,74 @@ func (response DeleteTopic200JSONResponse) VisitDeleteTopicResponse(w http.Respo
 	return err
 }
 
+type GetGamificationRequestObject struct {
+	ServerID ServerID `json:"serverId"`
+}
+
+type GetGamificationResponseObject interface {
+	VisitGetGamificationResponse(w http.ResponseWriter) error
+}
+
+type GetGamification200JSONResponse GamificationResponse
+
+func (response GetGamification200JSONResponse) VisitGetGamificationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetTierSettingRequestObject struct {
+	ServerID ServerID `json:"serverId"`
+	Body     *SetTierSettingJSONRequestBody
+}
+
+type SetTierSettingResponseObject interface {
+	VisitSetTierSettingResponse(w http.ResponseWriter) error
+}
+
+type SetTierSetting200JSONResponse GamificationResponse
+
+func (response SetTierSetting200JSONResponse) VisitSetTierSettingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetXPSettingRequestObject struct {
+	ServerID ServerID `json:"serverId"`
+	Body     *SetXPSettingJSONRequestBody
+}
+
+type SetXPSettingResponseObject interface {
+	VisitSetXPSettingResponse(w http.ResponseWriter) error
+}
+
+type SetXPSetting200JSONResponse GamificationResponse
+
+func (response SetXPSetting200JSONResponse) VisitSetXPSettingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetImageRequestObject struct {
 	ImageID ImageID `json:"imageId"`
 	Params  GetImageParams
@@ -5198,6 +5530,9 @@ type StrictServerInterface interface {
 	// ListUserFieldHistoriesOfUser List the values that a member was given
 	// (GET /apis/v1/communities/{communityId}/users/{userId}/user-field-histories)
 	ListUserFieldHistoriesOfUser(ctx context.Context, request ListUserFieldHistoriesOfUserRequestObject) (ListUserFieldHistoriesOfUserResponseObject, error)
+	// GetTierInfo Get the tiers of the community
+	// (GET /apis/v1/gamification/tiers)
+	GetTierInfo(ctx context.Context, request GetTierInfoRequestObject) (GetTierInfoResponseObject, error)
 	// ListMessages List messages
 	// (GET /apis/v1/messages)
 	ListMessages(ctx context.Context, request ListMessagesRequestObject) (ListMessagesResponseObject, error)
@@ -5234,6 +5569,18 @@ type StrictServerInterface interface {
 	// CreateUser Make an account
 	// (POST /apis/v1/users)
 	CreateUser(ctx context.Context, request CreateUserRequestObject) (CreateUserResponseObject, error)
+	// GetUserHistory Get what a member got day by day
+	// (GET /apis/v1/users/activity/daily)
+	GetUserHistory(ctx context.Context, request GetUserHistoryRequestObject) (GetUserHistoryResponseObject, error)
+	// GetDailyHistory Get what members got on a day
+	// (POST /apis/v1/users/activity/daily)
+	GetDailyHistory(ctx context.Context, request GetDailyHistoryRequestObject) (GetDailyHistoryResponseObject, error)
+	// ListActivityLogs List what a member did and got
+	// (POST /apis/v1/users/activity/logs)
+	ListActivityLogs(ctx context.Context, request ListActivityLogsRequestObject) (ListActivityLogsResponseObject, error)
+	// GetUserStats Get what a member did day by day
+	// (POST /apis/v1/users/activity/stats)
+	GetUserStats(ctx context.Context, request GetUserStatsRequestObject) (GetUserStatsResponseObject, error)
 	// CreateUserAPIKey Create a user API key
 	// (POST /apis/v1/users/apikeys)
 	CreateUserAPIKey(ctx context.Context, request CreateUserAPIKeyRequestObject) (CreateUserAPIKeyResponseObject, error)
@@ -5360,6 +5707,15 @@ type StrictServerInterface interface {
 	// DeleteTopic Delete a topic
 	// (DELETE /channels/{channelId}/topics/{topicId})
 	DeleteTopic(ctx context.Context, request DeleteTopicRequestObject) (DeleteTopicResponseObject, error)
+	// GetGamification Get what members are credited for, and the tiers
+	// (GET /gamifications/{serverId})
+	GetGamification(ctx context.Context, request GetGamificationRequestObject) (GetGamificationResponseObject, error)
+	// SetTierSetting Set the tiers that members climb
+	// (POST /gamifications/{serverId}/tier-setting)
+	SetTierSetting(ctx context.Context, request SetTierSettingRequestObject) (SetTierSettingResponseObject, error)
+	// SetXPSetting Set what members are credited for
+	// (POST /gamifications/{serverId}/xp-setting)
+	SetXPSetting(ctx context.Context, request SetXPSettingRequestObject) (SetXPSettingResponseObject, error)
 	// GetImage Download an image
 	// (GET /images/{imageId})
 	GetImage(ctx context.Context, request GetImageRequestObject) (GetImageResponseObject, error)
@@ -6036,6 +6392,29 @@ func (sh *strictHandler) ListUserFieldHistoriesOfUser(ctx echo.Context, communit
 	return nil
 }
 
+// GetTierInfo operation middleware
+func (sh *strictHandler) GetTierInfo(ctx echo.Context) error {
+	var request GetTierInfoRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetTierInfo(ctx.Request().Context(), request.(GetTierInfoRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetTierInfo")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetTierInfoResponseObject); ok {
+		return validResponse.VisitGetTierInfoResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListMessages operation middleware
 func (sh *strictHandler) ListMessages(ctx echo.Context, params ListMessagesParams) error {
 	var request ListMessagesRequestObject
@@ -6450,6 +6829,169 @@ func (sh *strictHandler) CreateUser(ctx echo.Context, params CreateUserParams) e
 		return err
 	} else if validResponse, ok := response.(CreateUserResponseObject); ok {
 		return validResponse.VisitCreateUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetUserHistory operation middleware
+func (sh *strictHandler) GetUserHistory(ctx echo.Context, params GetUserHistoryParams) error {
+	var request GetUserHistoryRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetUserHistory(ctx.Request().Context(), request.(GetUserHistoryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetUserHistory")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetUserHistoryResponseObject); ok {
+		return validResponse.VisitGetUserHistoryResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetDailyHistory operation middleware
+func (sh *strictHandler) GetDailyHistory(ctx echo.Context) error {
+	var request GetDailyHistoryRequestObject
+
+	var body GetDailyHistoryJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetDailyHistory(ctx.Request().Context(), request.(GetDailyHistoryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetDailyHistory")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetDailyHistoryResponseObject); ok {
+		return validResponse.VisitGetDailyHistoryResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListActivityLogs operation middleware
+func (sh *strictHandler) ListActivityLogs(ctx echo.Context) error {
+	var request ListActivityLogsRequestObject
+
+	var body ListActivityLogsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListActivityLogs(ctx.Request().Context(), request.(ListActivityLogsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListActivityLogs")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListActivityLogsResponseObject); ok {
+		return validResponse.VisitListActivityLogsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetUserStats operation middleware
+func (sh *strictHandler) GetUserStats(ctx echo.Context) error {
+	var request GetUserStatsRequestObject
+
+	var body GetUserStatsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetUserStats(ctx.Request().Context(), request.(GetUserStatsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetUserStats")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetUserStatsResponseObject); ok {
+		return validResponse.VisitGetUserStatsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -8007,6 +8549,127 @@ func (sh *strictHandler) DeleteTopic(ctx echo.Context, channelID ChannelID, topi
 		return err
 	} else if validResponse, ok := response.(DeleteTopicResponseObject); ok {
 		return validResponse.VisitDeleteTopicResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetGamification operation middleware
+func (sh *strictHandler) GetGamification(ctx echo.Context, serverID ServerID) error {
+	var request GetGamificationRequestObject
+
+	request.ServerID = serverID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetGamification(ctx.Request().Context(), request.(GetGamificationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetGamification")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetGamificationResponseObject); ok {
+		return validResponse.VisitGetGamificationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SetTierSetting operation middleware
+func (sh *strictHandler) SetTierSetting(ctx echo.Context, serverID ServerID) error {
+	var request SetTierSettingRequestObject
+
+	request.ServerID = serverID
+
+	var body SetTierSettingJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SetTierSetting(ctx.Request().Context(), request.(SetTierSettingRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetTierSetting")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SetTierSettingResponseObject); ok {
+		return validResponse.VisitSetTierSettingResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SetXPSetting operation middleware
+func (sh *strictHandler) SetXPSetting(ctx echo.Context, serverID ServerID) error {
+	var request SetXPSettingRequestObject
+
+	request.ServerID = serverID
+
+	var body SetXPSettingJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SetXPSetting(ctx.Request().Context(), request.(SetXPSettingRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetXPSetting")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SetXPSettingResponseObject); ok {
+		return validResponse.VisitSetXPSettingResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

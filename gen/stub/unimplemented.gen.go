@@ -89,6 +89,10 @@ func (Unimplemented) ListUserFieldHistoriesOfUser(context.Context, ListUserField
 	return nil, ErrNotImplemented
 }
 
+func (Unimplemented) GetTierInfo(context.Context, GetTierInfoRequestObject) (GetTierInfoResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
 func (Unimplemented) ListMessages(context.Context, ListMessagesRequestObject) (ListMessagesResponseObject, error) {
 	return nil, ErrNotImplemented
 }
@@ -134,6 +138,22 @@ func (Unimplemented) DeleteReaction(context.Context, DeleteReactionRequestObject
 }
 
 func (Unimplemented) CreateUser(context.Context, CreateUserRequestObject) (CreateUserResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) GetUserHistory(context.Context, GetUserHistoryRequestObject) (GetUserHistoryResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) GetDailyHistory(context.Context, GetDailyHistoryRequestObject) (GetDailyHistoryResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) ListActivityLogs(context.Context, ListActivityLogsRequestObject) (ListActivityLogsResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) GetUserStats(context.Context, GetUserStatsRequestObject) (GetUserStatsResponseObject, error) {
 	return nil, ErrNotImplemented
 }
 
@@ -302,6 +322,18 @@ func (Unimplemented) CreateTopic(context.Context, CreateTopicRequestObject) (Cre
 }
 
 func (Unimplemented) DeleteTopic(context.Context, DeleteTopicRequestObject) (DeleteTopicResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) GetGamification(context.Context, GetGamificationRequestObject) (GetGamificationResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) SetTierSetting(context.Context, SetTierSettingRequestObject) (SetTierSettingResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) SetXPSetting(context.Context, SetXPSettingRequestObject) (SetXPSettingResponseObject, error) {
 	return nil, ErrNotImplemented
 }
 

@@ -37,8 +37,8 @@ var eraseSome = []string{
 
 // The same of each server in which it ever was: the server is $1, the account $2, and how many rows at once $3.
 var eraseInServer = []string{
-	`DELETE FROM ledger WHERE id IN (SELECT id FROM ledger WHERE server_id = $1 AND account = $2 LIMIT $3)`,
-	`DELETE FROM visits WHERE (server_id, account, day) IN (SELECT server_id, account, day FROM visits WHERE server_id = $1 AND account = $2 LIMIT $3)`,
+	`DELETE FROM ledger WHERE (server_id, account, reason) IN (SELECT server_id, account, reason FROM ledger WHERE server_id = $1 AND account = $2 LIMIT $3)`,
+	`DELETE FROM cooldowns WHERE (server_id, account, action) IN (SELECT server_id, account, action FROM cooldowns WHERE server_id = $1 AND account = $2 LIMIT $3)`,
 	`DELETE FROM channel_members WHERE (channel_id, account) IN (
 	       SELECT cm.channel_id, cm.account FROM channels c JOIN channel_members cm ON cm.channel_id = c.id WHERE c.server_id = $1 AND cm.account = $2 LIMIT $3)`,
 	`DELETE FROM field_values WHERE (account, server_id, field_id) IN (
@@ -110,6 +110,9 @@ func (a Auth) EraseRest(ctx context.Context, account int64, some int, at time.Ti
 		if gone, err := a.changed(ctx, text, left.id, account, some); err != nil || gone {
 			return true, err
 		}
+	}
+	if more, err := (Ledger{a.conn}).forgetDays(ctx, left.id, account, some); err != nil || more {
+		return true, err
 	}
 	if err := Invites(a).EndOf(ctx, left.id, account, at); err != nil {
 		return true, err

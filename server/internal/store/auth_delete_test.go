@@ -33,7 +33,8 @@ var ofAccounts = map[string]string{
 	"auth_events.account":       erased,
 	"former_members.account":    erased,
 	"channel_members.account":   erased,
-	"visits.account":            erased,
+	"cooldowns.account":         erased,
+	"days.account":              erased,
 	"ledger.account":            erased,
 	"totals.account":            erased,
 	"field_values.account":      erased,
@@ -162,8 +163,8 @@ func (l *life) fullAccount(server string, owner int64) (dora int64) {
 		l.check(tx.Roles.InsertOf(ctx, server, dora, role))
 		l.check(tx.Badges.InsertOf(ctx, badge, dora, l.nowAt))
 		l.must(tx.Users.InsertReferral(ctx, server, dora, owner, l.nowAt))
-		l.check(tx.Servers.InsertVisit(ctx, server, dora, "2026-03-01"))
-		l.must(tx.Ledger.Insert(ctx, LedgerLine{ID: l.id(), ServerID: server, Account: dora, Kind: XP, Amount: 10, Reason: "x", At: l.nowAt}))
+		l.adds(tx, LedgerLine{ServerID: server, Account: dora, Action: "visits", Reason: "visits/2026-03-01", Day: 20513, XP: 10, Deed: true, Counts: Counts{Visits: 1}})
+		l.check(tx.Gamification.Cool(ctx, server, dora, "messages", time.Minute, l.nowAt))
 		l.must(tx.Fields.Set(ctx, FieldValue{ServerID: server, Account: dora, FieldID: "f", Value: "About Dora"}))
 		l.must(tx.Fields.InsertHistory(ctx, server, dora, gen.UserFieldHistory{ID: l.id(), FieldID: "f", Value: "About Dora", At: l.now()}))
 		l.must(tx.UserKeys.Insert(ctx, gen.UserAPIKey{ID: l.id(), UserID: int32(dora), CommunityID: server, CreatedAt: l.now(), UpdatedAt: l.now()}, l.id()))

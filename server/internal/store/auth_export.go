@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"strings"
 	"time"
 
 	"github.com/rejoin-dev/rejoin/gen"
@@ -76,16 +77,20 @@ func (q Exports) Badges(ctx context.Context, account int64, after gen.ExportedBa
 
 // Visits are the days on which an account has visited a server.
 func (q Exports) Visits(ctx context.Context, serverID string, account int64, after gen.ExportedVisit, some int) ([]gen.ExportedVisit, error) {
-	return list(ctx, q.conn, func(rows *sql.Rows) (v gen.ExportedVisit, err error) { return v, rows.Scan(&v.ServerID, &v.Day) },
-		`SELECT server_id, day FROM visits WHERE server_id = $1 AND account = $2 AND day > $3 ORDER BY day LIMIT $4`, serverID, account, after.Day, some)
+	return list(ctx, q.conn, func(rows *sql.Rows) (v gen.ExportedVisit, err error) {
+		err = rows.Scan(&v.ServerID, &v.Day)
+		v.Day = strings.TrimPrefix(v.Day, visitReason)
+		return v, err
+	}, `SELECT server_id, reason FROM ledger WHERE server_id = $1 AND account = $2 AND reason > $3 AND reason < $4 ORDER BY reason LIMIT $5`,
+		serverID, account, visitReason+after.Day, visitReason+":", some) // which is behind all digits
 }
 
-// Ledger is what an account was credited in a server, and has spent.
+// Ledger is what an account has done in a server, was given there, and has spent.
 func (q Exports) Ledger(ctx context.Context, serverID string, account int64, after gen.ExportedCredit, some int) ([]gen.ExportedCredit, error) {
 	return list(ctx, q.conn, func(rows *sql.Rows) (c gen.ExportedCredit, err error) {
-		return c, rows.Scan(&c.ServerID, &c.Kind, &c.Amount, &c.Reason, micros{&c.At})
-	}, `SELECT server_id, kind, amount, reason, at FROM ledger WHERE server_id = $1 AND account = $2 AND (kind, reason) > ($3, $4)
-	 ORDER BY kind, reason LIMIT $5`, serverID, account, after.Kind, after.Reason, some)
+		return c, rows.Scan(&c.ServerID, &c.Action, &c.Reason, &c.XP, &c.Coins, micros{&c.At})
+	}, `SELECT server_id, action, reason, xp, coins, at FROM ledger WHERE server_id = $1 AND account = $2 AND reason > $3
+	 ORDER BY reason LIMIT $4`, serverID, account, after.Reason, some)
 }
 
 // FieldValues are the values that an account was given in the fields of a server, the first first.

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"time"
 
 	"github.com/rejoin-dev/rejoin/gen"
@@ -17,6 +18,26 @@ type Badge struct {
 	ServerID   string
 	Definition gen.BadgeUpdate
 	CreatedAt  time.Time
+}
+
+// action is what a badge is awarded for by itself; empty: nothing.
+func (b Badge) action() string {
+	if b.Definition.Action == gen.BadgeActionCustom {
+		return ""
+	}
+	return string(b.Definition.Action)
+}
+
+// BadgeReason begins the reason of what a badge was worth. Its id follows.
+const BadgeReason = "badges/"
+
+// ListReached returns the badges that are awarded for having done something so often, without those that the member ever had.
+func (q Badges) ListReached(ctx context.Context, serverID string, account int64, action string, count int64) ([]Badge, error) {
+	found, err := list(ctx, q.conn, scanBadge, selectBadge+`WHERE b.server_id = $1 AND b.action = $2 AND (b.quantity IS NULL OR b.quantity <= $3)
+	   AND NOT EXISTS (SELECT 1 FROM ledger l WHERE l.server_id = $1 AND l.account = $4 AND l.reason = $5 || b.id)`+unlocked, serverID, action, count, account, BadgeReason)
+	return slices.DeleteFunc(found, func(b Badge) bool { // of one from before, the table does not know it
+		return b.Definition.Quantity != nil && int64(*b.Definition.Quantity) > count
+	}), err
 }
 
 const selectBadge = `SELECT b.id, b.server_id, b.definition FROM badges b `
@@ -43,8 +64,8 @@ func (q Badges) Get(ctx context.Context, id string) (Badge, error) {
 
 // Insert adds a badge. Beyond MaxBadges it is a LimitError.
 func (q Badges) Insert(ctx context.Context, b Badge) error {
-	if err := q.exec(ctx, `INSERT INTO badges (id, server_id, definition, created_at) VALUES ($1, $2, $3, $4)`,
-		b.ID, b.ServerID, written(b.Definition), b.CreatedAt.UnixMicro()); err != nil {
+	if err := q.exec(ctx, `INSERT INTO badges (id, server_id, definition, created_at, action, quantity) VALUES ($1, $2, $3, $4, $5, $6)`,
+		b.ID, b.ServerID, written(b.Definition), b.CreatedAt.UnixMicro(), b.action(), b.Definition.Quantity); err != nil {
 		return err
 	}
 	return q.countIn(ctx, badgesTally, b.ServerID)
@@ -52,7 +73,7 @@ func (q Badges) Insert(ctx context.Context, b Badge) error {
 
 // Update replaces what a badge is.
 func (q Badges) Update(ctx context.Context, b Badge) error {
-	return q.change(ctx, `UPDATE badges SET definition = $2 WHERE id = $1`, b.ID, written(b.Definition))
+	return q.change(ctx, `UPDATE badges SET definition = $2, action = $3, quantity = $4 WHERE id = $1`, b.ID, written(b.Definition), b.action(), b.Definition.Quantity)
 }
 
 // Delete removes a badge: nobody has it any more. Who had it is removed by DeleteRest, because there may be any number of them.

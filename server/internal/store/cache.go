@@ -34,7 +34,7 @@ const (
 )
 
 // mostArgs is how many arguments a statement may have whose rows are remembered. None that reads has more.
-const mostArgs = 6
+const mostArgs = 7
 
 // A cacheKey is a statement with its arguments.
 type cacheKey struct {

@@ -101,7 +101,7 @@ func (r *recorder) isComplete(t *testing.T) {
 	}
 	texts := 0
 	for _, name := range files {
-		if strings.HasSuffix(name, "_test.go") || slices.Contains([]string{"dialect.go", "cache.go", "backup.go"}, name) { // which ask for a lock, for the schema, and look at a copy
+		if strings.HasSuffix(name, "_test.go") || slices.Contains([]string{"dialect.go", "cache.go", "backup.go", "verify.go"}, name) { // which ask for a lock, for the schema, look at a copy, and at everything
 			continue
 		}
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
@@ -161,8 +161,11 @@ func enlargeCommunity(t *testing.T, s *Store, id string, rows int) {
 		`INSERT INTO channel_members (channel_id, account) `+numbers+`SELECT c.id, i FROM n JOIN channels c ON c.server_id = '`+id+`'`,
 		`INSERT INTO audit (id, server_id, actor_type, actor_id, action, target, at) `+numbers+`SELECT 'e' || i, '`+id+`', 'account', '1', 'x', 'x', i FROM n`,
 		`INSERT INTO deletions (server_id, account, at) `+numbers+`SELECT 'd' || i, 1, 9000000000000000 + i FROM n`,
-		`INSERT INTO visits (server_id, account, day) `+numbers+`SELECT '`+id+`', 1, 'd' || i FROM n`,
-		`INSERT INTO ledger (id, server_id, account, kind, amount, reason, at) `+numbers+`SELECT 'l' || i, '`+id+`', 1, 'xp', 1, 'l' || i, i FROM n`,
+		`INSERT INTO days (server_id, account, day) `+numbers+`SELECT '`+id+`', 1, i FROM n WHERE i < 2000`,
+		`INSERT INTO days (server_id, account, day) `+numbers+`SELECT '`+id+`', i, 20600 FROM n`,
+		`INSERT INTO server_days (server_id, day, shard) `+numbers+`SELECT '`+id+`', i, 0 FROM n`,
+		`INSERT INTO cooldowns (server_id, account, action, at) `+numbers+`SELECT '`+id+`', i, 'messages', 0 FROM n`,
+		`INSERT INTO ledger (id, server_id, account, action, deed, day, xp, coins, reason, at) `+numbers+`SELECT 'l' || i, '`+id+`', 1, 'messages', 1, i, 1, 0, 'l' || i, i FROM n`,
 		`INSERT INTO totals (server_id, account, xp, coins, visits) `+numbers+`SELECT '`+id+`', i, 0, 0, 0 FROM n`,
 		`INSERT INTO presence (account, active_at, minutes, today, streak) `+numbers+`SELECT i, i, 0, '', 0 FROM n`,
 		`INSERT INTO referrals (server_id, account, referrer, at) `+numbers+`SELECT '`+id+`', i, i, i FROM n`,

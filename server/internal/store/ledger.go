@@ -4,86 +4,272 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/rejoin-dev/rejoin/gen"
 )
 
-// Ledger holds what members were credited and have spent. There is no way to change a line of it, and none to remove one but with its
-// server or its account.
+// Ledger holds what members did and were given, what that was worth, and what follows by adding it up: the totals of a member, what a
+// member did on a day, and what all members of a server did on it. There is no way to change a line of it, and none to remove one but
+// with its server or its account.
 type Ledger struct{ *conn }
 
-// The kinds of credit.
-const (
-	XP    = "xp"
-	Coins = "coins"
+// A LedgerLine is a thing that a member has done, or was given. One reason counts once for a member, for ever.
+type LedgerLine struct {
+	ID        string
+	ServerID  string
+	Account   int64
+	Action    string
+	Reason    string // such as badges/<id>
+	Day       int64  // of the server, since 1970-01-01
+	XP, Coins int64  // what it was worth; negative: what it cost
+	At        time.Time
+	Deed      bool // the member has done it
+	Counts    Counts
+}
+
+// Counts are how often members did what is counted.
+type Counts struct {
+	Messages, Replies, Reactions, Socials, Visits, Referrals, Refer, Analyses, Purchases, Minigames int64
+}
+
+// counted are the columns of Counts, in every table that has them.
+var counted = []string{"messages", "replies", "reactions", "socials", "visits", "referrals", "refer", "analyses", "purchases", "minigames"}
+
+// columns are its fields, in the order of counted.
+func (c *Counts) columns() []*int64 {
+	return []*int64{&c.Messages, &c.Replies, &c.Reactions, &c.Socials, &c.Visits, &c.Referrals, &c.Refer, &c.Analyses, &c.Purchases, &c.Minigames}
+}
+
+func (c Counts) values() (all []any) {
+	for _, n := range c.columns() {
+		all = append(all, *n)
+	}
+	return all
+}
+
+// Add counts one more of what is counted under a name, if anything is.
+func (c *Counts) Add(name string) {
+	if i := slices.Index(counted, name); i >= 0 {
+		*c.columns()[i]++
+	}
+}
+
+// Names are those of what is not 0.
+func (c Counts) Names() (names []string) {
+	for i, n := range c.columns() {
+		if *n != 0 {
+			names = append(names, counted[i])
+		}
+	}
+	return names
+}
+
+// Of is how often something was done, by the name of its column; 0 for what is not counted.
+func (c Counts) Of(name string) int64 {
+	if i := slices.Index(counted, name); i >= 0 {
+		return *c.columns()[i]
+	}
+	return 0
+}
+
+// Totals are what a member has and has done.
+type Totals struct {
+	gen.Balance
+	Counts
+	Visited   int64 // the day of the last visit
+	VisitsRun int64 // how many days in a row there was one, up to then
+}
+
+func (t *Totals) columns() (all []any) {
+	all = []any{&t.XP, &t.Coins}
+	for _, n := range t.Counts.columns() {
+		all = append(all, n)
+	}
+	return append(all, &t.Visited, &t.VisitsRun)
+}
+
+func scanTotals(rows *sql.Rows) (t Totals, err error) { return t, rows.Scan(t.columns()...) }
+
+// A Day is what a member, or all members of a server, did and got on a day.
+type Day struct {
+	Day, Deeds, Active             int64 // the members who did something
+	XP, Coins, XPSpent, CoinsSpent int64
+	Counts
+}
+
+func (d *Day) columns() (all []any) {
+	all = []any{&d.Day, &d.Deeds, &d.Active, &d.XP, &d.Coins, &d.XPSpent, &d.CoinsSpent}
+	for _, n := range d.Counts.columns() {
+		all = append(all, n)
+	}
+	return all
+}
+
+func scanDay(rows *sql.Rows) (d Day, err error) { return d, rows.Scan(d.columns()...) }
+
+// What stands in days and server_days beside the counts.
+var summed = append([]string{"deeds", "active", "xp", "coins", "xp_spent", "coins_spent"}, counted...)
+
+var (
+	totalsColumns = "xp, coins, " + strings.Join(counted, ", ") + ", visited, visits_run"
+	daysColumns   = "day, " + strings.Join(summed, ", ")
+
+	// What is spent must be there.
+	addToTotals = `INSERT INTO totals (server_id, account, ` + totalsColumns + `) VALUES (` + places(6+len(counted)) + `)
+	ON CONFLICT (server_id, account) DO UPDATE SET ` + more("totals", append([]string{"xp", "coins"}, counted...)) + `,
+	    visits_run = CASE WHEN excluded.visited <= totals.visited THEN totals.visits_run WHEN totals.visited = excluded.visited - 1 THEN totals.visits_run + 1 ELSE 1 END,
+	    visited = CASE WHEN excluded.visited > totals.visited THEN excluded.visited ELSE totals.visited END
+	 WHERE excluded.coins >= 0 OR totals.coins + excluded.coins >= 0
+	RETURNING ` + totalsColumns
+
+	addToDays = `INSERT INTO days (server_id, account, ` + daysColumns + `) VALUES (` + places(3+len(summed)) + `)
+	ON CONFLICT (server_id, account, day) DO UPDATE SET ` + more("days", without(summed, "active")) + `,
+	    active = CASE WHEN days.active > excluded.active THEN days.active ELSE excluded.active END
+	RETURNING deeds`
+
+	addToServerDays = `INSERT INTO server_days (server_id, shard, ` + daysColumns + `) VALUES (` + places(3+len(summed)) + `)
+	ON CONFLICT (server_id, day, shard) DO UPDATE SET ` + more("server_days", summed)
 )
 
-// A LedgerLine is one credit, or one debit if its amount is negative.
-type LedgerLine struct {
-	ID       string
-	ServerID string
-	Account  int64
-	Kind     string // XP, Coins
-	Amount   int64
-	Reason   string // what it follows from, such as badge/<id>; one reason counts once for a member and a kind
-	At       time.Time
+// serverDayShards is how many rows a day of a server has.
+const serverDayShards = 8
+
+// places are the parameters from $1 on.
+func places(n int) string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = fmt.Sprintf("$%d", i+1)
+	}
+	return strings.Join(all, ", ")
 }
 
-// Insert adds a line, unless its reason has counted already.
-func (q Ledger) Insert(ctx context.Context, l LedgerLine) error {
-	added, err := q.changed(ctx, `INSERT INTO ledger (id, server_id, account, kind, amount, reason, at)
-	VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
-		l.ID, l.ServerID, l.Account, l.Kind, l.Amount, l.Reason, l.At.UnixMicro())
+// more adds what is excluded to what is there.
+func more(table string, columns []string) string {
+	all := make([]string, len(columns))
+	for i, c := range columns {
+		all[i] = fmt.Sprintf("%s = %s.%s + excluded.%s", c, table, c, c)
+	}
+	return strings.Join(all, ", ")
+}
+
+func without(columns []string, one string) []string {
+	return slices.DeleteFunc(slices.Clone(columns), func(c string) bool { return c == one })
+}
+
+// ErrTooFew is the error of a line that costs more coins than there are.
+var ErrTooFew = errors.New("there are not enough coins")
+
+// Insert adds a line, with all that follows, and returns the totals after it. If its reason has counted already, nothing changes. A
+// line that costs more coins than the member has is ErrTooFew.
+func (q Ledger) Insert(ctx context.Context, l LedgerLine) (after Totals, added bool, err error) {
+	deed := int64(0)
+	if l.Deed {
+		deed = 1
+	}
+	added, err = q.changed(ctx, `INSERT INTO ledger (server_id, account, reason, id, action, deed, day, xp, coins, at)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING`,
+		l.ServerID, l.Account, l.Reason, l.ID, l.Action, deed, l.Day, l.XP, l.Coins, l.At.UnixMicro())
 	if err != nil || !added {
-		return err
+		return after, false, err
 	}
-	more := totals{today: l.At.UTC().Format(time.DateOnly)}
-	switch l.Kind {
-	case XP:
-		more.XP, more.xpToday = l.Amount, max(0, l.Amount)
-	case Coins:
-		more.Coins, more.coinsToday = l.Amount, max(0, l.Amount)
+	visited, run := int64(0), int64(0)
+	if l.Counts.Visits > 0 {
+		visited, run = l.Day, 1
 	}
-	return q.addToTotals(ctx, l.ServerID, l.Account, more)
+	args := append([]any{l.ServerID, l.Account, l.XP, l.Coins}, l.Counts.values()...)
+	after, err = get(ctx, q.conn, scanTotals, addToTotals, append(args, visited, run)...)
+	if errors.Is(err, ErrNotFound) {
+		err = ErrTooFew
+	}
+	if err != nil {
+		return after, true, err
+	}
+	of := func(active int64) []any {
+		return append([]any{l.Day, deed, active, max(0, l.XP), max(0, l.Coins), max(0, -l.XP), max(0, -l.Coins)}, l.Counts.values()...)
+	}
+	deeds, err := get(ctx, q.conn, scanOne[int64], addToDays, append([]any{l.ServerID, l.Account}, of(deed)...)...)
+	if err != nil {
+		return after, true, err
+	}
+	first := int64(0)
+	if deed > 0 && deeds == 1 {
+		first = 1
+	}
+	return after, true, q.exec(ctx, addToServerDays, append([]any{l.ServerID, q.shard % serverDayShards}, of(first)...)...)
 }
 
-// Balance returns the sums of an account's lines in a server.
+// Get returns the line with a reason.
+func (q Ledger) Get(ctx context.Context, serverID string, account int64, reason string) (LedgerLine, error) {
+	return get(ctx, q.conn, scanLine, `SELECT `+lineColumns+` FROM ledger WHERE server_id = $1 AND account = $2 AND reason = $3`+unlocked, serverID, account, reason)
+}
+
+const lineColumns = `id, server_id, account, action, reason, day, xp, coins, at`
+
+func scanLine(rows *sql.Rows) (l LedgerLine, err error) {
+	var at gen.Time
+	err = rows.Scan(&l.ID, &l.ServerID, &l.Account, &l.Action, &l.Reason, &l.Day, &l.XP, &l.Coins, micros{&at})
+	l.At = at.Time
+	return l, err
+}
+
+// List returns a page of the lines of a member within a range of moments, newest first.
+func (q Ledger) List(ctx context.Context, serverID string, account int64, in Range, page Page) ([]LedgerLine, error) {
+	from := int64(earliest)
+	if in.From != nil {
+		from = *in.From
+	}
+	at, id := page.from(latest)
+	if in.To != nil && *in.To < at {
+		at, id = *in.To+1, ""
+	}
+	return list(ctx, q.conn, scanLine, `SELECT `+lineColumns+` FROM ledger
+	 WHERE server_id = $1 AND account = $2 AND at >= $3 AND (at, id) < ($4, $5) ORDER BY at DESC, id DESC LIMIT $6 OFFSET $7`,
+		serverID, account, from, at, id, page.Limit, page.Skip)
+}
+
+// Balance returns the XP and the coins of an account in a server.
 func (q Ledger) Balance(ctx context.Context, serverID string, account int64) (gen.Balance, error) {
-	found, err := q.totalsOf(ctx, serverID, account)
+	found, err := q.GetTotals(ctx, serverID, account)
 	return found.Balance, err
 }
 
-// totals are what an account has and has done in a server, kept in the transactions in which that changes.
-type totals struct {
-	gen.Balance
-	visits int64
-
-	messages, replies, reactions int64 // that were sent, and given: those that are gone among them
-
-	// The day on which anything was credited last, and what that was; what is spent does not count. A clock that was ahead is
-	// forgotten with the next credit.
-	today               string
-	xpToday, coinsToday int64
-}
-
-func (c *conn) addToTotals(ctx context.Context, serverID string, account int64, more totals) error {
-	return c.exec(ctx, `INSERT INTO totals (server_id, account, xp, coins, visits, today, xp_today, coins_today, messages, replies, reactions)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (server_id, account) DO UPDATE
-	SET xp = totals.xp + excluded.xp, coins = totals.coins + excluded.coins, visits = totals.visits + excluded.visits,
-	    messages = totals.messages + excluded.messages, replies = totals.replies + excluded.replies, reactions = totals.reactions + excluded.reactions,
-	    xp_today = CASE WHEN excluded.today IN ('', totals.today) THEN totals.xp_today ELSE 0 END + excluded.xp_today,
-	    coins_today = CASE WHEN excluded.today IN ('', totals.today) THEN totals.coins_today ELSE 0 END + excluded.coins_today,
-	    today = CASE WHEN excluded.today = '' THEN totals.today ELSE excluded.today END`,
-		serverID, account, more.XP, more.Coins, more.visits, more.today, more.xpToday, more.coinsToday, more.messages, more.replies, more.reactions)
-}
-
-func (c *conn) totalsOf(ctx context.Context, serverID string, account int64) (totals, error) {
-	found, err := get(ctx, c, func(rows *sql.Rows) (t totals, err error) {
-		return t, rows.Scan(&t.XP, &t.Coins, &t.visits)
-	}, `SELECT xp, coins, visits FROM totals WHERE server_id = $1 AND account = $2`+unlocked, serverID, account)
+// GetTotals returns what an account has and has done in a server.
+func (q Ledger) GetTotals(ctx context.Context, serverID string, account int64) (Totals, error) {
+	found, err := get(ctx, q.conn, scanTotals, `SELECT `+totalsColumns+` FROM totals WHERE server_id = $1 AND account = $2`+unlocked, serverID, account)
 	if errors.Is(err, ErrNotFound) {
 		err = nil
 	}
 	return found, err
 }
+
+// HoldTotals is GetTotals of which nobody else changes anything before the transaction ends.
+func (q Ledger) HoldTotals(ctx context.Context, serverID string, account int64) (Totals, error) {
+	found, err := get(ctx, q.conn, scanTotals, `SELECT `+totalsColumns+` FROM totals WHERE server_id = $1 AND account = $2 /* FOR UPDATE */`, serverID, account)
+	if errors.Is(err, ErrNotFound) {
+		err = nil
+	}
+	return found, err
+}
+
+// ListDays returns what a member did from a day to another one, the first first: days without anything are not among them.
+func (q Ledger) ListDays(ctx context.Context, serverID string, account, from, to int64) ([]Day, error) {
+	return list(ctx, q.conn, scanDay, `SELECT `+daysColumns+` FROM days WHERE server_id = $1 AND account = $2 AND day >= $3 AND day <= $4 ORDER BY day`+unlocked,
+		serverID, account, from, to)
+}
+
+// forgetDays adds some of the days of an account to those of nobody, and tells whether there may be more.
+func (q Ledger) forgetDays(ctx context.Context, serverID string, account int64, some int) (more bool, err error) {
+	if err := q.exec(ctx, addToNobody, serverID, account, some); err != nil {
+		return true, err
+	}
+	return q.changed(ctx, `DELETE FROM days WHERE (server_id, account, day) IN (
+	       SELECT server_id, account, day FROM days WHERE server_id = $1 AND account = $2 ORDER BY day LIMIT $3)`, serverID, account, some)
+}
+
+var addToNobody = `INSERT INTO days (server_id, account, ` + daysColumns + `)
+	SELECT server_id, 0, ` + daysColumns + ` FROM days WHERE server_id = $1 AND account = $2 ORDER BY day LIMIT $3
+	ON CONFLICT (server_id, account, day) DO UPDATE SET ` + more("days", summed)

@@ -277,14 +277,7 @@ func (q Messages) Insert(ctx context.Context, m *Message, words []string) error 
 		m.Position, m.ID, m.ServerID, m.Channel.ChannelID, m.Account, textOf(m.ForumTopicID), textOf(m.ReplyTo), m.Message.Message, m.Timestamp.UnixMicro(), textOf(m.ByKey)); err != nil {
 		return err
 	}
-	if err := q.count(ctx, m.scope(), 1); err != nil {
-		return err
-	}
-	sent := totals{messages: 1}
-	if _, reply := m.ReplyTo.Get(); reply {
-		sent.replies = 1
-	}
-	return q.addToTotals(ctx, m.ServerID, m.Account, sent)
+	return q.count(ctx, m.scope(), 1)
 }
 
 func (q Messages) insertWords(ctx context.Context, m Message, words []string) (added bool, err error) {
@@ -330,26 +323,26 @@ func (q Messages) Delete(ctx context.Context, m Message, at time.Time) error {
 // MaxReactions is how many different reactions a message may have. The contract says so.
 const MaxReactions = 50
 
-// React adds a reaction of an account, unless it is there. Beyond MaxReactions different ones it is a LimitError.
-func (q Messages) React(ctx context.Context, m Message, emoji string, account int64, at time.Time) error {
-	added, err := q.changed(ctx, `INSERT INTO message_reactions (message, emoji, account) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+// React adds a reaction of an account, and tells whether it was not there. Beyond MaxReactions different ones it is a LimitError.
+func (q Messages) React(ctx context.Context, m Message, emoji string, account int64, at time.Time) (added bool, err error) {
+	added, err = q.changed(ctx, `INSERT INTO message_reactions (message, emoji, account) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
 		m.Position, emoji, account)
 	if err != nil || !added {
-		return err
+		return false, err
 	}
 	if err := q.exec(ctx, `INSERT INTO message_reaction_counts (message, emoji, n, at) VALUES ($1, $2, 1, $3)
 	ON CONFLICT (message, emoji) DO UPDATE SET n = message_reaction_counts.n + 1`, m.Position, emoji, at.UnixMicro()); err != nil {
-		return err
+		return false, err
 	}
 	different, err := list(ctx, q.conn, scanOne[string], `SELECT emoji FROM message_reaction_counts WHERE message = $1 LIMIT $2`+unlocked,
 		m.Position, MaxReactions+1)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if len(different) > MaxReactions {
-		return &LimitError{Most: MaxReactions, What: "different reactions to a message"}
+		return false, &LimitError{Most: MaxReactions, What: "different reactions to a message"}
 	}
-	return q.addToTotals(ctx, m.ServerID, account, totals{reactions: 1})
+	return true, nil
 }
 
 // Unreact takes a reaction of an account back, if it is there.

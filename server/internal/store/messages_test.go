@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -65,10 +66,10 @@ func (l *life) talks(server string, ann, ben int64) {
 
 	shared := l.sharedTx
 	for range 2 { // the second time changes nothing
-		shared(func(tx *Tx) error { return tx.Messages.React(ctx, first, ":ok:", ann, l.now().Time) })
+		shared(func(tx *Tx) error { return reacts(ctx, tx, first, ":ok:", ann, l.now().Time) })
 	}
-	shared(func(tx *Tx) error { return tx.Messages.React(ctx, first, "👍", ann, l.now().Time) })
-	shared(func(tx *Tx) error { return tx.Messages.React(ctx, first, "👍", ben, l.now().Time) })
+	shared(func(tx *Tx) error { return reacts(ctx, tx, first, "👍", ann, l.now().Time) })
+	shared(func(tx *Tx) error { return reacts(ctx, tx, first, "👍", ben, l.now().Time) })
 	shared(func(tx *Tx) error { return tx.Messages.Unreact(ctx, first, ":ok:", ann) })
 	l.tx(func(tx *Tx) error {
 		l.must(tx.Messages.Pin(ctx, first.ID, true))
@@ -169,7 +170,7 @@ func (l *life) talksOnTopics(server, channel string, ann, ben int64) {
 		shared(func(tx *Tx) error { return tx.Messages.InsertTopic(ctx, topics[i]) })
 		for j := range 3 {
 			m := l.say(server, channel, topics[i].ID, []int64{ann, ben}[j%2], "on topic")
-			shared(func(tx *Tx) error { return tx.Messages.React(ctx, m, ":ok:", ann, l.now().Time) })
+			shared(func(tx *Tx) error { return reacts(ctx, tx, m, ":ok:", ann, l.now().Time) })
 		}
 	}
 	if found, err := q.ListTopics(ctx, channel, Page{Limit: 10}); err != nil || len(found) != 2 || found[0].ID != topics[1].ID {
@@ -256,7 +257,7 @@ func TestAMessageHasSoManyDifferentReactions(t *testing.T) {
 		m := l.say(server, channels[0].ID, "", ann, "Hello")
 		react := func(i int) error {
 			return l.s.SharedTx(t.Context(), func(tx *Tx) error {
-				return tx.Messages.React(t.Context(), m, fmt.Sprintf(":%d:", i), ann, l.now().Time)
+				return reacts(t.Context(), tx, m, fmt.Sprintf(":%d:", i), ann, l.now().Time)
 			})
 		}
 		for i := range MaxReactions {
@@ -268,4 +269,9 @@ func TestAMessageHasSoManyDifferentReactions(t *testing.T) {
 		}
 		l.must(react(0))
 	})
+}
+
+func reacts(ctx context.Context, tx *Tx, to Message, emoji string, account int64, at time.Time) error {
+	_, err := tx.Messages.React(ctx, to, emoji, account, at)
+	return err
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/rejoin-dev/rejoin/gen"
 )
 
-// Servers holds servers, who is a member of them, and when members visited.
+// Servers holds servers, and who is a member of them.
 type Servers struct{ *conn }
 
 // A Server is a community, and the id of its image, which has no place on the wire. Image is a path: whoever shows it knows
@@ -179,11 +179,13 @@ func (q Servers) Delete(ctx context.Context, id string) error {
 
 // What a server may have any amount of, but for its members. The rest goes with the server itself.
 var deleteSome = []string{
-	`DELETE FROM ledger WHERE id IN (SELECT id FROM ledger WHERE server_id = $1 LIMIT $2)`,
+	`DELETE FROM ledger WHERE (server_id, account, reason) IN (SELECT server_id, account, reason FROM ledger WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM invite_roles WHERE (code, account) IN (SELECT code, account FROM invite_roles WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM invites WHERE code IN (SELECT code FROM invites WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM user_keys WHERE id IN (SELECT id FROM user_keys WHERE server_id = $1 LIMIT $2)`,
-	`DELETE FROM visits WHERE (server_id, account, day) IN (SELECT server_id, account, day FROM visits WHERE server_id = $1 LIMIT $2)`,
+	`DELETE FROM days WHERE (server_id, account, day) IN (SELECT server_id, account, day FROM days WHERE server_id = $1 LIMIT $2)`,
+	`DELETE FROM server_days WHERE (server_id, day, shard) IN (SELECT server_id, day, shard FROM server_days WHERE server_id = $1 LIMIT $2)`,
+	`DELETE FROM cooldowns WHERE (server_id, account, action) IN (SELECT server_id, account, action FROM cooldowns WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM field_values WHERE (account, server_id, field_id) IN (SELECT account, server_id, field_id FROM field_values WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM field_histories WHERE id IN (SELECT id FROM field_histories WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM referrals WHERE (server_id, account) IN (SELECT server_id, account FROM referrals WHERE server_id = $1 LIMIT $2)`,
@@ -331,22 +333,6 @@ func scanMember(rows *sql.Rows) (m gen.Member, err error) {
 // CountMembers tells how many members a server has.
 func (q Servers) CountMembers(ctx context.Context, serverID string) (int64, error) {
 	return q.total(ctx, membersTally, serverID)
-}
-
-// InsertVisit records a visit on a day and tells whether it is the first of that day.
-func (q Servers) InsertVisit(ctx context.Context, serverID string, account int64, day string) (first bool, err error) {
-	first, err = q.changed(ctx, `INSERT INTO visits (server_id, account, day) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
-		serverID, account, day)
-	if err != nil || !first {
-		return first, err
-	}
-	return true, q.addToTotals(ctx, serverID, account, totals{visits: 1})
-}
-
-// CountVisits tells on how many days an account visited a server.
-func (q Servers) CountVisits(ctx context.Context, serverID string, account int64) (int64, error) {
-	found, err := q.totalsOf(ctx, serverID, account)
-	return found.visits, err
 }
 
 func orNull(text string) sql.NullString { return sql.NullString{String: text, Valid: text != ""} }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/server/internal/pgtest"
 )
@@ -145,18 +146,26 @@ func (l *life) server(owner int64, others ...int64) (id string) {
 			_, err = tx.Badges.InsertOf(ctx, badge, account, now.Time)
 			l.must(err)
 			for range 2 { // the second time counts nothing
-				_, err = tx.Servers.InsertVisit(ctx, id, account, "2026-03-01")
-				l.must(err)
+				l.adds(tx, LedgerLine{ServerID: id, Account: account, Action: "visits", Reason: "visits/2026-03-01", Day: 20513, Deed: true, Counts: Counts{Visits: 1}})
 			}
-			for i, kind := range []string{XP, Coins, XP, XP} { // the last for a reason that has counted
-				l.must(tx.Ledger.Insert(ctx, LedgerLine{ID: l.id(), ServerID: id, Account: account, Kind: kind, Amount: int64(10 * (i + 1)), Reason: strconv.Itoa(min(i, 2)), At: now.Time}))
+			for i, worth := range []gen.Balance{{XP: 10}, {Coins: 20}, {XP: 30}, {XP: 40}} { // the last for a reason that has counted
+				l.adds(tx, LedgerLine{ServerID: id, Account: account, Action: "badges", Reason: strconv.Itoa(min(i, 2)), Day: int64(20514 + i), XP: worth.XP, Coins: worth.Coins})
 			}
+			l.adds(tx, LedgerLine{ServerID: id, Account: account, Action: "replies", Reason: "replies/1", Day: 20513, XP: 5, Deed: true, Counts: Counts{Messages: 1, Replies: 1}})
+			l.adds(tx, LedgerLine{ServerID: id, Account: account, Action: "deleted", Reason: "deleted/1", Day: 20513, XP: -5, Coins: -1})
 			l.must(tx.Audit.Insert(ctx, id, gen.AuditEntry{ID: l.id(), At: l.now()}, nil, channel))
 		}
 		l.must(tx.Channels.AdmitRoles(ctx, channel.ID, id, []string{role.ID}))
 		return tx.Channels.AdmitMembers(ctx, channel.ID, id, []int64{owner})
 	})
 	return id
+}
+
+// adds a line to the ledger.
+func (l *life) adds(tx *Tx, line LedgerLine) {
+	line.ID, line.At = l.id(), l.nowAt
+	_, _, err := tx.Ledger.Insert(l.Context(), line)
+	l.must(err)
 }
 
 // everything reads and changes whatever a store holds, once each at least.
@@ -253,10 +262,15 @@ func (l *life) reads(kept string, ann int64) {
 	l.tx(func(tx *Tx) error { return tx.Servers.UpdateSettings(ctx, kept, settings) })
 	check(q.Servers.ListMembers(ctx, kept, Page{Limit: 20}))
 	check(q.Servers.CountMembers(ctx, kept))
-	check(q.Servers.CountVisits(ctx, kept, ann))
 	check(q.Audit.List(ctx, kept, Page{Limit: 20}))
 	check(q.Audit.Count(ctx, kept))
-	check(q.Ledger.Balance(ctx, kept, ann))
+	check(q.Ledger.GetTotals(ctx, kept, ann))
+	check(q.Ledger.ListDays(ctx, kept, ann, 20000, 20365))
+	check(q.Ledger.List(ctx, kept, ann, Range{}, Page{Limit: 20}))
+	check(q.Ledger.Get(ctx, kept, ann, "deleted/1"))
+	check(q.Gamification.Get(ctx, kept))
+	check(q.Gamification.GetProfile(ctx, ann))
+	check(q.Badges.ListReached(ctx, kept, ann, "messages", 5))
 	check(q.Roles.List(ctx, kept))
 	check(q.Roles.ListOf(ctx, kept, ann))
 	check(q.Channels.List(ctx, kept, Viewer{Account: ann}))
@@ -494,7 +508,11 @@ func (l *life) isFound(tx *Tx, kept string, who int64, role string) {
 		check(0, tx.Users.NoteActivity(ctx, who, l.now().Time))
 	}
 	check(tx.Users.GetPresence(ctx, who))
-	check(tx.Users.GetTotals(ctx, kept, who, "2026-01-01"))
+	check(tx.Ledger.HoldTotals(ctx, kept, who))
+	check(tx.Gamification.Cool(ctx, kept, who, "messages", time.Minute, l.nowAt))
+	rules, err := tx.Gamification.Get(ctx, kept)
+	l.must(err)
+	check(0, tx.Gamification.Put(ctx, rules))
 	check(0, tx.Users.ReplaceAccessLevels(ctx, kept, []gen.AccessLevel{{Level: 1, RoleID: role}}))
 	check(tx.Users.ListAccessLevels(ctx, kept))
 	check(0, tx.Users.InsertReferral(ctx, kept, who, who, l.now().Time))
@@ -527,55 +545,10 @@ func (l *life) isFound(tx *Tx, kept string, who int64, role string) {
 }
 
 // What is kept must be what there is.
-const verifyTallies = `
-SELECT whose, kind, SUM(n) FROM (
-    SELECT whose, kind, n FROM tallies
-    UNION ALL SELECT server_id, 'members', -1 FROM members
-    UNION ALL SELECT CAST(account AS TEXT), 'servers', -1 FROM members
-    UNION ALL SELECT CAST(account AS TEXT), 'events', -1 FROM auth_events
-    UNION ALL SELECT server_id, 'audit', -1 FROM audit
-    UNION ALL SELECT server_id, 'roles', -1 FROM roles
-    UNION ALL SELECT server_id, 'channels', -1 FROM channels
-    UNION ALL SELECT server_id, 'badges', -1 FROM badges
-    UNION ALL SELECT server_id, 'keys', -1 FROM api_keys
-    UNION ALL SELECT server_id, 'fields', -1 FROM fields
-    UNION ALL SELECT channel_id, 'topics', -1 FROM topics
-    UNION ALL SELECT CAST(account AS TEXT), 'image_bytes', -bytes FROM images WHERE state = 'shown'
-) AS both_sides GROUP BY whose, kind HAVING SUM(n) <> 0`
-
-const verifyTotals = `
-SELECT server_id, CAST(account AS TEXT), SUM(xp) + SUM(coins) * 1000 + SUM(visits) * 1000000 FROM (
-    SELECT server_id, account, xp, coins, visits FROM totals
-    UNION ALL SELECT server_id, account, CASE kind WHEN 'xp' THEN -amount ELSE 0 END, CASE kind WHEN 'coins' THEN -amount ELSE 0 END, 0 FROM ledger
-    UNION ALL SELECT server_id, account, 0, 0, -1 FROM visits
-) AS both_sides GROUP BY server_id, account HAVING SUM(xp) <> 0 OR SUM(coins) <> 0 OR SUM(visits) <> 0`
-
-const verifyMessages = `
-SELECT scope, CAST(account AS TEXT), SUM(n) FROM (
-    SELECT scope, account, n FROM message_totals
-    UNION ALL SELECT channel_id, account, -1 FROM messages UNION ALL SELECT channel_id, 0, -1 FROM messages
-    UNION ALL SELECT topic_id, account, -1 FROM messages WHERE topic_id IS NOT NULL UNION ALL SELECT topic_id, 0, -1 FROM messages WHERE topic_id IS NOT NULL
-) AS both_sides GROUP BY scope, account HAVING SUM(n) <> 0
-UNION ALL SELECT CAST(message AS TEXT), emoji, SUM(n) FROM (
-    SELECT message, emoji, n FROM message_reaction_counts UNION ALL SELECT message, emoji, -1 FROM message_reactions
-) AS both_sides GROUP BY message, emoji HAVING SUM(n) <> 0`
-
 func verify(t *testing.T, s *Store) {
 	t.Helper()
-	for _, text := range []string{verifyTallies, verifyTotals, verifyMessages} {
-		rows, err := s.read.db.QueryContext(t.Context(), text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var whose, kind string
-			var off int64
-			if err := rows.Scan(&whose, &kind, &off); err != nil {
-				t.Fatal(err)
-			}
-			t.Errorf("what is kept of %s, %s, is off by %d", whose, kind, off)
-		}
+	if err := s.Verify(t.Context(), func(d Difference) { t.Error(d) }); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -588,8 +561,8 @@ func TestWhatIsKeptIsWhatThereIs(t *testing.T) {
 		if n, err := s.Servers.CountMembers(t.Context(), kept); err != nil || n != 2 {
 			t.Errorf("%d members (%v), want 2", n, err)
 		}
-		if b, err := s.Ledger.Balance(t.Context(), kept, 1); err != nil || b != (gen.Balance{XP: 40, Coins: 20}) {
-			t.Errorf("got %+v (%v), want 40 XP and 20 coins", b, err)
+		if b, err := s.Ledger.GetTotals(t.Context(), kept, 1); err != nil || b.Balance != (gen.Balance{XP: 40, Coins: 19}) {
+			t.Errorf("got %+v (%v), want 40 XP and 19 coins", b, err)
 		}
 		var left int
 		if err := s.read.db.QueryRow(`SELECT COUNT(*) FROM servers WHERE deleted`).Scan(&left); err != nil || left != 0 {
@@ -598,16 +571,69 @@ func TestWhatIsKeptIsWhatThereIs(t *testing.T) {
 	})
 }
 
+// What there was before anything was kept, in the schemas in which it was.
 func TestTheMigrationFillsWhatIsKept(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, url string) {
+		migrateTo(t, url, 4,
+			`INSERT INTO accounts (number, id, email, display_name, created_at) VALUES (1, 'a', 'a', 'Ann', 0), (2, 'b', 'b', 'Ben', 0)`,
+			`INSERT INTO servers (id, name, owner, created_at) VALUES ('s', 'Chess club', 1, 0)`,
+			`INSERT INTO members (server_id, account, joined_at) VALUES ('s', 1, 0), ('s', 2, 0)`,
+			`INSERT INTO badges (id, server_id, definition, created_at) VALUES ('b', 's', '{}', 0)`,
+			`INSERT INTO audit (id, server_id, actor_type, actor_id, action, target, at) VALUES ('e', 's', 'account', '1', 'x', 'x', 0)`,
+			`INSERT INTO ledger (id, server_id, account, kind, amount, reason, at) VALUES ('l1', 's', 1, 'xp', 10, 'badge/b', 86400000000), ('l2', 's', 1, 'coins', 20, 'badge/b', 86400000000)`,
+			`INSERT INTO visits (server_id, account, day) VALUES ('s', 1, '2024-02-29'), ('s', 1, '2024-03-01'), ('s', 2, '1999-12-31')`)
 		s := open(t, url)
-		(&life{T: t, s: s, nowAt: time.Now()}).everything()
-		for _, text := range append([]string{`DELETE FROM auth_events`, `DELETE FROM topics`, `DELETE FROM fields`, `DELETE FROM images`, `DROP TABLE totals`, `DROP TABLE tallies`}, upOf(t, "00005_tallies.sql")...) {
-			if _, err := s.write.db.Exec(text); err != nil {
-				t.Fatalf("%v\n%s", err, text)
-			}
-		}
 		verify(t, s)
+		got, err := s.Ledger.GetTotals(t.Context(), "s", 1)
+		want := Totals{Balance: gen.Balance{XP: 10, Coins: 20}, Counts: Counts{Visits: 2}, Visited: 19783, VisitsRun: 1}
+		if err != nil || got != want {
+			t.Errorf("got %+v (%v), want %+v", got, err, want)
+		}
+	})
+}
+
+// What was done before there were days is counted on the day on which it was, as far as that is known, and otherwise on none.
+func TestTheMigrationCountsOnItsDayWhatWasDoneBefore(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, url string) {
+		day := func(n int64) string { return strconv.FormatInt(n*86_400_000_000+5, 10) }
+		message := func(id, account, reply string, at string) string {
+			return `INSERT INTO messages (id, server_id, channel_id, position, account, reply_to, text, at) VALUES ('` + id + `', 's', 'c', ` + at + ` * 4096, ` + account + `, ` + reply + `, 'x', ` + at + `)`
+		}
+		migrateTo(t, url, 34,
+			`INSERT INTO accounts (number, id, email, display_name, created_at) VALUES (1, 'a', 'a', 'Ann', 0), (2, 'b', 'b', 'Ben', 0)`,
+			`INSERT INTO servers (id, name, owner, created_at) VALUES ('s', 'Chess club', 1, 0)`,
+			`INSERT INTO members (server_id, account, joined_at) VALUES ('s', 1, 0), ('s', 2, 0)`,
+			`INSERT INTO badges (id, server_id, definition, created_at) VALUES ('1b4e28ba-2fa1-41d2-883f-0016d3cca427', 's', '{"title":"\"action\":\"visits\"","action":"replies","quantity":1}', 0)`,
+			`INSERT INTO member_badges (server_id, account, badge_id, awarded_at) VALUES ('s', 2, '1b4e28ba-2fa1-41d2-883f-0016d3cca427', `+day(20000)+`)`,
+			message("m1", "1", "NULL", day(20000)), message("m2", "1", "'m1'", day(20001)),
+			`INSERT INTO message_totals (scope, account, shard, n) VALUES ('c', 0, 0, 2), ('c', 1, 0, 2)`,
+			`INSERT INTO visits (server_id, account, day) VALUES ('s', 1, '2024-10-04')`,
+			`INSERT INTO ledger (id, server_id, account, kind, amount, reason, at) VALUES ('l1', 's', 1, 'xp', 10, 'badge/x', `+day(20000)+`), ('l2', 's', 1, 'coins', 7, 'badge/x', `+day(20000)+`)`,
+			`INSERT INTO referrals (server_id, account, referrer, at) VALUES ('s', 2, 1, 0)`,
+			`INSERT INTO tallies (whose, kind, shard, n) VALUES ('s', 'members', 0, 2), ('1', 'servers', 0, 1), ('2', 'servers', 0, 1), ('s', 'badges', 0, 1)`,
+			`INSERT INTO totals (server_id, account, xp, coins, visits, messages, replies, reactions, today, xp_today, is_member) VALUES ('s', 1, 10, 7, 1, 5, 2, 3, '', 0, TRUE), ('s', 2, 0, 0, 0, 0, 0, 0, '', 0, TRUE)`)
+		s := open(t, url)
+		verify(t, s)
+		got, err := s.Ledger.GetTotals(t.Context(), "s", 1)
+		want := Totals{Balance: gen.Balance{XP: 10, Coins: 7}, Counts: Counts{Messages: 5, Replies: 2, Reactions: 3, Visits: 1, Referrals: 1}, Visited: 20000, VisitsRun: 1}
+		if err != nil || got != want {
+			t.Errorf("got %+v (%v), want %+v", got, err, want)
+		}
+		days, err := s.Ledger.ListDays(t.Context(), "s", 1, 0, 20005)
+		want1 := []Day{
+			{Counts: Counts{Messages: 3, Replies: 1, Reactions: 3, Referrals: 1}},
+			{Day: 20000, Deeds: 2, Active: 1, XP: 10, Coins: 7, Counts: Counts{Messages: 1, Visits: 1}},
+			{Day: 20001, Deeds: 1, Active: 1, Counts: Counts{Messages: 1, Replies: 1}},
+		}
+		if diff := cmp.Diff(want1, days); err != nil || diff != "" {
+			t.Errorf("%v (-want +got):\n%s", err, diff)
+		}
+		if found, err := s.Badges.ListReached(t.Context(), "s", 1, "replies", 1); err != nil || len(found) != 1 {
+			t.Errorf("%d badges are reached, %v", len(found), err)
+		}
+		if found, err := s.Badges.ListReached(t.Context(), "s", 2, "replies", 9); err != nil || len(found) != 0 {
+			t.Errorf("who has the badge reaches it again: %d, %v", len(found), err)
+		}
 	})
 }
 

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"time"
 
 	"github.com/rejoin-dev/rejoin/gen"
@@ -154,29 +153,6 @@ func (q Users) SetAvatar(ctx context.Context, account int64, imageID string) (be
 		return "", erasedIfMissing(err)
 	}
 	return old.String, q.changeOf(ctx, `UPDATE accounts SET avatar_image_id = $2 WHERE number = $1`, account, orNull(imageID))
-}
-
-// Totals are what a member has and has done.
-type Totals struct {
-	gen.Balance
-	Visits, Messages, Reactions, Replies int64
-	XPToday, CoinsToday                  int64 // that were earned on a day
-
-	today string // the last one on which anything was
-}
-
-// GetTotals returns those of an account in a server, with what it has earned on a day.
-func (q Users) GetTotals(ctx context.Context, serverID string, account int64, day string) (Totals, error) {
-	found, err := get(ctx, q.conn, func(rows *sql.Rows) (t Totals, err error) {
-		return t, rows.Scan(&t.XP, &t.Coins, &t.Visits, &t.Messages, &t.Reactions, &t.Replies, &t.today, &t.XPToday, &t.CoinsToday)
-	}, `SELECT xp, coins, visits, messages, reactions, replies, today, xp_today, coins_today FROM totals WHERE server_id = $1 AND account = $2`, serverID, account)
-	if errors.Is(err, ErrNotFound) {
-		err = nil
-	}
-	if found.today != day { // which is no part of the question, so that the answer can be remembered
-		found.XPToday, found.CoinsToday = 0, 0
-	}
-	return found, err
 }
 
 // GetJoining returns since when an account is a member of a server.

@@ -1,0 +1,245 @@
+package conformance
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// gives is a setting in which nothing is worth anything but what is given.
+func gives(worth object) object {
+	setting := object{"enabled": true}
+	for _, name := range []string{"picture", "aboutme", "quote", "visit", "referral", "refer"} {
+		setting[name] = object{"enabled": false, "xp": 0}
+	}
+	for _, name := range []string{"message", "reply", "react", "object", "analysis", "comment", "tradingDiscussions"} {
+		setting[name] = object{"enabled": false, "xp": 0, "time": 0}
+	}
+	return setting.and(worth)
+}
+
+// credits sets what members of a server are credited for.
+func (c caller) credits(in club, worth object) *answer {
+	return c.post("/gamifications/"+in.id+"/xp-setting", gives(worth)).expect(200)
+}
+
+// stats are today's of a member.
+func (k key) stats(of string) *answer {
+	return k.post("/apis/v1/users/activity/stats", object{"identifier": of, "identifier_type": "id", "days": 1}).expect(200)
+}
+
+// logs are the actions in the ledger of a member with their XP and coins, newest first.
+func (k key) logs(of string) (lines []string) {
+	for _, line := range k.post("/apis/v1/users/activity/logs", object{"identifier": of, "identifier_type": "id", "limit": 100}).expect(200).list("/data/logs") {
+		l, _ := line.(map[string]any)
+		lines = append(lines, fmt.Sprint(l["action"], " ", l["xp"], " ", l["coins"]))
+	}
+	return lines
+}
+
+// gamification are the test cases of the tag gamification.
+var gamification = []testCase{
+	{"GAMIFICATION-SETTING-01", "setXpSetting getGamification getTierInfo keys", "nothing is worth anything before somebody has set it, and what is set is shown to members and keys", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		path := "/gamifications/" + club.id
+		before := s.a.get(path).expect(200)
+		before.is("/body/xpSetting", gives(object{"enabled": false})).is("/body/serverId", club.id).is("/body/__v", 0)
+		before.is("/body/tiers", object{"enabled": false, "display": object{"levels": false, "tiers": false}, "tiers": []any{}})
+		setting := gives(object{"visit": object{"enabled": true, "xp": 3, "coins": 2}, "message": object{"enabled": true, "xp": 10, "time": 3}})
+		set := s.a.post(path+"/xp-setting", setting).expect(200).says("XP Setting has been updated successfully")
+		set.is("/body/xpSetting", setting).is("/body/_id", before.text("/body/_id"))
+		s.b.joins(club)
+		s.b.get(path).expect(200).is("/body", set.at("/body"))
+		s.a.makesKey(club, "getUserStats").get("/apis/v1/gamification/tiers").expect(200).is("/data/xpSetting", setting)
+	}},
+
+	{"GAMIFICATION-TIERS-01", "setTierSetting setXpSetting visitServer getUserData keys users", "each level needs more XP than the one before, over all tiers, and a member has the highest that they have reached", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		path := "/gamifications/" + club.id + "/tier-setting"
+		tier := func(name string, xp ...int) object {
+			levels := []any{}
+			for i, n := range xp {
+				levels = append(levels, object{"name": fmt.Sprint(name, " ", i+1), "xp": n})
+			}
+			return object{"name": name, "levels": levels}
+		}
+		shown := object{"enabled": true, "display": object{"levels": true, "tiers": true}}
+		s.a.post(path, shown.and(object{"tiers": []any{tier("Bronze", 0, 50), tier("Silver", 50)}})).refuses("/tiers/1/levels/0/xp", "too_small")
+		s.a.post(path, shown.and(object{"tiers": []any{tier("Bronze", 2, 1)}})).refuses("/tiers/0/levels/1/xp", "too_small")
+		tiers := []any{tier("Bronze", 1, 5), tier("Silver", 10, 20)}
+		s.a.post(path, shown.and(object{"tiers": tiers})).expect(200).says("XP Setting has been updated successfully").is("/body/tiers/tiers", tiers)
+		s.a.post(path, shown).expect(200).is("/body/tiers/tiers", tiers)
+
+		key := s.a.makesKey(club, "getUserData")
+		has := func(level int, tier any) {
+			key.post("/apis/v1/users/info", object{"idOrEmail": club.owner}).expect(200).is("/data/level", level).is("/data/tier", tier)
+		}
+		has(0, nil)
+		s.a.credits(club, object{"visit": object{"enabled": true, "xp": 10}})
+		s.a.post(club.path("/visit")).expect(200)
+		has(3, "Silver")
+		s.a.post(path, shown.and(object{"enabled": false})).expect(200)
+		has(0, nil)
+	}},
+
+	{"GAMIFICATION-EARN-01", "setXpSetting sendMessage replyMessage reactMessage getUserStats listActivityLogs getUserHistory channels messages keys badges", "what a member does is counted, and worth what the setting says, once", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		key, channel := s.a.makesKey(club, "getUserStats"), s.a.makesChannel(club, "open", nil)
+		s.a.credits(club, object{
+			"message": object{"enabled": true, "xp": 10, "time": 0}, "reply": object{"enabled": true, "xp": 5, "coins": 1, "time": 0}, "react": object{"enabled": true, "xp": 2, "time": 0},
+		})
+		first := s.a.says(channel, "Hello")
+		s.a.replies(first, "Hello yourself").expect(200)
+		for range 2 {
+			s.a.reacts(first, ":ok:").expect(200)
+			s.a.delete("/apis/v1/messages/" + first + "/reactions/:ok:").expect(200)
+		}
+		s.owns(club, club.owner, 17, 1)
+		stats := key.stats(club.owner).says("User gamification stats fetched successfully")
+		stats.is("/data/totals", object{"messages": 2, "replies": 1, "reaction": 1, "socials": 0}).is("/data/user_id", club.owner)
+		got := key.logs(club.owner)
+		if slices.Sort(got); !slices.Equal(got, []string{"messages 10 0", "reactions 2 0", "replies 5 1"}) {
+			s.fail("the ledger has %v", got)
+		}
+		history := key.get("/apis/v1/users/activity/daily?days=3&identifier_type=id&identifier=" + club.owner).expect(200)
+		history.is("/data/totals", object{"xp": 17, "coins": 1}).is("/data/daily_stats/0/xp", 17).is("/data/daily_stats/2/xp", 0)
+		if days := history.list("/data/daily_stats"); len(days) != 3 || history.text("/data/range/end_date") != history.text("/data/daily_stats/0/date") {
+			history.fail("%d days, of which the latest is not the first", len(days))
+		}
+	}},
+
+	{"GAMIFICATION-EARN-02", "setXpSetting sendMessage getUserStats channels messages keys badges", "while the setting is off nothing is worth anything, and what is done is counted all the same", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		key, channel := s.a.makesKey(club, "getUserStats"), s.a.makesChannel(club, "open", nil)
+		s.a.credits(club, object{"enabled": false, "message": object{"enabled": true, "xp": 10, "time": 0}})
+		s.a.says(channel, "Hello")
+		s.owns(club, club.owner, 0, 0)
+		key.stats(club.owner).is("/data/totals/messages", 1)
+	}},
+
+	{"GAMIFICATION-COOLDOWN-01", "setXpSetting sendMessage getUserStats channels messages keys badges", "of what is done at once, a cooldown lets one count, and a member has one of their own", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		channel := s.a.makesChannel(club, "open", nil)
+		other := s.b.joins(club)
+		s.a.credits(club, object{"message": object{"enabled": true, "xp": 10, "time": 3600}})
+		s.atOnce(4, func(i int) { s.a.sends(channel, fmt.Sprint("Hello ", i)).expect(200) })
+		s.owns(club, club.owner, 10, 0)
+		s.b.says(channel, "Hello")
+		s.owns(club, other, 10, 0)
+		s.a.makesKey(club, "getUserStats").stats(club.owner).is("/data/totals/messages", 4)
+	}},
+
+	{"GAMIFICATION-DELETE-01", "setXpSetting sendMessage deleteMessage listActivityLogs channels messages keys badges", "a message that is deleted at once takes back what it has brought, and stays counted", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		key, channel := s.a.makesKey(club, "getUserStats"), s.a.makesChannel(club, "open", nil)
+		s.a.credits(club, object{"message": object{"enabled": true, "xp": 10, "coins": 3, "time": 0}})
+		id := s.a.says(channel, "Hello")
+		s.owns(club, club.owner, 10, 3)
+		s.a.delete("/apis/v1/messages/" + id).expect(200)
+		s.owns(club, club.owner, 0, 0)
+		s.a.delete("/apis/v1/messages/" + id).expect(404)
+		if got := key.logs(club.owner); len(got) != 2 || !slices.Contains(got, "deleted -10 -3") {
+			s.fail("the ledger has %v", got)
+		}
+		key.stats(club.owner).is("/data/totals/messages", 1)
+	}},
+
+	{"GAMIFICATION-BADGE-01", "createBadge sendMessage visitServer channels messages badges", "a badge with an action is awarded once, when a member has done it often enough", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		channel := s.a.makesChannel(club, "open", nil)
+		badge := s.a.makesBadge(club, object{"action": "messages", "quantity": 2, "award": true, "awardXpQuantity": 50})
+		s.a.makesBadge(club, object{"action": "custom", "quantity": 1, "award": true, "awardXpQuantity": 1000})
+		daily := s.a.makesBadge(club, object{"action": "visits", "quantity": 2, "award": true, "awardXpQuantity": 500})
+		s.a.says(channel, "One")
+		s.owns(club, club.owner, 0, 0)
+		s.a.says(channel, "Two")
+		s.owns(club, club.owner, 50, 0)
+		s.a.post("/badges/"+badge+"/remove", object{"userId": club.owner}).expect(200)
+		s.a.says(channel, "Three")
+		s.owns(club, club.owner, 50, 0)
+		s.a.post(club.path("/visit")).expect(200)
+		s.owns(club, club.owner, 50, 0)
+		s.a.delete("/badges/" + daily).expect(200)
+	}},
+
+	{"GAMIFICATION-REFER-01", "setXpSetting createUser keys users badges", "who brings somebody and who was brought are credited, each once", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		s.a.credits(club, object{"referral": object{"enabled": true, "xp": 30}, "refer": object{"enabled": true, "xp": 7}})
+		made := s.a.makesKey(club, "createUser").makesUser(object{"referral": club.owner}).expect(201)
+		s.owns(club, club.owner, 30, 0)
+		s.owns(club, fmt.Sprint(made.at("/data/userId")), 7, 0)
+	}},
+
+	{"GAMIFICATION-VISIT-01", "setXpSetting visitServer servers auth badges", "a visit is credited once a day, and with the first one what the profile has", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		s.a.write("PATCH", "/auth/me", object{"aboutMe": "Plays the Dutch defence.", "quote": ""}).expect(200)
+		s.a.credits(club, object{"visit": object{"enabled": true, "xp": 3}, "aboutme": object{"enabled": true, "xp": 20}, "quote": object{"enabled": true, "xp": 100}})
+		for range 2 {
+			s.a.post(club.path("/visit")).expect(200)
+			s.owns(club, club.owner, 23, 0)
+		}
+	}},
+
+	{"GAMIFICATION-DAILY-01", "getDailyHistory setXpSetting visitServer keys", "of all who are asked for on a day, members are shown in that order, by pages, and others are left out", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		other := s.b.joins(club)
+		key := s.a.makesKey(club, "getUserStats")
+		s.a.credits(club, object{"visit": object{"enabled": true, "xp": 3, "coins": 1}})
+		day := s.a.post(club.path("/visit")).expect(200).text("/body/day")
+		date, err := time.Parse(time.DateOnly, day)
+		if err != nil {
+			s.stop("the day is %s", day)
+		}
+		ask := func(page int, date string) *answer {
+			return key.post("/apis/v1/users/activity/daily", object{"identifier": []string{other, unknownNumber, club.owner}, "identifier_type": "id", "date": date, "page": page, "limit": 2})
+		}
+		today := date.Format("02/01/2006")
+		ask(1, today).expect(200).is("/data/pagination", object{"page": 1, "limit": 2, "total": 3, "total_pages": 2, "found": 2}).is("/data/results/0/identifier", other).is("/data/results/0/xp", 0)
+		second := ask(2, today).expect(200).is("/data/results/0/identifier", club.owner).is("/data/results/0/xp", 3).is("/data/results/0/coins", 1).is("/data/results/0/date", today)
+		if id := s.a.accountOf(club, club.owner); id != second.text("/data/results/0/user_id") {
+			second.fail("the user_id is not %s", id)
+		}
+		ask(1, "01/01/2001").expect(200).is("/data/results/0/xp", 0)
+		ask(1, "30/02/2026").refuses("/date", "wrong_format")
+	}},
+
+	{"GAMIFICATION-LOGS-01", "listActivityLogs setXpSetting visitServer sendMessage channels messages keys", "the ledger comes newest first, by pages that fit together, between the moments that were asked for", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		key, channel := s.a.makesKey(club, "getUserStats"), s.a.makesChannel(club, "open", nil)
+		for i := range 5 {
+			s.a.says(channel, fmt.Sprint("Hello ", i))
+		}
+		ask := func(more object) *answer {
+			return key.post("/apis/v1/users/activity/logs", object{"identifier": club.owner, "identifier_type": "id"}.and(more))
+		}
+		all := ask(nil).expect(200).each("/data/logs", "reason")
+		if len(all) != 5 || !strings.HasPrefix(all[0], "messages/") {
+			s.fail("the ledger has %v", all)
+		}
+		var paged []string
+		for next := (object{"limit": 2}); len(paged) < len(all); {
+			page := ask(next).expect(200)
+			paged = append(paged, page.each("/data/logs", "reason")...)
+			if len(paged) == len(all) {
+				page.lacks("/data/nextCursor")
+				break
+			}
+			next = object{"limit": 2, "cursor": page.text("/data/nextCursor")}
+		}
+		if !slices.Equal(all, paged) {
+			s.fail("by pages, the ledger has %v, and whole %v", paged, all)
+		}
+		if found := ask(object{"page": 2, "limit": 4}).expect(200).each("/data/logs", "reason"); !slices.Equal(found, all[4:]) {
+			s.fail("the second page is %v", found)
+		}
+		if later := ask(object{"from": "2999-01-01T00:00:00.000Z"}).expect(200).list("/data/logs"); len(later) != 0 {
+			s.fail("%d lines are of the future", len(later))
+		}
+		if earlier := ask(object{"to": "2001-01-01T00:00:00.000Z"}).expect(200).list("/data/logs"); len(earlier) != 0 {
+			s.fail("%d lines are older than this", len(earlier))
+		}
+		ask(object{"cursor": "abc"}).refuses("/cursor", "malformed")
+		ask(object{"page": 2, "cursor": "abc"}).refuses("/page", "not_allowed")
+	}},
+}

@@ -1,0 +1,115 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// A Difference is a number that is kept and is not what it is made of.
+type Difference struct {
+	Where string // what was compared
+	Of    string // whose it is
+	What  string
+	Off   int64 // what is kept, less what it should be
+}
+
+func (d Difference) String() string {
+	return fmt.Sprintf("%s of %s: %s is off by %d", d.Where, d.Of, d.What, d.Off)
+}
+
+// A comparison is a query of what is off: whose it is, and by how much each of its numbers is.
+type comparison struct {
+	where   string
+	numbers []string
+	text    string
+}
+
+// comparisons are all that can be checked: what is kept against what there is.
+var comparisons = []comparison{
+	{"tallies", []string{"the tally"}, offBy(`whose || ' ' || kind`, []string{"n"}, `
+	SELECT whose, kind, n FROM tallies
+	UNION ALL SELECT server_id, 'members', -1 FROM members
+	UNION ALL SELECT CAST(account AS TEXT), 'servers', -1 FROM members
+	UNION ALL SELECT CAST(account AS TEXT), 'events', -1 FROM auth_events
+	UNION ALL SELECT server_id, 'audit', -1 FROM audit
+	UNION ALL SELECT server_id, 'roles', -1 FROM roles
+	UNION ALL SELECT server_id, 'channels', -1 FROM channels
+	UNION ALL SELECT server_id, 'badges', -1 FROM badges
+	UNION ALL SELECT server_id, 'keys', -1 FROM api_keys
+	UNION ALL SELECT server_id, 'fields', -1 FROM fields
+	UNION ALL SELECT channel_id, 'topics', -1 FROM topics
+	UNION ALL SELECT CAST(account AS TEXT), 'image_bytes', -bytes FROM images WHERE state = 'shown'`)},
+	{"message totals", []string{"the count"}, offBy(`scope || ' ' || account`, []string{"n"}, `
+	SELECT scope, account, n FROM message_totals
+	UNION ALL SELECT channel_id, account, -1 FROM messages UNION ALL SELECT channel_id, 0, -1 FROM messages
+	UNION ALL SELECT topic_id, account, -1 FROM messages WHERE topic_id IS NOT NULL UNION ALL SELECT topic_id, 0, -1 FROM messages WHERE topic_id IS NOT NULL`)},
+	{"reactions", []string{"the count"}, offBy(`message || ' ' || emoji`, []string{"n"}, `
+	SELECT message, emoji, n FROM message_reaction_counts UNION ALL SELECT message, emoji, -1 FROM message_reactions`)},
+	{"totals against days", append([]string{"xp", "coins"}, counted...), offBy(`server_id || ' ' || account`, append([]string{"xp", "coins"}, counted...), `
+	SELECT server_id, account, xp, coins, `+strings.Join(counted, ", ")+` FROM totals
+	UNION ALL SELECT server_id, account, xp_spent - xp, coins_spent - coins, -`+strings.Join(counted, ", -")+` FROM days WHERE account > 0`)},
+	{"days against the ledger", summed, offBy(`server_id || ' ' || account || ' on day ' || day`, summed, `
+	SELECT server_id, account, day, `+strings.Join(summed, ", ")+` FROM days WHERE account > 0 AND day > 0
+	UNION ALL SELECT server_id, account, day, -SUM(deed), -MAX(deed), -SUM(CASE WHEN xp > 0 THEN xp ELSE 0 END), -SUM(CASE WHEN coins > 0 THEN coins ELSE 0 END),
+	       SUM(CASE WHEN xp < 0 THEN xp ELSE 0 END), SUM(CASE WHEN coins < 0 THEN coins ELSE 0 END), `+deedsOf(counted)+` FROM ledger GROUP BY server_id, account, day`)},
+	{"days of servers against those of members", summed, offBy(`server_id || ' on day ' || day`, summed, `
+	SELECT server_id, day, `+strings.Join(summed, ", ")+` FROM server_days UNION ALL SELECT server_id, day, -`+strings.Join(summed, ", -")+` FROM days`)},
+}
+
+// offBy adds up the rows of both sides.
+func offBy(of string, numbers []string, sides string) string {
+	sums, off := make([]string, len(numbers)), make([]string, len(numbers))
+	for i, n := range numbers {
+		sums[i] = "CAST(SUM(" + n + ") AS BIGINT)"
+		off[i] = "SUM(" + n + ") <> 0"
+	}
+	return "SELECT " + of + ", " + strings.Join(sums, ", ") + " FROM (" + sides + ") AS both_sides GROUP BY " + of + " HAVING " + strings.Join(off, " OR ")
+}
+
+// deedsOf is how often there were lines of deeds that are counted so. A reply is a message, too.
+func deedsOf(names []string) string {
+	all := make([]string, len(names))
+	for i, name := range names {
+		actions := "'" + name + "'"
+		if name == "messages" {
+			actions += ", 'replies'"
+		}
+		all[i] = "-SUM(CASE WHEN deed = 1 AND action IN (" + actions + ") THEN 1 ELSE 0 END)"
+	}
+	return strings.Join(all, ", ")
+}
+
+// verifies is how long one comparison may take: it reads all that there is.
+const verifies = time.Hour
+
+// Verify compares all that is kept with what it is made of, and calls differs with each difference. Whoever writes meanwhile does no
+// harm: each comparison sees one moment.
+func (s *Store) Verify(ctx context.Context, differs func(Difference)) error {
+	ctx = withPatience(ctx, verifies)
+	reads := &conn{pool: s.read, once: true}
+	for _, c := range comparisons {
+		numbers := make([]int64, len(c.numbers))
+		var of string
+		into := []any{&of}
+		for i := range numbers {
+			into = append(into, &numbers[i])
+		}
+		if _, err := list(ctx, reads, func(rows *sql.Rows) (none struct{}, err error) {
+			if err := rows.Scan(into...); err != nil {
+				return none, err
+			}
+			for i, off := range numbers {
+				if off != 0 {
+					differs(Difference{Where: c.where, Of: of, What: c.numbers[i], Off: off})
+				}
+			}
+			return none, nil
+		}, c.text); err != nil {
+			return fmt.Errorf("%s: %w", c.where, err)
+		}
+	}
+	return nil
+}
