@@ -114,6 +114,9 @@ const (
 	AuditKeyCreate          = gen.AuditActionKeyCreate
 	AuditKeyDelete          = gen.AuditActionKeyDelete
 	AuditKeyUpdate          = gen.AuditActionKeyUpdate
+	AuditLeaderboardCreate  = gen.AuditActionLeaderboardCreate
+	AuditLeaderboardDelete  = gen.AuditActionLeaderboardDelete
+	AuditLeaderboardUpdate  = gen.AuditActionLeaderboardUpdate
 	AuditMemberJoin         = gen.AuditActionMemberJoin
 	AuditMemberLeave        = gen.AuditActionMemberLeave
 	AuditMessageDelete      = gen.AuditActionMessageDelete
@@ -148,6 +151,15 @@ const (
 	UserFieldSelect         = gen.UserFieldTypeSelect
 	UserFieldSingleLineText = gen.UserFieldTypeSingleLineText
 	UserFieldText           = gen.UserFieldTypeText
+)
+
+// The values of the list gen.LeaderboardFilter.
+const (
+	FilterAllTime = gen.LeaderboardFilterAllTime
+	FilterDaily   = gen.LeaderboardFilterDaily
+	FilterMonthly = gen.LeaderboardFilterMonthly
+	FilterWeekly  = gen.LeaderboardFilterWeekly
+	FilterYearly  = gen.LeaderboardFilterYearly
 )
 
 // The values of the list gen.AuthEventKind.

@@ -121,10 +121,11 @@ type handlers struct {
 	users
 	fields
 	messages
+	leaderboards
 }
 
 func handlersOf(k *core) handlers {
-	return handlers{auth{k}, servers{k}, invites{k}, channels{k}, roles{k}, badges{k}, keys{k}, audit{k}, users{k}, fields{k}, messages{k}}
+	return handlers{auth{k}, servers{k}, invites{k}, channels{k}, roles{k}, badges{k}, keys{k}, audit{k}, users{k}, fields{k}, messages{k}, leaderboards{k}}
 }
 
 var _ stub.StrictServerInterface = handlers{}

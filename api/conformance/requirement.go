@@ -71,6 +71,7 @@ var sections = []section{
 	{"users", users},
 	{"fields", fields},
 	{"messages", messages},
+	{"leaderboards", leaderboards},
 }
 
 // Requirements are all requirements of the suite, in order.

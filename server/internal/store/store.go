@@ -68,6 +68,8 @@ type Queries struct {
 	Messages Messages
 	Images   Images
 
+	Leaderboards Leaderboards
+
 	Registrations Registrations
 	Codes         Codes
 	Networks      Networks
@@ -78,6 +80,7 @@ type Queries struct {
 func queriesOn(c *conn) Queries {
 	return Queries{
 		Auth: Auth{c}, Exports: Exports{c}, Servers: Servers{c}, Invites: Invites{c}, Channels: Channels{c}, Roles: Roles{c}, Badges: Badges{c}, Keys: Keys{c}, UserKeys: UserKeys{c}, Audit: Audit{c}, Users: Users{c}, Fields: Fields{c}, Messages: Messages{c}, Images: Images{c},
+		Leaderboards:  Leaderboards{c},
 		Registrations: Registrations{c}, Codes: Codes{c}, Networks: Networks{c}, Idempotency: Idempotency{c}, Ledger: Ledger{c},
 	}
 }
