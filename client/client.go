@@ -144,6 +144,9 @@ type Client struct {
 	// Gamification is what members do, what that is worth, and what they reach by it.
 	Gamification *GamificationService
 
+	// Leaderboards say who is ahead in a community.
+	Leaderboards *LeaderboardsService
+
 	base    *url.URL
 	options options // Without a credential: nobody reads one out of a Client.
 	sender  *sender
@@ -236,20 +239,22 @@ func build(base *url.URL, o options) (*Client, error) {
 	}
 	o.token, o.apiKey = nil, nil
 	return &Client{
-		Auth:     &AuthService{api: api},
-		Servers:  &ServersService{api: api},
-		Invites:  &InvitesService{api: api},
-		Channels: &ChannelsService{api: api},
-		Roles:    &RolesService{api: api},
-		Badges:   &BadgesService{api: api},
-		Keys:     &KeysService{api: api},
-		Audit:    &AuditService{api: api},
-		Users:    &UsersService{api: api},
-		Fields:   &FieldsService{api: api},
-		Messages: &MessagesService{api: api}, Gamification: &GamificationService{api: api},
-		base:    base,
-		options: o,
-		sender:  sender,
+		Auth:         &AuthService{api: api},
+		Servers:      &ServersService{api: api},
+		Invites:      &InvitesService{api: api},
+		Channels:     &ChannelsService{api: api},
+		Roles:        &RolesService{api: api},
+		Badges:       &BadgesService{api: api},
+		Keys:         &KeysService{api: api},
+		Audit:        &AuditService{api: api},
+		Users:        &UsersService{api: api},
+		Fields:       &FieldsService{api: api},
+		Messages:     &MessagesService{api: api},
+		Gamification: &GamificationService{api: api},
+		Leaderboards: &LeaderboardsService{api: api},
+		base:         base,
+		options:      o,
+		sender:       sender,
 	}, nil
 }
 

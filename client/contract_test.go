@@ -36,6 +36,7 @@ const (
 	keyID   = "66a282dab13eee0013cbb4dd"
 	msgID   = "66a282dab13eee0013cbb4e1"
 	topicID = "66a282dab13eee0013cbb4e4"
+	boardID = "66a282dab13eee0013cbb4f1"
 
 	atKeys     = "/apis/v1/communities/" + id + "/api-keys"
 	userID     = "66a282dab13eee0013cbb4d9"
@@ -292,6 +293,32 @@ var calls = []struct {
 		func(c caller) (any, error) {
 			return c.Users.Create(c.ctx, client.UserCreate{Firstname: "Ada", Lastname: "Doe", Username: "ada_doe", Displayname: "Ada Doe", Email: "ada@example.com"}, c.opts...)
 		},
+	},
+	{
+		"listLeaderboards", "GET /apis/v1/leaderboards?serverId=" + id + "&limit=100&sort=name&search=keyword%3Aapril", "",
+		func(c caller) (any, error) {
+			return c.Leaderboards.List(c.ctx, id, client.LeaderboardQuery{Sort: "name", Keyword: "april"})
+		},
+	},
+	{
+		"getLeaderboard", "GET /apis/v1/leaderboards/" + boardID, "",
+		func(c caller) (any, error) { return c.Leaderboards.Get(c.ctx, boardID) },
+	},
+	{
+		"createLeaderboard", "POST /apis/v1/leaderboards", `{"name":"April","slug":"april","rankingField":"xps"}`,
+		func(c caller) (any, error) {
+			return c.Leaderboards.Create(c.ctx, client.LeaderboardCreate{Name: "April", Slug: "april", RankingField: new("xps")}, c.opts...)
+		},
+	},
+	{
+		"updateLeaderboard", "PATCH /apis/v1/leaderboards/" + boardID, `{"onlyPositiveRanks":true,"endDate":null}`,
+		func(c caller) (any, error) {
+			return c.Leaderboards.Update(c.ctx, boardID, client.LeaderboardUpdate{OnlyPositiveRanks: new(true), EndDate: client.Null[client.Time]()})
+		},
+	},
+	{
+		"deleteLeaderboard", "DELETE /apis/v1/leaderboards/" + boardID, "",
+		func(c caller) (any, error) { return c.Leaderboards.Delete(c.ctx, boardID) },
 	},
 	{
 		"listUserFields", "GET " + atFields, "",

@@ -618,6 +618,32 @@ func ExampleFieldsService() {
 	// customer-level became Silver and was <nil>
 }
 
+func ExampleLeaderboardsService() {
+	url, token, stop := newServer()
+	defer stop()
+	c, err := client.New(url, client.WithToken(token))
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	server, err := c.Servers.Create(ctx, client.ServerCreate{Name: "Chess club"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	board, err := c.Leaderboards.Create(ctx, client.LeaderboardCreate{
+		ServerID: server.ID, Name: "Most active", Slug: "most-active", RankingField: new("xps"), OnlyPositiveRanks: new(true),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	all, err := c.Leaderboards.List(ctx, server.ID, client.LeaderboardQuery{Keyword: "active"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(len(all), board.RankBy, board.PerformanceDisplay.ShowPositive.Enabled)
+	// Output: 1 xps true
+}
+
 func ExampleMessagesService() {
 	url, token, stop := newServer()
 	defer stop()

@@ -117,6 +117,9 @@ const (
 	AuditKeyCreate          = gen.AuditActionKeyCreate
 	AuditKeyDelete          = gen.AuditActionKeyDelete
 	AuditKeyUpdate          = gen.AuditActionKeyUpdate
+	AuditLeaderboardCreate  = gen.AuditActionLeaderboardCreate
+	AuditLeaderboardDelete  = gen.AuditActionLeaderboardDelete
+	AuditLeaderboardUpdate  = gen.AuditActionLeaderboardUpdate
 	AuditMemberJoin         = gen.AuditActionMemberJoin
 	AuditMemberLeave        = gen.AuditActionMemberLeave
 	AuditMessageDelete      = gen.AuditActionMessageDelete
@@ -151,6 +154,15 @@ const (
 	UserFieldSelect         = gen.UserFieldTypeSelect
 	UserFieldSingleLineText = gen.UserFieldTypeSingleLineText
 	UserFieldText           = gen.UserFieldTypeText
+)
+
+// The values of the list gen.LeaderboardFilter.
+const (
+	FilterAllTime = gen.LeaderboardFilterAllTime
+	FilterDaily   = gen.LeaderboardFilterDaily
+	FilterMonthly = gen.LeaderboardFilterMonthly
+	FilterWeekly  = gen.LeaderboardFilterWeekly
+	FilterYearly  = gen.LeaderboardFilterYearly
 )
 
 // The values of the list gen.AuthEventKind.

@@ -351,6 +351,87 @@ type ClientInterface interface {
 	// Corresponds with GET /apis/v1/gamification/tiers (the `GetTierInfo` operationId).
 	GetTierInfo(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListLeaderboards List the leaderboards of a community
+	//
+	// Those with a lower `displayOrder` first, and of the same the older ones, or as `sort` says. `search` is `keyword:` and a text: it finds
+	// those with it in their name, slug or description, whatever its upper and lower case. `fields` leaves the other parts out. `total` is how many there are.
+	// Members see those that are enabled and that they may view; the owner, administrators and API keys see all. For members.
+	//
+	// Corresponds with GET /apis/v1/leaderboards (the `ListLeaderboards` operationId).
+	ListLeaderboards(ctx context.Context, params *ListLeaderboardsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateLeaderboardWithBody Create a leaderboard
+	//
+	// Ranks members by a `rankingField`: one of `xps`, `currencies`, `messages`, `replies`, `reactions` and `referrals`, or the id of a field of the community that
+	// takes numbers. What is left out has the value that is simplest: it ranks by `xps`, everybody is ranked, everybody may view, there is no start and no end, and all filters are
+	// allowed. A community has up to 50, and no two with one `slug`: that is a conflict.
+	//
+	// Each part has a newer name, which stands alone in the request (`rankingField`, `topRankOnly`, `startDate` ...), and an older one, which answers have
+	// (`rankBy`, `performanceDisplay`, `duration` ...). Either is taken; both for one part are not.
+	//
+	// It starts at `startTime` on the day of `startDate`, in the zone that is `timeZone` hours east of UTC, which may be a fraction and is taken to the
+	// minute, and ends so on the day of `endDate`, unless `hasNoEndDate`. Whom it ranks, and who may view it, are users by their `_id`, roles
+	// by theirs, and tags: who is any of these. Where all three are empty, it is everybody. There are no tags of users yet: they are kept, and
+	// nobody has one; nor are there dummy users. For the owner and administrators, and for API keys.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/leaderboards (the `CreateLeaderboard` operationId).
+	CreateLeaderboardWithBody(ctx context.Context, params *CreateLeaderboardParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateLeaderboard Create a leaderboard
+	//
+	// Ranks members by a `rankingField`: one of `xps`, `currencies`, `messages`, `replies`, `reactions` and `referrals`, or the id of a field of the community that
+	// takes numbers. What is left out has the value that is simplest: it ranks by `xps`, everybody is ranked, everybody may view, there is no start and no end, and all filters are
+	// allowed. A community has up to 50, and no two with one `slug`: that is a conflict.
+	//
+	// Each part has a newer name, which stands alone in the request (`rankingField`, `topRankOnly`, `startDate` ...), and an older one, which answers have
+	// (`rankBy`, `performanceDisplay`, `duration` ...). Either is taken; both for one part are not.
+	//
+	// It starts at `startTime` on the day of `startDate`, in the zone that is `timeZone` hours east of UTC, which may be a fraction and is taken to the
+	// minute, and ends so on the day of `endDate`, unless `hasNoEndDate`. Whom it ranks, and who may view it, are users by their `_id`, roles
+	// by theirs, and tags: who is any of these. Where all three are empty, it is everybody. There are no tags of users yet: they are kept, and
+	// nobody has one; nor are there dummy users. For the owner and administrators, and for API keys.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apis/v1/leaderboards (the `CreateLeaderboard` operationId).
+	CreateLeaderboard(ctx context.Context, params *CreateLeaderboardParams, body CreateLeaderboardJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteLeaderboard Delete a leaderboard
+	//
+	// What members have and did stays. For the owner and administrators, and for API keys.
+	//
+	// Corresponds with DELETE /apis/v1/leaderboards/{leaderboardId} (the `DeleteLeaderboard` operationId).
+	DeleteLeaderboard(ctx context.Context, leaderboardID LeaderboardID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetLeaderboard Get a leaderboard
+	//
+	// To members who may not view it, or while it is not enabled, it does not exist. For members.
+	//
+	// Corresponds with GET /apis/v1/leaderboards/{leaderboardId} (the `GetLeaderboard` operationId).
+	GetLeaderboard(ctx context.Context, leaderboardID LeaderboardID, params *GetLeaderboardParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateLeaderboardWithBody Update a leaderboard
+	//
+	// Changes what is given, by its newer or its older name; the rest stays. An older name that holds several parts replaces all of them.
+	// For the owner and administrators, and for API keys.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /apis/v1/leaderboards/{leaderboardId} (the `UpdateLeaderboard` operationId).
+	UpdateLeaderboardWithBody(ctx context.Context, leaderboardID LeaderboardID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateLeaderboard Update a leaderboard
+	//
+	// Changes what is given, by its newer or its older name; the rest stays. An older name that holds several parts replaces all of them.
+	// For the owner and administrators, and for API keys.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /apis/v1/leaderboards/{leaderboardId} (the `UpdateLeaderboard` operationId).
+	UpdateLeaderboard(ctx context.Context, leaderboardID LeaderboardID, body UpdateLeaderboardJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListMessages List messages
 	//
 	// Messages of the channels that the caller sees, newest first: of one channel, or of all. An API key sees all channels but
@@ -2291,6 +2372,157 @@ func (c *Client) ListUserFieldHistoriesOfUser(ctx context.Context, communityID C
 // Corresponds with GET /apis/v1/gamification/tiers (the `GetTierInfo` operationId).
 func (c *Client) GetTierInfo(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetTierInfoRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListLeaderboards List the leaderboards of a community
+//
+// Those with a lower `displayOrder` first, and of the same the older ones, or as `sort` says. `search` is `keyword:` and a text: it finds
+// those with it in their name, slug or description, whatever its upper and lower case. `fields` leaves the other parts out. `total` is how many there are.
+// Members see those that are enabled and that they may view; the owner, administrators and API keys see all. For members.
+//
+// Corresponds with GET /apis/v1/leaderboards (the `ListLeaderboards` operationId).
+func (c *Client) ListLeaderboards(ctx context.Context, params *ListLeaderboardsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListLeaderboardsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateLeaderboardWithBody Create a leaderboard
+//
+// Ranks members by a `rankingField`: one of `xps`, `currencies`, `messages`, `replies`, `reactions` and `referrals`, or the id of a field of the community that
+// takes numbers. What is left out has the value that is simplest: it ranks by `xps`, everybody is ranked, everybody may view, there is no start and no end, and all filters are
+// allowed. A community has up to 50, and no two with one `slug`: that is a conflict.
+//
+// Each part has a newer name, which stands alone in the request (`rankingField`, `topRankOnly`, `startDate` ...), and an older one, which answers have
+// (`rankBy`, `performanceDisplay`, `duration` ...). Either is taken; both for one part are not.
+//
+// It starts at `startTime` on the day of `startDate`, in the zone that is `timeZone` hours east of UTC, which may be a fraction and is taken to the
+// minute, and ends so on the day of `endDate`, unless `hasNoEndDate`. Whom it ranks, and who may view it, are users by their `_id`, roles
+// by theirs, and tags: who is any of these. Where all three are empty, it is everybody. There are no tags of users yet: they are kept, and
+// nobody has one; nor are there dummy users. For the owner and administrators, and for API keys.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/leaderboards (the `CreateLeaderboard` operationId).
+func (c *Client) CreateLeaderboardWithBody(ctx context.Context, params *CreateLeaderboardParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateLeaderboardRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateLeaderboard Create a leaderboard
+//
+// Ranks members by a `rankingField`: one of `xps`, `currencies`, `messages`, `replies`, `reactions` and `referrals`, or the id of a field of the community that
+// takes numbers. What is left out has the value that is simplest: it ranks by `xps`, everybody is ranked, everybody may view, there is no start and no end, and all filters are
+// allowed. A community has up to 50, and no two with one `slug`: that is a conflict.
+//
+// Each part has a newer name, which stands alone in the request (`rankingField`, `topRankOnly`, `startDate` ...), and an older one, which answers have
+// (`rankBy`, `performanceDisplay`, `duration` ...). Either is taken; both for one part are not.
+//
+// It starts at `startTime` on the day of `startDate`, in the zone that is `timeZone` hours east of UTC, which may be a fraction and is taken to the
+// minute, and ends so on the day of `endDate`, unless `hasNoEndDate`. Whom it ranks, and who may view it, are users by their `_id`, roles
+// by theirs, and tags: who is any of these. Where all three are empty, it is everybody. There are no tags of users yet: they are kept, and
+// nobody has one; nor are there dummy users. For the owner and administrators, and for API keys.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apis/v1/leaderboards (the `CreateLeaderboard` operationId).
+func (c *Client) CreateLeaderboard(ctx context.Context, params *CreateLeaderboardParams, body CreateLeaderboardJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateLeaderboardRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteLeaderboard Delete a leaderboard
+//
+// What members have and did stays. For the owner and administrators, and for API keys.
+//
+// Corresponds with DELETE /apis/v1/leaderboards/{leaderboardId} (the `DeleteLeaderboard` operationId).
+func (c *Client) DeleteLeaderboard(ctx context.Context, leaderboardID LeaderboardID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteLeaderboardRequest(c.Server, leaderboardID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetLeaderboard Get a leaderboard
+//
+// To members who may not view it, or while it is not enabled, it does not exist. For members.
+//
+// Corresponds with GET /apis/v1/leaderboards/{leaderboardId} (the `GetLeaderboard` operationId).
+func (c *Client) GetLeaderboard(ctx context.Context, leaderboardID LeaderboardID, params *GetLeaderboardParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetLeaderboardRequest(c.Server, leaderboardID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateLeaderboardWithBody Update a leaderboard
+//
+// Changes what is given, by its newer or its older name; the rest stays. An older name that holds several parts replaces all of them.
+// For the owner and administrators, and for API keys.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /apis/v1/leaderboards/{leaderboardId} (the `UpdateLeaderboard` operationId).
+func (c *Client) UpdateLeaderboardWithBody(ctx context.Context, leaderboardID LeaderboardID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateLeaderboardRequestWithBody(c.Server, leaderboardID, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateLeaderboard Update a leaderboard
+//
+// Changes what is given, by its newer or its older name; the rest stays. An older name that holds several parts replaces all of them.
+// For the owner and administrators, and for API keys.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /apis/v1/leaderboards/{leaderboardId} (the `UpdateLeaderboard` operationId).
+func (c *Client) UpdateLeaderboard(ctx context.Context, leaderboardID LeaderboardID, body UpdateLeaderboardJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateLeaderboardRequest(c.Server, leaderboardID, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6241,6 +6473,317 @@ func NewGetTierInfoRequest(server string) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewListLeaderboardsRequest constructs an http.Request for the ListLeaderboards method
+func NewListLeaderboardsRequest(server string, params *ListLeaderboardsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/leaderboards")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.ServerID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serverId", *params.ServerID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "objectid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Fields != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "fields", *params.Fields, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Search != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateLeaderboardRequest calls the generic CreateLeaderboard builder with application/json body
+func NewCreateLeaderboardRequest(server string, params *CreateLeaderboardParams, body CreateLeaderboardJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateLeaderboardRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateLeaderboardRequestWithBody constructs an http.Request for the CreateLeaderboard method, with any body, and a specified content type
+func NewCreateLeaderboardRequestWithBody(server string, params *CreateLeaderboardParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/leaderboards")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteLeaderboardRequest constructs an http.Request for the DeleteLeaderboard method
+func NewDeleteLeaderboardRequest(server string, leaderboardID LeaderboardID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "leaderboardId", leaderboardID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/leaderboards/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetLeaderboardRequest constructs an http.Request for the GetLeaderboard method
+func NewGetLeaderboardRequest(server string, leaderboardID LeaderboardID, params *GetLeaderboardParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "leaderboardId", leaderboardID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/leaderboards/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Fields != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "fields", *params.Fields, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateLeaderboardRequest calls the generic UpdateLeaderboard builder with application/json body
+func NewUpdateLeaderboardRequest(server string, leaderboardID LeaderboardID, body UpdateLeaderboardJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateLeaderboardRequestWithBody(server, leaderboardID, "application/json", bodyReader)
+}
+
+// NewUpdateLeaderboardRequestWithBody constructs an http.Request for the UpdateLeaderboard method, with any body, and a specified content type
+func NewUpdateLeaderboardRequestWithBody(server string, leaderboardID LeaderboardID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "leaderboardId", leaderboardID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/leaderboards/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }

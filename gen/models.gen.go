@@ -91,6 +91,9 @@ const (
 	AuditActionKeyCreate          AuditAction = "key.create"
 	AuditActionKeyDelete          AuditAction = "key.delete"
 	AuditActionKeyUpdate          AuditAction = "key.update"
+	AuditActionLeaderboardCreate  AuditAction = "leaderboard.create"
+	AuditActionLeaderboardDelete  AuditAction = "leaderboard.delete"
+	AuditActionLeaderboardUpdate  AuditAction = "leaderboard.update"
 	AuditActionMemberJoin         AuditAction = "member.join"
 	AuditActionMemberLeave        AuditAction = "member.leave"
 	AuditActionMessageDelete      AuditAction = "message.delete"
@@ -148,6 +151,12 @@ func (e AuditAction) Valid() bool {
 	case AuditActionKeyDelete:
 		return true
 	case AuditActionKeyUpdate:
+		return true
+	case AuditActionLeaderboardCreate:
+		return true
+	case AuditActionLeaderboardDelete:
+		return true
+	case AuditActionLeaderboardUpdate:
 		return true
 	case AuditActionMemberJoin:
 		return true
@@ -472,6 +481,33 @@ func (e KeyPermission) Valid() bool {
 	case KeyPermissionWebhooks:
 		return true
 	case KeyPermissionWidgets:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LeaderboardFilter.
+const (
+	LeaderboardFilterAllTime LeaderboardFilter = "all-time"
+	LeaderboardFilterDaily   LeaderboardFilter = "daily"
+	LeaderboardFilterMonthly LeaderboardFilter = "monthly"
+	LeaderboardFilterWeekly  LeaderboardFilter = "weekly"
+	LeaderboardFilterYearly  LeaderboardFilter = "yearly"
+)
+
+// Valid indicates whether the value is a known member of the LeaderboardFilter enum.
+func (e LeaderboardFilter) Valid() bool {
+	switch e {
+	case LeaderboardFilterAllTime:
+		return true
+	case LeaderboardFilterDaily:
+		return true
+	case LeaderboardFilterMonthly:
+		return true
+	case LeaderboardFilterWeekly:
+		return true
+	case LeaderboardFilterYearly:
 		return true
 	default:
 		return false
@@ -2335,6 +2371,557 @@ type KeyPermissions = []KeyPermission
 // Example: en
 type Language = string
 
+// Leaderboard A leaderboard. Answers have the older names of its parts.
+type Leaderboard struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID ObjectID `json:"communityID"`
+
+	// Name One line of 1 to 100 characters, without control characters.
+	Name Title `json:"name"`
+
+	// Slug What names it in an address; no other one of the community has the same.
+	Slug LeaderboardSlug `json:"slug"`
+
+	// Description Up to 1000 characters, on any number of lines.
+	Description Text `json:"description"`
+
+	// Image The address of an image, or nothing.
+	Image LeaderboardImage `json:"image"`
+
+	// RankBy By what it ranks: `xps`, `currencies`, `messages`, `replies`, `reactions`, `referrals`, or the id of a field of the community that takes numbers.
+	RankBy RankingField `json:"rankBy"`
+
+	// DisplayedFields Columns, in their order. The displayed ones are visible; the order has all.
+	DisplayedFields LeaderboardColumns `json:"displayedFields"`
+
+	// DisplayFieldsOrder Columns, in their order. The displayed ones are visible; the order has all.
+	DisplayFieldsOrder LeaderboardColumns `json:"displayFieldsOrder"`
+
+	// PerformanceDisplay Who of those who are ranked is shown.
+	PerformanceDisplay LeaderboardDisplay `json:"performanceDisplay"`
+
+	// Duration When it starts and ends.
+	Duration LeaderboardDuration `json:"duration"`
+
+	// TimeFilters Of what times it is shown.
+	TimeFilters LeaderboardFilters `json:"timeFilters"`
+
+	// RankedUserRoles Users, roles and tags; where all are empty, everybody.
+	RankedUserRoles LeaderboardAudience `json:"rankedUserRoles"`
+
+	// ViewPermissionUserRoles Users, roles and tags; where all are empty, everybody.
+	ViewPermissionUserRoles LeaderboardAudience `json:"viewPermissionUserRoles"`
+
+	// IsEnabled Whether members see it.
+	IsEnabled bool `json:"isEnabled"`
+
+	// IsPreviewEnabled Whether it is shown beforehand, for clients.
+	IsPreviewEnabled bool `json:"isPreviewEnabled"`
+
+	// DisplayOrder Where it stands among others.
+	DisplayOrder int32 `json:"displayOrder"`
+
+	// Widget How a widget shows it.
+	Widget LeaderboardWidget `json:"widget"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt Timestamp `json:"createdAt"`
+
+	// UpdatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	UpdatedAt Timestamp `json:"updatedAt"`
+}
+
+// LeaderboardAudience Users, roles and tags; where all are empty, everybody.
+type LeaderboardAudience struct {
+	// Users Members, by their `_id`.
+	Users LeaderboardUsers `json:"users"`
+
+	// Roles Roles of the community, by their ids.
+	Roles LeaderboardRoles `json:"roles"`
+
+	// Tags Tags of users.
+	Tags LeaderboardTags `json:"tags"`
+}
+
+// LeaderboardColumn A column.
+type LeaderboardColumn struct {
+	// Column `user`, a ranking field, the id of a field of the community, or what a client knows.
+	Column LeaderboardColumnName `json:"column"`
+
+	// Visible Whether it is shown.
+	Visible bool `json:"visible"`
+
+	// Order Where it stands among others.
+	Order int32 `json:"order"`
+}
+
+// LeaderboardColumnName `user`, a ranking field, the id of a field of the community, or what a client knows.
+type LeaderboardColumnName = string
+
+// LeaderboardColumns Columns, in their order. The displayed ones are visible; the order has all.
+type LeaderboardColumns = []LeaderboardColumnName
+
+// LeaderboardCreate What a new leaderboard is made from. A part has its newer or its older name.
+type LeaderboardCreate struct {
+	// Name One line of 1 to 100 characters, without control characters.
+	Name Title `json:"name"`
+
+	// Slug What names it in an address; no other one of the community has the same.
+	Slug LeaderboardSlug `json:"slug"`
+
+	// Description Up to 1000 characters, on any number of lines.
+	Description *Text `json:"description,omitempty"`
+
+	// Image The address of an image, or nothing.
+	Image *LeaderboardImage `json:"image,omitempty"`
+
+	// RankingField By what it ranks: `xps`, `currencies`, `messages`, `replies`, `reactions`, `referrals`, or the id of a field of the community that takes numbers.
+	RankingField *RankingField `json:"rankingField,omitempty"`
+
+	// DisplayedColumns What is shown of each who is ranked: `user`, a ranking field, or the id of a field of the community.
+	DisplayedColumns *[]LeaderboardColumn `json:"displayedColumns,omitempty"`
+
+	// TopRankOnly Whether only those up to the rank `topRankLimit` are shown.
+	TopRankOnly *bool `json:"topRankOnly,omitempty"`
+
+	// TopRankLimit The last rank that is shown; all who share it are.
+	TopRankLimit *TopRankLimit `json:"topRankLimit,omitempty"`
+
+	// OnlyPositiveRanks Whether only those with more than 0 are shown.
+	OnlyPositiveRanks *bool `json:"onlyPositiveRanks,omitempty"`
+
+	// IncludeDummyUsers It is kept; there are none.
+	IncludeDummyUsers *bool `json:"includeDummyUsers,omitempty"`
+
+	// StartDate The day on which it starts; null for none.
+	StartDate Nullable[Time] `json:"startDate,omitempty,omitzero"`
+
+	// EndDate The day on which it ends; null for none.
+	EndDate Nullable[Time] `json:"endDate,omitempty,omitzero"`
+
+	// HasNoEndDate Whether it goes on; false needs an `endDate`.
+	HasNoEndDate *bool `json:"hasNoEndDate,omitempty"`
+
+	// TimeZone Hours east of UTC; they may have a fraction, and are taken to the minute.
+	TimeZone *LeaderboardZone `json:"timeZone,omitempty"`
+
+	// StartTime A time of day.
+	StartTime *LeaderboardTime `json:"startTime,omitempty"`
+
+	// EndTime A time of day.
+	EndTime *LeaderboardTime `json:"endTime,omitempty"`
+
+	// AllowedTimeFilters Of what times it is shown.
+	AllowedTimeFilters *LeaderboardFilters `json:"allowedTimeFilters,omitempty"`
+
+	// AllowedUsersToRank Members, by their `_id`.
+	AllowedUsersToRank *LeaderboardUsers `json:"allowedUsersToRank,omitempty"`
+
+	// AllowedRolesToRank Roles of the community, by their ids.
+	AllowedRolesToRank *LeaderboardRoles `json:"allowedRolesToRank,omitempty"`
+
+	// AllowedTagsToRank Tags of users.
+	AllowedTagsToRank *LeaderboardTags `json:"allowedTagsToRank,omitempty"`
+
+	// AllowedUsersToView Members, by their `_id`.
+	AllowedUsersToView *LeaderboardUsers `json:"allowedUsersToView,omitempty"`
+
+	// AllowedRolesToView Roles of the community, by their ids.
+	AllowedRolesToView *LeaderboardRoles `json:"allowedRolesToView,omitempty"`
+
+	// AllowedTagsToView Tags of users.
+	AllowedTagsToView *LeaderboardTags `json:"allowedTagsToView,omitempty"`
+
+	// IsEnabled Whether members see it.
+	IsEnabled *bool `json:"isEnabled,omitempty"`
+
+	// IsPreviewEnabled Whether it is shown beforehand, for clients.
+	IsPreviewEnabled *bool `json:"isPreviewEnabled,omitempty"`
+
+	// DisplayOrder Where it stands among others.
+	DisplayOrder *int32 `json:"displayOrder,omitempty"`
+
+	// Widget How a widget shows it.
+	Widget *LeaderboardWidget `json:"widget,omitempty"`
+
+	// RankBy By what it ranks: `xps`, `currencies`, `messages`, `replies`, `reactions`, `referrals`, or the id of a field of the community that takes numbers.
+	RankBy *RankingField `json:"rankBy,omitempty"`
+
+	// DisplayedFields Columns, in their order. The displayed ones are visible; the order has all.
+	DisplayedFields *LeaderboardColumns `json:"displayedFields,omitempty"`
+
+	// DisplayFieldsOrder Columns, in their order. The displayed ones are visible; the order has all.
+	DisplayFieldsOrder *LeaderboardColumns `json:"displayFieldsOrder,omitempty"`
+
+	// PerformanceDisplay Who of those who are ranked is shown.
+	PerformanceDisplay *LeaderboardDisplay `json:"performanceDisplay,omitempty"`
+
+	// Duration When it starts and ends.
+	Duration *LeaderboardDuration `json:"duration,omitempty"`
+
+	// TimeFilters Of what times it is shown.
+	TimeFilters *LeaderboardFilters `json:"timeFilters,omitempty"`
+
+	// RankedUserRoles Users, roles and tags; where all are empty, everybody.
+	RankedUserRoles *LeaderboardAudience `json:"rankedUserRoles,omitempty"`
+
+	// ViewPermissionUserRoles Users, roles and tags; where all are empty, everybody.
+	ViewPermissionUserRoles *LeaderboardAudience `json:"viewPermissionUserRoles,omitempty"`
+
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID ServerReference `json:"serverId,omitempty,omitzero"`
+}
+
+// LeaderboardDisplay Who of those who are ranked is shown.
+type LeaderboardDisplay struct {
+	// ShowTop Up to which rank they are shown.
+	ShowTop LeaderboardTop `json:"showTop"`
+
+	// ShowPositive On or off.
+	ShowPositive LeaderboardSwitch `json:"showPositive"`
+
+	// ShowDummy On or off.
+	ShowDummy LeaderboardSwitch `json:"showDummy"`
+}
+
+// LeaderboardDuration When it starts and ends.
+type LeaderboardDuration struct {
+	// Start The day on which it starts; null for none.
+	Start Nullable[Time] `json:"start"`
+
+	// End The day on which it ends; null for none.
+	End Nullable[Time] `json:"end"`
+
+	// NoEndDate Whether it goes on.
+	NoEndDate bool `json:"noEndDate"`
+
+	// TimeZone Hours east of UTC; they may have a fraction, and are taken to the minute.
+	TimeZone LeaderboardZone `json:"timeZone"`
+
+	// StartTime A time of day.
+	StartTime LeaderboardTime `json:"startTime"`
+
+	// EndTime A time of day.
+	EndTime LeaderboardTime `json:"endTime"`
+}
+
+// LeaderboardFilter All that there is, or that of today, of this week, month or year.
+type LeaderboardFilter string
+
+// LeaderboardFilters Of what times it is shown.
+type LeaderboardFilters = []LeaderboardFilter
+
+// LeaderboardImage The address of an image, or nothing.
+type LeaderboardImage = string
+
+// LeaderboardListResponse A page of leaderboards.
+type LeaderboardListResponse struct {
+	// Meta ApplicationMeta, and which part of a longer list this is.
+	Meta    ApplicationPageMeta `json:"meta"`
+	Message string              `json:"message"`
+	Data    []LeaderboardParts  `json:"data"`
+}
+
+// LeaderboardParts Those parts of a leaderboard that were asked for.
+type LeaderboardParts struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID *ObjectID `json:"communityID,omitempty"`
+
+	// Name One line of 1 to 100 characters, without control characters.
+	Name *Title `json:"name,omitempty"`
+
+	// Slug What names it in an address; no other one of the community has the same.
+	Slug *LeaderboardSlug `json:"slug,omitempty"`
+
+	// Description Up to 1000 characters, on any number of lines.
+	Description *Text `json:"description,omitempty"`
+
+	// Image The address of an image, or nothing.
+	Image *LeaderboardImage `json:"image,omitempty"`
+
+	// RankBy By what it ranks: `xps`, `currencies`, `messages`, `replies`, `reactions`, `referrals`, or the id of a field of the community that takes numbers.
+	RankBy *RankingField `json:"rankBy,omitempty"`
+
+	// DisplayedFields Columns, in their order. The displayed ones are visible; the order has all.
+	DisplayedFields *LeaderboardColumns `json:"displayedFields,omitempty"`
+
+	// DisplayFieldsOrder Columns, in their order. The displayed ones are visible; the order has all.
+	DisplayFieldsOrder *LeaderboardColumns `json:"displayFieldsOrder,omitempty"`
+
+	// PerformanceDisplay Who of those who are ranked is shown.
+	PerformanceDisplay *LeaderboardDisplay `json:"performanceDisplay,omitempty"`
+
+	// Duration When it starts and ends.
+	Duration *LeaderboardDuration `json:"duration,omitempty"`
+
+	// TimeFilters Of what times it is shown.
+	TimeFilters *LeaderboardFilters `json:"timeFilters,omitempty"`
+
+	// RankedUserRoles Users, roles and tags; where all are empty, everybody.
+	RankedUserRoles *LeaderboardAudience `json:"rankedUserRoles,omitempty"`
+
+	// ViewPermissionUserRoles Users, roles and tags; where all are empty, everybody.
+	ViewPermissionUserRoles *LeaderboardAudience `json:"viewPermissionUserRoles,omitempty"`
+
+	// IsEnabled Whether members see it.
+	IsEnabled *bool `json:"isEnabled,omitempty"`
+
+	// IsPreviewEnabled Whether it is shown beforehand, for clients.
+	IsPreviewEnabled *bool `json:"isPreviewEnabled,omitempty"`
+
+	// DisplayOrder Where it stands among others.
+	DisplayOrder *int32 `json:"displayOrder,omitempty"`
+
+	// Widget How a widget shows it.
+	Widget *LeaderboardWidget `json:"widget,omitempty"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt *Timestamp `json:"createdAt,omitempty"`
+
+	// UpdatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	UpdatedAt *Timestamp `json:"updatedAt,omitempty"`
+}
+
+// LeaderboardPartsResponse Parts of a leaderboard.
+type LeaderboardPartsResponse struct {
+	// Meta How a request of the Application API went.
+	Meta    ApplicationMeta `json:"meta"`
+	Message string          `json:"message"`
+
+	// Data Those parts of a leaderboard that were asked for.
+	Data LeaderboardParts `json:"data"`
+}
+
+// LeaderboardResponse A leaderboard.
+type LeaderboardResponse struct {
+	// Meta How a request of the Application API went.
+	Meta    ApplicationMeta `json:"meta"`
+	Message string          `json:"message"`
+
+	// Data A leaderboard. Answers have the older names of its parts.
+	Data Leaderboard `json:"data"`
+}
+
+// LeaderboardRoles Roles of the community, by their ids.
+type LeaderboardRoles = []ObjectID
+
+// LeaderboardSlug What names it in an address; no other one of the community has the same.
+type LeaderboardSlug = string
+
+// LeaderboardSort An order of leaderboards.
+type LeaderboardSort = string
+
+// LeaderboardSwitch On or off.
+type LeaderboardSwitch struct {
+	// Enabled Whether it is on.
+	Enabled bool `json:"enabled"`
+}
+
+// LeaderboardTags Tags of users.
+type LeaderboardTags = []string
+
+// LeaderboardTime A time of day.
+type LeaderboardTime struct {
+	// Hours The hour; 12 AM is midnight.
+	Hours int32 `json:"hours"`
+
+	// Minutes The minute.
+	Minutes int32  `json:"minutes"`
+	Ampm    string `json:"ampm"`
+}
+
+// LeaderboardTop Up to which rank they are shown.
+type LeaderboardTop struct {
+	// Enabled Whether only they are.
+	Enabled bool `json:"enabled"`
+
+	// Value The last rank that is shown; all who share it are.
+	Value TopRankLimit `json:"value"`
+}
+
+// LeaderboardUpdate What changes of a leaderboard, each part by its newer or its older name; at least one.
+type LeaderboardUpdate struct {
+	// Name One line of 1 to 100 characters, without control characters.
+	Name Title `json:"name,omitempty,omitzero"`
+
+	// Slug What names it in an address; no other one of the community has the same.
+	Slug LeaderboardSlug `json:"slug,omitempty,omitzero"`
+
+	// Description Up to 1000 characters, on any number of lines.
+	Description *Text `json:"description,omitempty"`
+
+	// Image The address of an image, or nothing.
+	Image *LeaderboardImage `json:"image,omitempty"`
+
+	// RankingField By what it ranks: `xps`, `currencies`, `messages`, `replies`, `reactions`, `referrals`, or the id of a field of the community that takes numbers.
+	RankingField *RankingField `json:"rankingField,omitempty"`
+
+	// DisplayedColumns What is shown of each who is ranked: `user`, a ranking field, or the id of a field of the community.
+	DisplayedColumns *[]LeaderboardColumn `json:"displayedColumns,omitempty"`
+
+	// TopRankOnly Whether only those up to the rank `topRankLimit` are shown.
+	TopRankOnly *bool `json:"topRankOnly,omitempty"`
+
+	// TopRankLimit The last rank that is shown; all who share it are.
+	TopRankLimit *TopRankLimit `json:"topRankLimit,omitempty"`
+
+	// OnlyPositiveRanks Whether only those with more than 0 are shown.
+	OnlyPositiveRanks *bool `json:"onlyPositiveRanks,omitempty"`
+
+	// IncludeDummyUsers It is kept; there are none.
+	IncludeDummyUsers *bool `json:"includeDummyUsers,omitempty"`
+
+	// StartDate The day on which it starts; null for none.
+	StartDate Nullable[Time] `json:"startDate,omitempty,omitzero"`
+
+	// EndDate The day on which it ends; null for none.
+	EndDate Nullable[Time] `json:"endDate,omitempty,omitzero"`
+
+	// HasNoEndDate Whether it goes on; false needs an `endDate`.
+	HasNoEndDate *bool `json:"hasNoEndDate,omitempty"`
+
+	// TimeZone Hours east of UTC; they may have a fraction, and are taken to the minute.
+	TimeZone *LeaderboardZone `json:"timeZone,omitempty"`
+
+	// StartTime A time of day.
+	StartTime *LeaderboardTime `json:"startTime,omitempty"`
+
+	// EndTime A time of day.
+	EndTime *LeaderboardTime `json:"endTime,omitempty"`
+
+	// AllowedTimeFilters Of what times it is shown.
+	AllowedTimeFilters *LeaderboardFilters `json:"allowedTimeFilters,omitempty"`
+
+	// AllowedUsersToRank Members, by their `_id`.
+	AllowedUsersToRank *LeaderboardUsers `json:"allowedUsersToRank,omitempty"`
+
+	// AllowedRolesToRank Roles of the community, by their ids.
+	AllowedRolesToRank *LeaderboardRoles `json:"allowedRolesToRank,omitempty"`
+
+	// AllowedTagsToRank Tags of users.
+	AllowedTagsToRank *LeaderboardTags `json:"allowedTagsToRank,omitempty"`
+
+	// AllowedUsersToView Members, by their `_id`.
+	AllowedUsersToView *LeaderboardUsers `json:"allowedUsersToView,omitempty"`
+
+	// AllowedRolesToView Roles of the community, by their ids.
+	AllowedRolesToView *LeaderboardRoles `json:"allowedRolesToView,omitempty"`
+
+	// AllowedTagsToView Tags of users.
+	AllowedTagsToView *LeaderboardTags `json:"allowedTagsToView,omitempty"`
+
+	// IsEnabled Whether members see it.
+	IsEnabled *bool `json:"isEnabled,omitempty"`
+
+	// IsPreviewEnabled Whether it is shown beforehand, for clients.
+	IsPreviewEnabled *bool `json:"isPreviewEnabled,omitempty"`
+
+	// DisplayOrder Where it stands among others.
+	DisplayOrder *int32 `json:"displayOrder,omitempty"`
+
+	// Widget How a widget shows it.
+	Widget *LeaderboardWidget `json:"widget,omitempty"`
+
+	// RankBy By what it ranks: `xps`, `currencies`, `messages`, `replies`, `reactions`, `referrals`, or the id of a field of the community that takes numbers.
+	RankBy *RankingField `json:"rankBy,omitempty"`
+
+	// DisplayedFields Columns, in their order. The displayed ones are visible; the order has all.
+	DisplayedFields *LeaderboardColumns `json:"displayedFields,omitempty"`
+
+	// DisplayFieldsOrder Columns, in their order. The displayed ones are visible; the order has all.
+	DisplayFieldsOrder *LeaderboardColumns `json:"displayFieldsOrder,omitempty"`
+
+	// PerformanceDisplay Who of those who are ranked is shown.
+	PerformanceDisplay *LeaderboardDisplay `json:"performanceDisplay,omitempty"`
+
+	// Duration When it starts and ends.
+	Duration *LeaderboardDuration `json:"duration,omitempty"`
+
+	// TimeFilters Of what times it is shown.
+	TimeFilters *LeaderboardFilters `json:"timeFilters,omitempty"`
+
+	// RankedUserRoles Users, roles and tags; where all are empty, everybody.
+	RankedUserRoles *LeaderboardAudience `json:"rankedUserRoles,omitempty"`
+
+	// ViewPermissionUserRoles Users, roles and tags; where all are empty, everybody.
+	ViewPermissionUserRoles *LeaderboardAudience `json:"viewPermissionUserRoles,omitempty"`
+
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID ServerReference `json:"serverId,omitempty,omitzero"`
+}
+
+// LeaderboardUsers Members, by their `_id`.
+type LeaderboardUsers = []ObjectID
+
+// LeaderboardWidget How a widget shows it.
+type LeaderboardWidget struct {
+	// Enabled Whether there is one.
+	Enabled bool `json:"enabled"`
+
+	// WhitelistedDomains On which pages it may stand.
+	WhitelistedDomains []string `json:"whitelistedDomains"`
+
+	// Size How large a widget is.
+	Size LeaderboardWidgetSize `json:"size"`
+
+	// Button A button below it.
+	Button LeaderboardWidgetButton `json:"button"`
+}
+
+// LeaderboardWidgetArea A width and a height in pixels.
+type LeaderboardWidgetArea struct {
+	// Width The width.
+	Width int32 `json:"width"`
+
+	// Height The height.
+	Height int32 `json:"height"`
+}
+
+// LeaderboardWidgetButton A button below it.
+type LeaderboardWidgetButton struct {
+	// Enabled Whether there is one.
+	Enabled bool   `json:"enabled"`
+	Text    string `json:"text"`
+
+	// Link The address of an image, or nothing.
+	Link LeaderboardImage `json:"link"`
+}
+
+// LeaderboardWidgetSize How large a widget is.
+type LeaderboardWidgetSize struct {
+	Type string `json:"type"`
+
+	// Value A width and a height in pixels.
+	Value LeaderboardWidgetArea `json:"value"`
+}
+
+// LeaderboardZone Hours east of UTC; they may have a fraction, and are taken to the minute.
+type LeaderboardZone = float64
+
 // ManagedUser What was done, and to whom, as it was asked.
 type ManagedUser struct {
 	Action string `json:"action"`
@@ -2726,6 +3313,9 @@ type ProblemField struct {
 	// Message For a person.
 	Message string `json:"message"`
 }
+
+// RankingField By what it ranks: `xps`, `currencies`, `messages`, `replies`, `reactions`, `referrals`, or the id of a field of the community that takes numbers.
+type RankingField = string
 
 // ReactionAdd A reaction to a message.
 type ReactionAdd struct {
@@ -3341,6 +3931,9 @@ type Timestamp = Time
 
 // Title One line of 1 to 100 characters, without control characters.
 type Title = string
+
+// TopRankLimit The last rank that is shown; all who share it are.
+type TopRankLimit = int32
 
 // Topic What messages in a forum are about.
 type Topic struct {
@@ -4156,6 +4749,11 @@ type FieldID = ObjectID
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
 
+// LeaderboardID An id. Ids of one kind sort in the order in which they were made, to the second.
+//
+// Example: 66a282dab13eee0013cbb4d8
+type LeaderboardID = ObjectID
+
 // Limit defines model for Limit.
 type Limit = int32
 
@@ -4387,6 +4985,46 @@ type ListUserFieldHistoriesOfUserParams struct {
 
 	// To The moment until which values are listed, which is included.
 	To *Time `form:"to,omitempty" json:"to,omitempty"`
+}
+
+// ListLeaderboardsParams defines parameters for ListLeaderboards.
+type ListLeaderboardsParams struct {
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID *ServerIDQuery `form:"serverId,omitempty" json:"serverId,omitempty"`
+
+	// Page Which page, from 1. A page past the end is empty. Pages reach the first 10,000 items of a list, `page` times `limit`;
+	// what is behind them is reached by `cursor`.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit How many items a page has.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Sort The order: by one of them, and which end comes first; `asc` if that is left out.
+	Sort *LeaderboardSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Fields The parts to show beside `_id`, with commas between them; all of them if it is left out.
+	Fields *string `form:"fields,omitempty" json:"fields,omitempty"`
+
+	// Search `keyword:` and what to find.
+	Search *string `form:"search,omitempty" json:"search,omitempty"`
+}
+
+// CreateLeaderboardParams defines parameters for CreateLeaderboard.
+type CreateLeaderboardParams struct {
+	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
+	// belongs to one account, or one API key, and to one operation: it is the same in every session of an account. Who has
+	// no credential is known by their network (IPv4 /32, IPv6 /64). A failure is not kept: the request may be tried again
+	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
+	// request; in another session of the account, the first answer has it masked.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetLeaderboardParams defines parameters for GetLeaderboard.
+type GetLeaderboardParams struct {
+	// Fields The parts to show beside `_id`, with commas between them; all of them if it is left out.
+	Fields *string `form:"fields,omitempty" json:"fields,omitempty"`
 }
 
 // ListMessagesParams defines parameters for ListMessages.
@@ -4708,6 +5346,12 @@ type UpdateUserFieldJSONRequestBody = UserFieldUpdate
 
 // CreateUserFieldHistoryJSONRequestBody defines body for CreateUserFieldHistory for application/json ContentType.
 type CreateUserFieldHistoryJSONRequestBody = UserFieldHistoryCreate
+
+// CreateLeaderboardJSONRequestBody defines body for CreateLeaderboard for application/json ContentType.
+type CreateLeaderboardJSONRequestBody = LeaderboardCreate
+
+// UpdateLeaderboardJSONRequestBody defines body for UpdateLeaderboard for application/json ContentType.
+type UpdateLeaderboardJSONRequestBody = LeaderboardUpdate
 
 // ReactMessageJSONRequestBody defines body for ReactMessage for application/json ContentType.
 type ReactMessageJSONRequestBody = ReactionAdd

@@ -122,10 +122,11 @@ type handlers struct {
 	fields
 	messages
 	gamification
+	leaderboards
 }
 
 func handlersOf(k *core) handlers {
-	return handlers{auth{k}, servers{k}, invites{k}, channels{k}, roles{k}, badges{k}, keys{k}, audit{k}, users{k}, fields{k}, messages{k}, gamification{k}}
+	return handlers{auth{k}, servers{k}, invites{k}, channels{k}, roles{k}, badges{k}, keys{k}, audit{k}, users{k}, fields{k}, messages{k}, gamification{k}, leaderboards{k}}
 }
 
 var _ stub.StrictServerInterface = handlers{}

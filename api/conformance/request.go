@@ -99,7 +99,7 @@ func freshValue(name string, schema *openapi3.Schema) (value string, is bool) {
 	switch {
 	case schema.Format == "email":
 		return freshEmail(), true
-	case name == "username" && schema.Pattern != "", name == "field":
+	case name == "username" && schema.Pattern != "", name == "field", name == "slug":
 		return "conf-" + unknownID(), true
 	}
 	return "", false

@@ -72,6 +72,7 @@ var sections = []section{
 	{"fields", fields},
 	{"messages", messages},
 	{"gamification", gamification},
+	{"leaderboards", leaderboards},
 }
 
 // Requirements are all requirements of the suite, in order.

@@ -76,6 +76,21 @@ type ServerInterface interface {
 	// GetTierInfo Get the tiers of the community
 	// (GET /apis/v1/gamification/tiers)
 	GetTierInfo(ctx echo.Context) error
+	// ListLeaderboards List the leaderboards of a community
+	// (GET /apis/v1/leaderboards)
+	ListLeaderboards(ctx echo.Context, params ListLeaderboardsParams) error
+	// CreateLeaderboard Create a leaderboard
+	// (POST /apis/v1/leaderboards)
+	CreateLeaderboard(ctx echo.Context, params CreateLeaderboardParams) error
+	// DeleteLeaderboard Delete a leaderboard
+	// (DELETE /apis/v1/leaderboards/{leaderboardId})
+	DeleteLeaderboard(ctx echo.Context, leaderboardID LeaderboardID) error
+	// GetLeaderboard Get a leaderboard
+	// (GET /apis/v1/leaderboards/{leaderboardId})
+	GetLeaderboard(ctx echo.Context, leaderboardID LeaderboardID, params GetLeaderboardParams) error
+	// UpdateLeaderboard Update a leaderboard
+	// (PATCH /apis/v1/leaderboards/{leaderboardId})
+	UpdateLeaderboard(ctx echo.Context, leaderboardID LeaderboardID) error
 	// ListMessages List messages
 	// (GET /apis/v1/messages)
 	ListMessages(ctx echo.Context, params ListMessagesParams) error
@@ -975,6 +990,145 @@ func (w *ServerInterfaceWrapper) GetTierInfo(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetTierInfo(ctx)
+	return err
+}
+
+// ListLeaderboards converts echo context to params.
+func (w *ServerInterfaceWrapper) ListLeaderboards(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListLeaderboardsParams
+	// ------------- Optional query parameter "serverId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "serverId", ctx.QueryParams(), &params.ServerID, runtime.BindQueryParameterOptions{Type: "string", Format: "objectid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter serverId: %s", err))
+	}
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", ctx.QueryParams(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter page: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
+	}
+
+	// ------------- Optional query parameter "fields" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fields", ctx.QueryParams(), &params.Fields, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fields: %s", err))
+	}
+
+	// ------------- Optional query parameter "search" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "search", ctx.QueryParams(), &params.Search, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter search: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListLeaderboards(ctx, params)
+	return err
+}
+
+// CreateLeaderboard converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateLeaderboard(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateLeaderboardParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateLeaderboard(ctx, params)
+	return err
+}
+
+// DeleteLeaderboard converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteLeaderboard(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "leaderboardId" -------------
+	var leaderboardID LeaderboardID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "leaderboardId", ctx.Param("leaderboardId"), &leaderboardID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter leaderboardId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteLeaderboard(ctx, leaderboardID)
+	return err
+}
+
+// GetLeaderboard converts echo context to params.
+func (w *ServerInterfaceWrapper) GetLeaderboard(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "leaderboardId" -------------
+	var leaderboardID LeaderboardID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "leaderboardId", ctx.Param("leaderboardId"), &leaderboardID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter leaderboardId: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetLeaderboardParams
+	// ------------- Optional query parameter "fields" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fields", ctx.QueryParams(), &params.Fields, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fields: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetLeaderboard(ctx, leaderboardID, params)
+	return err
+}
+
+// UpdateLeaderboard converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateLeaderboard(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "leaderboardId" -------------
+	var leaderboardID LeaderboardID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "leaderboardId", ctx.Param("leaderboardId"), &leaderboardID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter leaderboardId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateLeaderboard(ctx, leaderboardID)
 	return err
 }
 
@@ -2792,6 +2946,11 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/apis/v1/communities/:communityId/users/:userId", wrapper.GetCommunityUser, options.OperationMiddlewares["getCommunityUser"]...)
 	router.GET(options.BaseURL+"/apis/v1/communities/:communityId/users/:userId/user-field-histories", wrapper.ListUserFieldHistoriesOfUser, options.OperationMiddlewares["listUserFieldHistoriesOfUser"]...)
 	router.GET(options.BaseURL+"/apis/v1/gamification/tiers", wrapper.GetTierInfo, options.OperationMiddlewares["getTierInfo"]...)
+	router.GET(options.BaseURL+"/apis/v1/leaderboards", wrapper.ListLeaderboards, options.OperationMiddlewares["listLeaderboards"]...)
+	router.POST(options.BaseURL+"/apis/v1/leaderboards", wrapper.CreateLeaderboard, options.OperationMiddlewares["createLeaderboard"]...)
+	router.DELETE(options.BaseURL+"/apis/v1/leaderboards/:leaderboardId", wrapper.DeleteLeaderboard, options.OperationMiddlewares["deleteLeaderboard"]...)
+	router.GET(options.BaseURL+"/apis/v1/leaderboards/:leaderboardId", wrapper.GetLeaderboard, options.OperationMiddlewares["getLeaderboard"]...)
+	router.PATCH(options.BaseURL+"/apis/v1/leaderboards/:leaderboardId", wrapper.UpdateLeaderboard, options.OperationMiddlewares["updateLeaderboard"]...)
 	router.GET(options.BaseURL+"/apis/v1/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.DELETE(options.BaseURL+"/apis/v1/messages/:messageId", wrapper.DeleteMessage, options.OperationMiddlewares["deleteMessage"]...)
 	router.GET(options.BaseURL+"/apis/v1/messages/:messageId", wrapper.GetMessage, options.OperationMiddlewares["getMessage"]...)
@@ -3342,6 +3501,129 @@ type GetTierInfoResponseObject interface {
 type GetTierInfo200JSONResponse TierInfoResponse
 
 func (response GetTierInfo200JSONResponse) VisitGetTierInfoResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListLeaderboardsRequestObject struct {
+	Params ListLeaderboardsParams
+}
+
+type ListLeaderboardsResponseObject interface {
+	VisitListLeaderboardsResponse(w http.ResponseWriter) error
+}
+
+type ListLeaderboards200JSONResponse LeaderboardListResponse
+
+func (response ListLeaderboards200JSONResponse) VisitListLeaderboardsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateLeaderboardRequestObject struct {
+	Params CreateLeaderboardParams
+	Body   *CreateLeaderboardJSONRequestBody
+}
+
+type CreateLeaderboardResponseObject interface {
+	VisitCreateLeaderboardResponse(w http.ResponseWriter) error
+}
+
+type CreateLeaderboard201ResponseHeaders struct {
+	IdempotentReplayed *string
+}
+
+type CreateLeaderboard201JSONResponse struct {
+	Body    LeaderboardResponse
+	Headers CreateLeaderboard201ResponseHeaders
+}
+
+func (response CreateLeaderboard201JSONResponse) VisitCreateLeaderboardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteLeaderboardRequestObject struct {
+	LeaderboardID LeaderboardID `json:"leaderboardId"`
+}
+
+type DeleteLeaderboardResponseObject interface {
+	VisitDeleteLeaderboardResponse(w http.ResponseWriter) error
+}
+
+type DeleteLeaderboard200JSONResponse LeaderboardResponse
+
+func (response DeleteLeaderboard200JSONResponse) VisitDeleteLeaderboardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetLeaderboardRequestObject struct {
+	LeaderboardID LeaderboardID `json:"leaderboardId"`
+	Params        GetLeaderboardParams
+}
+
+type GetLeaderboardResponseObject interface {
+	VisitGetLeaderboardResponse(w http.ResponseWriter) error
+}
+
+type GetLeaderboard200JSONResponse LeaderboardPartsResponse
+
+func (response GetLeaderboard200JSONResponse) VisitGetLeaderboardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateLeaderboardRequestObject struct {
+	LeaderboardID LeaderboardID `json:"leaderboardId"`
+	Body          *UpdateLeaderboardJSONRequestBody
+}
+
+type UpdateLeaderboardResponseObject interface {
+	VisitUpdateLeaderboardResponse(w http.ResponseWriter) error
+}
+
+type UpdateLeaderboard200JSONResponse LeaderboardResponse
+
+func (response UpdateLeaderboard200JSONResponse) VisitUpdateLeaderboardResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := WriteJSON(&buf, response); err != nil {
@@ -5533,6 +5815,21 @@ type StrictServerInterface interface {
 	// GetTierInfo Get the tiers of the community
 	// (GET /apis/v1/gamification/tiers)
 	GetTierInfo(ctx context.Context, request GetTierInfoRequestObject) (GetTierInfoResponseObject, error)
+	// ListLeaderboards List the leaderboards of a community
+	// (GET /apis/v1/leaderboards)
+	ListLeaderboards(ctx context.Context, request ListLeaderboardsRequestObject) (ListLeaderboardsResponseObject, error)
+	// CreateLeaderboard Create a leaderboard
+	// (POST /apis/v1/leaderboards)
+	CreateLeaderboard(ctx context.Context, request CreateLeaderboardRequestObject) (CreateLeaderboardResponseObject, error)
+	// DeleteLeaderboard Delete a leaderboard
+	// (DELETE /apis/v1/leaderboards/{leaderboardId})
+	DeleteLeaderboard(ctx context.Context, request DeleteLeaderboardRequestObject) (DeleteLeaderboardResponseObject, error)
+	// GetLeaderboard Get a leaderboard
+	// (GET /apis/v1/leaderboards/{leaderboardId})
+	GetLeaderboard(ctx context.Context, request GetLeaderboardRequestObject) (GetLeaderboardResponseObject, error)
+	// UpdateLeaderboard Update a leaderboard
+	// (PATCH /apis/v1/leaderboards/{leaderboardId})
+	UpdateLeaderboard(ctx context.Context, request UpdateLeaderboardRequestObject) (UpdateLeaderboardResponseObject, error)
 	// ListMessages List messages
 	// (GET /apis/v1/messages)
 	ListMessages(ctx context.Context, request ListMessagesRequestObject) (ListMessagesResponseObject, error)
@@ -6409,6 +6706,178 @@ func (sh *strictHandler) GetTierInfo(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetTierInfoResponseObject); ok {
 		return validResponse.VisitGetTierInfoResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListLeaderboards operation middleware
+func (sh *strictHandler) ListLeaderboards(ctx echo.Context, params ListLeaderboardsParams) error {
+	var request ListLeaderboardsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListLeaderboards(ctx.Request().Context(), request.(ListLeaderboardsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListLeaderboards")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListLeaderboardsResponseObject); ok {
+		return validResponse.VisitListLeaderboardsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateLeaderboard operation middleware
+func (sh *strictHandler) CreateLeaderboard(ctx echo.Context, params CreateLeaderboardParams) error {
+	var request CreateLeaderboardRequestObject
+
+	request.Params = params
+
+	var body CreateLeaderboardJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateLeaderboard(ctx.Request().Context(), request.(CreateLeaderboardRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateLeaderboard")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateLeaderboardResponseObject); ok {
+		return validResponse.VisitCreateLeaderboardResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteLeaderboard operation middleware
+func (sh *strictHandler) DeleteLeaderboard(ctx echo.Context, leaderboardID LeaderboardID) error {
+	var request DeleteLeaderboardRequestObject
+
+	request.LeaderboardID = leaderboardID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteLeaderboard(ctx.Request().Context(), request.(DeleteLeaderboardRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteLeaderboard")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteLeaderboardResponseObject); ok {
+		return validResponse.VisitDeleteLeaderboardResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetLeaderboard operation middleware
+func (sh *strictHandler) GetLeaderboard(ctx echo.Context, leaderboardID LeaderboardID, params GetLeaderboardParams) error {
+	var request GetLeaderboardRequestObject
+
+	request.LeaderboardID = leaderboardID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetLeaderboard(ctx.Request().Context(), request.(GetLeaderboardRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetLeaderboard")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetLeaderboardResponseObject); ok {
+		return validResponse.VisitGetLeaderboardResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateLeaderboard operation middleware
+func (sh *strictHandler) UpdateLeaderboard(ctx echo.Context, leaderboardID LeaderboardID) error {
+	var request UpdateLeaderboardRequestObject
+
+	request.LeaderboardID = leaderboardID
+
+	var body UpdateLeaderboardJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateLeaderboard(ctx.Request().Context(), request.(UpdateLeaderboardRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateLeaderboard")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateLeaderboardResponseObject); ok {
+		return validResponse.VisitUpdateLeaderboardResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

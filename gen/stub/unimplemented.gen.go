@@ -93,6 +93,26 @@ func (Unimplemented) GetTierInfo(context.Context, GetTierInfoRequestObject) (Get
 	return nil, ErrNotImplemented
 }
 
+func (Unimplemented) ListLeaderboards(context.Context, ListLeaderboardsRequestObject) (ListLeaderboardsResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) CreateLeaderboard(context.Context, CreateLeaderboardRequestObject) (CreateLeaderboardResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) DeleteLeaderboard(context.Context, DeleteLeaderboardRequestObject) (DeleteLeaderboardResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) GetLeaderboard(context.Context, GetLeaderboardRequestObject) (GetLeaderboardResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) UpdateLeaderboard(context.Context, UpdateLeaderboardRequestObject) (UpdateLeaderboardResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
 func (Unimplemented) ListMessages(context.Context, ListMessagesRequestObject) (ListMessagesResponseObject, error) {
 	return nil, ErrNotImplemented
 }

@@ -196,6 +196,7 @@ func addCommunities(t *testing.T, s *Store, rows int) {
 		`INSERT INTO api_keys (id, server_id, key_hash, masked, name, permissions, expire_period, active, account, created_at, updated_at) `+
 			numbers+`SELECT 'k' || i, 's' || i, 'k' || i, '', '', '[]', 0, TRUE, 1, 0, 0 FROM n`,
 		`INSERT INTO fields (id, server_id, field_key, definition, position, identifier, creator, created_at, updated_at) `+numbers+`SELECT 'f' || i, 's' || i, 'x', '{}', 0, TRUE, 1, 0, 0 FROM n`,
+		`INSERT INTO leaderboards (id, server_id, slug, definition, position, created_at) `+numbers+`SELECT 'b' || i, 's' || i, 'x', '{}', 0, i FROM n`,
 		`INSERT INTO members (server_id, account, joined_at) `+numbers+`SELECT 's' || i, 1, i FROM n WHERE i < 1500`,
 		`INSERT INTO members (server_id, account, joined_at) `+numbers+`SELECT 's' || i, i, i FROM n`,
 		`INSERT INTO member_roles (server_id, account, role_id) `+numbers+`SELECT 's' || i, i, 'r' || i FROM n`,

@@ -30,7 +30,7 @@ type Server struct {
 // The roles come with their server: a row for each role, one after another. However long a list of servers is, it is
 // one statement, and the indexes yield the rows in this order without sorting.
 const (
-	serverColumns = `SELECT s.id, s.name, s.image_id, s.owner, s.created_at, s.require_two_factor, r.id `
+	serverColumns = `SELECT s.id, s.name, s.image_id, s.owner, s.created_at, s.require_two_factor, s.leaderboards, r.id `
 	rolesOfServer = ` LEFT JOIN roles r ON r.server_id = s.id `
 )
 
@@ -43,15 +43,15 @@ func (q Servers) list(ctx context.Context, text string, args ...any) ([]Server, 
 // addServer adds the server of a row, or its role to the server of the row before.
 func addServer(servers []Server, rows *sql.Rows) ([]Server, error) {
 	var s Server
-	var image, role sql.NullString
-	if err := rows.Scan(&s.ID, &s.Name, &image, &s.OwnerNumber, &s.createdAt, &s.TwoFactor, &role); err != nil {
+	var image, role, leaderboards sql.NullString
+	if err := rows.Scan(&s.ID, &s.Name, &image, &s.OwnerNumber, &s.createdAt, &s.TwoFactor, &leaderboards, &role); err != nil {
 		return nil, err
 	}
 	if n := len(servers); n == 0 || servers[n-1].ID != s.ID {
 		s.RepeatedID = s.ID
 		s.ImageID, s.Image = image.String, ImagePath(image.String)
 		s.Owner.Number = Number(s.OwnerNumber)
-		s.Roles, s.Categories, s.Leaderboards, s.LanguageSettings = noIDs, noIDs, noIDs, noIDs
+		s.Roles, s.Categories, s.Leaderboards, s.LanguageSettings = noIDs, noIDs, splitIDs(leaderboards), noIDs
 		servers = append(servers, s)
 	}
 	if last := &servers[len(servers)-1]; role.Valid {

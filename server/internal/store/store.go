@@ -69,6 +69,7 @@ type Queries struct {
 	Images   Images
 
 	Gamification Gamification
+	Leaderboards Leaderboards
 
 	Registrations Registrations
 	Codes         Codes
@@ -80,7 +81,8 @@ type Queries struct {
 func queriesOn(c *conn) Queries {
 	return Queries{
 		Auth: Auth{c}, Exports: Exports{c}, Servers: Servers{c}, Invites: Invites{c}, Channels: Channels{c}, Roles: Roles{c}, Badges: Badges{c}, Keys: Keys{c}, UserKeys: UserKeys{c}, Audit: Audit{c}, Users: Users{c}, Fields: Fields{c}, Messages: Messages{c}, Images: Images{c},
-		Registrations: Registrations{c}, Codes: Codes{c}, Networks: Networks{c}, Idempotency: Idempotency{c}, Ledger: Ledger{c}, Gamification: Gamification{c},
+		Leaderboards: Leaderboards{c}, Gamification: Gamification{c},
+		Registrations: Registrations{c}, Codes: Codes{c}, Networks: Networks{c}, Idempotency: Idempotency{c}, Ledger: Ledger{c},
 	}
 }
 

@@ -45,14 +45,15 @@ type tally struct {
 const tallyShards = 32
 
 var (
-	membersTally  = tally{kind: "members", shards: tallyShards}
-	auditTally    = tally{kind: "audit", shards: tallyShards}
-	rolesTally    = tally{"roles", tallyShards, MaxRoles, "roles in this server"}
-	channelsTally = tally{"channels", tallyShards, MaxChannels, "channels in this server"}
-	badgesTally   = tally{"badges", tallyShards, MaxBadges, "badges in this server"}
-	keysTally     = tally{"keys", tallyShards, MaxKeys, "API keys in this server"}
-	fieldsTally   = tally{"fields", tallyShards, MaxFields, "user fields in this community"}
-	invitesTally  = tally{"invites", tallyShards, MaxInvites, "invites to this server"}
+	membersTally      = tally{kind: "members", shards: tallyShards}
+	auditTally        = tally{kind: "audit", shards: tallyShards}
+	rolesTally        = tally{"roles", tallyShards, MaxRoles, "roles in this server"}
+	channelsTally     = tally{"channels", tallyShards, MaxChannels, "channels in this server"}
+	badgesTally       = tally{"badges", tallyShards, MaxBadges, "badges in this server"}
+	keysTally         = tally{"keys", tallyShards, MaxKeys, "API keys in this server"}
+	fieldsTally       = tally{"fields", tallyShards, MaxFields, "user fields in this community"}
+	invitesTally      = tally{"invites", tallyShards, MaxInvites, "invites to this server"}
+	leaderboardsTally = tally{"leaderboards", tallyShards, MaxLeaderboards, "leaderboards in this community"}
 	// of an account
 	membershipsTally = tally{"servers", tallyShards, MaxMemberships, "servers of yours"}
 	authEventsTally  = tally{kind: "events", shards: tallyShards}

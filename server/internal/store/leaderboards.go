@@ -1,0 +1,82 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+
+	"github.com/rejoin-dev/rejoin/gen"
+)
+
+// Leaderboards holds who is ahead in servers.
+type Leaderboards struct{ *conn }
+
+// MaxLeaderboards is how many a server may have. The contract says so of the list.
+const MaxLeaderboards = 50
+
+const selectLeaderboard = `SELECT l.definition FROM leaderboards l `
+
+func scanLeaderboard(rows *sql.Rows) (l gen.Leaderboard, err error) {
+	return l, rows.Scan(document{&l})
+}
+
+// List returns the leaderboards of a server in their order.
+func (q Leaderboards) List(ctx context.Context, serverID string) ([]gen.Leaderboard, error) {
+	return list(ctx, q.conn, scanLeaderboard, selectLeaderboard+`WHERE l.server_id = $1 ORDER BY l.position, l.created_at, l.id`, serverID)
+}
+
+// Get returns a leaderboard.
+func (q Leaderboards) Get(ctx context.Context, id string) (gen.Leaderboard, error) {
+	return get(ctx, q.conn, scanLeaderboard, selectLeaderboard+`WHERE l.id = $1`, id)
+}
+
+// Insert adds a leaderboard. Beyond MaxLeaderboards it is a LimitError, and if there is one of its slug, ErrDuplicate.
+func (q Leaderboards) Insert(ctx context.Context, l gen.Leaderboard) error {
+	if err := q.exec(ctx, `INSERT INTO leaderboards (id, server_id, slug, definition, position, created_at) VALUES ($1, $2, $3, $4, $5, $6)`,
+		l.ID, l.CommunityID, l.Slug, written(l), l.DisplayOrder, l.CreatedAt.UnixMicro()); err != nil {
+		return err
+	}
+	if err := q.countIn(ctx, leaderboardsTally, l.CommunityID); err != nil {
+		return err
+	}
+	return q.noteOrder(ctx, l.CommunityID)
+}
+
+// Update replaces a leaderboard. If another one of the server has its slug, it is ErrDuplicate.
+func (q Leaderboards) Update(ctx context.Context, l gen.Leaderboard) error {
+	if err := q.change(ctx, `UPDATE leaderboards SET slug = $2, definition = $3, position = $4 WHERE id = $1`,
+		l.ID, l.Slug, written(l), l.DisplayOrder); err != nil {
+		return err
+	}
+	return q.noteOrder(ctx, l.CommunityID)
+}
+
+// Delete removes a leaderboard of a server.
+func (q Leaderboards) Delete(ctx context.Context, serverID, id string) error {
+	if err := q.deleteCounted(ctx, leaderboardsTally, `DELETE FROM leaderboards WHERE id = $1 RETURNING server_id`, id); err != nil {
+		return err
+	}
+	return q.noteOrder(ctx, serverID)
+}
+
+// noteOrder writes down with a server which leaderboards it has.
+func (q Leaderboards) noteOrder(ctx context.Context, serverID string) error {
+	ids, err := list(ctx, q.conn, scanOne[string], `SELECT id FROM leaderboards WHERE server_id = $1 ORDER BY position, created_at, id`, serverID)
+	if err != nil {
+		return err
+	}
+	return q.change(ctx, `UPDATE servers SET leaderboards = $2 WHERE id = $1`, serverID, strings.Join(ids, ","))
+}
+
+// Counted is what every member has a number of.
+type Counted int
+
+// What members have numbers of.
+const (
+	CountedXP Counted = iota + 1
+	CountedCoins
+	CountedMessages
+	CountedReplies
+	CountedReactions
+	CountedReferrals
+)
