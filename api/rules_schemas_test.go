@@ -104,10 +104,17 @@ func wordedPatterns(c *contract) {
 		switch {
 		case key != nil && !strings.HasPrefix(text(words), "must "):
 			c.report(key, s.where, "has the pattern %s, so its x-form must say in words what it must be", text(pattern))
-		case key == nil && form != nil:
-			c.report(form, s.where, "has an x-form and no pattern")
+		case key == nil && form != nil && !worded(s.node):
+			c.report(form, s.where, "has an x-form and no pattern, format or minProperties")
 		}
 	}
+}
+
+// worded tells whether an error says the x-form of a schema without a pattern.
+func worded(schema *yaml.Node) bool {
+	format, _ := entry(schema, "format")
+	least, _ := entry(schema, "minProperties")
+	return format != nil || least != nil
 }
 
 func nothingReadOnly(c *contract) {

@@ -101,7 +101,7 @@ func (s *AuthService) VerifyEmail(ctx context.Context, email, code string, opts 
 
 // LogIn opens a session of 30 days; see [Client.WithToken]. It fails with [ErrUnauthenticated] if the password is wrong
 // or there is no such account, with [ErrEmailUnverified] if the address has not been verified yet, and with
-// [ErrTwoFactorRequired] if the account needs an [WithOTP].
+// [ErrTwoFactorRequired] if the account needs [WithOTP].
 //
 // A client that has the token of an earlier session, also of one that has ended, by [WithToken] or [Client.WithToken], signs in
 // as a device that the account knows, wherever it is: for 90 days, what strangers try does not keep it waiting. The same is true
@@ -131,7 +131,7 @@ func (s *AuthService) ForgotPassword(ctx context.Context, email string) error {
 // ResetPassword sets the password of an account with the code that ForgotPassword has mailed, and signs in. All other
 // sessions of the account end, and its address is verified. It fails as VerifyEmail does, and with [ErrInvalidRequest]
 // and the field /password if that is not one of 8 to 128 characters, and with [ErrTwoFactorRequired] if the account needs
-// an [WithOTP]; the code is still good then.
+// [WithOTP]; the code is still good then.
 //
 // For everybody, without a credential.
 func (s *AuthService) ResetPassword(ctx context.Context, email, code, password string, opts ...SignInOption) (*Session, error) {
@@ -173,7 +173,7 @@ func DeletingWithOTP(code string) DeleteOption {
 // DeleteMe deletes the account of this client, for good: each later call fails with [ErrUnauthenticated]. An account without a
 // password gives an empty one. What it has said stays, and its author reads "deleted user"; its address and user name are free. It
 // fails with [ErrConflict] if the account owns a server, with [ErrInvalidRequest] and the field /password or /otp if that is wrong,
-// and with [ErrTwoFactorRequired] if the account needs a [DeletingWithOTP]. After more than one attempt, [ErrUnauthenticated] may say
+// and with [ErrTwoFactorRequired] if the account needs [DeletingWithOTP]. After more than one attempt, [ErrUnauthenticated] may say
 // that the first one has done it.
 //
 // For every account.

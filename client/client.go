@@ -203,7 +203,7 @@ func BadOption(err error) Option {
 
 // New makes a client of the API at baseURL: an absolute http or https URL, which may have a path that stands before
 // all others ("https://example.com/api/v1"), with or without a slash at its end. It must not have a user name, a query
-// or a fragment. New sends nothing; a wrong address or credential shows at the first call.
+// or a fragment, nor end in /apis/v1, which the paths of the operations begin with. New sends nothing; a wrong address or credential shows at the first call.
 func New(baseURL string, opts ...Option) (*Client, error) {
 	o := options{userAgent: "rejoin-go", clock: realClock}
 	for _, opt := range opts {
@@ -277,20 +277,24 @@ func (c *Client) WithAPIKey(key string) (*Client, error) {
 }
 
 func parseBase(text string) (*url.URL, error) {
+	scheme, _, _ := strings.Cut(text, "://")
+	if scheme = strings.ToLower(scheme); scheme != "http" && scheme != "https" {
+		return nil, errors.New("must begin with http:// or https://") // The parser would take a host for a path or a scheme.
+	}
 	base, err := url.Parse(text)
 	switch {
 	case err != nil && strings.Contains(text, "@"):
 		return nil, errors.New("is not a URL") // The parser would quote it, and what precedes the @ may be a password.
 	case err != nil:
 		return nil, fmt.Errorf("is not a URL: %w", err)
-	case base.Scheme != "http" && base.Scheme != "https":
-		return nil, errors.New("must begin with http:// or https://")
 	case base.Hostname() == "":
 		return nil, errors.New("has no host")
 	case base.User != nil:
 		return nil, errors.New("must not have a user name or a password: use WithToken or WithAPIKey")
 	case base.RawQuery != "" || base.ForceQuery || base.Fragment != "":
 		return nil, errors.New("must not have a query or a fragment")
+	case strings.HasSuffix(strings.TrimRight(base.Path, "/"), integrationPrefix):
+		return nil, errors.New("must end before " + integrationPrefix + ", which is a part of what is called")
 	}
 	// Without . and .. in its path, as the addresses of requests will be, which are compared with it.
 	return base.ResolveReference(&url.URL{Path: base.Path, RawPath: base.RawPath}), nil

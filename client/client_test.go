@@ -112,6 +112,9 @@ func TestNewRefuses(t *testing.T) {
 		{"nothing", "", nil, "must begin with http:// or https://"},
 		{"no scheme", "localhost:8080", nil, "must begin with http:// or https://"},
 		{"a path alone", "/api/v1", nil, "must begin with http:// or https://"},
+		{"no scheme before numbers", "127.0.0.1:8080", nil, "must begin with http:// or https://"},
+		{"where some paths begin", good + "/apis/v1", nil, "must end before /apis/v1"},
+		{"the same below others", good + "/rejoin/apis/v1/", nil, "must end before /apis/v1"},
 		{"another scheme", "ftp://example.com", nil, "must begin with http:// or https://"},
 		{"no host", "https://", nil, "has no host"},
 		{"a port alone", "https://:8080", nil, "has no host"},
@@ -350,7 +353,7 @@ func TestAnAPIKeyIsSentAsItsOperationTakesIt(t *testing.T) {
 		{"the System API below a path", "https://a.test/api/v1/", list, "", []string{"/api/v1/channels x"}},
 		{"the Integration API below a path", "https://a.test/a%2Fb", listForKey, "", []string{"/a%2Fb/apis/v1/channels bearer"}},
 		{"the Integration API below a path with dots", "https://a.test/x/../a/.", listForKey, "", []string{"/a/apis/v1/channels bearer"}},
-		{"the System API below such a path", "https://a.test/apis/v1", list, "", []string{"/apis/v1/channels x"}},
+		{"the System API below such a path", "https://a.test/apis/v1/a", list, "", []string{"/apis/v1/a/channels x"}},
 		{"redirected to the other", "https://a.test", list, "/apis/v1/x", []string{"/channels x", "/apis/v1/x x"}},
 		{"and back", "https://a.test", listForKey, "/v1/channels", []string{"/apis/v1/channels bearer", "/v1/channels bearer"}},
 	} {

@@ -54,10 +54,12 @@ var (
 type Code = gen.ProblemCode
 
 // Field is one part of a request that is wrong: a Pointer to it (RFC 6901 into the body, or query/name, path/name,
-// header/name; empty for the whole body), a Code and a Message for a person.
+// header/name; empty for the whole body), a Code and a Message for a person. It has nothing to do with [UserField], in which a
+// community keeps what it knows of its users.
 type Field = gen.ProblemField
 
-// FieldCode is what is wrong with a part of a request. The list grows with the contract.
+// FieldCode is what is wrong with a part of a request, such as [FieldRequired] or [FieldDuplicate]; what begins with UserField is
+// about a [UserField]. The list grows with the contract.
 type FieldCode = gen.FieldCode
 
 // Error is an answer that is not a success: what the API said, or what a proxy in front of it did.

@@ -10,7 +10,8 @@ import (
 
 // The nouns of this section of the contract.
 type (
-	// UserField is a field in which the members of a community have values. Its fields are listed at [gen.UserField].
+	// UserField is a field in which the members of a community have values. A [Field]
+	// is something else: what an [Error] says of a part of a request. Its fields are listed at [gen.UserField].
 	UserField = gen.UserField
 	// UserFieldCreate is what a field is made from. Field, Name and Type are required, and the Options of a select. Its fields are
 	// listed at [gen.UserFieldCreate].

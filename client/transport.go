@@ -23,11 +23,14 @@ type guard struct {
 	bearerOnly string // What the paths begin with below which API keys are sent as bearer tokens too.
 }
 
+// integrationPrefix is what the paths of the Integration family begin with.
+const integrationPrefix = "/apis/v1"
+
 func newGuard(base *url.URL, o options) (*guard, error) {
 	g := &guard{
 		next:       o.http.Transport,
 		origin:     origin(base),
-		bearerOnly: strings.TrimSuffix(base.EscapedPath(), "/") + "/apis/v1/",
+		bearerOnly: strings.TrimSuffix(base.EscapedPath(), "/") + integrationPrefix + "/",
 	}
 	if g.next == nil {
 		g.next = http.DefaultTransport

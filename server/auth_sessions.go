@@ -127,6 +127,9 @@ func (k *core) requirePassword(ctx context.Context, password string) (store.Acco
 	if err != nil {
 		return account, err
 	}
+	if password == "" {
+		return account, contract.Invalid(contract.Field("/password", gen.FieldCodeRequired, "is required"))
+	}
 	right, err := k.passwords.Matches(ctx, callerFrom(ctx, true), password, account.PasswordHash)
 	if err == nil && !right {
 		k.refused(ctx, account, gen.AuthEventKindPasswordRefuse)

@@ -170,13 +170,13 @@ func (k *core) enterBy(ctx context.Context, tx *store.Tx, server store.Server, c
 	}
 	if code == "" {
 		if settings.Joining != gen.JoiningOpen {
-			err = contract.NotFound("server")
+			err = noWayIn()
 		}
 		return nil, err
 	}
 	invite, err := tx.Invites.Get(ctx, server.ID, code)
 	if errors.Is(err, store.ErrNotFound) {
-		err = contract.NotFound("server")
+		err = noWayIn()
 	}
 	if err != nil {
 		return nil, err
@@ -186,6 +186,13 @@ func (k *core) enterBy(ctx context.Context, tx *store.Tx, server store.Server, c
 		err = contract.PermissionDenied("the invite has ended, or nobody gets in")
 	}
 	return &invite, err
+}
+
+// noWayIn is one answer for a server that is not there and for one that takes an invite, so that nobody learns which it is.
+func noWayIn() *contract.Error {
+	err := contract.NotFound("server")
+	err.DevMessage += ", or it takes an invite that is good"
+	return err
 }
 
 // use uses an invite and tells whether that was possible: whether it has not ended, and whoever made it may still make it.

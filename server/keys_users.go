@@ -271,8 +271,11 @@ func endOf(now time.Time, days *int32, date string) (gen.Nullable[gen.Time], err
 		return gen.Null[gen.Time](), contract.Invalid(contract.Field("/expireDate", gen.FieldCodeNotAllowed, "must be left out where there is an expirePeriod"))
 	}
 	at, err := time.Parse(time.RFC3339, date)
-	if err != nil || !at.After(now) {
+	if err != nil {
 		return gen.Null[gen.Time](), contract.Invalid(contract.Field("/expireDate", gen.FieldCodeMalformed, "must be a moment in the future"))
+	}
+	if !at.After(now) {
+		return gen.Null[gen.Time](), contract.Invalid(contract.Field("/expireDate", gen.FieldCodeTooSmall, "must be in the future"))
 	}
 	return gen.NullableOf(gen.Time{Time: at.UTC()}), nil
 }

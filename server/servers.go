@@ -203,7 +203,7 @@ func (h servers) JoinServer(ctx context.Context, r stub.JoinServerRequestObject)
 	return inSharedTx(ctx, h.core, func(tx *store.Tx) (answer stub.JoinServer200JSONResponse, err error) {
 		server, err := tx.Servers.Get(ctx, r.ServerID)
 		if errors.Is(err, store.ErrNotFound) {
-			err = contract.NotFound("server")
+			err = noWayIn()
 		}
 		if err != nil {
 			return answer, err

@@ -149,13 +149,19 @@ func rangeOf(name string, value any) (w wantedRange, fault *gen.ProblemField) {
 	}
 	read, ranges := map[string]func(any) (from, to int64, ok bool){"xp": numberRange, "coins": numberRange, "join_date": dateRange}[name]
 	if !ranges {
+		if _, is := value.(map[string]any); is {
+			return w, wrong("", "must be a text: it takes no range")
+		}
 		text, is := value.(string)
 		if !is || strings.ContainsRune(text, 0) {
 			return w, wrong("", "must be a text without the character NUL")
 		}
 		return wantedRange{text: text}, nil
 	}
-	const must = "must be a whole number, for a date YYYY-MM-DD or RFC 3339, or an object with gte, lte or both"
+	must := "must be a whole number, or an object with gte, lte or both"
+	if name == "join_date" {
+		must = "must be a day as YYYY-MM-DD, a moment of RFC 3339, or an object with gte, lte or both"
+	}
 	bounds, is := value.(map[string]any)
 	if !is {
 		from, to, ok := read(value)

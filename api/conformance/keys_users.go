@@ -74,7 +74,7 @@ var userKeys = []testCase{
 		s.a.put(path, object{"permissions": []string{"reactMessages"}}).expect(200).permits("/data", "reactMessages").is("/data/name", "tablet")
 		s.a.put(path, object{"expirePeriod": 7}).expect(200).expires("/data", 7)
 		s.a.put(path, object{"expirePeriod": 7, "expireDate": "2999-01-01T00:00:00Z"}).refuses("/expireDate", "not_allowed")
-		s.a.put(path, object{"expireDate": "2001-01-01T00:00:00Z"}).refuses("/expireDate", "")
+		s.a.put(path, object{"expireDate": "2001-01-01T00:00:00Z"}).refuses("/expireDate", "too_small")
 		s.a.put(path, object{"expireDate": "2999-01-01T00:00:00Z"}).expect(200).is("/data/expireDate", "2999-01-01T00:00:00.000Z")
 		s.a.send("PUT", path, "text/plain", []byte(`{"isActive":false}`)).expect(200).is("/data/isActive", false)
 		key.get(keyInfo).expect(401)

@@ -390,7 +390,7 @@ func TestAnErrorSaysWhatTheFormIs(t *testing.T) {
 	for name, test := range map[string]struct{ value, want string }{
 		"Colour":       {"light blue", "must be the name of a colour in letters, or # and six hexadecimal digits"},
 		"Title":        {"a\nb", "must be one line without control characters"},
-		"UserNumber":   {"007", "must be a whole number from 1, without a zero in front"},
+		"UserNumber":   {"007", `must be the number of an account as a text, such as "2", and not its _id`},
 		"ObjectId":     {"nonsense", "must be an id: 24 lower-case hexadecimal characters"},
 		"EmailAddress": {"nobody", "must be an e-mail address, such as you@example.com"},
 	} {

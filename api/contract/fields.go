@@ -115,6 +115,7 @@ var pointerToken = strings.NewReplacer("~", "~0", "/", "~1")
 
 func codeOf(err *openapi3.SchemaError) (gen.FieldCode, string) {
 	s := err.Schema
+	form, _ := s.Extensions["x-form"].(string)
 	switch err.SchemaField {
 	case "required":
 		return gen.FieldCodeRequired, "is required"
@@ -125,25 +126,24 @@ func codeOf(err *openapi3.SchemaError) (gen.FieldCode, string) {
 	case "enum":
 		return gen.FieldCodeNotAllowed, "must be one of: " + listed(s.Enum)
 	case "minLength":
-		return gen.FieldCodeTooShort, fmt.Sprintf("must have at least %d characters", s.MinLength)
+		return gen.FieldCodeTooShort, "must have at least " + counted(s.MinLength, "character")
 	case "maxLength":
-		return gen.FieldCodeTooLong, fmt.Sprintf("must have at most %d characters", *s.MaxLength)
+		return gen.FieldCodeTooLong, "must have at most " + counted(*s.MaxLength, "character")
 	case "minimum", "exclusiveMinimum":
 		return gen.FieldCodeTooSmall, "must be at least " + strconv.FormatFloat(*s.Min, 'f', -1, 64)
 	case "maximum", "exclusiveMaximum":
 		return gen.FieldCodeTooLarge, "must be at most " + strconv.FormatFloat(*s.Max, 'f', -1, 64)
 	case "minItems":
-		return gen.FieldCodeTooFew, fmt.Sprintf("must have at least %d items", s.MinItems)
+		return gen.FieldCodeTooFew, "must have at least " + counted(s.MinItems, "item")
 	case "maxItems":
-		return gen.FieldCodeTooMany, fmt.Sprintf("must have at most %d items", *s.MaxItems)
+		return gen.FieldCodeTooMany, "must have at most " + counted(*s.MaxItems, "item")
 	case "minProperties":
-		return gen.FieldCodeTooFew, fmt.Sprintf("must have at least %d members", s.MinProps)
+		return gen.FieldCodeTooFew, cmp.Or(form, "must have at least "+counted(s.MinProps, "member"))
 	case "uniqueItems":
 		return gen.FieldCodeDuplicate, "must not have the same item twice"
 	case "format":
-		return gen.FieldCodeWrongFormat, cmp.Or(formats[s.Format], "must have the format "+s.Format)
+		return gen.FieldCodeWrongFormat, cmp.Or(form, formats[s.Format], "must have the format "+s.Format)
 	}
-	form, _ := s.Extensions["x-form"].(string)
 	return gen.FieldCodeWrongFormat, cmp.Or(form, "does not have the right form")
 }
 
@@ -159,6 +159,14 @@ var formats = map[string]string{
 
 	"time-zone":    "must be a time zone of the IANA database, such as Europe/Berlin",
 	"language-tag": "must be a language tag of BCP 47 in its usual case, such as de or pt-BR",
+}
+
+// counted is a number of things.
+func counted(n uint64, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
 }
 
 func listed(values []any) string {

@@ -185,7 +185,7 @@ func (r *formReader) complete() error {
 		}
 	}
 	if len(r.fields) == 0 && uint64(len(r.seen)) < r.schema.MinProps {
-		r.fields = append(r.fields, Field("", gen.FieldCodeTooFew, fmt.Sprintf("must have at least %d parts", r.schema.MinProps)))
+		r.fields = append(r.fields, Field("", gen.FieldCodeTooFew, "must have at least "+counted(r.schema.MinProps, "part")))
 	}
 	if len(r.fields) > 0 {
 		return Invalid(r.fields...)
@@ -219,7 +219,7 @@ func readText(into map[string]string, name string, schema *openapi3.Schema, cont
 	pointer := "/" + name
 	data, err := io.ReadAll(content)
 	if content.spent {
-		return Invalid(Field(pointer, gen.FieldCodeTooLong, fmt.Sprintf("must have at most %d characters", *schema.MaxLength)))
+		return Invalid(Field(pointer, gen.FieldCodeTooLong, "must have at most "+counted(*schema.MaxLength, "character")))
 	}
 	if err != nil {
 		return err

@@ -46,11 +46,19 @@ func (c backupCommand) Run(ctx context.Context, t terminal) error {
 	if err := c.write(t, fill); err != nil {
 		return err
 	}
-	fmt.Fprintf(t.err, "rejoin: backed up the database (%d bytes) and %d images\n", made.Database, made.Images)
+	fmt.Fprintf(t.err, "rejoin: backed up the database (%d bytes) and %s\n", made.Database, counted(made.Images, "image"))
 	if made.Missing > 0 {
-		return fmt.Errorf("%d images that the database refers to were not found where images are kept; --images names another place. The backup is kept, whole but for them", made.Missing)
+		return fmt.Errorf("not found where images are kept: %s that the database refers to; --images names another place. The backup is kept, whole but for that", counted(made.Missing, "image"))
 	}
 	return nil
+}
+
+// counted is a number of things.
+func counted(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
 }
 
 // write writes a file that is there once it is whole.
@@ -133,10 +141,10 @@ func (c restoreCommand) Run(ctx context.Context, t terminal) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(t.err, "rejoin: restored the database (%d bytes) and %d images, as they were at %s\n",
-		read.Database, read.Images, read.Made.Format("2006-01-02 15:04:05 UTC"))
+	fmt.Fprintf(t.err, "rejoin: restored the database (%d bytes) and %s, as they were at %s\n",
+		read.Database, counted(read.Images, "image"), read.Made.Format("2006-01-02 15:04:05 UTC"))
 	if missing > 0 {
-		fmt.Fprintf(t.err, "rejoin: warning: %d images that the database refers to are not in the backup\n", missing)
+		fmt.Fprintf(t.err, "rejoin: warning: the backup does not have %s that the database refers to\n", counted(missing, "image"))
 	}
 	return nil
 }

@@ -243,7 +243,7 @@ func TestADamagedBackupIsRefusedAndNothingIsKept(t *testing.T) {
 func TestABackupWithoutAnImageIsKeptAndFails(t *testing.T) {
 	dir := t.TempDir()
 	data, pictures := filepath.Join(dir, "data"), filepath.Join(dir, "pictures")
-	const text = "rejoin: 1 images that the database refers to were not found where images are kept"
+	const text = "rejoin: not found where images are kept: 1 image that the database refers to"
 	fails := func(file string) {
 		t.Helper()
 		file = filepath.Join(dir, file)
@@ -252,7 +252,7 @@ func TestABackupWithoutAnImageIsKeptAndFails(t *testing.T) {
 			t.Errorf("backup: %d %q", code, stderr)
 		}
 		code, _, stderr = rejoin("restore", "--data", file+".again", file)
-		if code != 0 || !strings.Contains(stderr, "warning: 1 images") {
+		if code != 0 || !strings.Contains(stderr, "the backup does not have 1 image that") {
 			t.Errorf("restore: %d %q", code, stderr)
 		}
 	}
@@ -265,7 +265,7 @@ func TestABackupWithoutAnImageIsKeptAndFails(t *testing.T) {
 	if _, err := os.Lstat(filepath.Join(data, "images")); err == nil {
 		t.Error("a backup has made a directory for images")
 	}
-	if code, _, stderr := rejoin("backup", "--data", data, "--images", pictures, filepath.Join(dir, "good.tar")); code != 0 || !strings.Contains(stderr, "and 1 images") {
+	if code, _, stderr := rejoin("backup", "--data", data, "--images", pictures, filepath.Join(dir, "good.tar")); code != 0 || !strings.Contains(stderr, "and 1 image\n") {
 		t.Errorf("with --images: %d %q", code, stderr)
 	}
 	serve(t, "--data", data)
