@@ -142,6 +142,9 @@ func codeOf(err *openapi3.SchemaError) (gen.FieldCode, string) {
 	case "uniqueItems":
 		return gen.FieldCodeDuplicate, "must not have the same item twice"
 	case "format":
+		if s.Pattern != "" { // of which the form speaks
+			form = ""
+		}
 		return gen.FieldCodeWrongFormat, cmp.Or(form, formats[s.Format], "must have the format "+s.Format)
 	}
 	return gen.FieldCodeWrongFormat, cmp.Or(form, "does not have the right form")

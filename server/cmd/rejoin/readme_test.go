@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,45 +13,81 @@ import (
 	"github.com/rejoin-dev/rejoin/api/conformance"
 )
 
-// What is another one each time: ids, moments, and where a page goes on.
-var passing = regexp.MustCompile(`[0-9a-f]{24}|\d{4}-\d\d-\d\dT[0-9:.]+Z|"next_cursor":"[\w-]+"`)
+// What is another one each time: ids and secrets, moments, where a page goes on, and the numbers and addresses of new accounts.
+var passing = regexp.MustCompile(`[0-9a-f]{24,64}|\d{4}-\d\d-\d\dT[0-9:.]+Z|"next_cursor":"[\w-]+"|"(id|userId)":"\d+"|vera[.\d]+`)
 
-// In a folder of the repository, with a new database, as README tells its readers to.
+const words = "server/testdata/calls.sh"
+
+// In a folder of the repository, with a new database, as README tells its readers to: each block in a shell of its own, and all of
+// them again.
 func TestTheCallsInTheReadmeAreAnsweredAsItShowsWhenTheyArePasted(t *testing.T) {
-	bash, err := exec.LookPath("bash")
-	if err != nil {
-		t.Fatal(err)
+	readme, calls := textOf(t, "../../../README.md"), textOf(t, "../../../"+words)
+	_, calls, _ = strings.Cut(calls, "\n\n")
+	if !strings.Contains(readme, "\n```\n"+calls+"```\n") {
+		t.Errorf("README does not show what %s says", words)
 	}
-	readme, err := os.ReadFile("../../../README.md")
-	if err != nil {
-		t.Fatal(err)
+	blocks := regexp.MustCompile("```sh\n([^`]*)```\n\n```(?:json|text)\n([^`]*)```").FindAllStringSubmatch(readme, -1)
+	if fenced := strings.Count(readme, "```sh\n"); fenced != len(blocks) || fenced < 6 {
+		t.Fatalf("README has %d blocks of calls, and %d with their answers", fenced, len(blocks))
 	}
-	_, section, found := strings.Cut(string(readme), "\n### Two people talk\n")
-	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```\n\n```json\n(.*?)```").FindAllStringSubmatch(section, -1)
-	if !found || len(blocks) != 2 {
-		t.Fatalf("README has %d blocks of calls with their answers, want 2", len(blocks))
+	dir := t.TempDir()
+	data, page := filepath.Join(dir, "data"), filepath.Join(dir, "embed")
+	if out, err := exec.Command("go", "build", "-o", page, "../../testdata/embed").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
 	}
-	data := filepath.Join(t.TempDir(), "data")
 	p, base := serveShipped(t, "--drain=0s", "--data", data)
-	pasted, want := "", ""
-	for _, block := range blocks {
-		pasted += block[1] + "\n"
-		want += block[2]
+	here := strings.NewReplacer(
+		". ./"+words+"\n", calls,
+		"go run ./server/cmd/rejoin token --data rejoin-data", p.Path+" token --data "+data,
+		"rejoin-data/", data+"/",
+		"go build -o $PAGE ./server/testdata/embed", "cp "+page+" $PAGE",
+		"$(mktemp -d)/page", filepath.Join(dir, "page"),
+	)
+	there := strings.NewReplacer("http://127.0.0.1:8080", base, "127.0.0.1:8090", freeAddress(t))
+	for _, shell := range []string{"sh", "bash"} {
+		for _, time := range []string{"at first", "again"} {
+			for i, block := range blocks {
+				command := exec.CommandContext(t.Context(), shell, "-euc", there.Replace(here.Replace(block[1])))
+				var stderr strings.Builder
+				command.Stderr = &stderr
+				got, err := command.Output()
+				if err != nil {
+					t.Fatalf("block %d, %s %s: %v\n%s%s", i+1, shell, time, err, got, &stderr)
+				}
+				if diff := cmp.Diff(masked(block[2]), masked(string(got))); diff != "" {
+					t.Errorf("block %d, %s %s, is not what is answered (-README +answered):\n%s", i+1, shell, time, diff)
+				}
+			}
+		}
 	}
-	here := strings.NewReplacer("http://127.0.0.1:8080", base, "go run ./server/cmd/rejoin token --data rejoin-data", p.Path+" token --data "+data)
-	command := exec.CommandContext(t.Context(), bash, "-euo", "pipefail", "-c", here.Replace(pasted))
-	var stderr strings.Builder
-	command.Stderr = &stderr
-	got, err := command.Output()
+}
+
+// masked are the answers in a text, without what is another one each time.
+func masked(text string) []string {
+	for _, begin := range []string{`{"meta"`, `{"status"`} { // curl ends no line
+		text = strings.ReplaceAll(text, "}"+begin, "}\n"+begin)
+	}
+	return strings.FieldsFunc(passing.ReplaceAllString(text, "~"), func(r rune) bool { return r == '\n' })
+}
+
+func textOf(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
 	if err != nil {
-		t.Fatalf("%v\n%s%s", err, got, &stderr)
+		t.Fatal(err)
 	}
-	masked := func(text string) []string {
-		return strings.FieldsFunc(passing.ReplaceAllString(text, "~"), func(r rune) bool { return r == '\n' })
+	return string(text)
+}
+
+// freeAddress is one on which nobody listens.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
 	}
-	if diff := cmp.Diff(masked(want), masked(string(got))); diff != "" {
-		t.Errorf("README is not what is answered (-README +answered):\n%s", diff)
-	}
+	defer l.Close()
+	return l.Addr().String()
 }
 
 func TestTheRequirementsThatTheReadmeNamesAreThere(t *testing.T) {
