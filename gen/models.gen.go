@@ -4705,15 +4705,11 @@ type XPSetting struct {
 	TradingDiscussions TimedXPRule `json:"tradingDiscussions"`
 }
 
-// AccountID An id. Ids of one kind sort in the order in which they were made, to the second.
-//
-// Example: 66a282dab13eee0013cbb4d8
-type AccountID = ObjectID
+// AccountID defines model for AccountId.
+type AccountID = string
 
-// AccountIDQuery An id. Ids of one kind sort in the order in which they were made, to the second.
-//
-// Example: 66a282dab13eee0013cbb4d8
-type AccountIDQuery = ObjectID
+// AccountIDQuery defines model for AccountIdQuery.
+type AccountIDQuery = string
 
 // APIKeyID An id. Ids of one kind sort in the order in which they were made, to the second.
 //
@@ -5115,7 +5111,7 @@ type GetUserHistoryParams struct {
 
 // CreateUserAPIKeyParams defines parameters for CreateUserAPIKey.
 type CreateUserAPIKeyParams struct {
-	// UserID The `_id` of an account.
+	// UserID The `_id` of an account, and not its number.
 	UserID AccountIDQuery `form:"userId" json:"userId"`
 
 	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,

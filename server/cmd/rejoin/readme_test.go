@@ -37,17 +37,16 @@ func TestTheCallsInTheReadmeAreAnsweredAsItShowsWhenTheyArePasted(t *testing.T) 
 	}
 	p, base := serveShipped(t, "--drain=0s", "--data", data)
 	here := strings.NewReplacer(
-		". ./"+words+"\n", calls,
 		"go run ./server/cmd/rejoin token --data rejoin-data", p.Path+" token --data "+data,
 		"rejoin-data/", data+"/",
 		"go build -o $PAGE ./server/testdata/embed", "cp "+page+" $PAGE",
 		"$(mktemp -d)/page", filepath.Join(dir, "page"),
+		"http://127.0.0.1:8080", base, "127.0.0.1:8090", freeAddress(t),
 	)
-	there := strings.NewReplacer("http://127.0.0.1:8080", base, "127.0.0.1:8090", freeAddress(t))
 	for _, shell := range []string{"sh", "bash"} {
 		for _, time := range []string{"at first", "again"} {
 			for i, block := range blocks {
-				command := exec.CommandContext(t.Context(), shell, "-euc", there.Replace(here.Replace(block[1])))
+				command := exec.CommandContext(t.Context(), shell, "-euc", here.Replace(strings.ReplaceAll(block[1], ". ./"+words+"\n", calls)))
 				var stderr strings.Builder
 				command.Stderr = &stderr
 				got, err := command.Output()
