@@ -14,6 +14,7 @@ import (
 	"github.com/rejoin-dev/rejoin/server/internal/backup"
 	"github.com/rejoin-dev/rejoin/server/internal/images"
 	"github.com/rejoin-dev/rejoin/server/internal/owner"
+	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
 // startControl answers, on the socket in the data directory, the commands that need the data while this server has it.
@@ -30,12 +31,16 @@ func (s *Server) startControl(config Config) error {
 	stopping, stop := context.WithCancelCause(context.Background())
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+owner.PathToken, s.answerToken)
-	mux.HandleFunc("GET "+owner.PathBackup, func(w http.ResponseWriter, r *http.Request) {
-		ctx, end := context.WithCancelCause(r.Context())
-		defer end(nil)
-		defer context.AfterFunc(stopping, func() { end(context.Cause(stopping)) })()
-		s.answerBackup(w, r.WithContext(ctx), config)
-	})
+	long := func(answer http.HandlerFunc) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			ctx, end := context.WithCancelCause(r.Context())
+			defer end(nil)
+			defer context.AfterFunc(stopping, func() { end(context.Cause(stopping)) })()
+			answer(w, r.WithContext(ctx))
+		}
+	}
+	mux.HandleFunc("GET "+owner.PathBackup, long(func(w http.ResponseWriter, r *http.Request) { s.answerBackup(w, r, config) }))
+	mux.HandleFunc("GET "+owner.PathVerify, long(s.answerVerify))
 	s.control = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
 	s.control.RegisterOnShutdown(func() { stop(errors.New("the server stops")) })
 	go s.control.Serve(listener)
@@ -104,6 +109,21 @@ func (s *Server) backup(ctx context.Context, to io.Writer, config Config) (err e
 	return backup.Write(ctx, to, s.store, kept, api.Digest, func(id string) {
 		s.log.Warn("an image is in the database and not where images are kept: the backup goes without it", slog.String("image", id))
 	})
+}
+
+// Verify compares every number that is kept with what it is made of, and calls differs with what is not the same.
+func (s *Server) Verify(ctx context.Context, differs func(difference string)) error {
+	return s.store.Verify(ctx, func(d store.Difference) { differs(d.String()) })
+}
+
+func (s *Server) answerVerify(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	lines := json.NewEncoder(w)
+	last := owner.Verified{Done: true}
+	if err := s.Verify(r.Context(), func(difference string) { lines.Encode(owner.Verified{Difference: difference}) }); err != nil {
+		last = owner.Verified{Failed: err.Error()}
+	}
+	lines.Encode(last)
 }
 
 // begun knows whether anything of an answer was written. It does not wait forever until that is read, nor after its context

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/server/internal/pgtest"
@@ -90,11 +91,21 @@ func open(t testing.TB, config Config) *Server {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		verify(t, s)
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
 	})
 	return s
+}
+
+// verify looks whether every number that is kept is what it is made of, whatever a test has done. Of a database that cannot be read any
+// more, nothing is known.
+func verify(t testing.TB, s *Server) {
+	t.Helper()
+	ctx, end := context.WithTimeout(context.Background(), 10*time.Second)
+	defer end()
+	_ = s.Verify(ctx, func(difference string) { t.Error(difference) })
 }
 
 // openNext opens a second server on the database of a first one: beside it on PostgreSQL, after it on SQLite, which has one

@@ -113,6 +113,9 @@ func (h messages) UpdateMessage(ctx context.Context, r stub.UpdateMessageRequest
 
 func (h messages) DeleteMessage(ctx context.Context, r stub.DeleteMessageRequestObject) (stub.DeleteMessageResponseObject, error) {
 	gone, err := inSharedTx(ctx, h.core, func(tx *store.Tx) (m store.Message, err error) {
+		if err := tx.Messages.Hold(ctx, r.MessageID); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return m, err
+		}
 		s, m, err := h.seen(ctx, tx.Queries, r.MessageID)
 		own := m.Account == s.actor.account
 		if err == nil && !own {

@@ -50,6 +50,7 @@ type commands struct {
 	Token   tokenCommand    `cmd:"" help:"Print a new session token of an account. The account is made if there is none. Works while the server runs."`
 	Backup  backupCommand   `cmd:"" help:"Write the SQLite database and the images it refers to into one file. Works while the server runs."`
 	Restore restoreCommand  `cmd:"" help:"Put a backup into a data directory that has no database."`
+	Verify  verifyCommand   `cmd:"" help:"Compare every number that is kept, such as balances and counts, with what it is made of. Works while the server runs."`
 	Conform conformCommands `cmd:"" help:"Prove that a backend keeps the contract, from the outside."`
 	Version versionCommand  `cmd:"" help:"Print the version and the digest of the contract."`
 

@@ -23,6 +23,7 @@ var ErrNobody = errors.New("no Rejoin runs on the data directory")
 const (
 	PathToken  = "/token"
 	PathBackup = "/backup"
+	PathVerify = "/verify"
 )
 
 // A TokenRequest asks for a session token of an account, which is made if there is none.
@@ -75,6 +76,35 @@ func (c *Client) Token(ctx context.Context, asked TokenRequest) (answer TokenAns
 // Backup asks for a backup of the data (package backup). One that breaks off is not whole. The caller closes it.
 func (c *Client) Backup(ctx context.Context) (io.ReadCloser, error) {
 	return c.ask(ctx, http.MethodGet, PathBackup, nil)
+}
+
+// A Verified is a line of the answer to PathVerify: a difference, or at last that there are no more.
+type Verified struct {
+	Difference string `json:"difference,omitempty"`
+	Failed     string `json:"failed,omitempty"` // why there will be no more lines
+	Done       bool   `json:"done,omitempty"`
+}
+
+// Verify asks for every number that is kept and is not what it is made of, and calls differs with each of them.
+func (c *Client) Verify(ctx context.Context, differs func(string)) error {
+	stream, err := c.ask(ctx, http.MethodGet, PathVerify, nil)
+	if err != nil {
+		return err
+	}
+	defer stream.Close()
+	for lines := json.NewDecoder(stream); ; {
+		var line Verified
+		if err := lines.Decode(&line); err != nil {
+			return fmt.Errorf("the server that runs has not compared everything: %w", cause.Of(err))
+		}
+		switch {
+		case line.Done:
+			return nil
+		case line.Failed != "":
+			return fmt.Errorf("the server that runs has not compared everything: %s", line.Failed)
+		}
+		differs(line.Difference)
+	}
 }
 
 // maxRefusal is how much is read of why the owner refuses.

@@ -120,7 +120,7 @@ var (
 
 	// What is spent must be there.
 	addToTotals = `INSERT INTO totals (server_id, account, ` + totalsColumns + `) VALUES (` + places(6+len(counted)) + `)
-	ON CONFLICT (server_id, account) DO UPDATE SET ` + more("totals", append([]string{"xp", "coins"}, counted...)) + `,
+	ON CONFLICT (server_id, account) DO UPDATE SET ` + more("totals", balances) + `,
 	    visits_run = CASE WHEN excluded.visited <= totals.visited THEN totals.visits_run WHEN totals.visited = excluded.visited - 1 THEN totals.visits_run + 1 ELSE 1 END,
 	    visited = CASE WHEN excluded.visited > totals.visited THEN excluded.visited ELSE totals.visited END
 	 WHERE excluded.coins >= 0 OR totals.coins + excluded.coins >= 0

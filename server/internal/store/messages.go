@@ -132,6 +132,13 @@ func (q Messages) Get(ctx context.Context, id string) (Message, error) {
 	return get(ctx, q.conn, scanMessage, messageColumns+`messages m`+aroundMessage+`WHERE m.id = $1 AND `+inTopic+`/* FOR SHARE OF m */`, id)
 }
 
+// Hold is for who deletes a message: nobody else does before the transaction has ended. Get alone would let several begin, who then
+// wait for each other.
+func (q Messages) Hold(ctx context.Context, id string) error {
+	_, err := get(ctx, q.conn, scanOne[string], `SELECT id FROM messages WHERE id = $1 /* FOR UPDATE */`, id)
+	return err
+}
+
 // A MessageScope is where messages are looked for, and of whom: in a channel, or a topic of it, of one author or of everybody.
 type MessageScope struct {
 	ChannelID string

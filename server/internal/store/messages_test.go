@@ -82,7 +82,10 @@ func (l *life) talks(server string, ann, ben int64) {
 		l.Errorf("got %+v", got)
 	}
 	want(ids(q.Search(ctx, all, words.Of("hello"), Newest, 10)), second)
-	shared(func(tx *Tx) error { return tx.Messages.Delete(ctx, second, l.nowAt) })
+	shared(func(tx *Tx) error {
+		l.must(tx.Messages.Hold(ctx, second.ID))
+		return tx.Messages.Delete(ctx, second, l.nowAt)
+	})
 	want(ids(q.List(ctx, all, Oldest, Newest, 10)), third, first)
 	want(ids(q.Search(ctx, all, words.Of("hello"), Newest, 10)))
 	l.talksWithImages(first, third, ben)

@@ -677,6 +677,7 @@ func TestMoreThanTheLimitIsKeptAndNotExceeded(t *testing.T) {
 					l.must(tx.Keys.exec(ctx, text))
 				}
 			}
+			l.must(tx.Keys.exec(ctx, `INSERT INTO tallies (whose, kind, shard, n) SELECT server_id, 'invites', 0, COUNT(*) FROM invites WHERE ended_at = 0 GROUP BY server_id`))
 			return nil
 		})
 		add := func() error {

@@ -27,11 +27,20 @@ type comparison struct {
 	text    string
 }
 
+// What is removed in steps is off until it is gone. Nobody finds it any more, and it is left out.
+const (
+	liveServers  = `(SELECT id FROM servers WHERE NOT deleted)`
+	liveChannels = `(SELECT id FROM channels WHERE server_id IN ` + liveServers + `)`
+	liveAccounts = `(SELECT number FROM accounts WHERE erased_at IS NULL)`
+)
+
 // comparisons are all that can be checked: what is kept against what there is.
 var comparisons = []comparison{
-	{"tallies", []string{"the tally"}, offBy(`whose || ' ' || kind`, []string{"n"}, `
+	{"tallies", []string{"n"}, offBy([]string{"whose", "kind"}, []string{"n"}, `
 	SELECT whose, kind, n FROM tallies
 	UNION ALL SELECT server_id, 'members', -1 FROM members
+	UNION ALL SELECT server_id, 'members', -1 FROM totals WHERE is_member AND account NOT IN `+liveAccounts+`
+	UNION ALL SELECT server_id, 'invites', -1 FROM invites WHERE ended_at = 0
 	UNION ALL SELECT CAST(account AS TEXT), 'servers', -1 FROM members
 	UNION ALL SELECT CAST(account AS TEXT), 'events', -1 FROM auth_events
 	UNION ALL SELECT server_id, 'audit', -1 FROM audit
@@ -42,32 +51,42 @@ var comparisons = []comparison{
 	UNION ALL SELECT server_id, 'fields', -1 FROM fields
 	UNION ALL SELECT server_id, 'leaderboards', -1 FROM leaderboards
 	UNION ALL SELECT channel_id, 'topics', -1 FROM topics
-	UNION ALL SELECT CAST(account AS TEXT), 'image_bytes', -bytes FROM images WHERE state = 'shown'`)},
-	{"message totals", []string{"the count"}, offBy(`scope || ' ' || account`, []string{"n"}, `
+	UNION ALL SELECT CAST(account AS TEXT), 'image_bytes', -bytes FROM images WHERE state = 'shown'`,
+		`whose IN `+liveServers+` OR whose IN `+liveChannels+` OR whose IN (SELECT CAST(number AS TEXT) FROM accounts WHERE erased_at IS NULL)`)},
+	{"messages", []string{"n"}, offBy([]string{"scope", "account"}, []string{"n"}, `
 	SELECT scope, account, n FROM message_totals
 	UNION ALL SELECT channel_id, account, -1 FROM messages UNION ALL SELECT channel_id, 0, -1 FROM messages
-	UNION ALL SELECT topic_id, account, -1 FROM messages WHERE topic_id IS NOT NULL UNION ALL SELECT topic_id, 0, -1 FROM messages WHERE topic_id IS NOT NULL`)},
-	{"reactions", []string{"the count"}, offBy(`message || ' ' || emoji`, []string{"n"}, `
-	SELECT message, emoji, n FROM message_reaction_counts UNION ALL SELECT message, emoji, -1 FROM message_reactions`)},
-	{"totals against days", append([]string{"xp", "coins"}, counted...), offBy(`server_id || ' ' || account`, append([]string{"xp", "coins"}, counted...), `
-	SELECT server_id, account, xp, coins, `+strings.Join(counted, ", ")+` FROM totals
-	UNION ALL SELECT server_id, account, xp_spent - xp, coins_spent - coins, -`+strings.Join(counted, ", -")+` FROM days WHERE account > 0`)},
-	{"days against the ledger", summed, offBy(`server_id || ' ' || account || ' on day ' || day`, summed, `
-	SELECT server_id, account, day, `+strings.Join(summed, ", ")+` FROM days WHERE account > 0 AND day > 0
+	UNION ALL SELECT topic_id, account, -1 FROM messages WHERE topic_id IS NOT NULL UNION ALL SELECT topic_id, 0, -1 FROM messages WHERE topic_id IS NOT NULL`,
+		`scope IN `+liveChannels+` OR scope IN (SELECT id FROM topics WHERE channel_id IN `+liveChannels+`)`)},
+	{"reactions", []string{"n"}, offBy([]string{"message", "emoji"}, []string{"n"}, `
+	SELECT message, emoji, n FROM message_reaction_counts UNION ALL SELECT message, emoji, -1 FROM message_reactions`,
+		`message IN (SELECT position FROM messages WHERE channel_id IN `+liveChannels+`)`)},
+	{"totals against days", balances, offBy([]string{"server_id", "account"}, balances, `
+	SELECT server_id, account, `+strings.Join(balances, ", ")+` FROM totals
+	UNION ALL SELECT server_id, account, xp_spent - xp, coins_spent - coins, -`+strings.Join(counted, ", -")+` FROM days`,
+		`account IN `+liveAccounts+` AND server_id IN `+liveServers)},
+	{"days against the ledger", summed, offBy([]string{"server_id", "account", "day"}, summed, `
+	SELECT server_id, account, day, `+strings.Join(summed, ", ")+` FROM days WHERE day > 0
 	UNION ALL SELECT server_id, account, day, -SUM(deed), -MAX(deed), -SUM(CASE WHEN xp > 0 THEN xp ELSE 0 END), -SUM(CASE WHEN coins > 0 THEN coins ELSE 0 END),
-	       SUM(CASE WHEN xp < 0 THEN xp ELSE 0 END), SUM(CASE WHEN coins < 0 THEN coins ELSE 0 END), `+deedsOf(counted)+` FROM ledger GROUP BY server_id, account, day`)},
-	{"days of servers against those of members", summed, offBy(`server_id || ' on day ' || day`, summed, `
-	SELECT server_id, day, `+strings.Join(summed, ", ")+` FROM server_days UNION ALL SELECT server_id, day, -`+strings.Join(summed, ", -")+` FROM days`)},
+	       SUM(CASE WHEN xp < 0 THEN xp ELSE 0 END), SUM(CASE WHEN coins < 0 THEN coins ELSE 0 END), `+deedsOf(counted)+` FROM ledger GROUP BY server_id, account, day`,
+		`account IN `+liveAccounts+` AND server_id IN `+liveServers)},
+	{"days of servers against those of members", summed, offBy([]string{"server_id", "day"}, summed, `
+	SELECT server_id, day, `+strings.Join(summed, ", ")+` FROM server_days UNION ALL SELECT server_id, day, -`+strings.Join(summed, ", -")+` FROM days`,
+		`server_id IN `+liveServers)},
 }
 
+// balances are the columns of totals that days add up to.
+var balances = append([]string{"xp", "coins"}, counted...)
+
 // offBy adds up the rows of both sides.
-func offBy(of string, numbers []string, sides string) string {
+func offBy(of, numbers []string, sides, live string) string {
 	sums, off := make([]string, len(numbers)), make([]string, len(numbers))
 	for i, n := range numbers {
 		sums[i] = "CAST(SUM(" + n + ") AS BIGINT)"
 		off[i] = "SUM(" + n + ") <> 0"
 	}
-	return "SELECT " + of + ", " + strings.Join(sums, ", ") + " FROM (" + sides + ") AS both_sides GROUP BY " + of + " HAVING " + strings.Join(off, " OR ")
+	return "SELECT " + strings.Join(of, " || ' ' || ") + ", " + strings.Join(sums, ", ") + " FROM (" + sides + ") AS both_sides WHERE " + live +
+		" GROUP BY " + strings.Join(of, ", ") + " HAVING " + strings.Join(off, " OR ")
 }
 
 // deedsOf is how often there were lines of deeds that are counted so. A reply is a message, too.
