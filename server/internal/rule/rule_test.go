@@ -9,7 +9,9 @@ import (
 
 func TestAnActionIsWorthWhatItsRuleSays(t *testing.T) {
 	plain := func(xp int32) gen.XPRule { return gen.XPRule{Enabled: true, XP: xp, Coins: 100 * xp} }
-	timed := func(xp int32) gen.TimedXPRule { return gen.TimedXPRule{Enabled: true, XP: xp, Coins: 100 * xp, Time: xp} }
+	timed := func(xp int32) gen.TimedXPRule {
+		return gen.TimedXPRule{Enabled: true, XP: xp, Coins: 100 * xp, Time: xp}
+	}
 	all := gen.XPSetting{
 		Enabled: true, Picture: plain(1), Aboutme: plain(2), Quote: plain(3), Visit: plain(4), Referral: plain(5), Refer: plain(6),
 		Message: timed(7), Reply: timed(8), React: timed(9), Object: timed(10), Analysis: timed(11), Comment: timed(12), TradingDiscussions: timed(13),
