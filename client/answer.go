@@ -37,6 +37,7 @@ type envelope[T any] struct {
 		Limit      int32   `json:"limit"`
 		Total      int64   `json:"total"`
 		NextCursor *string `json:"nextCursor"`
+		ComputedAt *Time   `json:"computedAt"`
 	} `json:"meta"`
 	Status  string `json:"status"`
 	Message string `json:"message"`

@@ -321,6 +321,22 @@ var calls = []struct {
 		func(c caller) (any, error) { return c.Leaderboards.Delete(c.ctx, boardID) },
 	},
 	{
+		"listLeaderboardEntries", "GET /apis/v1/leaderboards/" + boardID + "/entries?filter=weekly&limit=100", "",
+		func(c caller) (any, error) {
+			return collect(c.Leaderboards.Entries(c.ctx, boardID, client.FilterWeekly))
+		},
+	},
+	{
+		"listLeaderboardEntries", "GET /apis/v1/leaderboards/" + boardID + "/entries?filter=daily&limit=5&around=ada_doe", "",
+		func(c caller) (any, error) {
+			view, err := c.Leaderboards.View(c.ctx, boardID, client.LeaderboardView{Filter: client.FilterDaily, Around: "ada_doe", Size: 5})
+			if err != nil {
+				return nil, err
+			}
+			return view.Entries, nil
+		},
+	},
+	{
 		"listUserFields", "GET " + atFields, "",
 		func(c caller) (any, error) { return c.Fields.List(c.ctx, id) },
 	},

@@ -641,7 +641,24 @@ func ExampleLeaderboardsService() {
 		log.Fatal(err)
 	}
 	fmt.Println(len(all), board.RankBy, board.PerformanceDisplay.ShowPositive.Enabled)
-	// Output: 1 xps true
+
+	badge, err := c.Badges.Create(ctx, client.BadgeCreate{ServerID: server.ID, Title: "Founder", Action: "custom", Award: true, AwardXPQuantity: 50})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := c.Badges.Award(ctx, badge.ID, server.Owner.Number); err != nil {
+		log.Fatal(err)
+	}
+	for entry, err := range c.Leaderboards.Entries(ctx, board.ID, client.FilterAllTime) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		rank, _ := entry.Rank.Get()
+		fmt.Println(rank, entry.User.Number, entry.Value)
+	}
+	// Output:
+	// 1 xps true
+	// 1 1 50
 }
 
 func ExampleMessagesService() {

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"iter"
 
 	"github.com/rejoin-dev/rejoin/gen"
 )
@@ -15,6 +16,8 @@ type (
 	LeaderboardCreate = gen.LeaderboardCreate
 	// LeaderboardUpdate changes what is given; the rest stays. Its fields are listed at [gen.LeaderboardUpdate].
 	LeaderboardUpdate = gen.LeaderboardUpdate
+	// LeaderboardEntry is somebody who is ranked: null is a rank that is not counted yet. Its fields are listed at [gen.LeaderboardEntry].
+	LeaderboardEntry = gen.LeaderboardEntry
 	// LeaderboardFilter is of what time a leaderboard is shown.
 	LeaderboardFilter = gen.LeaderboardFilter
 )
@@ -25,6 +28,23 @@ type LeaderboardQuery struct {
 	Sort string
 	// Keyword is a part of the name, the slug or the description.
 	Keyword string
+}
+
+// LeaderboardView says what of a leaderboard [LeaderboardsService.View] shows. The zero LeaderboardView is the first 20 of all times, or
+// of the first filter that the leaderboard allows.
+type LeaderboardView struct {
+	Filter LeaderboardFilter
+	// Around names a user, by ID, number or user name, who is in the middle of what is shown.
+	Around string
+	// Size is how many are shown, 100 at most.
+	Size int32
+}
+
+// LeaderboardEntries are some of those who are ranked.
+type LeaderboardEntries struct {
+	Entries []LeaderboardEntry
+	// ComputedAt is since when it is so; nil: it is not computed yet, and will be soon.
+	ComputedAt *Time
 }
 
 // LeaderboardsService has the operations on leaderboards. It is a field of [Client].
@@ -84,4 +104,42 @@ func (s *LeaderboardsService) Delete(ctx context.Context, id string) (*Leaderboa
 		return nil, err
 	}
 	return one[Leaderboard](s.api.DeleteLeaderboard(ctx, id))
+}
+
+// View returns the first of those who are ranked, or those around a user: none, if the user is not ranked.
+//
+// For members, and API keys with [PermissionLeaderboard].
+func (s *LeaderboardsService) View(ctx context.Context, id string, view LeaderboardView) (*LeaderboardEntries, error) {
+	if err := checkID(id); err != nil {
+		return nil, err
+	}
+	params := gen.ListLeaderboardEntriesParams{Around: optional(view.Around)}
+	if view.Filter != "" {
+		params.Filter = &view.Filter
+	}
+	if view.Size != 0 {
+		params.Limit = &view.Size
+	}
+	found, err := answer[[]LeaderboardEntry](s.api.ListLeaderboardEntries(ctx, id, &params))
+	if err != nil {
+		return nil, err
+	}
+	return &LeaderboardEntries{Entries: *found.payload(), ComputedAt: found.Meta.ComputedAt}, nil
+}
+
+// Entries returns an iterator over all who are ranked, the first one first, which works as that of [ServersService.Members]. Whose
+// value changes meanwhile may come twice, or not at all.
+//
+// For members, and API keys with [PermissionLeaderboard].
+func (s *LeaderboardsService) Entries(ctx context.Context, id string, filter LeaderboardFilter) iter.Seq2[LeaderboardEntry, error] {
+	return paged(func(cursor *string, size int32) (*envelope[[]LeaderboardEntry], error) {
+		if err := checkID(id); err != nil {
+			return nil, err
+		}
+		params := gen.ListLeaderboardEntriesParams{Cursor: cursor, Limit: &size}
+		if filter != "" {
+			params.Filter = &filter
+		}
+		return answer[[]LeaderboardEntry](s.api.ListLeaderboardEntries(ctx, id, &params))
+	})
 }

@@ -27,6 +27,7 @@ var operations = []operation{
 	{"DELETE", "/apis/v1/leaderboards/{leaderboardId}", "deleteLeaderboard"},
 	{"GET", "/apis/v1/leaderboards/{leaderboardId}", "getLeaderboard"},
 	{"PATCH", "/apis/v1/leaderboards/{leaderboardId}", "updateLeaderboard"},
+	{"GET", "/apis/v1/leaderboards/{leaderboardId}/entries", "listLeaderboardEntries"},
 	{"GET", "/apis/v1/messages", "listMessages"},
 	{"POST", "/apis/v1/messages/react", "reactMessage"},
 	{"POST", "/apis/v1/messages/reply", "replyMessage"},

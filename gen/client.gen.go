@@ -432,6 +432,29 @@ type ClientInterface interface {
 	// Corresponds with PATCH /apis/v1/leaderboards/{leaderboardId} (the `UpdateLeaderboard` operationId).
 	UpdateLeaderboard(ctx context.Context, leaderboardID LeaderboardID, body UpdateLeaderboardJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListLeaderboardEntries List who is ranked
+	//
+	// Those with more first; equal values share a rank, and the next rank counts all before it: 1 2 2 4. By page or by `cursor`; with `around`, the page
+	// has this user in the middle, and is empty where the user is not ranked. `total` says how many there are at least. `columns` are those of
+	// `displayedFields` that are ranking fields or fields of the community, by their names, where the user has a value.
+	//
+	// **What is exact.** A leaderboard that ranks everybody by a ranking field, without a start and an end, is exact in `all-time`: who is in it, what
+	// they have, their order, and the ranks in pages; by `cursor`, ranks go on from those of the page before. Around a user, ranks up to 1,000 are exact, and with `topRankOnly` all that are shown. Deeper ones
+	// were counted in the background, at `computedAt`, from where on the distance is exact; `rank` is null until they were.
+	// All other leaderboards - of some users or roles, by a field of the community, with a start or an end, or of a `filter` of time - are
+	// computed in the background, and at most 60 seconds old while somebody looks at them. `computedAt` says when that was, null that it was not yet:
+	// nobody has looked for a while, and it begins now. Whoever leaves, is deleted, or loses the last role that is ranked is in none of them at once.
+	//
+	// **Times.** `daily` is today, `weekly` from Monday on, `monthly` and `yearly` from the first of the month and of January, each by the time zone of the
+	// community. What counts is what was got and done in that time; what was spent takes nothing from it, and who did nothing is not ranked. A leaderboard with a
+	// start and an end counts whole days of that time zone, those in which it starts and ends included. A field has no times: only `all-time` is for it, and a start and an end change nothing.
+	// Without `filter` it is `all-time`, or the first that the leaderboard allows. Others are not allowed.
+	//
+	// Members name a user in `around` by `_id`, number or user name; the owner, administrators and API keys by an address, too. For members who may view the leaderboard.
+	//
+	// Corresponds with GET /apis/v1/leaderboards/{leaderboardId}/entries (the `ListLeaderboardEntries` operationId).
+	ListLeaderboardEntries(ctx context.Context, leaderboardID LeaderboardID, params *ListLeaderboardEntriesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListMessages List messages
 	//
 	// Messages of the channels that the caller sees, newest first: of one channel, or of all. An API key sees all channels but
@@ -2523,6 +2546,39 @@ func (c *Client) UpdateLeaderboardWithBody(ctx context.Context, leaderboardID Le
 // Corresponds with PATCH /apis/v1/leaderboards/{leaderboardId} (the `UpdateLeaderboard` operationId).
 func (c *Client) UpdateLeaderboard(ctx context.Context, leaderboardID LeaderboardID, body UpdateLeaderboardJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateLeaderboardRequest(c.Server, leaderboardID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListLeaderboardEntries List who is ranked
+//
+// Those with more first; equal values share a rank, and the next rank counts all before it: 1 2 2 4. By page or by `cursor`; with `around`, the page
+// has this user in the middle, and is empty where the user is not ranked. `total` says how many there are at least. `columns` are those of
+// `displayedFields` that are ranking fields or fields of the community, by their names, where the user has a value.
+//
+// **What is exact.** A leaderboard that ranks everybody by a ranking field, without a start and an end, is exact in `all-time`: who is in it, what
+// they have, their order, and the ranks in pages; by `cursor`, ranks go on from those of the page before. Around a user, ranks up to 1,000 are exact, and with `topRankOnly` all that are shown. Deeper ones
+// were counted in the background, at `computedAt`, from where on the distance is exact; `rank` is null until they were.
+// All other leaderboards - of some users or roles, by a field of the community, with a start or an end, or of a `filter` of time - are
+// computed in the background, and at most 60 seconds old while somebody looks at them. `computedAt` says when that was, null that it was not yet:
+// nobody has looked for a while, and it begins now. Whoever leaves, is deleted, or loses the last role that is ranked is in none of them at once.
+//
+// **Times.** `daily` is today, `weekly` from Monday on, `monthly` and `yearly` from the first of the month and of January, each by the time zone of the
+// community. What counts is what was got and done in that time; what was spent takes nothing from it, and who did nothing is not ranked. A leaderboard with a
+// start and an end counts whole days of that time zone, those in which it starts and ends included. A field has no times: only `all-time` is for it, and a start and an end change nothing.
+// Without `filter` it is `all-time`, or the first that the leaderboard allows. Others are not allowed.
+//
+// Members name a user in `around` by `_id`, number or user name; the owner, administrators and API keys by an address, too. For members who may view the leaderboard.
+//
+// Corresponds with GET /apis/v1/leaderboards/{leaderboardId}/entries (the `ListLeaderboardEntries` operationId).
+func (c *Client) ListLeaderboardEntries(ctx context.Context, leaderboardID LeaderboardID, params *ListLeaderboardEntriesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListLeaderboardEntriesRequest(c.Server, leaderboardID, params)
 	if err != nil {
 		return nil, err
 	}
@@ -6784,6 +6840,115 @@ func NewUpdateLeaderboardRequestWithBody(server string, leaderboardID Leaderboar
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListLeaderboardEntriesRequest constructs an http.Request for the ListLeaderboardEntries method
+func NewListLeaderboardEntriesRequest(server string, leaderboardID LeaderboardID, params *ListLeaderboardEntriesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "leaderboardId", leaderboardID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/leaderboards/%s/entries", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Filter != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "filter", *params.Filter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Around != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "around", *params.Around, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }

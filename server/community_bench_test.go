@@ -50,6 +50,9 @@ func newCommunity(b *testing.B, binary string, database database, size int) *bac
 	}
 	var key gen.APIKeyResponse
 	p.do(b, jsonRequest("/apis/v1/communities/"+ids[0]+"/api-keys", owner, map[string]any{"name": "reads", "permissions": []string{"getUserData"}}), &key)
+	var board gen.LeaderboardResponse
+	p.do(b, jsonRequest("/apis/v1/leaderboards", owner, map[string]any{"name": "Most XP", "slug": "most-xp", "serverId": ids[0]}), &board)
+	entries := "/apis/v1/leaderboards/" + board.Data.ID + "/entries?limit=20"
 	filter := func(by map[string]any) *pool {
 		return onlyRequest(jsonRequest("/apis/v1/users/filter", key.Data.Key, map[string]any{"fields": []string{"email", "first_name", "join_date", "xp"}, "filter": by}))
 	}
@@ -69,6 +72,8 @@ func newCommunity(b *testing.B, binary string, database database, size int) *bac
 		"members-deep":   onlyRequest(request("GET", community+"/members?limit=5&cursor="+cursor, owner)),
 		"filter-name":    filter(map[string]any{"first_name": "Ada", "join_date": map[string]any{"gte": "1970-01-01", "lte": "2030-08-28"}}),
 		"filter-xp":      filter(map[string]any{"xp": map[string]any{"gte": firstFilled + size/2}}),
+		"entries":        onlyRequest(request("GET", entries, owner)),
+		"entries-around": onlyRequest(request("GET", entries+"&around="+strconv.Itoa(firstFilled+size/2), owner)),
 		"audit":          onlyRequest(request("GET", community+"/audit?limit=5", owner)),
 		"messages":       onlyRequest(request("GET", messages, owner)),
 		"messages-deep":  onlyRequest(request("GET", messages+"&cursor="+said, owner)),

@@ -33,7 +33,7 @@ func (sweeper) Timeout(*river.Job[sweep]) time.Duration { return sweepEvery / 2 
 // fails keeps no other kind.
 func (w sweeper) Work(ctx context.Context, _ *river.Job[sweep]) error {
 	now, rest := w.now(), false
-	errs := []error{w.sweepImages(ctx)}
+	errs := []error{w.sweepImages(ctx), w.wakeBoards(ctx)}
 	for _, some := range []func(tx *store.Tx) (more bool, err error){
 		func(tx *store.Tx) (bool, error) { return tx.Auth.DeleteExpired(ctx, now, removedAtOnce) },
 		func(tx *store.Tx) (bool, error) {
@@ -277,6 +277,7 @@ func (k *core) startJobs() (stop func(context.Context), err error) {
 	river.AddWorker(workers, codeMailWorker{core: &own})
 	river.AddWorker(workers, keyMailWorker{core: &own})
 	river.AddWorker(workers, sweeper{core: &own})
+	river.AddWorker(workers, boardsRefresher{core: &own})
 	river.AddWorker(workers, keysEnder{core: &own})
 	river.AddWorker(workers, remover[serverRemoval]{core: &own})
 	river.AddWorker(workers, remover[roleRemoval]{core: &own})

@@ -114,6 +114,9 @@ func (h leaderboards) UpdateLeaderboard(ctx context.Context, r stub.UpdateLeader
 			if err := sluggish(tx.Leaderboards.Update(ctx, after)); err != nil {
 				return answer, err
 			}
+			if err := endStandings(ctx, tx, before, after); err != nil {
+				return answer, err
+			}
 		}
 		answer = stub.UpdateLeaderboard200JSONResponse{Meta: application(http.StatusOK), Message: "Update leaderboard success.", Data: after}
 		return answer, record(ctx, h.core, tx, s.ID, after.ID, &before, &after)
@@ -130,9 +133,23 @@ func (h leaderboards) DeleteLeaderboard(ctx context.Context, r stub.DeleteLeader
 		if err := tx.Leaderboards.Delete(ctx, s.ID, l.ID); err != nil {
 			return answer, err
 		}
+		if err := endStandings(ctx, tx, l, gen.Leaderboard{}); err != nil {
+			return answer, err
+		}
 		answer = stub.DeleteLeaderboard200JSONResponse{Meta: application(http.StatusOK), Message: "Delete leaderboard success.", Data: l}
 		return answer, record(ctx, h.core, tx, s.ID, l.ID, &l, nil)
 	})
+}
+
+// endStandings ends what was computed of a leaderboard, if it ranks others from now on, or by something else.
+func endStandings(ctx context.Context, tx *store.Tx, before, after gen.Leaderboard) error {
+	if before.RankBy == after.RankBy && same(&before.RankedUserRoles, &after.RankedUserRoles) && same(&before.Duration, &after.Duration) {
+		return nil
+	}
+	if err := tx.Leaderboards.EndStandings(ctx, before.ID); err != nil {
+		return err
+	}
+	return tx.Jobs.Insert(ctx, boardsRefresh{ServerID: before.CommunityID})
 }
 
 // leaderboardOf finds a leaderboard with which the caller may do the operation of the request. To who may not view it, it does not

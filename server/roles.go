@@ -94,6 +94,9 @@ func (h roles) DeleteRole(ctx context.Context, r stub.DeleteRoleRequestObject) (
 		if err := tx.Jobs.Insert(ctx, roleRemoval{RoleID: role.ID}); err != nil {
 			return answer, err
 		}
+		if err := tx.Jobs.Insert(ctx, boardsRefresh{ServerID: s.ID}); err != nil {
+			return answer, err
+		}
 		answer.Meta = system("Role has been deleted successfully")
 		return answer, record(ctx, h.core, tx, s.ID, role.ID, &role.Role, nil)
 	})

@@ -1,6 +1,9 @@
 package conformance
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 const boards = "/apis/v1/leaderboards"
 
@@ -92,6 +95,39 @@ var leaderboards = []testCase{
 		s.a.delete(boards + "/" + first).expect(200).says("Delete leaderboard success.")
 		list("", second, third)
 		s.a.get(club.path("")).expect(200).is("/body/leaderboards", []any{second, third})
+	}},
+
+	{"LEADERBOARDS-ENTRIES-01", "createLeaderboard listLeaderboardEntries badges", "equal values share a rank, the next one counts all before it, and a user is found in the middle", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		number := s.b.joins(club)
+		id := s.a.makesLeaderboard(club, object{"displayedColumns": []any{object{"column": "currencies", "visible": true, "order": 0}}})
+		at := boards + "/" + id + "/entries"
+		ranks := func(query string, want ...any) {
+			found := s.a.get(at + query).expect(200).says("Read leaderboard entries success.")
+			if got := found.each("/data", "user/displayName"); len(got) != len(want) {
+				found.fail("%d are ranked, want %d", len(got), len(want))
+			}
+			for i, rank := range want {
+				found.is(fmt.Sprintf("/data/%d/rank", i), rank)
+			}
+		}
+		ranks("", 1, 1)
+		s.a.awards(s.a.makesBadge(club, object{"award": true, "awardXpQuantity": 5, "awardCurrency": true, "awardCurrencyQuantity": 3}), number).expect(200)
+		ranks("", 1, 2)
+		first := s.a.get(at+"?limit=1").expect(200).is("/data/0/value", 5).is("/data/0/columns", object{"currencies": 3}).is("/data/0/user/_id", s.a.accountOf(club, number))
+		s.a.get(at+"?limit=1&cursor="+first.text("/meta/nextCursor")).expect(200).is("/data/0/rank", 2)
+		s.a.get(at+"?limit=1&around="+number).expect(200).is("/data/0/rank", 1)
+		s.b.get(at + "?around=" + club.owner).expect(200)
+		s.a.get(at + "?around=" + unknownNumber).expect(404)
+		s.a.get(at+"?around="+number+"&page=2").refuses("query/page", "not_allowed")
+		s.a.get(at+"?cursor=eA").refuses("query/cursor", "malformed")
+		few := s.a.makesLeaderboard(club, object{"allowedTimeFilters": []any{"daily"}, "onlyPositiveRanks": true})
+		s.a.get(boards+"/"+few+"/entries?filter=all-time").refuses("query/filter", "not_allowed")
+		s.a.get(boards + "/" + few + "/entries").expect(200)
+		s.a.write("PATCH", boards+"/"+few, object{"allowedTimeFilters": []any{"all-time"}}).expect(200)
+		s.a.get(boards+"/"+few+"/entries").expect(200).is("/data/0/value", 5)
+		s.b.post(club.path("/leave"), nil).expect(200)
+		ranks("", 1)
 	}},
 
 	{"LEADERBOARDS-VIEW-01", "createLeaderboard listLeaderboards getLeaderboard updateLeaderboard roles", "a member sees those that are enabled and for everybody, for them, or for a role of theirs, and no others are there", func(s *session) {

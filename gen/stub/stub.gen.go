@@ -91,6 +91,9 @@ type ServerInterface interface {
 	// UpdateLeaderboard Update a leaderboard
 	// (PATCH /apis/v1/leaderboards/{leaderboardId})
 	UpdateLeaderboard(ctx echo.Context, leaderboardID LeaderboardID) error
+	// ListLeaderboardEntries List who is ranked
+	// (GET /apis/v1/leaderboards/{leaderboardId}/entries)
+	ListLeaderboardEntries(ctx echo.Context, leaderboardID LeaderboardID, params ListLeaderboardEntriesParams) error
 	// ListMessages List messages
 	// (GET /apis/v1/messages)
 	ListMessages(ctx echo.Context, params ListMessagesParams) error
@@ -1129,6 +1132,59 @@ func (w *ServerInterfaceWrapper) UpdateLeaderboard(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.UpdateLeaderboard(ctx, leaderboardID)
+	return err
+}
+
+// ListLeaderboardEntries converts echo context to params.
+func (w *ServerInterfaceWrapper) ListLeaderboardEntries(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "leaderboardId" -------------
+	var leaderboardID LeaderboardID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "leaderboardId", ctx.Param("leaderboardId"), &leaderboardID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter leaderboardId: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListLeaderboardEntriesParams
+	// ------------- Optional query parameter "filter" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "filter", ctx.QueryParams(), &params.Filter, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter filter: %s", err))
+	}
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", ctx.QueryParams(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter page: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "around" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "around", ctx.QueryParams(), &params.Around, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter around: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListLeaderboardEntries(ctx, leaderboardID, params)
 	return err
 }
 
@@ -2951,6 +3007,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/apis/v1/leaderboards/:leaderboardId", wrapper.DeleteLeaderboard, options.OperationMiddlewares["deleteLeaderboard"]...)
 	router.GET(options.BaseURL+"/apis/v1/leaderboards/:leaderboardId", wrapper.GetLeaderboard, options.OperationMiddlewares["getLeaderboard"]...)
 	router.PATCH(options.BaseURL+"/apis/v1/leaderboards/:leaderboardId", wrapper.UpdateLeaderboard, options.OperationMiddlewares["updateLeaderboard"]...)
+	router.GET(options.BaseURL+"/apis/v1/leaderboards/:leaderboardId/entries", wrapper.ListLeaderboardEntries, options.OperationMiddlewares["listLeaderboardEntries"]...)
 	router.GET(options.BaseURL+"/apis/v1/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.DELETE(options.BaseURL+"/apis/v1/messages/:messageId", wrapper.DeleteMessage, options.OperationMiddlewares["deleteMessage"]...)
 	router.GET(options.BaseURL+"/apis/v1/messages/:messageId", wrapper.GetMessage, options.OperationMiddlewares["getMessage"]...)
@@ -3624,6 +3681,29 @@ type UpdateLeaderboardResponseObject interface {
 type UpdateLeaderboard200JSONResponse LeaderboardResponse
 
 func (response UpdateLeaderboard200JSONResponse) VisitUpdateLeaderboardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListLeaderboardEntriesRequestObject struct {
+	LeaderboardID LeaderboardID `json:"leaderboardId"`
+	Params        ListLeaderboardEntriesParams
+}
+
+type ListLeaderboardEntriesResponseObject interface {
+	VisitListLeaderboardEntriesResponse(w http.ResponseWriter) error
+}
+
+type ListLeaderboardEntries200JSONResponse LeaderboardEntryListResponse
+
+func (response ListLeaderboardEntries200JSONResponse) VisitListLeaderboardEntriesResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := WriteJSON(&buf, response); err != nil {
@@ -5830,6 +5910,9 @@ type StrictServerInterface interface {
 	// UpdateLeaderboard Update a leaderboard
 	// (PATCH /apis/v1/leaderboards/{leaderboardId})
 	UpdateLeaderboard(ctx context.Context, request UpdateLeaderboardRequestObject) (UpdateLeaderboardResponseObject, error)
+	// ListLeaderboardEntries List who is ranked
+	// (GET /apis/v1/leaderboards/{leaderboardId}/entries)
+	ListLeaderboardEntries(ctx context.Context, request ListLeaderboardEntriesRequestObject) (ListLeaderboardEntriesResponseObject, error)
 	// ListMessages List messages
 	// (GET /apis/v1/messages)
 	ListMessages(ctx context.Context, request ListMessagesRequestObject) (ListMessagesResponseObject, error)
@@ -6878,6 +6961,32 @@ func (sh *strictHandler) UpdateLeaderboard(ctx echo.Context, leaderboardID Leade
 		return err
 	} else if validResponse, ok := response.(UpdateLeaderboardResponseObject); ok {
 		return validResponse.VisitUpdateLeaderboardResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListLeaderboardEntries operation middleware
+func (sh *strictHandler) ListLeaderboardEntries(ctx echo.Context, leaderboardID LeaderboardID, params ListLeaderboardEntriesParams) error {
+	var request ListLeaderboardEntriesRequestObject
+
+	request.LeaderboardID = leaderboardID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListLeaderboardEntries(ctx.Request().Context(), request.(ListLeaderboardEntriesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListLeaderboardEntries")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListLeaderboardEntriesResponseObject); ok {
+		return validResponse.VisitListLeaderboardEntriesResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -113,6 +113,10 @@ func (Unimplemented) UpdateLeaderboard(context.Context, UpdateLeaderboardRequest
 	return nil, ErrNotImplemented
 }
 
+func (Unimplemented) ListLeaderboardEntries(context.Context, ListLeaderboardEntriesRequestObject) (ListLeaderboardEntriesResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
 func (Unimplemented) ListMessages(context.Context, ListMessagesRequestObject) (ListMessagesResponseObject, error) {
 	return nil, ErrNotImplemented
 }

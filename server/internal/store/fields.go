@@ -164,6 +164,9 @@ func (q Fields) Set(ctx context.Context, v FieldValue) error {
 		v.Account, v.ServerID, v.FieldID, written(v.Value), v.Kind, v.Key, unique, v.Measure); err != nil {
 		return err
 	}
+	if err := q.touch(ctx, v.ServerID, v.Account); err != nil {
+		return err
+	}
 	all, err := get(ctx, q.conn, scanOne[int64], // of one member: MaxFields
 		`SELECT CAST(COALESCE(SUM(LENGTH(value)), 0) AS BIGINT) FROM field_values WHERE account = $1 AND server_id = $2`, v.Account, v.ServerID)
 	if err == nil && all > MaxValuesCharacters {

@@ -27,13 +27,16 @@ func (q Leaderboards) List(ctx context.Context, serverID string) ([]gen.Leaderbo
 
 // Get returns a leaderboard.
 func (q Leaderboards) Get(ctx context.Context, id string) (gen.Leaderboard, error) {
-	return get(ctx, q.conn, scanLeaderboard, selectLeaderboard+`WHERE l.id = $1`, id)
+	return get(ctx, q.conn, scanLeaderboard, selectLeaderboard+`WHERE l.id = $1`+unlocked, id)
 }
 
 // Insert adds a leaderboard. Beyond MaxLeaderboards it is a LimitError, and if there is one of its slug, ErrDuplicate.
 func (q Leaderboards) Insert(ctx context.Context, l gen.Leaderboard) error {
-	if err := q.exec(ctx, `INSERT INTO leaderboards (id, server_id, slug, definition, position, created_at) VALUES ($1, $2, $3, $4, $5, $6)`,
+	if err := q.exec(ctx, `INSERT INTO leaderboards (id, server_id, slug, definition, position, everybody, created_at) VALUES ($1, $2, $3, $4, $5, FALSE, $6)`,
 		l.ID, l.CommunityID, l.Slug, written(l), l.DisplayOrder, l.CreatedAt.UnixMicro()); err != nil {
+		return err
+	}
+	if err := q.noteRanked(ctx, l); err != nil {
 		return err
 	}
 	if err := q.countIn(ctx, leaderboardsTally, l.CommunityID); err != nil {
@@ -48,6 +51,9 @@ func (q Leaderboards) Update(ctx context.Context, l gen.Leaderboard) error {
 		l.ID, l.Slug, written(l), l.DisplayOrder); err != nil {
 		return err
 	}
+	if err := q.noteRanked(ctx, l); err != nil {
+		return err
+	}
 	return q.noteOrder(ctx, l.CommunityID)
 }
 
@@ -57,6 +63,38 @@ func (q Leaderboards) Delete(ctx context.Context, serverID, id string) error {
 		return err
 	}
 	return q.noteOrder(ctx, serverID)
+}
+
+// noteRanked writes down whom a leaderboard ranks, as the statements need it.
+func (q Leaderboards) noteRanked(ctx context.Context, l gen.Leaderboard) error {
+	for _, text := range []string{`DELETE FROM leaderboard_roles WHERE leaderboard_id = $1`, `DELETE FROM leaderboard_users WHERE leaderboard_id = $1`} {
+		if err := q.exec(ctx, text, l.ID); err != nil {
+			return err
+		}
+	}
+	ranked := l.RankedUserRoles
+	everybody := len(ranked.Users)+len(ranked.Roles)+len(ranked.Tags) == 0
+	for _, role := range ranked.Roles {
+		if err := q.exec(ctx, `INSERT INTO leaderboard_roles (leaderboard_id, role_id) SELECT $1, id FROM roles WHERE id = $2`, l.ID, role); err != nil {
+			return err
+		}
+		all, err := get(ctx, q.conn, scanOne[bool], `SELECT EXISTS (SELECT 1 FROM roles WHERE id = $1 AND everyone)`, role)
+		if err != nil {
+			return err
+		}
+		everybody = everybody || all
+	}
+	for _, user := range ranked.Users {
+		if err := q.exec(ctx, `INSERT INTO leaderboard_users (leaderboard_id, account) SELECT $1, number FROM accounts WHERE id = $2`, l.ID, user); err != nil {
+			return err
+		}
+	}
+	return q.change(ctx, `UPDATE leaderboards SET everybody = $2 WHERE id = $1`, l.ID, everybody)
+}
+
+// RanksEverybody tells whether a leaderboard ranks all members.
+func (q Leaderboards) RanksEverybody(ctx context.Context, id string) (bool, error) {
+	return get(ctx, q.conn, scanOne[bool], `SELECT everybody FROM leaderboards WHERE id = $1`+unlocked, id)
 }
 
 // noteOrder writes down with a server which leaderboards it has.

@@ -73,6 +73,9 @@ func (q Roles) Update(ctx context.Context, r Role) error {
 
 // Delete removes a role: nobody has it any more. Who had it is removed by DeleteRest, because there may be any number of them.
 func (q Roles) Delete(ctx context.Context, id string) error {
+	if err := Leaderboards(q).EndOfRole(ctx, id); err != nil {
+		return err
+	}
 	return q.deleteCounted(ctx, rolesTally, `DELETE FROM roles WHERE id = $1 RETURNING server_id`, id)
 }
 
@@ -85,12 +88,20 @@ func (q Roles) DeleteRest(ctx context.Context, id string, some int) (more bool, 
 // InsertOf gives a role of a server to a member and tells whether the member did not have it. A role that is not there is
 // given to nobody: the statement reads it, so that PostgreSQL sees the conflict with whoever deletes it meanwhile.
 func (q Roles) InsertOf(ctx context.Context, serverID string, account int64, roleID string) (changed bool, err error) {
-	return q.changed(ctx, `INSERT INTO member_roles (server_id, account, role_id)
+	changed, err = q.changed(ctx, `INSERT INTO member_roles (server_id, account, role_id)
 	SELECT server_id, $2, id FROM roles WHERE id = $3 AND server_id = $1 /* FOR SHARE */ ON CONFLICT DO NOTHING`, serverID, account, roleID)
+	if err == nil && changed {
+		err = q.touch(ctx, serverID, account)
+	}
+	return changed, err
 }
 
 // DeleteOf takes a role from a member and tells whether the member had it.
 func (q Roles) DeleteOf(ctx context.Context, serverID string, account int64, roleID string) (changed bool, err error) {
-	return q.changed(ctx, `DELETE FROM member_roles WHERE server_id = $1 AND account = $2 AND role_id = $3`,
+	changed, err = q.changed(ctx, `DELETE FROM member_roles WHERE server_id = $1 AND account = $2 AND role_id = $3`,
 		serverID, account, roleID)
+	if err == nil && changed {
+		err = q.unrank(ctx, serverID, account, false)
+	}
+	return changed, err
 }

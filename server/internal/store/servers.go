@@ -190,6 +190,11 @@ var deleteSome = []string{
 	`DELETE FROM field_histories WHERE id IN (SELECT id FROM field_histories WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM referrals WHERE (server_id, account) IN (SELECT server_id, account FROM referrals WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM former_members WHERE (account, server_id) IN (SELECT account, server_id FROM former_members WHERE server_id = $1 LIMIT $2)`,
+	`DELETE FROM leaderboard_rows WHERE (standing_id, account) IN (
+	       SELECT r.standing_id, r.account FROM leaderboard_standings s JOIN leaderboard_rows r ON r.standing_id = s.id WHERE s.server_id = $1 LIMIT $2)`,
+	`DELETE FROM leaderboard_ladders WHERE (standing_id, turn, value) IN (
+	       SELECT l.standing_id, l.turn, l.value FROM leaderboard_standings s JOIN leaderboard_ladders l ON l.standing_id = s.id WHERE s.server_id = $1 LIMIT $2)`,
+	`DELETE FROM leaderboard_touched WHERE (server_id, account) IN (SELECT server_id, account FROM leaderboard_touched WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM totals WHERE (server_id, account) IN (SELECT server_id, account FROM totals WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM member_roles WHERE (account, server_id, role_id) IN (
 	       SELECT mr.account, mr.server_id, mr.role_id FROM roles r JOIN member_roles mr ON mr.role_id = r.id WHERE r.server_id = $1 LIMIT $2)`,
@@ -264,6 +269,9 @@ func (q Servers) InsertMember(ctx context.Context, serverID string, account int6
 	ON CONFLICT (server_id, account) DO UPDATE SET is_member = TRUE`, serverID, account); err != nil {
 		return err
 	}
+	if err := q.touch(ctx, serverID, account); err != nil {
+		return err
+	}
 	if err := q.countIn(ctx, membershipsTally, Number(account)); err != nil {
 		return err
 	}
@@ -280,6 +288,9 @@ func (q Servers) DeleteMember(ctx context.Context, serverID string, account int6
 		return err
 	}
 	if err := q.exec(ctx, `UPDATE totals SET is_member = FALSE WHERE server_id = $1 AND account = $2`, serverID, account); err != nil {
+		return err
+	}
+	if err := q.unrank(ctx, serverID, account, true); err != nil {
 		return err
 	}
 	if err := q.countOut(ctx, membershipsTally, Number(account)); err != nil {

@@ -177,7 +177,7 @@ func (l *life) everything() (kept string) {
 	gone := l.server(ben, ann, cleo)
 	l.reads(kept, ann)
 	l.hasFields(kept, ann, ben)
-	l.hasLeaderboards(kept)
+	l.hasLeaderboards(kept, ann, ben)
 	l.talks(kept, ann, ben)
 	l.talks(gone, ben, ann)
 	l.changesPeople(kept, cleo)
