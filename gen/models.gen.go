@@ -2617,6 +2617,29 @@ type LeaderboardDuration struct {
 	EndTime LeaderboardTime `json:"endTime"`
 }
 
+// LeaderboardEntry Somebody who is ranked.
+type LeaderboardEntry struct {
+	// Rank The rank; null if it is not counted yet.
+	Rank Nullable[int32] `json:"rank"`
+
+	// User A member, as leaderboards show them.
+	User LeaderboardUser `json:"user"`
+
+	// Value What they have.
+	Value float64 `json:"value"`
+
+	// Columns What else is shown, by the names of columns.
+	Columns map[string]interface{} `json:"columns"`
+}
+
+// LeaderboardEntryListResponse A page of those who are ranked.
+type LeaderboardEntryListResponse struct {
+	// Meta Which page of a leaderboard this is, and how old it is.
+	Meta    LeaderboardPageMeta `json:"meta"`
+	Message string              `json:"message"`
+	Data    []LeaderboardEntry  `json:"data"`
+}
+
 // LeaderboardFilter All that there is, or that of today, of this week, month or year.
 type LeaderboardFilter string
 
@@ -2632,6 +2655,29 @@ type LeaderboardListResponse struct {
 	Meta    ApplicationPageMeta `json:"meta"`
 	Message string              `json:"message"`
 	Data    []LeaderboardParts  `json:"data"`
+}
+
+// LeaderboardPageMeta Which page of a leaderboard this is, and how old it is.
+type LeaderboardPageMeta struct {
+	Status string `json:"status"`
+
+	// StatusCode The HTTP status.
+	StatusCode int32 `json:"statusCode"`
+
+	// Page The page.
+	Page int32 `json:"page"`
+
+	// Limit How many items a page has.
+	Limit int32 `json:"limit"`
+
+	// Total How many there are at least.
+	Total int64 `json:"total"`
+
+	// NextCursor Where the next page begins; left out if there is none.
+	NextCursor string `json:"nextCursor,omitempty,omitzero"`
+
+	// ComputedAt Since when it is so; of what is exact, now; null if it was not computed yet.
+	ComputedAt Nullable[Time] `json:"computedAt"`
 }
 
 // LeaderboardParts Those parts of a leaderboard that were asked for.
@@ -2872,6 +2918,22 @@ type LeaderboardUpdate struct {
 	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
 	// one server in which the account may do this.
 	ServerID ServerReference `json:"serverId,omitempty,omitzero"`
+}
+
+// LeaderboardUser A member, as leaderboards show them.
+type LeaderboardUser struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// Number An account's number.
+	Number      UserIntegerNumber `json:"id"`
+	Username    Nullable[string]  `json:"username"`
+	DisplayName string            `json:"displayName"`
+
+	// Avatar The absolute address of an image, or null.
+	Avatar ImageURL `json:"avatar"`
 }
 
 // LeaderboardUsers Members, by their `_id`.
@@ -5021,6 +5083,26 @@ type CreateLeaderboardParams struct {
 type GetLeaderboardParams struct {
 	// Fields The parts to show beside `_id`, with commas between them; all of them if it is left out.
 	Fields *string `form:"fields,omitempty" json:"fields,omitempty"`
+}
+
+// ListLeaderboardEntriesParams defines parameters for ListLeaderboardEntries.
+type ListLeaderboardEntriesParams struct {
+	// Filter Of what time.
+	Filter *LeaderboardFilter `form:"filter,omitempty" json:"filter,omitempty"`
+
+	// Page Which page, from 1. A page past the end is empty. Pages reach the first 10,000 items of a list, `page` times `limit`;
+	// what is behind them is reached by `cursor`.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit How many items a page has.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins: the `nextCursor` of the page before it, as it came. It costs the same at any depth. Leave `page`
+	// out with it, and the rest of the request as it was.
+	Cursor *LongCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Around A user, who is in the middle of the page. It takes no `page` and no `cursor`.
+	Around *string `form:"around,omitempty" json:"around,omitempty"`
 }
 
 // ListMessagesParams defines parameters for ListMessages.
