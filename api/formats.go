@@ -25,6 +25,7 @@ var formats = map[string]func(string) bool{
 	"date":      isDate,
 	"date-time": isDateTime,
 
+	"username":     func(value string) bool { return strings.Trim(value, "0123456789") != "" && !IsHex(value, 24) },
 	"time-zone":    isTimeZone,
 	"language-tag": isLanguageTag,
 }

@@ -233,7 +233,7 @@ func (s *MessagesService) Topics(ctx context.Context, channelID string) iter.Seq
 
 // CreateTopic begins a topic in a forum. It fails with [ErrConflict] if the channel is none.
 //
-// For the owner and members with post_messages or server_administrator, and API keys with [PermissionChannels].
+// For the owner and members with post_messages or server_administrator, and API keys with [PermissionSendMessage].
 func (s *MessagesService) CreateTopic(ctx context.Context, channelID string, in TopicCreate, opts ...CreateOption) (*Topic, error) {
 	making, err := creating(opts)
 	if err != nil {

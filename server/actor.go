@@ -81,6 +81,9 @@ func (k *core) authenticateUser(ctx context.Context, hash, credential string, in
 	key, err := gen.UserAPIKey{}, store.ErrNotFound
 	if !inKeyHeader {
 		key, err = k.store.UserKeys.GetByHash(ctx, hash, k.now())
+		if err == nil {
+			k.notes.active(int64(key.UserID), k.now())
+		}
 	}
 	if errors.Is(err, store.ErrNotFound) {
 		err = contract.Unauthenticated("the credential is unknown, ended or expired")

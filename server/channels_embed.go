@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -60,14 +61,29 @@ func signedFor(channel gen.Channel, account store.Account, secret string, now ti
 	}
 	username, _ := account.Username.Get()
 	id, ts := store.Number(account.AccountNumber), strconv.FormatInt(now.Unix(), 10)
-	query := address.Query()
-	query.Set("user_id", id)
-	query.Set("username", username)
-	query.Set("server_id", channel.ServerID)
-	query.Set("ts", ts)
-	query.Set("sig", signatureOf(secret, id, username, channel.ServerID, ts))
-	address.RawQuery = query.Encode()
+	query := url.Values{
+		"user_id": {id}, "username": {username}, "server_id": {channel.ServerID}, "ts": {ts},
+		"sig": {signatureOf(secret, id, username, channel.ServerID, ts)},
+	}
+	address.RawQuery = strings.TrimPrefix(without(address.RawQuery, query, "&", ";")+"&"+query.Encode(), "&")
 	return address.String(), nil
+}
+
+// without is a query as it was written, but for the parameters of some names, however a page takes it apart.
+func without(query string, names url.Values, separators ...string) string {
+	if len(separators) == 0 {
+		name, _, _ := strings.Cut(query, "=")
+		if name, err := url.QueryUnescape(name); err == nil && names.Has(name) {
+			return ""
+		}
+		return query
+	}
+	parts := strings.Split(query, separators[0])
+	parts = slices.DeleteFunc(parts, func(part string) bool { return part != "" && without(part, names, separators[1:]...) == "" })
+	for i := range parts {
+		parts[i] = without(parts[i], names, separators[1:]...)
+	}
+	return strings.Join(parts, separators[0])
 }
 
 // signatureOf is what proves to whoever has the secret that these values are ours.

@@ -33,7 +33,7 @@ func (h keys) CreateUserAPIKey(ctx context.Context, r stub.CreateUserAPIKeyReque
 		if err != nil {
 			return body, err
 		}
-		ends, err := endOf(h.now(), &r.Body.ExpirePeriod, r.Body.ExpireDate)
+		ends, err := endOf(h.now(), r.Body.ExpirePeriod, r.Body.ExpireDate)
 		if err != nil {
 			return body, err
 		}
@@ -121,11 +121,13 @@ func (h keys) UpdateUserAPIKey(ctx context.Context, r stub.UpdateUserAPIKeyReque
 			}
 			key.Channels = *r.Body.Channels
 		}
-		if r.Body.ExpirePeriod != nil || valueOf(r.Body.ExpireDate) != "" {
-			if key.ExpireDate, err = endOf(now, r.Body.ExpirePeriod, valueOf(r.Body.ExpireDate)); err != nil {
+		days, date := valueOf(r.Body.ExpirePeriod), r.Body.ExpireDate
+		asItIs := endsAt(before.ExpireDate, date) && (r.Body.ExpirePeriod == nil || days == before.ExpirePeriod)
+		if !asItIs && (r.Body.ExpirePeriod != nil || saysEnd(date)) {
+			if key.ExpireDate, err = endOf(now, days, date); err != nil {
 				return answer, err
 			}
-			key.ExpirePeriod = valueOf(r.Body.ExpirePeriod)
+			key.ExpirePeriod = days
 		}
 		if !same(&before, &key) {
 			key.UpdatedAt = gen.Time{Time: now}
@@ -262,20 +264,41 @@ func (h keys) checkKeyChannels(ctx context.Context, tx *store.Tx, s standing, id
 	return nil
 }
 
-// endOf is when a key ends that says so by days, or by a date.
-func endOf(now time.Time, days *int32, date string) (gen.Nullable[gen.Time], error) {
-	if date == "" {
-		return expiry(now, valueOf(days)), nil
+// endOf is when a key ends that says so by days, by a date, or by both, if they agree. A date that is null is never.
+func endOf(now time.Time, days int32, date gen.Nullable[string]) (gen.Nullable[gen.Time], error) {
+	ends := expiry(now, days)
+	text, given := date.Get()
+	switch {
+	case !saysEnd(date):
+		return ends, nil
+	case days != 0 && !endsAt(ends, date):
+		return ends, contract.Invalid(contract.Field("/expireDate", gen.FieldCodeNotAllowed, "must be left out where there is an expirePeriod, or agree with it"))
+	case !given:
+		return gen.Null[gen.Time](), nil
 	}
-	if valueOf(days) != 0 {
-		return gen.Null[gen.Time](), contract.Invalid(contract.Field("/expireDate", gen.FieldCodeNotAllowed, "must be left out where there is an expirePeriod"))
-	}
-	at, err := time.Parse(time.RFC3339, date)
+	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return gen.Null[gen.Time](), contract.Invalid(contract.Field("/expireDate", gen.FieldCodeMalformed, "must be a moment in the future"))
+		return ends, contract.Invalid(contract.Field("/expireDate", gen.FieldCodeMalformed, "must be a moment in the future"))
 	}
 	if !at.After(now) {
-		return gen.Null[gen.Time](), contract.Invalid(contract.Field("/expireDate", gen.FieldCodeTooSmall, "must be in the future"))
+		return ends, contract.Invalid(contract.Field("/expireDate", gen.FieldCodeTooSmall, "must be in the future"))
 	}
 	return gen.NullableOf(gen.Time{Time: at.UTC()}), nil
+}
+
+// saysEnd tells whether a date says when a key ends, or never.
+func saysEnd(date gen.Nullable[string]) bool {
+	text, given := date.Get()
+	return !date.IsZero() && (!given || text != "")
+}
+
+// endsAt tells whether a date is that at which a key ends, as answers show it: to the millisecond.
+func endsAt(ends gen.Nullable[gen.Time], date gen.Nullable[string]) bool {
+	end, does := ends.Get()
+	text, given := date.Get()
+	if !does || !given {
+		return !does && !given && !date.IsZero()
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	return err == nil && at.Truncate(time.Millisecond).Equal(end.Truncate(time.Millisecond))
 }

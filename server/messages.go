@@ -147,7 +147,10 @@ func (h messages) DeleteMessage(ctx context.Context, r stub.DeleteMessageRequest
 }
 
 func (h messages) ReactMessage(ctx context.Context, r stub.ReactMessageRequestObject) (stub.ReactMessageResponseObject, error) {
-	if r.Body.Emoji[0] != ':' && !words.IsEmoji(r.Body.Emoji) {
+	emoji, is := words.Emoji(r.Body.Emoji)
+	if r.Body.Emoji[0] == ':' {
+		emoji = r.Body.Emoji
+	} else if !is {
 		return nil, contract.Invalid(contract.Field("/emoji", gen.FieldCodeWrongFormat, "must be one emoji, or its name between colons"))
 	}
 	return inSharedTx(ctx, h.core, func(tx *store.Tx) (answer stub.ReactMessage200JSONResponse, err error) {
@@ -160,11 +163,11 @@ func (h messages) ReactMessage(ctx context.Context, r stub.ReactMessageRequestOb
 			return answer, err
 		}
 		answer = stub.ReactMessage200JSONResponse{Status: integration, Message: "Reaction added successfully"}
-		added, err := tx.Messages.React(ctx, m, r.Body.Emoji, who.actor.account, h.now())
+		added, err := tx.Messages.React(ctx, m, emoji, who.actor.account, h.now())
 		if err != nil || !added {
 			return answer, err
 		}
-		_, err = h.acted(ctx, tx, deed{s.ID, who.actor.account, gen.ActionReactions, m.ID + "/" + r.Body.Emoji})
+		_, err = h.acted(ctx, tx, deed{s.ID, who.actor.account, gen.ActionReactions, m.ID + "/" + emoji})
 		return answer, err
 	})
 }
@@ -179,6 +182,11 @@ func (h messages) DeleteReaction(ctx context.Context, r stub.DeleteReactionReque
 			return answer, err
 		}
 		answer = stub.DeleteReaction200JSONResponse{Status: integration, Message: "Reaction removed successfully"}
+		if emoji, is := words.Emoji(r.Emoji); is && emoji != r.Emoji { // what is from before is kept as it was written
+			if err := tx.Messages.Unreact(ctx, m, emoji, s.actor.account); err != nil {
+				return answer, err
+			}
+		}
 		return answer, tx.Messages.Unreact(ctx, m, r.Emoji, s.actor.account)
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path"
 	"strings"
 	"time"
 	"unicode"
@@ -105,8 +106,13 @@ func fileName(given string) string {
 // takeImages is the step that gives a message the images whose addresses the request names.
 func (h messages) takeImages(ctx context.Context, tx *store.Tx, m store.Message, addresses []string) error {
 	for i, address := range addresses {
-		id := address[strings.LastIndex(address, "/")+1:]
-		taken, err := tx.Messages.TakeImage(ctx, m, id, actorFrom(ctx).account, i)
+		id := path.Base(address)
+		given, _ := store.ImagePath(id).Get()
+		var taken bool
+		var err error
+		if address == h.origin(ctx)+given {
+			taken, err = tx.Messages.TakeImage(ctx, m, id, actorFrom(ctx).account, i)
+		}
 		if err == nil && !taken {
 			err = contract.Invalid(contract.Field(fmt.Sprintf("/images/%d", i), gen.FieldCodeNotAllowed, "must be the address of an image that was uploaded here, by the same caller, and that no message has"))
 		}

@@ -124,7 +124,7 @@ func checkUser(ctx context.Context, in gen.UserCreate) error {
 	if in.ExternalID != "" && !joins(in) {
 		add("/externalId", gen.FieldCodeNotAllowed, "must be left out where the user does not join")
 	}
-	if in.CustomFields != nil && !joins(in) {
+	if len(in.CustomFields) > 0 && !joins(in) {
 		add("/customFields", gen.FieldCodeNotAllowed, "must be left out where the user does not join")
 	}
 	if len(fields) > 0 {

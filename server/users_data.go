@@ -62,7 +62,10 @@ func (h users) GetUserData(ctx context.Context, r stub.GetUserDataRequestObject)
 	}
 	level, tier := level.Of(rules.Tiers, totals.XP)
 	data.Level, data.Tier = level, nullIfEmpty(tier)
-	data.HighestRole = data.Roles[0] // @all is the last of all
+	if len(data.Roles) == 0 { // @all is the last of all: the community has gone meanwhile
+		return nil, contract.NotFound("user")
+	}
+	data.HighestRole = data.Roles[0]
 	return stub.GetUserData200JSONResponse{Status: integration, Data: data}, nil
 }
 

@@ -407,3 +407,70 @@ func TestDeletingRestoringAndJoiningAtOnceLeaveOneOfThem(t *testing.T) {
 		}
 	})
 }
+
+func TestAUserAPIKeyIsItsUserBeingThere(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := unlimited(open(t, config))
+		c := newClub(t, s, "allow_dm")
+		key := c.keyOf(t, c.owner, "getUserData")
+		me := do[gen.AccountResponse](t, c.h, "GET", "/auth/me", c.ben, nil).Body
+		own := do[gen.UserAPIKeyResponse](t, c.h, "POST", "/apis/v1/users/apikeys?userId="+me.ID, c.ben,
+			map[string]any{"name": "phone", "permissions": []string{"sendMessages"}, "communityId": c.id}).Data.Key
+		later := time.Now().Add(time.Hour)
+		s.now = func() time.Time { return later }
+		online := func() bool {
+			return *do[gen.UserPartsResponse](t, c.h, "GET", "/apis/v1/users/"+me.ID+"?isOnline=true", key, nil).Data.IsOnline
+		}
+		before := online()
+		send(c.h, request("GET", "/apis/v1/api-keys/info", own))
+		if after := online(); before || !after {
+			t.Errorf("is there, before a request with the key: %v, and after it: %v", before, after)
+		}
+	})
+}
+
+func TestOfManyWhoDeleteAUserAtOnceOneDoes(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := unlimited(open(t, config))
+		c := newClub(t, s, "allow_dm")
+		key := c.keyOf(t, c.owner, "manageUser")
+		for round := range 5 {
+			got := inParallel(4, func(int) int {
+				return postJSON(c.h, "/apis/v1/users/manage", key, map[string]any{"action": "delete", "user": c.number}).Code
+			})
+			if got[http.StatusOK] != 1 || got[http.StatusNotFound] != 3 {
+				t.Errorf("round %d: got %v, want 200 once and else 404", round, got)
+			}
+			c.manages(t, "restore")
+		}
+	})
+}
+
+// At each moment at which the server looks at its clock while it tells of a user, the community goes once.
+func TestOfACommunityThatGoesMeanwhileThereIsNoUser(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		config.Idle = true
+		s := unlimited(open(t, config))
+		for moment := 1; moment < 50; moment++ {
+			c := newClub(t, s, "allow_dm")
+			key := c.keyOf(t, c.owner, "getUserData")
+			asked := 0
+			s.now = func() time.Time {
+				if asked++; asked == moment {
+					asked += 1000
+					send(c.h, request("DELETE", "/servers/"+c.id, c.owner))
+				}
+				return time.Now()
+			}
+			code := postJSON(c.h, "/apis/v1/users/info", key, map[string]any{"idOrEmail": "ben@example.com"}).Code
+			s.now = time.Now
+			if code != http.StatusOK && code != http.StatusNotFound && code != http.StatusUnauthorized {
+				t.Errorf("when it went at moment %d: got %d", moment, code)
+			}
+			if asked < 1000 {
+				return
+			}
+		}
+		t.Error("the clock is looked at too often")
+	})
+}

@@ -165,6 +165,11 @@ func TestAListThatGrowsMayGetAValue(t *testing.T) {
 	}
 }
 
+func TestAFormatBesideAPatternIsNoOtherType(t *testing.T) {
+	before := released120(t).replace(`\n      format: username`, "").version("1.3.0").commit()
+	before.replace(`(\n    NewUsername:\n(?:      .*\n)*?)(      pattern:)`, "${1}      format: username\n${2}").version("1.3.1").passes().commit().passes()
+}
+
 func TestAListThatGrowsLosesNothing(t *testing.T) {
 	released120(t).replace(`(\n    KeyPermission:\n(?:      .*\n)*?      enum: \[)\w+, `, "${1}").version("1.3.0").fails().commit().fails()
 }

@@ -106,7 +106,7 @@ var channels = []testCase{
 	}},
 
 	{"CHANNELS-IFRAME-01", "createChannel updateChannel getChannelEmbed", "the page of an iframe channel learns who looks at it, signed with a secret that is shown once", func(s *session) {
-		const page = "https://games.example/board?game=1&user_id=9"
+		const page = "https://games.example/board?game=1;round=2&user_id=9"
 		club := s.a.makesServer("Chess club")
 		number := s.b.joins(club)
 		in := object{"topic": "board", "channelType": "iframe"}
@@ -125,7 +125,7 @@ var channels = []testCase{
 			again.fail("shows a secret though nothing was switched on")
 		}
 
-		embed := func(who caller) url.Values {
+		embed := func(who caller) (query url.Values, raw string) {
 			got := who.get("/channels/" + id + "/embed").expect(200).says("Channel embed")
 			address, err := url.Parse(got.text("/body/url"))
 			if err != nil || address.Host != "games.example" || address.Path != "/board" {
@@ -134,22 +134,23 @@ var channels = []testCase{
 			if life := time.Until(got.time("/body/expiresAt")); life < 4*time.Minute || life > 6*time.Minute {
 				got.fail("the address ends in %v, want 5 minutes", life.Round(time.Second))
 			}
-			return address.Query()
+			return address.Query(), address.RawQuery
 		}
 		for _, who := range []caller{s.a, s.b} {
-			query, of := embed(who), club.owner
+			query, raw := embed(who)
+			of := club.owner
 			if who.name == s.b.name {
 				of = number
 			}
 			mac := hmac.New(sha256.New, []byte(secret))
 			fmt.Fprintf(mac, "%s\n%s\n%s\n%s", of, query.Get("username"), club.id, query.Get("ts"))
-			if want := hex.EncodeToString(mac.Sum(nil)); query.Get("sig") != want || len(query["user_id"]) != 1 || query.Get("user_id") != of || query.Get("game") != "1" {
+			if want := hex.EncodeToString(mac.Sum(nil)); query.Get("sig") != want || len(query["user_id"]) != 1 || query.Get("user_id") != of || !strings.Contains(raw, "game=1;round=2") {
 				s.fail("%s gets %v, want the user_id %s and the sig %s", who.name, query, of, want)
 			}
 		}
 
 		s.a.put("/channels/"+id, in.and(object{"signIdentity": false})).expect(200)
-		if query := embed(s.a); query.Has("sig") || query.Get("game") != "1" {
+		if query, raw := embed(s.a); query.Has("sig") || !strings.Contains(raw, "game=1;round=2") {
 			s.fail("the address has the parameters %v, though nothing is signed", query)
 		}
 		renewed := s.a.put("/channels/"+id, in.and(object{"signIdentity": true})).expect(200)
@@ -161,7 +162,15 @@ var channels = []testCase{
 		plain := object{"topic": "board", "channelType": "open", "serverId": club.id}
 		s.a.post("/channels", plain.and(object{"iframeUrl": page})).refuses("/iframeUrl", "not_allowed")
 		s.a.post("/channels", plain.and(object{"signIdentity": true})).refuses("/signIdentity", "not_allowed")
-		s.a.post("/channels", in.and(object{"iframeUrl": "http://games.example", "serverId": club.id})).refuses("/iframeUrl", "wrong_format")
+		for _, address := range []string{"http://games.example", "https://user@games.example/", "http://localhost.games.example/", "http://127.0.0.1@games.example/", "https://:443/"} {
+			s.a.post("/channels", in.and(object{"iframeUrl": address, "serverId": club.id})).refuses("/iframeUrl", "wrong_format")
+		}
+		for _, address := range []string{"https:///", "https://?a=1"} { // which are no addresses for some
+			s.a.post("/channels", in.and(object{"iframeUrl": address, "serverId": club.id})).refuses("/iframeUrl", "")
+		}
+		for _, address := range []string{"http://localhost:8090", "http://127.0.0.1:8090/board", "http://[::1]/?game=1", "https://[2001:db8::7]:8443/board"} {
+			s.a.post("/channels", in.and(object{"iframeUrl": address, "serverId": club.id})).expect(200).is("/body/iframeUrl", address)
+		}
 		closed := s.a.makesChannel(club, "private", nil)
 		s.b.get("/channels/" + closed + "/embed").expect(404)
 	}},

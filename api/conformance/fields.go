@@ -375,6 +375,11 @@ var fields = []testCase{
 		key.manages("delete", number).expect(200)
 		s.a.sets(club, field, account, object{"value": "Silver"}).expect(404)
 		s.a.get(at(account) + "/user-field-histories").expect(404)
+		for _, path := range []string{club.fields("/", field, "/histories"), "/apis/v1/communities/" + club.id + "/user-field-histories"} {
+			if got := s.a.get(path).expect(200).each("/data", "userId"); !slices.Equal(got, []string{owner}) {
+				s.fail("%s shows what %v had, want only %s", path, got, owner)
+			}
+		}
 		key.manages("restore", number).expect(200)
 		s.b.get(at(account)).expect(200).is("/data/customFields", gold)
 		s.b.post(club.path("/leave")).expect(200)

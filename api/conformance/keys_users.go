@@ -76,6 +76,16 @@ var userKeys = []testCase{
 		s.a.put(path, object{"expirePeriod": 7, "expireDate": "2999-01-01T00:00:00Z"}).refuses("/expireDate", "not_allowed")
 		s.a.put(path, object{"expireDate": "2001-01-01T00:00:00Z"}).refuses("/expireDate", "too_small")
 		s.a.put(path, object{"expireDate": "2999-01-01T00:00:00Z"}).expect(200).is("/data/expireDate", "2999-01-01T00:00:00.000Z")
+		s.a.put(path, object{"expirePeriod": 0, "expireDate": nil}).expect(200).is("/data/expireDate", nil)
+		s.a.put(path, object{"expirePeriod": 7, "expireDate": nil}).refuses("/expireDate", "not_allowed")
+		for _, change := range []object{{"expireDate": nil}, {"expirePeriod": 7}, {"expireDate": "2999-01-01T00:00:00Z"}} {
+			shown := s.a.put(path, change).expect(200)
+			whole := object{}
+			for _, name := range []string{"name", "permissions", "channels", "expirePeriod", "expireDate", "isActive"} {
+				whole[name], _ = lookup(shown.value, "/data/"+name)
+			}
+			s.a.put(path, whole).expect(200).has("/data", whole).is("/data/updatedAt", shown.text("/data/updatedAt"))
+		}
 		s.a.send("PUT", path, "text/plain", []byte(`{"isActive":false}`)).expect(200).is("/data/isActive", false)
 		key.get(keyInfo).expect(401)
 		s.a.put(path, object{"isActive": true}).expect(200)

@@ -3,6 +3,7 @@ package conformance
 import (
 	"fmt"
 	"net/url"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -252,6 +253,16 @@ var messages = []testCase{
 		}
 		s.a.delete(atMessages + "/" + id + "/reactions/:sparkling_heart:").expect(200)
 		shown()
+		for _, bad := range []string{"€", "«", "。", "\ufffc", "\ufffd", "🇩", "👍" + strings.Repeat("\u0301", 10)} {
+			s.a.reacts(id, bad).refuses("/emoji", "")
+		}
+		s.a.reacts(id, "❤").expect(200)
+		s.b.reacts(id, "❤️").expect(200)
+		shown(object{"emoji": "❤️", "count": 2})
+		for _, who := range []caller{s.a, s.b} {
+			who.delete(atMessages + "/" + id + "/reactions/" + url.PathEscape("❤")).expect(200)
+		}
+		shown()
 	}},
 
 	{"MESSAGES-REACT-02", "reactMessage channels", "a message has at most 50 different reactions", func(s *session) {
@@ -421,7 +432,7 @@ var messages = []testCase{
 		club := s.a.makesServer("Chess club")
 		number := s.b.joins(club)
 		forum, closed := s.a.makesChannel(club, "forum", nil), s.a.makesChannel(club, "private", nil)
-		key := s.a.makesKey(club, "channels")
+		key := s.a.makesKey(club, "sendMessage")
 		begin := func(who caller, forum, sender string) *answer {
 			in := object{"title": "Openings"}
 			if sender != "" {
@@ -454,6 +465,8 @@ var messages = []testCase{
 			{"post_messages share_links", func(who caller, channel, _ string) *answer { return who.sends(channel, "see HTTP://example.com") }},
 			{"post_messages share_links", func(who caller, channel, _ string) *answer { return who.sends(channel, "www.example.com") }},
 			{"post_messages share_links", func(who caller, _, message string) *answer { return who.replies(message, "https://example.com") }},
+			{"post_messages share_links", func(who caller, channel, _ string) *answer { return who.sends(channel, "//example.com") }},
+			{"post_messages share_links", func(who caller, channel, _ string) *answer { return who.sends(channel, "ftp://x.y, example.com/a") }},
 			{"post_messages allow_mentions", func(who caller, channel, _ string) *answer { return who.sends(channel, "@all come") }},
 			{"post_messages allow_mentions", func(who caller, channel, _ string) *answer { return who.sends(channel, "hello (@vera)") }},
 			{"pinable", func(who caller, _, message string) *answer { return who.put(atMessages+"/"+message+"/pin", nil) }},
@@ -512,6 +525,15 @@ var messages = []testCase{
 			s.stop("2 images were uploaded, and the answer has %d", len(two))
 		}
 		sends(s.a, object{"images": two}).refuses("/images/0", "not_allowed")
+		own, err := url.Parse(two[0])
+		if err != nil {
+			s.stop("an image is at %s", two[0])
+		}
+		for _, address := range []string{
+			"https://elsewhere.example" + own.Path, own.Scheme + "://" + own.Host + "/x" + own.Path, two[0] + "?a=1", "urn:x:/" + path.Base(own.Path),
+		} {
+			sends(s.b, object{"images": []string{address}}).refuses("/images/0", "not_allowed")
+		}
 		id := sends(s.b, object{"images": []string{two[1], two[0]}}).expect(200).text("/data/messageId")
 		got := s.a.get(atMessages+"/"+id).expect(200).is("/data/message", "")
 		got.is("/data/images/0/name", "größe 2.png").is("/data/images/0/url", two[1]).is("/data/images/1/url", two[0])

@@ -229,7 +229,7 @@ var users = []testCase{
 	{"USERS-CREATE-06", "createUser getUserData keys", "a user who does not join is no member, and a referral must be one", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		key := s.a.makesKey(club, "createUser", "getUserData")
-		outside := key.makesUser(object{"joinServer": false}).expect(201).is("/data/joined", false)
+		outside := key.makesUser(object{"joinServer": false, "customFields": []any{}}).expect(201).is("/data/joined", false)
 		info := func(name string) *answer { return key.post("/apis/v1/users/info", object{"idOrEmail": name}) }
 		info(outside.text("/data/email")).expect(404)
 		s.a.get(club.path("/members")).expect(200).is("/meta/total", 1)

@@ -160,6 +160,7 @@ var formats = map[string]string{
 	"date":      "must be a date, such as 2026-03-31",
 	"date-time": "must be a date and time of RFC 3339, such as 2026-03-31T12:00:00.000Z",
 
+	"username":     "must neither be digits only nor 24 hexadecimal characters, for these are numbers and ids of users",
 	"time-zone":    "must be a time zone of the IANA database, such as Europe/Berlin",
 	"language-tag": "must be a language tag of BCP 47 in its usual case, such as de or pt-BR",
 }

@@ -29,7 +29,8 @@ var sayings = []string{ViewMessageHistory, PostMessages, AllowMentions, AttachFi
 func Saying(name string) bool { return slices.Contains(sayings, name) }
 
 var (
-	links    = regexp.MustCompile(`(?i)https?://|www\.`)
+	// With a scheme or without one: // and a host, www., or a domain with a path behind it.
+	links    = regexp.MustCompile(`(?i)[a-z][a-z0-9+.-]*://|(?:^|[^:/\\])[/\\]{2}[\pL\pN\[]|www\.|[\pL\pN]\.\pL[\pL\pN-]*[\pL\pN](?::[0-9]+)?/`)
 	mentions = regexp.MustCompile(`(?:^|[^\pL\pM\pN_.+-])@[\pL\pN_]`) // and no address of mail
 )
 

@@ -195,7 +195,8 @@ type HistoryScope struct {
 	From, To int64  // in microseconds, both within
 }
 
-// ListHistory returns a page of the values that there were, the latest first.
+// ListHistory returns a page of the values that those had who are members, the latest first. Each line is asked about by itself: planned
+// as a join, all members would be read for a page.
 func (q Fields) ListHistory(ctx context.Context, of HistoryScope, page Page) ([]gen.UserFieldHistory, error) {
 	at, id := page.from(latest)
 	if at > of.To {
@@ -213,6 +214,7 @@ func (q Fields) ListHistory(ctx context.Context, of HistoryScope, page Page) ([]
 		add("account", of.Account)
 	}
 	return list(ctx, q.conn, scanHistory, selectHistory+`FROM (SELECT id FROM field_histories WHERE `+which+`
+	         AND (SELECT m.joined_at FROM members m WHERE m.account = field_histories.account AND m.server_id = field_histories.server_id) IS NOT NULL
 	         AND at >= $6 AND (at, id) < ($2, $3) ORDER BY at DESC, id DESC LIMIT $4 OFFSET $5) page
 	  JOIN field_histories h ON h.id = page.id JOIN accounts a ON a.number = h.account ORDER BY h.at DESC, h.id DESC`, args...)
 }

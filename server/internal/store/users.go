@@ -72,11 +72,11 @@ func (q Users) DeleteMember(ctx context.Context, serverID string, account int64,
 	 WHERE c.server_id = $2 AND cm.account = $1`, account, serverID); err != nil {
 		return err
 	}
-	if err := q.exec(ctx, `INSERT INTO former_members (server_id, account, joined_at, deleted_at, kept) VALUES ($1, $2, $3, $4, $5)`,
-		serverID, account, joined.UnixMicro(), at.UnixMicro(), written(of)); err != nil {
+	if err := Servers(q).DeleteMember(ctx, serverID, account); err != nil { // first: of two who delete somebody at once, one finds nobody
 		return err
 	}
-	return Servers(q).DeleteMember(ctx, serverID, account)
+	return q.exec(ctx, `INSERT INTO former_members (server_id, account, joined_at, deleted_at, kept) VALUES ($1, $2, $3, $4, $5)`,
+		serverID, account, joined.UnixMicro(), at.UnixMicro(), written(of))
 }
 
 // Restore makes somebody a member again who was deleted, since when they were and with what they had. What is gone meanwhile stays

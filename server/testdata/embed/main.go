@@ -1,10 +1,12 @@
 // Command embed is a page for an iframe channel. It greets whoever looks at it, once it knows that the community has signed who
-// that is.
+// that is. To try it, make a channel of the type iframe with `"iframeUrl": "http://127.0.0.1:8090"` and `"signIdentity": true`, start
+// the page with the signingSecret of the answer, and open the address that GET /channels/{channelId}/embed gives.
 //
-//	SIGNING_SECRET=... go run . 127.0.0.1:8090
+//	SIGNING_SECRET=... go run ./server/testdata/embed 127.0.0.1:8090
 package main
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -38,9 +40,13 @@ func verify(query url.Values, secret string, now time.Time) error {
 
 func main() {
 	secret := os.Getenv("SIGNING_SECRET")
+	if len(os.Args) != 2 || secret == "" {
+		fmt.Fprintln(os.Stderr, "usage: SIGNING_SECRET=... embed ADDRESS\n\nThe secret is the signingSecret of the channel, the address where to listen, such as 127.0.0.1:8090.")
+		os.Exit(2)
+	}
 	listener, err := net.Listen("tcp", os.Args[1])
-	if err != nil || secret == "" {
-		log.Fatal("want SIGNING_SECRET, and an address to listen on: ", err)
+	if err != nil {
+		log.Fatal(err)
 	}
 	fmt.Println(listener.Addr())
 	log.Fatal(http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -49,6 +55,7 @@ func main() {
 			http.Error(w, err.Error(), http.StatusForbidden)
 			return
 		}
-		fmt.Fprintf(w, "Hello, %s (%s)", html.EscapeString(query.Get("username")), html.EscapeString(query.Get("user_id")))
+		name := cmp.Or(query.Get("username"), "member") // who has no user name
+		fmt.Fprintf(w, "Hello, %s (%s)", html.EscapeString(name), html.EscapeString(query.Get("user_id")))
 	})))
 }
