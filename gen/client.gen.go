@@ -475,6 +475,7 @@ type ClientInterface interface {
 	// ReactMessageWithBody React to a message
 	//
 	// Adds a reaction to a message: `:name:`, or one emoji. Who has reacted so before gets the same answer, and nothing changes.
+	// An emoji that can be written in several ways, such as a heart with or without a variation selector, is one.
 	// Who reacts is the caller, or the `sender` that an API key names: a member who sees the channel, and whose roles allow
 	// `view_message_history`. A message has at most 50 different reactions; one more is a conflict.
 	//
@@ -486,6 +487,7 @@ type ClientInterface interface {
 	// ReactMessage React to a message
 	//
 	// Adds a reaction to a message: `:name:`, or one emoji. Who has reacted so before gets the same answer, and nothing changes.
+	// An emoji that can be written in several ways, such as a heart with or without a variation selector, is one.
 	// Who reacts is the caller, or the `sender` that an API key names: a member who sees the channel, and whose roles allow
 	// `view_message_history`. A message has at most 50 different reactions; one more is a conflict.
 	//
@@ -516,7 +518,7 @@ type ClientInterface interface {
 	//
 	// Posts a message in a channel. Who posts is the caller; an API key is nobody, and says in `sender` who posts. That is a
 	// member who sees the channel, whoever calls, and whose roles allow it there: `post_messages`, and `share_links` for a
-	// text with an address in it (`http://`, `https://`, `www.`), `allow_mentions` for one that names somebody (`@all`, `@vera`), `attach_files` or `share_Attachments` for images. What the roles of the sender
+	// text with an address in it (a scheme and `://`, `//` and a host, `www.`, a domain and a path), `allow_mentions` for one that names somebody (`@all`, `@vera`), `attach_files` or `share_Attachments` for images. What the roles of the sender
 	// do not allow answers 403, and so does a channel for which a user API key is not. In a forum, a message names its topic.
 	// An account or a user API key names itself or nobody: every other name answers 403, whether or not somebody has it.
 	//
@@ -531,7 +533,7 @@ type ClientInterface interface {
 	//
 	// Posts a message in a channel. Who posts is the caller; an API key is nobody, and says in `sender` who posts. That is a
 	// member who sees the channel, whoever calls, and whose roles allow it there: `post_messages`, and `share_links` for a
-	// text with an address in it (`http://`, `https://`, `www.`), `allow_mentions` for one that names somebody (`@all`, `@vera`), `attach_files` or `share_Attachments` for images. What the roles of the sender
+	// text with an address in it (a scheme and `://`, `//` and a host, `www.`, a domain and a path), `allow_mentions` for one that names somebody (`@all`, `@vera`), `attach_files` or `share_Attachments` for images. What the roles of the sender
 	// do not allow answers 403, and so does a channel for which a user API key is not. In a forum, a message names its topic.
 	// An account or a user API key names itself or nobody: every other name answers 403, whether or not somebody has it.
 	//
@@ -2619,6 +2621,7 @@ func (c *Client) ListMessages(ctx context.Context, params *ListMessagesParams, r
 // ReactMessageWithBody React to a message
 //
 // Adds a reaction to a message: `:name:`, or one emoji. Who has reacted so before gets the same answer, and nothing changes.
+// An emoji that can be written in several ways, such as a heart with or without a variation selector, is one.
 // Who reacts is the caller, or the `sender` that an API key names: a member who sees the channel, and whose roles allow
 // `view_message_history`. A message has at most 50 different reactions; one more is a conflict.
 //
@@ -2640,6 +2643,7 @@ func (c *Client) ReactMessageWithBody(ctx context.Context, contentType string, b
 // ReactMessage React to a message
 //
 // Adds a reaction to a message: `:name:`, or one emoji. Who has reacted so before gets the same answer, and nothing changes.
+// An emoji that can be written in several ways, such as a heart with or without a variation selector, is one.
 // Who reacts is the caller, or the `sender` that an API key names: a member who sees the channel, and whose roles allow
 // `view_message_history`. A message has at most 50 different reactions; one more is a conflict.
 //
@@ -2700,7 +2704,7 @@ func (c *Client) ReplyMessage(ctx context.Context, params *ReplyMessageParams, b
 //
 // Posts a message in a channel. Who posts is the caller; an API key is nobody, and says in `sender` who posts. That is a
 // member who sees the channel, whoever calls, and whose roles allow it there: `post_messages`, and `share_links` for a
-// text with an address in it (`http://`, `https://`, `www.`), `allow_mentions` for one that names somebody (`@all`, `@vera`), `attach_files` or `share_Attachments` for images. What the roles of the sender
+// text with an address in it (a scheme and `://`, `//` and a host, `www.`, a domain and a path), `allow_mentions` for one that names somebody (`@all`, `@vera`), `attach_files` or `share_Attachments` for images. What the roles of the sender
 // do not allow answers 403, and so does a channel for which a user API key is not. In a forum, a message names its topic.
 // An account or a user API key names itself or nobody: every other name answers 403, whether or not somebody has it.
 //
@@ -2725,7 +2729,7 @@ func (c *Client) SendMessageWithBody(ctx context.Context, params *SendMessagePar
 //
 // Posts a message in a channel. Who posts is the caller; an API key is nobody, and says in `sender` who posts. That is a
 // member who sees the channel, whoever calls, and whose roles allow it there: `post_messages`, and `share_links` for a
-// text with an address in it (`http://`, `https://`, `www.`), `allow_mentions` for one that names somebody (`@all`, `@vera`), `attach_files` or `share_Attachments` for images. What the roles of the sender
+// text with an address in it (a scheme and `://`, `//` and a host, `www.`, a domain and a path), `allow_mentions` for one that names somebody (`@all`, `@vera`), `attach_files` or `share_Attachments` for images. What the roles of the sender
 // do not allow answers 403, and so does a channel for which a user API key is not. In a forum, a message names its topic.
 // An account or a user API key names itself or nobody: every other name answers 403, whether or not somebody has it.
 //

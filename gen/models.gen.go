@@ -712,8 +712,12 @@ type AccountCreate struct {
 	// Password 8 to 128 characters, of any kind.
 	Password NewPassword `json:"password"`
 
-	// Username 3 to 32 lower-case letters, digits, dots, hyphens and underscores. No other account has it.
-	Username string `json:"username,omitempty,omitzero"`
+	// Username 3 to 32 lower-case letters, digits, dots, hyphens and underscores, that are neither a number nor an `_id`: not digits only, nor
+	// 24 hexadecimal characters. No other account has it.
+	//
+	//
+	// Example: vera
+	Username NewUsername `json:"username,omitempty,omitzero"`
 
 	// FirstName One line of 1 to 100 characters, without control characters.
 	FirstName Title `json:"firstName,omitempty,omitzero"`
@@ -801,9 +805,15 @@ type AccountUpdate struct {
 	DisplayName *Title  `json:"displayName,omitempty"`
 	FirstName   *string `json:"firstName,omitempty"`
 	LastName    *string `json:"lastName,omitempty"`
-	Username    *string `json:"username,omitempty"`
-	AboutMe     *string `json:"aboutMe,omitempty"`
-	Quote       *string `json:"quote,omitempty"`
+
+	// Username 3 to 32 lower-case letters, digits, dots, hyphens and underscores, that are neither a number nor an `_id`: not digits only, nor
+	// 24 hexadecimal characters. No other account has it.
+	//
+	//
+	// Example: vera
+	Username *NewUsername `json:"username,omitempty"`
+	AboutMe  *string      `json:"aboutMe,omitempty"`
+	Quote    *string      `json:"quote,omitempty"`
 
 	// Language A language tag of BCP 47 in its usual case, such as `de` or `pt-BR`. A new server or account has `en`.
 	//
@@ -1248,7 +1258,8 @@ type AvatarResponse struct {
 type AvatarUpload struct {
 	// User What names a member of the community: 24 hexadecimal characters are an `_id`, a text with an `@` is an e-mail address,
 	// digits only are a number, and everything else is a user name. Upper and lower case of an address or a user name are the
-	// same. Who is no member is not found, whether or not there is such an account.
+	// same. Who is no member is not found, whether or not there is such an account. A user name from before that is digits only, or
+	// 24 hexadecimal characters, names nobody here: the number and the `_id` win.
 	//
 	//
 	// Example: vera
@@ -1451,7 +1462,8 @@ type Channel struct {
 	// ChannelType `private` and `direct` channels are seen only by those whom a role or a membership admits.
 	ChannelType ChannelType `json:"channelType"`
 
-	// IframeURL The address of the page that an `iframe` channel shows.
+	// IframeURL The address of the page that an `iframe` channel shows. It begins with `https://`; on the machine of whoever looks at it,
+	// `localhost`, `127.0.0.1` or `[::1]`, it may begin with `http://`.
 	IframeURL IframeURL `json:"iframeUrl,omitempty,omitzero"`
 
 	// SignIdentity Whether the page of an `iframe` channel learns, with a signature, who looks at it.
@@ -1493,7 +1505,8 @@ type ChannelCreate struct {
 	// Members The numbers of the members that a private or direct channel admits.
 	Members ChannelMembers `json:"members,omitempty,omitzero"`
 
-	// IframeURL The address of the page that an `iframe` channel shows.
+	// IframeURL The address of the page that an `iframe` channel shows. It begins with `https://`; on the machine of whoever looks at it,
+	// `localhost`, `127.0.0.1` or `[::1]`, it may begin with `http://`.
 	IframeURL IframeURL `json:"iframeUrl,omitempty,omitzero"`
 
 	// SignIdentity Whether the page learns, with a signature, who looks at it. Only in a channel of the type `iframe`. Where it is switched on, the answer shows the secret for the signature, once; off and on again makes a new one.
@@ -1582,7 +1595,8 @@ type ChannelUpdate struct {
 	// Members The numbers of the members that a private or direct channel admits.
 	Members *ChannelMembers `json:"members,omitempty"`
 
-	// IframeURL The address of the page that an `iframe` channel shows.
+	// IframeURL The address of the page that an `iframe` channel shows. It begins with `https://`; on the machine of whoever looks at it,
+	// `localhost`, `127.0.0.1` or `[::1]`, it may begin with `http://`.
 	IframeURL *IframeURL `json:"iframeUrl,omitempty"`
 
 	// SignIdentity Whether the page learns, with a signature, who looks at it. Only in a channel of the type `iframe`. Where it is switched on, the answer shows the secret for the signature, once; off and on again makes a new one.
@@ -2222,7 +2236,8 @@ type Identifier = string
 // member has in the field of the community called `fieldName`. A value that several have is a conflict.
 type IdentifierType string
 
-// IframeURL The address of the page that an `iframe` channel shows.
+// IframeURL The address of the page that an `iframe` channel shows. It begins with `https://`; on the machine of whoever looks at it,
+// `localhost`, `127.0.0.1` or `[::1]`, it may begin with `http://`.
 type IframeURL = string
 
 // ImageFile An image: PNG, JPEG, GIF or WebP. Its content tells which, whatever its file name or declared type says.
@@ -2357,8 +2372,9 @@ type Joining string
 // KeyChannels The only channels in which a user API key may post; none means all that the account may post in.
 type KeyChannels = []ObjectID
 
-// KeyEnd When a key ends; an empty text says nothing.
-type KeyEnd = string
+// KeyEnd When a key ends; null for never, and an empty text says nothing. Beside an `expirePeriod` that is not 0, it must be the moment
+// that this means; what an answer has shown may be sent back as it is, and changes nothing.
+type KeyEnd = Nullable[string]
 
 // KeyPermission What a key may do. This list only grows.
 type KeyPermission string
@@ -2990,7 +3006,8 @@ type ManagedUser struct {
 
 	// User What names a member of the community: 24 hexadecimal characters are an `_id`, a text with an `@` is an e-mail address,
 	// digits only are a number, and everything else is a user name. Upper and lower case of an address or a user name are the
-	// same. Who is no member is not found, whether or not there is such an account.
+	// same. Who is no member is not found, whether or not there is such an account. A user name from before that is digits only, or
+	// 24 hexadecimal characters, names nobody here: the number and the `_id` win.
 	//
 	//
 	// Example: vera
@@ -3142,13 +3159,14 @@ type MessageCreate struct {
 
 	// Sender What names a member of the community: 24 hexadecimal characters are an `_id`, a text with an `@` is an e-mail address,
 	// digits only are a number, and everything else is a user name. Upper and lower case of an address or a user name are the
-	// same. Who is no member is not found, whether or not there is such an account.
+	// same. Who is no member is not found, whether or not there is such an account. A user name from before that is digits only, or
+	// 24 hexadecimal characters, names nobody here: the number and the `_id` win.
 	//
 	//
 	// Example: vera
 	Sender UserName `json:"sender,omitempty,omitzero"`
 
-	// Images Addresses of images that uploadMessageImages has given and that no message has.
+	// Images Addresses of images, whole and as uploadMessageImages has given them, that no message has.
 	Images MessageImageAddresses `json:"images,omitempty,omitzero"`
 
 	// ForumTopicID The id of a topic of the channel: required in a forum, and not allowed anywhere else.
@@ -3179,7 +3197,7 @@ type MessageImage struct {
 	Size int64 `json:"size"`
 }
 
-// MessageImageAddresses Addresses of images that uploadMessageImages has given and that no message has.
+// MessageImageAddresses Addresses of images, whole and as uploadMessageImages has given them, that no message has.
 type MessageImageAddresses = []string
 
 // MessageImageListResponse Images for messages.
@@ -3253,6 +3271,12 @@ type MessageUpdate struct {
 
 // NewPassword 8 to 128 characters, of any kind.
 type NewPassword = string
+
+// NewUsername 3 to 32 lower-case letters, digits, dots, hyphens and underscores, that are neither a number nor an `_id`: not digits only, nor
+// 24 hexadecimal characters. No other account has it.
+//
+// Example: vera
+type NewUsername = string
 
 // Nothing An empty object.
 type Nothing = struct{}
@@ -3393,7 +3417,8 @@ type ReactionAdd struct {
 
 	// Sender What names a member of the community: 24 hexadecimal characters are an `_id`, a text with an `@` is an e-mail address,
 	// digits only are a number, and everything else is a user name. Upper and lower case of an address or a user name are the
-	// same. Who is no member is not found, whether or not there is such an account.
+	// same. Who is no member is not found, whether or not there is such an account. A user name from before that is digits only, or
+	// 24 hexadecimal characters, names nobody here: the number and the `_id` win.
 	//
 	//
 	// Example: vera
@@ -3426,13 +3451,14 @@ type ReplyCreate struct {
 
 	// Sender What names a member of the community: 24 hexadecimal characters are an `_id`, a text with an `@` is an e-mail address,
 	// digits only are a number, and everything else is a user name. Upper and lower case of an address or a user name are the
-	// same. Who is no member is not found, whether or not there is such an account.
+	// same. Who is no member is not found, whether or not there is such an account. A user name from before that is digits only, or
+	// 24 hexadecimal characters, names nobody here: the number and the `_id` win.
 	//
 	//
 	// Example: vera
 	Sender UserName `json:"sender,omitempty,omitzero"`
 
-	// Images Addresses of images that uploadMessageImages has given and that no message has.
+	// Images Addresses of images, whole and as uploadMessageImages has given them, that no message has.
 	Images MessageImageAddresses `json:"images,omitempty,omitzero"`
 }
 
@@ -3592,7 +3618,8 @@ type SavedChannel struct {
 	// ChannelType `private` and `direct` channels are seen only by those whom a role or a membership admits.
 	ChannelType ChannelType `json:"channelType"`
 
-	// IframeURL The address of the page that an `iframe` channel shows.
+	// IframeURL The address of the page that an `iframe` channel shows. It begins with `https://`; on the machine of whoever looks at it,
+	// `localhost`, `127.0.0.1` or `[::1]`, it may begin with `http://`.
 	IframeURL IframeURL `json:"iframeUrl,omitempty,omitzero"`
 
 	// SignIdentity Whether the page of an `iframe` channel learns, with a signature, who looks at it.
@@ -4030,7 +4057,8 @@ type TopicCreate struct {
 
 	// Sender What names a member of the community: 24 hexadecimal characters are an `_id`, a text with an `@` is an e-mail address,
 	// digits only are a number, and everything else is a user name. Upper and lower case of an address or a user name are the
-	// same. Who is no member is not found, whether or not there is such an account.
+	// same. Who is no member is not found, whether or not there is such an account. A user name from before that is digits only, or
+	// 24 hexadecimal characters, names nobody here: the number and the `_id` win.
 	//
 	//
 	// Example: vera
@@ -4139,7 +4167,8 @@ type UserAPIKeyCreate struct {
 	// ExpirePeriod For how many days a key is good; 0 is for ever.
 	ExpirePeriod ExpirePeriod `json:"expirePeriod,omitempty,omitzero"`
 
-	// ExpireDate When a key ends; an empty text says nothing.
+	// ExpireDate When a key ends; null for never, and an empty text says nothing. Beside an `expirePeriod` that is not 0, it must be the moment
+	// that this means; what an answer has shown may be sent back as it is, and changes nothing.
 	ExpireDate KeyEnd `json:"expireDate,omitempty,omitzero"`
 
 	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
@@ -4180,8 +4209,9 @@ type UserAPIKeyUpdate struct {
 	// ExpirePeriod For how many days a key is good; 0 is for ever.
 	ExpirePeriod *ExpirePeriod `json:"expirePeriod,omitempty"`
 
-	// ExpireDate When a key ends; an empty text says nothing.
-	ExpireDate *KeyEnd `json:"expireDate,omitempty"`
+	// ExpireDate When a key ends; null for never, and an empty text says nothing. Beside an `expirePeriod` that is not 0, it must be the moment
+	// that this means; what an answer has shown may be sent back as it is, and changes nothing.
+	ExpireDate KeyEnd `json:"expireDate,omitempty,omitzero"`
 
 	// IsActive Whether the key is good. One that is not is refused until it is again.
 	IsActive *bool `json:"isActive,omitempty"`
@@ -4201,8 +4231,14 @@ type UserCreate struct {
 	Firstname Title `json:"firstname"`
 
 	// Lastname One line of 1 to 100 characters, without control characters.
-	Lastname Title  `json:"lastname"`
-	Username string `json:"username"`
+	Lastname Title `json:"lastname"`
+
+	// Username 3 to 32 lower-case letters, digits, dots, hyphens and underscores, that are neither a number nor an `_id`: not digits only, nor
+	// 24 hexadecimal characters. No other account has it.
+	//
+	//
+	// Example: vera
+	Username NewUsername `json:"username"`
 
 	// Displayname One line of 1 to 100 characters, without control characters.
 	Displayname Title `json:"displayname"`
@@ -4239,7 +4275,8 @@ type UserCreate struct {
 
 	// Referral What names a member of the community: 24 hexadecimal characters are an `_id`, a text with an `@` is an e-mail address,
 	// digits only are a number, and everything else is a user name. Upper and lower case of an address or a user name are the
-	// same. Who is no member is not found, whether or not there is such an account.
+	// same. Who is no member is not found, whether or not there is such an account. A user name from before that is digits only, or
+	// 24 hexadecimal characters, names nobody here: the number and the `_id` win.
 	//
 	//
 	// Example: vera
@@ -4582,7 +4619,8 @@ type UserManagement struct {
 
 	// User What names a member of the community: 24 hexadecimal characters are an `_id`, a text with an `@` is an e-mail address,
 	// digits only are a number, and everything else is a user name. Upper and lower case of an address or a user name are the
-	// same. Who is no member is not found, whether or not there is such an account.
+	// same. Who is no member is not found, whether or not there is such an account. A user name from before that is digits only, or
+	// 24 hexadecimal characters, names nobody here: the number and the `_id` win.
 	//
 	//
 	// Example: vera
@@ -4591,7 +4629,8 @@ type UserManagement struct {
 
 // UserName What names a member of the community: 24 hexadecimal characters are an `_id`, a text with an `@` is an e-mail address,
 // digits only are a number, and everything else is a user name. Upper and lower case of an address or a user name are the
-// same. Who is no member is not found, whether or not there is such an account.
+// same. Who is no member is not found, whether or not there is such an account. A user name from before that is digits only, or
+// 24 hexadecimal characters, names nobody here: the number and the `_id` win.
 //
 // Example: vera
 type UserName = string
@@ -4638,7 +4677,8 @@ type UserPartsResponse struct {
 type UserQuestion struct {
 	// IDOrEmail What names a member of the community: 24 hexadecimal characters are an `_id`, a text with an `@` is an e-mail address,
 	// digits only are a number, and everything else is a user name. Upper and lower case of an address or a user name are the
-	// same. Who is no member is not found, whether or not there is such an account.
+	// same. Who is no member is not found, whether or not there is such an account. A user name from before that is digits only, or
+	// 24 hexadecimal characters, names nobody here: the number and the `_id` win.
 	//
 	//
 	// Example: vera
