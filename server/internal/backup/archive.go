@@ -106,7 +106,7 @@ func begin(sum hash.Hash, name string, size int64) { fmt.Fprintf(sum, "%s %d\n",
 
 var (
 	errDamaged = errors.New("the backup is not whole, or damaged")
-	errForeign = errors.New("this is no backup that rejoin backup has made")
+	errForeign = errors.New("this is not a backup that rejoin backup made")
 	imageName  = regexp.MustCompile(`^images/[0-9a-f]{1,64}$`)
 )
 

@@ -105,7 +105,7 @@ func Restore(ctx context.Context, from io.Reader, database string, open func() (
 func putBack(ctx context.Context, aside string, open func() (*images.Store, error)) (missing int, err error) {
 	snapshot, err := store.OpenSnapshot(ctx, filepath.Join(aside, databaseName))
 	if err != nil {
-		return 0, fmt.Errorf("the database in the backup: %w", err)
+		return 0, fmt.Errorf("the database in the backup cannot be used: %w", err)
 	}
 	defer func() { err = errors.Join(err, snapshot.Close()) }()
 	kept, err := open()
