@@ -203,7 +203,8 @@ func BadOption(err error) Option {
 
 // New makes a client of the API at baseURL: an absolute http or https URL, which may have a path that stands before
 // all others ("https://example.com/api/v1"), with or without a slash at its end. It must not have a user name, a query
-// or a fragment, nor end in /apis/v1, which the paths of the operations begin with. New sends nothing; a wrong address or credential shows at the first call.
+// or a fragment, nor end in /apis/v1, which the paths of many operations begin with. New sends nothing; a wrong address
+// or credential shows at the first call.
 func New(baseURL string, opts ...Option) (*Client, error) {
 	o := options{userAgent: "rejoin-go", clock: realClock}
 	for _, opt := range opts {

@@ -40,13 +40,15 @@ func TestTheCallsInTheReadmeAreAnsweredAsItShowsWhenTheyArePasted(t *testing.T) 
 		"go run ./server/cmd/rejoin token --data rejoin-data", p.Path+" token --data "+data,
 		"rejoin-data/", data+"/",
 		"go build -o $PAGE ./server/testdata/embed", "cp "+page+" $PAGE",
-		"$(mktemp -d)/page", filepath.Join(dir, "page"),
-		"http://127.0.0.1:8080", base, "127.0.0.1:8090", freeAddress(t),
+		"http://127.0.0.1:8080", base,
 	)
 	for _, shell := range []string{"sh", "bash"} {
 		for _, time := range []string{"at first", "again"} {
 			for i, block := range blocks {
-				command := exec.CommandContext(t.Context(), shell, "-euc", here.Replace(strings.ReplaceAll(block[1], ". ./"+words+"\n", calls)))
+				pasted := here.Replace(strings.ReplaceAll(block[1], ". ./"+words+"\n", calls))
+				pasted = strings.ReplaceAll(pasted, "127.0.0.1:8090", freeAddress(t)) // the page of before may still be ending
+				command := exec.CommandContext(t.Context(), shell, "-euc", pasted)
+				command.Env = append(os.Environ(), "TMPDIR="+dir)
 				var stderr strings.Builder
 				command.Stderr = &stderr
 				got, err := command.Output()
