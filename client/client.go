@@ -144,6 +144,9 @@ type Client struct {
 	// Gamification is what members do, what that is worth, and what they reach by it.
 	Gamification *GamificationService
 
+	// Streaks are what members do so many days, weeks or months in a row.
+	Streaks *StreaksService
+
 	// Leaderboards say who is ahead in a community.
 	Leaderboards *LeaderboardsService
 
@@ -252,6 +255,7 @@ func build(base *url.URL, o options) (*Client, error) {
 		Fields:       &FieldsService{api: api},
 		Messages:     &MessagesService{api: api},
 		Gamification: &GamificationService{api: api},
+		Streaks:      &StreaksService{api: api},
 		Leaderboards: &LeaderboardsService{api: api},
 		base:         base,
 		options:      o,

@@ -40,6 +40,7 @@ const (
 
 	atKeys     = "/apis/v1/communities/" + id + "/api-keys"
 	userID     = "66a282dab13eee0013cbb4d9"
+	streakID   = "66a282dab13eee0013cbb4f4"
 	fieldID    = "66a282dab13eee0013cbb4e7"
 	atFields   = "/apis/v1/communities/" + id + "/user-fields"
 	atUserKeys = "/apis/v1/users/" + userID + "/api-keys"
@@ -334,6 +335,44 @@ var calls = []struct {
 				return nil, err
 			}
 			return view.Entries, nil
+		},
+	},
+	{
+		"listStreaks", "GET /apis/v1/streaks?serverId=" + id + "&limit=100", "",
+		func(c caller) (any, error) { return c.Streaks.List(c.ctx, id) },
+	},
+	{
+		"createStreak", "POST /apis/v1/streaks",
+		`{"name":"Daily message","timeframe":{"value":"daily","count":7},"action":{"operator":"and","conditions":[{"action":"messages","value":1}]},"reward":{"xp":50,"coins":0}}`,
+		func(c caller) (any, error) {
+			return c.Streaks.Create(c.ctx, client.StreakCreate{
+				Name: "Daily message", Timeframe: client.StreakTimeframe{Value: "daily", Count: 7}, Reward: client.StreakReward{XP: 50},
+				Action: client.StreakActionCreate{Operator: "and", Conditions: []client.StreakConditionCreate{{Action: "messages", Value: 1}}},
+			}, c.opts...)
+		},
+	},
+	{
+		"updateStreak", "PUT /apis/v1/streaks/" + streakID,
+		`{"name":"Weekly visit","order":0,"timeframe":{"value":"weekly","count":1},"action":{"operator":"or","conditions":[{"action":"visits","value":1}]}}`,
+		func(c caller) (any, error) {
+			return c.Streaks.Update(c.ctx, streakID, client.StreakUpdate{
+				Name: "Weekly visit", Timeframe: client.StreakTimeframe{Value: "weekly", Count: 1}, Order: new(int32(0)),
+				Action: client.StreakActionCreate{Operator: "or", Conditions: []client.StreakConditionCreate{{Action: "visits", Value: 1}}},
+			})
+		},
+	},
+	{
+		"deleteStreak", "DELETE /apis/v1/streaks/" + streakID, "",
+		func(c caller) (any, error) { return c.Streaks.Delete(c.ctx, streakID) },
+	},
+	{
+		"listStreakLogs", "POST /apis/v1/users/streaks/logs", `{"identifier":"2","identifier_type":"id","streakId":"` + streakID + `","limit":100}`,
+		func(c caller) (any, error) {
+			logs, err := collect(c.Streaks.Logs(c.ctx, client.Identifier{Value: "2", Type: client.ByNumber}, streakID))
+			if err != nil {
+				return nil, err
+			}
+			return map[string]any{"logs": logs, "page": 1, "limit": 20}, nil
 		},
 	},
 	{

@@ -618,6 +618,46 @@ func ExampleFieldsService() {
 	// customer-level became Silver and was <nil>
 }
 
+func ExampleStreaksService() {
+	url, token, stop := newServer()
+	defer stop()
+	c, err := client.New(url, client.WithToken(token))
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	server, err := c.Servers.Create(ctx, client.ServerCreate{Name: "Chess club"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := c.Streaks.Create(ctx, client.StreakCreate{
+		Name: "A visit a day", ServerID: server.ID, Timezone: "member",
+		Timeframe: client.StreakTimeframe{Value: "daily", Count: 1},
+		Action:    client.StreakActionCreate{Operator: "and", Conditions: []client.StreakConditionCreate{{Action: "visits", Value: 1}}},
+		Reward:    client.StreakReward{XP: 50},
+	}); err != nil {
+		log.Fatal(err)
+	}
+	if _, err := c.Servers.Visit(ctx, server.ID); err != nil {
+		log.Fatal(err)
+	}
+	key, err := c.Keys.Create(ctx, server.ID, client.APIKeyCreate{Name: "stats", Permissions: []client.KeyPermission{client.PermissionGetUserStats}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	program, err := client.New(url, client.WithToken(key.Key))
+	if err != nil {
+		log.Fatal(err)
+	}
+	for reached, err := range program.Streaks.Logs(ctx, client.Identifier{Value: server.Owner.Number, Type: client.ByNumber}, "") {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(reached.Name, reached.Length, reached.XP)
+	}
+	// Output: A visit a day 1 50
+}
+
 func ExampleLeaderboardsService() {
 	url, token, stop := newServer()
 	defer stop()

@@ -132,6 +132,9 @@ const (
 	AuditServerDelete       = gen.AuditActionServerDelete
 	AuditServerUpdate       = gen.AuditActionServerUpdate
 	AuditSettingsUpdate     = gen.AuditActionSettingsUpdate
+	AuditStreakCreate       = gen.AuditActionStreakCreate
+	AuditStreakDelete       = gen.AuditActionStreakDelete
+	AuditStreakUpdate       = gen.AuditActionStreakUpdate
 	AuditTopicDelete        = gen.AuditActionTopicDelete
 	AuditUserCreate         = gen.AuditActionUserCreate
 	AuditUserManage         = gen.AuditActionUserManage

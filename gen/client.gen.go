@@ -616,6 +616,91 @@ type ClientInterface interface {
 	// Corresponds with DELETE /apis/v1/messages/{messageId}/reactions/{emoji} (the `DeleteReaction` operationId).
 	DeleteReaction(ctx context.Context, messageID MessageID, emoji Emoji, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListStreaks List the streaks of a community
+	//
+	// Those with a lower `order` first, and of the same the older ones. A community has up to 50. For members, and for API keys.
+	//
+	// Corresponds with GET /apis/v1/streaks (the `ListStreaks` operationId).
+	ListStreaks(ctx context.Context, params *ListStreaksParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateStreakWithBody Create a streak
+	//
+	// A streak is reached by who meets its conditions in so many periods in a row as `timeframe.count` says, and again by so many more. A
+	// period is a day, a week from Monday, or a month. Each time, a member gets the `reward`, once for the period.
+	//
+	// A condition is met by `value` deeds of an `action` within the period; of a custom field, where `action` is the `_id` of a field of numbers
+	// of the community, while the member's own value is at least `value`: that is looked at when they do anything, and when the value is
+	// set. With the operator `and` all of them must be met, with `or` one of them. What a reward brings is no deed.
+	//
+	// Days are those of the `timezone`: `utc_gmt`, the name of a zone, or `member`, which is the `timeZone` of each member. With
+	// the `activeDaysType` `custom`, only deeds on the `activeDays` count; the other days neither break a streak nor extend it. Nothing counts before the `startDate`.
+	//
+	// Who acts on each active date that their clock shows never loses a daily streak, and who does not on one of them always does: across
+	// summer time, leap days, and changes of zone. A date that was shown twice counts once, and one that was never shown was not missed.
+	// Of the zones that the clock of a member had, the last 16 are known.
+	//
+	// For the owner and administrators, and for API keys.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/streaks (the `CreateStreak` operationId).
+	CreateStreakWithBody(ctx context.Context, params *CreateStreakParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateStreak Create a streak
+	//
+	// A streak is reached by who meets its conditions in so many periods in a row as `timeframe.count` says, and again by so many more. A
+	// period is a day, a week from Monday, or a month. Each time, a member gets the `reward`, once for the period.
+	//
+	// A condition is met by `value` deeds of an `action` within the period; of a custom field, where `action` is the `_id` of a field of numbers
+	// of the community, while the member's own value is at least `value`: that is looked at when they do anything, and when the value is
+	// set. With the operator `and` all of them must be met, with `or` one of them. What a reward brings is no deed.
+	//
+	// Days are those of the `timezone`: `utc_gmt`, the name of a zone, or `member`, which is the `timeZone` of each member. With
+	// the `activeDaysType` `custom`, only deeds on the `activeDays` count; the other days neither break a streak nor extend it. Nothing counts before the `startDate`.
+	//
+	// Who acts on each active date that their clock shows never loses a daily streak, and who does not on one of them always does: across
+	// summer time, leap days, and changes of zone. A date that was shown twice counts once, and one that was never shown was not missed.
+	// Of the zones that the clock of a member had, the last 16 are known.
+	//
+	// For the owner and administrators, and for API keys.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apis/v1/streaks (the `CreateStreak` operationId).
+	CreateStreak(ctx context.Context, params *CreateStreakParams, body CreateStreakJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteStreak Delete a streak
+	//
+	// Ends a streak, and how far members have come in it. When they have reached it stays readable.
+	// For the owner and administrators, and for API keys.
+	//
+	// Corresponds with DELETE /apis/v1/streaks/{streakId} (the `DeleteStreak` operationId).
+	DeleteStreak(ctx context.Context, streakID StreakID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateStreakWithBody Update a streak
+	//
+	// Changes the name, the timeframe and the action, and whatever else is given; the rest stays. What members have done so far counts
+	// on: a changed `count` counts what is in a row already, but what would have been reached by it before is not reached afterwards. With another kind of period,
+	// everybody begins anew. After a change of the `timezone`, no date counts twice.
+	// For the owner and administrators, and for API keys.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /apis/v1/streaks/{streakId} (the `UpdateStreak` operationId).
+	UpdateStreakWithBody(ctx context.Context, streakID StreakID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateStreak Update a streak
+	//
+	// Changes the name, the timeframe and the action, and whatever else is given; the rest stays. What members have done so far counts
+	// on: a changed `count` counts what is in a row already, but what would have been reached by it before is not reached afterwards. With another kind of period,
+	// everybody begins anew. After a change of the `timezone`, no date counts twice.
+	// For the owner and administrators, and for API keys.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /apis/v1/streaks/{streakId} (the `UpdateStreak` operationId).
+	UpdateStreak(ctx context.Context, streakID StreakID, body UpdateStreakJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// CreateUserWithBody Make an account
 	//
 	// Makes an account for an address, which becomes a member of the community unless `joinServer` is false. An address or a
@@ -878,6 +963,26 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /apis/v1/users/manage (the `ManageUser` operationId).
 	ManageUser(ctx context.Context, body ManageUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListStreakLogsWithBody List when a member has reached streaks
+	//
+	// Each time that a member has reached a streak, newest first, of one streak or of all; also of those that are gone. `period` is the first day
+	// of the period with which it was reached, and `length` how many were done in a row then.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/users/streaks/logs (the `ListStreakLogs` operationId).
+	ListStreakLogsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListStreakLogs List when a member has reached streaks
+	//
+	// Each time that a member has reached a streak, newest first, of one streak or of all; also of those that are gone. `period` is the first day
+	// of the period with which it was reached, and `length` how many were done in a row then.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apis/v1/users/streaks/logs (the `ListStreakLogs` operationId).
+	ListStreakLogs(ctx context.Context, body ListStreakLogsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetUser Get parts of a user
 	//
@@ -2902,6 +3007,151 @@ func (c *Client) DeleteReaction(ctx context.Context, messageID MessageID, emoji 
 	return c.Client.Do(req)
 }
 
+// ListStreaks List the streaks of a community
+//
+// Those with a lower `order` first, and of the same the older ones. A community has up to 50. For members, and for API keys.
+//
+// Corresponds with GET /apis/v1/streaks (the `ListStreaks` operationId).
+func (c *Client) ListStreaks(ctx context.Context, params *ListStreaksParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListStreaksRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateStreakWithBody Create a streak
+//
+// A streak is reached by who meets its conditions in so many periods in a row as `timeframe.count` says, and again by so many more. A
+// period is a day, a week from Monday, or a month. Each time, a member gets the `reward`, once for the period.
+//
+// A condition is met by `value` deeds of an `action` within the period; of a custom field, where `action` is the `_id` of a field of numbers
+// of the community, while the member's own value is at least `value`: that is looked at when they do anything, and when the value is
+// set. With the operator `and` all of them must be met, with `or` one of them. What a reward brings is no deed.
+//
+// Days are those of the `timezone`: `utc_gmt`, the name of a zone, or `member`, which is the `timeZone` of each member. With
+// the `activeDaysType` `custom`, only deeds on the `activeDays` count; the other days neither break a streak nor extend it. Nothing counts before the `startDate`.
+//
+// Who acts on each active date that their clock shows never loses a daily streak, and who does not on one of them always does: across
+// summer time, leap days, and changes of zone. A date that was shown twice counts once, and one that was never shown was not missed.
+// Of the zones that the clock of a member had, the last 16 are known.
+//
+// For the owner and administrators, and for API keys.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/streaks (the `CreateStreak` operationId).
+func (c *Client) CreateStreakWithBody(ctx context.Context, params *CreateStreakParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateStreakRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateStreak Create a streak
+//
+// A streak is reached by who meets its conditions in so many periods in a row as `timeframe.count` says, and again by so many more. A
+// period is a day, a week from Monday, or a month. Each time, a member gets the `reward`, once for the period.
+//
+// A condition is met by `value` deeds of an `action` within the period; of a custom field, where `action` is the `_id` of a field of numbers
+// of the community, while the member's own value is at least `value`: that is looked at when they do anything, and when the value is
+// set. With the operator `and` all of them must be met, with `or` one of them. What a reward brings is no deed.
+//
+// Days are those of the `timezone`: `utc_gmt`, the name of a zone, or `member`, which is the `timeZone` of each member. With
+// the `activeDaysType` `custom`, only deeds on the `activeDays` count; the other days neither break a streak nor extend it. Nothing counts before the `startDate`.
+//
+// Who acts on each active date that their clock shows never loses a daily streak, and who does not on one of them always does: across
+// summer time, leap days, and changes of zone. A date that was shown twice counts once, and one that was never shown was not missed.
+// Of the zones that the clock of a member had, the last 16 are known.
+//
+// For the owner and administrators, and for API keys.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apis/v1/streaks (the `CreateStreak` operationId).
+func (c *Client) CreateStreak(ctx context.Context, params *CreateStreakParams, body CreateStreakJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateStreakRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteStreak Delete a streak
+//
+// Ends a streak, and how far members have come in it. When they have reached it stays readable.
+// For the owner and administrators, and for API keys.
+//
+// Corresponds with DELETE /apis/v1/streaks/{streakId} (the `DeleteStreak` operationId).
+func (c *Client) DeleteStreak(ctx context.Context, streakID StreakID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteStreakRequest(c.Server, streakID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateStreakWithBody Update a streak
+//
+// Changes the name, the timeframe and the action, and whatever else is given; the rest stays. What members have done so far counts
+// on: a changed `count` counts what is in a row already, but what would have been reached by it before is not reached afterwards. With another kind of period,
+// everybody begins anew. After a change of the `timezone`, no date counts twice.
+// For the owner and administrators, and for API keys.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /apis/v1/streaks/{streakId} (the `UpdateStreak` operationId).
+func (c *Client) UpdateStreakWithBody(ctx context.Context, streakID StreakID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateStreakRequestWithBody(c.Server, streakID, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateStreak Update a streak
+//
+// Changes the name, the timeframe and the action, and whatever else is given; the rest stays. What members have done so far counts
+// on: a changed `count` counts what is in a row already, but what would have been reached by it before is not reached afterwards. With another kind of period,
+// everybody begins anew. After a change of the `timezone`, no date counts twice.
+// For the owner and administrators, and for API keys.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /apis/v1/streaks/{streakId} (the `UpdateStreak` operationId).
+func (c *Client) UpdateStreak(ctx context.Context, streakID StreakID, body UpdateStreakJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateStreakRequest(c.Server, streakID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // CreateUserWithBody Make an account
 //
 // Makes an account for an address, which becomes a member of the community unless `joinServer` is false. An address or a
@@ -3335,6 +3585,46 @@ func (c *Client) ManageUserWithBody(ctx context.Context, contentType string, bod
 // Corresponds with POST /apis/v1/users/manage (the `ManageUser` operationId).
 func (c *Client) ManageUser(ctx context.Context, body ManageUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewManageUserRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListStreakLogsWithBody List when a member has reached streaks
+//
+// Each time that a member has reached a streak, newest first, of one streak or of all; also of those that are gone. `period` is the first day
+// of the period with which it was reached, and `length` how many were done in a row then.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/users/streaks/logs (the `ListStreakLogs` operationId).
+func (c *Client) ListStreakLogsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListStreakLogsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListStreakLogs List when a member has reached streaks
+//
+// Each time that a member has reached a streak, newest first, of one streak or of all; also of those that are gone. `period` is the first day
+// of the period with which it was reached, and `length` how many were done in a row then.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apis/v1/users/streaks/logs (the `ListStreakLogs` operationId).
+func (c *Client) ListStreakLogs(ctx context.Context, body ListStreakLogsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListStreakLogsRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7537,6 +7827,220 @@ func NewDeleteReactionRequest(server string, messageID MessageID, emoji Emoji) (
 	return req, nil
 }
 
+// NewListStreaksRequest constructs an http.Request for the ListStreaks method
+func NewListStreaksRequest(server string, params *ListStreaksParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/streaks")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.ServerID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serverId", *params.ServerID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "objectid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateStreakRequest calls the generic CreateStreak builder with application/json body
+func NewCreateStreakRequest(server string, params *CreateStreakParams, body CreateStreakJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateStreakRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateStreakRequestWithBody constructs an http.Request for the CreateStreak method, with any body, and a specified content type
+func NewCreateStreakRequestWithBody(server string, params *CreateStreakParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/streaks")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteStreakRequest constructs an http.Request for the DeleteStreak method
+func NewDeleteStreakRequest(server string, streakID StreakID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "streakId", streakID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/streaks/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateStreakRequest calls the generic UpdateStreak builder with application/json body
+func NewUpdateStreakRequest(server string, streakID StreakID, body UpdateStreakJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateStreakRequestWithBody(server, streakID, "application/json", bodyReader)
+}
+
+// NewUpdateStreakRequestWithBody constructs an http.Request for the UpdateStreak method, with any body, and a specified content type
+func NewUpdateStreakRequestWithBody(server string, streakID StreakID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "streakId", streakID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/streaks/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewCreateUserRequest calls the generic CreateUser builder with application/json body
 func NewCreateUserRequest(server string, params *CreateUserParams, body CreateUserJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -8006,6 +8510,46 @@ func NewManageUserRequestWithBody(server string, contentType string, body io.Rea
 	}
 
 	operationPath := fmt.Sprintf("/apis/v1/users/manage")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListStreakLogsRequest calls the generic ListStreakLogs builder with application/json body
+func NewListStreakLogsRequest(server string, body ListStreakLogsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewListStreakLogsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewListStreakLogsRequestWithBody constructs an http.Request for the ListStreakLogs method, with any body, and a specified content type
+func NewListStreakLogsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/users/streaks/logs")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}

@@ -106,6 +106,9 @@ const (
 	AuditActionServerDelete       AuditAction = "server.delete"
 	AuditActionServerUpdate       AuditAction = "server.update"
 	AuditActionSettingsUpdate     AuditAction = "settings.update"
+	AuditActionStreakCreate       AuditAction = "streak.create"
+	AuditActionStreakDelete       AuditAction = "streak.delete"
+	AuditActionStreakUpdate       AuditAction = "streak.update"
 	AuditActionTopicDelete        AuditAction = "topic.delete"
 	AuditActionUserCreate         AuditAction = "user.create"
 	AuditActionUserManage         AuditAction = "user.manage"
@@ -181,6 +184,12 @@ func (e AuditAction) Valid() bool {
 	case AuditActionServerUpdate:
 		return true
 	case AuditActionSettingsUpdate:
+		return true
+	case AuditActionStreakCreate:
+		return true
+	case AuditActionStreakDelete:
+		return true
+	case AuditActionStreakUpdate:
 		return true
 	case AuditActionTopicDelete:
 		return true
@@ -829,6 +838,9 @@ type AccountUpdate struct {
 // Action What a member did, or was given something for. This list only grows. `refer` is that somebody has brought them, `referrals` that they
 // have brought somebody; `deleted` takes back what a message has brought.
 type Action string
+
+// ActiveDays The days of the week on which deeds count, if they do not on all. There must be one then.
+type ActiveDays = []string
 
 // ActivityCounts How often a member did what.
 type ActivityCounts struct {
@@ -3875,6 +3887,295 @@ type SessionResponse struct {
 // Example: 20/01/2026
 type SlashedDate = string
 
+// Streak What has to be done so many days, weeks or months in a row.
+type Streak struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// ActiveDays The days of the week on which deeds count, if they do not on all. There must be one then.
+	ActiveDays ActiveDays `json:"activeDays"`
+
+	// Name One line of 1 to 100 characters, without control characters.
+	Name Title `json:"name"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID ObjectID `json:"communityId"`
+
+	// Timezone By which clock the days are: `utc_gmt` (also if this is left out), a time zone by its name in the IANA database, or `member`, the zone of each member.
+	//
+	// Example: Europe/Berlin
+	Timezone StreakZone `json:"timezone"`
+
+	// StartDate RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	StartDate Timestamp `json:"startDate"`
+
+	// Timeframe How long a period is, and how many of them in a row reach the streak.
+	Timeframe StreakTimeframe `json:"timeframe"`
+
+	// Action What has to be done in a period.
+	Action StreakAction `json:"action"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt Timestamp `json:"createdAt"`
+
+	// UpdatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	UpdatedAt Timestamp `json:"updatedAt"`
+
+	// ActiveDaysType Whether deeds count on every day, also if this is left out, or on the `activeDays` only.
+	ActiveDaysType string `json:"activeDaysType"`
+
+	// V Always 0; older clients expect it.
+	V Revision `json:"__v"`
+
+	// Order Where the streak stands among others; 0 at first.
+	Order StreakOrder `json:"order"`
+
+	// Reward What a member gets each time.
+	Reward StreakReward `json:"reward"`
+}
+
+// StreakAction What has to be done in a period.
+type StreakAction struct {
+	Operator   string            `json:"operator"`
+	Conditions []StreakCondition `json:"conditions"`
+}
+
+// StreakActionCreate What has to be done in a period.
+type StreakActionCreate struct {
+	Operator   string                  `json:"operator"`
+	Conditions []StreakConditionCreate `json:"conditions"`
+}
+
+// StreakCondition So many deeds, or so much in a custom field.
+type StreakCondition struct {
+	// ID What names the condition.
+	ID string `json:"_id"`
+
+	// Action What members do, or the `_id` of a custom field.
+	Action string `json:"action"`
+	Value  int64  `json:"value"`
+
+	// IsCustomField Whether the action is a field.
+	IsCustomField bool `json:"isCustomField"`
+}
+
+// StreakConditionCreate So many deeds, or so much in a custom field.
+type StreakConditionCreate struct {
+	// ID What names the condition; it is given one if this is left out.
+	ID string `json:"_id,omitempty,omitzero"`
+
+	// Action What members do: `messages`, of which replies are some, `replies`, `reactions`, `visits`, `referrals`, `refer`, `analyses`, `purchases`, `minigames`, `picture`, `aboutme`, `quote` or `socials`; or the `_id` of a field of numbers.
+	Action string `json:"action"`
+	Value  int64  `json:"value"`
+
+	// IsCustomField Whether the action is a field.
+	IsCustomField bool `json:"isCustomField,omitempty,omitzero"`
+}
+
+// StreakCreate What a new streak is made from.
+type StreakCreate struct {
+	// Name One line of 1 to 100 characters, without control characters.
+	Name Title `json:"name"`
+
+	// Timezone By which clock the days are: `utc_gmt` (also if this is left out), a time zone by its name in the IANA database, or `member`, the zone of each member.
+	//
+	// Example: Europe/Berlin
+	Timezone StreakZone `json:"timezone,omitempty,omitzero"`
+
+	// StartDate The first day that counts, as `YYYY-MM-DD`. Of a moment, it is its date as it is written. Left out, it is the day on which the streak is made.
+	//
+	// Example: 2026-04-07
+	StartDate StreakStart `json:"startDate,omitempty,omitzero"`
+
+	// Timeframe How long a period is, and how many of them in a row reach the streak.
+	Timeframe StreakTimeframe `json:"timeframe"`
+
+	// Action What has to be done in a period.
+	Action StreakActionCreate `json:"action"`
+
+	// ActiveDaysType Whether deeds count on every day, also if this is left out, or on the `activeDays` only.
+	ActiveDaysType string `json:"activeDaysType,omitempty,omitzero"`
+
+	// ActiveDays The days of the week on which deeds count, if they do not on all. There must be one then.
+	ActiveDays ActiveDays `json:"activeDays,omitempty,omitzero"`
+
+	// Order Where the streak stands among others; 0 at first.
+	Order StreakOrder `json:"order,omitempty,omitzero"`
+
+	// Reward What a member gets each time.
+	Reward StreakReward `json:"reward,omitempty,omitzero"`
+
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID ServerReference `json:"serverId,omitempty,omitzero"`
+}
+
+// StreakListResponse A page of streaks.
+type StreakListResponse struct {
+	Status string   `json:"status"`
+	Data   []Streak `json:"data"`
+
+	// Pagination Which part of the list this is.
+	Pagination StreakPagination `json:"pagination"`
+}
+
+// StreakLog That a member has reached a streak.
+type StreakLog struct {
+	// StreakID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	StreakID ObjectID `json:"streakId"`
+
+	// Name What the streak was called then.
+	Name string `json:"name"`
+
+	// Period The first day of the period, as `YYYY-MM-DD`.
+	Period string `json:"period"`
+
+	// ReachedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	ReachedAt Timestamp `json:"reachedAt"`
+
+	// Length How many periods were done in a row then.
+	Length int64 `json:"length"`
+
+	// XP What that brought.
+	XP    int64 `json:"xp"`
+	Coins int64 `json:"coins"`
+}
+
+// StreakLogPage A page of what was reached.
+type StreakLogPage struct {
+	Logs  []StreakLog `json:"logs"`
+	Page  int32       `json:"page"`
+	Limit int32       `json:"limit"`
+
+	// NextCursor The `cursor` of the page after this one; without it, this is the last.
+	NextCursor string `json:"nextCursor,omitempty,omitzero"`
+}
+
+// StreakLogQuestion Whom to ask about, which streak, and which part of the list.
+type StreakLogQuestion struct {
+	// Identifier What identifies a member of the community. Who is no member is not found, whether or not there is such an account.
+	Identifier Identifier `json:"identifier"`
+
+	// IdentifierType What an identifier is: an address (also if this is left out), a user name, a number (`id`), an `_id`, or the value that just one
+	// member has in the field of the community called `fieldName`. A value that several have is a conflict.
+	IdentifierType IdentifierType `json:"identifier_type,omitempty,omitzero"`
+
+	// FieldName What programs call a field. Spaces become hyphens.
+	FieldName UserFieldKey `json:"fieldName,omitempty,omitzero"`
+
+	// StreakID The `_id` of a streak, if not of all.
+	StreakID string `json:"streakId,omitempty,omitzero"`
+
+	// Page 1 if it is left out; only the first 10,000 items are reached so.
+	Page int32 `json:"page,omitempty,omitzero"`
+
+	// Limit 20 if it is left out.
+	Limit int32 `json:"limit,omitempty,omitzero"`
+
+	// Cursor The `nextCursor` of the page before, as it came, instead of `page`.
+	Cursor string `json:"cursor,omitempty,omitzero"`
+}
+
+// StreakLogResponse A page of what was reached.
+type StreakLogResponse struct {
+	Status  string `json:"status"`
+	Message string `json:"message"`
+
+	// Data A page of what was reached.
+	Data StreakLogPage `json:"data"`
+}
+
+// StreakOrder Where the streak stands among others; 0 at first.
+type StreakOrder = int32
+
+// StreakPagination Which part of the list this is.
+type StreakPagination struct {
+	Total       int32 `json:"total"`
+	CurrentPage int32 `json:"currentPage"`
+	TotalPages  int32 `json:"totalPages"`
+	HasNextPage bool  `json:"hasNextPage"`
+	HasPrevPage bool  `json:"hasPrevPage"`
+}
+
+// StreakResponse A streak.
+type StreakResponse struct {
+	Status  string `json:"status"`
+	Message string `json:"message"`
+
+	// Data What has to be done so many days, weeks or months in a row.
+	Data Streak `json:"data"`
+}
+
+// StreakReward What a member gets each time.
+type StreakReward struct {
+	XP    int32 `json:"xp"`
+	Coins int32 `json:"coins"`
+}
+
+// StreakStart The first day that counts, as `YYYY-MM-DD`. Of a moment, it is its date as it is written. Left out, it is the day on which the streak is made.
+//
+// Example: 2026-04-07
+type StreakStart = string
+
+// StreakTimeframe How long a period is, and how many of them in a row reach the streak.
+type StreakTimeframe struct {
+	Value string `json:"value"`
+	Count int64  `json:"count"`
+}
+
+// StreakUpdate What a streak becomes. Name, timeframe and action are needed; what else is left out stays.
+type StreakUpdate struct {
+	// Name One line of 1 to 100 characters, without control characters.
+	Name Title `json:"name"`
+
+	// Timezone By which clock the days are: `utc_gmt` (also if this is left out), a time zone by its name in the IANA database, or `member`, the zone of each member.
+	//
+	// Example: Europe/Berlin
+	Timezone *StreakZone `json:"timezone,omitempty"`
+
+	// StartDate The first day that counts, as `YYYY-MM-DD`. Of a moment, it is its date as it is written. Left out, it is the day on which the streak is made.
+	//
+	// Example: 2026-04-07
+	StartDate *StreakStart `json:"startDate,omitempty"`
+
+	// Timeframe How long a period is, and how many of them in a row reach the streak.
+	Timeframe StreakTimeframe `json:"timeframe"`
+
+	// Action What has to be done in a period.
+	Action StreakActionCreate `json:"action"`
+
+	// ActiveDaysType Whether deeds count on every day, also if this is left out, or on the `activeDays` only.
+	ActiveDaysType *string `json:"activeDaysType,omitempty"`
+
+	// ActiveDays The days of the week on which deeds count, if they do not on all. There must be one then.
+	ActiveDays *ActiveDays `json:"activeDays,omitempty"`
+
+	// Order Where the streak stands among others; 0 at first.
+	Order *StreakOrder `json:"order,omitempty"`
+
+	// Reward What a member gets each time.
+	Reward *StreakReward `json:"reward,omitempty"`
+}
+
+// StreakZone By which clock the days are: `utc_gmt` (also if this is left out), a time zone by its name in the IANA database, or `member`, the zone of each member.
+//
+// Example: Europe/Berlin
+type StreakZone = string
+
 // SystemErrorResponse A failure in the System API.
 type SystemErrorResponse struct {
 	// Meta How a request of the System API went.
@@ -4885,6 +5186,11 @@ type ServerIDQuery = ObjectID
 // Example: 66a282dab13eee0013cbb4d8
 type SessionID = ObjectID
 
+// StreakID An id. Ids of one kind sort in the order in which they were made, to the second.
+//
+// Example: 66a282dab13eee0013cbb4d8
+type StreakID = ObjectID
+
 // UserAPIKeyID An id. Ids of one kind sort in the order in which they were made, to the second.
 //
 // Example: 66a282dab13eee0013cbb4d8
@@ -5205,6 +5511,31 @@ type UploadMessageImagesParams struct {
 	ServerID *ServerIDQuery `form:"serverId,omitempty" json:"serverId,omitempty"`
 }
 
+// ListStreaksParams defines parameters for ListStreaks.
+type ListStreaksParams struct {
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID *ServerIDQuery `form:"serverId,omitempty" json:"serverId,omitempty"`
+
+	// Page Which page, from 1. A page past the end is empty. Pages reach the first 10,000 items of a list, `page` times `limit`;
+	// what is behind them is reached by `cursor`.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit How many items a page has.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// CreateStreakParams defines parameters for CreateStreak.
+type CreateStreakParams struct {
+	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
+	// belongs to one account, or one API key, and to one operation: it is the same in every session of an account. Who has
+	// no credential is known by their network (IPv4 /32, IPv6 /64). A failure is not kept: the request may be tried again
+	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
+	// request; in another session of the account, the first answer has it masked.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // CreateUserParams defines parameters for CreateUser.
 type CreateUserParams struct {
 	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
@@ -5486,6 +5817,12 @@ type UploadMessageImagesMultipartRequestBody = MessageImageUpload
 // UpdateMessageJSONRequestBody defines body for UpdateMessage for application/json ContentType.
 type UpdateMessageJSONRequestBody = MessageUpdate
 
+// CreateStreakJSONRequestBody defines body for CreateStreak for application/json ContentType.
+type CreateStreakJSONRequestBody = StreakCreate
+
+// UpdateStreakJSONRequestBody defines body for UpdateStreak for application/json ContentType.
+type UpdateStreakJSONRequestBody = StreakUpdate
+
 // CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
 type CreateUserJSONRequestBody = UserCreate
 
@@ -5512,6 +5849,9 @@ type GetUserDataJSONRequestBody = UserQuestion
 
 // ManageUserJSONRequestBody defines body for ManageUser for application/json ContentType.
 type ManageUserJSONRequestBody = UserManagement
+
+// ListStreakLogsJSONRequestBody defines body for ListStreakLogs for application/json ContentType.
+type ListStreakLogsJSONRequestBody = StreakLogQuestion
 
 // UpdateUserAPIKeyJSONRequestBody defines body for UpdateUserAPIKey for application/json ContentType.
 type UpdateUserAPIKeyJSONRequestBody = UserAPIKeyUpdate

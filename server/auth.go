@@ -523,7 +523,13 @@ func (h auth) UpdateMe(ctx context.Context, r stub.UpdateMeRequestObject) (stub.
 		set(&account.AboutMe, in.AboutMe)
 		set(&account.Quote, in.Quote)
 		set(&account.Language, in.Language)
+		zone := account.TimeZone
 		set(&account.TimeZone, in.TimeZone)
+		if account.TimeZone != zone {
+			if err := tx.Streaks.ChangeZone(ctx, account.AccountNumber, zone, account.TimeZone, h.now()); err != nil {
+				return answer, err
+			}
+		}
 		if in.Username != nil {
 			account.Username = gen.NullableOf(*in.Username)
 		}

@@ -21,7 +21,7 @@ import (
 // none and does not compile.
 type audited interface {
 	gen.Server | gen.CreatedServer | gen.ServerSettings | gen.InviteCreate | gen.Channel | gen.Role | gen.BadgeUpdate | gen.APIKey | gen.UserReference | gen.ManagedUser | gen.CreatedUser |
-		gen.AccessLevels | gen.UserField | gen.UserFieldHistory | gen.GamificationSetting | gen.Leaderboard
+		gen.AccessLevels | gen.UserField | gen.UserFieldHistory | gen.GamificationSetting | gen.Leaderboard | gen.Streak
 }
 
 // record adds what an operation has changed to the audit trail of a server, under the action that the contract names in
@@ -100,7 +100,10 @@ func (k *core) actedUnder(ctx context.Context, tx *store.Tx, rules store.Rules, 
 	}
 	line.XP, line.Coins = worth.XP, worth.Coins
 	after, added, err := tx.Ledger.Insert(ctx, line)
-	if err != nil || !added {
+	if err != nil || !added && d.action != gen.ActionVisits { // of a streak, the day may be another one already
+		return false, err
+	}
+	if err := k.moveStreaks(ctx, tx, d, added); err != nil || !added {
 		return false, err
 	}
 	return true, k.reached(ctx, tx, line, after)

@@ -211,6 +211,9 @@ func (k *core) setValue(ctx context.Context, tx *store.Tx, f store.Field, accoun
 	if errors.Is(err, store.ErrDuplicate) {
 		err = contract.Conflict("Another user has this value", "the field identifies users, and this value is somebody else's")
 	}
+	if err == nil {
+		err = k.valueGiven(ctx, tx, f, number)
+	}
 	return line, line.ID != before.ID, err
 }
 

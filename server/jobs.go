@@ -92,7 +92,7 @@ type removal interface {
 	deleteRest(ctx context.Context, tx *store.Tx, some int, now time.Time) (more bool, err error)
 }
 
-// The jobs of removing what a deleted server, role, badge, field, channel, message or account has left, and in the end the audit
+// The jobs of removing what a deleted server, role, badge, field, streak, channel, message or account has left, and in the end the audit
 // trail of the server.
 type (
 	serverRemoval struct {
@@ -106,6 +106,10 @@ type (
 	}
 	fieldRemoval struct {
 		FieldID string `json:"fieldId"`
+	}
+	streakRemoval struct {
+		ServerID string `json:"serverId"`
+		StreakID string `json:"streakId"`
 	}
 	trailRemoval struct {
 		ServerID string `json:"serverId"`
@@ -133,6 +137,9 @@ func (badgeRemoval) Kind() string { return "badge_removal" }
 
 // Kind is the name of the job in the database.
 func (fieldRemoval) Kind() string { return "field_removal" }
+
+// Kind is the name of the job in the database.
+func (streakRemoval) Kind() string { return "streak_removal" }
 
 // Kind is the name of the job in the database.
 func (trailRemoval) Kind() string { return "trail_removal" }
@@ -176,6 +183,10 @@ func (r badgeRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int, no
 
 func (r fieldRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int, now time.Time) (bool, error) {
 	return tx.Fields.DeleteRest(ctx, r.FieldID, some)
+}
+
+func (r streakRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int, now time.Time) (bool, error) {
+	return tx.Streaks.DeleteRest(ctx, r.ServerID, r.StreakID, some)
 }
 
 // How many rows one transaction of a removal takes, and how many of those one run of it has at most: others have their turn in
@@ -283,6 +294,7 @@ func (k *core) startJobs() (stop func(context.Context), err error) {
 	river.AddWorker(workers, remover[roleRemoval]{core: &own})
 	river.AddWorker(workers, remover[badgeRemoval]{core: &own})
 	river.AddWorker(workers, remover[fieldRemoval]{core: &own})
+	river.AddWorker(workers, remover[streakRemoval]{core: &own})
 	river.AddWorker(workers, remover[trailRemoval]{core: &own})
 	river.AddWorker(workers, remover[channelRemoval]{core: &own})
 	river.AddWorker(workers, remover[reactionRemoval]{core: &own})

@@ -122,11 +122,12 @@ type handlers struct {
 	fields
 	messages
 	gamification
+	streaks
 	leaderboards
 }
 
 func handlersOf(k *core) handlers {
-	return handlers{auth{k}, servers{k}, invites{k}, channels{k}, roles{k}, badges{k}, keys{k}, audit{k}, users{k}, fields{k}, messages{k}, gamification{k}, leaderboards{k}}
+	return handlers{auth{k}, servers{k}, invites{k}, channels{k}, roles{k}, badges{k}, keys{k}, audit{k}, users{k}, fields{k}, messages{k}, gamification{k}, streaks{k}, leaderboards{k}}
 }
 
 var _ stub.StrictServerInterface = handlers{}

@@ -72,6 +72,7 @@ var sections = []section{
 	{"fields", fields},
 	{"messages", messages},
 	{"gamification", gamification},
+	{"streaks", streaks},
 	{"leaderboards", leaderboards},
 }
 

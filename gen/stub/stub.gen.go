@@ -127,6 +127,18 @@ type ServerInterface interface {
 	// DeleteReaction Take a reaction back
 	// (DELETE /apis/v1/messages/{messageId}/reactions/{emoji})
 	DeleteReaction(ctx echo.Context, messageID MessageID, emoji Emoji) error
+	// ListStreaks List the streaks of a community
+	// (GET /apis/v1/streaks)
+	ListStreaks(ctx echo.Context, params ListStreaksParams) error
+	// CreateStreak Create a streak
+	// (POST /apis/v1/streaks)
+	CreateStreak(ctx echo.Context, params CreateStreakParams) error
+	// DeleteStreak Delete a streak
+	// (DELETE /apis/v1/streaks/{streakId})
+	DeleteStreak(ctx echo.Context, streakID StreakID) error
+	// UpdateStreak Update a streak
+	// (PUT /apis/v1/streaks/{streakId})
+	UpdateStreak(ctx echo.Context, streakID StreakID) error
 	// CreateUser Make an account
 	// (POST /apis/v1/users)
 	CreateUser(ctx echo.Context, params CreateUserParams) error
@@ -157,6 +169,9 @@ type ServerInterface interface {
 	// ManageUser Delete a user from the community, or restore one
 	// (POST /apis/v1/users/manage)
 	ManageUser(ctx echo.Context) error
+	// ListStreakLogs List when a member has reached streaks
+	// (POST /apis/v1/users/streaks/logs)
+	ListStreakLogs(ctx echo.Context) error
 	// GetUser Get parts of a user
 	// (GET /apis/v1/users/{userId})
 	GetUser(ctx echo.Context, userID AccountID, params GetUserParams) error
@@ -1451,6 +1466,99 @@ func (w *ServerInterfaceWrapper) DeleteReaction(ctx echo.Context) error {
 	return err
 }
 
+// ListStreaks converts echo context to params.
+func (w *ServerInterfaceWrapper) ListStreaks(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListStreaksParams
+	// ------------- Optional query parameter "serverId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "serverId", ctx.QueryParams(), &params.ServerID, runtime.BindQueryParameterOptions{Type: "string", Format: "objectid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter serverId: %s", err))
+	}
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", ctx.QueryParams(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter page: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListStreaks(ctx, params)
+	return err
+}
+
+// CreateStreak converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateStreak(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateStreakParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateStreak(ctx, params)
+	return err
+}
+
+// DeleteStreak converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteStreak(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "streakId" -------------
+	var streakID StreakID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "streakId", ctx.Param("streakId"), &streakID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter streakId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteStreak(ctx, streakID)
+	return err
+}
+
+// UpdateStreak converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateStreak(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "streakId" -------------
+	var streakID StreakID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "streakId", ctx.Param("streakId"), &streakID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter streakId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateStreak(ctx, streakID)
+	return err
+}
+
 // CreateUser converts echo context to params.
 func (w *ServerInterfaceWrapper) CreateUser(ctx echo.Context) error {
 	var err error
@@ -1614,6 +1722,15 @@ func (w *ServerInterfaceWrapper) ManageUser(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ManageUser(ctx)
+	return err
+}
+
+// ListStreakLogs converts echo context to params.
+func (w *ServerInterfaceWrapper) ListStreakLogs(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListStreakLogs(ctx)
 	return err
 }
 
@@ -3019,6 +3136,10 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/apis/v1/messages/reply", wrapper.ReplyMessage, options.OperationMiddlewares["replyMessage"]...)
 	router.POST(options.BaseURL+"/apis/v1/messages/send", wrapper.SendMessage, options.OperationMiddlewares["sendMessage"]...)
 	router.POST(options.BaseURL+"/apis/v1/messages/upload-image", wrapper.UploadMessageImages, options.OperationMiddlewares["uploadMessageImages"]...)
+	router.GET(options.BaseURL+"/apis/v1/streaks", wrapper.ListStreaks, options.OperationMiddlewares["listStreaks"]...)
+	router.POST(options.BaseURL+"/apis/v1/streaks", wrapper.CreateStreak, options.OperationMiddlewares["createStreak"]...)
+	router.DELETE(options.BaseURL+"/apis/v1/streaks/:streakId", wrapper.DeleteStreak, options.OperationMiddlewares["deleteStreak"]...)
+	router.PUT(options.BaseURL+"/apis/v1/streaks/:streakId", wrapper.UpdateStreak, options.OperationMiddlewares["updateStreak"]...)
 	router.POST(options.BaseURL+"/apis/v1/users", wrapper.CreateUser, options.OperationMiddlewares["createUser"]...)
 	router.GET(options.BaseURL+"/apis/v1/users/:userId", wrapper.GetUser, options.OperationMiddlewares["getUser"]...)
 	router.GET(options.BaseURL+"/apis/v1/users/:userId/api-keys", wrapper.ListUserAPIKeys, options.OperationMiddlewares["listUserApiKeys"]...)
@@ -3033,6 +3154,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/apis/v1/users/filter", wrapper.FilterUsers, options.OperationMiddlewares["filterUsers"]...)
 	router.POST(options.BaseURL+"/apis/v1/users/info", wrapper.GetUserData, options.OperationMiddlewares["getUserData"]...)
 	router.POST(options.BaseURL+"/apis/v1/users/manage", wrapper.ManageUser, options.OperationMiddlewares["manageUser"]...)
+	router.POST(options.BaseURL+"/apis/v1/users/streaks/logs", wrapper.ListStreakLogs, options.OperationMiddlewares["listStreakLogs"]...)
 	router.POST(options.BaseURL+"/auth/change-password", wrapper.ChangePassword, options.OperationMiddlewares["changePassword"]...)
 	router.GET(options.BaseURL+"/auth/events", wrapper.ListAuthEvents, options.OperationMiddlewares["listAuthEvents"]...)
 	router.POST(options.BaseURL+"/auth/forgot-password", wrapper.ForgotPassword, options.OperationMiddlewares["forgotPassword"]...)
@@ -3982,6 +4104,106 @@ func (response DeleteReaction200JSONResponse) VisitDeleteReactionResponse(w http
 	return err
 }
 
+type ListStreaksRequestObject struct {
+	Params ListStreaksParams
+}
+
+type ListStreaksResponseObject interface {
+	VisitListStreaksResponse(w http.ResponseWriter) error
+}
+
+type ListStreaks200JSONResponse StreakListResponse
+
+func (response ListStreaks200JSONResponse) VisitListStreaksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateStreakRequestObject struct {
+	Params CreateStreakParams
+	Body   *CreateStreakJSONRequestBody
+}
+
+type CreateStreakResponseObject interface {
+	VisitCreateStreakResponse(w http.ResponseWriter) error
+}
+
+type CreateStreak201ResponseHeaders struct {
+	IdempotentReplayed *string
+}
+
+type CreateStreak201JSONResponse struct {
+	Body    StreakResponse
+	Headers CreateStreak201ResponseHeaders
+}
+
+func (response CreateStreak201JSONResponse) VisitCreateStreakResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteStreakRequestObject struct {
+	StreakID StreakID `json:"streakId"`
+}
+
+type DeleteStreakResponseObject interface {
+	VisitDeleteStreakResponse(w http.ResponseWriter) error
+}
+
+type DeleteStreak200JSONResponse StreakResponse
+
+func (response DeleteStreak200JSONResponse) VisitDeleteStreakResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateStreakRequestObject struct {
+	StreakID StreakID `json:"streakId"`
+	Body     *UpdateStreakJSONRequestBody
+}
+
+type UpdateStreakResponseObject interface {
+	VisitUpdateStreakResponse(w http.ResponseWriter) error
+}
+
+type UpdateStreak200JSONResponse StreakResponse
+
+func (response UpdateStreak200JSONResponse) VisitUpdateStreakResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateUserRequestObject struct {
 	Params CreateUserParams
 	Body   *CreateUserJSONRequestBody
@@ -4213,6 +4435,28 @@ type ManageUserResponseObject interface {
 type ManageUser200JSONResponse ManagedUserResponse
 
 func (response ManageUser200JSONResponse) VisitManageUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStreakLogsRequestObject struct {
+	Body *ListStreakLogsJSONRequestBody
+}
+
+type ListStreakLogsResponseObject interface {
+	VisitListStreakLogsResponse(w http.ResponseWriter) error
+}
+
+type ListStreakLogs200JSONResponse StreakLogResponse
+
+func (response ListStreakLogs200JSONResponse) VisitListStreakLogsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := WriteJSON(&buf, response); err != nil {
@@ -5946,6 +6190,18 @@ type StrictServerInterface interface {
 	// DeleteReaction Take a reaction back
 	// (DELETE /apis/v1/messages/{messageId}/reactions/{emoji})
 	DeleteReaction(ctx context.Context, request DeleteReactionRequestObject) (DeleteReactionResponseObject, error)
+	// ListStreaks List the streaks of a community
+	// (GET /apis/v1/streaks)
+	ListStreaks(ctx context.Context, request ListStreaksRequestObject) (ListStreaksResponseObject, error)
+	// CreateStreak Create a streak
+	// (POST /apis/v1/streaks)
+	CreateStreak(ctx context.Context, request CreateStreakRequestObject) (CreateStreakResponseObject, error)
+	// DeleteStreak Delete a streak
+	// (DELETE /apis/v1/streaks/{streakId})
+	DeleteStreak(ctx context.Context, request DeleteStreakRequestObject) (DeleteStreakResponseObject, error)
+	// UpdateStreak Update a streak
+	// (PUT /apis/v1/streaks/{streakId})
+	UpdateStreak(ctx context.Context, request UpdateStreakRequestObject) (UpdateStreakResponseObject, error)
 	// CreateUser Make an account
 	// (POST /apis/v1/users)
 	CreateUser(ctx context.Context, request CreateUserRequestObject) (CreateUserResponseObject, error)
@@ -5976,6 +6232,9 @@ type StrictServerInterface interface {
 	// ManageUser Delete a user from the community, or restore one
 	// (POST /apis/v1/users/manage)
 	ManageUser(ctx context.Context, request ManageUserRequestObject) (ManageUserResponseObject, error)
+	// ListStreakLogs List when a member has reached streaks
+	// (POST /apis/v1/users/streaks/logs)
+	ListStreakLogs(ctx context.Context, request ListStreakLogsRequestObject) (ListStreakLogsResponseObject, error)
 	// GetUser Get parts of a user
 	// (GET /apis/v1/users/{userId})
 	GetUser(ctx context.Context, request GetUserRequestObject) (GetUserResponseObject, error)
@@ -7365,6 +7624,152 @@ func (sh *strictHandler) DeleteReaction(ctx echo.Context, messageID MessageID, e
 	return nil
 }
 
+// ListStreaks operation middleware
+func (sh *strictHandler) ListStreaks(ctx echo.Context, params ListStreaksParams) error {
+	var request ListStreaksRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListStreaks(ctx.Request().Context(), request.(ListStreaksRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListStreaks")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListStreaksResponseObject); ok {
+		return validResponse.VisitListStreaksResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateStreak operation middleware
+func (sh *strictHandler) CreateStreak(ctx echo.Context, params CreateStreakParams) error {
+	var request CreateStreakRequestObject
+
+	request.Params = params
+
+	var body CreateStreakJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateStreak(ctx.Request().Context(), request.(CreateStreakRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateStreak")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateStreakResponseObject); ok {
+		return validResponse.VisitCreateStreakResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteStreak operation middleware
+func (sh *strictHandler) DeleteStreak(ctx echo.Context, streakID StreakID) error {
+	var request DeleteStreakRequestObject
+
+	request.StreakID = streakID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteStreak(ctx.Request().Context(), request.(DeleteStreakRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteStreak")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteStreakResponseObject); ok {
+		return validResponse.VisitDeleteStreakResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateStreak operation middleware
+func (sh *strictHandler) UpdateStreak(ctx echo.Context, streakID StreakID) error {
+	var request UpdateStreakRequestObject
+
+	request.StreakID = streakID
+
+	var body UpdateStreakJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateStreak(ctx.Request().Context(), request.(UpdateStreakRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateStreak")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateStreakResponseObject); ok {
+		return validResponse.VisitUpdateStreakResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // CreateUser operation middleware
 func (sh *strictHandler) CreateUser(ctx echo.Context, params CreateUserParams) error {
 	var request CreateUserRequestObject
@@ -7785,6 +8190,52 @@ func (sh *strictHandler) ManageUser(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(ManageUserResponseObject); ok {
 		return validResponse.VisitManageUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListStreakLogs operation middleware
+func (sh *strictHandler) ListStreakLogs(ctx echo.Context) error {
+	var request ListStreakLogsRequestObject
+
+	var body ListStreakLogsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListStreakLogs(ctx.Request().Context(), request.(ListStreakLogsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListStreakLogs")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListStreakLogsResponseObject); ok {
+		return validResponse.VisitListStreakLogsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -161,6 +161,22 @@ func (Unimplemented) DeleteReaction(context.Context, DeleteReactionRequestObject
 	return nil, ErrNotImplemented
 }
 
+func (Unimplemented) ListStreaks(context.Context, ListStreaksRequestObject) (ListStreaksResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) CreateStreak(context.Context, CreateStreakRequestObject) (CreateStreakResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) DeleteStreak(context.Context, DeleteStreakRequestObject) (DeleteStreakResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) UpdateStreak(context.Context, UpdateStreakRequestObject) (UpdateStreakResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
 func (Unimplemented) CreateUser(context.Context, CreateUserRequestObject) (CreateUserResponseObject, error) {
 	return nil, ErrNotImplemented
 }
@@ -198,6 +214,10 @@ func (Unimplemented) GetUserData(context.Context, GetUserDataRequestObject) (Get
 }
 
 func (Unimplemented) ManageUser(context.Context, ManageUserRequestObject) (ManageUserResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) ListStreakLogs(context.Context, ListStreakLogsRequestObject) (ListStreakLogsResponseObject, error) {
 	return nil, ErrNotImplemented
 }
 

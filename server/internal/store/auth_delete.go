@@ -41,6 +41,10 @@ var eraseInServer = []string{
 	`DELETE FROM cooldowns WHERE (server_id, account, action) IN (SELECT server_id, account, action FROM cooldowns WHERE server_id = $1 AND account = $2 LIMIT $3)`,
 	`DELETE FROM channel_members WHERE (channel_id, account) IN (
 	       SELECT cm.channel_id, cm.account FROM channels c JOIN channel_members cm ON cm.channel_id = c.id WHERE c.server_id = $1 AND cm.account = $2 LIMIT $3)`,
+	`DELETE FROM streak_states WHERE (account, server_id, streak_id) IN (
+	       SELECT account, server_id, streak_id FROM streak_states WHERE server_id = $1 AND account = $2 LIMIT $3)`,
+	`DELETE FROM streak_logs WHERE (account, server_id, streak_id, period) IN (
+	       SELECT account, server_id, streak_id, period FROM streak_logs WHERE server_id = $1 AND account = $2 LIMIT $3)`,
 	`DELETE FROM field_values WHERE (account, server_id, field_id) IN (
 	       SELECT account, server_id, field_id FROM field_values WHERE server_id = $1 AND account = $2 LIMIT $3)`,
 	`DELETE FROM field_histories WHERE id IN (SELECT id FROM field_histories WHERE server_id = $1 AND account = $2 LIMIT $3)`,
@@ -64,7 +68,7 @@ func (a Auth) OwnsAny(ctx context.Context, account int64) (bool, error) {
 // leaves; empty: it had none.
 func (a Auth) Erase(ctx context.Context, account Account, at time.Time) (imageID string, err error) {
 	if err := a.changeOf(ctx, `UPDATE accounts SET email = id, username = NULL, display_name = $2, first_name = '', last_name = '', avatar_image_id = NULL,
-	       password_hash = NULL, about_me = '', quote = '', language = $3, time_zone = $4, name_key = '', user_key = '', first_key = '', last_key = '',
+	       password_hash = NULL, about_me = '', quote = '', language = $3, time_zone = $4, zone_changes = '', name_key = '', user_key = '', first_key = '', last_key = '',
 	       erased_at = $5 WHERE number = $1 AND erased_at IS NULL`,
 		account.AccountNumber, DeletedName, FirstLanguage, FirstTimeZone, at.UnixMicro()); err != nil {
 		return "", err

@@ -36,6 +36,8 @@ var ofAccounts = map[string]string{
 	"cooldowns.account":         erased,
 	"days.account":              erased,
 	"ledger.account":            erased,
+	"streak_states.account":     erased,
+	"streak_logs.account":       erased,
 	"totals.account":            erased,
 	"field_values.account":      erased,
 	"field_histories.account":   erased,
@@ -164,6 +166,7 @@ func (l *life) fullAccount(server string, owner int64) (dora int64) {
 		l.check(tx.Badges.InsertOf(ctx, badge, dora, l.nowAt))
 		l.must(tx.Users.InsertReferral(ctx, server, dora, owner, l.nowAt))
 		l.adds(tx, LedgerLine{ServerID: server, Account: dora, Action: "visits", Reason: "visits/2026-03-01", Day: 20513, XP: 10, Deed: true, Counts: Counts{Visits: 1}})
+		l.keepsStreaks(tx, server, dora)
 		l.check(tx.Gamification.Cool(ctx, server, dora, "messages", time.Minute, l.nowAt))
 		l.must(tx.Fields.Set(ctx, FieldValue{ServerID: server, Account: dora, FieldID: "f", Value: "About Dora"}))
 		l.must(tx.Fields.InsertHistory(ctx, server, dora, gen.UserFieldHistory{ID: l.id(), FieldID: "f", Value: "About Dora", At: l.now()}))

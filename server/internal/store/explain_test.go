@@ -178,6 +178,8 @@ func enlargeCommunity(t *testing.T, s *Store, id string, rows int) {
 		`INSERT INTO field_values (account, server_id, field_id, value, kind, value_key, unique_key, measure) `+numbers+`SELECT i, '`+id+`', f.id, '1', 'line', 'k' || i, 'k' || i, i FROM n JOIN fields f ON f.server_id = '`+id+`'`,
 		`INSERT INTO field_histories (id, server_id, field_id, field, account, value, at, actor_type, actor_id) `+numbers+`SELECT 'h' || i, '`+id+`', f.id, 'x', CASE WHEN i % 2 = 0 THEN 1 ELSE i END, '1', i, '', '' FROM n JOIN fields f ON f.server_id = '`+id+`'`,
 		`INSERT INTO former_members (server_id, account, joined_at, deleted_at, kept) `+numbers+`SELECT '`+id+`', i, i, i, '{}' FROM n`,
+		`INSERT INTO streak_states (account, server_id, streak_id, state) `+numbers+`SELECT i, '`+id+`', s.id, '{}' FROM n JOIN streaks s ON s.server_id = '`+id+`'`,
+		`INSERT INTO streak_logs (account, server_id, streak_id, period, id, name, length, xp, coins, at) `+numbers+`SELECT CASE WHEN i % 2 = 0 THEN 1 ELSE i END, '`+id+`', s.id, 'p' || i, 'l' || i, 'x', 1, 0, 0, i FROM n JOIN streaks s ON s.server_id = '`+id+`'`,
 		`UPDATE totals SET is_member = TRUE`,
 		`INSERT INTO leaderboard_users (leaderboard_id, account) `+numbers+`SELECT b.id, i FROM n JOIN leaderboards b ON b.server_id = '`+id+`'`,
 		`INSERT INTO leaderboard_rows (standing_id, account, server_id, value) `+numbers+`SELECT 'shown', i, '`+id+`', i FROM n`,
@@ -208,6 +210,7 @@ func addCommunities(t *testing.T, s *Store, rows int) {
 		`INSERT INTO api_keys (id, server_id, key_hash, masked, name, permissions, expire_period, active, account, created_at, updated_at) `+
 			numbers+`SELECT 'k' || i, 's' || i, 'k' || i, '', '', '[]', 0, TRUE, 1, 0, 0 FROM n`,
 		`INSERT INTO fields (id, server_id, field_key, definition, position, identifier, creator, created_at, updated_at) `+numbers+`SELECT 'f' || i, 's' || i, 'x', '{}', 0, TRUE, 1, 0, 0 FROM n`,
+		`INSERT INTO streaks (id, server_id, definition, zones, position, created_at) `+numbers+`SELECT 'z' || i, 's' || i, '{}', '[]', 0, i FROM n`,
 		`INSERT INTO leaderboards (id, server_id, slug, definition, position, everybody, created_at) `+numbers+`SELECT 'b' || i, 's' || i, 'x', '{}', 0, TRUE, i FROM n`,
 		`INSERT INTO leaderboard_standings (id, server_id, leaderboard_id, filter, from_day, until_day, everybody, ended, read_at, deep_at, progress) `+numbers+`SELECT 'o' || i, 's' || i, 'b' || i, 'daily', i, i, TRUE, FALSE, 9000000000000000 + i, 0, '{}' FROM n`,
 		`INSERT INTO leaderboard_roles (leaderboard_id, role_id) `+numbers+`SELECT 'b' || i, 'r' || i FROM n`,
@@ -245,7 +248,7 @@ func explainSQLite(t *testing.T, s *Store, text string, args []any) (faults []st
 		if err := rows.Scan(&id, &parent, &unused, &line); err != nil {
 			t.Fatal(err)
 		}
-		whole := strings.HasPrefix(line, "SCAN ") && line != "SCAN CONSTANT ROW" || strings.Contains(line, "TEMP B-TREE") || strings.Contains(line, "AUTOMATIC")
+		whole := strings.HasPrefix(line, "SCAN ") && line != "SCAN CONSTANT ROW" && !strings.HasSuffix(line, "-ROW VALUES CLAUSE") || strings.Contains(line, "TEMP B-TREE") || strings.Contains(line, "AUTOMATIC")
 		if whole && !isBounded(text, line) {
 			faults = append(faults, line)
 		}

@@ -70,6 +70,7 @@ type Queries struct {
 
 	Gamification Gamification
 	Leaderboards Leaderboards
+	Streaks      Streaks
 
 	Registrations Registrations
 	Codes         Codes
@@ -81,7 +82,7 @@ type Queries struct {
 func queriesOn(c *conn) Queries {
 	return Queries{
 		Auth: Auth{c}, Exports: Exports{c}, Servers: Servers{c}, Invites: Invites{c}, Channels: Channels{c}, Roles: Roles{c}, Badges: Badges{c}, Keys: Keys{c}, UserKeys: UserKeys{c}, Audit: Audit{c}, Users: Users{c}, Fields: Fields{c}, Messages: Messages{c}, Images: Images{c},
-		Leaderboards: Leaderboards{c}, Gamification: Gamification{c},
+		Leaderboards: Leaderboards{c}, Gamification: Gamification{c}, Streaks: Streaks{c},
 		Registrations: Registrations{c}, Codes: Codes{c}, Networks: Networks{c}, Idempotency: Idempotency{c}, Ledger: Ledger{c},
 	}
 }

@@ -178,6 +178,7 @@ func (l *life) everything() (kept string) {
 	l.reads(kept, ann)
 	l.hasFields(kept, ann, ben)
 	l.hasLeaderboards(kept, ann, ben)
+	l.hasStreaks(kept, ann)
 	l.talks(kept, ann, ben)
 	l.talks(gone, ben, ann)
 	l.changesPeople(kept, cleo)

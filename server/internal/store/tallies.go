@@ -53,6 +53,7 @@ var (
 	keysTally         = tally{"keys", tallyShards, MaxKeys, "API keys in this server"}
 	fieldsTally       = tally{"fields", tallyShards, MaxFields, "user fields in this community"}
 	invitesTally      = tally{"invites", tallyShards, MaxInvites, "invites to this server"}
+	streaksTally      = tally{"streaks", tallyShards, MaxStreaks, "streaks in this community"}
 	leaderboardsTally = tally{"leaderboards", tallyShards, MaxLeaderboards, "leaderboards in this community"}
 	// of an account
 	membershipsTally = tally{"servers", tallyShards, MaxMemberships, "servers of yours"}

@@ -15,6 +15,23 @@ type Change struct {
 // In is a clock that always shows one zone.
 func In(zone *time.Location) Clock { return Clock{{Zone: zone}} }
 
+// Of is a clock that shows another one wherever it has no zone of its own.
+func (c Clock) Of(other Clock) (whole Clock) {
+	for i, change := range c {
+		if change.Zone != nil {
+			whole = append(whole, change)
+			continue
+		}
+		whole = append(whole, Change{change.Since, other.At(change.Since)})
+		for _, later := range other[1:] {
+			if later.Since.After(change.Since) && (i+1 == len(c) || later.Since.Before(c[i+1].Since)) {
+				whole = append(whole, later)
+			}
+		}
+	}
+	return whole
+}
+
 // At is the zone that the clock shows at a moment.
 func (c Clock) At(t time.Time) *time.Location {
 	at := len(c) - 1

@@ -7,6 +7,7 @@
 package streak
 
 import (
+	"maps"
 	"slices"
 	"time"
 )
@@ -37,9 +38,10 @@ type Condition struct {
 	Value  int64
 }
 
-// Concerns tells whether a deed can move the streak. A field is looked at with every deed.
-func (d Definition) Concerns(action string) bool {
-	return slices.ContainsFunc(d.Conditions, func(c Condition) bool { return c.Field || c.Action == action })
+// Concerns tells whether a deed that counts as these actions can move the streak. A field is looked at with every deed, and where there
+// is no action, because a value was given.
+func (d Definition) Concerns(actions ...string) bool {
+	return slices.ContainsFunc(d.Conditions, func(c Condition) bool { return c.Field || slices.Contains(actions, c.Action) })
 }
 
 // most is how many deeds of an action there may be to count in a period, 0 if they do not count.
@@ -94,17 +96,19 @@ const window = 64
 type Open struct {
 	Period Period           `json:"period"`
 	Deeds  map[string]int64 `json:"deeds"`
+	Once   Day              `json:"once,omitempty"` // the last date on which something counted that counts once
 }
 
 // mostOpen is how many periods a state counts in. No clock on Earth shows more than three dates at a time.
 const mostOpen = 4
 
-// A Deed is what somebody did, or, without an Action, that they were given a value in a field.
+// A Deed is what somebody did, or, without Actions, that they were given a value in a field.
 type Deed struct {
-	At     time.Time
-	Action string
-	Now    time.Time          // at which it becomes known; it may be late
-	Fields map[string]float64 // what they have in those that the conditions name
+	At      time.Time
+	Actions []string           // as which it counts: a reply is a message, too
+	Once    bool               // it counts once on a date, however often it is done
+	Now     time.Time          // at which it becomes known; it may be late
+	Fields  map[string]float64 // what they have in those that the conditions name
 }
 
 // A Reach is that the streak was reached: with which period, and how many of them were done in a row then.
@@ -117,14 +121,14 @@ type Reach struct {
 // as it is. A deed may be late by as many periods as the window has; one that is later than that does not count.
 func (d Definition) Move(s State, clock Clock, deed Deed) (after State, reach *Reach, changed bool) {
 	day := clock.Day(deed.At)
-	if d.Count < 1 || day < d.Start || !d.Active.Has(day.Weekday()) || !d.Concerns(deed.Action) && deed.Action != "" {
+	if d.Count < 1 || day < d.Start || !d.Active.Has(day.Weekday()) || !d.Concerns(deed.Actions...) {
 		return s, nil, false
 	}
 	p, m := d.Frame.Of(day), march{Definition: d, State: s.of(d.Frame), clock: clock, until: deed.Now}
 	if m.isDone(p) || m.Done != 0 && m.Head-p >= window {
 		return s, nil, false
 	}
-	deeds, changed := m.count(p, deed.Action)
+	deeds, changed := m.count(p, day, deed)
 	if !d.met(deeds, deed.Fields) {
 		if !changed {
 			return s, nil, false
@@ -157,32 +161,41 @@ func (s State) isDone(p Period) bool {
 }
 
 // count adds a deed to those of a period, as far as it is needed.
-func (m *march) count(p Period, action string) (deeds map[string]int64, changed bool) {
+func (m *march) count(p Period, day Day, deed Deed) (deeds map[string]int64, changed bool) {
 	i := slices.IndexFunc(m.Open, func(o Open) bool { return o.Period == p })
-	most := m.most(action)
-	if i >= 0 && m.Open[i].Deeds[action] >= most || most == 0 {
-		if i < 0 {
-			return nil, false
-		}
-		return m.Open[i].Deeds, false
+	open := Open{Period: p}
+	if i >= 0 {
+		open = m.Open[i]
+		deeds = maps.Clone(open.Deeds)
 	}
-	deeds = map[string]int64{action: 1}
-	if i < 0 {
-		m.Open = append(m.Open, Open{p, deeds})
+	if deed.Once {
+		if open.Once >= day && open.Deeds != nil {
+			return deeds, false
+		}
+		open.Once = day
+	}
+	for _, action := range deed.Actions {
+		if deeds[action] < m.most(action) {
+			if deeds == nil {
+				deeds = map[string]int64{}
+			}
+			deeds[action]++
+			changed = true
+		}
+	}
+	open.Deeds = deeds
+	switch {
+	case !changed:
+	case i >= 0:
+		m.Open[i] = open
+	default:
+		m.Open = append(m.Open, open)
 		slices.SortFunc(m.Open, func(a, b Open) int { return int(a.Period - b.Period) })
 		if len(m.Open) > mostOpen {
 			m.Open = slices.Delete(m.Open, 0, 1)
 		}
-		return deeds, true
 	}
-	for other, n := range m.Open[i].Deeds {
-		if other == action {
-			n++
-		}
-		deeds[other] = n
-	}
-	m.Open[i].Deeds = deeds
-	return deeds, true
+	return deeds, changed
 }
 
 // finish marks a period as done.

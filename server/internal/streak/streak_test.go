@@ -81,7 +81,7 @@ type member struct {
 func (m *member) acts(at time.Time) { m.late(at, at) }
 
 func (m *member) late(at, now time.Time) {
-	state, reach, _ := m.Move(m.State, m.clock, Deed{At: at, Action: "messages", Now: now})
+	state, reach, _ := m.Move(m.State, m.clock, Deed{At: at, Actions: []string{"messages"}, Now: now})
 	if m.State = state; reach != nil {
 		m.reaches = append(m.reaches, *reach)
 	}
@@ -488,15 +488,15 @@ func TestConditionsAreCountedWithinAPeriodAndFieldsAreLookedAt(t *testing.T) {
 		done  string // after each deed, whether the period is done
 	}{
 		"and": {both, []Deed{
-			{At: noon(1), Action: "messages"}, {At: noon(1), Action: "messages"}, {At: noon(1), Action: "replies"},
-			{At: noon(1), Fields: map[string]float64{"f1": 99.5}}, {At: noon(1), Action: "visits", Fields: map[string]float64{"f1": 100}}, {At: noon(1), Action: "messages"},
-			{At: noon(2), Action: "replies", Fields: map[string]float64{"f1": 100}}, {At: noon(2), Action: "messages", Fields: map[string]float64{"f1": 100}}, {At: noon(2), Action: "messages", Fields: map[string]float64{"f1": 100}},
+			{At: noon(1), Actions: []string{"messages"}}, {At: noon(1), Actions: []string{"messages"}}, {At: noon(1), Actions: []string{"replies"}},
+			{At: noon(1), Fields: map[string]float64{"f1": 99.5}}, {At: noon(1), Actions: []string{"visits"}, Fields: map[string]float64{"f1": 100}}, {At: noon(1), Actions: []string{"messages"}},
+			{At: noon(2), Actions: []string{"replies"}, Fields: map[string]float64{"f1": 100}}, {At: noon(2), Actions: []string{"messages"}, Fields: map[string]float64{"f1": 100}}, {At: noon(2), Actions: []string{"messages"}, Fields: map[string]float64{"f1": 100}},
 		}, "----++--+"},
 		"or": {one, []Deed{
-			{At: noon(1), Action: "messages"}, {At: noon(1), Action: "messages"}, {At: noon(2), Action: "visits"}, {At: noon(2), Fields: map[string]float64{"f1": 100}},
-			{At: noon(3), Action: "replies"},
+			{At: noon(1), Actions: []string{"messages"}}, {At: noon(1), Actions: []string{"messages"}}, {At: noon(2), Actions: []string{"visits"}}, {At: noon(2), Fields: map[string]float64{"f1": 100}},
+			{At: noon(3), Actions: []string{"replies"}},
 		}, "-+-++"},
-		"a day before does not count": {both, []Deed{{At: noon(1), Action: "messages"}, {At: noon(2), Action: "messages"}}, "--"},
+		"a day before does not count": {both, []Deed{{At: noon(1), Actions: []string{"messages"}}, {At: noon(2), Actions: []string{"messages"}}}, "--"},
 	} {
 		state, done := State{}, ""
 		for _, deed := range c.deeds {
@@ -559,6 +559,27 @@ func TestAStreakIsReachedAtEachMultipleAndAgainByNothingElse(t *testing.T) {
 	}
 }
 
+func TestWhatCountsOnceOnADateDoesSoOnTheClockOfTheStreak(t *testing.T) {
+	d := message(1)
+	d.Frame, d.Conditions[0].Value = Weekly, 3
+	state, tokyo := State{}, In(zoneNamed("Asia/Tokyo"))
+	for _, at := range []struct {
+		at   string
+		done bool
+	}{
+		{"2024-05-06T10:00:00+09:00", false}, {"2024-05-06T23:00:00+09:00", false}, {"2024-05-07T00:30:00+09:00", false}, {"2024-05-07T12:00:00+09:00", false}, {"2024-05-12T12:00:00+09:00", true},
+	} {
+		now, err := time.Parse(time.RFC3339, at.at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		state, _, _ = d.Move(state, tokyo, Deed{At: now, Actions: []string{"messages"}, Once: true, Now: now})
+		if d.View(state, tokyo, now).Done != at.done {
+			t.Errorf("at %s it is not %t that the week is done: %+v", at.at, at.done, state)
+		}
+	}
+}
+
 func TestAStateStaysSmallHoweverLongARowIs(t *testing.T) {
 	m := member{Definition: message(10), clock: In(time.UTC)}
 	m.Definition.Conditions[0].Value = 3
@@ -583,7 +604,7 @@ func TestAStateStaysSmallHoweverLongARowIs(t *testing.T) {
 	}
 	before := m.Definition
 	before.Start = DayOf(2040, 1, 1)
-	if _, _, changed := before.Move(m.State, m.clock, Deed{At: now.AddDate(0, 0, 1), Action: "messages"}); changed {
+	if _, _, changed := before.Move(m.State, m.clock, Deed{At: now.AddDate(0, 0, 1), Actions: []string{"messages"}}); changed {
 		t.Error("a deed before the start counts")
 	}
 }
@@ -601,6 +622,24 @@ func TestPeriodsFollowEachOther(t *testing.T) {
 		}
 		if parsed, err := ParseDay(day.String()); err != nil || parsed != day {
 			t.Fatalf("%s is parsed as %s: %v", day, parsed, err)
+		}
+	}
+}
+
+func TestAClockOfTheMemberIsThatWhereverAStreakHasNoZone(t *testing.T) {
+	at := func(hour int) time.Time { return time.Date(2024, 5, 1, hour, 0, 0, 0, time.UTC) }
+	berlin, tokyo, apia := zoneNamed("Europe/Berlin"), zoneNamed("Asia/Tokyo"), zoneNamed("Pacific/Apia")
+	member := Clock{{Zone: berlin}, {at(2), tokyo}, {at(8), apia}}
+	for name, c := range map[string]struct{ clock, want Clock }{
+		"never":       {In(time.UTC), In(time.UTC)},
+		"always":      {Clock{{}}, member},
+		"from then":   {Clock{{Zone: time.UTC}, {at(4), nil}}, Clock{{Zone: time.UTC}, {at(4), tokyo}, {at(8), apia}}},
+		"until then":  {Clock{{}, {at(4), time.UTC}}, Clock{{Zone: berlin}, {at(2), tokyo}, {at(4), time.UTC}}},
+		"in between":  {Clock{{Zone: time.UTC}, {at(1), nil}, {at(9), time.UTC}}, Clock{{Zone: time.UTC}, {at(1), berlin}, {at(2), tokyo}, {at(8), apia}, {at(9), time.UTC}}},
+		"at one time": {Clock{{Zone: time.UTC}, {at(2), nil}}, Clock{{Zone: time.UTC}, {at(2), tokyo}, {at(8), apia}}},
+	} {
+		if diff := cmp.Diff(fmt.Sprint(c.want), fmt.Sprint(c.clock.Of(member))); diff != "" {
+			t.Errorf("%s: %s", name, diff)
 		}
 	}
 }
