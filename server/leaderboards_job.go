@@ -21,6 +21,8 @@ const (
 	boardsAtOnce       = 250              // accounts in one step
 	touchedAtOnce      = 50               // in all standings of the server
 	standingsAtOnce    = 50
+	boardsRetryAfter   = 5 * time.Second
+	boardsLeaveOff     = 20 * time.Second // before the run would be called off
 )
 
 // boardsRefresh is that job.
@@ -41,6 +43,11 @@ func (boardsRefresh) InsertOpts() river.InsertOpts {
 type boardsRefresher struct {
 	river.WorkerDefaults[boardsRefresh]
 	*core
+}
+
+// NextRetry is soon: no other job of the server comes before that one.
+func (w boardsRefresher) NextRetry(*river.Job[boardsRefresh]) time.Time {
+	return time.Now().Add(boardsRetryAfter)
 }
 
 // Work brings the leaderboards up to date as far as one run may go, and asks to be run again for the rest, or as long as somebody
@@ -78,6 +85,9 @@ func (k *core) refreshBoards(ctx context.Context, serverID string) (again bool, 
 			return false, 0, err
 		}
 		for _, st := range found {
+			if ends, is := ctx.Deadline(); is && time.Until(ends) < boardsLeaveOff {
+				return true, 0, nil
+			}
 			last = st.ID
 			more, looks, err := k.refreshStanding(ctx, st, zone)
 			if err != nil {

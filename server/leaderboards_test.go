@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"net/http"
 	"strings"
@@ -373,6 +374,31 @@ func TestWhoReadsALeaderboardHasItComputed(t *testing.T) {
 		}
 		c.is(board, "?filter=weekly", "1 owner 7")
 	})
+}
+
+func TestHoweverManyReadOneJobOfTheCommunityWaits(t *testing.T) {
+	config := onPostgreSQL(t)
+	c := newBoardClub(t, config)
+	var wait sync.WaitGroup
+	for range 5 {
+		board := c.board(nil)
+		for _, filter := range []string{"daily", "weekly"} {
+			wait.Go(func() { c.entries(board, "?filter="+filter) })
+		}
+	}
+	wait.Wait()
+	db, err := sql.Open("pgx", config.Database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var jobs, standings int
+	if err := db.QueryRow(`SELECT (SELECT COUNT(*) FROM river_job WHERE kind = 'boards_refresh'), (SELECT COUNT(*) FROM leaderboard_standings)`).Scan(&jobs, &standings); err != nil {
+		t.Fatal(err)
+	}
+	if jobs != 1 || standings != 10 {
+		t.Errorf("%d jobs wait for %d leaderboards, want 1 for 10", jobs, standings)
+	}
 }
 
 func TestTheDaysOfALeaderboardAreThoseOfTheCommunity(t *testing.T) {
