@@ -439,7 +439,7 @@ type ClientInterface interface {
 	// `displayedFields` that are ranking fields or fields of the community, by their names, where the user has a value.
 	//
 	// **What is exact.** A leaderboard that ranks everybody by a ranking field, without a start and an end, is exact in `all-time`: who is in it, what
-	// they have, their order, and the ranks in pages; by `cursor`, ranks go on from those of the page before. Around a user, ranks up to 1,000 are exact, and with `topRankOnly` all that are shown. Deeper ones
+	// they have, their order, and the ranks in pages; by `cursor`, ranks go on from those of the page before. Around a user, ranks up to 200 are exact, and with `topRankOnly` all that are shown. Deeper ones
 	// were counted in the background, at `computedAt`, from where on the distance is exact; `rank` is null until they were.
 	// All other leaderboards - of some users or roles, by a field of the community, with a start or an end, or of a `filter` of time - are
 	// computed in the background, and at most 60 seconds old while somebody looks at them. `computedAt` says when that was, null that it was not yet:
@@ -2670,7 +2670,7 @@ func (c *Client) UpdateLeaderboard(ctx context.Context, leaderboardID Leaderboar
 // `displayedFields` that are ranking fields or fields of the community, by their names, where the user has a value.
 //
 // **What is exact.** A leaderboard that ranks everybody by a ranking field, without a start and an end, is exact in `all-time`: who is in it, what
-// they have, their order, and the ranks in pages; by `cursor`, ranks go on from those of the page before. Around a user, ranks up to 1,000 are exact, and with `topRankOnly` all that are shown. Deeper ones
+// they have, their order, and the ranks in pages; by `cursor`, ranks go on from those of the page before. Around a user, ranks up to 200 are exact, and with `topRankOnly` all that are shown. Deeper ones
 // were counted in the background, at `computedAt`, from where on the distance is exact; `rank` is null until they were.
 // All other leaderboards - of some users or roles, by a field of the community, with a start or an end, or of a `filter` of time - are
 // computed in the background, and at most 60 seconds old while somebody looks at them. `computedAt` says when that was, null that it was not yet:

@@ -54,9 +54,9 @@ type StandingPlace struct {
 
 // The limits of what one question about a rank reads.
 const (
-	rungEvery  = 500  // places between two rungs of a ladder
-	MostAbove  = 1000 // who is among so many first has an exact rank
-	mostDrift  = 2000 // between two rungs, with whoever has moved since they were counted
+	rungEvery  = 200  // places between two rungs of a ladder
+	MostAbove  = 200  // who is among so many first has an exact rank
+	mostDrift  = 1000 // between two rungs, with whoever has moved since they were counted
 	climbAtOne = 1000
 )
 

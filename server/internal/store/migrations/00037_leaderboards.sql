@@ -65,7 +65,7 @@ CREATE TABLE leaderboard_rows (
 CREATE INDEX leaderboard_rows_by_value ON leaderboard_rows (standing_id, value, account);
 CREATE INDEX leaderboard_rows_by_account ON leaderboard_rows (account, server_id);
 
--- How many have more than some values, about 500 places apart, as they were counted in one turn.
+-- How many have more than some values, about 200 places apart, as they were counted in one turn.
 CREATE TABLE leaderboard_ladders (
     standing_id TEXT             NOT NULL,
     turn        BIGINT           NOT NULL,
