@@ -768,6 +768,9 @@ type AccountExport struct {
 	// FieldValues That it was given in the fields of communities, and when.
 	FieldValues []ExportedFieldValue `json:"fieldValues"`
 
+	// Streaks That it has reached, and when.
+	Streaks []ExportedStreak `json:"streaks"`
+
 	// UserKeys That act for the account.
 	UserKeys []ExportedKey `json:"userKeys"`
 
@@ -2127,6 +2130,35 @@ type ExportedReaction struct {
 	//
 	// Example: 2026-03-01T16:50:17.610Z
 	MessageAt Timestamp `json:"messageAt"`
+}
+
+// ExportedStreak That the account has reached a streak of a community, with a period.
+type ExportedStreak struct {
+	// ServerID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ServerID ObjectID `json:"serverId"`
+
+	// StreakID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	StreakID ObjectID `json:"streakId"`
+
+	// Name What the streak was called then.
+	Name string `json:"name"`
+
+	// Period The first day of the period, as `YYYY-MM-DD`.
+	Period string `json:"period"`
+
+	// ReachedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	ReachedAt Timestamp `json:"reachedAt"`
+
+	// Length How many periods were done in a row then.
+	Length int64 `json:"length"`
+	XP     int64 `json:"xp"`
+	Coins  int64 `json:"coins"`
 }
 
 // ExportedTopic A topic in a forum.

@@ -34,6 +34,7 @@ var exported = []struct {
 	{"visits", func(e *export) error { return exportInServers(e, e.store.Exports.Visits, asItIs) }},
 	{"ledger", func(e *export) error { return exportInServers(e, e.store.Exports.Ledger, asItIs) }},
 	{"fieldValues", func(e *export) error { return exportInServers(e, e.store.Exports.FieldValues, asItIs) }},
+	{"streaks", func(e *export) error { return exportInServers(e, e.store.Exports.Streaks, asItIs) }},
 	{"userKeys", func(e *export) error { return exportPages(e, e.store.Exports.UserKeys, asItIs) }},
 	{"apiKeys", func(e *export) error { return exportPages(e, e.store.Exports.APIKeys, asItIs) }},
 	{"invites", func(e *export) error {

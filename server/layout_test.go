@@ -114,6 +114,8 @@ func TestTheNumbersOfTheCodeAreThoseInTheWordsOfTheContract(t *testing.T) {
 			fmt.Sprintf("all values of one user have %d,000 characters at most", store.MaxValuesCharacters/1000),
 			fmt.Sprintf("has up to %d fields", store.MaxFields),
 		},
+		"createStreak":    {fmt.Sprintf("the last %d are known", store.MostZones)},
+		"listStreaks":     {fmt.Sprintf("has up to %d", store.MaxStreaks)},
 		"updateUserField": {fmt.Sprintf("identifier has up to %d characters", longestIdentifier)},
 		"getUser":         {"in the last " + inWords[onlineFor/time.Minute] + " minutes"},
 		"getUserData":     {fmt.Sprintf("every %d seconds", presenceEvery/time.Second)},

@@ -199,7 +199,7 @@ func (k *core) changeStreak(ctx context.Context, tx *store.Tx, of *gen.Streak, i
 		}
 		of.StartDate = gen.Time{Time: start}
 	}
-	if _, err := time.LoadLocation(of.Timezone); err != nil && of.Timezone != utcZone && of.Timezone != memberZone {
+	if of.Timezone != utcZone && of.Timezone != memberZone && !isZone(of.Timezone) {
 		add("/timezone", gen.FieldCodeNotAllowed, "must be utc_gmt, member, or the name of a time zone")
 	}
 	if of.ActiveDaysType != everyday && len(of.ActiveDays) == 0 {
@@ -228,6 +228,12 @@ func (k *core) changeStreak(ctx context.Context, tx *store.Tx, of *gen.Streak, i
 		return contract.Invalid(faults...)
 	}
 	return nil
+}
+
+// isZone tells whether there is a time zone of a name. What Go calls Local is another one on each machine.
+func isZone(name string) bool {
+	_, err := time.LoadLocation(name)
+	return err == nil && name != "Local"
 }
 
 // isStreakAction tells whether an action is a deed: what is only credited is none.

@@ -302,6 +302,10 @@ func TestWhatWasReachedIsListedByPagesAndOutlivesTheStreak(t *testing.T) {
 		if len(r.views()) != 1 {
 			t.Errorf("a streak that is gone is shown: %+v", r.views())
 		}
+		export := do[gen.AccountExportResponse](t, r.h, "GET", "/auth/me/export", r.ben, nil).Body
+		if len(export.Streaks) != 14 || export.Streaks[0].Length != 1 || export.Streaks[6].Period != "2026-05-07" {
+			t.Errorf("the export has %+v", export.Streaks)
+		}
 		var periods []string
 		ask := map[string]any{"streakId": one.ID, "limit": 3}
 		for page := r.logs(ask); ; page = r.logs(ask) {

@@ -43,6 +43,7 @@ var streaks = []testCase{
 			{"/activeDays", "required", object{"activeDaysType": "custom"}},
 			{"/activeDays", "required", object{"activeDaysType": "custom", "activeDays": []any{}}},
 			{"/timezone", "not_allowed", object{"timezone": "Europe/Atlantis"}},
+			{"/timezone", "not_allowed", object{"timezone": "Local"}},
 			{"/startDate", "wrong_format", object{"startDate": "2026-02-30"}},
 			{"/startDate", "wrong_format", object{"startDate": "2026-02-03Thursday"}},
 			{"/action/conditions/1/action", "not_allowed", object{"action": conditions("or", object{"action": "visits", "value": 1}, object{"action": "yawns", "value": 1})}},

@@ -33,8 +33,8 @@ type ZoneChange struct {
 // Zones are changes in their order. The first one holds for all the time before, too.
 type Zones []ZoneChange
 
-// mostZones is how many of the last zones are known. The contract says so too.
-const mostZones = 16
+// MostZones is how many of the last zones are known. The contract says so too.
+const MostZones = 16
 
 // Then are zones after another change.
 func (z Zones) Then(zone string, at time.Time) Zones {
@@ -42,7 +42,7 @@ func (z Zones) Then(zone string, at time.Time) Zones {
 		return z
 	}
 	z = append(slices.Clone(z), ZoneChange{zone, at.UnixMicro()})
-	return z[max(0, len(z)-mostZones):]
+	return z[max(0, len(z)-MostZones):]
 }
 
 const selectStreak = `SELECT s.definition, s.zones FROM streaks s `

@@ -69,7 +69,7 @@ func TestOnlyTheLastZonesAreKnown(t *testing.T) {
 	for i := range 40 {
 		zones = zones.Then("zone "+strconv.Itoa(i/2), time.UnixMicro(int64(i)))
 	}
-	if len(zones) != mostZones || zones[mostZones-1] != (ZoneChange{"zone 19", 38}) || zones[0].Zone != "zone 4" {
+	if len(zones) != MostZones || zones[MostZones-1] != (ZoneChange{"zone 19", 38}) || zones[0].Zone != "zone 4" {
 		t.Errorf("got %v", zones)
 	}
 }
