@@ -628,7 +628,7 @@ type ClientInterface interface {
 	// A streak is reached by who meets its conditions in so many periods in a row as `timeframe.count` says, and again by so many more. A
 	// period is a day, a week from Monday, or a month. Each time, a member gets the `reward`, once for the period.
 	//
-	// A condition is met by `value` deeds of an `action` within the period; of a custom field, where `action` is the `_id` of a field of numbers
+	// A condition is met by `value` deeds of an `action` within the period, of visits by one a day; of a custom field, where `action` is the `_id` of a field of numbers
 	// of the community, while the member's own value is at least `value`: that is looked at when they do anything, and when the value is
 	// set. With the operator `and` all of them must be met, with `or` one of them. What a reward brings is no deed.
 	//
@@ -651,7 +651,7 @@ type ClientInterface interface {
 	// A streak is reached by who meets its conditions in so many periods in a row as `timeframe.count` says, and again by so many more. A
 	// period is a day, a week from Monday, or a month. Each time, a member gets the `reward`, once for the period.
 	//
-	// A condition is met by `value` deeds of an `action` within the period; of a custom field, where `action` is the `_id` of a field of numbers
+	// A condition is met by `value` deeds of an `action` within the period, of visits by one a day; of a custom field, where `action` is the `_id` of a field of numbers
 	// of the community, while the member's own value is at least `value`: that is looked at when they do anything, and when the value is
 	// set. With the operator `and` all of them must be met, with `or` one of them. What a reward brings is no deed.
 	//
@@ -3029,7 +3029,7 @@ func (c *Client) ListStreaks(ctx context.Context, params *ListStreaksParams, req
 // A streak is reached by who meets its conditions in so many periods in a row as `timeframe.count` says, and again by so many more. A
 // period is a day, a week from Monday, or a month. Each time, a member gets the `reward`, once for the period.
 //
-// A condition is met by `value` deeds of an `action` within the period; of a custom field, where `action` is the `_id` of a field of numbers
+// A condition is met by `value` deeds of an `action` within the period, of visits by one a day; of a custom field, where `action` is the `_id` of a field of numbers
 // of the community, while the member's own value is at least `value`: that is looked at when they do anything, and when the value is
 // set. With the operator `and` all of them must be met, with `or` one of them. What a reward brings is no deed.
 //
@@ -3062,7 +3062,7 @@ func (c *Client) CreateStreakWithBody(ctx context.Context, params *CreateStreakP
 // A streak is reached by who meets its conditions in so many periods in a row as `timeframe.count` says, and again by so many more. A
 // period is a day, a week from Monday, or a month. Each time, a member gets the `reward`, once for the period.
 //
-// A condition is met by `value` deeds of an `action` within the period; of a custom field, where `action` is the `_id` of a field of numbers
+// A condition is met by `value` deeds of an `action` within the period, of visits by one a day; of a custom field, where `action` is the `_id` of a field of numbers
 // of the community, while the member's own value is at least `value`: that is looked at when they do anything, and when the value is
 // set. With the operator `and` all of them must be met, with `or` one of them. What a reward brings is no deed.
 //
