@@ -70,7 +70,7 @@ type Error struct {
 	Code Code
 	// Message is for a person. It is never empty.
 	Message string
-	// DevMessage names the cause for a developer. It may be empty.
+	// DevMessage names the cause for a developer, wherever the family of the answer says it. It may be empty.
 	DevMessage string
 	// RequestID finds this request in the log of the API. It is empty if the answer has none.
 	RequestID string
@@ -92,7 +92,7 @@ func (e *Error) Error() string {
 		b.WriteString(" " + string(e.Code))
 	}
 	b.WriteString(": " + e.Message)
-	if e.DevMessage != "" && e.DevMessage != e.Message {
+	if e.DevMessage != "" && !strings.HasSuffix(e.Message, e.DevMessage) {
 		b.WriteString(": " + e.DevMessage)
 	}
 	for _, f := range e.Fields {
@@ -178,6 +178,7 @@ func newError(res *http.Response) *Error {
 			e.Fields = append(e.Fields, f)
 		}
 		e.RequestID = orElse(problem.RequestID, e.RequestID)
+		e.DevMessage = orElse(e.DevMessage, problem.Detail)
 	}
 	if e.Code == "" && e.Message == "" && e.DevMessage == "" {
 		e.DevMessage = stranger(res)

@@ -24,6 +24,8 @@ func TestEveryFamilyOfFailureIsUnderstood(t *testing.T) {
 		{"system", `{"meta":{"success":false,"message":"Not valid","devMessage":"name"},"body":` + problem + `}`, "name"},
 		{"integration", `{"status":"error","message":"Not valid","data":` + problem + `}`, ""},
 		{"application", `{"meta":{"status":"error","statusCode":400},"message":"Not valid","data":` + problem + `}`, ""},
+		{"integration, with a detail", `{"status":"error","message":"Not valid","data":{"detail":"name",` + problem[1:] + `}`, "name"},
+		{"application, with a detail", `{"meta":{"status":"error","statusCode":400},"message":"Not valid","data":{"detail":"name",` + problem[1:] + `}`, "name"},
 	} {
 		t.Run(tt.family, func(t *testing.T) {
 			c := serve(t, says(400, tt.body, "X-Request-Id", "of-the-header", "Retry-After", "7"))

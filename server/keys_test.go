@@ -178,4 +178,18 @@ func TestWhoIsRefusedBelowApisV1LearnsWhy(t *testing.T) {
 	if w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), `"message":"You may not do this: `) {
 		t.Errorf("got %d %s", w.Code, w.Body)
 	}
+	plain := jsonRequest("/apis/v1/messages/send", owner, map[string]any{})
+	plain.Header.Set("Content-Type", "text/html")
+	for detail, r := range map[string]*http.Request{
+		"send the body as application/json":            plain,
+		"there is no such channel, or it is not yours": request("GET", "/apis/v1/messages?channel_id="+made.Data.ID, owner),
+		"Authorization":          request("GET", "/apis/v1/channels", ""),
+		"there is no such route": request("GET", "/apis/v1/nothing", owner),
+	} {
+		var answer gen.IntegrationErrorResponse
+		w := send(h, r)
+		if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil || !strings.Contains(answer.Data.Detail, detail) {
+			t.Errorf("%s: got %d %s, want the detail %q", r.URL, w.Code, w.Body, detail)
+		}
+	}
 }

@@ -216,9 +216,7 @@ func (c caller) remember(req *http.Request, a *answer) {
 	}
 	id, _ := lookup(a.value, "/body/_id")
 	if id, ok := id.(string); ok {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.undo = append(c.undo, func() {
+		c.undoes(func() {
 			gone := c.delete(creations[op.ID] + url.PathEscape(id))
 			// Who was deleted owned nothing any more.
 			if !slices.Contains([]int{http.StatusOK, http.StatusNotFound, http.StatusUnauthorized, http.StatusNotImplemented}, gone.status) {

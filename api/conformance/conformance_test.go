@@ -145,6 +145,8 @@ func TestTheWireValidatesEveryAnswer(t *testing.T) {
 			"listMyServers 401 /meta/success: "},
 		{"a success with the cause of a failure", "", reply{200, nil, instead(`"devMessage":"Done"`, `"devMessage":"hm"`)},
 			"listMyServers 200 /meta/devMessage: "},
+		{"two causes of one failure", "", reply{401, nil, strings.Replace(systemError("unauthenticated"), `"fields"`, `"detail":"hm","fields"`, 1)},
+			"listMyServers 401 /body/detail: "},
 		{"the code of another status", "", reply{401, nil, systemError("permission_denied")},
 			"listMyServers 401 /body/code: "},
 		{"a code that nobody knows", "", reply{401, nil, systemError("who_are_you")}, "listMyServers 401 /body/code: "},

@@ -173,6 +173,10 @@ var gamification = []testCase{
 
 	{"GAMIFICATION-VISIT-01", "setXpSetting visitServer servers auth badges", "a visit is credited once a day, and with the first one what the profile has", func(s *session) {
 		club := s.a.makesServer("Chess club")
+		was := s.a.get("/auth/me").expect(200)
+		s.undoes(func() {
+			s.a.write("PATCH", "/auth/me", object{"aboutMe": was.at("/body/aboutMe"), "quote": was.at("/body/quote")}).expect(200)
+		})
 		s.a.write("PATCH", "/auth/me", object{"aboutMe": "Plays the Dutch defence.", "quote": ""}).expect(200)
 		s.a.credits(club, object{"visit": object{"enabled": true, "xp": 3}, "aboutme": object{"enabled": true, "xp": 20}, "quote": object{"enabled": true, "xp": 100}})
 		for range 2 {

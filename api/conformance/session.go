@@ -54,6 +54,13 @@ func (s *session) note(x *exchange, text string) {
 	}
 }
 
+// undoes has something done when the test case has ended, before what was noted earlier.
+func (s *session) undoes(undo func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.undo = append(s.undo, undo)
+}
+
 func (s *session) stop(format string, args ...any) {
 	s.fail(format, args...)
 	panic(stopped{})

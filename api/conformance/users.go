@@ -412,6 +412,12 @@ var users = []testCase{
 		set := func(who caller, parts ...part) *answer {
 			return who.submit("POST", "/apis/v1/users/avatar", append(parts, upload("avatar", "a.png", "image/png", pngImage()))...)
 		}
+		if was, is := me.at("/body/avatar").(string); is {
+			image := s.anonymous.get(was).expect(200)
+			s.undoes(func() {
+				s.b.submit("POST", "/apis/v1/users/avatar", upload("avatar", "avatar", image.header.Get("Content-Type"), image.raw)).expect(200)
+			})
+		}
 		first := set(s.b).expect(200).text("/data/avatar")
 		s.anonymous.get(first).expect(200)
 		second := set(key.caller, field("user", me.text("/body/email"))).expect(200).text("/data/avatar")

@@ -308,6 +308,10 @@ func checkAgreement(resp *http.Response, body []byte) []finding {
 		if got, ok := lookup(answer, problem+"/requestId"); ok && got != resp.Header.Get("X-Request-Id") {
 			findings = append(findings, found(problem+"/requestId", "is not the X-Request-Id of the answer")...)
 		}
+		why, says := lookup(answer, "/meta/devMessage")
+		if got, ok := lookup(answer, problem+"/detail"); ok && says && got != why {
+			disagree(problem+"/detail", got, why)
+		}
 		code, _ := lookup(answer, problem+"/code")
 		text, _ := code.(string) // a code that has no status is new, and left alone
 		if want := gen.ProblemCode(text).Status(); want != 0 && want != resp.StatusCode {

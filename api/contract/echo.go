@@ -395,7 +395,7 @@ func credentialFrom(header http.Header) (credential, error) {
 	}
 	switch texts = slices.Compact(texts); {
 	case len(texts) == 0:
-		return shown, Unauthenticated("the request has no credential: send Authorization: Bearer, or x-api-key")
+		return shown, Unauthenticated("the request has no credential: send Authorization: Bearer <credential>")
 	case len(texts) > 1:
 		return shown, Unauthenticated("the request has several different credentials: send one")
 	case !api.IsHex(texts[0], 64):

@@ -172,12 +172,12 @@ func TestEveryErrorComesInTheEnvelopeOfItsFamily(t *testing.T) {
 		status               int
 	}{
 		{"GET", "/nope", `{"meta":{"success":false,"message":"Not found","devMessage":"there is no such route"},"body":{"code":"not_found","requestId":"an-id","fields":[]}}`, 404},
-		{"GET", "/apis/v1/nope", `{"status":"error","message":"Not found","data":{"code":"not_found","requestId":"an-id","fields":[]}}`, 404},
-		{"GET", "/v1/nope", `{"status":"error","message":"Not found","data":{"code":"not_found","requestId":"an-id","fields":[]}}`, 404},
+		{"GET", "/apis/v1/nope", `{"status":"error","message":"Not found","data":{"code":"not_found","requestId":"an-id","detail":"there is no such route","fields":[]}}`, 404},
+		{"GET", "/v1/nope", `{"status":"error","message":"Not found","data":{"code":"not_found","requestId":"an-id","detail":"there is no such route","fields":[]}}`, 404},
 		{"PATCH", "/api/v1/servers", `{"meta":{"success":false,"message":"This cannot be done here","devMessage":"the route has other methods; the Allow header names them"},"body":{"code":"method_not_allowed","requestId":"an-id","fields":[]}}`, 405},
-		{"GET", "/apis/v1/api-keys/info", `{"meta":{"status":"error","statusCode":401},"message":"Sign in first","data":{"code":"unauthenticated","requestId":"an-id","fields":[]}}`, 401},
-		{"GET", "/images/66a282dab13eee0013cbb4d8", `{"status":"error","message":"This is not offered here","data":{"code":"not_implemented","requestId":"an-id","fields":[]}}`, 501},
-		{"GET", "/images/x", `{"status":"error","message":"The request is not valid","data":{"code":"invalid_request","requestId":"an-id","fields":[{"pointer":"path/imageId","code":"wrong_format","message":"must be an id: 24 or 32 lower-case hexadecimal characters"}]}}`, 400},
+		{"GET", "/apis/v1/api-keys/info", `{"meta":{"status":"error","statusCode":401},"message":"Sign in first","data":{"code":"unauthenticated","requestId":"an-id","detail":"the request has no credential: send Authorization: Bearer <credential>","fields":[]}}`, 401},
+		{"GET", "/images/66a282dab13eee0013cbb4d8", `{"status":"error","message":"This is not offered here","data":{"code":"not_implemented","requestId":"an-id","detail":"the backend does not implement this operation","fields":[]}}`, 501},
+		{"GET", "/images/x", `{"status":"error","message":"The request is not valid","data":{"code":"invalid_request","requestId":"an-id","detail":"see fields","fields":[{"pointer":"path/imageId","code":"wrong_format","message":"must be an id: 24 or 32 lower-case hexadecimal characters"}]}}`, 400},
 	} {
 		w := ask(e, test.method, test.target)
 		if got := strings.TrimSpace(w.Body.String()); w.Code != test.status || got != test.body {

@@ -146,19 +146,20 @@ func (e *Error) envelope(in api.Family, requestID string) any {
 	if problem.Fields == nil {
 		problem.Fields = []gen.ProblemField{}
 	}
+	if in == api.System {
+		meta := gen.SystemMeta{Success: false, Message: e.Message, DevMessage: e.DevMessage}
+		return gen.SystemErrorResponse{Meta: meta, Body: problem}
+	}
+	problem.Detail = e.DevMessage // which these families have no other place for
 	message := e.Message
 	if e.Code == gen.ProblemCodePermissionDenied && e.DevMessage != "" {
-		message += ": " + e.DevMessage // which these families have no other place for
+		message += ": " + e.DevMessage // many show nothing but the message
 	}
-	switch in {
-	case api.Integration:
-		return gen.IntegrationErrorResponse{Status: "error", Message: message, Data: problem}
-	case api.Application:
+	if in == api.Application {
 		meta := gen.ApplicationMeta{Status: "error", StatusCode: int32(e.Code.Status())}
 		return gen.ApplicationErrorResponse{Meta: meta, Message: message, Data: problem}
 	}
-	meta := gen.SystemMeta{Success: false, Message: e.Message, DevMessage: e.DevMessage}
-	return gen.SystemErrorResponse{Meta: meta, Body: problem}
+	return gen.IntegrationErrorResponse{Status: "error", Message: message, Data: problem}
 }
 
 // errorHandler is where every error becomes an answer, in the envelope of the operation that the request matched. What is

@@ -305,6 +305,25 @@ var mutants = []mutant{
 			}
 		})
 	}))},
+	{"null does not take the end of a user API key away", "KEYS-USERUPDATE-01", on("PUT", `/apis/v1/users/\w+/api-keys/\w+`, request(func(r *http.Request) {
+		replaceBody(r, `"expireDate":null`, `"expireDate":""`)
+	}))},
+	{"administrators do not see the user API keys of members", "KEYS-USEROTHERS-01", on("GET", `/apis/v1/users/\w+/api-keys`, answer(func(a *httptest.ResponseRecorder, body object) {
+		if a.Code == http.StatusOK {
+			body["data"] = []any{}
+		}
+	}))},
+	{"a topic is of whoever has made the API key", "MESSAGES-FORUM-02", on("POST", `/channels/\w+/topics`, answer(func(a *httptest.ResponseRecorder, body object) {
+		if a.Code == http.StatusCreated {
+			body.at("body")["userId"] = "9"
+		}
+	}))},
+	{"an image is known by its id, wherever it is said to be", "MESSAGES-IMAGES-01", on("POST", `/apis/v1/messages/send`, request(func(r *http.Request) {
+		replaceBody(r, "https://elsewhere.example", "http://"+r.Host)
+	}))},
+	{"an image that was uploaded loses its name", "MESSAGES-IMAGES-01", on("POST", `/apis/v1/messages/upload-image`, raw(func(a *httptest.ResponseRecorder) {
+		replaceAnswer(a, regexp.MustCompile(`"name":"[^"]*"`), `"name":"image"`)
+	}))},
 	{"links need no permission", "MESSAGES-ROLES-01", on("POST", `/apis/v1/messages/send`, request(func(r *http.Request) {
 		replaceBody(r, "HTTP://example.com", "example")
 	}))},
