@@ -3422,6 +3422,10 @@ type Problem struct {
 	// RequestID The X-Request-Id of this answer.
 	RequestID string `json:"requestId"`
 
+	// Detail What caused it, for a developer: what is missing, or what to send instead. Left out where the envelope has a `devMessage`,
+	// which says it there. To be read, and not to act on.
+	Detail string `json:"detail,omitempty,omitzero"`
+
 	// Fields Each part of the request that is wrong; empty where that is not the cause.
 	Fields []ProblemField `json:"fields"`
 }
