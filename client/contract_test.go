@@ -865,6 +865,38 @@ var calls = []struct {
 		func(c caller) (any, error) { return c.Gamification.Get(c.ctx, id) },
 	},
 	{
+		"listMilestones", "GET /apis/v1/milestones?serverId=" + id, "",
+		func(c caller) (any, error) { return c.Gamification.Milestones(c.ctx, id) },
+	},
+	{
+		"createMilestone", "POST /apis/v1/milestones", `{"name":"Talker","field":"messages","steps":[{"value":100,"xp":50}],"serverId":"` + id + `"}`,
+		func(c caller) (any, error) {
+			return c.Gamification.CreateMilestone(c.ctx, client.MilestoneCreate{
+				Name: "Talker", Field: "messages", Steps: []client.MilestoneStep{{Value: 100, XP: 50}}, ServerID: id,
+			}, c.opts...)
+		},
+	},
+	{
+		"getMilestone", "GET /apis/v1/milestones/" + stoneID, "",
+		func(c caller) (any, error) { return c.Gamification.Milestone(c.ctx, stoneID) },
+	},
+	{
+		"updateMilestone", "PUT /apis/v1/milestones/" + stoneID, `{"name":"Talker","field":"messages","steps":[{"value":100}]}`,
+		func(c caller) (any, error) {
+			return c.Gamification.UpdateMilestone(c.ctx, stoneID, client.MilestoneUpdate{Name: "Talker", Field: "messages", Steps: []client.MilestoneStep{{Value: 100}}})
+		},
+	},
+	{
+		"deleteMilestone", "DELETE /apis/v1/milestones/" + stoneID, "",
+		func(c caller) (any, error) { return c.Gamification.DeleteMilestone(c.ctx, stoneID) },
+	},
+	{
+		"getUserMilestones", "POST /apis/v1/users/milestones", `{"identifier":"ada@example.com"}`,
+		func(c caller) (any, error) {
+			return c.Gamification.Reached(c.ctx, client.Identifier{Value: "ada@example.com"})
+		},
+	},
+	{
 		"getTierInfo", "GET /apis/v1/gamification/tiers", "",
 		func(c caller) (any, error) { return c.Gamification.Tiers(c.ctx) },
 	},
@@ -906,6 +938,7 @@ var calls = []struct {
 }
 
 const (
+	stoneID   = "66a282dab13eee0013cbb4f3"
 	noXP      = `{"enabled":false,"xp":0}`
 	noTimedXP = `{"enabled":false,"xp":0,"time":0}`
 )

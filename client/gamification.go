@@ -38,6 +38,16 @@ type (
 	DailyHistory = gen.DailyHistory
 	// DailyQuestion is a day as DD/MM/YYYY, and up to 200 members to ask about. Its fields are listed at [gen.DailyQuestion].
 	DailyQuestion = gen.DailyQuestion
+	// Milestone is what members can reach step by step. Its fields are listed at [gen.Milestone].
+	Milestone = gen.Milestone
+	// MilestoneCreate is what a milestone is made from. Name, Field and Steps are required. Its fields are listed at [gen.MilestoneCreate].
+	MilestoneCreate = gen.MilestoneCreate
+	// MilestoneUpdate is what a milestone becomes. It replaces the whole milestone. Its fields are listed at [gen.MilestoneUpdate].
+	MilestoneUpdate = gen.MilestoneUpdate
+	// MilestoneStep is from what value on a step is reached, and what it credits. Its fields are listed at [gen.MilestoneStep].
+	MilestoneStep = gen.MilestoneStep
+	// UserMilestone is how far a member is with a milestone. Its fields are listed at [gen.UserMilestone].
+	UserMilestone = gen.UserMilestone
 	// ActivityLog is a thing that a member has done or was given, and what that was worth. Its fields are listed at [gen.ActivityLog].
 	ActivityLog = gen.ActivityLog
 	// Action is what a member did, or was given something for. The list grows with the contract.
@@ -146,4 +156,60 @@ func (s *GamificationService) Logs(ctx context.Context, of Identifier, query Act
 		}
 		return page.Logs, page.NextCursor, nil
 	})
+}
+
+// Milestones returns the milestones of a server, the oldest first, 50 at most. The server may be left out, empty, where an API key calls.
+//
+// For the owner and members with server_administrator, and API keys with [PermissionGamification].
+func (s *GamificationService) Milestones(ctx context.Context, serverID string) ([]Milestone, error) {
+	return list[Milestone](s.api.ListMilestones(ctx, &gen.ListMilestonesParams{ServerID: optional(serverID)}))
+}
+
+// Milestone returns a milestone.
+//
+// For the owner and members with server_administrator, and API keys with [PermissionGamification].
+func (s *GamificationService) Milestone(ctx context.Context, id string) (*Milestone, error) {
+	if err := checkID(id); err != nil {
+		return nil, err
+	}
+	return one[Milestone](s.api.GetMilestone(ctx, id))
+}
+
+// CreateMilestone makes a milestone. It fails with [ErrConflict] if there are 50, and with [ErrInvalidRequest] if the values of its steps do not
+// rise, or its field is none of the community that takes numbers.
+//
+// For the owner and members with server_administrator, and API keys with [PermissionGamification].
+func (s *GamificationService) CreateMilestone(ctx context.Context, in MilestoneCreate, opts ...CreateOption) (*Milestone, error) {
+	making, err := creating(opts)
+	if err != nil {
+		return nil, err
+	}
+	return one[Milestone](making.note(s.api.CreateMilestone(ctx, nil, full(in), making.edits...)))
+}
+
+// UpdateMilestone replaces a milestone. Steps that members have reached stay reached.
+//
+// For the owner and members with server_administrator, and API keys with [PermissionGamification].
+func (s *GamificationService) UpdateMilestone(ctx context.Context, id string, in MilestoneUpdate) (*Milestone, error) {
+	if err := checkID(id); err != nil {
+		return nil, err
+	}
+	return one[Milestone](s.api.UpdateMilestone(ctx, id, full(in)))
+}
+
+// DeleteMilestone ends a milestone, and returns it as it was. What it has credited stays.
+//
+// For the owner and members with server_administrator, and API keys with [PermissionGamification].
+func (s *GamificationService) DeleteMilestone(ctx context.Context, id string) (*Milestone, error) {
+	if err := checkID(id); err != nil {
+		return nil, err
+	}
+	return one[Milestone](s.api.DeleteMilestone(ctx, id))
+}
+
+// Reached returns how far a member is with each milestone.
+//
+// For API keys with [PermissionGetUserStats].
+func (s *GamificationService) Reached(ctx context.Context, of Identifier) ([]UserMilestone, error) {
+	return list[UserMilestone](s.api.GetUserMilestones(ctx, gen.MemberQuestion{Identifier: of.Value, IdentifierType: of.Type, FieldName: of.Field}))
 }

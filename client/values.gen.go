@@ -123,6 +123,9 @@ const (
 	AuditMemberJoin         = gen.AuditActionMemberJoin
 	AuditMemberLeave        = gen.AuditActionMemberLeave
 	AuditMessageDelete      = gen.AuditActionMessageDelete
+	AuditMilestoneCreate    = gen.AuditActionMilestoneCreate
+	AuditMilestoneDelete    = gen.AuditActionMilestoneDelete
+	AuditMilestoneUpdate    = gen.AuditActionMilestoneUpdate
 	AuditRoleAdd            = gen.AuditActionRoleAdd
 	AuditRoleCreate         = gen.AuditActionRoleCreate
 	AuditRoleDelete         = gen.AuditActionRoleDelete

@@ -21,7 +21,7 @@ import (
 // none and does not compile.
 type audited interface {
 	gen.Server | gen.CreatedServer | gen.ServerSettings | gen.InviteCreate | gen.Channel | gen.Role | gen.BadgeUpdate | gen.APIKey | gen.UserReference | gen.ManagedUser | gen.CreatedUser |
-		gen.AccessLevels | gen.UserField | gen.UserFieldHistory | gen.GamificationSetting | gen.Leaderboard | gen.Streak
+		gen.AccessLevels | gen.UserField | gen.UserFieldHistory | gen.GamificationSetting | gen.Milestone | gen.Leaderboard | gen.Streak
 }
 
 // record adds what an operation has changed to the audit trail of a server, under the action that the contract names in
@@ -106,7 +106,10 @@ func (k *core) actedUnder(ctx context.Context, tx *store.Tx, rules store.Rules, 
 	if err := k.moveStreaks(ctx, tx, d, added); err != nil || !added {
 		return false, err
 	}
-	return true, k.reached(ctx, tx, line, after)
+	if err := k.reached(ctx, tx, line, after); err != nil {
+		return true, err
+	}
+	return true, k.credited(ctx, tx, line, after)
 }
 
 // countsOf is as what a deed is counted. A reply is a message, too.
@@ -144,20 +147,36 @@ func (k *core) reached(ctx context.Context, tx *store.Tx, line store.LedgerLine,
 	return nil
 }
 
-// credit adds a line that is no deed to the ledger, and tells whether it was not there. One that costs more coins than there are is a
-// conflict.
+// credit adds a line that is no deed to the ledger, with what it makes the member reach, and tells whether it was not there. One that
+// costs more coins than there are is a conflict.
 func (k *core) credit(ctx context.Context, tx *store.Tx, line store.LedgerLine) (added bool, err error) {
+	after, added, err := k.addLine(ctx, tx, line)
+	if err != nil || !added {
+		return added, err
+	}
+	return true, k.credited(ctx, tx, line, after)
+}
+
+// addLine is credit without what it makes the member reach.
+func (k *core) addLine(ctx context.Context, tx *store.Tx, line store.LedgerLine) (after store.Totals, added bool, err error) {
 	rules, err := tx.Gamification.Get(ctx, line.ServerID)
 	if err != nil {
-		return false, err
+		return after, false, err
 	}
 	line.ID, line.At = k.newID(), k.now()
 	line.Day = dayOf(line.At, zoneOf(rules.Zone))
-	_, added, err = tx.Ledger.Insert(ctx, line)
+	after, added, err = tx.Ledger.Insert(ctx, line)
 	if errors.Is(err, store.ErrTooFew) {
 		err = contract.Conflict("Not enough coins", "the balance is lower than the cost")
 	}
-	return added, err
+	return after, added, err
+}
+
+// credited credits the steps of milestones that a line has made the member reach.
+func (k *core) credited(ctx context.Context, tx *store.Tx, line store.LedgerLine, after store.Totals) error {
+	values := map[string]float64{}
+	changedBy(line, after, values)
+	return k.stepsReached(ctx, tx, line.ServerID, line.Account, values)
 }
 
 // badgeAwarded credits what a badge is worth. The ledger takes each badge once for a member.

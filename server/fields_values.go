@@ -214,6 +214,9 @@ func (k *core) setValue(ctx context.Context, tx *store.Tx, f store.Field, accoun
 	if err == nil {
 		err = k.valueGiven(ctx, tx, f, number)
 	}
+	if err == nil && given.Measure != nil {
+		err = k.stepsReached(ctx, tx, f.ServerID, number, map[string]float64{f.ID: *given.Measure})
+	}
 	return line, line.ID != before.ID, err
 }
 

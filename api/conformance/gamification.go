@@ -38,6 +38,14 @@ func (k key) logs(of string) (lines []string) {
 	return lines
 }
 
+const milestones = "/apis/v1/milestones"
+
+// makesMilestone makes a milestone of a server and returns its id.
+func (c caller) makesMilestone(in club, changes object) string {
+	made := c.post(milestones, object{"name": "Talker", "field": "messages", "steps": []any{object{"value": 2, "xp": 5}}, "serverId": in.id}.and(changes))
+	return made.expect(201).text("/data/_id")
+}
+
 // gamification are the test cases of the tag gamification.
 var gamification = []testCase{
 	{"GAMIFICATION-SETTING-01", "setXpSetting getGamification getTierInfo keys", "nothing is worth anything before somebody has set it, and what is set is shown to members and keys", func(s *session) {
@@ -245,5 +253,59 @@ var gamification = []testCase{
 		}
 		ask(object{"cursor": "abc"}).refuses("/cursor", "malformed")
 		ask(object{"page": 2, "cursor": "abc"}).refuses("/page", "not_allowed")
+	}},
+
+	{"GAMIFICATION-MILESTONE-01", "createMilestone updateMilestone listMilestones getMilestone deleteMilestone fields", "the values of a milestone rise, and it is about what is counted or a field of numbers", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		wrong := func(pointer, code string, in object) {
+			s.a.post(milestones, object{"name": "Talker", "field": "messages", "steps": []any{object{"value": 2}}, "serverId": club.id}.and(in)).refuses(pointer, code)
+		}
+		wrong("/steps/1/value", "too_small", object{"steps": []any{object{"value": 2}, object{"value": 2}}})
+		wrong("/field", "not_allowed", object{"field": unknownID()})
+		text, number := s.a.makesField(club, object{"type": "text"}), s.a.makesField(club, object{"type": "numerical"})
+		wrong("/field", "not_allowed", object{"field": text})
+		id := s.a.makesMilestone(club, object{"field": number})
+		made := s.a.get(milestones + "/" + id).expect(200).says("Read milestone success.")
+		made.has("/data", object{"name": "Talker", "field": number, "communityId": club.id, "image": "", "steps": []any{object{"value": 2, "xp": 5}}})
+		s.a.put(milestones+"/"+id, object{"name": "Rich", "field": "coins", "steps": []any{object{"value": 9}, object{"value": 9}}}).refuses("/steps/1/value", "too_small")
+		s.a.put(milestones+"/"+id, object{"name": "Rich", "field": "coins", "steps": []any{object{"value": 9}}}).expect(200).says("Update milestone success.").has("/data", object{"name": "Rich", "field": "coins"})
+		second := s.a.makesMilestone(club, nil)
+		list := s.a.get(milestones + "?serverId=" + club.id).expect(200).says("Read milestones success.")
+		if got := list.each("/data", "_id"); !slices.Equal(got, []string{id, second}) {
+			list.fail("the milestones are %v", got)
+		}
+		s.a.delete(milestones+"/"+id).expect(200).says("Delete milestone success.").is("/data/_id", id)
+		s.a.get(milestones + "/" + id).expect(404)
+	}},
+
+	{"GAMIFICATION-MILESTONE-02", "createMilestone getUserMilestones sendMessage setXpSetting awardBadge channels messages keys badges", "a step is reached once, when the number is there, and what it credits reaches others", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		key, channel := s.a.makesKey(club, "getUserStats"), s.a.makesChannel(club, "open", nil)
+		s.a.says(channel, "Before")
+		talker := s.a.makesMilestone(club, object{"steps": []any{object{"value": 1, "xp": 1}, object{"value": 2, "xp": 10, "coins": 2}, object{"value": 9, "xp": 1000}}})
+		rich := s.a.makesMilestone(club, object{"name": "Rich", "field": "xp", "steps": []any{object{"value": 11, "xp": 100}, object{"value": 111, "coins": 7}}})
+		s.owns(club, club.owner, 0, 0)
+		s.a.says(channel, "One")
+		s.owns(club, club.owner, 111, 9)
+		s.a.says(channel, "Two")
+		s.owns(club, club.owner, 111, 9)
+		shown := key.post("/apis/v1/users/milestones", object{"identifier": club.owner, "identifier_type": "id"}).expect(200).says("User milestones fetched successfully")
+		if ids := shown.each("/data", "_id"); !slices.Equal(ids, []string{talker, rich}) {
+			shown.fail("the milestones are %v", ids)
+		}
+		shown.is("/data/0/value", 3).is("/data/0/steps/1/reached", true).is("/data/0/steps/2", object{"value": 9, "reached": false, "reachedAt": nil}).is("/data/1/value", 111).is("/data/1/steps/1/reached", true)
+		shown.time("/data/0/steps/0/reachedAt")
+	}},
+
+	{"GAMIFICATION-MILESTONE-03", "createMilestone createUserFieldHistory getUserMilestones fields keys badges", "a field of numbers reaches steps when it is given", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		key, field, me := s.a.makesKey(club, "getUserStats"), s.a.makesField(club, object{"type": "numerical"}), s.a.accountOf(club, club.owner)
+		s.a.makesMilestone(club, object{"field": field, "steps": []any{object{"value": 10, "xp": 5}, object{"value": 20, "xp": 50}}})
+		for _, value := range []float64{9.5, 10, 12, 3} {
+			s.a.sets(club, field, me, object{"value": value}).expect(201)
+		}
+		s.owns(club, club.owner, 5, 0)
+		shown := key.post("/apis/v1/users/milestones", object{"identifier": me, "identifier_type": "_id"}).expect(200)
+		shown.is("/data/0/value", 3).is("/data/0/steps/0/reached", true).is("/data/0/steps/1/reached", false)
 	}},
 }

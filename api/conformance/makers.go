@@ -45,6 +45,7 @@ var makers = map[string]maker{
 	"userId objectid": {"user", "servers", false, func(x *scene) string { return x.a.accountOf(x.server, x.server.owner) }, unknownID},
 	"userApiKeyId":    {"userKey", "keys", false, func(x *scene) string { return x.a.makesUserKey(x.server, x.server.owner).id }, unknownID},
 	"fieldId":         {"field", "fields", true, func(x *scene) string { return x.a.makesField(x.server, nil) }, unknownID},
+	"milestoneId":     {"milestone", "gamification", true, func(x *scene) string { return x.a.makesMilestone(x.server, nil) }, unknownID},
 	"messageId":       {"message", "messages", true, func(x *scene) string { return x.author().says(x.channel(), "Hello") }, unknownID},
 	"topicId":         {"topic", "messages", true, func(x *scene) string { return x.begins("Which opening first?") }, unknownID},
 	"emoji":           {"emoji", "messages", false, func(*scene) string { return ":sparkling_heart:" }, func() string { return ":no_such_thing:" }},

@@ -100,7 +100,8 @@ func freshValue(name string, schema *openapi3.Schema) (value string, is bool) {
 	case schema.Format == "email":
 		return freshEmail(), true
 	case name == "username" && schema.Pattern != "", name == "field", name == "slug":
-		return "conf-" + unknownID(), true
+		value = "conf-" + unknownID()
+		return value, schema.VisitJSON(value) == nil // else it only is called like that
 	}
 	return "", false
 }

@@ -127,6 +127,21 @@ type ServerInterface interface {
 	// DeleteReaction Take a reaction back
 	// (DELETE /apis/v1/messages/{messageId}/reactions/{emoji})
 	DeleteReaction(ctx echo.Context, messageID MessageID, emoji Emoji) error
+	// ListMilestones List the milestones of a community
+	// (GET /apis/v1/milestones)
+	ListMilestones(ctx echo.Context, params ListMilestonesParams) error
+	// CreateMilestone Create a milestone
+	// (POST /apis/v1/milestones)
+	CreateMilestone(ctx echo.Context, params CreateMilestoneParams) error
+	// DeleteMilestone Delete a milestone
+	// (DELETE /apis/v1/milestones/{milestoneId})
+	DeleteMilestone(ctx echo.Context, milestoneID MilestoneID) error
+	// GetMilestone Get a milestone
+	// (GET /apis/v1/milestones/{milestoneId})
+	GetMilestone(ctx echo.Context, milestoneID MilestoneID) error
+	// UpdateMilestone Replace a milestone
+	// (PUT /apis/v1/milestones/{milestoneId})
+	UpdateMilestone(ctx echo.Context, milestoneID MilestoneID) error
 	// ListStreaks List the streaks of a community
 	// (GET /apis/v1/streaks)
 	ListStreaks(ctx echo.Context, params ListStreaksParams) error
@@ -169,6 +184,9 @@ type ServerInterface interface {
 	// ManageUser Delete a user from the community, or restore one
 	// (POST /apis/v1/users/manage)
 	ManageUser(ctx echo.Context) error
+	// GetUserMilestones Get what milestones a member has reached
+	// (POST /apis/v1/users/milestones)
+	GetUserMilestones(ctx echo.Context) error
 	// ListStreakLogs List when a member has reached streaks
 	// (POST /apis/v1/users/streaks/logs)
 	ListStreakLogs(ctx echo.Context) error
@@ -1466,6 +1484,101 @@ func (w *ServerInterfaceWrapper) DeleteReaction(ctx echo.Context) error {
 	return err
 }
 
+// ListMilestones converts echo context to params.
+func (w *ServerInterfaceWrapper) ListMilestones(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListMilestonesParams
+	// ------------- Optional query parameter "serverId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "serverId", ctx.QueryParams(), &params.ServerID, runtime.BindQueryParameterOptions{Type: "string", Format: "objectid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter serverId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListMilestones(ctx, params)
+	return err
+}
+
+// CreateMilestone converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateMilestone(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateMilestoneParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateMilestone(ctx, params)
+	return err
+}
+
+// DeleteMilestone converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteMilestone(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "milestoneId" -------------
+	var milestoneID MilestoneID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "milestoneId", ctx.Param("milestoneId"), &milestoneID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter milestoneId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteMilestone(ctx, milestoneID)
+	return err
+}
+
+// GetMilestone converts echo context to params.
+func (w *ServerInterfaceWrapper) GetMilestone(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "milestoneId" -------------
+	var milestoneID MilestoneID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "milestoneId", ctx.Param("milestoneId"), &milestoneID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter milestoneId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetMilestone(ctx, milestoneID)
+	return err
+}
+
+// UpdateMilestone converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateMilestone(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "milestoneId" -------------
+	var milestoneID MilestoneID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "milestoneId", ctx.Param("milestoneId"), &milestoneID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter milestoneId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateMilestone(ctx, milestoneID)
+	return err
+}
+
 // ListStreaks converts echo context to params.
 func (w *ServerInterfaceWrapper) ListStreaks(ctx echo.Context) error {
 	var err error
@@ -1722,6 +1835,15 @@ func (w *ServerInterfaceWrapper) ManageUser(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ManageUser(ctx)
+	return err
+}
+
+// GetUserMilestones converts echo context to params.
+func (w *ServerInterfaceWrapper) GetUserMilestones(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetUserMilestones(ctx)
 	return err
 }
 
@@ -3136,6 +3258,11 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/apis/v1/messages/reply", wrapper.ReplyMessage, options.OperationMiddlewares["replyMessage"]...)
 	router.POST(options.BaseURL+"/apis/v1/messages/send", wrapper.SendMessage, options.OperationMiddlewares["sendMessage"]...)
 	router.POST(options.BaseURL+"/apis/v1/messages/upload-image", wrapper.UploadMessageImages, options.OperationMiddlewares["uploadMessageImages"]...)
+	router.GET(options.BaseURL+"/apis/v1/milestones", wrapper.ListMilestones, options.OperationMiddlewares["listMilestones"]...)
+	router.POST(options.BaseURL+"/apis/v1/milestones", wrapper.CreateMilestone, options.OperationMiddlewares["createMilestone"]...)
+	router.DELETE(options.BaseURL+"/apis/v1/milestones/:milestoneId", wrapper.DeleteMilestone, options.OperationMiddlewares["deleteMilestone"]...)
+	router.GET(options.BaseURL+"/apis/v1/milestones/:milestoneId", wrapper.GetMilestone, options.OperationMiddlewares["getMilestone"]...)
+	router.PUT(options.BaseURL+"/apis/v1/milestones/:milestoneId", wrapper.UpdateMilestone, options.OperationMiddlewares["updateMilestone"]...)
 	router.GET(options.BaseURL+"/apis/v1/streaks", wrapper.ListStreaks, options.OperationMiddlewares["listStreaks"]...)
 	router.POST(options.BaseURL+"/apis/v1/streaks", wrapper.CreateStreak, options.OperationMiddlewares["createStreak"]...)
 	router.DELETE(options.BaseURL+"/apis/v1/streaks/:streakId", wrapper.DeleteStreak, options.OperationMiddlewares["deleteStreak"]...)
@@ -3154,6 +3281,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/apis/v1/users/filter", wrapper.FilterUsers, options.OperationMiddlewares["filterUsers"]...)
 	router.POST(options.BaseURL+"/apis/v1/users/info", wrapper.GetUserData, options.OperationMiddlewares["getUserData"]...)
 	router.POST(options.BaseURL+"/apis/v1/users/manage", wrapper.ManageUser, options.OperationMiddlewares["manageUser"]...)
+	router.POST(options.BaseURL+"/apis/v1/users/milestones", wrapper.GetUserMilestones, options.OperationMiddlewares["getUserMilestones"]...)
 	router.POST(options.BaseURL+"/apis/v1/users/streaks/logs", wrapper.ListStreakLogs, options.OperationMiddlewares["listStreakLogs"]...)
 	router.POST(options.BaseURL+"/auth/change-password", wrapper.ChangePassword, options.OperationMiddlewares["changePassword"]...)
 	router.GET(options.BaseURL+"/auth/events", wrapper.ListAuthEvents, options.OperationMiddlewares["listAuthEvents"]...)
@@ -4104,6 +4232,128 @@ func (response DeleteReaction200JSONResponse) VisitDeleteReactionResponse(w http
 	return err
 }
 
+type ListMilestonesRequestObject struct {
+	Params ListMilestonesParams
+}
+
+type ListMilestonesResponseObject interface {
+	VisitListMilestonesResponse(w http.ResponseWriter) error
+}
+
+type ListMilestones200JSONResponse MilestoneListResponse
+
+func (response ListMilestones200JSONResponse) VisitListMilestonesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMilestoneRequestObject struct {
+	Params CreateMilestoneParams
+	Body   *CreateMilestoneJSONRequestBody
+}
+
+type CreateMilestoneResponseObject interface {
+	VisitCreateMilestoneResponse(w http.ResponseWriter) error
+}
+
+type CreateMilestone201ResponseHeaders struct {
+	IdempotentReplayed *string
+}
+
+type CreateMilestone201JSONResponse struct {
+	Body    MilestoneResponse
+	Headers CreateMilestone201ResponseHeaders
+}
+
+func (response CreateMilestone201JSONResponse) VisitCreateMilestoneResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMilestoneRequestObject struct {
+	MilestoneID MilestoneID `json:"milestoneId"`
+}
+
+type DeleteMilestoneResponseObject interface {
+	VisitDeleteMilestoneResponse(w http.ResponseWriter) error
+}
+
+type DeleteMilestone200JSONResponse MilestoneResponse
+
+func (response DeleteMilestone200JSONResponse) VisitDeleteMilestoneResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMilestoneRequestObject struct {
+	MilestoneID MilestoneID `json:"milestoneId"`
+}
+
+type GetMilestoneResponseObject interface {
+	VisitGetMilestoneResponse(w http.ResponseWriter) error
+}
+
+type GetMilestone200JSONResponse MilestoneResponse
+
+func (response GetMilestone200JSONResponse) VisitGetMilestoneResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMilestoneRequestObject struct {
+	MilestoneID MilestoneID `json:"milestoneId"`
+	Body        *UpdateMilestoneJSONRequestBody
+}
+
+type UpdateMilestoneResponseObject interface {
+	VisitUpdateMilestoneResponse(w http.ResponseWriter) error
+}
+
+type UpdateMilestone200JSONResponse MilestoneResponse
+
+func (response UpdateMilestone200JSONResponse) VisitUpdateMilestoneResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListStreaksRequestObject struct {
 	Params ListStreaksParams
 }
@@ -4435,6 +4685,28 @@ type ManageUserResponseObject interface {
 type ManageUser200JSONResponse ManagedUserResponse
 
 func (response ManageUser200JSONResponse) VisitManageUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUserMilestonesRequestObject struct {
+	Body *GetUserMilestonesJSONRequestBody
+}
+
+type GetUserMilestonesResponseObject interface {
+	VisitGetUserMilestonesResponse(w http.ResponseWriter) error
+}
+
+type GetUserMilestones200JSONResponse UserMilestonesResponse
+
+func (response GetUserMilestones200JSONResponse) VisitGetUserMilestonesResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := WriteJSON(&buf, response); err != nil {
@@ -6190,6 +6462,21 @@ type StrictServerInterface interface {
 	// DeleteReaction Take a reaction back
 	// (DELETE /apis/v1/messages/{messageId}/reactions/{emoji})
 	DeleteReaction(ctx context.Context, request DeleteReactionRequestObject) (DeleteReactionResponseObject, error)
+	// ListMilestones List the milestones of a community
+	// (GET /apis/v1/milestones)
+	ListMilestones(ctx context.Context, request ListMilestonesRequestObject) (ListMilestonesResponseObject, error)
+	// CreateMilestone Create a milestone
+	// (POST /apis/v1/milestones)
+	CreateMilestone(ctx context.Context, request CreateMilestoneRequestObject) (CreateMilestoneResponseObject, error)
+	// DeleteMilestone Delete a milestone
+	// (DELETE /apis/v1/milestones/{milestoneId})
+	DeleteMilestone(ctx context.Context, request DeleteMilestoneRequestObject) (DeleteMilestoneResponseObject, error)
+	// GetMilestone Get a milestone
+	// (GET /apis/v1/milestones/{milestoneId})
+	GetMilestone(ctx context.Context, request GetMilestoneRequestObject) (GetMilestoneResponseObject, error)
+	// UpdateMilestone Replace a milestone
+	// (PUT /apis/v1/milestones/{milestoneId})
+	UpdateMilestone(ctx context.Context, request UpdateMilestoneRequestObject) (UpdateMilestoneResponseObject, error)
 	// ListStreaks List the streaks of a community
 	// (GET /apis/v1/streaks)
 	ListStreaks(ctx context.Context, request ListStreaksRequestObject) (ListStreaksResponseObject, error)
@@ -6232,6 +6519,9 @@ type StrictServerInterface interface {
 	// ManageUser Delete a user from the community, or restore one
 	// (POST /apis/v1/users/manage)
 	ManageUser(ctx context.Context, request ManageUserRequestObject) (ManageUserResponseObject, error)
+	// GetUserMilestones Get what milestones a member has reached
+	// (POST /apis/v1/users/milestones)
+	GetUserMilestones(ctx context.Context, request GetUserMilestonesRequestObject) (GetUserMilestonesResponseObject, error)
 	// ListStreakLogs List when a member has reached streaks
 	// (POST /apis/v1/users/streaks/logs)
 	ListStreakLogs(ctx context.Context, request ListStreakLogsRequestObject) (ListStreakLogsResponseObject, error)
@@ -7624,6 +7914,177 @@ func (sh *strictHandler) DeleteReaction(ctx echo.Context, messageID MessageID, e
 	return nil
 }
 
+// ListMilestones operation middleware
+func (sh *strictHandler) ListMilestones(ctx echo.Context, params ListMilestonesParams) error {
+	var request ListMilestonesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListMilestones(ctx.Request().Context(), request.(ListMilestonesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListMilestones")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListMilestonesResponseObject); ok {
+		return validResponse.VisitListMilestonesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateMilestone operation middleware
+func (sh *strictHandler) CreateMilestone(ctx echo.Context, params CreateMilestoneParams) error {
+	var request CreateMilestoneRequestObject
+
+	request.Params = params
+
+	var body CreateMilestoneJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateMilestone(ctx.Request().Context(), request.(CreateMilestoneRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateMilestone")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateMilestoneResponseObject); ok {
+		return validResponse.VisitCreateMilestoneResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteMilestone operation middleware
+func (sh *strictHandler) DeleteMilestone(ctx echo.Context, milestoneID MilestoneID) error {
+	var request DeleteMilestoneRequestObject
+
+	request.MilestoneID = milestoneID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteMilestone(ctx.Request().Context(), request.(DeleteMilestoneRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteMilestone")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteMilestoneResponseObject); ok {
+		return validResponse.VisitDeleteMilestoneResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetMilestone operation middleware
+func (sh *strictHandler) GetMilestone(ctx echo.Context, milestoneID MilestoneID) error {
+	var request GetMilestoneRequestObject
+
+	request.MilestoneID = milestoneID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetMilestone(ctx.Request().Context(), request.(GetMilestoneRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetMilestone")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetMilestoneResponseObject); ok {
+		return validResponse.VisitGetMilestoneResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateMilestone operation middleware
+func (sh *strictHandler) UpdateMilestone(ctx echo.Context, milestoneID MilestoneID) error {
+	var request UpdateMilestoneRequestObject
+
+	request.MilestoneID = milestoneID
+
+	var body UpdateMilestoneJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateMilestone(ctx.Request().Context(), request.(UpdateMilestoneRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateMilestone")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateMilestoneResponseObject); ok {
+		return validResponse.VisitUpdateMilestoneResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListStreaks operation middleware
 func (sh *strictHandler) ListStreaks(ctx echo.Context, params ListStreaksParams) error {
 	var request ListStreaksRequestObject
@@ -8190,6 +8651,52 @@ func (sh *strictHandler) ManageUser(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(ManageUserResponseObject); ok {
 		return validResponse.VisitManageUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetUserMilestones operation middleware
+func (sh *strictHandler) GetUserMilestones(ctx echo.Context) error {
+	var request GetUserMilestonesRequestObject
+
+	var body GetUserMilestonesJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetUserMilestones(ctx.Request().Context(), request.(GetUserMilestonesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetUserMilestones")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetUserMilestonesResponseObject); ok {
+		return validResponse.VisitGetUserMilestonesResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

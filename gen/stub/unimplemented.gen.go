@@ -161,6 +161,26 @@ func (Unimplemented) DeleteReaction(context.Context, DeleteReactionRequestObject
 	return nil, ErrNotImplemented
 }
 
+func (Unimplemented) ListMilestones(context.Context, ListMilestonesRequestObject) (ListMilestonesResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) CreateMilestone(context.Context, CreateMilestoneRequestObject) (CreateMilestoneResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) DeleteMilestone(context.Context, DeleteMilestoneRequestObject) (DeleteMilestoneResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) GetMilestone(context.Context, GetMilestoneRequestObject) (GetMilestoneResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) UpdateMilestone(context.Context, UpdateMilestoneRequestObject) (UpdateMilestoneResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
 func (Unimplemented) ListStreaks(context.Context, ListStreaksRequestObject) (ListStreaksResponseObject, error) {
 	return nil, ErrNotImplemented
 }
@@ -214,6 +234,10 @@ func (Unimplemented) GetUserData(context.Context, GetUserDataRequestObject) (Get
 }
 
 func (Unimplemented) ManageUser(context.Context, ManageUserRequestObject) (ManageUserResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) GetUserMilestones(context.Context, GetUserMilestonesRequestObject) (GetUserMilestonesResponseObject, error) {
 	return nil, ErrNotImplemented
 }
 

@@ -169,7 +169,7 @@ func enlargeCommunity(t *testing.T, s *Store, id string, rows int) {
 		`INSERT INTO deletions (server_id, account, at) `+numbers+`SELECT 'd' || i, 1, 9000000000000000 + i FROM n`,
 		`INSERT INTO days (server_id, account, day) `+numbers+`SELECT '`+id+`', 1, i FROM n WHERE i < 2000`,
 		`INSERT INTO days (server_id, account, day) `+numbers+`SELECT '`+id+`', i, 20600 FROM n`,
-		`INSERT INTO server_days (server_id, day, shard) `+numbers+`SELECT '`+id+`', i, 0 FROM n`,
+		`INSERT INTO server_days (server_id, day, shard) `+numbers+`SELECT '`+id+`', i, 9 FROM n`,
 		`INSERT INTO cooldowns (server_id, account, action, at) `+numbers+`SELECT '`+id+`', i, 'messages', 0 FROM n`,
 		`INSERT INTO ledger (id, server_id, account, action, deed, day, xp, coins, reason, at) `+numbers+`SELECT 'l' || i, '`+id+`', 1, 'messages', 1, i, 1, 0, 'l' || i, i FROM n`,
 		`INSERT INTO totals (server_id, account, xp, coins, visits) `+numbers+`SELECT '`+id+`', i, 0, 0, 0 FROM n`,
@@ -210,6 +210,7 @@ func addCommunities(t *testing.T, s *Store, rows int) {
 		`INSERT INTO api_keys (id, server_id, key_hash, masked, name, permissions, expire_period, active, account, created_at, updated_at) `+
 			numbers+`SELECT 'k' || i, 's' || i, 'k' || i, '', '', '[]', 0, TRUE, 1, 0, 0 FROM n`,
 		`INSERT INTO fields (id, server_id, field_key, definition, position, identifier, creator, created_at, updated_at) `+numbers+`SELECT 'f' || i, 's' || i, 'x', '{}', 0, TRUE, 1, 0, 0 FROM n`,
+		`INSERT INTO milestones (id, server_id, definition, created_at) `+numbers+`SELECT 'm' || i, 's' || i, '{}', i FROM n`,
 		`INSERT INTO streaks (id, server_id, definition, zones, position, created_at) `+numbers+`SELECT 'z' || i, 's' || i, '{}', '[]', 0, i FROM n`,
 		`INSERT INTO leaderboards (id, server_id, slug, definition, position, everybody, created_at) `+numbers+`SELECT 'b' || i, 's' || i, 'x', '{}', 0, TRUE, i FROM n`,
 		`INSERT INTO leaderboard_standings (id, server_id, leaderboard_id, filter, from_day, until_day, everybody, ended, read_at, deep_at, progress) `+numbers+`SELECT 'o' || i, 's' || i, 'b' || i, 'daily', i, i, TRUE, FALSE, 9000000000000000 + i, 0, '{}' FROM n`,

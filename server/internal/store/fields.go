@@ -175,6 +175,12 @@ func (q Fields) Set(ctx context.Context, v FieldValue) error {
 	return err
 }
 
+// GetMeasure returns the number that a member has in a field. Without one it is ErrNotFound.
+func (q Fields) GetMeasure(ctx context.Context, serverID, id string, account int64) (float64, error) {
+	return get(ctx, q.conn, scanOne[float64], `SELECT measure FROM field_values WHERE account = $1 AND server_id = $2 AND field_id = $3 AND measure IS NOT NULL`+unlocked,
+		account, serverID, id)
+}
+
 // DeleteOf removes all values of an account in a server. The history stays.
 func (q Fields) DeleteOf(ctx context.Context, serverID string, account int64) error {
 	return q.exec(ctx, `DELETE FROM field_values WHERE account = $2 AND server_id = $1`, serverID, account)

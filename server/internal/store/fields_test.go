@@ -46,6 +46,9 @@ func (l *life) hasFields(serverID string, ann, ben int64) {
 	check(q.HasOther(ctx, f, []string{"ab"}))
 	check(q.ListOf(ctx, serverID, ann))
 	check(q.ListHaving(ctx, f, "ab"))
+	if _, err := q.GetMeasure(ctx, serverID, f.ID, ann); err != nil && !errors.Is(err, ErrNotFound) {
+		l.Error(err)
+	}
 	check(q.HasHistory(ctx, serverID, f.ID))
 	if _, found, err := q.GetHistory(ctx, f, ann, math.MaxInt64); err != nil || !found {
 		l.Errorf("no history: %v", err)

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"database/sql"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rejoin-dev/rejoin/gen"
@@ -58,6 +60,67 @@ func (q Gamification) Cool(ctx context.Context, serverID string, account int64, 
 	return q.changed(ctx, `INSERT INTO cooldowns (server_id, account, action, at) VALUES ($1, $2, $3, $4)
 	ON CONFLICT (server_id, account, action) DO UPDATE SET at = excluded.at WHERE cooldowns.at <= $5 OR cooldowns.at > $6`,
 		serverID, account, action, now.UnixMicro(), now.Add(-long).UnixMicro(), now.Add(mostAhead).UnixMicro())
+}
+
+// MaxMilestones is how many milestones a server may have. The contract says so of the list.
+const MaxMilestones = 50
+
+const selectMilestone = `SELECT m.definition FROM milestones m `
+
+func scanMilestone(rows *sql.Rows) (m gen.Milestone, err error) { return m, rows.Scan(document{&m}) }
+
+// ListMilestones returns the milestones of a server, the oldest first.
+func (q Gamification) ListMilestones(ctx context.Context, serverID string) ([]gen.Milestone, error) {
+	return list(ctx, q.conn, scanMilestone, selectMilestone+`WHERE m.server_id = $1 ORDER BY m.created_at, m.id`+unlocked, serverID)
+}
+
+// GetMilestone returns a milestone.
+func (q Gamification) GetMilestone(ctx context.Context, id string) (gen.Milestone, error) {
+	return get(ctx, q.conn, scanMilestone, selectMilestone+`WHERE m.id = $1`, id)
+}
+
+// InsertMilestone adds a milestone. Beyond MaxMilestones it is a LimitError.
+func (q Gamification) InsertMilestone(ctx context.Context, m gen.Milestone) error {
+	if err := q.exec(ctx, `INSERT INTO milestones (id, server_id, definition, created_at) VALUES ($1, $2, $3, $4)`,
+		m.ID, m.CommunityID, written(m), m.CreatedAt.UnixMicro()); err != nil {
+		return err
+	}
+	return q.countIn(ctx, milestonesTally, m.CommunityID)
+}
+
+// UpdateMilestone replaces a milestone.
+func (q Gamification) UpdateMilestone(ctx context.Context, m gen.Milestone) error {
+	return q.change(ctx, `UPDATE milestones SET definition = $2 WHERE id = $1`, m.ID, written(m))
+}
+
+// DeleteMilestone removes a milestone. Who has reached what of it stands in the ledger.
+func (q Gamification) DeleteMilestone(ctx context.Context, id string) error {
+	return q.deleteCounted(ctx, milestonesTally, `DELETE FROM milestones WHERE id = $1 RETURNING server_id`, id)
+}
+
+// MilestoneReason begins the reasons of what steps of milestones have credited. The id of the milestone follows, and the value.
+const MilestoneReason = "milestones/"
+
+// ListReachedSteps returns when a member has reached the steps of a milestone, by their values.
+func (q Gamification) ListReachedSteps(ctx context.Context, m gen.Milestone, account int64) (map[int64]gen.Time, error) {
+	type step struct {
+		value int64
+		at    gen.Time
+	}
+	of := MilestoneReason + m.ID
+	found, err := list(ctx, q.conn, func(rows *sql.Rows) (s step, err error) {
+		var reason string
+		if err := rows.Scan(&reason, micros{&s.at}); err != nil {
+			return s, err
+		}
+		s.value, err = strconv.ParseInt(strings.TrimPrefix(reason, of+"/"), 10, 64)
+		return s, err
+	}, `SELECT reason, at FROM ledger WHERE server_id = $1 AND account = $2 AND reason > $3 AND reason < $4`+unlocked, m.CommunityID, account, of+"/", of+"0") // which is behind the slash
+	reached := map[int64]gen.Time{}
+	for _, s := range found {
+		reached[s.value] = s.at
+	}
+	return reached, err
 }
 
 // visitReason begins the reasons of visits. The day follows.

@@ -92,6 +92,17 @@ func (t *Totals) columns() (all []any) {
 	return append(all, &t.Visited, &t.VisitsRun)
 }
 
+// Of is how much there is of something, by the name of its column.
+func (t Totals) Of(name string) int64 {
+	switch name {
+	case "xp":
+		return t.XP
+	case "coins":
+		return t.Coins
+	}
+	return t.Counts.Of(name)
+}
+
 func scanTotals(rows *sql.Rows) (t Totals, err error) { return t, rows.Scan(t.columns()...) }
 
 // A Day is what a member, or all members of a server, did and got on a day.

@@ -22,6 +22,7 @@ var cascades = map[string]string{
 	"servers server_days":      inSteps,
 	"servers cooldowns":        inSteps,
 	"servers gamification":     "one",
+	"servers milestones":       "MaxMilestones",
 	"servers leaderboards":     "MaxLeaderboards",
 	"servers totals":           inSteps,
 	"servers ledger":           inSteps,

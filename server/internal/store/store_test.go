@@ -515,6 +515,16 @@ func (l *life) isFound(tx *Tx, kept string, who int64, role string) {
 	rules, err := tx.Gamification.Get(ctx, kept)
 	l.must(err)
 	check(0, tx.Gamification.Put(ctx, rules))
+	m := gen.Milestone{ID: l.id(), CommunityID: kept, CreatedAt: l.now()}
+	check(0, tx.Gamification.InsertMilestone(ctx, m))
+	check(0, tx.Gamification.UpdateMilestone(ctx, m))
+	check(tx.Gamification.GetMilestone(ctx, m.ID))
+	check(tx.Gamification.ListMilestones(ctx, kept))
+	l.adds(tx, LedgerLine{ServerID: kept, Account: who, Action: "milestones", Reason: MilestoneReason + m.ID + "/10", Day: 20513})
+	if reached, err := tx.Gamification.ListReachedSteps(ctx, m, who); err != nil || len(reached) != 1 {
+		l.Errorf("%v is reached, %v", reached, err)
+	}
+	check(0, tx.Gamification.DeleteMilestone(ctx, m.ID))
 	check(0, tx.Users.ReplaceAccessLevels(ctx, kept, []gen.AccessLevel{{Level: 1, RoleID: role}}))
 	check(tx.Users.ListAccessLevels(ctx, kept))
 	check(0, tx.Users.InsertReferral(ctx, kept, who, who, l.now().Time))

@@ -52,6 +52,7 @@ var (
 	badgesTally       = tally{"badges", tallyShards, MaxBadges, "badges in this server"}
 	keysTally         = tally{"keys", tallyShards, MaxKeys, "API keys in this server"}
 	fieldsTally       = tally{"fields", tallyShards, MaxFields, "user fields in this community"}
+	milestonesTally   = tally{"milestones", tallyShards, MaxMilestones, "milestones in this community"}
 	invitesTally      = tally{"invites", tallyShards, MaxInvites, "invites to this server"}
 	streaksTally      = tally{"streaks", tallyShards, MaxStreaks, "streaks in this community"}
 	leaderboardsTally = tally{"leaderboards", tallyShards, MaxLeaderboards, "leaderboards in this community"}

@@ -50,6 +50,7 @@ var comparisons = []comparison{
 	UNION ALL SELECT server_id, 'keys', -1 FROM api_keys
 	UNION ALL SELECT server_id, 'fields', -1 FROM fields
 	UNION ALL SELECT server_id, 'streaks', -1 FROM streaks
+	UNION ALL SELECT server_id, 'milestones', -1 FROM milestones
 	UNION ALL SELECT server_id, 'leaderboards', -1 FROM leaderboards
 	UNION ALL SELECT channel_id, 'topics', -1 FROM topics
 	UNION ALL SELECT CAST(account AS TEXT), 'image_bytes', -bytes FROM images WHERE state = 'shown'`,
