@@ -616,6 +616,69 @@ type ClientInterface interface {
 	// Corresponds with DELETE /apis/v1/messages/{messageId}/reactions/{emoji} (the `DeleteReaction` operationId).
 	DeleteReaction(ctx context.Context, messageID MessageID, emoji Emoji, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListMilestones List the milestones of a community
+	//
+	// All of them, the oldest first. For the owner and administrators, and API keys.
+	//
+	// Corresponds with GET /apis/v1/milestones (the `ListMilestones` operationId).
+	ListMilestones(ctx context.Context, params *ListMilestonesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateMilestoneWithBody Create a milestone
+	//
+	// Members reach a step when what the `field` counts of them is at least its `value`: `xp`, `coins`, how often they did one of `messages`, `replies`,
+	// `reactions`, `visits`, `referrals` and `purchases`, or the id of a field of the community that takes numbers. A step is reached once, for
+	// ever, and credits its `xp` and `coins`; who was there before the milestone was made reaches it when the number grows next. The values rise. What a step
+	// credits may reach others. A community has up to 50. For the owner and administrators, and API keys.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/milestones (the `CreateMilestone` operationId).
+	CreateMilestoneWithBody(ctx context.Context, params *CreateMilestoneParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateMilestone Create a milestone
+	//
+	// Members reach a step when what the `field` counts of them is at least its `value`: `xp`, `coins`, how often they did one of `messages`, `replies`,
+	// `reactions`, `visits`, `referrals` and `purchases`, or the id of a field of the community that takes numbers. A step is reached once, for
+	// ever, and credits its `xp` and `coins`; who was there before the milestone was made reaches it when the number grows next. The values rise. What a step
+	// credits may reach others. A community has up to 50. For the owner and administrators, and API keys.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apis/v1/milestones (the `CreateMilestone` operationId).
+	CreateMilestone(ctx context.Context, params *CreateMilestoneParams, body CreateMilestoneJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteMilestone Delete a milestone
+	//
+	// What it has credited stays. For the owner and administrators, and API keys.
+	//
+	// Corresponds with DELETE /apis/v1/milestones/{milestoneId} (the `DeleteMilestone` operationId).
+	DeleteMilestone(ctx context.Context, milestoneID MilestoneID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetMilestone Get a milestone
+	//
+	// For the owner and administrators, and API keys.
+	//
+	// Corresponds with GET /apis/v1/milestones/{milestoneId} (the `GetMilestone` operationId).
+	GetMilestone(ctx context.Context, milestoneID MilestoneID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateMilestoneWithBody Replace a milestone
+	//
+	// Replaces all of it. Steps that members have reached stay reached, by their `value`. For the owner and administrators, and API keys.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /apis/v1/milestones/{milestoneId} (the `UpdateMilestone` operationId).
+	UpdateMilestoneWithBody(ctx context.Context, milestoneID MilestoneID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateMilestone Replace a milestone
+	//
+	// Replaces all of it. Steps that members have reached stay reached, by their `value`. For the owner and administrators, and API keys.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /apis/v1/milestones/{milestoneId} (the `UpdateMilestone` operationId).
+	UpdateMilestone(ctx context.Context, milestoneID MilestoneID, body UpdateMilestoneJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListStreaks List the streaks of a community
 	//
 	// Those with a lower `order` first, and of the same the older ones. A community has up to 50. For members, and for API keys.
@@ -963,6 +1026,24 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /apis/v1/users/manage (the `ManageUser` operationId).
 	ManageUser(ctx context.Context, body ManageUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetUserMilestonesWithBody Get what milestones a member has reached
+	//
+	// Every milestone of the community, how far the member is, and when each step was reached. Of a field that has no number, the `value` is 0.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/users/milestones (the `GetUserMilestones` operationId).
+	GetUserMilestonesWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetUserMilestones Get what milestones a member has reached
+	//
+	// Every milestone of the community, how far the member is, and when each step was reached. Of a field that has no number, the `value` is 0.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apis/v1/users/milestones (the `GetUserMilestones` operationId).
+	GetUserMilestones(ctx context.Context, body GetUserMilestonesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListStreakLogsWithBody List when a member has reached streaks
 	//
@@ -3007,6 +3088,139 @@ func (c *Client) DeleteReaction(ctx context.Context, messageID MessageID, emoji 
 	return c.Client.Do(req)
 }
 
+// ListMilestones List the milestones of a community
+//
+// All of them, the oldest first. For the owner and administrators, and API keys.
+//
+// Corresponds with GET /apis/v1/milestones (the `ListMilestones` operationId).
+func (c *Client) ListMilestones(ctx context.Context, params *ListMilestonesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListMilestonesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateMilestoneWithBody Create a milestone
+//
+// Members reach a step when what the `field` counts of them is at least its `value`: `xp`, `coins`, how often they did one of `messages`, `replies`,
+// `reactions`, `visits`, `referrals` and `purchases`, or the id of a field of the community that takes numbers. A step is reached once, for
+// ever, and credits its `xp` and `coins`; who was there before the milestone was made reaches it when the number grows next. The values rise. What a step
+// credits may reach others. A community has up to 50. For the owner and administrators, and API keys.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/milestones (the `CreateMilestone` operationId).
+func (c *Client) CreateMilestoneWithBody(ctx context.Context, params *CreateMilestoneParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateMilestoneRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateMilestone Create a milestone
+//
+// Members reach a step when what the `field` counts of them is at least its `value`: `xp`, `coins`, how often they did one of `messages`, `replies`,
+// `reactions`, `visits`, `referrals` and `purchases`, or the id of a field of the community that takes numbers. A step is reached once, for
+// ever, and credits its `xp` and `coins`; who was there before the milestone was made reaches it when the number grows next. The values rise. What a step
+// credits may reach others. A community has up to 50. For the owner and administrators, and API keys.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apis/v1/milestones (the `CreateMilestone` operationId).
+func (c *Client) CreateMilestone(ctx context.Context, params *CreateMilestoneParams, body CreateMilestoneJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateMilestoneRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteMilestone Delete a milestone
+//
+// What it has credited stays. For the owner and administrators, and API keys.
+//
+// Corresponds with DELETE /apis/v1/milestones/{milestoneId} (the `DeleteMilestone` operationId).
+func (c *Client) DeleteMilestone(ctx context.Context, milestoneID MilestoneID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteMilestoneRequest(c.Server, milestoneID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetMilestone Get a milestone
+//
+// For the owner and administrators, and API keys.
+//
+// Corresponds with GET /apis/v1/milestones/{milestoneId} (the `GetMilestone` operationId).
+func (c *Client) GetMilestone(ctx context.Context, milestoneID MilestoneID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetMilestoneRequest(c.Server, milestoneID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateMilestoneWithBody Replace a milestone
+//
+// Replaces all of it. Steps that members have reached stay reached, by their `value`. For the owner and administrators, and API keys.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /apis/v1/milestones/{milestoneId} (the `UpdateMilestone` operationId).
+func (c *Client) UpdateMilestoneWithBody(ctx context.Context, milestoneID MilestoneID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateMilestoneRequestWithBody(c.Server, milestoneID, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateMilestone Replace a milestone
+//
+// Replaces all of it. Steps that members have reached stay reached, by their `value`. For the owner and administrators, and API keys.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /apis/v1/milestones/{milestoneId} (the `UpdateMilestone` operationId).
+func (c *Client) UpdateMilestone(ctx context.Context, milestoneID MilestoneID, body UpdateMilestoneJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateMilestoneRequest(c.Server, milestoneID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListStreaks List the streaks of a community
 //
 // Those with a lower `order` first, and of the same the older ones. A community has up to 50. For members, and for API keys.
@@ -3585,6 +3799,44 @@ func (c *Client) ManageUserWithBody(ctx context.Context, contentType string, bod
 // Corresponds with POST /apis/v1/users/manage (the `ManageUser` operationId).
 func (c *Client) ManageUser(ctx context.Context, body ManageUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewManageUserRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetUserMilestonesWithBody Get what milestones a member has reached
+//
+// Every milestone of the community, how far the member is, and when each step was reached. Of a field that has no number, the `value` is 0.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/users/milestones (the `GetUserMilestones` operationId).
+func (c *Client) GetUserMilestonesWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetUserMilestonesRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetUserMilestones Get what milestones a member has reached
+//
+// Every milestone of the community, how far the member is, and when each step was reached. Of a field that has no number, the `value` is 0.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apis/v1/users/milestones (the `GetUserMilestones` operationId).
+func (c *Client) GetUserMilestones(ctx context.Context, body GetUserMilestonesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetUserMilestonesRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7827,6 +8079,230 @@ func NewDeleteReactionRequest(server string, messageID MessageID, emoji Emoji) (
 	return req, nil
 }
 
+// NewListMilestonesRequest constructs an http.Request for the ListMilestones method
+func NewListMilestonesRequest(server string, params *ListMilestonesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/milestones")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.ServerID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serverId", *params.ServerID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "objectid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateMilestoneRequest calls the generic CreateMilestone builder with application/json body
+func NewCreateMilestoneRequest(server string, params *CreateMilestoneParams, body CreateMilestoneJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateMilestoneRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateMilestoneRequestWithBody constructs an http.Request for the CreateMilestone method, with any body, and a specified content type
+func NewCreateMilestoneRequestWithBody(server string, params *CreateMilestoneParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/milestones")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteMilestoneRequest constructs an http.Request for the DeleteMilestone method
+func NewDeleteMilestoneRequest(server string, milestoneID MilestoneID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "milestoneId", milestoneID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/milestones/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetMilestoneRequest constructs an http.Request for the GetMilestone method
+func NewGetMilestoneRequest(server string, milestoneID MilestoneID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "milestoneId", milestoneID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/milestones/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateMilestoneRequest calls the generic UpdateMilestone builder with application/json body
+func NewUpdateMilestoneRequest(server string, milestoneID MilestoneID, body UpdateMilestoneJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateMilestoneRequestWithBody(server, milestoneID, "application/json", bodyReader)
+}
+
+// NewUpdateMilestoneRequestWithBody constructs an http.Request for the UpdateMilestone method, with any body, and a specified content type
+func NewUpdateMilestoneRequestWithBody(server string, milestoneID MilestoneID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "milestoneId", milestoneID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/milestones/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewListStreaksRequest constructs an http.Request for the ListStreaks method
 func NewListStreaksRequest(server string, params *ListStreaksParams) (*http.Request, error) {
 	var err error
@@ -8510,6 +8986,46 @@ func NewManageUserRequestWithBody(server string, contentType string, body io.Rea
 	}
 
 	operationPath := fmt.Sprintf("/apis/v1/users/manage")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetUserMilestonesRequest calls the generic GetUserMilestones builder with application/json body
+func NewGetUserMilestonesRequest(server string, body GetUserMilestonesJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewGetUserMilestonesRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewGetUserMilestonesRequestWithBody constructs an http.Request for the GetUserMilestones method, with any body, and a specified content type
+func NewGetUserMilestonesRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/users/milestones")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
