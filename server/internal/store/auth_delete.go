@@ -33,12 +33,15 @@ var eraseSome = []string{
 	`DELETE FROM code_tries WHERE (account, purpose, network) IN (SELECT account, purpose, network FROM code_tries WHERE account = $1 LIMIT $2)`,
 	`DELETE FROM code_quotas WHERE (account, purpose, network) IN (SELECT account, purpose, network FROM code_quotas WHERE account = $1 LIMIT $2)`,
 	`DELETE FROM former_members WHERE (account, server_id) IN (SELECT account, server_id FROM former_members WHERE account = $1 LIMIT $2)`,
+	`DELETE FROM leaderboard_users WHERE (leaderboard_id, account) IN (SELECT leaderboard_id, account FROM leaderboard_users WHERE account = $1 LIMIT $2)`,
 }
 
 // The same of each server in which it ever was: the server is $1, the account $2, and how many rows at once $3.
 var eraseInServer = []string{
 	`DELETE FROM ledger WHERE (server_id, account, reason) IN (SELECT server_id, account, reason FROM ledger WHERE server_id = $1 AND account = $2 LIMIT $3)`,
 	`DELETE FROM cooldowns WHERE (server_id, account, action) IN (SELECT server_id, account, action FROM cooldowns WHERE server_id = $1 AND account = $2 LIMIT $3)`,
+	`DELETE FROM leaderboard_rows WHERE (standing_id, account) IN (SELECT standing_id, account FROM leaderboard_rows WHERE server_id = $1 AND account = $2 LIMIT $3)`,
+	`DELETE FROM leaderboard_touched WHERE (server_id, account) IN (SELECT server_id, account FROM leaderboard_touched WHERE server_id = $1 AND account = $2 LIMIT $3)`,
 	`DELETE FROM channel_members WHERE (channel_id, account) IN (
 	       SELECT cm.channel_id, cm.account FROM channels c JOIN channel_members cm ON cm.channel_id = c.id WHERE c.server_id = $1 AND cm.account = $2 LIMIT $3)`,
 	`DELETE FROM streak_states WHERE (account, server_id, streak_id) IN (

@@ -7,3 +7,6 @@ CREATE TABLE milestones (
     created_at BIGINT NOT NULL
 );
 CREATE INDEX milestones_by_server ON milestones (server_id, created_at, id);
+
+-- Who deletes an account is looked for among whom leaderboards rank.
+CREATE INDEX leaderboard_users_by_account ON leaderboard_users (account);
