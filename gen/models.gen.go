@@ -97,6 +97,9 @@ const (
 	AuditActionMemberJoin         AuditAction = "member.join"
 	AuditActionMemberLeave        AuditAction = "member.leave"
 	AuditActionMessageDelete      AuditAction = "message.delete"
+	AuditActionMilestoneCreate    AuditAction = "milestone.create"
+	AuditActionMilestoneDelete    AuditAction = "milestone.delete"
+	AuditActionMilestoneUpdate    AuditAction = "milestone.update"
 	AuditActionRoleAdd            AuditAction = "role.add"
 	AuditActionRoleCreate         AuditAction = "role.create"
 	AuditActionRoleDelete         AuditAction = "role.delete"
@@ -166,6 +169,12 @@ func (e AuditAction) Valid() bool {
 	case AuditActionMemberLeave:
 		return true
 	case AuditActionMessageDelete:
+		return true
+	case AuditActionMilestoneCreate:
+		return true
+	case AuditActionMilestoneDelete:
+		return true
+	case AuditActionMilestoneUpdate:
 		return true
 	case AuditActionRoleAdd:
 		return true
@@ -3122,6 +3131,19 @@ type MemberListResponse struct {
 	Body []Member       `json:"body"`
 }
 
+// MemberQuestion Whom to ask about.
+type MemberQuestion struct {
+	// Identifier What identifies a member of the community. Who is no member is not found, whether or not there is such an account.
+	Identifier Identifier `json:"identifier"`
+
+	// IdentifierType What an identifier is: an address (also if this is left out), a user name, a number (`id`), an `_id`, or the value that just one
+	// member has in the field of the community called `fieldName`. A value that several have is a conflict.
+	IdentifierType IdentifierType `json:"identifier_type,omitempty,omitzero"`
+
+	// FieldName What programs call a field. Spaces become hyphens.
+	FieldName UserFieldKey `json:"fieldName,omitempty,omitzero"`
+}
+
 // Message What somebody has said in a channel.
 type Message struct {
 	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
@@ -3311,6 +3333,118 @@ type MessageText = string
 type MessageUpdate struct {
 	// Message 1 to 4,000 characters, on any number of lines.
 	Message MessageText `json:"message"`
+}
+
+// Milestone What members can reach step by step.
+type Milestone struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID ObjectID `json:"communityId"`
+
+	// Name One line of 1 to 100 characters, without control characters.
+	Name Title `json:"name"`
+
+	// Image The address of an image, a URI; empty for none.
+	Image BadgeImage `json:"image"`
+
+	// Field What is counted, or the id of a field of the community that takes numbers.
+	//
+	// Example: messages
+	Field MilestoneField `json:"field"`
+
+	// Steps The steps, the lowest first.
+	Steps MilestoneSteps `json:"steps"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt Timestamp `json:"createdAt"`
+
+	// UpdatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	UpdatedAt Timestamp `json:"updatedAt"`
+}
+
+// MilestoneCreate What a new milestone is made from.
+type MilestoneCreate struct {
+	// Name One line of 1 to 100 characters, without control characters.
+	Name Title `json:"name"`
+
+	// Image The address of an image, a URI; empty for none.
+	Image BadgeImage `json:"image,omitempty,omitzero"`
+
+	// Field What is counted, or the id of a field of the community that takes numbers.
+	//
+	// Example: messages
+	Field MilestoneField `json:"field"`
+
+	// Steps The steps, the lowest first.
+	Steps MilestoneSteps `json:"steps"`
+
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID ServerReference `json:"serverId,omitempty,omitzero"`
+}
+
+// MilestoneField What is counted, or the id of a field of the community that takes numbers.
+//
+// Example: messages
+type MilestoneField = string
+
+// MilestoneListResponse The milestones of a community.
+type MilestoneListResponse struct {
+	// Meta How a request of the Application API went.
+	Meta    ApplicationMeta `json:"meta"`
+	Message string          `json:"message"`
+	Data    []Milestone     `json:"data"`
+}
+
+// MilestoneResponse A milestone.
+type MilestoneResponse struct {
+	// Meta How a request of the Application API went.
+	Meta    ApplicationMeta `json:"meta"`
+	Message string          `json:"message"`
+
+	// Data What members can reach step by step.
+	Data Milestone `json:"data"`
+}
+
+// MilestoneStep From what value on it is reached, and what it credits.
+type MilestoneStep struct {
+	Value int64 `json:"value"`
+
+	// XP So much XP, or so many coins.
+	XP Reward `json:"xp,omitempty,omitzero"`
+
+	// Coins So much XP, or so many coins.
+	Coins Reward `json:"coins,omitempty,omitzero"`
+}
+
+// MilestoneSteps The steps, the lowest first.
+type MilestoneSteps = []MilestoneStep
+
+// MilestoneUpdate What a milestone becomes.
+type MilestoneUpdate struct {
+	// Name One line of 1 to 100 characters, without control characters.
+	Name Title `json:"name"`
+
+	// Image The address of an image, a URI; empty for none.
+	Image BadgeImage `json:"image,omitempty,omitzero"`
+
+	// Field What is counted, or the id of a field of the community that takes numbers.
+	//
+	// Example: messages
+	Field MilestoneField `json:"field"`
+
+	// Steps The steps, the lowest first.
+	Steps MilestoneSteps `json:"steps"`
 }
 
 // NewPassword 8 to 128 characters, of any kind.
@@ -4964,6 +5098,40 @@ type UserManagement struct {
 	User UserName `json:"user"`
 }
 
+// UserMilestone How far a member is.
+type UserMilestone struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// Name One line of 1 to 100 characters, without control characters.
+	Name Title `json:"name"`
+
+	// Field What is counted, or the id of a field of the community that takes numbers.
+	//
+	// Example: messages
+	Field MilestoneField `json:"field"`
+
+	// Value What the field counts of the member.
+	Value float64             `json:"value"`
+	Steps []UserMilestoneStep `json:"steps"`
+}
+
+// UserMilestoneStep A step, and since when it is reached.
+type UserMilestoneStep struct {
+	Value     int64          `json:"value"`
+	Reached   bool           `json:"reached"`
+	ReachedAt Nullable[Time] `json:"reachedAt"`
+}
+
+// UserMilestonesResponse How far a member is with every milestone.
+type UserMilestonesResponse struct {
+	Status  string          `json:"status"`
+	Message string          `json:"message"`
+	Data    []UserMilestone `json:"data"`
+}
+
 // UserName What names a member of the community: 24 hexadecimal characters are an `_id`, a text with an `@` is an e-mail address,
 // digits only are a number, and everything else is a user name. Upper and lower case of an address or a user name are the
 // same. Who is no member is not found, whether or not there is such an account. A user name from before that is digits only, or
@@ -5199,6 +5367,11 @@ type LongCursor = string
 //
 // Example: 66a282dab13eee0013cbb4d8
 type MessageID = ObjectID
+
+// MilestoneID An id. Ids of one kind sort in the order in which they were made, to the second.
+//
+// Example: 66a282dab13eee0013cbb4d8
+type MilestoneID = ObjectID
 
 // OneTimeCodeHeader Six digits from an authenticator app (RFC 6238: SHA-1, 30 seconds), the present ones or those before or after, each good
 // once; or a recovery code.
@@ -5547,6 +5720,24 @@ type UploadMessageImagesParams struct {
 	ServerID *ServerIDQuery `form:"serverId,omitempty" json:"serverId,omitempty"`
 }
 
+// ListMilestonesParams defines parameters for ListMilestones.
+type ListMilestonesParams struct {
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID *ServerIDQuery `form:"serverId,omitempty" json:"serverId,omitempty"`
+}
+
+// CreateMilestoneParams defines parameters for CreateMilestone.
+type CreateMilestoneParams struct {
+	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
+	// belongs to one account, or one API key, and to one operation: it is the same in every session of an account. Who has
+	// no credential is known by their network (IPv4 /32, IPv6 /64). A failure is not kept: the request may be tried again
+	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
+	// request; in another session of the account, the first answer has it masked.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListStreaksParams defines parameters for ListStreaks.
 type ListStreaksParams struct {
 	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
@@ -5853,6 +6044,12 @@ type UploadMessageImagesMultipartRequestBody = MessageImageUpload
 // UpdateMessageJSONRequestBody defines body for UpdateMessage for application/json ContentType.
 type UpdateMessageJSONRequestBody = MessageUpdate
 
+// CreateMilestoneJSONRequestBody defines body for CreateMilestone for application/json ContentType.
+type CreateMilestoneJSONRequestBody = MilestoneCreate
+
+// UpdateMilestoneJSONRequestBody defines body for UpdateMilestone for application/json ContentType.
+type UpdateMilestoneJSONRequestBody = MilestoneUpdate
+
 // CreateStreakJSONRequestBody defines body for CreateStreak for application/json ContentType.
 type CreateStreakJSONRequestBody = StreakCreate
 
@@ -5885,6 +6082,9 @@ type GetUserDataJSONRequestBody = UserQuestion
 
 // ManageUserJSONRequestBody defines body for ManageUser for application/json ContentType.
 type ManageUserJSONRequestBody = UserManagement
+
+// GetUserMilestonesJSONRequestBody defines body for GetUserMilestones for application/json ContentType.
+type GetUserMilestonesJSONRequestBody = MemberQuestion
 
 // ListStreakLogsJSONRequestBody defines body for ListStreakLogs for application/json ContentType.
 type ListStreakLogsJSONRequestBody = StreakLogQuestion
