@@ -1,4 +1,4 @@
-.PHONY: help run test generate check lint bench bench-save diff mutants torture abuse
+.PHONY: help run test generate check lint bench bench-save diff mutants simulate torture abuse
 
 # Packages that ./... leaves out.
 ASIDE = ./api/conformance/testdata/mapserver ./.ci/contract-diff
@@ -58,6 +58,9 @@ diff: ## whether the contract breaks callers of the last released one, or of ano
 
 mutants: ## whether the conformance suite notices each of many deliberate faults
 	go run ./server/internal/mutants
+
+simulate: ## 1,000 members live for 400 days on each database, and every number is counted again (takes an hour)
+	REJOIN_SIMULATE=long go test ./server -run EveryNumberIsRight -count=1 -v -timeout 4h
 
 torture: ## whether anything is lost, doubled or left over after 100 kills on each database: make torture ROUNDS=1000
 	REJOIN_TEST_TORTURE=$(ROUNDS) go test ./server/cmd/rejoin -run TestNothingIsLostOrDoubled -count 1 -v -timeout 2h
