@@ -446,7 +446,7 @@ func TestOfManyWhoDeleteAUserAtOnceOneDoes(t *testing.T) {
 	})
 }
 
-// At each moment at which the server looks at its clock while it tells of a user, the community goes once.
+// At each moment at which the server looks at its clock while it tells of a user, the community goes once, with all it had.
 func TestOfACommunityThatGoesMeanwhileThereIsNoUser(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, config Config) {
 		config.Idle = true
@@ -459,6 +459,15 @@ func TestOfACommunityThatGoesMeanwhileThereIsNoUser(t *testing.T) {
 				if asked++; asked == moment {
 					asked += 1000
 					send(c.h, request("DELETE", "/servers/"+c.id, c.owner))
+					for more := true; more; { // as the job does, to its end
+						if err := s.store.Tx(t.Context(), func(tx *store.Tx) (err error) {
+							more, err = tx.Servers.DeleteRest(t.Context(), c.id, 1000, time.Now())
+							return err
+						}); err != nil {
+							t.Error(err)
+							break
+						}
+					}
 				}
 				return time.Now()
 			}
