@@ -79,6 +79,8 @@ var works = []work{
 	{name: "send-message", what: "POST /apis/v1/messages/send, 1 connection", members: few, connections: 1, creates: true},
 	{name: "send-message", what: "POST /apis/v1/messages/send, 16 connections", members: few, connections: 16, creates: true},
 	{name: "send-message", what: "POST /apis/v1/messages/send, 16 connections, among 1,000,000 rows", members: many, connections: 16, creates: true},
+	{name: "send-ruled", what: "POST /apis/v1/messages/send, 1 connection, worth something in every way", members: few, connections: 1, creates: true},
+	{name: "send-ruled", what: "POST /apis/v1/messages/send, 16 connections, worth something in every way", members: few, connections: 16, creates: true},
 	{name: "create-channel", what: "POST /channels, 1 connection", members: few, connections: 1, creates: true},
 	{name: "create-channel", what: "POST /channels, 16 connections", members: few, connections: 16, creates: true},
 	{name: "create-channel", what: "POST /channels, 16 connections, among 1,000,000 rows", members: many, connections: 16, creates: true},

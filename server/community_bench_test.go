@@ -2,6 +2,7 @@ package server
 
 import (
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -78,6 +79,7 @@ func newCommunity(b *testing.B, binary string, database database, size int) *bac
 		"messages":       onlyRequest(request("GET", messages, owner)),
 		"messages-deep":  onlyRequest(request("GET", messages+"&cursor="+said, owner)),
 		"send-message":   {each: eachSays},
+		"send-ruled":     {each: eachSays},
 		"create-channel": {each: eachMakes},
 		"create-server":  {each: eachMakes},
 	}}
@@ -89,16 +91,23 @@ func newCommunity(b *testing.B, binary string, database database, size int) *bac
 func (c *backend) addMakers(b *testing.B) {
 	var theirs []string
 	channels, servers, messages := c.pools["create-channel"], c.pools["create-server"], c.pools["send-message"]
-	var rooms []string
+	ruled := c.pools["send-ruled"]
+	var rooms, ruledRooms []string
 	for i := range makers {
 		id := c.createServer(b, tokenOfMaker(i), "Room")
 		theirs = append(theirs, id)
 		channels.requests = append(channels.requests, wire(channelRequest(tokenOfMaker(i), id)))
-		var room gen.ChannelResponse
-		c.do(b, jsonRequest("/channels", tokenOfMaker(i), map[string]any{"topic": "Said", "channelType": "open", "serverId": id}), &room)
-		rooms = append(rooms, room.Body.ID)
-		messages.requests = append(messages.requests, wire(jsonRequest("/apis/v1/messages/send", tokenOfMaker(i),
-			map[string]any{"channelId": room.Body.ID, "message": "What do you play against the Sicilian?"})))
+		says := func(in string) (room gen.ChannelResponse, request []byte) {
+			c.do(b, jsonRequest("/channels", tokenOfMaker(i), map[string]any{"topic": "Said", "channelType": "open", "serverId": in}), &room)
+			return room, wire(jsonRequest("/apis/v1/messages/send", tokenOfMaker(i),
+				map[string]any{"channelId": room.Body.ID, "message": "What do you play against the Sicilian?"}))
+		}
+		room, send := says(id)
+		rooms, messages.requests = append(rooms, room.Body.ID), append(messages.requests, send)
+		withRules := c.createServer(b, tokenOfMaker(i), "Ruled")
+		c.setRules(b, tokenOfMaker(i), withRules)
+		room, send = says(withRules)
+		ruledRooms, ruled.requests = append(ruledRooms, room.Body.ID), append(ruled.requests, send)
 		servers.requests = append(servers.requests, wire(createRequest("/servers", tokenOfMaker(i), "Chess club")))
 	}
 	seen := func(of func(i int) string, before int) func(int) int64 {
@@ -112,15 +121,47 @@ func (c *backend) addMakers(b *testing.B) {
 		}
 	}
 	channels.count = seen(func(i int) string { return "/servers/" + theirs[i] + "/channels" }, 1)
-	servers.count = seen(func(int) string { return "/servers" }, 1)
-	messages.count = func(taken int) (n int64) {
-		for i := range taken {
-			var answer gen.MessageListResponse
-			c.do(b, request("GET", "/apis/v1/messages?count=1&channel_id="+rooms[i], tokenOfMaker(i)), &answer)
-			n += answer.Data.Total
+	servers.count = seen(func(int) string { return "/servers" }, 2)
+	said := func(rooms []string) func(int) int64 {
+		return func(taken int) (n int64) {
+			for i := range taken {
+				var answer gen.MessageListResponse
+				c.do(b, request("GET", "/apis/v1/messages?count=1&channel_id="+rooms[i], tokenOfMaker(i)), &answer)
+				n += answer.Data.Total
+			}
+			return n
 		}
-		return n
 	}
+	messages.count, ruled.count = said(rooms), said(ruledRooms)
+}
+
+// setRules makes a message worth something in every way that there is.
+func (p *process) setRules(b *testing.B, token, id string) {
+	worth := gen.XPRule{Enabled: true, XP: 3, Coins: 1}
+	timed := gen.TimedXPRule{Enabled: true, XP: 10, Coins: 1, Time: 1}
+	post := func(target string, body any) {
+		text, err := json.Marshal(body)
+		if err != nil {
+			b.Fatal(err)
+		}
+		var fields map[string]any
+		if err := json.Unmarshal(text, &fields); err != nil {
+			b.Fatal(err)
+		}
+		p.do(b, jsonRequest(target, token, fields), &struct{}{})
+	}
+	post("/gamifications/"+id+"/xp-setting", gen.XPSetting{
+		Enabled: true, Picture: worth, Aboutme: worth, Quote: worth, Visit: worth, Referral: worth, Refer: worth,
+		Message: timed, Reply: timed, React: timed, Object: timed, Analysis: timed, Comment: timed, TradingDiscussions: timed,
+	})
+	for _, quantity := range []int{1, 1_000_000} {
+		post("/badges", map[string]any{"title": "Talker", "action": "messages", "quantity": quantity, "serverId": id, "award": true, "awardXpQuantity": 5})
+	}
+	for _, field := range []string{"messages", "xp"} {
+		post("/apis/v1/milestones", gen.MilestoneCreate{Name: field, Field: field, ServerID: id, Steps: []gen.MilestoneStep{{Value: 1, XP: 1}, {Value: 1000, XP: 1}, {Value: 1_000_000, XP: 1}}})
+	}
+	post("/apis/v1/streaks", map[string]any{"name": "Talks", "serverId": id, "timeframe": map[string]any{"value": "daily", "count": 7},
+		"action": map[string]any{"operator": "and", "conditions": []any{map[string]any{"action": "messages", "value": 1_000_000}}}})
 }
 
 func tokenOfMaker(i int) string { return hashOf(fmt.Sprintf("maker %d", i)) }

@@ -351,6 +351,58 @@ var mutants = []mutant{
 		}
 		replace(r, body)
 	}))},
+	{"the days of a member come in the other order", "GAMIFICATION-EARN-01", on("GET", `/apis/v1/users/activity/daily`, answer(func(_ *httptest.ResponseRecorder, body object) {
+		if days, is := body.at("data")["daily_stats"].([]any); is {
+			slices.Reverse(days)
+		}
+	}))},
+	{"a reply is no message", "GAMIFICATION-EARN-01", on("POST", `/apis/v1/users/activity/stats`, answer(func(_ *httptest.ResponseRecorder, body object) {
+		totals := body.at("data").at("totals")
+		if messages, is := totals["messages"].(float64); is {
+			totals["messages"] = messages - totals["replies"].(float64)
+		}
+	}))},
+	{"what a deleted message has taken back is not in the ledger", "GAMIFICATION-DELETE-01", on("POST", `/apis/v1/users/activity/logs`, answer(func(_ *httptest.ResponseRecorder, body object) {
+		data := body.at("data")
+		if lines, is := data["logs"].([]any); is {
+			data["logs"] = slices.DeleteFunc(lines, func(line any) bool { l, _ := line.(map[string]any); return l["action"] == "deleted" })
+		}
+	}))},
+	{"every step of a milestone is reached at once", "GAMIFICATION-MILESTONE-02", on("POST", `/apis/v1/users/milestones`, answer(func(_ *httptest.ResponseRecorder, body object) {
+		for _, milestone := range body.list("data") {
+			for _, step := range object(milestone).list("steps") {
+				if step["reachedAt"] == nil {
+					step["reached"], step["reachedAt"] = true, "2026-03-01T16:50:17.610Z"
+				}
+			}
+		}
+	}))},
+	{"members see streaks in no order", "STREAKS-LIST-01", on("GET", `/apis/v1/streaks`, answer(func(_ *httptest.ResponseRecorder, body object) {
+		if streaks, is := body["data"].([]any); is {
+			slices.Reverse(streaks)
+		}
+	}))},
+	{"a streak that is gone has never been reached", "STREAKS-REACH-01", on("POST", `/apis/v1/users/streaks/logs`, answer(func(_ *httptest.ResponseRecorder, body object) {
+		if body.at("data")["logs"] != nil {
+			body.at("data")["logs"] = []any{}
+		}
+	}))},
+	{"who comes after equal values has the next rank", "LEADERBOARDS-ENTRIES-01", on("GET", `/apis/v1/leaderboards/\w+/entries`, answer(func(_ *httptest.ResponseRecorder, body object) {
+		last, rank := -1.0, 0.0
+		for _, entry := range body.list("data") {
+			if value, is := entry["value"].(float64); is && value != last {
+				last, rank = value, rank+1
+			}
+			if entry["rank"] != nil {
+				entry["rank"] = rank
+			}
+		}
+	}))},
+	{"leaderboards stand in the other order", "LEADERBOARDS-LIST-01", on("GET", `/apis/v1/leaderboards`, answer(func(_ *httptest.ResponseRecorder, body object) {
+		if boards, is := body["data"].([]any); is {
+			slices.Reverse(boards)
+		}
+	}))},
 	{"who has left keeps their name in what they have said", "AUTH-DELETE-01", on("GET", `/apis/v1/messages/\w+`, answer(func(_ *httptest.ResponseRecorder, body object) {
 		if author := body.at("data").at("user"); author["display_name"] == "deleted user" {
 			author["display_name"] = "Vera"
