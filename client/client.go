@@ -149,6 +149,8 @@ type Client struct {
 
 	// Leaderboards say who is ahead in a community.
 	Leaderboards *LeaderboardsService
+	// Analytics say how a community does, over days, weeks and months.
+	Analytics *AnalyticsService
 
 	base    *url.URL
 	options options // Without a credential: nobody reads one out of a Client.
@@ -257,6 +259,7 @@ func build(base *url.URL, o options) (*Client, error) {
 		Gamification: &GamificationService{api: api},
 		Streaks:      &StreaksService{api: api},
 		Leaderboards: &LeaderboardsService{api: api},
+		Analytics:    &AnalyticsService{api: api},
 		base:         base,
 		options:      o,
 		sender:       sender,

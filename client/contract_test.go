@@ -376,6 +376,13 @@ var calls = []struct {
 		},
 	},
 	{
+		"getLoyaltyOverview", "GET /apis/v1/communities/" + id + "/analytics/loyalty-overview?from=2026-03-01&to=2026-03-31&interval=week", "",
+		func(c caller) (any, error) {
+			march := func(day int) time.Time { return time.Date(2026, 3, day, 12, 0, 0, 0, time.UTC) }
+			return c.Analytics.Overview(c.ctx, id, client.OverviewQuery{From: march(1), To: march(31), Interval: client.ByWeek})
+		},
+	},
+	{
 		"listUserFields", "GET " + atFields, "",
 		func(c caller) (any, error) { return c.Fields.List(c.ctx, id) },
 	},

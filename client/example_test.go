@@ -701,6 +701,34 @@ func ExampleLeaderboardsService() {
 	// 1 1 50
 }
 
+func ExampleAnalyticsService() {
+	url, token, stop := newServer()
+	defer stop()
+	c, err := client.New(url, client.WithToken(token))
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	server, err := c.Servers.Create(ctx, client.ServerCreate{Name: "Chess club"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := c.Servers.Visit(ctx, server.ID); err != nil {
+		log.Fatal(err)
+	}
+	overview, err := c.Analytics.Overview(ctx, server.ID, client.OverviewQuery{Interval: client.ByMonth})
+	if err != nil {
+		log.Fatal(err)
+	}
+	picture, err := c.Analytics.Picture(ctx, server.ID, client.OverviewQuery{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer picture.Close()
+	fmt.Println(overview.Members.Total, overview.Members.New, overview.Members.Active, picture.ContentType)
+	// Output: 1 1 1 image/svg+xml
+}
+
 func ExampleMessagesService() {
 	url, token, stop := newServer()
 	defer stop()

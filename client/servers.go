@@ -234,7 +234,11 @@ func (s *ServersService) Image(ctx context.Context, address string) (*Image, err
 	if err := checkID(id); err != nil {
 		return nil, err
 	}
-	res, err := s.api.GetImage(ctx, id, nil)
+	return image(s.api.GetImage(ctx, id, nil))
+}
+
+// image is where a response becomes an image or an error.
+func image(res *http.Response, err error) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}

@@ -229,6 +229,15 @@ func deedOf(m store.Message) deed {
 	return d
 }
 
+// memberJoined counts who has become a member, if they were none before.
+func (k *core) memberJoined(ctx context.Context, tx *store.Tx, serverID string, account int64) error {
+	day, _, err := k.today(ctx, tx.Queries, serverID)
+	if err != nil {
+		return err
+	}
+	return tx.Analytics.InsertJoin(ctx, serverID, account, day)
+}
+
 // userReferred notes who has brought somebody to a server.
 func (k *core) userReferred(ctx context.Context, tx *store.Tx, serverID string, account, referrer int64) error {
 	if err := tx.Users.InsertReferral(ctx, serverID, account, referrer, k.now()); err != nil {

@@ -288,6 +288,7 @@ func (k *core) startJobs() (stop func(context.Context), err error) {
 	river.AddWorker(workers, codeMailWorker{core: &own})
 	river.AddWorker(workers, keyMailWorker{core: &own})
 	river.AddWorker(workers, sweeper{core: &own})
+	river.AddWorker(workers, snapshotCounter{core: &own})
 	river.AddWorker(workers, boardsRefresher{core: &own})
 	river.AddWorker(workers, keysEnder{core: &own})
 	river.AddWorker(workers, remover[serverRemoval]{core: &own})

@@ -49,6 +49,9 @@ func (h servers) CreateServer(ctx context.Context, r stub.CreateServerRequestObj
 		if err := tx.Servers.InsertMember(ctx, id, who.account, now); err != nil {
 			return body, err
 		}
+		if err := h.memberJoined(ctx, tx, id, who.account); err != nil {
+			return body, err
+		}
 		if err := tx.Roles.Insert(ctx, everyone(h.newID(), id, now)); err != nil {
 			return body, err
 		}
@@ -231,6 +234,9 @@ func (h servers) JoinServer(ctx context.Context, r stub.JoinServerRequestObject)
 			return answer, err
 		} else if is {
 			return answer, contract.PermissionDenied("the community has deleted the caller, and has not restored them")
+		}
+		if err := h.memberJoined(ctx, tx, server.ID, who.account); err != nil {
+			return answer, err
 		}
 		answer = stub.JoinServer200JSONResponse{Meta: system("Server has been joined successfully"), Body: *h.shown(ctx, server)}
 		if invite == nil {

@@ -83,6 +83,9 @@ func (k *core) makeUser(ctx context.Context, tx *store.Tx, s standing, account s
 		if err := tx.Servers.InsertMember(ctx, s.ID, account.AccountNumber, k.now()); err != nil {
 			return account, err
 		}
+		if err := k.memberJoined(ctx, tx, s.ID, account.AccountNumber); err != nil {
+			return account, err
+		}
 	}
 	if err := giveLevel(ctx, tx, s, account, in.AccessLevel); err != nil {
 		return account, err

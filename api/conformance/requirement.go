@@ -74,6 +74,7 @@ var sections = []section{
 	{"gamification", gamification},
 	{"streaks", streaks},
 	{"leaderboards", leaderboards},
+	{"analytics", analytics},
 }
 
 // Requirements are all requirements of the suite, in order.

@@ -103,9 +103,10 @@ func (a Auth) EraseRest(ctx context.Context, account int64, some int, at time.Ti
 	type server struct {
 		id     string
 		member bool // its members are not counted without the account yet
+		joined int64
 	}
-	left, err := get(ctx, a.conn, func(rows *sql.Rows) (s server, err error) { return s, rows.Scan(&s.id, &s.member) },
-		`SELECT server_id, is_member FROM totals WHERE account = $1 ORDER BY server_id LIMIT 1`, account)
+	left, err := get(ctx, a.conn, func(rows *sql.Rows) (s server, err error) { return s, rows.Scan(&s.id, &s.member, &s.joined) },
+		`SELECT server_id, is_member, joined FROM totals WHERE account = $1 ORDER BY server_id LIMIT 1`, account)
 	if errors.Is(err, ErrNotFound) {
 		return false, a.exec(ctx, `DELETE FROM tallies WHERE whose = $1 AND kind IN ($2, $3)`,
 			Number(account), membershipsTally.kind, authEventsTally.kind)
@@ -128,6 +129,9 @@ func (a Auth) EraseRest(ctx context.Context, account int64, some int, at time.Ti
 		if err := a.countOut(ctx, membersTally, left.id); err != nil {
 			return true, err
 		}
+	}
+	if err := Analytics(a).forgetJoin(ctx, left.id, left.joined); err != nil {
+		return true, err
 	}
 	return true, a.exec(ctx, `DELETE FROM totals WHERE server_id = $1 AND account = $2`, left.id, account)
 }

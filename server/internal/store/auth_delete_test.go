@@ -165,6 +165,7 @@ func (l *life) fullAccount(server string, owner int64) (dora int64) {
 
 		role, badge := roleAndBadge(l, tx, server)
 		l.must(tx.Servers.InsertMember(ctx, server, dora, l.nowAt))
+		l.must(tx.Analytics.InsertJoin(ctx, server, dora, 20513))
 		l.check(tx.Roles.InsertOf(ctx, server, dora, role))
 		l.check(tx.Badges.InsertOf(ctx, badge, dora, l.nowAt))
 		l.must(tx.Users.InsertReferral(ctx, server, dora, owner, l.nowAt))

@@ -82,6 +82,8 @@ type Totals struct {
 	Counts
 	Visited   int64 // the day of the last visit
 	VisitsRun int64 // how many days in a row there was one, up to then
+
+	Acted, ActedBefore int64 // the last day with a deed, and the one before it; 0: there is none
 }
 
 func (t *Totals) columns() (all []any) {
@@ -89,7 +91,7 @@ func (t *Totals) columns() (all []any) {
 	for _, n := range t.Counts.columns() {
 		all = append(all, n)
 	}
-	return append(all, &t.Visited, &t.VisitsRun)
+	return append(all, &t.Visited, &t.VisitsRun, &t.Acted, &t.ActedBefore)
 }
 
 // Of is how much there is of something, by the name of its column.
@@ -126,19 +128,23 @@ func scanDay(rows *sql.Rows) (d Day, err error) { return d, rows.Scan(d.columns(
 var summed = append([]string{"deeds", "active", "xp", "coins", "xp_spent", "coins_spent"}, counted...)
 
 var (
-	totalsColumns = "xp, coins, " + strings.Join(counted, ", ") + ", visited, visits_run"
+	totalsColumns = "xp, coins, " + strings.Join(counted, ", ") + ", visited, visits_run, acted, acted_before"
 	daysColumns   = "day, " + strings.Join(summed, ", ")
 
 	// What is spent must be there.
-	addToTotals = `INSERT INTO totals (server_id, account, ` + totalsColumns + `) VALUES (` + places(6+len(counted)) + `)
+	addToTotals = `INSERT INTO totals (server_id, account, ` + totalsColumns + `) VALUES (` + places(7+len(counted)) + `, 0)
 	ON CONFLICT (server_id, account) DO UPDATE SET ` + more("totals", balances) + `,
 	    visits_run = CASE WHEN excluded.visited <= totals.visited THEN totals.visits_run WHEN totals.visited = excluded.visited - 1 THEN totals.visits_run + 1 ELSE 1 END,
-	    visited = CASE WHEN excluded.visited > totals.visited THEN excluded.visited ELSE totals.visited END
+	    visited = CASE WHEN excluded.visited > totals.visited THEN excluded.visited ELSE totals.visited END,
+	    acted_before = CASE WHEN excluded.acted > totals.acted THEN totals.acted
+	                        WHEN excluded.acted < totals.acted AND excluded.acted > totals.acted_before THEN excluded.acted ELSE totals.acted_before END,
+	    acted = CASE WHEN excluded.acted > totals.acted THEN excluded.acted ELSE totals.acted END
 	 WHERE excluded.coins >= 0 OR totals.coins + excluded.coins >= 0
 	RETURNING ` + totalsColumns
 
-	addToDays = `INSERT INTO days (server_id, account, ` + daysColumns + `) VALUES (` + places(3+len(summed)) + `)
+	addToDays = `INSERT INTO days (server_id, account, ` + daysColumns + `, since) VALUES (` + places(4+len(summed)) + `)
 	ON CONFLICT (server_id, account, day) DO UPDATE SET ` + more("days", without(summed, "active")) + `,
+	    since = CASE WHEN days.active = 0 THEN excluded.since ELSE days.since END,
 	    active = CASE WHEN days.active > excluded.active THEN days.active ELSE excluded.active END
 	RETURNING deeds`
 
@@ -177,9 +183,9 @@ var ErrTooFew = errors.New("there are not enough coins")
 // Insert adds a line, with all that follows, and returns the totals after it. If its reason has counted already, nothing changes. A
 // line that costs more coins than the member has is ErrTooFew.
 func (q Ledger) Insert(ctx context.Context, l LedgerLine) (after Totals, added bool, err error) {
-	deed := int64(0)
+	deed, acted := int64(0), int64(0)
 	if l.Deed {
-		deed = 1
+		deed, acted = 1, l.Day
 	}
 	added, err = q.changed(ctx, `INSERT INTO ledger (server_id, account, reason, id, action, deed, day, xp, coins, at)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING`,
@@ -192,23 +198,30 @@ func (q Ledger) Insert(ctx context.Context, l LedgerLine) (after Totals, added b
 		visited, run = l.Day, 1
 	}
 	args := append([]any{l.ServerID, l.Account, l.XP, l.Coins}, l.Counts.values()...)
-	after, err = get(ctx, q.conn, scanTotals, addToTotals, append(args, visited, run)...)
+	after, err = get(ctx, q.conn, scanTotals, addToTotals, append(args, visited, run, acted)...)
 	if errors.Is(err, ErrNotFound) {
 		err = ErrTooFew
 	}
 	if err != nil {
 		return after, true, err
 	}
+	since, err := Analytics(q).since(ctx, l, after)
+	if err != nil {
+		return after, true, err
+	}
 	of := func(active int64) []any {
 		return append([]any{l.Day, deed, active, max(0, l.XP), max(0, l.Coins), max(0, -l.XP), max(0, -l.Coins)}, l.Counts.values()...)
 	}
-	deeds, err := get(ctx, q.conn, scanOne[int64], addToDays, append([]any{l.ServerID, l.Account}, of(deed)...)...)
+	deeds, err := get(ctx, q.conn, scanOne[int64], addToDays, append(append([]any{l.ServerID, l.Account}, of(deed)...), since)...)
 	if err != nil {
 		return after, true, err
 	}
 	first := int64(0)
 	if deed > 0 && deeds == 1 {
 		first = 1
+		if err := Analytics(q).begins(ctx, l, since, after); err != nil {
+			return after, true, err
+		}
 	}
 	return after, true, q.exec(ctx, addToServerDays, append([]any{l.ServerID, q.shard % serverDayShards}, of(first)...)...)
 }
@@ -274,6 +287,9 @@ func (q Ledger) ListDays(ctx context.Context, serverID string, account, from, to
 
 // forgetDays adds some of the days of an account to those of nobody, and tells whether there may be more.
 func (q Ledger) forgetDays(ctx context.Context, serverID string, account int64, some int) (more bool, err error) {
+	if err := Analytics(q).forgetActive(ctx, serverID, account, some); err != nil {
+		return true, err
+	}
 	if err := q.exec(ctx, addToNobody, serverID, account, some); err != nil {
 		return true, err
 	}

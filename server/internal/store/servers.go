@@ -185,6 +185,7 @@ var deleteSome = []string{
 	`DELETE FROM user_keys WHERE id IN (SELECT id FROM user_keys WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM days WHERE (server_id, account, day) IN (SELECT server_id, account, day FROM days WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM server_days WHERE (server_id, day, shard) IN (SELECT server_id, day, shard FROM server_days WHERE server_id = $1 LIMIT $2)`,
+	`DELETE FROM active_days WHERE (server_id, day, since, shard) IN (SELECT server_id, day, since, shard FROM active_days WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM cooldowns WHERE (server_id, account, action) IN (SELECT server_id, account, action FROM cooldowns WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM field_values WHERE (account, server_id, field_id) IN (SELECT account, server_id, field_id FROM field_values WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM field_histories WHERE id IN (SELECT id FROM field_histories WHERE server_id = $1 LIMIT $2)`,

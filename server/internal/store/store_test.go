@@ -179,6 +179,7 @@ func (l *life) everything() (kept string) {
 	l.hasFields(kept, ann, ben)
 	l.hasLeaderboards(kept, ann, ben)
 	l.hasStreaks(kept, ann)
+	l.hasAnalytics(kept, ann)
 	l.talks(kept, ann, ben)
 	l.talks(gone, ben, ann)
 	l.changesPeople(kept, cleo)
@@ -597,7 +598,7 @@ func TestTheMigrationFillsWhatIsKept(t *testing.T) {
 		s := open(t, url)
 		verify(t, s)
 		got, err := s.Ledger.GetTotals(t.Context(), "s", 1)
-		want := Totals{Balance: gen.Balance{XP: 10, Coins: 20}, Counts: Counts{Visits: 2}, Visited: 19783, VisitsRun: 1}
+		want := Totals{Balance: gen.Balance{XP: 10, Coins: 20}, Counts: Counts{Visits: 2}, Visited: 19783, VisitsRun: 1, Acted: 19783, ActedBefore: 19782}
 		if err != nil || got != want {
 			t.Errorf("got %+v (%v), want %+v", got, err, want)
 		}
@@ -614,7 +615,7 @@ func TestTheMigrationCountsOnItsDayWhatWasDoneBefore(t *testing.T) {
 		migrateTo(t, url, 34,
 			`INSERT INTO accounts (number, id, email, display_name, created_at) VALUES (1, 'a', 'a', 'Ann', 0), (2, 'b', 'b', 'Ben', 0)`,
 			`INSERT INTO servers (id, name, owner, created_at) VALUES ('s', 'Chess club', 1, 0)`,
-			`INSERT INTO members (server_id, account, joined_at) VALUES ('s', 1, 0), ('s', 2, 0)`,
+			`INSERT INTO members (server_id, account, joined_at) VALUES ('s', 1, `+day(19990)+`), ('s', 2, `+day(19990)+`)`,
 			`INSERT INTO badges (id, server_id, definition, created_at) VALUES ('1b4e28ba-2fa1-41d2-883f-0016d3cca427', 's', '{"title":"\"action\":\"visits\"","action":"replies","quantity":1}', 0)`,
 			`INSERT INTO member_badges (server_id, account, badge_id, awarded_at) VALUES ('s', 2, '1b4e28ba-2fa1-41d2-883f-0016d3cca427', `+day(20000)+`)`,
 			message("m1", "1", "NULL", day(20000)), message("m2", "1", "'m1'", day(20001)),
@@ -627,7 +628,7 @@ func TestTheMigrationCountsOnItsDayWhatWasDoneBefore(t *testing.T) {
 		s := open(t, url)
 		verify(t, s)
 		got, err := s.Ledger.GetTotals(t.Context(), "s", 1)
-		want := Totals{Balance: gen.Balance{XP: 10, Coins: 7}, Counts: Counts{Messages: 5, Replies: 2, Reactions: 3, Visits: 1, Referrals: 1}, Visited: 20000, VisitsRun: 1}
+		want := Totals{Balance: gen.Balance{XP: 10, Coins: 7}, Counts: Counts{Messages: 5, Replies: 2, Reactions: 3, Visits: 1, Referrals: 1}, Visited: 20000, VisitsRun: 1, Acted: 20001, ActedBefore: 20000}
 		if err != nil || got != want {
 			t.Errorf("got %+v (%v), want %+v", got, err, want)
 		}
@@ -639,6 +640,14 @@ func TestTheMigrationCountsOnItsDayWhatWasDoneBefore(t *testing.T) {
 		}
 		if diff := cmp.Diff(want1, days); err != nil || diff != "" {
 			t.Errorf("%v (-want +got):\n%s", err, diff)
+		}
+		if found, err := s.Analytics.ListDays(t.Context(), "s", 19990, 19990); err != nil || len(found) != 1 || found[0].Joined != 2 {
+			t.Errorf("got %+v (%v), want two who have joined", found, err)
+		}
+		for span, want := range map[[2]int64]Active{{20000, 20001}: {Members: 1, First: 1}, {20001, 20001}: {Members: 1}, {19000, 19999}: {}} {
+			if got, err := s.Analytics.CountActive(t.Context(), "s", span[0], span[1]); err != nil || got != want {
+				t.Errorf("active in %v: got %+v (%v), want %+v", span, got, err, want)
+			}
 		}
 		if found, err := s.Badges.ListReached(t.Context(), "s", 1, "replies", 1); err != nil || len(found) != 1 {
 			t.Errorf("%d badges are reached, %v", len(found), err)

@@ -75,7 +75,24 @@ var comparisons = []comparison{
 	{"days of servers against those of members", summed, offBy([]string{"server_id", "day"}, summed, `
 	SELECT server_id, day, `+strings.Join(summed, ", ")+` FROM server_days UNION ALL SELECT server_id, day, -`+strings.Join(summed, ", -")+` FROM days`,
 		`server_id IN `+liveServers)},
+	{"joins", []string{"joined"}, offBy([]string{"server_id", "day"}, []string{"joined"}, `
+	SELECT server_id, day, joined - joined_gone AS joined FROM server_days UNION ALL SELECT server_id, joined, -1 FROM totals WHERE joined <> 0`,
+		`server_id IN `+liveServers)},
+	{"active days against days", []string{"n"}, offBy([]string{"server_id", "day", "since"}, []string{"n"}, `
+	SELECT server_id, day, since, n - gone AS n FROM active_days UNION ALL SELECT server_id, day, since, -1 FROM days WHERE active = 1 AND account > 0`,
+		`server_id IN `+liveServers)},
+	{"days against the days before them", []string{"since"}, offBy([]string{"server_id", "account", "day"}, []string{"since"}, `
+	SELECT server_id, account, day, since FROM days WHERE active = 1 AND account > 0
+	UNION ALL SELECT server_id, account, day, CASE WHEN before_it IS NULL THEN 0 WHEN day - before_it > 366 THEN -366 ELSE before_it - day END FROM `+daysBefore,
+		`account IN `+liveAccounts+` AND server_id IN `+liveServers)},
+	{"last days", []string{"acted", "acted_before"}, offBy([]string{"server_id", "account"}, []string{"acted", "acted_before"}, `
+	SELECT server_id, account, acted, acted_before FROM totals
+	UNION ALL SELECT server_id, account, -MAX(day), -COALESCE(MAX(before_it), 0) FROM `+daysBefore+` GROUP BY server_id, account`,
+		`account IN `+liveAccounts+` AND server_id IN `+liveServers)},
 }
+
+// daysBefore are the days of members with deeds, each with the one before it.
+const daysBefore = `(SELECT server_id, account, day, LAG(day) OVER (PARTITION BY server_id, account ORDER BY day) AS before_it FROM days WHERE active = 1 AND account > 0) AS lagged`
 
 // balances are the columns of totals that days add up to.
 var balances = append([]string{"xp", "coins"}, counted...)
