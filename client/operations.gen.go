@@ -5,6 +5,7 @@ package client
 var operations = []operation{
 	{"GET", "/apis/v1/api-keys/info", "getApiKeyInfo"},
 	{"GET", "/apis/v1/channels", "listIntegrationChannels"},
+	{"GET", "/apis/v1/communities/{communityId}/analytics/loyalty-overview", "getLoyaltyOverview"},
 	{"GET", "/apis/v1/communities/{communityId}/api-keys", "listApiKeys"},
 	{"POST", "/apis/v1/communities/{communityId}/api-keys", "createApiKey"},
 	{"DELETE", "/apis/v1/communities/{communityId}/api-keys/{apiKeyId}", "deleteApiKey"},

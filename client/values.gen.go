@@ -171,6 +171,13 @@ const (
 	FilterYearly  = gen.LeaderboardFilterYearly
 )
 
+// The values of the list gen.OverviewInterval.
+const (
+	ByDay   = gen.OverviewIntervalDay
+	ByMonth = gen.OverviewIntervalMonth
+	ByWeek  = gen.OverviewIntervalWeek
+)
+
 // The values of the list gen.AuthEventKind.
 const (
 	EventKeyAdopt         = gen.AuthEventKindKeyAdopt

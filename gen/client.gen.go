@@ -105,6 +105,27 @@ type ClientInterface interface {
 	// Corresponds with GET /apis/v1/channels (the `ListIntegrationChannels` operationId).
 	ListIntegrationChannels(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetLoyaltyOverview Get an overview of the loyalty of a community
+	//
+	// How a community does, from one day to another one, both among them: its members, what they did, what they got and spent, and all
+	// of that as a series by day, week or month. Days are those of the time zone of the community, each by the zone of then. For the owner and
+	// administrators, and for API keys.
+	//
+	// **Exact, and of now:** `members`, `activity`, what is issued and spent, `series` and `highest` count what was done before the request.
+	// Active is who did something that counts, by a day, week, month or range: who did so on ten days of it counts once. Returning is who
+	// is active in the range and was active before it. New is who has joined for the first time; who leaves and comes back is not new again. Those who
+	// have left or deleted their account since stay counted where they were active or new; `total` and `highest` are of those who are members now.
+	//
+	// **Counted by a job:** `snapshot`, which is what members have now, whatever the range. In a community of less than 2,000 members it is
+	// counted for the request. In a larger one it is as old as `computedAt` says, and a request that finds it older than 60 seconds has it counted
+	// anew, for later requests; before it was counted for the first time, there is none.
+	//
+	// With `Accept: image/svg+xml` the answer is the same as a picture, of 900 x 500, without scripts and readable in dark and light. Whatever else
+	// is accepted, and errors, are answered in JSON.
+	//
+	// Corresponds with GET /apis/v1/communities/{communityId}/analytics/loyalty-overview (the `GetLoyaltyOverview` operationId).
+	GetLoyaltyOverview(ctx context.Context, communityID CommunityID, params *GetLoyaltyOverviewParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListAPIKeys List the API keys of a community
 	//
 	// All keys, oldest first, each masked to its first and last four characters. For the owner and administrators.
@@ -2117,6 +2138,37 @@ func (c *Client) GetAPIKeyInfo(ctx context.Context, reqEditors ...RequestEditorF
 // Corresponds with GET /apis/v1/channels (the `ListIntegrationChannels` operationId).
 func (c *Client) ListIntegrationChannels(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListIntegrationChannelsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetLoyaltyOverview Get an overview of the loyalty of a community
+//
+// How a community does, from one day to another one, both among them: its members, what they did, what they got and spent, and all
+// of that as a series by day, week or month. Days are those of the time zone of the community, each by the zone of then. For the owner and
+// administrators, and for API keys.
+//
+// **Exact, and of now:** `members`, `activity`, what is issued and spent, `series` and `highest` count what was done before the request.
+// Active is who did something that counts, by a day, week, month or range: who did so on ten days of it counts once. Returning is who
+// is active in the range and was active before it. New is who has joined for the first time; who leaves and comes back is not new again. Those who
+// have left or deleted their account since stay counted where they were active or new; `total` and `highest` are of those who are members now.
+//
+// **Counted by a job:** `snapshot`, which is what members have now, whatever the range. In a community of less than 2,000 members it is
+// counted for the request. In a larger one it is as old as `computedAt` says, and a request that finds it older than 60 seconds has it counted
+// anew, for later requests; before it was counted for the first time, there is none.
+//
+// With `Accept: image/svg+xml` the answer is the same as a picture, of 900 x 500, without scripts and readable in dark and light. Whatever else
+// is accepted, and errors, are answered in JSON.
+//
+// Corresponds with GET /apis/v1/communities/{communityId}/analytics/loyalty-overview (the `GetLoyaltyOverview` operationId).
+func (c *Client) GetLoyaltyOverview(ctx context.Context, communityID CommunityID, params *GetLoyaltyOverviewParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetLoyaltyOverviewRequest(c.Server, communityID, params)
 	if err != nil {
 		return nil, err
 	}
@@ -5917,6 +5969,91 @@ func NewListIntegrationChannelsRequest(server string) (*http.Request, error) {
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetLoyaltyOverviewRequest constructs an http.Request for the GetLoyaltyOverview method
+func NewGetLoyaltyOverviewRequest(server string, communityID CommunityID, params *GetLoyaltyOverviewParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "communityId", communityID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/communities/%s/analytics/loyalty-overview", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.To != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", *params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Interval != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "interval", *params.Interval, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)

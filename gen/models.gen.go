@@ -532,6 +532,27 @@ func (e LeaderboardFilter) Valid() bool {
 	}
 }
 
+// Defines values for OverviewInterval.
+const (
+	OverviewIntervalDay   OverviewInterval = "day"
+	OverviewIntervalMonth OverviewInterval = "month"
+	OverviewIntervalWeek  OverviewInterval = "week"
+)
+
+// Valid indicates whether the value is a known member of the OverviewInterval enum.
+func (e OverviewInterval) Valid() bool {
+	switch e {
+	case OverviewIntervalDay:
+		return true
+	case OverviewIntervalMonth:
+		return true
+	case OverviewIntervalWeek:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ProblemCode.
 const (
 	ProblemCodeConflict             ProblemCode = "conflict"
@@ -3053,6 +3074,58 @@ type LeaderboardWidgetSize struct {
 // LeaderboardZone Hours east of UTC; they may have a fraction, and are taken to the minute.
 type LeaderboardZone = float64
 
+// LoyaltyOverview How a community does.
+type LoyaltyOverview struct {
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID ObjectID `json:"communityId"`
+
+	// TimeZone A time zone by its name in the IANA database, such as `Europe/Berlin`. A new server or account has `UTC`.
+	//
+	// Example: Europe/Berlin
+	TimeZone TimeZone `json:"timeZone"`
+
+	// From A day as `YYYY-MM-DD`.
+	From DayDate `json:"from"`
+
+	// To A day as `YYYY-MM-DD`.
+	To DayDate `json:"to"`
+
+	// Interval By what a series goes. A week begins on Monday; the first and the last part of a series may be shorter than the others.
+	Interval OverviewInterval `json:"interval"`
+
+	// Members The members of a community, those of now in `total`, and the others by the range.
+	Members OverviewMembers `json:"members"`
+
+	// Activity How often members did what. A reply is a message, too; what was deleted since stays counted.
+	Activity OverviewActivity `json:"activity"`
+
+	// XP What members got, and what went from them again, because they spent it or it was taken back.
+	XP OverviewFlow `json:"xp"`
+
+	// Coins What members got, and what went from them again, because they spent it or it was taken back.
+	Coins OverviewFlow `json:"coins"`
+
+	// Highest Those who have the most XP now. Equal XP share a rank.
+	Highest []OverviewMember `json:"highest"`
+
+	// Series The range in parts, the earliest first.
+	Series []OverviewPart `json:"series"`
+
+	// Snapshot What the members of a community have, at the moment at which that was counted.
+	Snapshot *OverviewSnapshot `json:"snapshot,omitempty"`
+}
+
+// LoyaltyOverviewResponse An overview.
+type LoyaltyOverviewResponse struct {
+	Status  string `json:"status"`
+	Message string `json:"message"`
+
+	// Data How a community does.
+	Data LoyaltyOverview `json:"data"`
+}
+
 // ManagedUser What was done, and to whom, as it was asked.
 type ManagedUser struct {
 	Action string `json:"action"`
@@ -3517,6 +3590,149 @@ type OpenSession struct {
 
 	// Current Whether it is the one with whose token this was asked.
 	Current bool `json:"current"`
+}
+
+// OverviewActivity How often members did what. A reply is a message, too; what was deleted since stays counted.
+type OverviewActivity struct {
+	// Messages How many, or how much.
+	Messages Count `json:"messages"`
+
+	// Replies How many, or how much.
+	Replies Count `json:"replies"`
+
+	// Reactions How many, or how much.
+	Reactions Count `json:"reactions"`
+}
+
+// OverviewFlow What members got, and what went from them again, because they spent it or it was taken back.
+type OverviewFlow struct {
+	// Issued How many, or how much.
+	Issued Count `json:"issued"`
+
+	// Spent How many, or how much.
+	Spent Count `json:"spent"`
+}
+
+// OverviewInterval By what a series goes. A week begins on Monday; the first and the last part of a series may be shorter than the others.
+type OverviewInterval string
+
+// OverviewMember A member, and what they have.
+type OverviewMember struct {
+	Rank int32 `json:"rank"`
+
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// Number An account's number, as a string.
+	//
+	// Example: 2
+	Number      UserNumber       `json:"id"`
+	Username    Nullable[string] `json:"username"`
+	DisplayName string           `json:"displayName"`
+
+	// Avatar The absolute address of an image, or null.
+	Avatar ImageURL `json:"avatar"`
+
+	// XP So much XP, or so many coins; negative where it was taken.
+	XP Amount `json:"xp"`
+
+	// Coins So much XP, or so many coins; negative where it was taken.
+	Coins Amount `json:"coins"`
+}
+
+// OverviewMembers The members of a community, those of now in `total`, and the others by the range.
+type OverviewMembers struct {
+	// Total How many, or how much.
+	Total Count `json:"total"`
+
+	// New How many, or how much.
+	New Count `json:"new"`
+
+	// Active How many, or how much.
+	Active Count `json:"active"`
+
+	// Returning How many, or how much.
+	Returning Count `json:"returning"`
+}
+
+// OverviewPart A day, week or month of a series.
+type OverviewPart struct {
+	// From A day as `YYYY-MM-DD`.
+	From DayDate `json:"from"`
+
+	// To A day as `YYYY-MM-DD`.
+	To DayDate `json:"to"`
+
+	// New How many, or how much.
+	New Count `json:"new"`
+
+	// Active How many, or how much.
+	Active Count `json:"active"`
+
+	// Messages How many, or how much.
+	Messages Count `json:"messages"`
+
+	// Replies How many, or how much.
+	Replies Count `json:"replies"`
+
+	// Reactions How many, or how much.
+	Reactions Count `json:"reactions"`
+
+	// XPIssued How many, or how much.
+	XPIssued Count `json:"xpIssued"`
+
+	// XPSpent How many, or how much.
+	XPSpent Count `json:"xpSpent"`
+
+	// CoinsIssued How many, or how much.
+	CoinsIssued Count `json:"coinsIssued"`
+
+	// CoinsSpent How many, or how much.
+	CoinsSpent Count `json:"coinsSpent"`
+}
+
+// OverviewRole A role, and how many members have it.
+type OverviewRole struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// Title One line of 1 to 100 characters, without control characters.
+	Title Title `json:"title"`
+
+	// Members How many, or how much.
+	Members Count `json:"members"`
+}
+
+// OverviewSnapshot What the members of a community have, at the moment at which that was counted.
+type OverviewSnapshot struct {
+	// ComputedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	ComputedAt Timestamp `json:"computedAt"`
+
+	// XPOutstanding So much XP, or so many coins; negative where it was taken.
+	XPOutstanding Amount `json:"xpOutstanding"`
+
+	// CoinsOutstanding So much XP, or so many coins; negative where it was taken.
+	CoinsOutstanding Amount `json:"coinsOutstanding"`
+
+	// Tiers How many members have which tier, the lowest first, before it those who have none yet. Empty where there are no tiers.
+	Tiers []OverviewTier `json:"tiers"`
+
+	// Roles How many members have which role, in the order of the roles.
+	Roles []OverviewRole `json:"roles"`
+}
+
+// OverviewTier A tier, null for none, and how many members have it.
+type OverviewTier struct {
+	Name Nullable[string] `json:"name"`
+
+	// Members How many, or how much.
+	Members Count `json:"members"`
 }
 
 // PasswordChange The password that the account has, and the one that it gets.
@@ -5463,6 +5679,18 @@ type SystemPermissionDenied = SystemErrorResponse
 
 // SystemUnauthenticated A failure in the System API.
 type SystemUnauthenticated = SystemErrorResponse
+
+// GetLoyaltyOverviewParams defines parameters for GetLoyaltyOverview.
+type GetLoyaltyOverviewParams struct {
+	// From The first day; if it is left out, the 29th before the last one.
+	From *openapi_types.Date `form:"from,omitempty" json:"from,omitempty"`
+
+	// To The last day; today if it is left out. There are 366 days at most.
+	To *openapi_types.Date `form:"to,omitempty" json:"to,omitempty"`
+
+	// Interval By what the series goes.
+	Interval *OverviewInterval `form:"interval,omitempty" json:"interval,omitempty"`
+}
 
 // CreateAPIKeyParams defines parameters for CreateAPIKey.
 type CreateAPIKeyParams struct {

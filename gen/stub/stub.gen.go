@@ -25,6 +25,9 @@ type ServerInterface interface {
 	// ListIntegrationChannels List the channels of the community
 	// (GET /apis/v1/channels)
 	ListIntegrationChannels(ctx echo.Context) error
+	// GetLoyaltyOverview Get an overview of the loyalty of a community
+	// (GET /apis/v1/communities/{communityId}/analytics/loyalty-overview)
+	GetLoyaltyOverview(ctx echo.Context, communityID CommunityID, params GetLoyaltyOverviewParams) error
 	// ListAPIKeys List the API keys of a community
 	// (GET /apis/v1/communities/{communityId}/api-keys)
 	ListAPIKeys(ctx echo.Context, communityID CommunityID) error
@@ -413,6 +416,45 @@ func (w *ServerInterfaceWrapper) ListIntegrationChannels(ctx echo.Context) error
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListIntegrationChannels(ctx)
+	return err
+}
+
+// GetLoyaltyOverview converts echo context to params.
+func (w *ServerInterfaceWrapper) GetLoyaltyOverview(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "communityId" -------------
+	var communityID CommunityID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "communityId", ctx.Param("communityId"), &communityID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter communityId: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetLoyaltyOverviewParams
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// ------------- Optional query parameter "interval" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "interval", ctx.QueryParams(), &params.Interval, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter interval: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetLoyaltyOverview(ctx, communityID, params)
 	return err
 }
 
@@ -3224,6 +3266,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 
 	router.GET(options.BaseURL+"/apis/v1/api-keys/info", wrapper.GetAPIKeyInfo, options.OperationMiddlewares["getApiKeyInfo"]...)
 	router.GET(options.BaseURL+"/apis/v1/channels", wrapper.ListIntegrationChannels, options.OperationMiddlewares["listIntegrationChannels"]...)
+	router.GET(options.BaseURL+"/apis/v1/communities/:communityId/analytics/loyalty-overview", wrapper.GetLoyaltyOverview, options.OperationMiddlewares["getLoyaltyOverview"]...)
 	router.GET(options.BaseURL+"/apis/v1/communities/:communityId/api-keys", wrapper.ListAPIKeys, options.OperationMiddlewares["listApiKeys"]...)
 	router.POST(options.BaseURL+"/apis/v1/communities/:communityId/api-keys", wrapper.CreateAPIKey, options.OperationMiddlewares["createApiKey"]...)
 	router.DELETE(options.BaseURL+"/apis/v1/communities/:communityId/api-keys/:apiKeyId", wrapper.DeleteAPIKey, options.OperationMiddlewares["deleteApiKey"]...)
@@ -3388,6 +3431,63 @@ func (response ListIntegrationChannels200JSONResponse) VisitListIntegrationChann
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetLoyaltyOverviewRequestObject struct {
+	CommunityID CommunityID `json:"communityId"`
+	Params      GetLoyaltyOverviewParams
+}
+
+type GetLoyaltyOverviewResponseObject interface {
+	VisitGetLoyaltyOverviewResponse(w http.ResponseWriter) error
+}
+
+type GetLoyaltyOverview200ResponseHeaders struct {
+	ContentSecurityPolicy *string
+}
+
+type GetLoyaltyOverview200JSONResponse struct {
+	Body    LoyaltyOverviewResponse
+	Headers GetLoyaltyOverview200ResponseHeaders
+}
+
+func (response GetLoyaltyOverview200JSONResponse) VisitGetLoyaltyOverviewResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ContentSecurityPolicy != nil {
+		w.Header().Set("Content-Security-Policy", fmt.Sprint(*response.Headers.ContentSecurityPolicy))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetLoyaltyOverview200ImageSvgXMLResponse struct {
+	Body          io.Reader
+	Headers       GetLoyaltyOverview200ResponseHeaders
+	ContentLength int64
+}
+
+func (response GetLoyaltyOverview200ImageSvgXMLResponse) VisitGetLoyaltyOverviewResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "image/svg+xml")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentSecurityPolicy != nil {
+		w.Header().Set("Content-Security-Policy", fmt.Sprint(*response.Headers.ContentSecurityPolicy))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
 	return err
 }
 
@@ -6360,6 +6460,9 @@ type StrictServerInterface interface {
 	// ListIntegrationChannels List the channels of the community
 	// (GET /apis/v1/channels)
 	ListIntegrationChannels(ctx context.Context, request ListIntegrationChannelsRequestObject) (ListIntegrationChannelsResponseObject, error)
+	// GetLoyaltyOverview Get an overview of the loyalty of a community
+	// (GET /apis/v1/communities/{communityId}/analytics/loyalty-overview)
+	GetLoyaltyOverview(ctx context.Context, request GetLoyaltyOverviewRequestObject) (GetLoyaltyOverviewResponseObject, error)
 	// ListAPIKeys List the API keys of a community
 	// (GET /apis/v1/communities/{communityId}/api-keys)
 	ListAPIKeys(ctx context.Context, request ListAPIKeysRequestObject) (ListAPIKeysResponseObject, error)
@@ -6780,6 +6883,32 @@ func (sh *strictHandler) ListIntegrationChannels(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(ListIntegrationChannelsResponseObject); ok {
 		return validResponse.VisitListIntegrationChannelsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetLoyaltyOverview operation middleware
+func (sh *strictHandler) GetLoyaltyOverview(ctx echo.Context, communityID CommunityID, params GetLoyaltyOverviewParams) error {
+	var request GetLoyaltyOverviewRequestObject
+
+	request.CommunityID = communityID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetLoyaltyOverview(ctx.Request().Context(), request.(GetLoyaltyOverviewRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetLoyaltyOverview")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetLoyaltyOverviewResponseObject); ok {
+		return validResponse.VisitGetLoyaltyOverviewResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -25,6 +25,10 @@ func (Unimplemented) ListIntegrationChannels(context.Context, ListIntegrationCha
 	return nil, ErrNotImplemented
 }
 
+func (Unimplemented) GetLoyaltyOverview(context.Context, GetLoyaltyOverviewRequestObject) (GetLoyaltyOverviewResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
 func (Unimplemented) ListAPIKeys(context.Context, ListAPIKeysRequestObject) (ListAPIKeysResponseObject, error) {
 	return nil, ErrNotImplemented
 }
