@@ -70,6 +70,8 @@ var works = []work{
 	{name: "entries", what: "GET .../entries of a leaderboard, 20 of 1,000,000", members: many, connections: 16},
 	{name: "entries-around", what: "GET .../entries around a user, of 10", members: few, connections: 16},
 	{name: "entries-around", what: "GET .../entries around a user, 20 at rank 500,000 of 1,000,000", members: many, connections: 16},
+	{name: "overview", what: "GET .../loyalty-overview, a year by week, of 10", members: few, connections: 16},
+	{name: "overview", what: "GET .../loyalty-overview, a year by week, of 1,000,000", members: many, connections: 16},
 	{name: "filter-xp", what: "POST /apis/v1/users/filter, by XP, of 10", members: few, connections: 16},
 	{name: "filter-xp", what: "POST /apis/v1/users/filter, by XP, 200 of 500,000 of 1,000,000", members: many, connections: 16},
 	{name: "messages", what: "GET /apis/v1/messages, newest of 10", members: few, connections: 16},

@@ -62,6 +62,7 @@ func newCommunity(b *testing.B, binary string, database database, size int) *bac
 
 	p = startProcess(b, serveCommand(binary, config), printsAddress)
 	p.cluster = clusterOf(b, config.Database)
+	today := dayOf(time.Now(), time.UTC)
 	middle := gen.Time{Time: time.UnixMicro(int64(firstFilled + size/2))}
 	cursor := page{operation: "listMembers"}.cursorTo(store.Position{At: middle, ID: strconv.Itoa(firstFilled + size/2)})
 	messages := "/apis/v1/messages?count=50&channel_id=" + channel.Body.ID
@@ -75,6 +76,7 @@ func newCommunity(b *testing.B, binary string, database database, size int) *bac
 		"filter-xp":      filter(map[string]any{"xp": map[string]any{"gte": firstFilled + size/2}}),
 		"entries":        onlyRequest(request("GET", entries, owner)),
 		"entries-around": onlyRequest(request("GET", entries+"&around="+strconv.Itoa(firstFilled+size/2), owner)),
+		"overview":       onlyRequest(request("GET", "/apis/v1/communities/"+ids[0]+"/analytics/loyalty-overview?interval=week&from="+dateText(today-365)+"&to="+dateText(today), owner)),
 		"audit":          onlyRequest(request("GET", community+"/audit?limit=5", owner)),
 		"messages":       onlyRequest(request("GET", messages, owner)),
 		"messages-deep":  onlyRequest(request("GET", messages+"&cursor="+said, owner)),
@@ -207,6 +209,11 @@ func fillCommunity(b *testing.B, driver string, config Config, id, channel strin
 		`SELECT i, 'a' || i, 'a' || i, 'x', i, CASE i % 1000 WHEN 0 THEN 'Ada' ELSE 'x' END, CASE i % 1000 WHEN 0 THEN '616461' ELSE '78' END FROM n`)
 	run(`INSERT INTO totals (server_id, account, xp, coins, visits, is_member) ` + numbers + `SELECT '` + id + `', i, i, 0, 0, TRUE FROM n`)
 	run(`INSERT INTO members (server_id, account, joined_at) ` + numbers + `SELECT '` + id + `', i, i FROM n`)
+	// A year in which somebody does something after any number of days, if there are enough members.
+	fillDays := fmt.Sprintf(`WITH RECURSIVE d (day) AS (SELECT %d UNION ALL SELECT day + 1 FROM d WHERE day < %d), `, dayOf(time.Now(), time.UTC)-365, dayOf(time.Now(), time.UTC)) +
+		fmt.Sprintf(`s (since) AS (SELECT 0 UNION ALL SELECT since + 1 FROM s WHERE since < %d), x (shard) AS (SELECT 0 UNION ALL SELECT shard + 1 FROM x WHERE shard < 7) `, min(366, size/100))
+	run(`INSERT INTO server_days (server_id, day, shard, deeds, active, xp, coins, messages, joined) ` + fillDays + `SELECT '` + id + `', day, shard + 8, 100, 50, 1000, 100, 100, 5 FROM d, x`)
+	run(`INSERT INTO active_days (server_id, day, since, shard, n, gone) ` + fillDays + `SELECT '` + id + `', day, since, shard + 8, 1, 0 FROM d, s, x WHERE shard = 0 OR since <= 7`)
 	run(`INSERT INTO audit (id, server_id, actor_type, actor_id, action, target, at) ` + numbers +
 		`SELECT 'e' || i, '` + id + `', 'account', '1', 'role.add', '` + id + `', i FROM n`)
 	run(`INSERT INTO messages (position, id, server_id, channel_id, account, text, at) ` + numbers +

@@ -9,7 +9,7 @@ func (c club) overview(query string) string {
 
 // analytics are the test cases of the tag analytics.
 var analytics = []testCase{
-	{"ANALYTICS-OVERVIEW-01", "getLoyaltyOverview visitServer setXpSetting createRole addRoleToUser", "an overview counts who has joined and who was active, what they got, and who has most", func(s *session) {
+	{"ANALYTICS-OVERVIEW-01", "getLoyaltyOverview gamification roles keys", "an overview counts who has joined and who was active, what they got, and who has most", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		s.a.credits(club, object{"visit": object{"enabled": true, "xp": 3, "coins": 2}})
 		number := s.b.joins(club)
