@@ -147,6 +147,9 @@ type Client struct {
 	// Streaks are what members do so many days, weeks or months in a row.
 	Streaks *StreaksService
 
+	// MiniGames draw a prize for each play of a member.
+	MiniGames *MiniGamesService
+
 	// Leaderboards say who is ahead in a community.
 	Leaderboards *LeaderboardsService
 	// Analytics say how a community does, over days, weeks and months.
@@ -258,6 +261,7 @@ func build(base *url.URL, o options) (*Client, error) {
 		Messages:     &MessagesService{api: api},
 		Gamification: &GamificationService{api: api},
 		Streaks:      &StreaksService{api: api},
+		MiniGames:    &MiniGamesService{api: api},
 		Leaderboards: &LeaderboardsService{api: api},
 		Analytics:    &AnalyticsService{api: api},
 		base:         base,

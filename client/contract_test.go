@@ -41,6 +41,7 @@ const (
 	atKeys     = "/apis/v1/communities/" + id + "/api-keys"
 	userID     = "66a282dab13eee0013cbb4d9"
 	streakID   = "66a282dab13eee0013cbb4f4"
+	gameID     = "66a282dab13eee0013cbb4f6"
 	fieldID    = "66a282dab13eee0013cbb4e7"
 	atFields   = "/apis/v1/communities/" + id + "/user-fields"
 	atUserKeys = "/apis/v1/users/" + userID + "/api-keys"
@@ -380,6 +381,62 @@ var calls = []struct {
 		func(c caller) (any, error) {
 			march := func(day int) time.Time { return time.Date(2026, 3, day, 12, 0, 0, 0, time.UTC) }
 			return c.Analytics.Overview(c.ctx, id, client.OverviewQuery{From: march(1), To: march(31), Interval: client.ByWeek})
+		},
+	},
+	{
+		"listMiniGames", "GET /apis/v1/mini-games?serverId=" + id, "",
+		func(c caller) (any, error) { return c.MiniGames.List(c.ctx, id) },
+	},
+	{
+		"createMiniGame", "POST /apis/v1/mini-games",
+		`{"name":"Wheel","type":"spin-wheel","prizes":[{"name":"10 XP","weight":9,"xp":10},{"name":"Chess set","weight":1,"stock":5}],"playsPerDay":0,"cost":{"coins":2}}`,
+		func(c caller) (any, error) {
+			return c.MiniGames.Create(c.ctx, client.MiniGameCreate{
+				Name: "Wheel", Type: "spin-wheel", PlaysPerDay: new(int32(0)), Cost: client.MiniGameCost{Coins: 2},
+				Prizes: []client.MiniGamePrizeCreate{{Name: "10 XP", Weight: 9, XP: 10}, {Name: "Chess set", Weight: 1, Stock: new(int32(5))}},
+			}, c.opts...)
+		},
+	},
+	{
+		"getMiniGame", "GET /apis/v1/mini-games/" + gameID, "",
+		func(c caller) (any, error) { return c.MiniGames.Get(c.ctx, gameID) },
+	},
+	{
+		"updateMiniGame", "PUT /apis/v1/mini-games/" + gameID, `{"playsPerDay":3}`,
+		func(c caller) (any, error) {
+			return c.MiniGames.Update(c.ctx, gameID, client.MiniGameUpdate{PlaysPerDay: new(int32(3))})
+		},
+	},
+	{
+		"deleteMiniGame", "DELETE /apis/v1/mini-games/" + gameID, "",
+		func(c caller) (any, error) { return c.MiniGames.Delete(c.ctx, gameID) },
+	},
+	{
+		"playMiniGame", "POST /apis/v1/mini-games/" + gameID + "/play", `{"identifier":"2","identifier_type":"id"}`,
+		func(c caller) (any, error) {
+			return c.MiniGames.Play(c.ctx, gameID, client.Identifier{Value: "2", Type: client.ByNumber}, c.opts...)
+		},
+	},
+	{
+		"setMiniGamePlays", "PUT /apis/v1/users/mini-games/plays", `{"identifier":"2","identifier_type":"id","gameId":"` + gameID + `","plays":3}`,
+		func(c caller) (any, error) {
+			return c.MiniGames.SetPlays(c.ctx, gameID, client.Identifier{Value: "2", Type: client.ByNumber}, 3)
+		},
+	},
+	{
+		"getMiniGameStats", "POST /apis/v1/users/mini-games/stats", `{"identifier":"2","identifier_type":"id"}`,
+		func(c caller) (any, error) {
+			return c.MiniGames.Stats(c.ctx, client.Identifier{Value: "2", Type: client.ByNumber})
+		},
+	},
+	{
+		"listMiniGameLogs", "POST /apis/v1/users/mini-games/logs", `{"identifier":"2","identifier_type":"id","limit":100}`,
+		func(c caller) (any, error) {
+			logs, err := collect(c.MiniGames.Logs(c.ctx, client.Identifier{Value: "2", Type: client.ByNumber}))
+			if err != nil {
+				return nil, err
+			}
+			return map[string]any{"logs": logs, "page": 1, "limit": 20}, nil
 		},
 	},
 	{

@@ -658,6 +658,37 @@ func ExampleStreaksService() {
 	// Output: A visit a day 1 50
 }
 
+func ExampleMiniGamesService() {
+	url, token, stop := newServer()
+	defer stop()
+	c, err := client.New(url, client.WithToken(token))
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	server, err := c.Servers.Create(ctx, client.ServerCreate{Name: "Chess club"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	wheel, err := c.MiniGames.Create(ctx, client.MiniGameCreate{
+		Name: "Wheel of the week", Type: "spin-wheel", ServerID: server.ID,
+		Prizes: []client.MiniGamePrizeCreate{{Name: "A chess set", Weight: 1, XP: 10, Stock: new(int32(1))}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	play, err := c.MiniGames.Play(ctx, wheel.ID, client.Identifier{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(play.Prize.Name, play.PlaysLeft)
+	_, err = c.MiniGames.Play(ctx, wheel.ID, client.Identifier{})
+	fmt.Println(errors.Is(err, client.ErrConflict))
+	// Output:
+	// A chess set 0
+	// true
+}
+
 func ExampleLeaderboardsService() {
 	url, token, stop := newServer()
 	defer stop()

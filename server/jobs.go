@@ -92,7 +92,7 @@ type removal interface {
 	deleteRest(ctx context.Context, tx *store.Tx, some int, now time.Time) (more bool, err error)
 }
 
-// The jobs of removing what a deleted server, role, badge, field, streak, channel, message or account has left, and in the end the audit
+// The jobs of removing what a deleted server, role, badge, field, streak, mini game, channel, message or account has left, and in the end the audit
 // trail of the server.
 type (
 	serverRemoval struct {
@@ -110,6 +110,9 @@ type (
 	streakRemoval struct {
 		ServerID string `json:"serverId"`
 		StreakID string `json:"streakId"`
+	}
+	gameRemoval struct {
+		GameID string `json:"gameId"`
 	}
 	trailRemoval struct {
 		ServerID string `json:"serverId"`
@@ -140,6 +143,9 @@ func (fieldRemoval) Kind() string { return "field_removal" }
 
 // Kind is the name of the job in the database.
 func (streakRemoval) Kind() string { return "streak_removal" }
+
+// Kind is the name of the job in the database.
+func (gameRemoval) Kind() string { return "game_removal" }
 
 // Kind is the name of the job in the database.
 func (trailRemoval) Kind() string { return "trail_removal" }
@@ -187,6 +193,10 @@ func (r fieldRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int, no
 
 func (r streakRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int, now time.Time) (bool, error) {
 	return tx.Streaks.DeleteRest(ctx, r.ServerID, r.StreakID, some)
+}
+
+func (r gameRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int, now time.Time) (bool, error) {
+	return tx.Games.DeleteRest(ctx, r.GameID, some)
 }
 
 // How many rows one transaction of a removal takes, and how many of those one run of it has at most: others have their turn in
@@ -296,6 +306,7 @@ func (k *core) startJobs() (stop func(context.Context), err error) {
 	river.AddWorker(workers, remover[badgeRemoval]{core: &own})
 	river.AddWorker(workers, remover[fieldRemoval]{core: &own})
 	river.AddWorker(workers, remover[streakRemoval]{core: &own})
+	river.AddWorker(workers, remover[gameRemoval]{core: &own})
 	river.AddWorker(workers, remover[trailRemoval]{core: &own})
 	river.AddWorker(workers, remover[channelRemoval]{core: &own})
 	river.AddWorker(workers, remover[reactionRemoval]{core: &own})

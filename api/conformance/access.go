@@ -93,10 +93,17 @@ func userPermission(s *session, op *api.Operation) {
 
 // byKey is a request as an API key sends it: it says in whose name, where the contract takes that.
 func (x *scene) byKey(d *draft) *draft {
-	if d.op.Body == nil || d.op.Body.Schema.Value.Properties["sender"] == nil {
+	if d.op.Body == nil {
 		return d
 	}
-	return d.and("sender", x.server.owner)
+	takes := d.op.Body.Schema.Value.Properties
+	switch {
+	case takes["sender"] != nil:
+		return d.and("sender", x.server.owner)
+	case takes["identifier"] != nil && d.op.Takes(api.SessionAuth): // whom else it names already
+		return d.and("identifier", x.id(makers["identifier"]))
+	}
+	return d
 }
 
 // keyServer asks with a key of another server, of which the owner of the one is no member.

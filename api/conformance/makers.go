@@ -50,6 +50,7 @@ var makers = map[string]maker{
 	"topicId":         {"topic", "messages", true, func(x *scene) string { return x.begins("Which opening first?") }, unknownID},
 	"emoji":           {"emoji", "messages", false, func(*scene) string { return ":sparkling_heart:" }, func() string { return ":no_such_thing:" }},
 	"streakId":        {"streak", "streaks", true, func(x *scene) string { return x.a.makesStreak(x.server, nil) }, unknownID},
+	"gameId":          {"game", "streaks", true, func(x *scene) string { return x.a.makesGame(x.server, nil) }, unknownID},
 	"leaderboardId":   {"leaderboard", "leaderboards", true, func(x *scene) string { return x.a.makesLeaderboard(x.server, nil) }, unknownID},
 	"apiKeyId":        {"key", "keys", true, func(x *scene) string { return x.a.makesKey(x.server).id }, unknownID},
 }

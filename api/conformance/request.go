@@ -55,7 +55,7 @@ func draftOf(op *api.Operation, id func(maker) string) *draft {
 		inner := schema.Properties[name]
 		m, known := makerOf(name, inner)
 		switch required := slices.Contains(schema.Required, name); {
-		case known && (required || m.thing == "server"):
+		case known && (required || m.thing == "server" || body[name] != nil):
 			body[name] = id(m)
 		case known && name == "user" && takesKeys(op): // which a key must name, and a session need not
 			body[name] = id(m)

@@ -72,7 +72,7 @@ var sections = []section{
 	{"fields", fields},
 	{"messages", messages},
 	{"gamification", gamification},
-	{"streaks", streaks},
+	{"streaks", slices.Concat(streaks, games)},
 	{"leaderboards", leaderboards},
 	{"analytics", analytics},
 }

@@ -41,6 +41,8 @@ var ofAccounts = map[string]string{
 	"ledger.account":              erased,
 	"streak_states.account":       erased,
 	"streak_logs.account":         erased,
+	"mini_game_players.account":   erased,
+	"mini_game_plays.account":     erased,
 	"totals.account":              erased,
 	"field_values.account":        erased,
 	"field_histories.account":     erased,

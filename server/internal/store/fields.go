@@ -44,7 +44,7 @@ func scanField(rows *sql.Rows) (f Field, err error) {
 
 // List returns the fields of a server in their order.
 func (q Fields) List(ctx context.Context, serverID string) ([]Field, error) {
-	return list(ctx, q.conn, scanField, selectField+`WHERE f.server_id = $1 ORDER BY f.position, f.created_at, f.id`, serverID)
+	return list(ctx, q.conn, scanField, selectField+`WHERE f.server_id = $1 ORDER BY f.position, f.created_at, f.id`+unlocked, serverID)
 }
 
 // Get returns a field of a server.
@@ -190,7 +190,7 @@ func (q Fields) DeleteOf(ctx context.Context, serverID string, account int64) er
 func (q Fields) ListHaving(ctx context.Context, f Field, key string) ([]Account, error) {
 	return list(ctx, q.conn, scanAccount, `SELECT `+accountColumns+` JOIN field_values v ON v.account = number
 	  JOIN members m ON m.account = v.account AND m.server_id = v.server_id
-	 WHERE v.server_id = $1 AND v.field_id = $2 AND v.value_key = $3 ORDER BY v.account LIMIT 2`, f.ServerID, f.ID, key)
+	 WHERE v.server_id = $1 AND v.field_id = $2 AND v.value_key = $3 ORDER BY v.account LIMIT 2 /* FOR SHARE OF m */`, f.ServerID, f.ID, key)
 }
 
 // A HistoryScope is of what values the history is: of a server, and there of one field, of one account, or both.

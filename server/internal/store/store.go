@@ -72,6 +72,7 @@ type Queries struct {
 	Leaderboards Leaderboards
 	Streaks      Streaks
 	Analytics    Analytics
+	Games        Games
 
 	Registrations Registrations
 	Codes         Codes
@@ -83,7 +84,7 @@ type Queries struct {
 func queriesOn(c *conn) Queries {
 	return Queries{
 		Auth: Auth{c}, Exports: Exports{c}, Servers: Servers{c}, Invites: Invites{c}, Channels: Channels{c}, Roles: Roles{c}, Badges: Badges{c}, Keys: Keys{c}, UserKeys: UserKeys{c}, Audit: Audit{c}, Users: Users{c}, Fields: Fields{c}, Messages: Messages{c}, Images: Images{c},
-		Leaderboards: Leaderboards{c}, Gamification: Gamification{c}, Streaks: Streaks{c}, Analytics: Analytics{c},
+		Leaderboards: Leaderboards{c}, Gamification: Gamification{c}, Streaks: Streaks{c}, Analytics: Analytics{c}, Games: Games{c},
 		Registrations: Registrations{c}, Codes: Codes{c}, Networks: Networks{c}, Idempotency: Idempotency{c}, Ledger: Ledger{c},
 	}
 }

@@ -180,6 +180,8 @@ func (l *life) everything() (kept string) {
 	l.hasLeaderboards(kept, ann, ben)
 	l.hasStreaks(kept, ann)
 	l.hasAnalytics(kept, ann)
+	l.hasGames(kept, ann, ben)
+	l.hasGames(gone, ben)
 	l.talks(kept, ann, ben)
 	l.talks(gone, ben, ann)
 	l.changesPeople(kept, cleo)

@@ -55,6 +55,7 @@ var (
 	milestonesTally   = tally{"milestones", tallyShards, MaxMilestones, "milestones in this community"}
 	invitesTally      = tally{"invites", tallyShards, MaxInvites, "invites to this server"}
 	streaksTally      = tally{"streaks", tallyShards, MaxStreaks, "streaks in this community"}
+	gamesTally        = tally{"games", tallyShards, MaxMiniGames, "mini games in this community"}
 	leaderboardsTally = tally{"leaderboards", tallyShards, MaxLeaderboards, "leaderboards in this community"}
 	// of an account
 	membershipsTally = tally{"servers", tallyShards, MaxMemberships, "servers of yours"}

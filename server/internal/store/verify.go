@@ -31,6 +31,7 @@ type comparison struct {
 const (
 	liveServers  = `(SELECT id FROM servers WHERE NOT deleted)`
 	liveChannels = `(SELECT id FROM channels WHERE server_id IN ` + liveServers + `)`
+	liveGames    = `(SELECT id FROM mini_games WHERE server_id IN ` + liveServers + `)`
 	liveAccounts = `(SELECT number FROM accounts WHERE erased_at IS NULL)`
 )
 
@@ -51,6 +52,7 @@ var comparisons = []comparison{
 	UNION ALL SELECT server_id, 'fields', -1 FROM fields
 	UNION ALL SELECT server_id, 'streaks', -1 FROM streaks
 	UNION ALL SELECT server_id, 'milestones', -1 FROM milestones
+	UNION ALL SELECT server_id, 'games', -1 FROM mini_games
 	UNION ALL SELECT server_id, 'leaderboards', -1 FROM leaderboards
 	UNION ALL SELECT channel_id, 'topics', -1 FROM topics
 	UNION ALL SELECT CAST(account AS TEXT), 'image_bytes', -bytes FROM images WHERE state = 'shown'`,
@@ -63,6 +65,12 @@ var comparisons = []comparison{
 	{"reactions", []string{"n"}, offBy([]string{"message", "emoji"}, []string{"n"}, `
 	SELECT message, emoji, n FROM message_reaction_counts UNION ALL SELECT message, emoji, -1 FROM message_reactions`,
 		`message IN (SELECT position FROM messages WHERE channel_id IN `+liveChannels+`)`)},
+	{"prizes drawn", []string{"drawn"}, offBy([]string{"id"}, []string{"drawn"}, `
+	SELECT id, drawn FROM mini_game_prizes UNION ALL SELECT prize_id, -taken FROM mini_game_plays`,
+		`id IN (SELECT id FROM mini_game_prizes WHERE game_id IN `+liveGames+`)`)},
+	{"plays", []string{"total"}, offBy([]string{"game_id", "account"}, []string{"total"}, `
+	SELECT game_id, account, total FROM mini_game_players UNION ALL SELECT game_id, account, -1 FROM mini_game_plays`,
+		`game_id IN `+liveGames+` AND account IN `+liveAccounts)},
 	{"totals against days", balances, offBy([]string{"server_id", "account"}, balances, `
 	SELECT server_id, account, `+strings.Join(balances, ", ")+` FROM totals
 	UNION ALL SELECT server_id, account, xp_spent - xp, coins_spent - coins, -`+strings.Join(counted, ", -")+` FROM days`,
