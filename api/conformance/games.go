@@ -17,7 +17,7 @@ func (c caller) plays(game string) *answer { return c.post(atGames+"/"+game+"/pl
 
 // games are the test cases of mini games, in the tag streaks.
 var games = []testCase{
-	{"STREAKS-GAME-CREATE-01", "createMiniGame getMiniGame listMiniGames updateMiniGame deleteMiniGame", "a mini game has what it was given, changes what is given, keeps the prizes that it names by their ids, and is gone when it is deleted", func(s *session) {
+	{"STREAKS-GAMES-01", "createMiniGame getMiniGame listMiniGames updateMiniGame deleteMiniGame", "a mini game has what it was given, changes what is given, keeps the prizes that it names by their ids, and is gone when it is deleted", func(s *session) {
 		club, other := s.a.makesServer("Chess club"), s.a.makesServer("Go club")
 		made := s.a.post(atGames, object{"name": "Card", "type": "scratch-card", "serverId": club.id, "prizes": []any{
 			object{"name": "Nothing", "weight": 9}, object{"name": "Chess set", "weight": 1, "xp": 1, "coins": 2, "productID": "set", "stock": 5},
@@ -30,7 +30,7 @@ var games = []testCase{
 		second := s.a.makesGame(club, nil)
 		change := func(in object) *answer { return s.a.put(atGames+"/"+id, in) }
 		change(object{"name": "Another"}).expect(200).says("Mini game updated successfully").is("/data/name", "Another").is("/data/prizes", made.at("/data/prizes"))
-		elsewhere := s.a.get(atGames+"/"+s.a.makesGame(other, nil)).expect(200).text("/data/prizes/0/_id")
+		elsewhere := s.a.get(atGames + "/" + s.a.makesGame(other, nil)).expect(200).text("/data/prizes/0/_id")
 		for _, wrong := range []string{unknownID(), elsewhere} {
 			change(object{"prizes": []any{object{"name": "x", "weight": 1, "_id": first}, object{"name": "x", "weight": 1, "_id": wrong}}}).refuses("/prizes/1/_id", "not_allowed")
 		}
@@ -48,7 +48,7 @@ var games = []testCase{
 		}
 	}},
 
-	{"STREAKS-GAME-PLAY-01", "createMiniGame playMiniGame getMiniGame getMiniGameStats listMiniGameLogs listActivityLogs getMemberBalance badges gamification keys", "a play draws a prize, credits it, and stands in the logs; nobody plays more often than a game allows, and no prize is drawn more often than its stock", func(s *session) {
+	{"STREAKS-GAMES-02", "createMiniGame playMiniGame getMiniGame getMiniGameStats listMiniGameLogs listActivityLogs getMemberBalance badges gamification keys", "a play draws a prize, credits it, and stands in the logs; nobody plays more often than a game allows, and no prize is drawn more often than its stock", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		member := s.b.joins(club)
 		key := s.a.makesKey(club, "gamification", "getUserStats")
@@ -95,7 +95,7 @@ var games = []testCase{
 		s.owns(club, club.owner, 20, 4)
 	}},
 
-	{"STREAKS-GAME-COST-01", "createMiniGame playMiniGame setMiniGamePlays getMiniGameStats getMemberBalance badges keys", "a play that costs more than there is takes nothing, and plays beyond those of the day last until they are played", func(s *session) {
+	{"STREAKS-GAMES-03", "createMiniGame playMiniGame setMiniGamePlays getMiniGameStats getMemberBalance badges keys", "a play that costs more than there is takes nothing, and plays beyond those of the day last until they are played", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		key := s.a.makesKey(club, "gamification", "getUserStats")
 		free, dear := s.a.makesGame(club, object{"playsPerDay": 0}), s.a.makesGame(club, object{"cost": object{"coins": 3}, "playsPerDay": 2})
@@ -129,7 +129,7 @@ var games = []testCase{
 		left(0, 0)
 	}},
 
-	{"STREAKS-GAME-WHO-01", "getMiniGameStats listMiniGameLogs auth keys", "whom a question about mini games is about is said by an address or by an identifier", func(s *session) {
+	{"STREAKS-GAMES-04", "getMiniGameStats listMiniGameLogs auth keys", "whom a question about mini games is about is said by an address or by an identifier", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		key := s.a.makesKey(club, "getUserStats")
 		email := s.a.get("/auth/me").expect(200).text("/body/email")

@@ -185,7 +185,7 @@ func enlargeCommunity(t *testing.T, s *Store, id string, rows int) {
 		`INSERT INTO streak_states (account, server_id, streak_id, state) `+numbers+`SELECT i, '`+id+`', s.id, '{}' FROM n JOIN streaks s ON s.server_id = '`+id+`'`,
 		`INSERT INTO streak_logs (account, server_id, streak_id, period, id, name, length, xp, coins, at) `+numbers+`SELECT CASE WHEN i % 2 = 0 THEN 1 ELSE i END, '`+id+`', s.id, 'p' || i, 'l' || i, 'x', 1, 0, 0, i FROM n JOIN streaks s ON s.server_id = '`+id+`'`,
 		`INSERT INTO mini_game_players (game_id, account, server_id, day, today, free, extra, total, last_at) `+numbers+`SELECT g.id, i, '`+id+`', 0, 0, 0, 0, 0, 0 FROM n JOIN mini_games g ON g.server_id = '`+id+`'`,
-		`INSERT INTO mini_game_plays (id, game_id, account, server_id, prize_id, taken, prize, at) `+numbers+`SELECT 'p' || i, g.id, CASE WHEN i % 2 = 0 THEN 1 ELSE i END, '`+id+`', 'p', 0, '{}', i FROM n JOIN mini_games g ON g.server_id = '`+id+`'`,
+		`INSERT INTO mini_game_plays (id, game_id, account, server_id, prize_id, taken, prize, at) `+numbers+`SELECT 'p' || g.id || i, g.id, CASE WHEN i % 2 = 0 THEN 1 ELSE i END, '`+id+`', 'p', 0, '{}', i FROM n JOIN mini_games g ON g.server_id = '`+id+`'`,
 		`UPDATE totals SET is_member = TRUE`,
 		`INSERT INTO leaderboard_users (leaderboard_id, account) `+numbers+`SELECT b.id, i FROM n JOIN leaderboards b ON b.server_id = '`+id+`'`,
 		`INSERT INTO leaderboard_rows (standing_id, account, server_id, value) `+numbers+`SELECT 'shown', i, '`+id+`', i FROM n`,
