@@ -101,7 +101,7 @@ func (x *scene) byKey(d *draft) *draft {
 	case takes["sender"] != nil:
 		return d.and("sender", x.server.owner)
 	case takes["identifier"] != nil && d.op.Takes(api.SessionAuth): // whom else it names already
-		return d.and("identifier", x.id(makers["identifier"]))
+		return d.and("identifier", x.server.owner).and("identifier_type", "id")
 	}
 	return d
 }

@@ -40,7 +40,7 @@ type creation struct {
 	*scene
 	op   *api.Operation
 	name string         // a member of its body that may be any text, and that it cannot do without; empty: there is none
-	tell string         // where there is none, an optional one that may be any of the first numbers; empty: none either
+	tell string         // where there is none, an optional one that may be any of the first numbers, or of some values; empty: none either
 	list *api.Operation // where what was made is listed; nil: nowhere
 	keys bool           // API keys send it, too
 
@@ -66,6 +66,11 @@ func (x *scene) creation(op *api.Operation) creation {
 			c.tell = name
 		}
 	}
+	for _, name := range sortedKeys(op.Body.Schema.Value.Properties) {
+		if schema := op.Body.Schema.Value.Properties[name].Value; c.name == "" && c.tell == "" && len(schema.Enum) >= len(inOrder) {
+			c.tell = name
+		}
+	}
 	for _, path := range []string{op.Path, "/servers/{serverId}" + op.Path} {
 		if list := x.suite.contract.operations.Match("GET", path); c.list == nil && list != nil && list.Path == path {
 			c.list = list
@@ -77,7 +82,7 @@ func (x *scene) creation(op *api.Operation) creation {
 // under sends the request for what has a name under an Idempotency-Key.
 func (c creation) under(who caller, key, name string) *answer {
 	d := c.draft(name)
-	if c.keys {
+	if c.keys && who.name != c.a.name && who.name != c.b.name { // an account acts for itself
 		d = c.byKey(d)
 	}
 	return d.send(who.under(key))
@@ -92,13 +97,20 @@ func (c creation) draft(name string) *draft {
 	return made.(*draft)
 }
 
+// inOrder are what the names of things begin with.
+var inOrder = []string{"first", "second", "third", "fourth", "fifth"}
+
 // distinct is the member of a body that tells one thing from another, with what stands there for a name.
 func (c creation) distinct(name string) (member string, value any) {
 	if c.tell == "" {
 		return c.name, name
 	}
 	which, _, _ := strings.Cut(name, "-")
-	return c.tell, float64(1 + slices.Index([]string{"first", "second", "third", "fourth", "fifth"}, which))
+	at := slices.Index(inOrder, which)
+	if values := c.op.Body.Schema.Value.Properties[c.tell].Value.Enum; len(values) > 0 {
+		return c.tell, values[at]
+	}
+	return c.tell, float64(1 + at)
 }
 
 // failing is a request that is refused.
