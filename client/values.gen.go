@@ -111,6 +111,10 @@ const (
 	AuditFieldDelete        = gen.AuditActionFieldDelete
 	AuditFieldSet           = gen.AuditActionFieldSet
 	AuditFieldUpdate        = gen.AuditActionFieldUpdate
+	AuditGameCreate         = gen.AuditActionGameCreate
+	AuditGameDelete         = gen.AuditActionGameDelete
+	AuditGamePlays          = gen.AuditActionGamePlays
+	AuditGameUpdate         = gen.AuditActionGameUpdate
 	AuditGamificationUpdate = gen.AuditActionGamificationUpdate
 	AuditInviteCreate       = gen.AuditActionInviteCreate
 	AuditInviteDelete       = gen.AuditActionInviteDelete
@@ -195,6 +199,12 @@ const (
 	EventTwoFactorEnable  = gen.AuthEventKindTwoFactorEnable
 	EventTwoFactorRecover = gen.AuthEventKindTwoFactorRecover
 	EventTwoFactorRefuse  = gen.AuthEventKindTwoFactorRefuse
+)
+
+// The values of the list gen.MiniGameType.
+const (
+	GameScratchCard = gen.MiniGameTypeScratchCard
+	GameSpinWheel   = gen.MiniGameTypeSpinWheel
 )
 
 // The values of the list gen.Action.

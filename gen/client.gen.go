@@ -700,6 +700,102 @@ type ClientInterface interface {
 	// Corresponds with PUT /apis/v1/milestones/{milestoneId} (the `UpdateMilestone` operationId).
 	UpdateMilestone(ctx context.Context, milestoneID MilestoneID, body UpdateMilestoneJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListMiniGames List the mini games of a community
+	//
+	// All of them, the oldest first. A community has up to 50. Of a prize with a `stock`, `left` is how many there still are. For the
+	// owner and administrators, and for API keys.
+	//
+	// Corresponds with GET /apis/v1/mini-games (the `ListMiniGames` operationId).
+	ListMiniGames(ctx context.Context, params *ListMiniGamesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateMiniGameWithBody Create a mini game
+	//
+	// A mini game draws one of its `prizes` for each play, by chance: of two prizes, one with twice the `weight` is drawn twice as often. A
+	// prize with a `stock` is drawn no more often than that, ever; once it is gone, the others are drawn as their weights say. A
+	// prize is credited at once: its `xp` and `coins`. A `productID` is handed over by whoever runs the game.
+	//
+	// Each member has `playsPerDay` on a day of the community, and perhaps some beyond those. A play costs the coins of `cost`.
+	// For the owner and administrators, and for API keys.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/mini-games (the `CreateMiniGame` operationId).
+	CreateMiniGameWithBody(ctx context.Context, params *CreateMiniGameParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateMiniGame Create a mini game
+	//
+	// A mini game draws one of its `prizes` for each play, by chance: of two prizes, one with twice the `weight` is drawn twice as often. A
+	// prize with a `stock` is drawn no more often than that, ever; once it is gone, the others are drawn as their weights say. A
+	// prize is credited at once: its `xp` and `coins`. A `productID` is handed over by whoever runs the game.
+	//
+	// Each member has `playsPerDay` on a day of the community, and perhaps some beyond those. A play costs the coins of `cost`.
+	// For the owner and administrators, and for API keys.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apis/v1/mini-games (the `CreateMiniGame` operationId).
+	CreateMiniGame(ctx context.Context, params *CreateMiniGameParams, body CreateMiniGameJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteMiniGame Delete a mini game
+	//
+	// Ends a mini game, and what is known of its plays. What they brought stays. For the owner and administrators, and for API keys.
+	//
+	// Corresponds with DELETE /apis/v1/mini-games/{gameId} (the `DeleteMiniGame` operationId).
+	DeleteMiniGame(ctx context.Context, gameID GameID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetMiniGame Get a mini game
+	//
+	// Shows a mini game with its prizes, and how many are left of those with a `stock`. For the owner and administrators, and for API keys.
+	//
+	// Corresponds with GET /apis/v1/mini-games/{gameId} (the `GetMiniGame` operationId).
+	GetMiniGame(ctx context.Context, gameID GameID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateMiniGameWithBody Update a mini game
+	//
+	// Changes what is given; the rest stays. `prizes` replaces all of them: one with the `_id` of a prize of the game is that prize, and how often
+	// it was drawn from a stock still counts against its `stock`; one without is a new prize. What was played stays as it was.
+	// For the owner and administrators, and for API keys.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /apis/v1/mini-games/{gameId} (the `UpdateMiniGame` operationId).
+	UpdateMiniGameWithBody(ctx context.Context, gameID GameID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateMiniGame Update a mini game
+	//
+	// Changes what is given; the rest stays. `prizes` replaces all of them: one with the `_id` of a prize of the game is that prize, and how often
+	// it was drawn from a stock still counts against its `stock`; one without is a new prize. What was played stays as it was.
+	// For the owner and administrators, and for API keys.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /apis/v1/mini-games/{gameId} (the `UpdateMiniGame` operationId).
+	UpdateMiniGame(ctx context.Context, gameID GameID, body UpdateMiniGameJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PlayMiniGameWithBody Play a mini game
+	//
+	// Draws a prize and credits it, in one step with what the play costs. Who plays is the caller; an API key is nobody, and says in
+	// `identifier` who plays. It takes one of the plays of the day, or else one of those beyond them. A conflict, which takes and costs nothing,
+	// is a play of who has none left, or fewer coins than it costs, and one of a game of which no prize is left. Under an `Idempotency-Key`,
+	// a request that is sent again plays once. For members.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/mini-games/{gameId}/play (the `PlayMiniGame` operationId).
+	PlayMiniGameWithBody(ctx context.Context, gameID GameID, params *PlayMiniGameParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PlayMiniGame Play a mini game
+	//
+	// Draws a prize and credits it, in one step with what the play costs. Who plays is the caller; an API key is nobody, and says in
+	// `identifier` who plays. It takes one of the plays of the day, or else one of those beyond them. A conflict, which takes and costs nothing,
+	// is a play of who has none left, or fewer coins than it costs, and one of a game of which no prize is left. Under an `Idempotency-Key`,
+	// a request that is sent again plays once. For members.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apis/v1/mini-games/{gameId}/play (the `PlayMiniGame` operationId).
+	PlayMiniGame(ctx context.Context, gameID GameID, params *PlayMiniGameParams, body PlayMiniGameJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListStreaks List the streaks of a community
 	//
 	// Those with a lower `order` first, and of the same the older ones. A community has up to 50. For members, and for API keys.
@@ -1065,6 +1161,66 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /apis/v1/users/milestones (the `GetUserMilestones` operationId).
 	GetUserMilestones(ctx context.Context, body GetUserMilestonesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListMiniGameLogsWithBody List what a member has played
+	//
+	// The plays of a member, newest first, and what each has drawn. Those of a game that is deleted are there no more. Says who is meant by `email`
+	// or by `identifier`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/users/mini-games/logs (the `ListMiniGameLogs` operationId).
+	ListMiniGameLogsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListMiniGameLogs List what a member has played
+	//
+	// The plays of a member, newest first, and what each has drawn. Those of a game that is deleted are there no more. Says who is meant by `email`
+	// or by `identifier`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apis/v1/users/mini-games/logs (the `ListMiniGameLogs` operationId).
+	ListMiniGameLogs(ctx context.Context, body ListMiniGameLogsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetMiniGamePlaysWithBody Set how many more plays a member has
+	//
+	// Says how many plays a member has in a mini game beyond those of the day. They last until they are played: the plays of the
+	// day go first.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /apis/v1/users/mini-games/plays (the `SetMiniGamePlays` operationId).
+	SetMiniGamePlaysWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetMiniGamePlays Set how many more plays a member has
+	//
+	// Says how many plays a member has in a mini game beyond those of the day. They last until they are played: the plays of the
+	// day go first.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /apis/v1/users/mini-games/plays (the `SetMiniGamePlays` operationId).
+	SetMiniGamePlays(ctx context.Context, body SetMiniGamePlaysJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetMiniGameStatsWithBody Get how far a member has come in mini games and streaks
+	//
+	// For each mini game of the community, how many plays a member has left, has played today, and in all. For each streak, how many periods in a row were done,
+	// now and at most, and how far its conditions are met in the period that ends at `endsAt`. Says who is meant by `email` or by `identifier`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/users/mini-games/stats (the `GetMiniGameStats` operationId).
+	GetMiniGameStatsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetMiniGameStats Get how far a member has come in mini games and streaks
+	//
+	// For each mini game of the community, how many plays a member has left, has played today, and in all. For each streak, how many periods in a row were done,
+	// now and at most, and how far its conditions are met in the period that ends at `endsAt`. Says who is meant by `email` or by `identifier`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apis/v1/users/mini-games/stats (the `GetMiniGameStats` operationId).
+	GetMiniGameStats(ctx context.Context, body GetMiniGameStatsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListStreakLogsWithBody List when a member has reached streaks
 	//
@@ -3273,6 +3429,192 @@ func (c *Client) UpdateMilestone(ctx context.Context, milestoneID MilestoneID, b
 	return c.Client.Do(req)
 }
 
+// ListMiniGames List the mini games of a community
+//
+// All of them, the oldest first. A community has up to 50. Of a prize with a `stock`, `left` is how many there still are. For the
+// owner and administrators, and for API keys.
+//
+// Corresponds with GET /apis/v1/mini-games (the `ListMiniGames` operationId).
+func (c *Client) ListMiniGames(ctx context.Context, params *ListMiniGamesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListMiniGamesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateMiniGameWithBody Create a mini game
+//
+// A mini game draws one of its `prizes` for each play, by chance: of two prizes, one with twice the `weight` is drawn twice as often. A
+// prize with a `stock` is drawn no more often than that, ever; once it is gone, the others are drawn as their weights say. A
+// prize is credited at once: its `xp` and `coins`. A `productID` is handed over by whoever runs the game.
+//
+// Each member has `playsPerDay` on a day of the community, and perhaps some beyond those. A play costs the coins of `cost`.
+// For the owner and administrators, and for API keys.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/mini-games (the `CreateMiniGame` operationId).
+func (c *Client) CreateMiniGameWithBody(ctx context.Context, params *CreateMiniGameParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateMiniGameRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateMiniGame Create a mini game
+//
+// A mini game draws one of its `prizes` for each play, by chance: of two prizes, one with twice the `weight` is drawn twice as often. A
+// prize with a `stock` is drawn no more often than that, ever; once it is gone, the others are drawn as their weights say. A
+// prize is credited at once: its `xp` and `coins`. A `productID` is handed over by whoever runs the game.
+//
+// Each member has `playsPerDay` on a day of the community, and perhaps some beyond those. A play costs the coins of `cost`.
+// For the owner and administrators, and for API keys.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apis/v1/mini-games (the `CreateMiniGame` operationId).
+func (c *Client) CreateMiniGame(ctx context.Context, params *CreateMiniGameParams, body CreateMiniGameJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateMiniGameRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteMiniGame Delete a mini game
+//
+// Ends a mini game, and what is known of its plays. What they brought stays. For the owner and administrators, and for API keys.
+//
+// Corresponds with DELETE /apis/v1/mini-games/{gameId} (the `DeleteMiniGame` operationId).
+func (c *Client) DeleteMiniGame(ctx context.Context, gameID GameID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteMiniGameRequest(c.Server, gameID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetMiniGame Get a mini game
+//
+// Shows a mini game with its prizes, and how many are left of those with a `stock`. For the owner and administrators, and for API keys.
+//
+// Corresponds with GET /apis/v1/mini-games/{gameId} (the `GetMiniGame` operationId).
+func (c *Client) GetMiniGame(ctx context.Context, gameID GameID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetMiniGameRequest(c.Server, gameID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateMiniGameWithBody Update a mini game
+//
+// Changes what is given; the rest stays. `prizes` replaces all of them: one with the `_id` of a prize of the game is that prize, and how often
+// it was drawn from a stock still counts against its `stock`; one without is a new prize. What was played stays as it was.
+// For the owner and administrators, and for API keys.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /apis/v1/mini-games/{gameId} (the `UpdateMiniGame` operationId).
+func (c *Client) UpdateMiniGameWithBody(ctx context.Context, gameID GameID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateMiniGameRequestWithBody(c.Server, gameID, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateMiniGame Update a mini game
+//
+// Changes what is given; the rest stays. `prizes` replaces all of them: one with the `_id` of a prize of the game is that prize, and how often
+// it was drawn from a stock still counts against its `stock`; one without is a new prize. What was played stays as it was.
+// For the owner and administrators, and for API keys.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /apis/v1/mini-games/{gameId} (the `UpdateMiniGame` operationId).
+func (c *Client) UpdateMiniGame(ctx context.Context, gameID GameID, body UpdateMiniGameJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateMiniGameRequest(c.Server, gameID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PlayMiniGameWithBody Play a mini game
+//
+// Draws a prize and credits it, in one step with what the play costs. Who plays is the caller; an API key is nobody, and says in
+// `identifier` who plays. It takes one of the plays of the day, or else one of those beyond them. A conflict, which takes and costs nothing,
+// is a play of who has none left, or fewer coins than it costs, and one of a game of which no prize is left. Under an `Idempotency-Key`,
+// a request that is sent again plays once. For members.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/mini-games/{gameId}/play (the `PlayMiniGame` operationId).
+func (c *Client) PlayMiniGameWithBody(ctx context.Context, gameID GameID, params *PlayMiniGameParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPlayMiniGameRequestWithBody(c.Server, gameID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PlayMiniGame Play a mini game
+//
+// Draws a prize and credits it, in one step with what the play costs. Who plays is the caller; an API key is nobody, and says in
+// `identifier` who plays. It takes one of the plays of the day, or else one of those beyond them. A conflict, which takes and costs nothing,
+// is a play of who has none left, or fewer coins than it costs, and one of a game of which no prize is left. Under an `Idempotency-Key`,
+// a request that is sent again plays once. For members.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apis/v1/mini-games/{gameId}/play (the `PlayMiniGame` operationId).
+func (c *Client) PlayMiniGame(ctx context.Context, gameID GameID, params *PlayMiniGameParams, body PlayMiniGameJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPlayMiniGameRequest(c.Server, gameID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListStreaks List the streaks of a community
 //
 // Those with a lower `order` first, and of the same the older ones. A community has up to 50. For members, and for API keys.
@@ -3889,6 +4231,126 @@ func (c *Client) GetUserMilestonesWithBody(ctx context.Context, contentType stri
 // Corresponds with POST /apis/v1/users/milestones (the `GetUserMilestones` operationId).
 func (c *Client) GetUserMilestones(ctx context.Context, body GetUserMilestonesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetUserMilestonesRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListMiniGameLogsWithBody List what a member has played
+//
+// The plays of a member, newest first, and what each has drawn. Those of a game that is deleted are there no more. Says who is meant by `email`
+// or by `identifier`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/users/mini-games/logs (the `ListMiniGameLogs` operationId).
+func (c *Client) ListMiniGameLogsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListMiniGameLogsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListMiniGameLogs List what a member has played
+//
+// The plays of a member, newest first, and what each has drawn. Those of a game that is deleted are there no more. Says who is meant by `email`
+// or by `identifier`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apis/v1/users/mini-games/logs (the `ListMiniGameLogs` operationId).
+func (c *Client) ListMiniGameLogs(ctx context.Context, body ListMiniGameLogsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListMiniGameLogsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetMiniGamePlaysWithBody Set how many more plays a member has
+//
+// Says how many plays a member has in a mini game beyond those of the day. They last until they are played: the plays of the
+// day go first.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /apis/v1/users/mini-games/plays (the `SetMiniGamePlays` operationId).
+func (c *Client) SetMiniGamePlaysWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetMiniGamePlaysRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetMiniGamePlays Set how many more plays a member has
+//
+// Says how many plays a member has in a mini game beyond those of the day. They last until they are played: the plays of the
+// day go first.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /apis/v1/users/mini-games/plays (the `SetMiniGamePlays` operationId).
+func (c *Client) SetMiniGamePlays(ctx context.Context, body SetMiniGamePlaysJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetMiniGamePlaysRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetMiniGameStatsWithBody Get how far a member has come in mini games and streaks
+//
+// For each mini game of the community, how many plays a member has left, has played today, and in all. For each streak, how many periods in a row were done,
+// now and at most, and how far its conditions are met in the period that ends at `endsAt`. Says who is meant by `email` or by `identifier`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/users/mini-games/stats (the `GetMiniGameStats` operationId).
+func (c *Client) GetMiniGameStatsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetMiniGameStatsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetMiniGameStats Get how far a member has come in mini games and streaks
+//
+// For each mini game of the community, how many plays a member has left, has played today, and in all. For each streak, how many periods in a row were done,
+// now and at most, and how far its conditions are met in the period that ends at `endsAt`. Says who is meant by `email` or by `identifier`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apis/v1/users/mini-games/stats (the `GetMiniGameStats` operationId).
+func (c *Client) GetMiniGameStats(ctx context.Context, body GetMiniGameStatsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetMiniGameStatsRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -8440,6 +8902,292 @@ func NewUpdateMilestoneRequestWithBody(server string, milestoneID MilestoneID, c
 	return req, nil
 }
 
+// NewListMiniGamesRequest constructs an http.Request for the ListMiniGames method
+func NewListMiniGamesRequest(server string, params *ListMiniGamesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/mini-games")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.ServerID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serverId", *params.ServerID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "objectid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateMiniGameRequest calls the generic CreateMiniGame builder with application/json body
+func NewCreateMiniGameRequest(server string, params *CreateMiniGameParams, body CreateMiniGameJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateMiniGameRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateMiniGameRequestWithBody constructs an http.Request for the CreateMiniGame method, with any body, and a specified content type
+func NewCreateMiniGameRequestWithBody(server string, params *CreateMiniGameParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/mini-games")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteMiniGameRequest constructs an http.Request for the DeleteMiniGame method
+func NewDeleteMiniGameRequest(server string, gameID GameID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "gameId", gameID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/mini-games/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetMiniGameRequest constructs an http.Request for the GetMiniGame method
+func NewGetMiniGameRequest(server string, gameID GameID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "gameId", gameID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/mini-games/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateMiniGameRequest calls the generic UpdateMiniGame builder with application/json body
+func NewUpdateMiniGameRequest(server string, gameID GameID, body UpdateMiniGameJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateMiniGameRequestWithBody(server, gameID, "application/json", bodyReader)
+}
+
+// NewUpdateMiniGameRequestWithBody constructs an http.Request for the UpdateMiniGame method, with any body, and a specified content type
+func NewUpdateMiniGameRequestWithBody(server string, gameID GameID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "gameId", gameID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/mini-games/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewPlayMiniGameRequest calls the generic PlayMiniGame builder with application/json body
+func NewPlayMiniGameRequest(server string, gameID GameID, params *PlayMiniGameParams, body PlayMiniGameJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPlayMiniGameRequestWithBody(server, gameID, params, "application/json", bodyReader)
+}
+
+// NewPlayMiniGameRequestWithBody constructs an http.Request for the PlayMiniGame method, with any body, and a specified content type
+func NewPlayMiniGameRequestWithBody(server string, gameID GameID, params *PlayMiniGameParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "gameId", gameID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/mini-games/%s/play", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListStreaksRequest constructs an http.Request for the ListStreaks method
 func NewListStreaksRequest(server string, params *ListStreaksParams) (*http.Request, error) {
 	var err error
@@ -9163,6 +9911,126 @@ func NewGetUserMilestonesRequestWithBody(server string, contentType string, body
 	}
 
 	operationPath := fmt.Sprintf("/apis/v1/users/milestones")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListMiniGameLogsRequest calls the generic ListMiniGameLogs builder with application/json body
+func NewListMiniGameLogsRequest(server string, body ListMiniGameLogsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewListMiniGameLogsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewListMiniGameLogsRequestWithBody constructs an http.Request for the ListMiniGameLogs method, with any body, and a specified content type
+func NewListMiniGameLogsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/users/mini-games/logs")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewSetMiniGamePlaysRequest calls the generic SetMiniGamePlays builder with application/json body
+func NewSetMiniGamePlaysRequest(server string, body SetMiniGamePlaysJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetMiniGamePlaysRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewSetMiniGamePlaysRequestWithBody constructs an http.Request for the SetMiniGamePlays method, with any body, and a specified content type
+func NewSetMiniGamePlaysRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/users/mini-games/plays")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetMiniGameStatsRequest calls the generic GetMiniGameStats builder with application/json body
+func NewGetMiniGameStatsRequest(server string, body GetMiniGameStatsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewGetMiniGameStatsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewGetMiniGameStatsRequestWithBody constructs an http.Request for the GetMiniGameStats method, with any body, and a specified content type
+func NewGetMiniGameStatsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/users/mini-games/stats")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}

@@ -85,6 +85,10 @@ const (
 	AuditActionFieldDelete        AuditAction = "field.delete"
 	AuditActionFieldSet           AuditAction = "field.set"
 	AuditActionFieldUpdate        AuditAction = "field.update"
+	AuditActionGameCreate         AuditAction = "game.create"
+	AuditActionGameDelete         AuditAction = "game.delete"
+	AuditActionGamePlays          AuditAction = "game.plays"
+	AuditActionGameUpdate         AuditAction = "game.update"
 	AuditActionGamificationUpdate AuditAction = "gamification.update"
 	AuditActionInviteCreate       AuditAction = "invite.create"
 	AuditActionInviteDelete       AuditAction = "invite.delete"
@@ -145,6 +149,14 @@ func (e AuditAction) Valid() bool {
 	case AuditActionFieldSet:
 		return true
 	case AuditActionFieldUpdate:
+		return true
+	case AuditActionGameCreate:
+		return true
+	case AuditActionGameDelete:
+		return true
+	case AuditActionGamePlays:
+		return true
+	case AuditActionGameUpdate:
 		return true
 	case AuditActionGamificationUpdate:
 		return true
@@ -526,6 +538,24 @@ func (e LeaderboardFilter) Valid() bool {
 	case LeaderboardFilterWeekly:
 		return true
 	case LeaderboardFilterYearly:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MiniGameType.
+const (
+	MiniGameTypeScratchCard MiniGameType = "scratch-card"
+	MiniGameTypeSpinWheel   MiniGameType = "spin-wheel"
+)
+
+// Valid indicates whether the value is a known member of the MiniGameType enum.
+func (e MiniGameType) Valid() bool {
+	switch e {
+	case MiniGameTypeScratchCard:
+		return true
+	case MiniGameTypeSpinWheel:
 		return true
 	default:
 		return false
@@ -3520,6 +3550,404 @@ type MilestoneUpdate struct {
 	Steps MilestoneSteps `json:"steps"`
 }
 
+// MiniGame A game that draws a prize for each play.
+type MiniGame struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID ObjectID `json:"communityId"`
+
+	// Name One line of 1 to 100 characters, without control characters.
+	Name Title `json:"name"`
+
+	// Type How the game looks. It draws in the same way.
+	Type   MiniGameType    `json:"type"`
+	Prizes []MiniGamePrize `json:"prizes"`
+
+	// PlaysPerDay How many plays each member has on a day; 1 if it is left out.
+	PlaysPerDay MiniGamePlaysPerDay `json:"playsPerDay"`
+
+	// Cost What a play costs.
+	Cost MiniGameCost `json:"cost"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt Timestamp `json:"createdAt"`
+
+	// UpdatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	UpdatedAt Timestamp `json:"updatedAt"`
+
+	// V Always 0; older clients expect it.
+	V Revision `json:"__v"`
+}
+
+// MiniGameCost What a play costs.
+type MiniGameCost struct {
+	Coins int32 `json:"coins"`
+}
+
+// MiniGameCount A number of plays.
+type MiniGameCount = int64
+
+// MiniGameCreate What a new mini game is made from.
+type MiniGameCreate struct {
+	// Name One line of 1 to 100 characters, without control characters.
+	Name Title `json:"name"`
+
+	// Type How the game looks. It draws in the same way.
+	Type   MiniGameType          `json:"type"`
+	Prizes []MiniGamePrizeCreate `json:"prizes"`
+
+	// PlaysPerDay How many plays each member has on a day; 1 if it is left out.
+	PlaysPerDay *MiniGamePlaysPerDay `json:"playsPerDay,omitempty"`
+
+	// Cost What a play costs.
+	Cost MiniGameCost `json:"cost,omitempty,omitzero"`
+
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID ServerReference `json:"serverId,omitempty,omitzero"`
+}
+
+// MiniGameListResponse The mini games of a community.
+type MiniGameListResponse struct {
+	Status  string     `json:"status"`
+	Message string     `json:"message"`
+	Data    []MiniGame `json:"data"`
+}
+
+// MiniGameLog A play.
+type MiniGameLog struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// GameID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	GameID ObjectID `json:"gameId"`
+
+	// Name What the game is called.
+	Name string `json:"name"`
+
+	// Prize What was drawn, as it was then.
+	Prize MiniGameWin `json:"prize"`
+
+	// PlayedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	PlayedAt Timestamp `json:"playedAt"`
+}
+
+// MiniGameLogPage A page of plays.
+type MiniGameLogPage struct {
+	Logs  []MiniGameLog `json:"logs"`
+	Page  int32         `json:"page"`
+	Limit int32         `json:"limit"`
+
+	// NextCursor The `cursor` of the page after this one; without it, this is the last.
+	NextCursor string `json:"nextCursor,omitempty,omitzero"`
+}
+
+// MiniGameLogQuestion Who is meant, by an `email` or by an `identifier`, and which part of the list.
+type MiniGameLogQuestion struct {
+	// Email An e-mail address. Upper and lower case are the same.
+	Email EmailAddress `json:"email,omitempty,omitzero"`
+
+	// Identifier What identifies a member of the community. Who is no member is not found, whether or not there is such an account.
+	Identifier Identifier `json:"identifier,omitempty,omitzero"`
+
+	// IdentifierType What an identifier is: an address (also if this is left out), a user name, a number (`id`), an `_id`, or the value that just one
+	// member has in the field of the community called `fieldName`. A value that several have is a conflict.
+	IdentifierType IdentifierType `json:"identifier_type,omitempty,omitzero"`
+
+	// FieldName What programs call a field. Spaces become hyphens.
+	FieldName UserFieldKey `json:"fieldName,omitempty,omitzero"`
+
+	// Page 1 if it is left out; only the first 10,000 items are reached so.
+	Page int32 `json:"page,omitempty,omitzero"`
+
+	// Limit 20 if it is left out.
+	Limit int32 `json:"limit,omitempty,omitzero"`
+
+	// Cursor The `nextCursor` of the page before, as it came, instead of `page`.
+	Cursor string `json:"cursor,omitempty,omitzero"`
+}
+
+// MiniGameLogResponse A page of plays.
+type MiniGameLogResponse struct {
+	Status  string `json:"status"`
+	Message string `json:"message"`
+
+	// Data A page of plays.
+	Data MiniGameLogPage `json:"data"`
+}
+
+// MiniGamePlay What a play has drawn.
+type MiniGamePlay struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// Prize What was drawn, as it was then.
+	Prize MiniGameWin `json:"prize"`
+
+	// PlaysLeft A number of plays.
+	PlaysLeft MiniGameCount `json:"playsLeft"`
+}
+
+// MiniGamePlayCreate Who plays. An API key must say it; an account plays for itself.
+type MiniGamePlayCreate struct {
+	// Identifier What identifies a member of the community. Who is no member is not found, whether or not there is such an account.
+	Identifier Identifier `json:"identifier,omitempty,omitzero"`
+
+	// IdentifierType What an identifier is: an address (also if this is left out), a user name, a number (`id`), an `_id`, or the value that just one
+	// member has in the field of the community called `fieldName`. A value that several have is a conflict.
+	IdentifierType IdentifierType `json:"identifier_type,omitempty,omitzero"`
+
+	// FieldName What programs call a field. Spaces become hyphens.
+	FieldName UserFieldKey `json:"fieldName,omitempty,omitzero"`
+}
+
+// MiniGamePlayResponse What was drawn.
+type MiniGamePlayResponse struct {
+	Status  string `json:"status"`
+	Message string `json:"message"`
+
+	// Data What a play has drawn.
+	Data MiniGamePlay `json:"data"`
+}
+
+// MiniGamePlays How many plays a member has in a game.
+type MiniGamePlays struct {
+	// GameID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	GameID ObjectID `json:"gameId"`
+
+	// UserID An account's number, as a string.
+	//
+	// Example: 2
+	UserID UserNumber `json:"userId"`
+
+	// Plays Those beyond the plays of the day.
+	Plays int32 `json:"plays"`
+
+	// PlaysLeft A number of plays.
+	PlaysLeft MiniGameCount `json:"playsLeft"`
+}
+
+// MiniGamePlaysPerDay How many plays each member has on a day; 1 if it is left out.
+type MiniGamePlaysPerDay = int32
+
+// MiniGamePlaysResponse How many plays a member has in a game.
+type MiniGamePlaysResponse struct {
+	Status  string `json:"status"`
+	Message string `json:"message"`
+
+	// Data How many plays a member has in a game.
+	Data MiniGamePlays `json:"data"`
+}
+
+// MiniGamePlaysUpdate How many plays a member has in a game beyond those of the day.
+type MiniGamePlaysUpdate struct {
+	// Identifier What identifies a member of the community. Who is no member is not found, whether or not there is such an account.
+	Identifier Identifier `json:"identifier"`
+
+	// IdentifierType What an identifier is: an address (also if this is left out), a user name, a number (`id`), an `_id`, or the value that just one
+	// member has in the field of the community called `fieldName`. A value that several have is a conflict.
+	IdentifierType IdentifierType `json:"identifier_type,omitempty,omitzero"`
+
+	// FieldName What programs call a field. Spaces become hyphens.
+	FieldName UserFieldKey `json:"fieldName,omitempty,omitzero"`
+
+	// GameID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	GameID ObjectID `json:"gameId"`
+	Plays  int32    `json:"plays"`
+}
+
+// MiniGamePrize What may be drawn.
+type MiniGamePrize struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// Name One line of 1 to 100 characters, without control characters.
+	Name   Title `json:"name"`
+	Weight int32 `json:"weight"`
+	XP     int32 `json:"xp"`
+	Coins  int32 `json:"coins"`
+
+	// ProductID What else whoever draws the prize is given, as whoever runs the game calls it.
+	ProductID MiniGameProduct `json:"productID,omitempty,omitzero"`
+
+	// Stock How many there are in all; any number without it.
+	Stock *int32 `json:"stock,omitempty"`
+
+	// Left How many of the stock were not drawn yet.
+	Left *int32 `json:"left,omitempty"`
+}
+
+// MiniGamePrizeCreate What may be drawn.
+type MiniGamePrizeCreate struct {
+	// Name One line of 1 to 100 characters, without control characters.
+	Name Title `json:"name"`
+
+	// Weight How often it is drawn compared to others.
+	Weight int32 `json:"weight"`
+
+	// XP What it credits; 0 if it is left out.
+	XP int32 `json:"xp,omitempty,omitzero"`
+
+	// Coins What it credits; 0 if it is left out.
+	Coins int32 `json:"coins,omitempty,omitzero"`
+
+	// ProductID What else whoever draws the prize is given, as whoever runs the game calls it.
+	ProductID MiniGameProduct `json:"productID,omitempty,omitzero"`
+
+	// Stock How often it may be drawn in all; any number of times if it is left out.
+	Stock *int32 `json:"stock,omitempty"`
+}
+
+// MiniGamePrizeUpdate What may be drawn. It is a new prize unless it has the `_id` of one of the game.
+type MiniGamePrizeUpdate struct {
+	// ID Which prize of the game it is.
+	ID string `json:"_id,omitempty,omitzero"`
+
+	// Name One line of 1 to 100 characters, without control characters.
+	Name Title `json:"name"`
+
+	// Weight How often it is drawn compared to others.
+	Weight int32 `json:"weight"`
+
+	// XP What it credits; 0 if it is left out.
+	XP int32 `json:"xp,omitempty,omitzero"`
+
+	// Coins What it credits; 0 if it is left out.
+	Coins int32 `json:"coins,omitempty,omitzero"`
+
+	// ProductID What else whoever draws the prize is given, as whoever runs the game calls it.
+	ProductID MiniGameProduct `json:"productID,omitempty,omitzero"`
+
+	// Stock How often it may be drawn in all, with how often it was while it had a stock; any number of times if it is left out.
+	Stock *int32 `json:"stock,omitempty"`
+}
+
+// MiniGameProduct What else whoever draws the prize is given, as whoever runs the game calls it.
+type MiniGameProduct = string
+
+// MiniGameResponse A mini game.
+type MiniGameResponse struct {
+	Status  string `json:"status"`
+	Message string `json:"message"`
+
+	// Data A game that draws a prize for each play.
+	Data MiniGame `json:"data"`
+}
+
+// MiniGameStanding How much a member plays a game.
+type MiniGameStanding struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// Name One line of 1 to 100 characters, without control characters.
+	Name Title `json:"name"`
+
+	// Type How the game looks. It draws in the same way.
+	Type MiniGameType `json:"type"`
+
+	// PlaysLeft A number of plays.
+	PlaysLeft MiniGameCount `json:"playsLeft"`
+
+	// PlaysToday A number of plays.
+	PlaysToday MiniGameCount `json:"playsToday"`
+
+	// TotalPlays A number of plays.
+	TotalPlays   MiniGameCount  `json:"totalPlays"`
+	LastPlayedAt Nullable[Time] `json:"lastPlayedAt"`
+}
+
+// MiniGameStats The mini games and the streaks of a community, as a member has them.
+type MiniGameStats struct {
+	MiniGames []MiniGameStanding `json:"miniGames"`
+	Streaks   []StreakStanding   `json:"streaks"`
+}
+
+// MiniGameStatsQuestion Who is meant, by an `email` or by an `identifier`.
+type MiniGameStatsQuestion struct {
+	// Email An e-mail address. Upper and lower case are the same.
+	Email EmailAddress `json:"email,omitempty,omitzero"`
+
+	// Identifier What identifies a member of the community. Who is no member is not found, whether or not there is such an account.
+	Identifier Identifier `json:"identifier,omitempty,omitzero"`
+
+	// IdentifierType What an identifier is: an address (also if this is left out), a user name, a number (`id`), an `_id`, or the value that just one
+	// member has in the field of the community called `fieldName`. A value that several have is a conflict.
+	IdentifierType IdentifierType `json:"identifier_type,omitempty,omitzero"`
+
+	// FieldName What programs call a field. Spaces become hyphens.
+	FieldName UserFieldKey `json:"fieldName,omitempty,omitzero"`
+}
+
+// MiniGameStatsResponse The mini games and the streaks of a community, as a member has them.
+type MiniGameStatsResponse struct {
+	Status  string `json:"status"`
+	Message string `json:"message"`
+
+	// Data The mini games and the streaks of a community, as a member has them.
+	Data MiniGameStats `json:"data"`
+}
+
+// MiniGameType How the game looks. It draws in the same way.
+type MiniGameType string
+
+// MiniGameUpdate What changes of a mini game; at least one.
+type MiniGameUpdate struct {
+	// Name One line of 1 to 100 characters, without control characters.
+	Name *Title `json:"name,omitempty"`
+
+	// Type How the game looks. It draws in the same way.
+	Type   *MiniGameType          `json:"type,omitempty"`
+	Prizes *[]MiniGamePrizeUpdate `json:"prizes,omitempty"`
+
+	// PlaysPerDay How many plays each member has on a day; 1 if it is left out.
+	PlaysPerDay *MiniGamePlaysPerDay `json:"playsPerDay,omitempty"`
+
+	// Cost What a play costs.
+	Cost *MiniGameCost `json:"cost,omitempty"`
+}
+
+// MiniGameWin What was drawn, as it was then.
+type MiniGameWin struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// Name One line of 1 to 100 characters, without control characters.
+	Name  Title `json:"name"`
+	XP    int32 `json:"xp"`
+	Coins int32 `json:"coins"`
+
+	// ProductID What else whoever draws the prize is given, as whoever runs the game calls it.
+	ProductID MiniGameProduct `json:"productID,omitempty,omitzero"`
+}
+
 // NewPassword 8 to 128 characters, of any kind.
 type NewPassword = string
 
@@ -4497,6 +4925,16 @@ type StreakPagination struct {
 	HasPrevPage bool  `json:"hasPrevPage"`
 }
 
+// StreakProgress How far a condition is met in this period.
+type StreakProgress struct {
+	// Action What members do, or the `_id` of a custom field.
+	Action string `json:"action"`
+
+	// Value So much of it, up to the `target`.
+	Value  int64 `json:"value"`
+	Target int64 `json:"target"`
+}
+
 // StreakResponse A streak.
 type StreakResponse struct {
 	Status  string `json:"status"`
@@ -4510,6 +4948,32 @@ type StreakResponse struct {
 type StreakReward struct {
 	XP    int32 `json:"xp"`
 	Coins int32 `json:"coins"`
+}
+
+// StreakStanding How far a member has come in a streak.
+type StreakStanding struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// Name One line of 1 to 100 characters, without control characters.
+	Name Title `json:"name"`
+
+	// Current How many periods in a row were done up to now.
+	Current int64 `json:"current"`
+
+	// Longest How many there ever were.
+	Longest  int64            `json:"longest"`
+	Progress []StreakProgress `json:"progress"`
+
+	// DoneInPeriod Whether the conditions are met in this period.
+	DoneInPeriod bool `json:"doneInPeriod"`
+
+	// EndsAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	EndsAt Timestamp `json:"endsAt"`
 }
 
 // StreakStart The first day that counts, as `YYYY-MM-DD`. Of a moment, it is its date as it is written. Left out, it is the day on which the streak is made.
@@ -5565,6 +6029,11 @@ type Cursor = string
 // Example: 66a282dab13eee0013cbb4d8
 type FieldID = ObjectID
 
+// GameID An id. Ids of one kind sort in the order in which they were made, to the second.
+//
+// Example: 66a282dab13eee0013cbb4d8
+type GameID = ObjectID
+
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
 
@@ -5966,6 +6435,35 @@ type CreateMilestoneParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ListMiniGamesParams defines parameters for ListMiniGames.
+type ListMiniGamesParams struct {
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID *ServerIDQuery `form:"serverId,omitempty" json:"serverId,omitempty"`
+}
+
+// CreateMiniGameParams defines parameters for CreateMiniGame.
+type CreateMiniGameParams struct {
+	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
+	// belongs to one account, or one API key, and to one operation: it is the same in every session of an account. Who has
+	// no credential is known by their network (IPv4 /32, IPv6 /64). A failure is not kept: the request may be tried again
+	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
+	// request; in another session of the account, the first answer has it masked.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// PlayMiniGameParams defines parameters for PlayMiniGame.
+type PlayMiniGameParams struct {
+	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
+	// belongs to one account, or one API key, and to one operation: it is the same in every session of an account. Who has
+	// no credential is known by their network (IPv4 /32, IPv6 /64). A failure is not kept: the request may be tried again
+	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
+	// request; in another session of the account, the first answer has it masked.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListStreaksParams defines parameters for ListStreaks.
 type ListStreaksParams struct {
 	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
@@ -6278,6 +6776,15 @@ type CreateMilestoneJSONRequestBody = MilestoneCreate
 // UpdateMilestoneJSONRequestBody defines body for UpdateMilestone for application/json ContentType.
 type UpdateMilestoneJSONRequestBody = MilestoneUpdate
 
+// CreateMiniGameJSONRequestBody defines body for CreateMiniGame for application/json ContentType.
+type CreateMiniGameJSONRequestBody = MiniGameCreate
+
+// UpdateMiniGameJSONRequestBody defines body for UpdateMiniGame for application/json ContentType.
+type UpdateMiniGameJSONRequestBody = MiniGameUpdate
+
+// PlayMiniGameJSONRequestBody defines body for PlayMiniGame for application/json ContentType.
+type PlayMiniGameJSONRequestBody = MiniGamePlayCreate
+
 // CreateStreakJSONRequestBody defines body for CreateStreak for application/json ContentType.
 type CreateStreakJSONRequestBody = StreakCreate
 
@@ -6313,6 +6820,15 @@ type ManageUserJSONRequestBody = UserManagement
 
 // GetUserMilestonesJSONRequestBody defines body for GetUserMilestones for application/json ContentType.
 type GetUserMilestonesJSONRequestBody = MemberQuestion
+
+// ListMiniGameLogsJSONRequestBody defines body for ListMiniGameLogs for application/json ContentType.
+type ListMiniGameLogsJSONRequestBody = MiniGameLogQuestion
+
+// SetMiniGamePlaysJSONRequestBody defines body for SetMiniGamePlays for application/json ContentType.
+type SetMiniGamePlaysJSONRequestBody = MiniGamePlaysUpdate
+
+// GetMiniGameStatsJSONRequestBody defines body for GetMiniGameStats for application/json ContentType.
+type GetMiniGameStatsJSONRequestBody = MiniGameStatsQuestion
 
 // ListStreakLogsJSONRequestBody defines body for ListStreakLogs for application/json ContentType.
 type ListStreakLogsJSONRequestBody = StreakLogQuestion

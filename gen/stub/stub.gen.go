@@ -145,6 +145,24 @@ type ServerInterface interface {
 	// UpdateMilestone Replace a milestone
 	// (PUT /apis/v1/milestones/{milestoneId})
 	UpdateMilestone(ctx echo.Context, milestoneID MilestoneID) error
+	// ListMiniGames List the mini games of a community
+	// (GET /apis/v1/mini-games)
+	ListMiniGames(ctx echo.Context, params ListMiniGamesParams) error
+	// CreateMiniGame Create a mini game
+	// (POST /apis/v1/mini-games)
+	CreateMiniGame(ctx echo.Context, params CreateMiniGameParams) error
+	// DeleteMiniGame Delete a mini game
+	// (DELETE /apis/v1/mini-games/{gameId})
+	DeleteMiniGame(ctx echo.Context, gameID GameID) error
+	// GetMiniGame Get a mini game
+	// (GET /apis/v1/mini-games/{gameId})
+	GetMiniGame(ctx echo.Context, gameID GameID) error
+	// UpdateMiniGame Update a mini game
+	// (PUT /apis/v1/mini-games/{gameId})
+	UpdateMiniGame(ctx echo.Context, gameID GameID) error
+	// PlayMiniGame Play a mini game
+	// (POST /apis/v1/mini-games/{gameId}/play)
+	PlayMiniGame(ctx echo.Context, gameID GameID, params PlayMiniGameParams) error
 	// ListStreaks List the streaks of a community
 	// (GET /apis/v1/streaks)
 	ListStreaks(ctx echo.Context, params ListStreaksParams) error
@@ -190,6 +208,15 @@ type ServerInterface interface {
 	// GetUserMilestones Get what milestones a member has reached
 	// (POST /apis/v1/users/milestones)
 	GetUserMilestones(ctx echo.Context) error
+	// ListMiniGameLogs List what a member has played
+	// (POST /apis/v1/users/mini-games/logs)
+	ListMiniGameLogs(ctx echo.Context) error
+	// SetMiniGamePlays Set how many more plays a member has
+	// (PUT /apis/v1/users/mini-games/plays)
+	SetMiniGamePlays(ctx echo.Context) error
+	// GetMiniGameStats Get how far a member has come in mini games and streaks
+	// (POST /apis/v1/users/mini-games/stats)
+	GetMiniGameStats(ctx echo.Context) error
 	// ListStreakLogs List when a member has reached streaks
 	// (POST /apis/v1/users/streaks/logs)
 	ListStreakLogs(ctx echo.Context) error
@@ -1621,6 +1648,137 @@ func (w *ServerInterfaceWrapper) UpdateMilestone(ctx echo.Context) error {
 	return err
 }
 
+// ListMiniGames converts echo context to params.
+func (w *ServerInterfaceWrapper) ListMiniGames(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListMiniGamesParams
+	// ------------- Optional query parameter "serverId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "serverId", ctx.QueryParams(), &params.ServerID, runtime.BindQueryParameterOptions{Type: "string", Format: "objectid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter serverId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListMiniGames(ctx, params)
+	return err
+}
+
+// CreateMiniGame converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateMiniGame(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateMiniGameParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateMiniGame(ctx, params)
+	return err
+}
+
+// DeleteMiniGame converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteMiniGame(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "gameId" -------------
+	var gameID GameID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "gameId", ctx.Param("gameId"), &gameID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter gameId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteMiniGame(ctx, gameID)
+	return err
+}
+
+// GetMiniGame converts echo context to params.
+func (w *ServerInterfaceWrapper) GetMiniGame(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "gameId" -------------
+	var gameID GameID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "gameId", ctx.Param("gameId"), &gameID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter gameId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetMiniGame(ctx, gameID)
+	return err
+}
+
+// UpdateMiniGame converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateMiniGame(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "gameId" -------------
+	var gameID GameID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "gameId", ctx.Param("gameId"), &gameID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter gameId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateMiniGame(ctx, gameID)
+	return err
+}
+
+// PlayMiniGame converts echo context to params.
+func (w *ServerInterfaceWrapper) PlayMiniGame(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "gameId" -------------
+	var gameID GameID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "gameId", ctx.Param("gameId"), &gameID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter gameId: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PlayMiniGameParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PlayMiniGame(ctx, gameID, params)
+	return err
+}
+
 // ListStreaks converts echo context to params.
 func (w *ServerInterfaceWrapper) ListStreaks(ctx echo.Context) error {
 	var err error
@@ -1886,6 +2044,33 @@ func (w *ServerInterfaceWrapper) GetUserMilestones(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetUserMilestones(ctx)
+	return err
+}
+
+// ListMiniGameLogs converts echo context to params.
+func (w *ServerInterfaceWrapper) ListMiniGameLogs(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListMiniGameLogs(ctx)
+	return err
+}
+
+// SetMiniGamePlays converts echo context to params.
+func (w *ServerInterfaceWrapper) SetMiniGamePlays(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SetMiniGamePlays(ctx)
+	return err
+}
+
+// GetMiniGameStats converts echo context to params.
+func (w *ServerInterfaceWrapper) GetMiniGameStats(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetMiniGameStats(ctx)
 	return err
 }
 
@@ -3306,6 +3491,12 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/apis/v1/milestones/:milestoneId", wrapper.DeleteMilestone, options.OperationMiddlewares["deleteMilestone"]...)
 	router.GET(options.BaseURL+"/apis/v1/milestones/:milestoneId", wrapper.GetMilestone, options.OperationMiddlewares["getMilestone"]...)
 	router.PUT(options.BaseURL+"/apis/v1/milestones/:milestoneId", wrapper.UpdateMilestone, options.OperationMiddlewares["updateMilestone"]...)
+	router.GET(options.BaseURL+"/apis/v1/mini-games", wrapper.ListMiniGames, options.OperationMiddlewares["listMiniGames"]...)
+	router.POST(options.BaseURL+"/apis/v1/mini-games", wrapper.CreateMiniGame, options.OperationMiddlewares["createMiniGame"]...)
+	router.DELETE(options.BaseURL+"/apis/v1/mini-games/:gameId", wrapper.DeleteMiniGame, options.OperationMiddlewares["deleteMiniGame"]...)
+	router.GET(options.BaseURL+"/apis/v1/mini-games/:gameId", wrapper.GetMiniGame, options.OperationMiddlewares["getMiniGame"]...)
+	router.PUT(options.BaseURL+"/apis/v1/mini-games/:gameId", wrapper.UpdateMiniGame, options.OperationMiddlewares["updateMiniGame"]...)
+	router.POST(options.BaseURL+"/apis/v1/mini-games/:gameId/play", wrapper.PlayMiniGame, options.OperationMiddlewares["playMiniGame"]...)
 	router.GET(options.BaseURL+"/apis/v1/streaks", wrapper.ListStreaks, options.OperationMiddlewares["listStreaks"]...)
 	router.POST(options.BaseURL+"/apis/v1/streaks", wrapper.CreateStreak, options.OperationMiddlewares["createStreak"]...)
 	router.DELETE(options.BaseURL+"/apis/v1/streaks/:streakId", wrapper.DeleteStreak, options.OperationMiddlewares["deleteStreak"]...)
@@ -3325,6 +3516,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/apis/v1/users/info", wrapper.GetUserData, options.OperationMiddlewares["getUserData"]...)
 	router.POST(options.BaseURL+"/apis/v1/users/manage", wrapper.ManageUser, options.OperationMiddlewares["manageUser"]...)
 	router.POST(options.BaseURL+"/apis/v1/users/milestones", wrapper.GetUserMilestones, options.OperationMiddlewares["getUserMilestones"]...)
+	router.POST(options.BaseURL+"/apis/v1/users/mini-games/logs", wrapper.ListMiniGameLogs, options.OperationMiddlewares["listMiniGameLogs"]...)
+	router.PUT(options.BaseURL+"/apis/v1/users/mini-games/plays", wrapper.SetMiniGamePlays, options.OperationMiddlewares["setMiniGamePlays"]...)
+	router.POST(options.BaseURL+"/apis/v1/users/mini-games/stats", wrapper.GetMiniGameStats, options.OperationMiddlewares["getMiniGameStats"]...)
 	router.POST(options.BaseURL+"/apis/v1/users/streaks/logs", wrapper.ListStreakLogs, options.OperationMiddlewares["listStreakLogs"]...)
 	router.POST(options.BaseURL+"/auth/change-password", wrapper.ChangePassword, options.OperationMiddlewares["changePassword"]...)
 	router.GET(options.BaseURL+"/auth/events", wrapper.ListAuthEvents, options.OperationMiddlewares["listAuthEvents"]...)
@@ -4454,6 +4648,162 @@ func (response UpdateMilestone200JSONResponse) VisitUpdateMilestoneResponse(w ht
 	return err
 }
 
+type ListMiniGamesRequestObject struct {
+	Params ListMiniGamesParams
+}
+
+type ListMiniGamesResponseObject interface {
+	VisitListMiniGamesResponse(w http.ResponseWriter) error
+}
+
+type ListMiniGames200JSONResponse MiniGameListResponse
+
+func (response ListMiniGames200JSONResponse) VisitListMiniGamesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMiniGameRequestObject struct {
+	Params CreateMiniGameParams
+	Body   *CreateMiniGameJSONRequestBody
+}
+
+type CreateMiniGameResponseObject interface {
+	VisitCreateMiniGameResponse(w http.ResponseWriter) error
+}
+
+type CreateMiniGame201ResponseHeaders struct {
+	IdempotentReplayed *string
+}
+
+type CreateMiniGame201JSONResponse struct {
+	Body    MiniGameResponse
+	Headers CreateMiniGame201ResponseHeaders
+}
+
+func (response CreateMiniGame201JSONResponse) VisitCreateMiniGameResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMiniGameRequestObject struct {
+	GameID GameID `json:"gameId"`
+}
+
+type DeleteMiniGameResponseObject interface {
+	VisitDeleteMiniGameResponse(w http.ResponseWriter) error
+}
+
+type DeleteMiniGame200JSONResponse MiniGameResponse
+
+func (response DeleteMiniGame200JSONResponse) VisitDeleteMiniGameResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMiniGameRequestObject struct {
+	GameID GameID `json:"gameId"`
+}
+
+type GetMiniGameResponseObject interface {
+	VisitGetMiniGameResponse(w http.ResponseWriter) error
+}
+
+type GetMiniGame200JSONResponse MiniGameResponse
+
+func (response GetMiniGame200JSONResponse) VisitGetMiniGameResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMiniGameRequestObject struct {
+	GameID GameID `json:"gameId"`
+	Body   *UpdateMiniGameJSONRequestBody
+}
+
+type UpdateMiniGameResponseObject interface {
+	VisitUpdateMiniGameResponse(w http.ResponseWriter) error
+}
+
+type UpdateMiniGame200JSONResponse MiniGameResponse
+
+func (response UpdateMiniGame200JSONResponse) VisitUpdateMiniGameResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PlayMiniGameRequestObject struct {
+	GameID GameID `json:"gameId"`
+	Params PlayMiniGameParams
+	Body   *PlayMiniGameJSONRequestBody
+}
+
+type PlayMiniGameResponseObject interface {
+	VisitPlayMiniGameResponse(w http.ResponseWriter) error
+}
+
+type PlayMiniGame200ResponseHeaders struct {
+	IdempotentReplayed *string
+}
+
+type PlayMiniGame200JSONResponse struct {
+	Body    MiniGamePlayResponse
+	Headers PlayMiniGame200ResponseHeaders
+}
+
+func (response PlayMiniGame200JSONResponse) VisitPlayMiniGameResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListStreaksRequestObject struct {
 	Params ListStreaksParams
 }
@@ -4807,6 +5157,72 @@ type GetUserMilestonesResponseObject interface {
 type GetUserMilestones200JSONResponse UserMilestonesResponse
 
 func (response GetUserMilestones200JSONResponse) VisitGetUserMilestonesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMiniGameLogsRequestObject struct {
+	Body *ListMiniGameLogsJSONRequestBody
+}
+
+type ListMiniGameLogsResponseObject interface {
+	VisitListMiniGameLogsResponse(w http.ResponseWriter) error
+}
+
+type ListMiniGameLogs200JSONResponse MiniGameLogResponse
+
+func (response ListMiniGameLogs200JSONResponse) VisitListMiniGameLogsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetMiniGamePlaysRequestObject struct {
+	Body *SetMiniGamePlaysJSONRequestBody
+}
+
+type SetMiniGamePlaysResponseObject interface {
+	VisitSetMiniGamePlaysResponse(w http.ResponseWriter) error
+}
+
+type SetMiniGamePlays200JSONResponse MiniGamePlaysResponse
+
+func (response SetMiniGamePlays200JSONResponse) VisitSetMiniGamePlaysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMiniGameStatsRequestObject struct {
+	Body *GetMiniGameStatsJSONRequestBody
+}
+
+type GetMiniGameStatsResponseObject interface {
+	VisitGetMiniGameStatsResponse(w http.ResponseWriter) error
+}
+
+type GetMiniGameStats200JSONResponse MiniGameStatsResponse
+
+func (response GetMiniGameStats200JSONResponse) VisitGetMiniGameStatsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := WriteJSON(&buf, response); err != nil {
@@ -6580,6 +6996,24 @@ type StrictServerInterface interface {
 	// UpdateMilestone Replace a milestone
 	// (PUT /apis/v1/milestones/{milestoneId})
 	UpdateMilestone(ctx context.Context, request UpdateMilestoneRequestObject) (UpdateMilestoneResponseObject, error)
+	// ListMiniGames List the mini games of a community
+	// (GET /apis/v1/mini-games)
+	ListMiniGames(ctx context.Context, request ListMiniGamesRequestObject) (ListMiniGamesResponseObject, error)
+	// CreateMiniGame Create a mini game
+	// (POST /apis/v1/mini-games)
+	CreateMiniGame(ctx context.Context, request CreateMiniGameRequestObject) (CreateMiniGameResponseObject, error)
+	// DeleteMiniGame Delete a mini game
+	// (DELETE /apis/v1/mini-games/{gameId})
+	DeleteMiniGame(ctx context.Context, request DeleteMiniGameRequestObject) (DeleteMiniGameResponseObject, error)
+	// GetMiniGame Get a mini game
+	// (GET /apis/v1/mini-games/{gameId})
+	GetMiniGame(ctx context.Context, request GetMiniGameRequestObject) (GetMiniGameResponseObject, error)
+	// UpdateMiniGame Update a mini game
+	// (PUT /apis/v1/mini-games/{gameId})
+	UpdateMiniGame(ctx context.Context, request UpdateMiniGameRequestObject) (UpdateMiniGameResponseObject, error)
+	// PlayMiniGame Play a mini game
+	// (POST /apis/v1/mini-games/{gameId}/play)
+	PlayMiniGame(ctx context.Context, request PlayMiniGameRequestObject) (PlayMiniGameResponseObject, error)
 	// ListStreaks List the streaks of a community
 	// (GET /apis/v1/streaks)
 	ListStreaks(ctx context.Context, request ListStreaksRequestObject) (ListStreaksResponseObject, error)
@@ -6625,6 +7059,15 @@ type StrictServerInterface interface {
 	// GetUserMilestones Get what milestones a member has reached
 	// (POST /apis/v1/users/milestones)
 	GetUserMilestones(ctx context.Context, request GetUserMilestonesRequestObject) (GetUserMilestonesResponseObject, error)
+	// ListMiniGameLogs List what a member has played
+	// (POST /apis/v1/users/mini-games/logs)
+	ListMiniGameLogs(ctx context.Context, request ListMiniGameLogsRequestObject) (ListMiniGameLogsResponseObject, error)
+	// SetMiniGamePlays Set how many more plays a member has
+	// (PUT /apis/v1/users/mini-games/plays)
+	SetMiniGamePlays(ctx context.Context, request SetMiniGamePlaysRequestObject) (SetMiniGamePlaysResponseObject, error)
+	// GetMiniGameStats Get how far a member has come in mini games and streaks
+	// (POST /apis/v1/users/mini-games/stats)
+	GetMiniGameStats(ctx context.Context, request GetMiniGameStatsRequestObject) (GetMiniGameStatsResponseObject, error)
 	// ListStreakLogs List when a member has reached streaks
 	// (POST /apis/v1/users/streaks/logs)
 	ListStreakLogs(ctx context.Context, request ListStreakLogsRequestObject) (ListStreakLogsResponseObject, error)
@@ -8214,6 +8657,229 @@ func (sh *strictHandler) UpdateMilestone(ctx echo.Context, milestoneID Milestone
 	return nil
 }
 
+// ListMiniGames operation middleware
+func (sh *strictHandler) ListMiniGames(ctx echo.Context, params ListMiniGamesParams) error {
+	var request ListMiniGamesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListMiniGames(ctx.Request().Context(), request.(ListMiniGamesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListMiniGames")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListMiniGamesResponseObject); ok {
+		return validResponse.VisitListMiniGamesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateMiniGame operation middleware
+func (sh *strictHandler) CreateMiniGame(ctx echo.Context, params CreateMiniGameParams) error {
+	var request CreateMiniGameRequestObject
+
+	request.Params = params
+
+	var body CreateMiniGameJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateMiniGame(ctx.Request().Context(), request.(CreateMiniGameRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateMiniGame")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateMiniGameResponseObject); ok {
+		return validResponse.VisitCreateMiniGameResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteMiniGame operation middleware
+func (sh *strictHandler) DeleteMiniGame(ctx echo.Context, gameID GameID) error {
+	var request DeleteMiniGameRequestObject
+
+	request.GameID = gameID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteMiniGame(ctx.Request().Context(), request.(DeleteMiniGameRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteMiniGame")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteMiniGameResponseObject); ok {
+		return validResponse.VisitDeleteMiniGameResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetMiniGame operation middleware
+func (sh *strictHandler) GetMiniGame(ctx echo.Context, gameID GameID) error {
+	var request GetMiniGameRequestObject
+
+	request.GameID = gameID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetMiniGame(ctx.Request().Context(), request.(GetMiniGameRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetMiniGame")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetMiniGameResponseObject); ok {
+		return validResponse.VisitGetMiniGameResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateMiniGame operation middleware
+func (sh *strictHandler) UpdateMiniGame(ctx echo.Context, gameID GameID) error {
+	var request UpdateMiniGameRequestObject
+
+	request.GameID = gameID
+
+	var body UpdateMiniGameJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateMiniGame(ctx.Request().Context(), request.(UpdateMiniGameRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateMiniGame")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateMiniGameResponseObject); ok {
+		return validResponse.VisitUpdateMiniGameResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PlayMiniGame operation middleware
+func (sh *strictHandler) PlayMiniGame(ctx echo.Context, gameID GameID, params PlayMiniGameParams) error {
+	var request PlayMiniGameRequestObject
+
+	request.GameID = gameID
+	request.Params = params
+
+	var body PlayMiniGameJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PlayMiniGame(ctx.Request().Context(), request.(PlayMiniGameRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PlayMiniGame")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PlayMiniGameResponseObject); ok {
+		return validResponse.VisitPlayMiniGameResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListStreaks operation middleware
 func (sh *strictHandler) ListStreaks(ctx echo.Context, params ListStreaksParams) error {
 	var request ListStreaksRequestObject
@@ -8826,6 +9492,144 @@ func (sh *strictHandler) GetUserMilestones(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetUserMilestonesResponseObject); ok {
 		return validResponse.VisitGetUserMilestonesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListMiniGameLogs operation middleware
+func (sh *strictHandler) ListMiniGameLogs(ctx echo.Context) error {
+	var request ListMiniGameLogsRequestObject
+
+	var body ListMiniGameLogsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListMiniGameLogs(ctx.Request().Context(), request.(ListMiniGameLogsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListMiniGameLogs")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListMiniGameLogsResponseObject); ok {
+		return validResponse.VisitListMiniGameLogsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SetMiniGamePlays operation middleware
+func (sh *strictHandler) SetMiniGamePlays(ctx echo.Context) error {
+	var request SetMiniGamePlaysRequestObject
+
+	var body SetMiniGamePlaysJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SetMiniGamePlays(ctx.Request().Context(), request.(SetMiniGamePlaysRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetMiniGamePlays")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SetMiniGamePlaysResponseObject); ok {
+		return validResponse.VisitSetMiniGamePlaysResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetMiniGameStats operation middleware
+func (sh *strictHandler) GetMiniGameStats(ctx echo.Context) error {
+	var request GetMiniGameStatsRequestObject
+
+	var body GetMiniGameStatsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetMiniGameStats(ctx.Request().Context(), request.(GetMiniGameStatsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetMiniGameStats")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetMiniGameStatsResponseObject); ok {
+		return validResponse.VisitGetMiniGameStatsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -185,6 +185,30 @@ func (Unimplemented) UpdateMilestone(context.Context, UpdateMilestoneRequestObje
 	return nil, ErrNotImplemented
 }
 
+func (Unimplemented) ListMiniGames(context.Context, ListMiniGamesRequestObject) (ListMiniGamesResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) CreateMiniGame(context.Context, CreateMiniGameRequestObject) (CreateMiniGameResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) DeleteMiniGame(context.Context, DeleteMiniGameRequestObject) (DeleteMiniGameResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) GetMiniGame(context.Context, GetMiniGameRequestObject) (GetMiniGameResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) UpdateMiniGame(context.Context, UpdateMiniGameRequestObject) (UpdateMiniGameResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) PlayMiniGame(context.Context, PlayMiniGameRequestObject) (PlayMiniGameResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
 func (Unimplemented) ListStreaks(context.Context, ListStreaksRequestObject) (ListStreaksResponseObject, error) {
 	return nil, ErrNotImplemented
 }
@@ -242,6 +266,18 @@ func (Unimplemented) ManageUser(context.Context, ManageUserRequestObject) (Manag
 }
 
 func (Unimplemented) GetUserMilestones(context.Context, GetUserMilestonesRequestObject) (GetUserMilestonesResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) ListMiniGameLogs(context.Context, ListMiniGameLogsRequestObject) (ListMiniGameLogsResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) SetMiniGamePlays(context.Context, SetMiniGamePlaysRequestObject) (SetMiniGamePlaysResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) GetMiniGameStats(context.Context, GetMiniGameStatsRequestObject) (GetMiniGameStatsResponseObject, error) {
 	return nil, ErrNotImplemented
 }
 
