@@ -20,6 +20,8 @@ var cascades = map[string]string{
 	"servers members":                inSteps,
 	"servers days":                   inSteps,
 	"servers server_days":            inSteps,
+	"servers active_days":            inSteps,
+	"servers overviews":              "one",
 	"servers cooldowns":              inSteps,
 	"servers gamification":           "one",
 	"servers milestones":             "MaxMilestones",
