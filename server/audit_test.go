@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/rejoin-dev/rejoin/gen"
 )
@@ -43,6 +44,25 @@ func TestAnUpdateThatChangesNothingLeavesNoEntryInTheAuditTrail(t *testing.T) {
 			if now.Name == "till" && !now.UpdatedAt.After(key.UpdatedAt.Time) {
 				t.Error("a key that was changed has not another updatedAt")
 			}
+		}
+	})
+}
+
+// However fast one change follows another, and though the trail shows neither of them.
+func TestEveryChangeOfADirectChannelLeavesAnEntryInTheAuditTrail(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := unlimited(open(t, config))
+		c := newClub(t, s, "allow_dm")
+		now := time.Now()
+		s.now = func() time.Time { return now }
+		channel := map[string]any{"topic": "about ben", "channelType": "direct", "serverId": c.id}
+		id := do[gen.ChannelResponse](t, c.h, "POST", "/channels", c.owner, channel).Body.ID
+		before := do[gen.AuditListResponse](t, c.h, "GET", "/servers/"+c.id+"/audit", c.owner, nil).Meta.Total
+		for _, topic := range []string{"about anna", "about cleo"} {
+			do[gen.ChannelResponse](t, c.h, "PUT", "/channels/"+id, c.owner, map[string]any{"topic": topic, "channelType": "direct"})
+		}
+		if after := do[gen.AuditListResponse](t, c.h, "GET", "/servers/"+c.id+"/audit", c.owner, nil).Meta.Total; after != before+2 {
+			t.Errorf("two changes leave %d entries", after-before)
 		}
 	})
 }

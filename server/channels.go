@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
@@ -79,7 +80,7 @@ func (h channels) UpdateChannel(ctx context.Context, r stub.UpdateChannelRequest
 			return answer, err
 		}
 		channel := before
-		channel.Topic, channel.ChannelType, channel.UpdatedAt = r.Body.Topic, r.Body.ChannelType, gen.Time{Time: h.now()}
+		channel.Topic, channel.ChannelType, channel.UpdatedAt = r.Body.Topic, r.Body.ChannelType, shownAfter(before.UpdatedAt, h.now())
 		if r.Body.Description != nil {
 			channel.Description = *r.Body.Description
 		}
@@ -101,6 +102,15 @@ func (h channels) UpdateChannel(ctx context.Context, r stub.UpdateChannelRequest
 		answer = stub.UpdateChannel200JSONResponse{Meta: system("Channel has been updated successfully"), Body: saved(channel, secret)}
 		return answer, record(ctx, h.core, tx, channel.ServerID, channel.ID, recorded(before), recorded(channel))
 	})
+}
+
+// shownAfter is now, or the first moment that is shown as a later one than that: of a direct channel, the trail tells of a change by
+// nothing else.
+func shownAfter(before gen.Time, now time.Time) gen.Time {
+	if earliest := before.Truncate(time.Millisecond).Add(time.Millisecond); now.Before(earliest) {
+		now = earliest
+	}
+	return gen.Time{Time: now}
 }
 
 func (h channels) DeleteChannel(ctx context.Context, r stub.DeleteChannelRequestObject) (stub.DeleteChannelResponseObject, error) {
