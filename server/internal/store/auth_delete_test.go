@@ -173,6 +173,7 @@ func (l *life) fullAccount(server string, owner int64) (dora int64) {
 		l.must(tx.Users.InsertReferral(ctx, server, dora, owner, l.nowAt))
 		l.adds(tx, LedgerLine{ServerID: server, Account: dora, Action: "visits", Reason: "visits/2026-03-01", Day: 20513, XP: 10, Deed: true, Counts: Counts{Visits: 1}})
 		l.keepsStreaks(tx, server, dora)
+		l.plays(tx, server, dora)
 		board := gen.Leaderboard{ID: l.id(), CommunityID: server, Slug: "dora", CreatedAt: l.now(), RankedUserRoles: gen.LeaderboardAudience{Users: []string{a.ID}}}
 		l.must(tx.Leaderboards.Insert(ctx, board))
 		l.must(tx.Leaderboards.exec(ctx, `INSERT INTO leaderboard_rows (standing_id, account, server_id, value) VALUES ('x', $1, $2, 1)`, dora, server))
