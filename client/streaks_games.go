@@ -43,14 +43,14 @@ type MiniGamesService struct {
 // List returns the mini games of a community, the oldest first, 50 at most. Without a server, it is that of the API key, or the only one
 // of the account.
 //
-// For the owner and members with server_administrator, and API keys with [PermissionGamification].
+// For members, and API keys with [PermissionGamification].
 func (s *MiniGamesService) List(ctx context.Context, serverID string) ([]MiniGame, error) {
 	return list[MiniGame](s.api.ListMiniGames(ctx, &gen.ListMiniGamesParams{ServerID: optional(serverID)}))
 }
 
 // Get returns a mini game, with how many are left of its prizes.
 //
-// For the owner and members with server_administrator, and API keys with [PermissionGamification].
+// For members, and API keys with [PermissionGamification].
 func (s *MiniGamesService) Get(ctx context.Context, id string) (*MiniGame, error) {
 	return one[MiniGame](with(ctx, id, s.api.GetMiniGame))
 }

@@ -702,8 +702,8 @@ type ClientInterface interface {
 
 	// ListMiniGames List the mini games of a community
 	//
-	// All of them, the oldest first. A community has up to 50. Of a prize with a `stock`, `left` is how many there still are. For the
-	// owner and administrators, and for API keys.
+	// All of them, the oldest first. A community has up to 50. Of a prize with a `stock`, `left` is how many there still are. For
+	// members, and for API keys.
 	//
 	// Corresponds with GET /apis/v1/mini-games (the `ListMiniGames` operationId).
 	ListMiniGames(ctx context.Context, params *ListMiniGamesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -745,7 +745,7 @@ type ClientInterface interface {
 
 	// GetMiniGame Get a mini game
 	//
-	// Shows a mini game with its prizes, and how many are left of those with a `stock`. For the owner and administrators, and for API keys.
+	// Shows a mini game with its prizes, and how many are left of those with a `stock`: players may know how the odds are. For members, and for API keys.
 	//
 	// Corresponds with GET /apis/v1/mini-games/{gameId} (the `GetMiniGame` operationId).
 	GetMiniGame(ctx context.Context, gameID GameID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3431,8 +3431,8 @@ func (c *Client) UpdateMilestone(ctx context.Context, milestoneID MilestoneID, b
 
 // ListMiniGames List the mini games of a community
 //
-// All of them, the oldest first. A community has up to 50. Of a prize with a `stock`, `left` is how many there still are. For the
-// owner and administrators, and for API keys.
+// All of them, the oldest first. A community has up to 50. Of a prize with a `stock`, `left` is how many there still are. For
+// members, and for API keys.
 //
 // Corresponds with GET /apis/v1/mini-games (the `ListMiniGames` operationId).
 func (c *Client) ListMiniGames(ctx context.Context, params *ListMiniGamesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3514,7 +3514,7 @@ func (c *Client) DeleteMiniGame(ctx context.Context, gameID GameID, reqEditors .
 
 // GetMiniGame Get a mini game
 //
-// Shows a mini game with its prizes, and how many are left of those with a `stock`. For the owner and administrators, and for API keys.
+// Shows a mini game with its prizes, and how many are left of those with a `stock`: players may know how the odds are. For members, and for API keys.
 //
 // Corresponds with GET /apis/v1/mini-games/{gameId} (the `GetMiniGame` operationId).
 func (c *Client) GetMiniGame(ctx context.Context, gameID GameID, reqEditors ...RequestEditorFn) (*http.Response, error) {

@@ -66,7 +66,7 @@ func TestTheLimitsAreThoseOfTheContract(t *testing.T) {
 		"RoleListResponse.body": store.MaxRoles, "ChannelListResponse.body": store.MaxChannels, "BadgeListResponse.body": store.MaxBadges,
 		"ApiKeyListResponse.data": store.MaxKeys, "UserApiKeyListResponse.data": store.MaxUserKeys, "ServerListResponse.body": store.MaxMemberships, "IntegrationChannelListResponse.data": store.MaxChannels,
 		"InviteListResponse.body": store.MaxInvites, "SessionListResponse.body": store.MaxSessions,
-		"AccessLevelListResponse.body": store.MaxAccessLevels, "UserFieldListResponse.data": store.MaxFields, "StreakListResponse.data": store.MaxStreaks, "MiniGameListResponse.data": store.MaxMiniGames,
+		"AccessLevelListResponse.body": store.MaxAccessLevels, "UserFieldListResponse.data": store.MaxFields, "StreakListResponse.data": store.MaxStreaks, "MilestoneListResponse.data": store.MaxMilestones, "MiniGameListResponse.data": store.MaxMiniGames,
 	}
 	for name, schema := range doc.Components.Schemas {
 		meta := schema.Value.Properties["meta"]
@@ -157,10 +157,11 @@ func TestImportsRunOneWay(t *testing.T) {
 		"gen":                       "",
 		"gen/generate":              "api",
 		"gen/stub":                  "echo gen",
-		"server":                    "echo api api/contract gen gen/stub server/internal/backup server/internal/draw server/internal/durable server/internal/field server/internal/images server/internal/level server/internal/logsample server/internal/mailer server/internal/memory server/internal/origin server/internal/owner server/internal/password server/internal/perm server/internal/picture server/internal/private server/internal/ratelimit server/internal/rule server/internal/store server/internal/streak server/internal/words",
+		"server":                    "echo api api/contract gen gen/stub server/internal/backup server/internal/chart server/internal/draw server/internal/durable server/internal/field server/internal/images server/internal/level server/internal/logsample server/internal/mailer server/internal/memory server/internal/origin server/internal/owner server/internal/password server/internal/perm server/internal/picture server/internal/private server/internal/ratelimit server/internal/rule server/internal/store server/internal/streak server/internal/words",
 		"server/cmd/rejoin":         "api api/conformance server server/internal/backup server/internal/cause server/internal/durable server/internal/images server/internal/mailer server/internal/origin server/internal/owner",
 		"server/internal/backup":    "server/internal/durable server/internal/images server/internal/owner server/internal/store",
 		"server/internal/cause":     "",
+		"server/internal/chart":     "gen",
 		"server/internal/draw":      "",
 		"server/internal/durable":   "",
 		"server/internal/images":    "server/internal/cause server/internal/durable",
