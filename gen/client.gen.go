@@ -1909,8 +1909,9 @@ type ClientInterface interface {
 	// `referral` who has brought them; `picture`, `aboutme` and `quote` count the first time. A reply counts as `reply`, not
 	// as `message`. What counts as `object`, `analysis`, `comment` and `tradingDiscussions` is done with charts.
 	//
-	// What was credited stays, but for a message that is deleted within 60 seconds: that takes back what it has brought. For the owner and
-	// administrators, and API keys.
+	// What is done is counted once: reactions to a message as one, whatever they are. What was credited stays, but for a message that is
+	// deleted by itself within 60 seconds: that takes back what it has brought, of coins what is not spent yet. It stays counted, and so does what was reached by
+	// it. For the owner and administrators, and API keys.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1924,8 +1925,9 @@ type ClientInterface interface {
 	// `referral` who has brought them; `picture`, `aboutme` and `quote` count the first time. A reply counts as `reply`, not
 	// as `message`. What counts as `object`, `analysis`, `comment` and `tradingDiscussions` is done with charts.
 	//
-	// What was credited stays, but for a message that is deleted within 60 seconds: that takes back what it has brought. For the owner and
-	// administrators, and API keys.
+	// What is done is counted once: reactions to a message as one, whatever they are. What was credited stays, but for a message that is
+	// deleted by itself within 60 seconds: that takes back what it has brought, of coins what is not spent yet. It stays counted, and so does what was reached by
+	// it. For the owner and administrators, and API keys.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5658,8 +5660,9 @@ func (c *Client) SetTierSetting(ctx context.Context, serverID ServerID, body Set
 // `referral` who has brought them; `picture`, `aboutme` and `quote` count the first time. A reply counts as `reply`, not
 // as `message`. What counts as `object`, `analysis`, `comment` and `tradingDiscussions` is done with charts.
 //
-// What was credited stays, but for a message that is deleted within 60 seconds: that takes back what it has brought. For the owner and
-// administrators, and API keys.
+// What is done is counted once: reactions to a message as one, whatever they are. What was credited stays, but for a message that is
+// deleted by itself within 60 seconds: that takes back what it has brought, of coins what is not spent yet. It stays counted, and so does what was reached by
+// it. For the owner and administrators, and API keys.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5683,8 +5686,9 @@ func (c *Client) SetXPSettingWithBody(ctx context.Context, serverID ServerID, co
 // `referral` who has brought them; `picture`, `aboutme` and `quote` count the first time. A reply counts as `reply`, not
 // as `message`. What counts as `object`, `analysis`, `comment` and `tradingDiscussions` is done with charts.
 //
-// What was credited stays, but for a message that is deleted within 60 seconds: that takes back what it has brought. For the owner and
-// administrators, and API keys.
+// What is done is counted once: reactions to a message as one, whatever they are. What was credited stays, but for a message that is
+// deleted by itself within 60 seconds: that takes back what it has brought, of coins what is not spent yet. It stays counted, and so does what was reached by
+// it. For the owner and administrators, and API keys.
 //
 // Takes a body of the `application/json` content type.
 //

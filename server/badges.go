@@ -92,6 +92,10 @@ func (h badges) AwardBadge(ctx context.Context, r stub.AwardBadgeRequestObject) 
 		if err != nil {
 			return answer, err
 		}
+		// Who is awarded a badge by what they do holds their totals first: in another order, two would wait for each other.
+		if _, err := tx.Ledger.HoldTotals(ctx, badge.ServerID, account); err != nil {
+			return answer, err
+		}
 		awarded, err := tx.Badges.InsertOf(ctx, badge, account, h.now())
 		if err != nil {
 			return answer, err

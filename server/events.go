@@ -164,7 +164,9 @@ func (k *core) addLine(ctx context.Context, tx *store.Tx, line store.LedgerLine)
 		return after, false, err
 	}
 	line.ID, line.At = k.newID(), k.now()
-	line.Day = dayOf(line.At, zoneOf(rules.Zone))
+	if line.Action != string(gen.ActionDeleted) { // which is of the day of what it takes back
+		line.Day = dayOf(line.At, zoneOf(rules.Zone))
+	}
 	after, added, err = tx.Ledger.Insert(ctx, line)
 	if errors.Is(err, store.ErrTooFew) {
 		err = contract.Conflict("Not enough coins", "the balance is lower than the cost")
@@ -214,7 +216,7 @@ func (k *core) messageDeleted(ctx context.Context, tx *store.Tx, m store.Message
 		return err
 	}
 	_, err = k.credit(ctx, tx, store.LedgerLine{
-		ServerID: m.ServerID, Account: m.Account, Action: string(gen.ActionDeleted), Reason: string(gen.ActionDeleted) + "/" + m.ID,
+		ServerID: m.ServerID, Account: m.Account, Action: string(gen.ActionDeleted), Reason: string(gen.ActionDeleted) + "/" + m.ID, Day: line.Day,
 		XP: -line.XP, Coins: -min(line.Coins, max(0, has.Coins)),
 	})
 	return err

@@ -142,3 +142,50 @@ func TestAMessageThatIsDeletedLateTakesNothingBack(t *testing.T) {
 		c.has(t, gen.Balance{XP: 10, Coins: 3})
 	})
 }
+
+// Whoever is awarded a badge by hand, and by what they do, in the same moment: the one waits for the other, and neither is run again.
+func TestABadgeIsAwardedByHandAndByADeedAtOnce(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := unlimited(open(t, config))
+		c := newClub(t, s, "allow_dm")
+		channel := c.channel(t)
+		for round := range 10 {
+			badge := do[gen.BadgeResponse](t, c.h, "POST", "/badges", c.owner, map[string]any{
+				"title": fmt.Sprint(round), "action": "messages", "quantity": 1, "serverId": c.id, "award": true, "awardXpQuantity": 10,
+			}).Body.ID
+			before := s.store.Retries()
+			statuses := inParallel(24, func(i int) int {
+				if i%2 == 0 {
+					return send(c.h, jsonRequest("/badges/"+badge+"/award", c.owner, map[string]any{"userId": c.number})).Code
+				}
+				return send(c.h, jsonRequest("/apis/v1/messages/send", c.ben, map[string]any{"channelId": channel, "message": fmt.Sprint(i)})).Code
+			})
+			if statuses[http.StatusOK] != 24 || s.store.Retries() != before {
+				t.Errorf("got %v, and %d were run again", statuses, s.store.Retries()-before)
+			}
+			c.has(t, gen.Balance{XP: int64(10 * (round + 1))})
+		}
+	})
+}
+
+// Who deletes what they have just said has earned nothing by it, also on that day.
+func TestWhatIsTakenBackWasNotEarned(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := unlimited(open(t, config))
+		var now atomic.Pointer[time.Time]
+		s.now = func() time.Time { return *now.Load() }
+		at := time.Date(2026, 3, 1, 23, 59, 50, 0, time.UTC)
+		now.Store(&at)
+		c := newClub(t, s, "allow_dm")
+		channel, key := c.channel(t), c.keyOf(t, c.owner, "getUserStats")
+		c.credits(t, gen.XPSetting{Message: gen.TimedXPRule{Enabled: true, XP: 10, Coins: 3}})
+		said := do[gen.MessageSentResponse](t, c.h, "POST", "/apis/v1/messages/send", c.ben, map[string]any{"channelId": channel, "message": "Hello"}).Data.MessageID
+		later := at.Add(20 * time.Second) // the next day
+		now.Store(&later)
+		do[gen.MessageDoneResponse](t, c.h, "DELETE", "/apis/v1/messages/"+said, c.ben, nil)
+		history := do[gen.UserHistoryResponse](t, c.h, "GET", "/apis/v1/users/activity/daily?identifier=ben@example.com&days=2", key, nil).Data
+		if history.Totals != (gen.Earnings{}) {
+			t.Errorf("got %+v", history)
+		}
+	})
+}

@@ -167,7 +167,7 @@ func (h messages) ReactMessage(ctx context.Context, r stub.ReactMessageRequestOb
 		if err != nil || !added {
 			return answer, err
 		}
-		_, err = h.acted(ctx, tx, deed{s.ID, who.actor.account, gen.ActionReactions, m.ID + "/" + emoji})
+		_, err = h.acted(ctx, tx, deed{s.ID, who.actor.account, gen.ActionReactions, m.ID}) // whatever it is, and how often
 		return answer, err
 	})
 }

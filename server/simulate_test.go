@@ -250,10 +250,10 @@ func (m *simulation) reacts(r *resident) {
 	to := m.said[max(0, len(m.said)-1-m.chance.IntN(20))]
 	emoji := []string{":ok:", ":tada:"}[m.chance.IntN(2)]
 	do[gen.MessageDoneResponse](m.t, m.c.h, "POST", "/apis/v1/messages/react", m.key, map[string]any{"messageId": to, "emoji": emoji, "sender": r.number})
-	if r.reacted[to+emoji] {
+	if r.reacted[to] {
 		return
 	}
-	r.reacted[to+emoji] = true
+	r.reacted[to] = true
 	r.reactions++
 	r.deeds++
 	m.day(r).Reaction++
@@ -266,7 +266,7 @@ func (m *simulation) reacts(r *resident) {
 
 // regrets is a message that is deleted at once.
 func (m *simulation) regrets(r *resident) {
-	before := r.credited["messages"]
+	before, date := r.credited["messages"], m.date()
 	m.says(r)
 	m.waits(m.now.Add(time.Duration(m.chance.IntN(60)) * time.Second))
 	last := m.said[len(m.said)-1]
@@ -277,6 +277,8 @@ func (m *simulation) regrets(r *resident) {
 		m.regretted++
 		r.xp -= messageXP
 		r.coins -= messageCoins
+		r.earned[date].XP -= messageXP
+		r.earned[date].Coins -= messageCoins
 	}
 }
 

@@ -99,9 +99,9 @@ var gamification = []testCase{
 		})
 		first := s.a.says(channel, "Hello")
 		s.a.replies(first, "Hello yourself").expect(200)
-		for range 2 {
-			s.a.reacts(first, ":ok:").expect(200)
-			s.a.delete("/apis/v1/messages/" + first + "/reactions/:ok:").expect(200)
+		for _, emoji := range []string{":ok:", ":ok:", ":tada:"} {
+			s.a.reacts(first, emoji).expect(200)
+			s.a.delete("/apis/v1/messages/" + first + "/reactions/" + emoji).expect(200)
 		}
 		s.owns(club, club.owner, 17, 1)
 		stats := key.stats(club.owner).says("User gamification stats fetched successfully")

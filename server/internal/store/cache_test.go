@@ -56,7 +56,7 @@ func TestTheTablesOfEveryStatementAreKnown(t *testing.T) {
 		pattern, found := writtenTable, known.names(writes)
 		if isRead {
 			pattern, found = readTable, known.names(reads)
-			if _, ok := keyOf(text, args); !ok && !strings.Contains(text, "AS sort_key") && !strings.Contains(text, "field_histories WHERE") { // of a role, nobody asks the same twice
+			if _, ok := keyOf(text, args); !ok && !strings.Contains(text, "AS sort_key") && !strings.Contains(text, "field_histories WHERE") && text != reachedSteps { // of a role, nobody asks the same twice
 				t.Errorf("cannot be remembered, for its arguments %v: %s", args, text)
 			}
 			if len(writes) > 0 {

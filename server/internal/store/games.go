@@ -28,6 +28,7 @@ func scanPrize(rows *sql.Rows) (p prize, err error) { return p, rows.Scan(&p.id,
 
 // tellLeft tells of the prizes of a game that have a stock how many are left.
 func tellLeft(g *gen.MiniGame, found []prize) {
+	g.Prizes = slices.Clone(g.Prizes) // which others may have read, too
 	for i := range g.Prizes {
 		at := slices.IndexFunc(found, func(p prize) bool { return p.id == g.Prizes[i].ID })
 		if at >= 0 {

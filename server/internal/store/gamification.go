@@ -101,21 +101,30 @@ func (q Gamification) DeleteMilestone(ctx context.Context, id string) error {
 // MilestoneReason begins the reasons of what steps of milestones have credited. The id of the milestone follows, and the value.
 const MilestoneReason = "milestones/"
 
-// ListReachedSteps returns when a member has reached the steps of a milestone, by their values.
+// mostSteps is how many steps a milestone has at most. The contract says so.
+const mostSteps = 20
+
+var reachedSteps = `SELECT reason, at FROM ledger WHERE server_id = $1 AND account = $2 AND reason IN (` + strings.TrimPrefix(places(2+mostSteps), "$1, $2, ") + `)` + unlocked
+
+// ListReachedSteps returns when a member has reached the steps that a milestone has, by their values. What it had before it was changed
+// is not looked at, however often that was.
 func (q Gamification) ListReachedSteps(ctx context.Context, m gen.Milestone, account int64) (map[int64]gen.Time, error) {
 	type step struct {
 		value int64
 		at    gen.Time
 	}
-	of := MilestoneReason + m.ID
+	of, args := MilestoneReason+m.ID+"/", []any{m.CommunityID, account}
+	for i := range mostSteps {
+		args = append(args, of+strconv.FormatInt(m.Steps[min(i, len(m.Steps)-1)].Value, 10))
+	}
 	found, err := list(ctx, q.conn, func(rows *sql.Rows) (s step, err error) {
 		var reason string
 		if err := rows.Scan(&reason, micros{&s.at}); err != nil {
 			return s, err
 		}
-		s.value, err = strconv.ParseInt(strings.TrimPrefix(reason, of+"/"), 10, 64)
+		s.value, err = strconv.ParseInt(strings.TrimPrefix(reason, of), 10, 64)
 		return s, err
-	}, `SELECT reason, at FROM ledger WHERE server_id = $1 AND account = $2 AND reason > $3 AND reason < $4`+unlocked, m.CommunityID, account, of+"/", of+"0") // which is behind the slash
+	}, reachedSteps, args...)
 	reached := map[int64]gen.Time{}
 	for _, s := range found {
 		reached[s.value] = s.at

@@ -25,7 +25,7 @@ type LedgerLine struct {
 	Action    string
 	Reason    string // such as badges/<id>
 	Day       int64  // of the server, since 1970-01-01
-	XP, Coins int64  // what it was worth; negative: what it cost
+	XP, Coins int64  // what it was worth; negative: what it cost, or what is taken back
 	At        time.Time
 	Deed      bool // the member has done it
 	Counts    Counts
@@ -210,7 +210,11 @@ func (q Ledger) Insert(ctx context.Context, l LedgerLine) (after Totals, added b
 		return after, true, err
 	}
 	of := func(active int64) []any {
-		return append([]any{l.Day, deed, active, max(0, l.XP), max(0, l.Coins), max(0, -l.XP), max(0, -l.Coins)}, l.Counts.values()...)
+		came, went := gen.Balance{XP: max(0, l.XP), Coins: max(0, l.Coins)}, gen.Balance{XP: max(0, -l.XP), Coins: max(0, -l.Coins)}
+		if l.Action == takenBack { // it has never come
+			came, went = gen.Balance{XP: l.XP, Coins: l.Coins}, gen.Balance{}
+		}
+		return append([]any{l.Day, deed, active, came.XP, came.Coins, went.XP, went.Coins}, l.Counts.values()...)
 	}
 	deeds, err := get(ctx, q.conn, scanOne[int64], addToDays, append(append([]any{l.ServerID, l.Account}, of(deed)...), since)...)
 	if err != nil {
@@ -219,12 +223,16 @@ func (q Ledger) Insert(ctx context.Context, l LedgerLine) (after Totals, added b
 	first := int64(0)
 	if deed > 0 && deeds == 1 {
 		first = 1
-		if err := Analytics(q).begins(ctx, l, since, after); err != nil {
-			return after, true, err
-		}
 	}
-	return after, true, q.exec(ctx, addToServerDays, append([]any{l.ServerID, q.shard % serverDayShards}, of(first)...)...)
+	// In this order, as who joins does it, or two of them would wait for each other.
+	if err := q.exec(ctx, addToServerDays, append([]any{l.ServerID, q.shard % serverDayShards}, of(first)...)...); err != nil || first == 0 {
+		return after, true, err
+	}
+	return after, true, Analytics(q).begins(ctx, l, since, after)
 }
+
+// takenBack is the action of a line that takes back what another one of the same day has brought.
+const takenBack = string(gen.ActionDeleted)
 
 // Get returns the line with a reason.
 func (q Ledger) Get(ctx context.Context, serverID string, account int64, reason string) (LedgerLine, error) {

@@ -518,7 +518,7 @@ func (l *life) isFound(tx *Tx, kept string, who int64, role string) {
 	rules, err := tx.Gamification.Get(ctx, kept)
 	l.must(err)
 	check(0, tx.Gamification.Put(ctx, rules))
-	m := gen.Milestone{ID: l.id(), CommunityID: kept, CreatedAt: l.now()}
+	m := gen.Milestone{ID: l.id(), CommunityID: kept, CreatedAt: l.now(), Steps: []gen.MilestoneStep{{Value: 10}, {Value: 20}}}
 	check(0, tx.Gamification.InsertMilestone(ctx, m))
 	check(0, tx.Gamification.UpdateMilestone(ctx, m))
 	check(tx.Gamification.GetMilestone(ctx, m.ID))

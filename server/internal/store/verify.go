@@ -77,8 +77,8 @@ var comparisons = []comparison{
 		`account IN `+liveAccounts+` AND server_id IN `+liveServers)},
 	{"days against the ledger", summed, offBy([]string{"server_id", "account", "day"}, summed, `
 	SELECT server_id, account, day, `+strings.Join(summed, ", ")+` FROM days WHERE day > 0
-	UNION ALL SELECT server_id, account, day, -SUM(deed), -MAX(deed), -SUM(CASE WHEN xp > 0 THEN xp ELSE 0 END), -SUM(CASE WHEN coins > 0 THEN coins ELSE 0 END),
-	       SUM(CASE WHEN xp < 0 THEN xp ELSE 0 END), SUM(CASE WHEN coins < 0 THEN coins ELSE 0 END), `+deedsOf(counted)+` FROM ledger GROUP BY server_id, account, day`,
+	UNION ALL SELECT server_id, account, day, -SUM(deed), -MAX(deed), -SUM(CASE WHEN xp > 0 OR action = '`+takenBack+`' THEN xp ELSE 0 END), -SUM(CASE WHEN coins > 0 OR action = '`+takenBack+`' THEN coins ELSE 0 END),
+	       SUM(CASE WHEN xp < 0 AND action <> '`+takenBack+`' THEN xp ELSE 0 END), SUM(CASE WHEN coins < 0 AND action <> '`+takenBack+`' THEN coins ELSE 0 END), `+deedsOf(counted)+` FROM ledger GROUP BY server_id, account, day`,
 		`account IN `+liveAccounts+` AND server_id IN `+liveServers)},
 	{"days of servers against those of members", summed, offBy([]string{"server_id", "day"}, summed, `
 	SELECT server_id, day, `+strings.Join(summed, ", ")+` FROM server_days UNION ALL SELECT server_id, day, -`+strings.Join(summed, ", -")+` FROM days`,
