@@ -159,7 +159,11 @@ type rankedPage struct {
 	next   string
 }
 
+// total is how many there are at least. Where nobody is shown it is 0: how many are in front would tell of those who are not shown.
 func (p rankedPage) total() int64 {
+	if len(p.ranked) == 0 {
+		return 0
+	}
 	total := int64(len(p.ranked))
 	switch {
 	case p.before > 0:
@@ -206,22 +210,10 @@ func (v *boardView) behind(ctx context.Context, text string, params gen.ListLead
 	if !ready {
 		return p, nil
 	}
-	if p.ranked, err = v.list(ctx, &c.place, false, 0, v.limit+1); err != nil || len(p.ranked) == 0 {
+	if p.ranked, err = v.list(ctx, &c.place, false, 0, v.limit+1); err != nil {
 		return p, err
 	}
-	p.before = c.position
-	first := c.rank
-	if p.ranked[0].Value != c.place.Value {
-		if first = c.position + 1; c.position < 0 {
-			if first, err = v.rankOf(ctx, p.ranked[0].Value); err != nil {
-				return p, err
-			}
-			if first > 0 { // who is the first with a value has all others in front
-				p.before = first - 1
-			}
-		}
-	}
-	return v.finish(p, first), nil
+	return v.ranked(ctx, p.ranked)
 }
 
 // around is one that has a user in the middle.
@@ -243,6 +235,12 @@ func (v *boardView) around(ctx context.Context, name string, params gen.ListLead
 	if err != nil {
 		return p, err
 	}
+	if top := v.board.PerformanceDisplay.ShowTop; top.Enabled {
+		// With who is in front of them on a page, or how many, a rank that is not shown could be counted.
+		if rank, err := v.rankOf(ctx, place.Value); err != nil || rank == 0 || rank > int64(top.Value) {
+			return p, err
+		}
+	}
 	higher, err := v.list(ctx, &place, true, 0, (v.limit-1)/2)
 	if err != nil {
 		return p, err
@@ -253,30 +251,28 @@ func (v *boardView) around(ctx context.Context, name string, params gen.ListLead
 	if err != nil {
 		return p, err
 	}
-	p.ranked, p.before = append(higher, lower...), -1
-	if len(p.ranked) == 0 { // gone meanwhile
-		return p, nil
-	}
-	first, err := v.rankOf(ctx, p.ranked[0].Value)
-	if err != nil {
-		return p, err
-	}
-	return v.finishAround(ctx, p, first)
+	return v.ranked(ctx, append(higher, lower...))
 }
 
-// finishAround is finish where it is not known how many with the first value are in front of the page: the rank of the second value is
-// asked for, too.
-func (v *boardView) finishAround(ctx context.Context, p rankedPage, first int64) (rankedPage, error) {
-	i := slices.IndexFunc(p.ranked, func(r store.Ranked) bool { return r.Value != p.ranked[0].Value })
-	if i < 0 {
-		return v.finish(p, first), nil
+// ranked is a page of which it is not known how many are in front. What ranks they have is counted by what they have: that of the second
+// value is asked for, too, because some with the first one may be in front.
+func (v *boardView) ranked(ctx context.Context, found []store.Ranked) (p rankedPage, err error) {
+	p.ranked, p.before = found, -1
+	if len(found) == 0 { // gone meanwhile, or there are no more
+		return p, nil
 	}
-	second, err := v.rankOf(ctx, p.ranked[i].Value)
+	first, err := v.rankOf(ctx, found[0].Value)
 	if err != nil {
 		return p, err
 	}
-	if second > 0 {
-		p.before = second - 1 - int64(i)
+	if i := slices.IndexFunc(found, func(r store.Ranked) bool { return r.Value != found[0].Value }); i > 0 {
+		second, err := v.rankOf(ctx, found[i].Value)
+		if err != nil {
+			return p, err
+		}
+		if second > 0 {
+			p.before = second - 1 - int64(i)
+		}
 	}
 	return v.finish(p, first), nil
 }
@@ -304,13 +300,16 @@ func (v *boardView) list(ctx context.Context, after *store.StandingPlace, up boo
 	})
 }
 
-// rankOf is the rank of a value, 0 if it is not counted yet.
+// rankOf is the rank of a value, 0 if it is not counted yet, or below all that are shown.
 func (v *boardView) rankOf(ctx context.Context, value float64) (int64, error) {
 	most := store.MostAbove
 	if top := v.board.PerformanceDisplay.ShowTop; top.Enabled {
 		most = max(most, int(top.Value))
 	}
 	rank, exact, counted, err := v.store.Leaderboards.RankOf(ctx, v.ranking, value, most, v.standing)
+	if v.board.PerformanceDisplay.ShowTop.Enabled && !exact {
+		return 0, err
+	}
 	v.deep = v.deep || !exact
 	v.counted = v.counted || !exact && counted
 	if !counted {
@@ -337,11 +336,7 @@ func (v *boardView) finish(p rankedPage, rank int64) rankedPage {
 	}
 	if len(p.ranked) > v.limit {
 		p.ranked, p.ranks = p.ranked[:v.limit], p.ranks[:v.limit]
-		c := boardCursor{board: v.board.ID, filter: string(v.filter), place: p.ranked[v.limit-1].StandingPlace, rank: p.ranks[v.limit-1], position: -1}
-		if p.before >= 0 {
-			c.position = p.before + int64(v.limit)
-		}
-		p.next = c.String()
+		p.next = boardCursor{board: v.board.ID, filter: string(v.filter), place: p.ranked[v.limit-1].StandingPlace}.String()
 	}
 	return p
 }
@@ -436,31 +431,28 @@ func (v *boardView) noteReading(ctx context.Context) error {
 	return err
 }
 
-// A boardCursor is a place in a leaderboard, as the wire shows it. It holds no secret; one that somebody else has made leads to some
-// place in the same leaderboard, and to ranks that they have made themselves.
+// A boardCursor is a place in a leaderboard, as the wire shows it. It holds no secret, and nothing that is believed: one that somebody
+// else has made leads to some place in the same leaderboard, and ranks are counted from there as ever.
 type boardCursor struct {
-	board, filter  string
-	place          store.StandingPlace
-	rank, position int64
+	board, filter string
+	place         store.StandingPlace
 }
 
 func (c boardCursor) String() string {
-	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%s %s %s %d %d %d", c.board, c.filter, strconv.FormatFloat(c.place.Value, 'g', -1, 64), c.place.Account, c.rank, c.position))
+	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%s %s %s %d", c.board, c.filter, strconv.FormatFloat(c.place.Value, 'g', -1, 64), c.place.Account))
 }
 
 func boardCursorOf(text string) (c boardCursor, err error) {
 	plain, err := base64.RawURLEncoding.DecodeString(text)
 	parts := strings.Split(string(plain), " ")
-	if err != nil || len(parts) != 6 {
+	if err != nil || len(parts) != 4 {
 		return c, errors.New("not a cursor")
 	}
 	c.board, c.filter = parts[0], parts[1]
-	var errs [4]error
+	var errs [2]error
 	c.place.Value, errs[0] = strconv.ParseFloat(parts[2], 64)
 	c.place.Account, errs[1] = strconv.ParseInt(parts[3], 10, 32)
-	c.rank, errs[2] = strconv.ParseInt(parts[4], 10, 32)
-	c.position, errs[3] = strconv.ParseInt(parts[5], 10, 32)
-	if err = errors.Join(errs[:]...); err == nil && (c.String() != text || c.rank < 0 || c.position < -1 || math.Abs(c.place.Value) > 1e18 && c.place.Value == math.Trunc(c.place.Value) || math.IsNaN(c.place.Value)) {
+	if err = errors.Join(errs[:]...); err == nil && (c.String() != text || math.Abs(c.place.Value) > 1e18 && c.place.Value == math.Trunc(c.place.Value) || math.IsNaN(c.place.Value)) {
 		err = errors.New("not a cursor")
 	}
 	return c, err

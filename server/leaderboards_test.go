@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"database/sql"
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"strings"
@@ -161,6 +162,52 @@ func TestEqualValuesShareARankAndTheNextOneCountsAllBeforeIt(t *testing.T) {
 		if w := send(c.h, request("GET", "/apis/v1/leaderboards/"+all+"/entries?around=ben@example.com", c.tokens["ann"])); w.Code != http.StatusNotFound {
 			t.Errorf("a member learns whose address it is: got %d %s", w.Code, w.Body)
 		}
+	})
+}
+
+func TestWhereOnlyTheTopIsShownNothingTellsOfTheRanksBelow(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		c := newBoardClub(t, config, "ann", "ben", "cleo", "dan", "eve")
+		for name, xp := range map[string]int{"ann": 10, "ben": 8, "cleo": 6, "dan": 4, "eve": 2} {
+			c.gives(name, xp)
+		}
+		top := map[string]any{"topRankOnly": true, "topRankLimit": 2}
+		exact, computed := c.board(top), c.board(top)
+		c.entries(computed, "?filter=daily")
+		c.refresh()
+		for board, filter := range map[string]string{exact: "all-time", computed: "daily"} {
+			at := "?filter=" + filter
+			cursor := func(text string) string {
+				return at + "&cursor=" + base64.RawURLEncoding.EncodeToString([]byte(board+" "+filter+" "+text))
+			}
+			nothing := func(query string) {
+				t.Helper()
+				if found := c.is(board, query); found.Meta.Total != 0 || found.Meta.NextCursor != "" {
+					t.Errorf("%s: tells of %d, and of more at %q", query, found.Meta.Total, found.Meta.NextCursor)
+				}
+			}
+			c.is(board, at, "1 ann 10", "2 ben 8")
+			c.is(board, at+"&limit=1&page=2", "2 ben 8")
+			c.is(board, at+"&limit=3&around="+c.numbers["ben"], "1 ann 10", "2 ben 8")
+			c.is(board, cursor("9.5 0"), "2 ben 8")
+			nothing(cursor("8 0"))
+			nothing(cursor("5.5 0"))
+			for _, counters := range []string{" 1 0", " 1 -1"} {
+				if w := send(c.h, request("GET", "/apis/v1/leaderboards/"+board+"/entries"+cursor("5.5 0"+counters), c.owner)); w.Code != http.StatusBadRequest {
+					t.Errorf("a cursor that counts: got %d %s", w.Code, w.Body)
+				}
+			}
+			nothing(at + "&limit=2&page=2")
+			nothing(at + "&limit=2&page=3")
+			for _, limit := range []string{"1", "2", "3", "4", "100"} {
+				nothing(at + "&limit=" + limit + "&around=" + c.numbers["dan"])
+			}
+			next := c.is(board, at+"&limit=1", "1 ann 10").Meta.NextCursor
+			if last := c.is(board, at+"&limit=1&cursor="+next, "2 ben 8"); last.Meta.Total != 2 || last.Meta.NextCursor != "" {
+				t.Errorf("the last page tells of %d, and of more at %q", last.Meta.Total, last.Meta.NextCursor)
+			}
+		}
+		c.is(c.board(nil), "?limit=2&page=9")
 	})
 }
 
