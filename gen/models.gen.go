@@ -2790,7 +2790,7 @@ type LeaderboardPageMeta struct {
 	// Limit How many items a page has.
 	Limit int32 `json:"limit"`
 
-	// Total How many there are at least.
+	// Total How many are shown at least, here and on other pages; 0 where nobody is on this one.
 	Total int64 `json:"total"`
 
 	// NextCursor Where the next page begins; left out if there is none.
@@ -4481,7 +4481,7 @@ type SentMessage struct {
 	MessageID ObjectID `json:"messageId"`
 }
 
-// Server A community. Every array holds ids, in order.
+// Server A community. Every array holds ids, in order; `leaderboards` are those that are enabled and for everybody to view, whoever asks.
 type Server struct {
 	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
 	//
@@ -4585,7 +4585,7 @@ type ServerResponse struct {
 	// Meta How a request of the System API went.
 	Meta SystemMeta `json:"meta"`
 
-	// Body A community. Every array holds ids, in order.
+	// Body A community. Every array holds ids, in order; `leaderboards` are those that are enabled and for everybody to view, whoever asks.
 	Body Server `json:"body"`
 }
 

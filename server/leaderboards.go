@@ -208,12 +208,9 @@ func boardViewerOf(ctx context.Context, q store.Queries, s *standing) (v boardVi
 // sees tells whether a leaderboard is there for the viewer.
 func (v boardViewer) sees(l gen.Leaderboard) bool {
 	may := l.ViewPermissionUserRoles
-	return v.full || l.IsEnabled && (everybody(may) || slices.Contains(may.Users, v.id) ||
+	return v.full || l.IsEnabled && (store.ForEverybody(may) || slices.Contains(may.Users, v.id) ||
 		slices.ContainsFunc(v.roles, func(id string) bool { return slices.Contains(may.Roles, id) }))
 }
-
-// everybody tells whether an audience is not restricted.
-func everybody(a gen.LeaderboardAudience) bool { return len(a.Users)+len(a.Roles)+len(a.Tags) == 0 }
 
 // says tells whether a leaderboard has a word in what is written of it.
 func says(l gen.Leaderboard, word string) bool {

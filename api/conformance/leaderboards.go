@@ -130,11 +130,16 @@ var leaderboards = []testCase{
 		ranks("", 1)
 	}},
 
-	{"LEADERBOARDS-VIEW-01", "createLeaderboard listLeaderboards getLeaderboard updateLeaderboard roles", "a member sees those that are enabled and for everybody, for them, or for a role of theirs, and no others are there", func(s *session) {
+	{"LEADERBOARDS-VIEW-01", "createLeaderboard listLeaderboards getLeaderboard updateLeaderboard deleteLeaderboard listMyServers roles", "a member sees those that are enabled and for everybody, for them, or for a role of theirs, and no others are there; a server names only those for everybody", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		number := s.b.joins(club)
 		role := s.a.makesRole(club, nil)
 		id := s.a.makesLeaderboard(club, nil)
+		named := func(want ...any) {
+			for _, who := range []caller{s.a, s.b} {
+				who.get(club.path("")).expect(200).is("/body/leaderboards", append([]any{}, want...))
+			}
+		}
 		seen := func(want bool) {
 			status := map[bool]int{true: 200, false: 404}[want]
 			s.b.get(boards + "/" + id).expect(status)
@@ -144,10 +149,13 @@ var leaderboards = []testCase{
 			}
 		}
 		seen(true)
+		named(id)
 		s.a.write("PATCH", boards+"/"+id, object{"isEnabled": false}).expect(200)
 		seen(false)
+		named()
 		s.a.write("PATCH", boards+"/"+id, object{"isEnabled": true, "allowedRolesToView": []any{role}}).expect(200)
 		seen(false)
+		named()
 		s.a.gives(role, number).expect(200)
 		seen(true)
 		s.a.write("PATCH", boards+"/"+id, object{"allowedRolesToView": []any{}, "allowedTagsToView": []any{"gold"}}).expect(200)
@@ -155,5 +163,10 @@ var leaderboards = []testCase{
 		s.a.write("PATCH", boards+"/"+id, object{"allowedUsersToView": []any{s.a.accountOf(club, number)}}).expect(200)
 		seen(true)
 		s.a.get(boards + "/" + id).expect(200)
+		s.a.makesLeaderboard(club, object{"isEnabled": false})
+		s.a.delete(boards + "/" + s.a.makesLeaderboard(club, nil)).expect(200)
+		named()
+		s.a.write("PATCH", boards+"/"+id, object{"allowedUsersToView": []any{}, "allowedTagsToView": []any{}}).expect(200)
+		named(id)
 	}},
 }

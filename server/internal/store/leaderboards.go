@@ -73,7 +73,7 @@ func (q Leaderboards) noteRanked(ctx context.Context, l gen.Leaderboard) error {
 		}
 	}
 	ranked := l.RankedUserRoles
-	everybody := len(ranked.Users)+len(ranked.Roles)+len(ranked.Tags) == 0
+	everybody := ForEverybody(ranked)
 	for _, role := range ranked.Roles {
 		if err := q.exec(ctx, `INSERT INTO leaderboard_roles (leaderboard_id, role_id) SELECT $1, id FROM roles WHERE id = $2`, l.ID, role); err != nil {
 			return err
@@ -97,11 +97,23 @@ func (q Leaderboards) RanksEverybody(ctx context.Context, id string) (bool, erro
 	return get(ctx, q.conn, scanOne[bool], `SELECT everybody FROM leaderboards WHERE id = $1`+unlocked, id)
 }
 
-// noteOrder writes down with a server which leaderboards it has.
+// ForEverybody tells whether an audience is not restricted.
+func ForEverybody(a gen.LeaderboardAudience) bool {
+	return len(a.Users)+len(a.Roles)+len(a.Tags) == 0
+}
+
+// noteOrder writes down with a server which leaderboards it has for everybody. Whoever sees the server sees these; that there are
+// others is nothing for them.
 func (q Leaderboards) noteOrder(ctx context.Context, serverID string) error {
-	ids, err := list(ctx, q.conn, scanOne[string], `SELECT id FROM leaderboards WHERE server_id = $1 ORDER BY position, created_at, id`, serverID)
+	all, err := q.List(ctx, serverID)
 	if err != nil {
 		return err
+	}
+	var ids []string
+	for _, l := range all {
+		if l.IsEnabled && ForEverybody(l.ViewPermissionUserRoles) {
+			ids = append(ids, l.ID)
+		}
 	}
 	return q.change(ctx, `UPDATE servers SET leaderboards = $2 WHERE id = $1`, serverID, strings.Join(ids, ","))
 }
