@@ -456,11 +456,12 @@ type ClientInterface interface {
 	// ListLeaderboardEntries List who is ranked
 	//
 	// Those with more first; equal values share a rank, and the next rank counts all before it: 1 2 2 4. By page or by `cursor`; with `around`, the page
-	// has this user in the middle, and is empty where the user is not ranked. `total` says how many there are at least. `columns` are those of
+	// has this user in the middle, and is empty where the user is not ranked, or has a rank that is not shown. `total` says how many there are at
+	// least, of those who are shown. `columns` are those of
 	// `displayedFields` that are ranking fields or fields of the community, by their names, where the user has a value.
 	//
 	// **What is exact.** A leaderboard that ranks everybody by a ranking field, without a start and an end, is exact in `all-time`: who is in it, what
-	// they have, their order, and the ranks in pages; by `cursor`, ranks go on from those of the page before. Around a user, ranks up to 200 are exact, and with `topRankOnly` all that are shown. Deeper ones
+	// they have, their order, and the ranks in pages by number. By `cursor` and around a user, ranks up to 200 are exact, and with `topRankOnly` all that are shown. Deeper ones
 	// were counted in the background, at `computedAt`, from where on the distance is exact; `rank` is null until they were.
 	// All other leaderboards - of some users or roles, by a field of the community, with a start or an end, or of a `filter` of time - are
 	// computed in the background, and at most 60 seconds old while somebody looks at them. `computedAt` says when that was, null that it was not yet:
@@ -2957,11 +2958,12 @@ func (c *Client) UpdateLeaderboard(ctx context.Context, leaderboardID Leaderboar
 // ListLeaderboardEntries List who is ranked
 //
 // Those with more first; equal values share a rank, and the next rank counts all before it: 1 2 2 4. By page or by `cursor`; with `around`, the page
-// has this user in the middle, and is empty where the user is not ranked. `total` says how many there are at least. `columns` are those of
+// has this user in the middle, and is empty where the user is not ranked, or has a rank that is not shown. `total` says how many there are at
+// least, of those who are shown. `columns` are those of
 // `displayedFields` that are ranking fields or fields of the community, by their names, where the user has a value.
 //
 // **What is exact.** A leaderboard that ranks everybody by a ranking field, without a start and an end, is exact in `all-time`: who is in it, what
-// they have, their order, and the ranks in pages; by `cursor`, ranks go on from those of the page before. Around a user, ranks up to 200 are exact, and with `topRankOnly` all that are shown. Deeper ones
+// they have, their order, and the ranks in pages by number. By `cursor` and around a user, ranks up to 200 are exact, and with `topRankOnly` all that are shown. Deeper ones
 // were counted in the background, at `computedAt`, from where on the distance is exact; `rank` is null until they were.
 // All other leaderboards - of some users or roles, by a field of the community, with a start or an end, or of a `filter` of time - are
 // computed in the background, and at most 60 seconds old while somebody looks at them. `computedAt` says when that was, null that it was not yet:
