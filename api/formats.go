@@ -26,7 +26,7 @@ var formats = map[string]func(string) bool{
 	"date-time": isDateTime,
 
 	"username":     func(value string) bool { return strings.Trim(value, "0123456789") != "" && !IsHex(value, 24) },
-	"time-zone":    isTimeZone,
+	"time-zone":    IsTimeZone,
 	"language-tag": isLanguageTag,
 }
 
@@ -123,13 +123,16 @@ func isDateTime(value string) bool {
 // local is the name that Go gives to the zone of the machine, whichever that is.
 const local = "Local"
 
-// isTimeZone takes the names of the IANA database. For Go, "Local" is one too, and so is whatever else lies beside the zones
-// of a machine: their names begin with a lower-case letter.
-func isTimeZone(value string) bool {
-	if value == "" || value[0] < 'A' || value[0] > 'Z' || value == local {
+var hasZoneForm = matching(`^[A-Z][A-Za-z0-9_+-]*(/[A-Z][A-Za-z0-9_+-]*)*$`)
+
+// IsTimeZone says whether the contract takes a text for a time zone: a name of the IANA database, in its one spelling. For Go,
+// "Local" is one too, whatever else lies beside the zones of a machine (their names begin with a lower-case letter), and any
+// path that leads to one: there is no end of those.
+func IsTimeZone(text string) bool {
+	if text == local || !hasZoneForm(text) {
 		return false
 	}
-	_, err := time.LoadLocation(value)
+	_, err := time.LoadLocation(text)
 	return err == nil
 }
 

@@ -55,7 +55,7 @@ func TestTheZoneOfTheMachineDecidesOverNoName(t *testing.T) {
 	for _, zone := range []*time.Location{time.UTC, time.FixedZone("Europe/Berlin", 3600), time.FixedZone("Local", 0)} {
 		time.Local = zone
 		for name, good := range map[string]bool{"UTC": true, "Europe/Berlin": true, "Local": false, "": false} {
-			if isTimeZone(name) != good {
+			if IsTimeZone(name) != good {
 				t.Errorf("on a machine in %s, %q is a time zone: %v, want %v", zone, name, !good, good)
 			}
 		}

@@ -34,7 +34,9 @@ var exported = []struct {
 	{"visits", func(e *export) error { return exportInServers(e, e.store.Exports.Visits, asItIs) }},
 	{"ledger", func(e *export) error { return exportInServers(e, e.store.Exports.Ledger, asItIs) }},
 	{"fieldValues", func(e *export) error { return exportInServers(e, e.store.Exports.FieldValues, asItIs) }},
-	{"streaks", func(e *export) error { return exportInServers(e, e.store.Exports.Streaks, asItIs) }},
+	{"streaks", func(e *export) error {
+		return exportInServers(e, e.store.Exports.Streaks, func(s store.ExportedStreak) any { return s.ExportedStreak })
+	}},
 	{"userKeys", func(e *export) error { return exportPages(e, e.store.Exports.UserKeys, asItIs) }},
 	{"apiKeys", func(e *export) error { return exportPages(e, e.store.Exports.APIKeys, asItIs) }},
 	{"invites", func(e *export) error {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/server/internal/rule"
@@ -295,10 +296,10 @@ func dayOf(at time.Time, zone *time.Location) int64 {
 // dateOf is the date of a day.
 func dateOf(day int64) time.Time { return time.Unix(day*secondsOfDay, 0).UTC() }
 
-// zones are the time zones that were asked for, by their names, of which there are only so many.
+// zones are the time zones that were asked for, by their names. Of those that the contract takes there are only so many.
 var zones sync.Map
 
-// zoneOf is a time zone by its name, which the contract has validated.
+// zoneOf is a time zone by its name. One from before the contract took only one spelling of it is not kept.
 func zoneOf(name string) *time.Location {
 	if known, ok := zones.Load(name); ok {
 		return known.(*time.Location)
@@ -307,6 +308,8 @@ func zoneOf(name string) *time.Location {
 	if err != nil { // the database is older than the machine's list of zones, or newer
 		return time.UTC
 	}
-	zones.Store(name, zone)
+	if api.IsTimeZone(name) {
+		zones.Store(name, zone)
+	}
 	return zone
 }

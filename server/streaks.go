@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/gen/stub"
@@ -199,7 +200,7 @@ func (k *core) changeStreak(ctx context.Context, tx *store.Tx, of *gen.Streak, i
 		}
 		of.StartDate = gen.Time{Time: start}
 	}
-	if of.Timezone != utcZone && of.Timezone != memberZone && !isZone(of.Timezone) {
+	if of.Timezone != utcZone && of.Timezone != memberZone && !api.IsTimeZone(of.Timezone) {
 		add("/timezone", gen.FieldCodeNotAllowed, "must be utc_gmt, member, or the name of a time zone")
 	}
 	if of.ActiveDaysType != everyday && len(of.ActiveDays) == 0 {
@@ -228,12 +229,6 @@ func (k *core) changeStreak(ctx context.Context, tx *store.Tx, of *gen.Streak, i
 		return contract.Invalid(faults...)
 	}
 	return nil
-}
-
-// isZone tells whether there is a time zone of a name. What Go calls Local is another one on each machine.
-func isZone(name string) bool {
-	_, err := time.LoadLocation(name)
-	return err == nil && name != "Local"
 }
 
 // isStreakAction tells whether an action is a deed: what is only credited is none.
@@ -300,7 +295,7 @@ func stateOfStreak(m store.StreakMember, id string) (state streak.State, err err
 	return state, err
 }
 
-// streakReason begins the reasons of what streaks bring. The id of the streak and the period follow.
+// streakReason begins the reasons of what streaks bring. The id of the streak, the period and its frame follow.
 const streakReason = "streak/"
 
 // moveStreaks is the step that moves the streaks of a member on by what they just did. If that has been counted, the transaction holds
@@ -365,7 +360,7 @@ func (k *core) moveSome(ctx context.Context, tx *store.Tx, serverID string, acco
 		}
 		states[s.ID] = string(text)
 		if reach != nil {
-			reached = append(reached, store.StreakLog{ID: k.newID(), ServerID: serverID, Account: account, StreakLog: gen.StreakLog{
+			reached = append(reached, store.StreakLog{ID: k.newID(), ServerID: serverID, Account: account, Frame: string(d.Frame), StreakLog: gen.StreakLog{
 				StreakID: s.ID, Name: s.Name, Period: d.Frame.First(reach.Period).String(), ReachedAt: gen.Time{Time: now}, Length: reach.Length,
 				XP: int64(s.Reward.XP), Coins: int64(s.Reward.Coins),
 			}})
@@ -389,7 +384,7 @@ func (k *core) streakReached(ctx context.Context, tx *store.Tx, line store.Strea
 		return err
 	}
 	_, err = k.credit(ctx, tx, store.LedgerLine{
-		ServerID: line.ServerID, Account: line.Account, Action: string(gen.ActionStreaks), Reason: streakReason + line.StreakID + "/" + line.Period,
+		ServerID: line.ServerID, Account: line.Account, Action: string(gen.ActionStreaks), Reason: streakReason + line.StreakID + "/" + line.Period + "/" + line.Frame,
 		XP: line.XP, Coins: line.Coins,
 	})
 	return err

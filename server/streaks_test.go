@@ -203,6 +203,88 @@ func TestAStreakIsOnTheClockOfAMemberWhoTravels(t *testing.T) {
 	})
 }
 
+// From 10:00 to 12:00 UTC there are three dates on Earth.
+func TestWhoChangesTheirZoneAgainAndAgainHasNoMoreDaysThanATraveller(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		r := newRunner(t, config, "2026-01-08T10:00:00Z")
+		r.makes(map[string]any{"timezone": "member"})
+		for _, step := range []struct {
+			at, zone string
+			want     int64
+		}{
+			{"2026-01-08T10:10:00Z", "Etc/GMT+12", 1}, // 7 January
+			{"2026-01-08T10:20:00Z", "UTC", 1},        // which waits
+			{"2026-01-08T10:30:00Z", "Pacific/Kiritimati", 1},
+			{"2026-01-08T12:00:00Z", "", 2},           // 8 January
+			{"2026-01-09T10:09:00Z", "", 2},           // the same
+			{"2026-01-09T10:10:00Z", "", 3},           // 10 January; 9 January was never shown
+			{"2026-01-09T10:20:00Z", "Etc/GMT+12", 3}, // which waits
+			{"2026-01-10T10:10:00Z", "", 4},           // 9 January
+		} {
+			r.at(step.at)
+			if step.zone != "" {
+				me := do[gen.AccountResponse](t, r.h, "PATCH", "/auth/me", r.ben, map[string]any{"timeZone": step.zone}).Body
+				if me.TimeZone != step.zone {
+					t.Errorf("the account is in %s, not in %s", me.TimeZone, step.zone)
+				}
+			}
+			r.says()
+			if got := r.views()[0].Current; got != step.want {
+				t.Errorf("at %s: %d in a row, want %d", step.at, got, step.want)
+			}
+		}
+	})
+}
+
+// 23 November 2026 is a Monday: a day, and the first one of its week.
+func TestAPeriodOfAnotherKindIsAnotherOneWhereverItBegins(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		r := newRunner(t, config, "2026-11-23T10:00:00Z")
+		s := r.makes(map[string]any{"timeframe": map[string]any{"value": "daily", "count": 1}})
+		r.says()
+		for i, step := range []struct {
+			frame string
+			times int64
+		}{{"weekly", 2}, {"daily", 2}, {"weekly", 2}, {"monthly", 3}} { // once with each
+			r.at(fmt.Sprintf("2026-11-23T1%d:00:00Z", i+1))
+			change := map[string]any{"name": s.Name, "timeframe": map[string]any{"value": step.frame, "count": 1}, "action": s.Action}
+			if w := send(r.h, put("/apis/v1/streaks/"+s.ID, r.owner, change)); w.Code != http.StatusOK {
+				t.Fatalf("got %d %s", w.Code, w.Body)
+			}
+			r.says()
+			if got := r.points(); got.XP != 10*step.times || got.Coins != step.times {
+				t.Errorf("changed to %s, %d times brought %+v", step.frame, step.times, got)
+			}
+		}
+		var periods []string
+		for _, l := range r.logs(map[string]any{"limit": 1}).Logs {
+			periods = append(periods, l.Period)
+		}
+		for _, l := range do[gen.AccountExportResponse](t, r.h, "GET", "/auth/me/export", r.ben, nil).Body.Streaks {
+			periods = append(periods, l.Period)
+		}
+		if got := strings.Join(periods, " "); got != "2026-11-01 2026-11-01 2026-11-23 2026-11-23" {
+			t.Errorf("it was reached %s", got)
+		}
+	})
+}
+
+// A zone has many paths that lead to it, and no end of them.
+func TestATimeZoneIsKeptByOneName(t *testing.T) {
+	for _, name := range []string{"America/./New_York", "America//New_York", "America/New_York/."} {
+		zone := zoneOf(name)
+		if _, kept := zones.Load(name); kept {
+			t.Errorf("%s is kept", name)
+		}
+		if zone == nil {
+			t.Errorf("%s is no zone", name)
+		}
+	}
+	if zoneOf("America/New_York") != zoneOf("America/New_York") {
+		t.Error("a zone is read again")
+	}
+}
+
 func TestACommunityThatChangesTheZoneOfAStreakCountsNoDateTwice(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, config Config) {
 		r := newRunner(t, config, "2026-05-01T20:00:00Z")

@@ -236,7 +236,7 @@ func (l *life) exports(server string, account int64) {
 	check(q.Badges(ctx, account, gen.ExportedBadge{}, some))
 	check(q.Visits(ctx, server, account, gen.ExportedVisit{}, some))
 	check(q.Ledger(ctx, server, account, gen.ExportedCredit{}, some))
-	check(q.Streaks(ctx, server, account, gen.ExportedStreak{}, some))
+	check(q.Streaks(ctx, server, account, ExportedStreak{}, some))
 	check(q.FieldValues(ctx, server, account, gen.ExportedFieldValue{}, some))
 	check(q.APIKeys(ctx, account, gen.ExportedKey{}, some))
 	check(q.UserKeys(ctx, account, gen.ExportedKey{}, some))

@@ -101,12 +101,20 @@ func (q Exports) FieldValues(ctx context.Context, serverID string, account int64
 	 ORDER BY at, id LIMIT $5`, serverID, account, placeOf(after.At), after.ID, some)
 }
 
+// An ExportedStreak knows its place in the pages.
+type ExportedStreak struct {
+	gen.ExportedStreak
+	key string
+}
+
 // Streaks are those that an account has reached in a server, with each period.
-func (q Exports) Streaks(ctx context.Context, serverID string, account int64, after gen.ExportedStreak, some int) ([]gen.ExportedStreak, error) {
-	return list(ctx, q.conn, func(rows *sql.Rows) (s gen.ExportedStreak, err error) {
-		return s, rows.Scan(&s.ServerID, &s.StreakID, &s.Period, &s.Name, &s.Length, &s.XP, &s.Coins, micros{&s.ReachedAt})
+func (q Exports) Streaks(ctx context.Context, serverID string, account int64, after ExportedStreak, some int) ([]ExportedStreak, error) {
+	return list(ctx, q.conn, func(rows *sql.Rows) (s ExportedStreak, err error) {
+		err = rows.Scan(&s.ServerID, &s.StreakID, &s.key, &s.Name, &s.Length, &s.XP, &s.Coins, micros{&s.ReachedAt})
+		s.Period = periodOf(s.key)
+		return s, err
 	}, `SELECT server_id, streak_id, period, name, length, xp, coins, at FROM streak_logs WHERE server_id = $1 AND account = $2 AND (streak_id, period) > ($3, $4)
-	 ORDER BY streak_id, period LIMIT $5`, serverID, account, after.StreakID, after.Period, some)
+	 ORDER BY streak_id, period LIMIT $5`, serverID, account, after.StreakID, after.key, some)
 }
 
 // APIKeys are the API keys of communities for which an account vouches.

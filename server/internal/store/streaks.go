@@ -45,6 +45,23 @@ func (z Zones) Then(zone string, at time.Time) Zones {
 	return z[max(0, len(z)-MostZones):]
 }
 
+// ZoneRest is how long the zone of a member stays, once a change of it has counted. Who changed it as they liked would see every date
+// that there is anywhere at once, and none that is between them. The contract says so too.
+const ZoneRest = 24 * time.Hour
+
+// Moved are the zones of a member after another change. One that comes too early counts as soon as it may, unless another one comes
+// before that.
+func (z Zones) Moved(zone string, at time.Time) Zones {
+	last := len(z) - 1
+	if last > 0 && z[last].Since > at.UnixMicro() { // it has not counted
+		z, last = z[:last], last-1
+	}
+	if counts := time.UnixMicro(z[last].Since).Add(ZoneRest); at.Before(counts) {
+		at = counts
+	}
+	return z.Then(zone, at)
+}
+
 const selectStreak = `SELECT s.definition, s.zones FROM streaks s `
 
 func scanStreak(rows *sql.Rows) (s Streak, err error) {
@@ -147,7 +164,7 @@ func (q Streaks) Put(ctx context.Context, serverID string, account int64, states
 	return nil
 }
 
-// ChangeZone notes that an account has another time zone.
+// ChangeZone notes that an account has another time zone, which counts when it may.
 func (q Streaks) ChangeZone(ctx context.Context, account int64, before, after string, at time.Time) error {
 	text, err := get(ctx, q.conn, scanOne[string], `SELECT zone_changes FROM accounts WHERE number = $1`, account)
 	if err != nil {
@@ -159,7 +176,7 @@ func (q Streaks) ChangeZone(ctx context.Context, account int64, before, after st
 			return err
 		}
 	}
-	return q.change(ctx, `UPDATE accounts SET zone_changes = $2 WHERE number = $1`, account, written(zones.Then(after, at)))
+	return q.change(ctx, `UPDATE accounts SET zone_changes = $2 WHERE number = $1`, account, written(zones.Moved(after, at)))
 }
 
 // A StreakLog is that a member has reached a streak.
@@ -167,14 +184,24 @@ type StreakLog struct {
 	ID       string
 	ServerID string
 	Account  int64
+	Frame    string // of its period: a Monday is a day, and begins a week and perhaps a month
 	gen.StreakLog
+}
+
+// key is the period with its frame. Before they had one, periods were written down without.
+func (l StreakLog) key() string { return l.Period + "/" + l.Frame }
+
+// periodOf is a key without the frame.
+func periodOf(key string) string {
+	period, _, _ := strings.Cut(key, "/")
+	return period
 }
 
 // InsertLog adds a line, and tells whether there was none for the period.
 func (q Streaks) InsertLog(ctx context.Context, l StreakLog) (added bool, err error) {
 	return q.changed(ctx, `INSERT INTO streak_logs (account, server_id, streak_id, period, id, name, length, xp, coins, at)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING`,
-		l.Account, l.ServerID, l.StreakID, l.Period, l.ID, l.Name, l.Length, l.XP, l.Coins, l.ReachedAt.UnixMicro())
+		l.Account, l.ServerID, l.StreakID, l.key(), l.ID, l.Name, l.Length, l.XP, l.Coins, l.ReachedAt.UnixMicro())
 }
 
 // ListLogs returns a page of when a member has reached a streak, or any if none is named, the latest first.
@@ -186,7 +213,10 @@ func (q Streaks) ListLogs(ctx context.Context, serverID string, account int64, s
 		args = append(args, streakID)
 	}
 	return list(ctx, q.conn, func(rows *sql.Rows) (l StreakLog, err error) {
-		return l, rows.Scan(&l.ID, &l.StreakID, &l.Period, &l.Name, &l.Length, &l.XP, &l.Coins, micros{&l.ReachedAt})
+		var key string
+		err = rows.Scan(&l.ID, &l.StreakID, &key, &l.Name, &l.Length, &l.XP, &l.Coins, micros{&l.ReachedAt})
+		l.Period = periodOf(key)
+		return l, err
 	}, `SELECT id, streak_id, period, name, length, xp, coins, at FROM streak_logs
 	 WHERE `+which+` AND (at, id) < ($3, $4) ORDER BY at DESC, id DESC LIMIT $5 OFFSET $6`, args...)
 }

@@ -56,7 +56,7 @@ func (l *life) keepsStreaks(tx *Tx, serverID string, account int64) {
 	ctx := l.Context()
 	l.must(tx.Streaks.Put(ctx, serverID, account, map[string]string{"s1": "{}"}))
 	l.must(tx.Streaks.Put(ctx, serverID, account, map[string]string{"s1": "{}", "s2": "{}"}))
-	line := StreakLog{ID: l.id(), ServerID: serverID, Account: account, StreakLog: gen.StreakLog{StreakID: "s1", Period: "2026-03-01", Length: 1, ReachedAt: l.now()}}
+	line := StreakLog{ID: l.id(), ServerID: serverID, Account: account, Frame: "daily", StreakLog: gen.StreakLog{StreakID: "s1", Period: "2026-03-01", Length: 1, ReachedAt: l.now()}}
 	l.check(tx.Streaks.InsertLog(ctx, line))
 	if added, err := tx.Streaks.InsertLog(ctx, line); err != nil || added {
 		l.Errorf("a period is logged twice: %v, %v", added, err)
@@ -70,6 +70,46 @@ func TestOnlyTheLastZonesAreKnown(t *testing.T) {
 		zones = zones.Then("zone "+strconv.Itoa(i/2), time.UnixMicro(int64(i)))
 	}
 	if len(zones) != MostZones || zones[MostZones-1] != (ZoneChange{"zone 19", 38}) || zones[0].Zone != "zone 4" {
+		t.Errorf("got %v", zones)
+	}
+}
+
+func TestTheZoneOfAMemberStaysForADayOnceItHasCounted(t *testing.T) {
+	hour := func(h int) time.Time { return time.UnixMicro(0).Add(time.Duration(h) * time.Hour) }
+	for name, story := range map[string]struct {
+		hours []int
+		zones []string
+		want  Zones
+	}{
+		"the first change counts at once": {[]int{1000}, []string{"A"}, Zones{{"UTC", 0}, {"A", hour(1000).UnixMicro()}}},
+		"one after a day counts at once": {[]int{1000, 1024}, []string{"A", "B"},
+			Zones{{"UTC", 0}, {"A", hour(1000).UnixMicro()}, {"B", hour(1024).UnixMicro()}}},
+		"one before that counts when the day is over": {[]int{1000, 1001}, []string{"A", "B"},
+			Zones{{"UTC", 0}, {"A", hour(1000).UnixMicro()}, {"B", hour(1024).UnixMicro()}}},
+		"of several, the latest one counts": {[]int{1000, 1001, 1023, 1023}, []string{"A", "B", "C", "D"},
+			Zones{{"UTC", 0}, {"A", hour(1000).UnixMicro()}, {"D", hour(1024).UnixMicro()}}},
+		"whoever goes back has not moved": {[]int{1000, 1001, 1002}, []string{"A", "B", "A"}, Zones{{"UTC", 0}, {"A", hour(1000).UnixMicro()}}},
+		"one that waited begins a day, too": {[]int{1000, 1001, 1030, 1047}, []string{"A", "B", "C", "D"},
+			Zones{{"UTC", 0}, {"A", hour(1000).UnixMicro()}, {"B", hour(1024).UnixMicro()}, {"D", hour(1048).UnixMicro()}}},
+	} {
+		zones := Zones{{Zone: "UTC"}}
+		for i, zone := range story.zones {
+			zones = zones.Moved(zone, hour(story.hours[i]))
+		}
+		if diff := cmp.Diff(story.want, zones); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+	zones := Zones{{Zone: "UTC"}}
+	for i := range 4 * MostZones {
+		zones = zones.Moved("zone "+strconv.Itoa(i), hour(1000+i*10))
+		for j, change := range zones[1:] {
+			if time.Duration(change.Since-zones[j].Since)*time.Microsecond < ZoneRest {
+				t.Fatalf("two count within a day: %v", zones)
+			}
+		}
+	}
+	if len(zones) != MostZones || zones[MostZones-1].Zone != "zone "+strconv.Itoa(4*MostZones-1) {
 		t.Errorf("got %v", zones)
 	}
 }
