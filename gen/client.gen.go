@@ -820,6 +820,9 @@ type ClientInterface interface {
 	// summer time, leap days, and changes of zone. A date that was shown twice counts once, and one that was never shown was not missed.
 	// Of the zones that the clock of a member had, the last 16 are known.
 	//
+	// A member's change of their `timeZone` counts for streaks when 24 hours or more have passed since the last one that counted. Until
+	// then the older zone stays; once they are over, the latest one counts.
+	//
 	// For the owner and administrators, and for API keys.
 	//
 	// Takes any type of body and a specified content type.
@@ -843,6 +846,9 @@ type ClientInterface interface {
 	// summer time, leap days, and changes of zone. A date that was shown twice counts once, and one that was never shown was not missed.
 	// Of the zones that the clock of a member had, the last 16 are known.
 	//
+	// A member's change of their `timeZone` counts for streaks when 24 hours or more have passed since the last one that counted. Until
+	// then the older zone stays; once they are over, the latest one counts.
+	//
 	// For the owner and administrators, and for API keys.
 	//
 	// Takes a body of the `application/json` content type.
@@ -862,7 +868,7 @@ type ClientInterface interface {
 	//
 	// Changes the name, the timeframe and the action, and whatever else is given; the rest stays. What members have done so far counts
 	// on: a changed `count` counts what is in a row already, but what would have been reached by it before is not reached afterwards. With another kind of period,
-	// everybody begins anew. After a change of the `timezone`, no date counts twice.
+	// everybody begins anew; a day, a week or a month brings its reward once, also when that kind comes back. After a change of the `timezone`, no date counts twice.
 	// For the owner and administrators, and for API keys.
 	//
 	// Takes any type of body and a specified content type.
@@ -874,7 +880,7 @@ type ClientInterface interface {
 	//
 	// Changes the name, the timeframe and the action, and whatever else is given; the rest stays. What members have done so far counts
 	// on: a changed `count` counts what is in a row already, but what would have been reached by it before is not reached afterwards. With another kind of period,
-	// everybody begins anew. After a change of the `timezone`, no date counts twice.
+	// everybody begins anew; a day, a week or a month brings its reward once, also when that kind comes back. After a change of the `timezone`, no date counts twice.
 	// For the owner and administrators, and for API keys.
 	//
 	// Takes a body of the `application/json` content type.
@@ -3652,6 +3658,9 @@ func (c *Client) ListStreaks(ctx context.Context, params *ListStreaksParams, req
 // summer time, leap days, and changes of zone. A date that was shown twice counts once, and one that was never shown was not missed.
 // Of the zones that the clock of a member had, the last 16 are known.
 //
+// A member's change of their `timeZone` counts for streaks when 24 hours or more have passed since the last one that counted. Until
+// then the older zone stays; once they are over, the latest one counts.
+//
 // For the owner and administrators, and for API keys.
 //
 // Takes any type of body and a specified content type.
@@ -3684,6 +3693,9 @@ func (c *Client) CreateStreakWithBody(ctx context.Context, params *CreateStreakP
 // Who acts on each active date that their clock shows never loses a daily streak, and who does not on one of them always does: across
 // summer time, leap days, and changes of zone. A date that was shown twice counts once, and one that was never shown was not missed.
 // Of the zones that the clock of a member had, the last 16 are known.
+//
+// A member's change of their `timeZone` counts for streaks when 24 hours or more have passed since the last one that counted. Until
+// then the older zone stays; once they are over, the latest one counts.
 //
 // For the owner and administrators, and for API keys.
 //
@@ -3724,7 +3736,7 @@ func (c *Client) DeleteStreak(ctx context.Context, streakID StreakID, reqEditors
 //
 // Changes the name, the timeframe and the action, and whatever else is given; the rest stays. What members have done so far counts
 // on: a changed `count` counts what is in a row already, but what would have been reached by it before is not reached afterwards. With another kind of period,
-// everybody begins anew. After a change of the `timezone`, no date counts twice.
+// everybody begins anew; a day, a week or a month brings its reward once, also when that kind comes back. After a change of the `timezone`, no date counts twice.
 // For the owner and administrators, and for API keys.
 //
 // Takes any type of body and a specified content type.
@@ -3746,7 +3758,7 @@ func (c *Client) UpdateStreakWithBody(ctx context.Context, streakID StreakID, co
 //
 // Changes the name, the timeframe and the action, and whatever else is given; the rest stays. What members have done so far counts
 // on: a changed `count` counts what is in a row already, but what would have been reached by it before is not reached afterwards. With another kind of period,
-// everybody begins anew. After a change of the `timezone`, no date counts twice.
+// everybody begins anew; a day, a week or a month brings its reward once, also when that kind comes back. After a change of the `timezone`, no date counts twice.
 // For the owner and administrators, and for API keys.
 //
 // Takes a body of the `application/json` content type.

@@ -758,7 +758,7 @@ type Account struct {
 	// Example: en
 	Language Language `json:"language"`
 
-	// TimeZone A time zone by its name in the IANA database, such as `Europe/Berlin`. A new server or account has `UTC`.
+	// TimeZone A time zone by its name in the IANA database, as it is spelled there, such as `Europe/Berlin`. A new server or account has `UTC`.
 	//
 	// Example: Europe/Berlin
 	TimeZone TimeZone `json:"timeZone"`
@@ -892,7 +892,7 @@ type AccountUpdate struct {
 	// Example: en
 	Language *Language `json:"language,omitempty"`
 
-	// TimeZone A time zone by its name in the IANA database, such as `Europe/Berlin`. A new server or account has `UTC`.
+	// TimeZone A time zone by its name in the IANA database, as it is spelled there, such as `Europe/Berlin`. A new server or account has `UTC`.
 	//
 	// Example: Europe/Berlin
 	TimeZone *TimeZone `json:"timeZone,omitempty"`
@@ -3111,7 +3111,7 @@ type LoyaltyOverview struct {
 	// Example: 66a282dab13eee0013cbb4d8
 	CommunityID ObjectID `json:"communityId"`
 
-	// TimeZone A time zone by its name in the IANA database, such as `Europe/Berlin`. A new server or account has `UTC`.
+	// TimeZone A time zone by its name in the IANA database, as it is spelled there, such as `Europe/Berlin`. A new server or account has `UTC`.
 	//
 	// Example: Europe/Berlin
 	TimeZone TimeZone `json:"timeZone"`
@@ -4594,7 +4594,7 @@ type ServerSettings struct {
 	// Joining Who gets in: `open`, everybody who knows the id of the server; `invite`, who has an invite; `closed`, nobody.
 	Joining Joining `json:"joining"`
 
-	// TimeZone A time zone by its name in the IANA database, such as `Europe/Berlin`. A new server or account has `UTC`.
+	// TimeZone A time zone by its name in the IANA database, as it is spelled there, such as `Europe/Berlin`. A new server or account has `UTC`.
 	//
 	// Example: Europe/Berlin
 	TimeZone TimeZone `json:"timeZone"`
@@ -4630,7 +4630,7 @@ type ServerSettingsUpdate struct {
 	// Joining Who gets in: `open`, everybody who knows the id of the server; `invite`, who has an invite; `closed`, nobody.
 	Joining *Joining `json:"joining,omitempty"`
 
-	// TimeZone A time zone by its name in the IANA database, such as `Europe/Berlin`. A new server or account has `UTC`.
+	// TimeZone A time zone by its name in the IANA database, as it is spelled there, such as `Europe/Berlin`. A new server or account has `UTC`.
 	//
 	// Example: Europe/Berlin
 	TimeZone *TimeZone `json:"timeZone,omitempty"`
@@ -5145,7 +5145,7 @@ type TierSettingUpdate struct {
 	Tiers *TierList `json:"tiers,omitempty"`
 }
 
-// TimeZone A time zone by its name in the IANA database, such as `Europe/Berlin`. A new server or account has `UTC`.
+// TimeZone A time zone by its name in the IANA database, as it is spelled there, such as `Europe/Berlin`. A new server or account has `UTC`.
 //
 // Example: Europe/Berlin
 type TimeZone = string
