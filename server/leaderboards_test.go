@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -74,13 +75,12 @@ func (c *boardClub) roles(role, what, name string) {
 	do[gen.RoleListResponse](c, c.h, "POST", "/roles/"+role+"/"+what, c.owner, map[string]any{"userId": c.numbers[name]})
 }
 
-var slugs int
+var slugs atomic.Int64
 
 // board makes a leaderboard by XP.
 func (c *boardClub) board(changes map[string]any) string {
 	c.Helper()
-	slugs++
-	body := map[string]any{"name": "Most XP", "slug": fmt.Sprint("b", slugs), "rankingField": "xps", "serverId": c.id}
+	body := map[string]any{"name": "Most XP", "slug": fmt.Sprint("b", slugs.Add(1)), "rankingField": "xps", "serverId": c.id}
 	for name, value := range changes {
 		body[name] = value
 	}

@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -164,11 +166,20 @@ func (h *hostile) path(op *api.Operation) string {
 		}
 		return fmt.Sprint(p.Example)
 	})
-	if op.ServerPointer() == "query/serverId" {
-		path += "?serverId=" + h.ids["serverId"]
+	query := url.Values{}
+	for _, p := range op.Parameters() {
+		switch {
+		case p.In == openapi3.ParameterInQuery && p.Required:
+			query.Set(p.Name, fmt.Sprint(p.Example))
+		case p.In == openapi3.ParameterInQuery && p.Name == "limit":
+			query.Set("limit", "100")
+		}
 	}
-	if op.Parameter("query", "limit") != nil {
-		path += "?limit=100"
+	if op.ServerPointer() == "query/serverId" {
+		query.Set("serverId", h.ids["serverId"])
+	}
+	if len(query) > 0 {
+		path += "?" + query.Encode()
 	}
 	return path
 }
@@ -190,7 +201,40 @@ var unlikely = map[string]string{
 }
 
 // notFilled are operations that are not called to fill, and why.
-var notFilled = map[string]string{"createUserApiKey": "it names the account", "createUserFieldHistory": "likewise", "createTopic": "it needs a forum"}
+var notFilled = map[string]string{
+	"createUserApiKey": "it names the account", "createUserFieldHistory": "likewise", "createTopic": "it needs a forum", "playMiniGame": "it needs a game",
+}
+
+// worst is a name that takes the most bytes.
+var worst = strings.Repeat("\U0001f600", 100)
+
+// filledWith are the bodies of what is more than its schema says, as large as they may be.
+var filledWith = map[string]func(n int) map[string]any{
+	"createLeaderboard": func(n int) map[string]any {
+		return map[string]any{"name": worst, "slug": fmt.Sprint("board-", n), "description": strings.Repeat("<", 1000)}
+	},
+	"createMilestone": func(int) map[string]any {
+		steps := []any{}
+		for i := range 20 {
+			steps = append(steps, map[string]any{"value": 9_000_000_000_000_000 + i, "xp": 1_000_000, "coins": 1_000_000})
+		}
+		return map[string]any{"name": worst, "field": "messages", "steps": steps}
+	},
+	"createStreak": func(int) map[string]any {
+		conditions := []any{}
+		for i := range 10 {
+			conditions = append(conditions, map[string]any{"action": "messages", "value": i + 1})
+		}
+		return map[string]any{"name": worst, "timeframe": map[string]any{"value": "daily", "count": 1}, "action": map[string]any{"operator": "or", "conditions": conditions}}
+	},
+	"createMiniGame": func(int) map[string]any {
+		prizes := []any{}
+		for range 50 {
+			prizes = append(prizes, map[string]any{"name": worst, "weight": 1_000_000, "xp": 1_000_000, "coins": 1_000_000, "stock": 1_000_000})
+		}
+		return map[string]any{"name": worst, "type": "spin-wheel", "prizes": prizes}
+	},
+}
 
 // fill makes as many things as there may be, by every operation that makes some, each as large as it may be.
 func (h *hostile) fill() {
@@ -213,6 +257,11 @@ func (h *hostile) fill() {
 		inParallel(16, func(hand int) {
 			for n := hand; n < most; n += 16 {
 				kind, body := h.body(op, n)
+				if with := filledWith[op.ID]; with != nil {
+					given := with(n)
+					given["serverId"] = h.ids["serverId"]
+					body, _ = json.Marshal(given)
+				}
 				status, text, err := h.try(op.Method, h.path(op), kind, body)
 				if err != nil || status >= 300 && status != http.StatusConflict {
 					h.t.Errorf("%s: %d %.300s (%v)", op.ID, status, text, err)
@@ -245,7 +294,17 @@ func TestNoCallerMakesTheProcessGrowBeyondItsBound(t *testing.T) {
 	message := h.ask("POST", "/apis/v1/messages/send", "application/json", []byte(`{"message":"x","channelId":"`+h.ids["channelId"]+`"}`))
 	h.ids["messageId"] = regexp.MustCompile(`"messageId":"([0-9a-f]{24})"`).FindStringSubmatch(message)[1]
 	h.fill()
-	made := h.ask("POST", "/apis/v1/communities/"+h.ids["serverId"]+"/api-keys", "application/json", []byte(`{"name":"x","permissions":["channels"]}`))
+	permissions := map[string]bool{}
+	for _, op := range h.operations {
+		if op.Permission != "" && op.Permission != api.AnyPermission {
+			permissions[op.Permission] = true
+		}
+	}
+	all, err := json.Marshal(slices.Sorted(maps.Keys(permissions)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := h.ask("POST", "/apis/v1/communities/"+h.ids["serverId"]+"/api-keys", "application/json", []byte(`{"name":"x","permissions":`+string(all)+`}`))
 	h.key = regexp.MustCompile(`"key":"([0-9a-f]{64})"`).FindStringSubmatch(made)[1]
 	h.withinBound("filling")
 	long := 0

@@ -61,6 +61,20 @@ func (l *life) hasLeaderboards(serverID string, ann, ben int64) {
 		check(q.ListStandings(ctx, serverID, "", 10))
 		check(q.ListForgotten(ctx, l.nowAt, 10))
 	})
+	l.ranks(serverID, ann, shown, shared)
+	shared(func(q Leaderboards) {
+		check(0, q.EndStanding(ctx, over.ID))
+		check(q.DeleteStanding(ctx, over.ID, 10))
+	})
+	l.tx(func(tx *Tx) error {
+		check(0, tx.Leaderboards.EndOfRole(ctx, "x"))
+		return tx.Leaderboards.EndStandings(ctx, gone.ID)
+	})
+}
+
+// ranks looks for places in a standing in every way.
+func (l *life) ranks(serverID string, ann int64, shown Standing, shared func(func(q Leaderboards))) {
+	ctx, check := l.Context(), l.check
 	ladder := &Standing{ID: shown.ID, Progress: StandingProgress{Turn: 1}}
 	place := StandingPlace{Value: 0, Account: ann}
 	for _, r := range []Ranking{
@@ -91,14 +105,6 @@ func (l *life) hasLeaderboards(serverID string, ann, ben int64) {
 		_, _, _, err := l.s.Leaderboards.RankOf(ctx, r, -1, -1, ladder)
 		l.must(err)
 	}
-	shared(func(q Leaderboards) {
-		check(0, q.EndStanding(ctx, over.ID))
-		check(q.DeleteStanding(ctx, over.ID, 10))
-	})
-	l.tx(func(tx *Tx) error {
-		check(0, tx.Leaderboards.EndOfRole(ctx, "x"))
-		return tx.Leaderboards.EndStandings(ctx, gone.ID)
-	})
 }
 
 // A rank far down is what counting all would say, however many have the same, and stays near to it while they move.
