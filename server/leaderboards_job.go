@@ -211,7 +211,7 @@ func (k *core) refreshSome(ctx context.Context, tx *store.Tx, st *store.Standing
 			return false, err
 		}
 	}
-	if err := tx.Leaderboards.NoteProgress(ctx, next); err != nil {
+	if err := tx.Leaderboards.NoteProgress(ctx, before, next); err != nil {
 		return false, err
 	}
 	*st = next
@@ -238,10 +238,10 @@ func (k *core) rankSome(ctx context.Context, tx *store.Tx, st *store.Standing, t
 		p.Built = true
 		st.ComputedAt = gen.NullableOf(gen.Time{Time: p.AsOf})
 		return false, nil
+	case !p.Pass && computed && now.Sub(at.Time) < boardsRefreshEvery:
+		return false, nil
 	case step.Field != "": // whoever is given a value is touched
 		st.ComputedAt = gen.NullableOf(gen.Time{Time: now})
-		return false, nil
-	case !p.Pass && computed && now.Sub(at.Time) < boardsRefreshEvery:
 		return false, nil
 	case !p.Pass:
 		p.Pass, p.Day, p.Today, p.Account, p.AsOf = true, max(st.From, p.Since-1), today, 0, now

@@ -98,6 +98,7 @@ func (q Leaderboards) Step(ctx context.Context, s StandingStep) (last int64, err
 	belongs, args := s.belongs(args)
 	return last, q.exec(ctx, `INSERT INTO leaderboard_rows (standing_id, account, server_id, value)
 	SELECT $1, account, $2, value FROM (SELECT d.account, (`+value+`) AS value FROM (`+driver+`) d WHERE `+belongs+`) ranked WHERE value IS NOT NULL
+	   AND NOT EXISTS (SELECT 1 FROM leaderboard_rows r WHERE r.standing_id = $1 AND r.account = ranked.account AND r.value = ranked.value)
 	ON CONFLICT (standing_id, account) DO UPDATE SET value = excluded.value`+unlocked, args...)
 }
 

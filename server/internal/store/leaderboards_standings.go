@@ -228,9 +228,12 @@ func (q Leaderboards) NoteReading(ctx context.Context, s Standing) error {
 	return q.exec(ctx, `UPDATE leaderboard_standings SET read_at = $2, deep_at = $3 WHERE id = $1`, s.ID, s.ReadAt.UnixMicro(), s.DeepAt.UnixMicro())
 }
 
-// NoteProgress writes down how far the job has come with a standing. If it is gone, it is ErrNotFound, and it stays until the
-// transaction ends.
-func (q Leaderboards) NoteProgress(ctx context.Context, s Standing) error {
+// NoteProgress writes down how far the job has come with a standing since before, if it has. If it is gone, it is ErrNotFound, and it
+// stays until the transaction ends.
+func (q Leaderboards) NoteProgress(ctx context.Context, before, s Standing) error {
+	if before.ComputedAt == s.ComputedAt && written(before.Progress) == written(s.Progress) {
+		return nil
+	}
 	computed := sql.NullInt64{}
 	if at, is := s.ComputedAt.Get(); is {
 		computed = sql.NullInt64{Int64: at.UnixMicro(), Valid: true}

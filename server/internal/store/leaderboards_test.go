@@ -38,7 +38,7 @@ func (l *life) hasLeaderboards(serverID string, ann, ben int64) {
 		check(0, q.InsertStanding(ctx, shown))
 		check(0, q.InsertStanding(ctx, over))
 		check(0, q.NoteReading(ctx, shown))
-		check(0, q.NoteProgress(ctx, shown))
+		check(0, q.NoteProgress(ctx, Standing{}, Standing{ID: shown.ID, Progress: StandingProgress{Since: 1}}))
 		check(0, q.touch(ctx, serverID, ann))
 		check(q.TakeTouched(ctx, serverID, 10))
 		for _, everybody := range []bool{true, false} {
@@ -152,5 +152,46 @@ func TestARankFarDownIsWhatCountingSays(t *testing.T) {
 		if _, _, counted, err := s.Leaderboards.RankOf(t.Context(), ranking, all[len(all)-1], MostAbove, nil); err != nil || counted {
 			t.Errorf("without a ladder it is counted: %t, %v", counted, err)
 		}
+	})
+}
+
+func TestALeaderboardInWhichNothingHasChangedIsNotWritten(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, url string) {
+		s := open(t, url)
+		l := &life{T: t, s: s, nowAt: time.Now()}
+		owner := l.account()
+		server := l.server(owner)
+		has := func(xp int) {
+			fill(t, s, `DELETE FROM totals WHERE server_id = '`+server+`'`,
+				fmt.Sprintf(`INSERT INTO totals (server_id, account, xp, coins, visits, is_member) VALUES ('%s', %d, %d, 0, 0, TRUE)`, server, owner, xp))
+		}
+		shown := Standing{ID: "shown", ServerID: server, LeaderboardID: "x", Filter: "all-time", Until: LastDay, Everybody: true, ReadAt: l.nowAt, DeepAt: l.nowAt}
+		writes := func(want bool, what string, do func(q Leaderboards) error) {
+			t.Helper()
+			l.must(s.SharedTx(t.Context(), func(tx *Tx) error {
+				err := do(tx.Leaderboards)
+				if tx.Leaderboards.wrote != want {
+					t.Errorf("%s: whether it is written is %t", what, !want)
+				}
+				return err
+			}))
+		}
+		step := func(q Leaderboards) error {
+			_, err := q.Step(t.Context(), StandingStep{Standing: shown, Of: CountedXP, Drive: AllMembers, Some: 10})
+			return err
+		}
+		has(5)
+		writes(true, "a new standing", func(q Leaderboards) error { return q.InsertStanding(t.Context(), shown) })
+		writes(true, "the first value", step)
+		writes(false, "the same value", step)
+		has(6)
+		writes(true, "another value", step)
+		if place, err := s.Leaderboards.GetRanked(t.Context(), Ranking{Owner: shown.ID}, owner); err != nil || place.Value != 6 {
+			t.Errorf("got %v (%v), want 6", place, err)
+		}
+		next := shown
+		next.Progress.Account = 7
+		writes(true, "progress", func(q Leaderboards) error { return q.NoteProgress(t.Context(), shown, next) })
+		writes(false, "the same progress", func(q Leaderboards) error { return q.NoteProgress(t.Context(), next, next) })
 	})
 }
