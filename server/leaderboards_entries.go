@@ -41,7 +41,7 @@ func (h leaderboards) ListLeaderboardEntries(ctx context.Context, r stub.ListLea
 	if err != nil {
 		return nil, err
 	}
-	page := rankedPage{}
+	var page rankedPage
 	switch ready := v.exact || v.standing != nil; {
 	case r.Params.Around != nil:
 		page, err = v.around(ctx, *r.Params.Around, r.Params, ready)

@@ -280,7 +280,7 @@ func TestATimeZoneIsKeptByOneName(t *testing.T) {
 			t.Errorf("%s is no zone", name)
 		}
 	}
-	if zoneOf("America/New_York") != zoneOf("America/New_York") {
+	if again := zoneOf("America/New_York"); again != zoneOf("America/New_York") {
 		t.Error("a zone is read again")
 	}
 }

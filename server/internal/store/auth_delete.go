@@ -121,7 +121,7 @@ func (a Auth) EraseRest(ctx context.Context, account int64, some int, at time.Ti
 			return true, err
 		}
 	}
-	if more, err := (Ledger{a.conn}).forgetDays(ctx, left.id, account, some); err != nil || more {
+	if more, err := Ledger(a).forgetDays(ctx, left.id, account, some); err != nil || more {
 		return true, err
 	}
 	if err := Invites(a).EndOf(ctx, left.id, account, at); err != nil {
