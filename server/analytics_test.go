@@ -143,13 +143,13 @@ func TestAnOverviewAddsUpWhatMembersDidAndHave(t *testing.T) {
 			CommunityID: c.id, TimeZone: "UTC", From: "2026-03-01", To: "2026-03-02", Interval: "day",
 			Members:  gen.OverviewMembers{Total: 2, New: 2, Active: 1},
 			Activity: gen.OverviewActivity{Messages: 4, Replies: 1},
-			XP:       gen.OverviewFlow{Issued: 34, Spent: 10}, Coins: gen.OverviewFlow{Issued: 9, Spent: 3},
+			XP:       gen.OverviewFlow{Issued: 24}, Coins: gen.OverviewFlow{Issued: 6},
 			Highest: []gen.OverviewMember{
 				{Rank: 1, Number: c.number, Username: o.Highest[0].Username, DisplayName: o.Highest[0].DisplayName, Avatar: gen.Null[string](), XP: 24, Coins: 6},
 				{Rank: 2, Number: o.Highest[1].Number, Username: o.Highest[1].Username, DisplayName: o.Highest[1].DisplayName, Avatar: gen.Null[string]()},
 			},
 			Series: []gen.OverviewPart{
-				{From: "2026-03-01", To: "2026-03-01", New: 2, Active: 1, Messages: 2, XPIssued: 20, XPSpent: 10, CoinsIssued: 6, CoinsSpent: 3},
+				{From: "2026-03-01", To: "2026-03-01", New: 2, Active: 1, Messages: 2, XPIssued: 10, CoinsIssued: 3},
 				{From: "2026-03-02", To: "2026-03-02", Active: 1, Messages: 2, Replies: 1, XPIssued: 14, CoinsIssued: 3},
 			},
 			Snapshot: &gen.OverviewSnapshot{
