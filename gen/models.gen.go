@@ -3131,10 +3131,10 @@ type LoyaltyOverview struct {
 	// Activity How often members did what. A reply is a message, too; what was deleted since stays counted.
 	Activity OverviewActivity `json:"activity"`
 
-	// XP What members got, and what went from them again, because they spent it or it was taken back.
+	// XP What members got, without what was taken back, and what they spent.
 	XP OverviewFlow `json:"xp"`
 
-	// Coins What members got, and what went from them again, because they spent it or it was taken back.
+	// Coins What members got, without what was taken back, and what they spent.
 	Coins OverviewFlow `json:"coins"`
 
 	// Highest Those who have the most XP now. Equal XP share a rank.
@@ -4032,7 +4032,7 @@ type OverviewActivity struct {
 	Reactions Count `json:"reactions"`
 }
 
-// OverviewFlow What members got, and what went from them again, because they spent it or it was taken back.
+// OverviewFlow What members got, without what was taken back, and what they spent.
 type OverviewFlow struct {
 	// Issued How many, or how much.
 	Issued Count `json:"issued"`
