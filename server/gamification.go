@@ -20,10 +20,7 @@ type gamification struct{ *core }
 
 // SetXPSetting replaces what members are credited for.
 func (h gamification) SetXPSetting(ctx context.Context, r stub.SetXPSettingRequestObject) (stub.SetXPSettingResponseObject, error) {
-	answer, err := h.setRules(ctx, r.ServerID, func(rules *store.Rules) error {
-		rules.XP = *r.Body
-		return nil
-	})
+	answer, err := h.setRules(ctx, r.ServerID, func(rules *store.Rules) { rules.XP = *r.Body })
 	return stub.SetXPSetting200JSONResponse(answer), err
 }
 
@@ -34,18 +31,17 @@ func (h gamification) SetTierSetting(ctx context.Context, r stub.SetTierSettingR
 		return nil, contract.Invalid(contract.Field(fmt.Sprintf("/tiers/%d/levels/%d/xp", i, j), gen.FieldCodeTooSmall,
 			"must be more than the XP of the level before it"))
 	}
-	answer, err := h.setRules(ctx, r.ServerID, func(rules *store.Rules) error {
+	answer, err := h.setRules(ctx, r.ServerID, func(rules *store.Rules) {
 		rules.Tiers.Enabled, rules.Tiers.Display = r.Body.Enabled, r.Body.Display
 		if r.Body.Tiers != nil {
 			rules.Tiers.Tiers = tiers
 		}
-		return nil
 	})
 	return stub.SetTierSetting200JSONResponse(answer), err
 }
 
 // setRules is the step that changes the rules of a server.
-func (h gamification) setRules(ctx context.Context, serverID string, change func(*store.Rules) error) (gen.GamificationResponse, error) {
+func (h gamification) setRules(ctx context.Context, serverID string, change func(*store.Rules)) (gen.GamificationResponse, error) {
 	return inTx(ctx, h.core, func(tx *store.Tx) (answer gen.GamificationResponse, err error) {
 		s, err := require(ctx, tx.Queries, serverID, "server")
 		if err != nil {
@@ -56,9 +52,7 @@ func (h gamification) setRules(ctx context.Context, serverID string, change func
 			return answer, err
 		}
 		before := shownRules(rules)
-		if err := change(&rules); err != nil {
-			return answer, err
-		}
+		change(&rules)
 		rules.UpdatedAt = gen.Time{Time: h.now()}
 		if err := tx.Gamification.Put(ctx, rules); err != nil {
 			return answer, err

@@ -301,9 +301,9 @@ const streakReason = "streak/"
 // moveStreaks is the step that moves the streaks of a member on by what they just did. If that has been counted, the transaction holds
 // their totals already. What they reach is credited, and is no deed.
 func (k *core) moveStreaks(ctx context.Context, tx *store.Tx, d deed, counted bool) error {
-	actions := []string{string(d.action)}
-	if d.action == gen.ActionReplies { // a reply is a message, too
-		actions = append(actions, string(gen.ActionMessages))
+	actions := countsOf(d.action).Names()
+	if len(actions) == 0 { // what is not counted
+		actions = []string{string(d.action)}
 	}
 	by := streak.Deed{Actions: actions, Once: d.action == gen.ActionVisits}
 	return k.moveSome(ctx, tx, d.serverID, d.account, counted, by, func(d streak.Definition) bool { return d.Concerns(actions...) })
