@@ -104,13 +104,20 @@ func (k *core) actedUnder(ctx context.Context, tx *store.Tx, rules store.Rules, 
 	if err != nil || !added && d.action != gen.ActionVisits { // of a streak, the day may be another one already
 		return false, err
 	}
-	if err := k.moveStreaks(ctx, tx, d, added); err != nil || !added {
-		return false, err
+	if rules.Streaks {
+		if err := k.moveStreaks(ctx, tx, d, added); err != nil {
+			return false, err
+		}
 	}
-	if err := k.reached(ctx, tx, line, after); err != nil {
-		return true, err
+	if !added {
+		return false, nil
 	}
-	return true, k.credited(ctx, tx, line, after)
+	if rules.Badges {
+		if err := k.reached(ctx, tx, line, after); err != nil {
+			return true, err
+		}
+	}
+	return true, k.credited(ctx, tx, rules, line, after)
 }
 
 // countsOf is as what a deed is counted. A reply is a message, too.
@@ -151,19 +158,19 @@ func (k *core) reached(ctx context.Context, tx *store.Tx, line store.LedgerLine,
 // credit adds a line that is no deed to the ledger, with what it makes the member reach, and tells whether it was not there. One that
 // costs more coins than there are is a conflict.
 func (k *core) credit(ctx context.Context, tx *store.Tx, line store.LedgerLine) (added bool, err error) {
-	after, added, err := k.addLine(ctx, tx, line)
+	rules, err := tx.Gamification.Get(ctx, line.ServerID)
+	if err != nil {
+		return false, err
+	}
+	after, added, err := k.addLine(ctx, tx, rules, line)
 	if err != nil || !added {
 		return added, err
 	}
-	return true, k.credited(ctx, tx, line, after)
+	return true, k.credited(ctx, tx, rules, line, after)
 }
 
 // addLine is credit without what it makes the member reach.
-func (k *core) addLine(ctx context.Context, tx *store.Tx, line store.LedgerLine) (after store.Totals, added bool, err error) {
-	rules, err := tx.Gamification.Get(ctx, line.ServerID)
-	if err != nil {
-		return after, false, err
-	}
+func (k *core) addLine(ctx context.Context, tx *store.Tx, rules store.Rules, line store.LedgerLine) (after store.Totals, added bool, err error) {
 	line.ID, line.At = k.newID(), k.now()
 	if line.Action != string(gen.ActionDeleted) { // which is of the day of what it takes back
 		line.Day = dayOf(line.At, zoneOf(rules.Zone))
@@ -176,10 +183,10 @@ func (k *core) addLine(ctx context.Context, tx *store.Tx, line store.LedgerLine)
 }
 
 // credited credits the steps of milestones that a line has made the member reach.
-func (k *core) credited(ctx context.Context, tx *store.Tx, line store.LedgerLine, after store.Totals) error {
+func (k *core) credited(ctx context.Context, tx *store.Tx, rules store.Rules, line store.LedgerLine, after store.Totals) error {
 	values := map[string]float64{}
 	changedBy(line, after, values)
-	return k.stepsReached(ctx, tx, line.ServerID, line.Account, values)
+	return k.stepsReached(ctx, tx, rules, line.Account, values)
 }
 
 // badgeAwarded credits what a badge is worth. The ledger takes each badge once for a member.

@@ -215,7 +215,10 @@ func (k *core) setValue(ctx context.Context, tx *store.Tx, f store.Field, accoun
 		err = k.valueGiven(ctx, tx, f, number)
 	}
 	if err == nil && given.Measure != nil {
-		err = k.stepsReached(ctx, tx, f.ServerID, number, map[string]float64{f.ID: *given.Measure})
+		var rules store.Rules
+		if rules, err = tx.Gamification.Get(ctx, f.ServerID); err == nil {
+			err = k.stepsReached(ctx, tx, rules, number, map[string]float64{f.ID: *given.Measure})
+		}
 	}
 	return line, line.ID != before.ID, err
 }

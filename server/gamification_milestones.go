@@ -180,9 +180,12 @@ func (h gamification) valueOfMember(ctx context.Context, q store.Queries, m gen.
 
 // stepsReached is the step that credits what milestones give for what has just changed: values are what members have now, by the field
 // of a milestone. What they credit may reach others.
-func (k *core) stepsReached(ctx context.Context, tx *store.Tx, serverID string, account int64, values map[string]float64) error {
-	all, err := tx.Gamification.ListMilestones(ctx, serverID)
-	if err != nil || len(all) == 0 {
+func (k *core) stepsReached(ctx context.Context, tx *store.Tx, rules store.Rules, account int64, values map[string]float64) error {
+	if !rules.Milestones || len(values) == 0 {
+		return nil
+	}
+	all, err := tx.Gamification.ListMilestones(ctx, rules.ServerID)
+	if err != nil {
 		return err
 	}
 	for len(values) > 0 {
@@ -201,10 +204,10 @@ func (k *core) stepsReached(ctx context.Context, tx *store.Tx, serverID string, 
 					continue
 				}
 				line := store.LedgerLine{
-					ServerID: serverID, Account: account, Action: string(gen.ActionMilestones), XP: int64(step.XP), Coins: int64(step.Coins),
+					ServerID: rules.ServerID, Account: account, Action: string(gen.ActionMilestones), XP: int64(step.XP), Coins: int64(step.Coins),
 					Reason: store.MilestoneReason + m.ID + "/" + strconv.FormatInt(step.Value, 10),
 				}
-				after, added, err := k.addLine(ctx, tx, line)
+				after, added, err := k.addLine(ctx, tx, rules, line)
 				if err != nil {
 					return err
 				}

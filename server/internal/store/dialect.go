@@ -45,6 +45,7 @@ type dialect struct {
 	stay           func(ctx context.Context, db *sql.DB) error                  // sees to it that it says so, once it is open
 	finish         func(url string, write *sql.DB, closeAll func() error) error // closes it, and says that it was
 	lockMigrations func(ctx context.Context, db *sql.DB) (unlock func(), err error)
+	migrate        func(url string, write *sql.DB, do func(*sql.DB) error) error // with where to do it
 	jobs           func(db *sql.DB, new *bell) riverdriver.Driver[*sql.Tx] // on the pool that writes
 	pollJobs       time.Duration                                           // how late a job may begin that nothing has rung the bell for
 
@@ -103,8 +104,7 @@ var sqliteFile = dialect{
 	pollJobs: time.Second,
 	own:      ownSQLite,
 	open: func(path string, out *outage) (opened, error) {
-		dsn := sqliteAt(path, "busy_timeout(1000)", "journal_mode(WAL)", "foreign_keys(ON)", "cache_size(-4000)",
-			"synchronous(FULL)", "fullfsync(ON)", "checkpoint_fullfsync(ON)") // the last two for macOS, whose fsync leaves it in the disk's cache
+		dsn := writingSQLite(path)
 		read, err := sql.Open("sqlite", dsn+"&_pragma=query_only(ON)")
 		if err != nil {
 			return opened{}, err
@@ -116,7 +116,9 @@ var sqliteFile = dialect{
 		if err != nil {
 			return opened{}, errors.Join(err, read.Close())
 		}
-		lane := newLane(remembers.changes, func() (driver.Conn, error) { return read.Driver().Open(dsn) }, func() { out.found(); out.wrote() })
+		// Else, what a transaction may have to roll back goes to a new file of its own as soon as it is more than 64 KiB.
+		writing := dsn + "&_pragma=temp_store(MEMORY)"
+		lane := newLane(remembers.changes, func() (driver.Conn, error) { return read.Driver().Open(writing) }, func() { out.found(); out.wrote() })
 		write := sql.OpenDB(lane)
 		write.SetMaxIdleConns(mostMembers) // which cost next to nothing
 		return opened{write: write, read: read, remembers: remembers, waiting: &lane.queue}, nil
@@ -126,6 +128,7 @@ var sqliteFile = dialect{
 	stay:           stayInUse,
 	finish:         markWhole,
 	lockMigrations: func(context.Context, *sql.DB) (func(), error) { return func() {}, nil }, // whoever has it is alone
+	migrate:        migrateSQLite,
 	jobs:           func(db *sql.DB, new *bell) riverdriver.Driver[*sql.Tx] { return heardSQLite{riversqlite.New(db), new} },
 	healJobs: []string{
 		`DELETE FROM river_leader WHERE expires_at > datetime('now', '+1 minute')`,
@@ -148,6 +151,23 @@ var sqliteFile = dialect{
 		return errors.Is(err, errGroup) || code == sqlite3.SQLITE_BUSY || code == sqlite3.SQLITE_NOMEM || cannotWrite(code)
 	},
 	stuck: func(err error) bool { return cannotWrite(sqliteCode(err)) },
+}
+
+// writingSQLite is what is set on a connection that writes.
+func writingSQLite(path string) string {
+	return sqliteAt(path, "busy_timeout(1000)", "journal_mode(WAL)", "foreign_keys(ON)", "cache_size(-4000)",
+		"synchronous(FULL)", "fullfsync(ON)", "checkpoint_fullfsync(ON)") // the last two for macOS, whose fsync leaves it in the disk's cache
+}
+
+// migrateSQLite gives migrations a connection of their own: they read all that there is, and what they sort goes to files, not to the
+// memory as in the lane.
+func migrateSQLite(path string, _ *sql.DB, do func(*sql.DB) error) error {
+	db, err := sql.Open("sqlite", writingSQLite(path))
+	if err != nil {
+		return err
+	}
+	db.SetMaxOpenConns(1)
+	return errors.Join(do(db), db.Close())
 }
 
 // sqliteCode is what SQLite has failed with, without the details; 0 if it was not SQLite.
@@ -205,6 +225,7 @@ var postgreSQL = dialect{
 	stay:           func(context.Context, *sql.DB) error { return nil },
 	finish:         func(_ string, _ *sql.DB, closeAll func() error) error { return closeAll() },
 	lockMigrations: lockPostgreSQL,
+	migrate:        func(_ string, write *sql.DB, do func(*sql.DB) error) error { return do(write) },
 	jobs:           func(db *sql.DB, _ *bell) riverdriver.Driver[*sql.Tx] { return riverdatabasesql.New(db) },
 	healJobs: []string{
 		`DELETE FROM river_leader WHERE expires_at > now() + interval '1 minute'`,

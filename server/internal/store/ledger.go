@@ -131,9 +131,10 @@ var (
 	totalsColumns = "xp, coins, " + strings.Join(counted, ", ") + ", visited, visits_run, acted, acted_before"
 	daysColumns   = "day, " + strings.Join(summed, ", ")
 
-	// What is spent must be there.
 	addToTotals = `INSERT INTO totals (server_id, account, ` + totalsColumns + `) VALUES (` + places(7+len(counted)) + `, 0)
-	ON CONFLICT (server_id, account) DO UPDATE SET ` + more("totals", balances) + `,
+	ON CONFLICT (server_id, account) DO UPDATE SET `
+	// What is spent must be there.
+	addedToTotals = `
 	    visits_run = CASE WHEN excluded.visited <= totals.visited THEN totals.visits_run WHEN totals.visited = excluded.visited - 1 THEN totals.visits_run + 1 ELSE 1 END,
 	    visited = CASE WHEN excluded.visited > totals.visited THEN excluded.visited ELSE totals.visited END,
 	    acted_before = CASE WHEN excluded.acted > totals.acted THEN totals.acted
@@ -154,6 +155,23 @@ var (
 
 // serverDayShards is how many rows a day of a server has.
 const serverDayShards = 8
+
+// addToTotals adds what a line changes, and leaves the other columns alone: SQLite writes every index anew whose column is set, also to
+// what it was.
+func (l LedgerLine) addToTotals() string {
+	changed := l.Counts.Names()
+	if l.Coins != 0 {
+		changed = append(changed, "coins")
+	}
+	if l.XP != 0 {
+		changed = append(changed, "xp")
+	}
+	set := addedToTotals
+	if len(changed) > 0 {
+		set = more("totals", changed) + "," + set
+	}
+	return addToTotals + set
+}
 
 // places are the parameters from $1 on.
 func places(n int) string {
@@ -198,7 +216,7 @@ func (q Ledger) Insert(ctx context.Context, l LedgerLine) (after Totals, added b
 		visited, run = l.Day, 1
 	}
 	args := append([]any{l.ServerID, l.Account, l.XP, l.Coins}, l.Counts.values()...)
-	after, err = get(ctx, q.conn, scanTotals, addToTotals, append(args, visited, run, acted)...)
+	after, err = get(ctx, q.conn, scanTotals, l.addToTotals(), append(args, visited, run, acted)...)
 	if errors.Is(err, ErrNotFound) {
 		err = ErrTooFew
 	}

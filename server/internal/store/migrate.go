@@ -40,7 +40,11 @@ func (s *Store) migrate(ctx context.Context, log *slog.Logger) error {
 	if err := s.write.stay(ctx, s.write.db); err != nil {
 		return fmt.Errorf("the database cannot be opened: %w", causeOf(err))
 	}
-	from, to, err := migrateSchema(ctx, s.write.goose, s.write.db, s.write.jobs(s.write.db, s.newJobs))
+	var from, to int64
+	err = s.write.migrate(s.url, s.write.db, func(db *sql.DB) (err error) {
+		from, to, err = migrateSchema(ctx, s.write.goose, db, s.write.jobs(db, s.newJobs))
+		return err
+	})
 	if err == nil && log != nil && 0 < from && from < to {
 		log.Info("the database was migrated: earlier versions of Rejoin cannot open it any more", slog.Int64("from", from), slog.Int64("to", to))
 	}
