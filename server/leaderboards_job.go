@@ -74,7 +74,7 @@ func (k *core) refreshBoards(ctx context.Context, serverID string) (again bool, 
 		return false, 0, err
 	}
 	rest, watched := false, false
-	more, err := k.inSharedSteps(ctx, func(tx *store.Tx) (bool, error) { return k.refreshTouched(ctx, tx, serverID) })
+	more, err := k.refreshTouched(ctx, serverID)
 	if err != nil {
 		return false, 0, err
 	}
@@ -115,34 +115,41 @@ func (k *core) inSharedSteps(ctx context.Context, some func(tx *store.Tx) (more 
 	return true, nil
 }
 
-// refreshTouched brings some members up to date of whom something else than days and totals has changed.
-func (k *core) refreshTouched(ctx context.Context, tx *store.Tx, serverID string) (more bool, err error) {
-	if more, err = tx.Leaderboards.TakeTouched(ctx, serverID, touchedAtOnce); err != nil || !more {
-		return false, err
-	}
-	for last := ""; ; {
-		found, err := tx.Leaderboards.ListStandings(ctx, serverID, last, standingsAtOnce)
-		if err != nil {
+// refreshTouched brings members up to date of whom something else than days and totals has changed, and tells whether there may be more.
+// Some are taken, and forgotten when all standings have them. Whoever is touched meanwhile is taken again.
+func (k *core) refreshTouched(ctx context.Context, serverID string) (more bool, err error) {
+	for range removalSteps {
+		last, err := inSharedTx(ctx, k, func(tx *store.Tx) (int64, error) { return tx.Leaderboards.TakeTouched(ctx, serverID, touchedAtOnce) })
+		if err != nil || last == 0 {
 			return false, err
 		}
-		for _, st := range found {
-			last = st.ID
-			step, ranks, err := boardStepOf(ctx, tx.Queries, st)
-			if err != nil {
-				return false, err
-			}
-			if !ranks {
-				continue
-			}
-			step.Drive, step.Some = store.Touched, touchedAtOnce
-			if _, err := tx.Leaderboards.Step(ctx, step); err != nil {
+		for next, first := "", true; first || next != ""; first = false {
+			if next, err = inSharedTx(ctx, k, func(tx *store.Tx) (string, error) { return refreshTakenIn(ctx, tx, serverID, next) }); err != nil {
 				return false, err
 			}
 		}
-		if len(found) < standingsAtOnce {
-			return true, tx.Leaderboards.DeleteTouched(ctx, serverID)
+		if _, err := inSharedTx(ctx, k, func(tx *store.Tx) (none struct{}, err error) { return none, tx.Leaderboards.DeleteTouched(ctx, serverID, last) }); err != nil {
+			return false, err
 		}
 	}
+	return true, nil
+}
+
+// refreshTakenIn brings those who were taken up to date in some standings behind one, and returns the last of these, if there may be
+// more.
+func refreshTakenIn(ctx context.Context, tx *store.Tx, serverID, after string) (last string, err error) {
+	found, err := tx.Leaderboards.ListStandings(ctx, serverID, after, standingsAtOnce)
+	for i := 0; i < len(found) && err == nil; i++ {
+		step, ranks, failed := boardStepOf(ctx, tx.Queries, found[i])
+		if err = failed; err == nil && ranks {
+			step.Drive, step.Some = store.Touched, touchedAtOnce
+			_, err = tx.Leaderboards.Step(ctx, step)
+		}
+	}
+	if err != nil || len(found) < standingsAtOnce {
+		return "", err
+	}
+	return found[len(found)-1].ID, nil
 }
 
 // boardStepOf is a step of a standing, but for whom it goes through. One that is exact or has ended ranks nobody by itself.

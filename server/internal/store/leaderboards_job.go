@@ -107,18 +107,18 @@ func (q Leaderboards) lastOf(ctx context.Context, s StandingStep) (int64, error)
 	return get(ctx, q.conn, scanOne[int64], `SELECT COALESCE(MAX(d.account), 0) FROM (`+driver+`) d`+unlocked, args...)
 }
 
-// TakeTouched takes some accounts that were touched, and tells whether there are any. Until the transaction ends, nobody touches them.
-func (q Leaderboards) TakeTouched(ctx context.Context, serverID string, some int) (bool, error) {
-	last, err := q.lastOf(ctx, StandingStep{Standing: Standing{ServerID: serverID}, Drive: anyTouched, Some: some})
+// TakeTouched takes some accounts that were touched, those with the lowest numbers, and returns the last of them, 0 if there are none.
+func (q Leaderboards) TakeTouched(ctx context.Context, serverID string, some int) (last int64, err error) {
+	last, err = q.lastOf(ctx, StandingStep{Standing: Standing{ServerID: serverID}, Drive: anyTouched, Some: some})
 	if err != nil || last == 0 {
-		return false, err
+		return 0, err
 	}
-	return true, q.exec(ctx, `UPDATE leaderboard_touched SET taken = TRUE WHERE server_id = $1 AND account <= $2`, serverID, last)
+	return last, q.exec(ctx, `UPDATE leaderboard_touched SET taken = TRUE WHERE server_id = $1 AND account <= $2`, serverID, last)
 }
 
-// DeleteTouched forgets the accounts that were taken, because they are brought up to date.
-func (q Leaderboards) DeleteTouched(ctx context.Context, serverID string) error {
-	return q.exec(ctx, `DELETE FROM leaderboard_touched WHERE server_id = $1 AND taken`, serverID)
+// DeleteTouched forgets the accounts up to one that were taken and not touched since, because they are brought up to date.
+func (q Leaderboards) DeleteTouched(ctx context.Context, serverID string, last int64) error {
+	return q.exec(ctx, `DELETE FROM leaderboard_touched WHERE server_id = $1 AND account <= $2 AND taken`, serverID, last)
 }
 
 // NextActive returns the first day from one on, and up to another, on which anybody in a server did something; 0 if there is none.

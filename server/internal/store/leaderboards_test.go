@@ -53,7 +53,7 @@ func (l *life) hasLeaderboards(serverID string, ann, ben int64) {
 				}
 			}
 		}
-		check(0, q.DeleteTouched(ctx, serverID))
+		check(0, q.DeleteTouched(ctx, serverID, ann))
 		check(0, q.touch(ctx, serverID, ann))
 		check(q.NextActive(ctx, serverID, 1, LastDay))
 		check(0, q.unrank(ctx, serverID, ben, false))
@@ -193,5 +193,49 @@ func TestALeaderboardInWhichNothingHasChangedIsNotWritten(t *testing.T) {
 		next.Progress.Account = 7
 		writes(true, "progress", func(q Leaderboards) error { return q.NoteProgress(t.Context(), shown, next) })
 		writes(false, "the same progress", func(q Leaderboards) error { return q.NoteProgress(t.Context(), next, next) })
+	})
+}
+
+// Whoever is touched while others are brought up to date is brought up to date again, and so is who was taken before a crash.
+func TestWhoIsTouchedMeanwhileIsNotForgotten(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, url string) {
+		s := open(t, url)
+		l := &life{T: t, s: s, nowAt: time.Now()}
+		server := l.server(l.account())
+		touch := func(accounts ...int64) {
+			l.must(s.SharedTx(t.Context(), func(tx *Tx) (err error) {
+				for i := 0; i < len(accounts) && err == nil; i++ {
+					err = tx.Leaderboards.touch(t.Context(), server, accounts[i])
+				}
+				return err
+			}))
+		}
+		take := func(want int64) {
+			t.Helper()
+			l.must(s.SharedTx(t.Context(), func(tx *Tx) error {
+				last, err := tx.Leaderboards.TakeTouched(t.Context(), server, 2)
+				if last != want {
+					t.Errorf("up to %d are taken, want %d", last, want)
+				}
+				return err
+			}))
+		}
+		forget := func(last int64) {
+			l.must(s.SharedTx(t.Context(), func(tx *Tx) error { return tx.Leaderboards.DeleteTouched(t.Context(), server, last) }))
+		}
+		l.must(s.SharedTx(t.Context(), func(tx *Tx) error {
+			return tx.Leaderboards.InsertStanding(t.Context(), Standing{ID: "shown", ServerID: server, LeaderboardID: "x", ReadAt: l.nowAt, DeepAt: l.nowAt})
+		}))
+		touch(100, 200)
+		take(200) // and then there is a crash
+		touch(1, 2)
+		take(2)
+		touch(2)
+		forget(2)
+		take(100)
+		forget(100)
+		take(200)
+		forget(200)
+		take(0)
 	})
 }
