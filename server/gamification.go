@@ -210,6 +210,10 @@ func (h gamification) GetDailyHistory(ctx context.Context, r stub.GetDailyHistor
 	if err != nil {
 		return nil, err
 	}
+	find, err := identifying(ctx, h.store.Queries, s.ID, string(r.Body.IdentifierType), r.Body.FieldName)
+	if err != nil {
+		return nil, err
+	}
 	number, limit := max(1, r.Body.Page), r.Body.Limit
 	if limit == 0 {
 		limit = 50
@@ -219,7 +223,7 @@ func (h gamification) GetDailyHistory(ctx context.Context, r stub.GetDailyHistor
 		Page: number, Limit: limit, Total: all, TotalPages: (all + limit - 1) / limit,
 	}}
 	for i, identifier := range r.Body.Identifier {
-		account, err := memberIdentified(ctx, h.store.Queries, s.ID, identifier, string(r.Body.IdentifierType), r.Body.FieldName)
+		account, err := find(identifier)
 		if unknown := (*contract.Error)(nil); errors.As(err, &unknown) && unknown.Code == gen.ProblemCodeNotFound {
 			continue
 		}

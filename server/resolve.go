@@ -53,22 +53,31 @@ var identifierTypes = map[string]store.MemberName{
 // memberIdentified finds a member of a server by an identifier of one kind, an address unless the request names another: by the value
 // of a field if it is that. A value that several have is a conflict.
 func memberIdentified(ctx context.Context, q store.Queries, serverID, identifier, kind, fieldName string) (store.Account, error) {
+	find, err := identifying(ctx, q, serverID, kind, fieldName)
+	if err != nil {
+		return store.Account{}, err
+	}
+	return find(identifier)
+}
+
+// identifying is memberIdentified for several members.
+func identifying(ctx context.Context, q store.Queries, serverID, kind, fieldName string) (func(identifier string) (store.Account, error), error) {
+	nobody := func(string) (store.Account, error) { return store.Account{}, contract.NotFound("user") }
 	if kind == "custom-field" {
 		all, err := q.Fields.List(ctx, serverID)
-		if err != nil {
-			return store.Account{}, err
-		}
 		f, known := fieldNamed(all, fieldName)
-		if !known {
-			return store.Account{}, contract.NotFound("user")
+		if err != nil || !known {
+			return nobody, err
 		}
-		return identified(ctx, q, f, identifier)
+		return func(identifier string) (store.Account, error) { return identified(ctx, q, f, identifier) }, nil
 	}
 	by, known := identifierTypes[kind]
 	if !known {
-		return store.Account{}, contract.NotFound("user")
+		return nobody, nil
 	}
-	return found(q.Users.GetMember(ctx, serverID, by, nameAs(by, identifier)))
+	return func(identifier string) (store.Account, error) {
+		return found(q.Users.GetMember(ctx, serverID, by, nameAs(by, identifier)))
+	}, nil
 }
 
 // memberNamed finds a member of a server by whatever name a request gives.
