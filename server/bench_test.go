@@ -53,7 +53,7 @@ type work struct {
 	beside      *work // goes on at the same time, and has its own row
 }
 
-const few, many = 10, 1_000_000
+const few, some, many = 10, 1_000, 1_000_000
 
 var works = []work{
 	{name: "servers", what: "GET /servers", members: few, connections: 16},
@@ -66,11 +66,11 @@ var works = []work{
 	{name: "audit", what: "GET /servers/{id}/audit, first page of 1,000,000", members: many, connections: 16},
 	{name: "filter-name", what: "POST /apis/v1/users/filter, by name and date, of 10", members: few, connections: 16},
 	{name: "filter-name", what: "POST /apis/v1/users/filter, by name and date, 200 of 1,000 of 1,000,000", members: many, connections: 16},
-	{name: "entries", what: "GET .../entries of a leaderboard, 20 of 10", members: few, connections: 16},
+	{name: "entries", what: "GET .../entries of a leaderboard, 20 of 1,000", members: some, connections: 16},
 	{name: "entries", what: "GET .../entries of a leaderboard, 20 of 1,000,000", members: many, connections: 16},
-	{name: "entries-around", what: "GET .../entries around a user, of 10", members: few, connections: 16},
+	{name: "entries-around", what: "GET .../entries around a user, 20 at rank 500 of 1,000", members: some, connections: 16},
 	{name: "entries-around", what: "GET .../entries around a user, 20 at rank 500,000 of 1,000,000", members: many, connections: 16},
-	{name: "overview", what: "GET .../loyalty-overview, a year by week, of 10", members: few, connections: 16},
+	{name: "overview", what: "GET .../loyalty-overview, a year by week, of 1,000", members: some, connections: 16},
 	{name: "overview", what: "GET .../loyalty-overview, a year by week, of 1,000,000", members: many, connections: 16},
 	{name: "filter-xp", what: "POST /apis/v1/users/filter, by XP, of 10", members: few, connections: 16},
 	{name: "filter-xp", what: "POST /apis/v1/users/filter, by XP, 200 of 500,000 of 1,000,000", members: many, connections: 16},
@@ -163,7 +163,7 @@ func databases() []database {
 // contend adds a binary on a database.
 func (m *bench) contend(b *testing.B, database database, label, binary string) {
 	c := contender{database.name, label, map[int]func() *backend{}}
-	for _, members := range []int{few, many} {
+	for _, members := range []int{few, some, many} {
 		c.with[members] = m.once(func() *backend { return newCommunity(b, binary, database, members) })
 	}
 	m.contenders = append(m.contenders, c)
