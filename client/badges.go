@@ -2,6 +2,9 @@ package client
 
 import (
 	"context"
+	"io"
+	"iter"
+	"net/http"
 	"strconv"
 
 	"github.com/rejoin-dev/rejoin/gen"
@@ -16,6 +19,9 @@ type (
 	BadgeAction = gen.BadgeAction
 	// Balance is the XP and the coins of a member. Its fields are listed at [gen.Balance].
 	Balance = gen.Balance
+	// BadgeApplication is that a member asks for a badge. Its Proof is an address or null; see [BadgesService.Proof]. Its fields are listed at
+	// [gen.BadgeApplication].
+	BadgeApplication = gen.BadgeApplication
 	// BadgeCreate is what a badge is made from. Only Title and Action are required. The ServerID may be left out if it is
 	// clear: with an API key, or if there is just one server in which the caller may make badges. Its fields are listed at
 	// [gen.BadgeCreate].
@@ -43,6 +49,15 @@ func BadgeUpdateFrom(badge Badge, made BadgeCreate) BadgeUpdate {
 		in.Quantity = new(int32(quantity))
 	}
 	return in
+}
+
+// BadgeApplicationCreate is what is said for an application.
+type BadgeApplicationCreate struct {
+	// Note has up to 1000 characters.
+	Note string
+
+	// Proof is a picture, as the Image in [ServerCreate], or nil for none. A badge whose AttachRequired is "true" needs one.
+	Proof io.Reader
 }
 
 // BadgesService has the operations on badges. It is a field of [Client].
@@ -123,4 +138,56 @@ func (s *BadgesService) Balance(ctx context.Context, serverID, userNumber string
 		return nil, err
 	}
 	return one[Balance](s.api.GetMemberBalance(ctx, serverID, userNumber))
+}
+
+// Apply asks for a badge. It fails with [ErrConflict] if the caller has the badge or an open application for it, and with
+// [ErrInvalidRequest] if the badge needs a proof and there is none. So this is safe to repeat.
+//
+// For members.
+func (s *BadgesService) Apply(ctx context.Context, id string, in BadgeApplicationCreate) (*BadgeApplication, error) {
+	if err := checkID(id); err != nil {
+		return nil, err
+	}
+	f := newForm()
+	if in.Note != "" {
+		f.text("note", in.Note)
+	}
+	f.file("proof", in.Proof)
+	return upload[BadgeApplication](f, func(contentType string, body io.Reader, edits ...edit) (*http.Response, error) {
+		return s.api.ApplyForBadgeWithBody(ctx, id, contentType, body, edits...)
+	})
+}
+
+// Applications returns an iterator over the open applications for a badge, the oldest first, which works as that of
+// [ServersService.Members].
+//
+// For the owner and members with server_administrator, and API keys with [PermissionBadges].
+func (s *BadgesService) Applications(ctx context.Context, id string) iter.Seq2[BadgeApplication, error] {
+	return paged(func(cursor *string, size int32) (*envelope[[]BadgeApplication], error) {
+		if err := checkID(id); err != nil {
+			return nil, err
+		}
+		return answer[[]BadgeApplication](s.api.ListBadgeApplications(ctx, id, &gen.ListBadgeApplicationsParams{Cursor: cursor, Limit: &size}))
+	})
+}
+
+// Proof opens the picture that came with an application. The caller closes the [Image]. It fails with [ErrNotFound] if there is no
+// such application, or no longer, and if it has no proof.
+//
+// For the owner and members with server_administrator, for the applicant, and API keys with [PermissionBadges].
+func (s *BadgesService) Proof(ctx context.Context, id, applicationID string) (*Image, error) {
+	if err := checkID(id, applicationID); err != nil {
+		return nil, err
+	}
+	return image(s.api.GetBadgeApplicationProof(ctx, id, applicationID))
+}
+
+// Refuse ends an application without awarding the badge. To grant one, award the badge.
+//
+// For the owner and members with server_administrator, and API keys with [PermissionBadges].
+func (s *BadgesService) Refuse(ctx context.Context, id, applicationID string) error {
+	if err := checkID(id, applicationID); err != nil {
+		return err
+	}
+	return done(s.api.RefuseBadgeApplication(ctx, id, applicationID))
 }

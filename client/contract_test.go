@@ -37,6 +37,8 @@ const (
 	msgID   = "66a282dab13eee0013cbb4e1"
 	topicID = "66a282dab13eee0013cbb4e4"
 	boardID = "66a282dab13eee0013cbb4f1"
+	askedID = "66a282dab13eee0013cbb4fa"
+	linkID  = "66a282dab13eee0013cbb4fb"
 
 	atKeys     = "/apis/v1/communities/" + id + "/api-keys"
 	userID     = "66a282dab13eee0013cbb4d9"
@@ -557,6 +559,58 @@ var calls = []struct {
 	{
 		"manageUser", "POST /apis/v1/users/manage", `{"action":"restore","user":"vera@example.com"}`,
 		func(c caller) (any, error) { return c.Users.Restore(c.ctx, "vera@example.com") },
+	},
+	{
+		"applyForBadge", "POST /badges/" + badgeID + "/apply", "",
+		func(c caller) (any, error) {
+			return c.Badges.Apply(c.ctx, badgeID, client.BadgeApplicationCreate{Note: "I won", Proof: strings.NewReader("a picture")})
+		},
+	},
+	{
+		"applyForBadge", "POST /badges/" + badgeID + "/apply", "",
+		func(c caller) (any, error) {
+			return c.Badges.Apply(c.ctx, badgeID, client.BadgeApplicationCreate{})
+		},
+	},
+	{
+		"listBadgeApplications", "GET /badges/" + badgeID + "/applications?limit=100", "",
+		func(c caller) (any, error) { return collect(c.Badges.Applications(c.ctx, badgeID)) },
+	},
+	{
+		"getBadgeApplicationProof", "GET /badges/" + badgeID + "/applications/" + askedID + "/proof", "",
+		func(c caller) (any, error) {
+			proof, err := c.Badges.Proof(c.ctx, badgeID, askedID)
+			if err != nil {
+				return nil, err
+			}
+			defer proof.Close()
+			content, err := io.ReadAll(proof)
+			return string(content), err
+		},
+	},
+	{
+		"refuseBadgeApplication", "POST /badges/" + badgeID + "/applications/" + askedID + "/refuse", "",
+		func(c caller) (any, error) { return nil, c.Badges.Refuse(c.ctx, badgeID, askedID) },
+	},
+	{
+		"listSocials", "GET /apis/v1/socials?serverId=" + id, "",
+		func(c caller) (any, error) { return c.Gamification.Socials(c.ctx, id) },
+	},
+	{
+		"createSocial", "POST /apis/v1/socials", `{"platform":"youtube","url":"https://video.example/chess","action":"like","xp":20}`,
+		func(c caller) (any, error) {
+			return c.Gamification.CreateSocial(c.ctx, client.SocialCreate{Platform: "youtube", URL: "https://video.example/chess", Action: client.SocialLike, XP: 20}, c.opts...)
+		},
+	},
+	{
+		"deleteSocial", "DELETE /apis/v1/socials/" + linkID, "",
+		func(c caller) (any, error) { return c.Gamification.DeleteSocial(c.ctx, linkID) },
+	},
+	{
+		"recordSocial", "POST /apis/v1/users/socials", `{"identifier":"2","identifier_type":"id","socialId":"` + linkID + `","action":"share"}`,
+		func(c caller) (any, error) {
+			return c.Gamification.RecordSocial(c.ctx, linkID, client.SocialShare, client.Identifier{Value: "2", Type: client.ByNumber})
+		},
 	},
 	{
 		"getImage", "GET /images/" + id, "",

@@ -477,6 +477,47 @@ func ExampleBadgesService() {
 	// Output: 50 XP
 }
 
+// A member asks for a badge, with a picture that only those see who may award it.
+func ExampleBadgesService_Apply() {
+	url, token, stop := newServer()
+	defer stop()
+	c, err := client.New(url, client.WithToken(token))
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	server, err := c.Servers.Create(ctx, client.ServerCreate{Name: "Chess club"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	badge, err := c.Badges.Create(ctx, client.BadgeCreate{ServerID: server.ID, Title: "Champion", Action: client.BadgeCustom, AttachRequired: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	var picture bytes.Buffer
+	if err := png.Encode(&picture, image.NewGray(image.Rect(0, 0, 8, 8))); err != nil {
+		log.Fatal(err)
+	}
+	if _, err := c.Badges.Apply(ctx, badge.ID, client.BadgeApplicationCreate{Note: "I won the open.", Proof: &picture}); err != nil {
+		log.Fatal(err)
+	}
+	for asked, err := range c.Badges.Applications(ctx, badge.ID) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		proof, err := c.Badges.Proof(ctx, badge.ID, asked.ID)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(asked.Note, proof.ContentType)
+		proof.Close()
+		if _, err := c.Badges.Award(ctx, badge.ID, asked.User.Number); err != nil { // Which ends the application.
+			log.Fatal(err)
+		}
+	}
+	// Output: I won the open. image/png
+}
+
 // A key is made for a program, which then acts for the server with it.
 func ExampleKeysService() {
 	url, token, stop := newServer()
@@ -687,6 +728,45 @@ func ExampleMiniGamesService() {
 	// Output:
 	// A chess set 0
 	// true
+}
+
+// A program knows what members do elsewhere, and says so.
+func ExampleGamificationService_RecordSocial() {
+	url, token, stop := newServer()
+	defer stop()
+	c, err := client.New(url, client.WithToken(token))
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	server, err := c.Servers.Create(ctx, client.ServerCreate{Name: "Chess club"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	key, err := c.Keys.Create(ctx, server.ID, client.APIKeyCreate{Name: "socials", Permissions: []client.KeyPermission{client.PermissionGamification}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	program, err := client.New(url, client.WithToken(key.Key))
+	if err != nil {
+		log.Fatal(err)
+	}
+	link, err := program.Gamification.CreateSocial(ctx, client.SocialCreate{
+		Platform: "youtube", URL: "https://video.example/chess-club", Action: client.SocialFollow, XP: 20,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for range 2 { // The second time changes nothing.
+		deed, err := program.Gamification.RecordSocial(ctx, link.ID, link.Action, client.Identifier{Value: server.Owner.Number, Type: client.ByNumber})
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(deed.Counted, deed.XP, deed.Socials)
+	}
+	// Output:
+	// true 20 1
+	// false 0 1
 }
 
 func ExampleLeaderboardsService() {

@@ -102,6 +102,7 @@ const (
 	AuditBadgeAward         = gen.AuditActionBadgeAward
 	AuditBadgeCreate        = gen.AuditActionBadgeCreate
 	AuditBadgeDelete        = gen.AuditActionBadgeDelete
+	AuditBadgeRefuse        = gen.AuditActionBadgeRefuse
 	AuditBadgeRemove        = gen.AuditActionBadgeRemove
 	AuditBadgeUpdate        = gen.AuditActionBadgeUpdate
 	AuditChannelCreate      = gen.AuditActionChannelCreate
@@ -139,6 +140,8 @@ const (
 	AuditServerDelete       = gen.AuditActionServerDelete
 	AuditServerUpdate       = gen.AuditActionServerUpdate
 	AuditSettingsUpdate     = gen.AuditActionSettingsUpdate
+	AuditSocialCreate       = gen.AuditActionSocialCreate
+	AuditSocialDelete       = gen.AuditActionSocialDelete
 	AuditStreakCreate       = gen.AuditActionStreakCreate
 	AuditStreakDelete       = gen.AuditActionStreakDelete
 	AuditStreakUpdate       = gen.AuditActionStreakUpdate
@@ -205,6 +208,14 @@ const (
 const (
 	GameScratchCard = gen.MiniGameTypeScratchCard
 	GameSpinWheel   = gen.MiniGameTypeSpinWheel
+)
+
+// The values of the list gen.SocialAction.
+const (
+	SocialComment = gen.SocialActionComment
+	SocialFollow  = gen.SocialActionFollow
+	SocialLike    = gen.SocialActionLike
+	SocialShare   = gen.SocialActionShare
 )
 
 // The values of the list gen.Action.

@@ -797,6 +797,42 @@ type ClientInterface interface {
 	// Corresponds with POST /apis/v1/mini-games/{gameId}/play (the `PlayMiniGame` operationId).
 	PlayMiniGame(ctx context.Context, gameID GameID, params *PlayMiniGameParams, body PlayMiniGameJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListSocials List the social links of a community
+	//
+	// All of them, the oldest first. For members, and API keys.
+	//
+	// Corresponds with GET /apis/v1/socials (the `ListSocials` operationId).
+	ListSocials(ctx context.Context, params *ListSocialsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateSocialWithBody Create a social link
+	//
+	// A link says what members are to do elsewhere, and what that is worth: to `follow`, to `like`, to `comment` on or to `share` what is at its `url`.
+	// It does not change; to change what it is worth, make another one and delete this. A community has up to 100. For the owner and
+	// administrators, and API keys.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/socials (the `CreateSocial` operationId).
+	CreateSocialWithBody(ctx context.Context, params *CreateSocialParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateSocial Create a social link
+	//
+	// A link says what members are to do elsewhere, and what that is worth: to `follow`, to `like`, to `comment` on or to `share` what is at its `url`.
+	// It does not change; to change what it is worth, make another one and delete this. A community has up to 100. For the owner and
+	// administrators, and API keys.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apis/v1/socials (the `CreateSocial` operationId).
+	CreateSocial(ctx context.Context, params *CreateSocialParams, body CreateSocialJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteSocial Delete a social link
+	//
+	// What was counted and credited for it stays. For the owner and administrators, and API keys.
+	//
+	// Corresponds with DELETE /apis/v1/socials/{socialId} (the `DeleteSocial` operationId).
+	DeleteSocial(ctx context.Context, socialID SocialID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListStreaks List the streaks of a community
 	//
 	// Those with a lower `order` first, and of the same the older ones. A community has up to 50. For members, and for API keys.
@@ -1228,6 +1264,26 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /apis/v1/users/mini-games/stats (the `GetMiniGameStats` operationId).
 	GetMiniGameStats(ctx context.Context, body GetMiniGameStatsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RecordSocialWithBody Record what a member did at a social link
+	//
+	// Counts as `socials`, and credits what the link is worth, once for a member and a link, for ever: repeating it changes nothing and answers with
+	// `counted: false`. Whether the member did it is for the program that calls to know.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/users/socials (the `RecordSocial` operationId).
+	RecordSocialWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RecordSocial Record what a member did at a social link
+	//
+	// Counts as `socials`, and credits what the link is worth, once for a member and a link, for ever: repeating it changes nothing and answers with
+	// `counted: false`. Whether the member did it is for the program that calls to know.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apis/v1/users/socials (the `RecordSocial` operationId).
+	RecordSocial(ctx context.Context, body RecordSocialJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListStreakLogsWithBody List when a member has reached streaks
 	//
@@ -1724,6 +1780,42 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /badges/{badgeId} (the `UpdateBadge` operationId).
 	UpdateBadge(ctx context.Context, badgeID BadgeID, body UpdateBadgeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListBadgeApplications List the applications for a badge
+	//
+	// The open applications for a badge, the oldest first. For the owner and administrators.
+	//
+	// Corresponds with GET /badges/{badgeId}/applications (the `ListBadgeApplications` operationId).
+	ListBadgeApplications(ctx context.Context, badgeID BadgeID, params *ListBadgeApplicationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetBadgeApplicationProof Download the proof of an application
+	//
+	// The image that came with an application, written anew. Unlike other images it is not public: it is shown at no other address, to nobody but
+	// the owner, administrators and the applicant, and no longer than the application is open. Who asks for it sends a credential.
+	//
+	// Corresponds with GET /badges/{badgeId}/applications/{applicationId}/proof (the `GetBadgeApplicationProof` operationId).
+	GetBadgeApplicationProof(ctx context.Context, badgeID BadgeID, applicationID ApplicationID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RefuseBadgeApplication Refuse an application for a badge
+	//
+	// Ends an application, with its proof, without awarding the badge. For the owner and administrators.
+	//
+	// Corresponds with POST /badges/{badgeId}/applications/{applicationId}/refuse (the `RefuseBadgeApplication` operationId).
+	RefuseBadgeApplication(ctx context.Context, badgeID BadgeID, applicationID ApplicationID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ApplyForBadgeWithBody Apply for a badge
+	//
+	// Asks the owner and administrators for a badge, with a `note` and a picture as `proof`, which a badge with `attachRequired` needs. Nobody
+	// but them and the applicant sees either. The application ends when the badge is awarded, by whomever or by itself, when it is refused,
+	// and with the badge or the membership.
+	//
+	// A second application for the same badge is a conflict as long as the first is open, and so is one for a badge that the applicant has: to send
+	// this again is safe. What was refused may be applied for again. A member has up to 50 open applications in a server.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /badges/{badgeId}/apply (the `ApplyForBadge` operationId).
+	ApplyForBadgeWithBody(ctx context.Context, badgeID BadgeID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// AwardBadgeWithBody Award a badge to a user
 	//
@@ -3625,6 +3717,82 @@ func (c *Client) PlayMiniGame(ctx context.Context, gameID GameID, params *PlayMi
 	return c.Client.Do(req)
 }
 
+// ListSocials List the social links of a community
+//
+// All of them, the oldest first. For members, and API keys.
+//
+// Corresponds with GET /apis/v1/socials (the `ListSocials` operationId).
+func (c *Client) ListSocials(ctx context.Context, params *ListSocialsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSocialsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateSocialWithBody Create a social link
+//
+// A link says what members are to do elsewhere, and what that is worth: to `follow`, to `like`, to `comment` on or to `share` what is at its `url`.
+// It does not change; to change what it is worth, make another one and delete this. A community has up to 100. For the owner and
+// administrators, and API keys.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/socials (the `CreateSocial` operationId).
+func (c *Client) CreateSocialWithBody(ctx context.Context, params *CreateSocialParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateSocialRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateSocial Create a social link
+//
+// A link says what members are to do elsewhere, and what that is worth: to `follow`, to `like`, to `comment` on or to `share` what is at its `url`.
+// It does not change; to change what it is worth, make another one and delete this. A community has up to 100. For the owner and
+// administrators, and API keys.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apis/v1/socials (the `CreateSocial` operationId).
+func (c *Client) CreateSocial(ctx context.Context, params *CreateSocialParams, body CreateSocialJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateSocialRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteSocial Delete a social link
+//
+// What was counted and credited for it stays. For the owner and administrators, and API keys.
+//
+// Corresponds with DELETE /apis/v1/socials/{socialId} (the `DeleteSocial` operationId).
+func (c *Client) DeleteSocial(ctx context.Context, socialID SocialID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteSocialRequest(c.Server, socialID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListStreaks List the streaks of a community
 //
 // Those with a lower `order` first, and of the same the older ones. A community has up to 50. For members, and for API keys.
@@ -4367,6 +4535,46 @@ func (c *Client) GetMiniGameStatsWithBody(ctx context.Context, contentType strin
 // Corresponds with POST /apis/v1/users/mini-games/stats (the `GetMiniGameStats` operationId).
 func (c *Client) GetMiniGameStats(ctx context.Context, body GetMiniGameStatsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetMiniGameStatsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RecordSocialWithBody Record what a member did at a social link
+//
+// Counts as `socials`, and credits what the link is worth, once for a member and a link, for ever: repeating it changes nothing and answers with
+// `counted: false`. Whether the member did it is for the program that calls to know.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/users/socials (the `RecordSocial` operationId).
+func (c *Client) RecordSocialWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRecordSocialRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RecordSocial Record what a member did at a social link
+//
+// Counts as `socials`, and credits what the link is worth, once for a member and a link, for ever: repeating it changes nothing and answers with
+// `counted: false`. Whether the member did it is for the program that calls to know.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apis/v1/users/socials (the `RecordSocial` operationId).
+func (c *Client) RecordSocial(ctx context.Context, body RecordSocialJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRecordSocialRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5293,6 +5501,82 @@ func (c *Client) UpdateBadgeWithBody(ctx context.Context, badgeID BadgeID, conte
 // Corresponds with PUT /badges/{badgeId} (the `UpdateBadge` operationId).
 func (c *Client) UpdateBadge(ctx context.Context, badgeID BadgeID, body UpdateBadgeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateBadgeRequest(c.Server, badgeID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListBadgeApplications List the applications for a badge
+//
+// The open applications for a badge, the oldest first. For the owner and administrators.
+//
+// Corresponds with GET /badges/{badgeId}/applications (the `ListBadgeApplications` operationId).
+func (c *Client) ListBadgeApplications(ctx context.Context, badgeID BadgeID, params *ListBadgeApplicationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListBadgeApplicationsRequest(c.Server, badgeID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetBadgeApplicationProof Download the proof of an application
+//
+// The image that came with an application, written anew. Unlike other images it is not public: it is shown at no other address, to nobody but
+// the owner, administrators and the applicant, and no longer than the application is open. Who asks for it sends a credential.
+//
+// Corresponds with GET /badges/{badgeId}/applications/{applicationId}/proof (the `GetBadgeApplicationProof` operationId).
+func (c *Client) GetBadgeApplicationProof(ctx context.Context, badgeID BadgeID, applicationID ApplicationID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetBadgeApplicationProofRequest(c.Server, badgeID, applicationID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RefuseBadgeApplication Refuse an application for a badge
+//
+// Ends an application, with its proof, without awarding the badge. For the owner and administrators.
+//
+// Corresponds with POST /badges/{badgeId}/applications/{applicationId}/refuse (the `RefuseBadgeApplication` operationId).
+func (c *Client) RefuseBadgeApplication(ctx context.Context, badgeID BadgeID, applicationID ApplicationID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRefuseBadgeApplicationRequest(c.Server, badgeID, applicationID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ApplyForBadgeWithBody Apply for a badge
+//
+// Asks the owner and administrators for a badge, with a `note` and a picture as `proof`, which a badge with `attachRequired` needs. Nobody
+// but them and the applicant sees either. The application ends when the badge is awarded, by whomever or by itself, when it is refused,
+// and with the badge or the membership.
+//
+// A second application for the same badge is a conflict as long as the first is open, and so is one for a badge that the applicant has: to send
+// this again is safe. What was refused may be applied for again. A member has up to 50 open applications in a server.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /badges/{badgeId}/apply (the `ApplyForBadge` operationId).
+func (c *Client) ApplyForBadgeWithBody(ctx context.Context, badgeID BadgeID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewApplyForBadgeRequestWithBody(c.Server, badgeID, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -9206,6 +9490,149 @@ func NewPlayMiniGameRequestWithBody(server string, gameID GameID, params *PlayMi
 	return req, nil
 }
 
+// NewListSocialsRequest constructs an http.Request for the ListSocials method
+func NewListSocialsRequest(server string, params *ListSocialsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/socials")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.ServerID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serverId", *params.ServerID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "objectid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateSocialRequest calls the generic CreateSocial builder with application/json body
+func NewCreateSocialRequest(server string, params *CreateSocialParams, body CreateSocialJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateSocialRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateSocialRequestWithBody constructs an http.Request for the CreateSocial method, with any body, and a specified content type
+func NewCreateSocialRequestWithBody(server string, params *CreateSocialParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/socials")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteSocialRequest constructs an http.Request for the DeleteSocial method
+func NewDeleteSocialRequest(server string, socialID SocialID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "socialId", socialID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/socials/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListStreaksRequest constructs an http.Request for the ListStreaks method
 func NewListStreaksRequest(server string, params *ListStreaksParams) (*http.Request, error) {
 	var err error
@@ -10049,6 +10476,46 @@ func NewGetMiniGameStatsRequestWithBody(server string, contentType string, body 
 	}
 
 	operationPath := fmt.Sprintf("/apis/v1/users/mini-games/stats")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRecordSocialRequest calls the generic RecordSocial builder with application/json body
+func NewRecordSocialRequest(server string, body RecordSocialJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRecordSocialRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewRecordSocialRequestWithBody constructs an http.Request for the RecordSocial method, with any body, and a specified content type
+func NewRecordSocialRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/users/socials")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -11356,6 +11823,209 @@ func NewUpdateBadgeRequestWithBody(server string, badgeID BadgeID, contentType s
 	}
 
 	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListBadgeApplicationsRequest constructs an http.Request for the ListBadgeApplications method
+func NewListBadgeApplicationsRequest(server string, badgeID BadgeID, params *ListBadgeApplicationsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "badgeId", badgeID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/badges/%s/applications", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetBadgeApplicationProofRequest constructs an http.Request for the GetBadgeApplicationProof method
+func NewGetBadgeApplicationProofRequest(server string, badgeID BadgeID, applicationID ApplicationID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "badgeId", badgeID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "applicationId", applicationID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/badges/%s/applications/%s/proof", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRefuseBadgeApplicationRequest constructs an http.Request for the RefuseBadgeApplication method
+func NewRefuseBadgeApplicationRequest(server string, badgeID BadgeID, applicationID ApplicationID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "badgeId", badgeID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "applicationId", applicationID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/badges/%s/applications/%s/refuse", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewApplyForBadgeRequestWithBody constructs an http.Request for the ApplyForBadge method, with any body, and a specified content type
+func NewApplyForBadgeRequestWithBody(server string, badgeID BadgeID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "badgeId", badgeID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/badges/%s/apply", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
 	if err != nil {
 		return nil, err
 	}

@@ -76,6 +76,7 @@ const (
 	AuditActionBadgeAward         AuditAction = "badge.award"
 	AuditActionBadgeCreate        AuditAction = "badge.create"
 	AuditActionBadgeDelete        AuditAction = "badge.delete"
+	AuditActionBadgeRefuse        AuditAction = "badge.refuse"
 	AuditActionBadgeRemove        AuditAction = "badge.remove"
 	AuditActionBadgeUpdate        AuditAction = "badge.update"
 	AuditActionChannelCreate      AuditAction = "channel.create"
@@ -113,6 +114,8 @@ const (
 	AuditActionServerDelete       AuditAction = "server.delete"
 	AuditActionServerUpdate       AuditAction = "server.update"
 	AuditActionSettingsUpdate     AuditAction = "settings.update"
+	AuditActionSocialCreate       AuditAction = "social.create"
+	AuditActionSocialDelete       AuditAction = "social.delete"
 	AuditActionStreakCreate       AuditAction = "streak.create"
 	AuditActionStreakDelete       AuditAction = "streak.delete"
 	AuditActionStreakUpdate       AuditAction = "streak.update"
@@ -131,6 +134,8 @@ func (e AuditAction) Valid() bool {
 	case AuditActionBadgeCreate:
 		return true
 	case AuditActionBadgeDelete:
+		return true
+	case AuditActionBadgeRefuse:
 		return true
 	case AuditActionBadgeRemove:
 		return true
@@ -205,6 +210,10 @@ func (e AuditAction) Valid() bool {
 	case AuditActionServerUpdate:
 		return true
 	case AuditActionSettingsUpdate:
+		return true
+	case AuditActionSocialCreate:
+		return true
+	case AuditActionSocialDelete:
 		return true
 	case AuditActionStreakCreate:
 		return true
@@ -640,6 +649,30 @@ func (e ProblemCode) Valid() bool {
 	}
 }
 
+// Defines values for SocialAction.
+const (
+	SocialActionComment SocialAction = "comment"
+	SocialActionFollow  SocialAction = "follow"
+	SocialActionLike    SocialAction = "like"
+	SocialActionShare   SocialAction = "share"
+)
+
+// Valid indicates whether the value is a known member of the SocialAction enum.
+func (e SocialAction) Valid() bool {
+	switch e {
+	case SocialActionComment:
+		return true
+	case SocialActionFollow:
+		return true
+	case SocialActionLike:
+		return true
+	case SocialActionShare:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for UserFieldType.
 const (
 	UserFieldTypeBoolean        UserFieldType = "boolean"
@@ -822,14 +855,23 @@ type AccountExport struct {
 	// Communities Those that it is or was a member of.
 	Communities []ExportedCommunity `json:"communities"`
 	Badges      []ExportedBadge     `json:"badges"`
-	Visits      []ExportedVisit     `json:"visits"`
-	Ledger      []ExportedCredit    `json:"ledger"`
+
+	// Applications For badges.
+	Applications []ExportedApplication `json:"applications"`
+	Visits       []ExportedVisit       `json:"visits"`
+	Ledger       []ExportedCredit      `json:"ledger"`
 
 	// FieldValues That it was given in the fields of communities, and when.
 	FieldValues []ExportedFieldValue `json:"fieldValues"`
 
 	// Streaks That it has reached, and when.
 	Streaks []ExportedStreak `json:"streaks"`
+
+	// MiniGames That it has played, or has more plays of.
+	MiniGames []ExportedMiniGame `json:"miniGames"`
+
+	// Plays Of mini games, and what each has drawn.
+	Plays []ExportedPlay `json:"plays"`
 
 	// UserKeys That act for the account.
 	UserKeys []ExportedKey `json:"userKeys"`
@@ -840,7 +882,7 @@ type AccountExport struct {
 	// Invites That it has made.
 	Invites []ExportedInvite `json:"invites"`
 
-	// Images That it has uploaded and that are shown.
+	// Images That it has uploaded and that are shown to everybody who knows their address.
 	Images []ExportedImage `json:"images"`
 
 	// Topics That it has begun.
@@ -1228,7 +1270,7 @@ type AuditEntry struct {
 	// Action What was done. This list only grows.
 	Action AuditAction `json:"action"`
 
-	// Target The id of what was changed: where a role or a badge was given or taken, of that, with the user in `after` or `before`; for a membership, the number of the account, with what the invite was made from in `after`, if it was joined by one.
+	// Target The id of what was changed: where a role or a badge was given, taken or refused, of that, with the user in `after` or `before`; for a membership, the number of the account, with what the invite was made from in `after`, if it was joined by one.
 	Target string `json:"target"`
 
 	// Before The thing as it was or became, without secrets; null if there was or is none.
@@ -1374,6 +1416,76 @@ type Badge struct {
 // BadgeAction What a badge is awarded for.
 type BadgeAction string
 
+// BadgeApplicant Who applies for a badge.
+type BadgeApplicant struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// Number An account's number, as a string.
+	//
+	// Example: 2
+	Number      UserNumber       `json:"id"`
+	Username    Nullable[string] `json:"username"`
+	DisplayName string           `json:"displayName"`
+
+	// Avatar The absolute address of an image, or null.
+	Avatar ImageURL `json:"avatar"`
+}
+
+// BadgeApplication That a member asks for a badge. Whoever downloads its proof sends a credential.
+type BadgeApplication struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID      ObjectID `json:"_id"`
+	BadgeID string   `json:"badgeId"`
+
+	// User Who applies for a badge.
+	User BadgeApplicant `json:"user"`
+	Note string         `json:"note"`
+
+	// Proof The absolute address of an image, or null.
+	Proof ImageURL `json:"proof"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt Timestamp `json:"createdAt"`
+}
+
+// BadgeApplicationCreate What is said for an application. A badge with `attachRequired` needs a `proof`.
+type BadgeApplicationCreate struct {
+	// Note Up to 1000 characters, on any number of lines.
+	Note Text `json:"note,omitempty,omitzero"`
+
+	// Proof An image: PNG, JPEG, GIF or WebP. Its content tells which, whatever its file name or declared type says.
+	//
+	// It is kept as its pixels alone, upright: without the place, the camera and the comments that a file may hold, and without
+	// its colour profile (ICC), so that an image of another colour space than sRGB may look different.
+	// An animation stays one. An image that is not whole, or that takes more than 48 MiB when it is decoded, is refused;
+	// 12 megapixels fit, unless the file is progressive, is interlaced or has 16 bits a channel. The images that an account has uploaded and that servers show may have 500 MiB together;
+	// beyond that it is a conflict.
+	Proof ImageFile `json:"proof,omitempty,omitzero"`
+}
+
+// BadgeApplicationListResponse A page of applications.
+type BadgeApplicationListResponse struct {
+	// Meta SystemMeta, and which part of a longer list this is.
+	Meta SystemPageMeta     `json:"meta"`
+	Body []BadgeApplication `json:"body"`
+}
+
+// BadgeApplicationResponse An application for a badge.
+type BadgeApplicationResponse struct {
+	// Meta How a request of the System API went.
+	Meta SystemMeta `json:"meta"`
+
+	// Body That a member asks for a badge. Whoever downloads its proof sends a credential.
+	Body BadgeApplication `json:"body"`
+}
+
 // BadgeCreate What a new badge is made from. Only the title and the action are required. What is left out is empty, false or 0, and the quantity 1.
 type BadgeCreate struct {
 	// Title One line of 1 to 100 characters, without control characters.
@@ -1406,7 +1518,7 @@ type BadgeCreate struct {
 	// Awarded Kept and shown as it was given.
 	Awarded bool `json:"awarded,omitempty,omitzero"`
 
-	// AttachRequired Kept and shown as it was given.
+	// AttachRequired Whether an application for the badge needs a `proof`.
 	AttachRequired bool `json:"attachRequired,omitempty,omitzero"`
 
 	// Award Whether whoever is awarded the badge is credited `awardXpQuantity` XP.
@@ -1477,7 +1589,7 @@ type BadgeUpdate struct {
 	// Awarded Kept and shown as it was given.
 	Awarded bool `json:"awarded,omitempty,omitzero"`
 
-	// AttachRequired Kept and shown as it was given.
+	// AttachRequired Whether an application for the badge needs a `proof`.
 	AttachRequired bool `json:"attachRequired,omitempty,omitzero"`
 
 	// Award Whether whoever is awarded the badge is credited `awardXpQuantity` XP.
@@ -1989,6 +2101,32 @@ type EmptyResponse struct {
 // ExpirePeriod For how many days a key is good; 0 is for ever.
 type ExpirePeriod = int32
 
+// ExportedApplication That the account asks for a badge. Whoever downloads its proof sends a credential.
+type ExportedApplication struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// ServerID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ServerID ObjectID `json:"serverId"`
+	BadgeID  string   `json:"badgeId"`
+
+	// Title What the badge is called.
+	Title string `json:"title"`
+	Note  string `json:"note"`
+
+	// Proof The absolute address of an image, or null.
+	Proof ImageURL `json:"proof"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt Timestamp `json:"createdAt"`
+}
+
 // ExportedBadge A badge that the account has.
 type ExportedBadge struct {
 	// ServerID An id. Ids of one kind sort in the order in which they were made, to the second.
@@ -2172,6 +2310,57 @@ type ExportedMessage struct {
 	// Example: 2026-03-01T16:50:17.610Z
 	At       Timestamp      `json:"at"`
 	EditedAt Nullable[Time] `json:"editedAt"`
+}
+
+// ExportedMiniGame How much the account plays a mini game.
+type ExportedMiniGame struct {
+	// ServerID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ServerID ObjectID `json:"serverId"`
+
+	// GameID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	GameID ObjectID `json:"gameId"`
+	Name   string   `json:"name"`
+
+	// MorePlays How many plays it has beyond those of the day.
+	MorePlays    int64          `json:"morePlays"`
+	TotalPlays   int64          `json:"totalPlays"`
+	LastPlayedAt Nullable[Time] `json:"lastPlayedAt"`
+}
+
+// ExportedPlay A play of a mini game, and what it has drawn.
+type ExportedPlay struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// ServerID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ServerID ObjectID `json:"serverId"`
+
+	// GameID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	GameID ObjectID `json:"gameId"`
+
+	// Name What the game is called.
+	Name string `json:"name"`
+
+	// Prize What the prize was called then.
+	Prize     string `json:"prize"`
+	XP        int64  `json:"xp"`
+	Coins     int64  `json:"coins"`
+	ProductID string `json:"productID,omitempty,omitzero"`
+
+	// PlayedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	PlayedAt Timestamp `json:"playedAt"`
 }
 
 // ExportedPresence When the account was there, in how many minutes, and on how many days in a row up to the last one.
@@ -4701,6 +4890,144 @@ type SessionResponse struct {
 // Example: 20/01/2026
 type SlashedDate = string
 
+// Social What members are to do elsewhere, and what that is worth.
+type Social struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID ObjectID `json:"communityId"`
+
+	// Platform Where it is, such as `youtube`.
+	Platform SocialPlatform `json:"platform"`
+
+	// URL The address of what it is about, which begins with `https://`.
+	URL SocialURL `json:"url"`
+
+	// Action What is done there.
+	Action SocialAction `json:"action"`
+
+	// XP So much XP, or so many coins.
+	XP Reward `json:"xp"`
+
+	// Coins So much XP, or so many coins.
+	Coins Reward `json:"coins"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt Timestamp `json:"createdAt"`
+}
+
+// SocialAction What is done there.
+type SocialAction string
+
+// SocialCreate What a new link is made from. What is left out of what it is worth is 0.
+type SocialCreate struct {
+	// Platform Where it is, such as `youtube`.
+	Platform SocialPlatform `json:"platform"`
+
+	// URL The address of what it is about, which begins with `https://`.
+	URL SocialURL `json:"url"`
+
+	// Action What is done there.
+	Action SocialAction `json:"action"`
+
+	// XP So much XP, or so many coins.
+	XP Reward `json:"xp,omitempty,omitzero"`
+
+	// Coins So much XP, or so many coins.
+	Coins Reward `json:"coins,omitempty,omitzero"`
+
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID ServerReference `json:"serverId,omitempty,omitzero"`
+}
+
+// SocialDeed What a member did at a link.
+type SocialDeed struct {
+	// SocialID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	SocialID ObjectID `json:"socialId"`
+
+	// UserID An account's number, as a string.
+	//
+	// Example: 2
+	UserID UserNumber `json:"userId"`
+
+	// Action What is done there.
+	Action SocialAction `json:"action"`
+
+	// Counted Whether this was the first time: only then was anything credited.
+	Counted bool `json:"counted"`
+
+	// XP What was credited now.
+	XP int32 `json:"xp"`
+
+	// Coins What was credited now.
+	Coins int32 `json:"coins"`
+
+	// Socials At how many links the member did something, those that are gone among them.
+	Socials int64 `json:"socials"`
+}
+
+// SocialDeedCreate That a member did something at a link. The `action` is that of the link.
+type SocialDeedCreate struct {
+	// Identifier What identifies a member of the community. Who is no member is not found, whether or not there is such an account.
+	Identifier Identifier `json:"identifier"`
+
+	// IdentifierType What an identifier is: an address (also if this is left out), a user name, a number (`id`), an `_id`, or the value that just one
+	// member has in the field of the community called `fieldName`. A value that several have is a conflict.
+	IdentifierType IdentifierType `json:"identifier_type,omitempty,omitzero"`
+
+	// FieldName What programs call a field. Spaces become hyphens.
+	FieldName UserFieldKey `json:"fieldName,omitempty,omitzero"`
+
+	// SocialID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	SocialID ObjectID `json:"socialId"`
+
+	// Action What is done there.
+	Action SocialAction `json:"action"`
+}
+
+// SocialDeedResponse What a member did at a social link.
+type SocialDeedResponse struct {
+	Status  string `json:"status"`
+	Message string `json:"message"`
+
+	// Data What a member did at a link.
+	Data SocialDeed `json:"data"`
+}
+
+// SocialListResponse Social links.
+type SocialListResponse struct {
+	Status  string   `json:"status"`
+	Message string   `json:"message"`
+	Data    []Social `json:"data"`
+}
+
+// SocialPlatform Where it is, such as `youtube`.
+type SocialPlatform = string
+
+// SocialResponse A social link.
+type SocialResponse struct {
+	Status  string `json:"status"`
+	Message string `json:"message"`
+
+	// Data What members are to do elsewhere, and what that is worth.
+	Data Social `json:"data"`
+}
+
+// SocialURL The address of what it is about, which begins with `https://`.
+type SocialURL = string
+
 // Streak What has to be done so many days, weeks or months in a row.
 type Streak struct {
 	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
@@ -6003,6 +6330,11 @@ type AccountIDQuery = string
 // Example: 66a282dab13eee0013cbb4d8
 type APIKeyID = ObjectID
 
+// ApplicationID An id. Ids of one kind sort in the order in which they were made, to the second.
+//
+// Example: 66a282dab13eee0013cbb4d8
+type ApplicationID = ObjectID
+
 // BadgeID defines model for BadgeId.
 type BadgeID = string
 
@@ -6079,6 +6411,11 @@ type ServerIDQuery = ObjectID
 //
 // Example: 66a282dab13eee0013cbb4d8
 type SessionID = ObjectID
+
+// SocialID An id. Ids of one kind sort in the order in which they were made, to the second.
+//
+// Example: 66a282dab13eee0013cbb4d8
+type SocialID = ObjectID
 
 // StreakID An id. Ids of one kind sort in the order in which they were made, to the second.
 //
@@ -6464,6 +6801,24 @@ type PlayMiniGameParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ListSocialsParams defines parameters for ListSocials.
+type ListSocialsParams struct {
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID *ServerIDQuery `form:"serverId,omitempty" json:"serverId,omitempty"`
+}
+
+// CreateSocialParams defines parameters for CreateSocial.
+type CreateSocialParams struct {
+	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
+	// belongs to one account, or one API key, and to one operation: it is the same in every session of an account. Who has
+	// no credential is known by their network (IPv4 /32, IPv6 /64). A failure is not kept: the request may be tried again
+	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
+	// request; in another session of the account, the first answer has it masked.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListStreaksParams defines parameters for ListStreaks.
 type ListStreaksParams struct {
 	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
@@ -6615,6 +6970,20 @@ type CreateBadgeParams struct {
 	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
 	// request; in another session of the account, the first answer has it masked.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListBadgeApplicationsParams defines parameters for ListBadgeApplications.
+type ListBadgeApplicationsParams struct {
+	// Page Which page, from 1. A page past the end is empty. Pages reach the first 10,000 items of a list, `page` times `limit`;
+	// what is behind them is reached by `cursor`.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit How many items a page has.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins: the `nextCursor` of the page before it, as it came. It costs the same at any depth, and
+	// nothing comes twice or is left out because something was added or removed meanwhile. Leave `page` out with it.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ListChannelsParams defines parameters for ListChannels.
@@ -6785,6 +7154,9 @@ type UpdateMiniGameJSONRequestBody = MiniGameUpdate
 // PlayMiniGameJSONRequestBody defines body for PlayMiniGame for application/json ContentType.
 type PlayMiniGameJSONRequestBody = MiniGamePlayCreate
 
+// CreateSocialJSONRequestBody defines body for CreateSocial for application/json ContentType.
+type CreateSocialJSONRequestBody = SocialCreate
+
 // CreateStreakJSONRequestBody defines body for CreateStreak for application/json ContentType.
 type CreateStreakJSONRequestBody = StreakCreate
 
@@ -6830,6 +7202,9 @@ type SetMiniGamePlaysJSONRequestBody = MiniGamePlaysUpdate
 // GetMiniGameStatsJSONRequestBody defines body for GetMiniGameStats for application/json ContentType.
 type GetMiniGameStatsJSONRequestBody = MiniGameStatsQuestion
 
+// RecordSocialJSONRequestBody defines body for RecordSocial for application/json ContentType.
+type RecordSocialJSONRequestBody = SocialDeedCreate
+
 // ListStreakLogsJSONRequestBody defines body for ListStreakLogs for application/json ContentType.
 type ListStreakLogsJSONRequestBody = StreakLogQuestion
 
@@ -6874,6 +7249,9 @@ type CreateBadgeJSONRequestBody = BadgeCreate
 
 // UpdateBadgeJSONRequestBody defines body for UpdateBadge for application/json ContentType.
 type UpdateBadgeJSONRequestBody = BadgeUpdate
+
+// ApplyForBadgeMultipartRequestBody defines body for ApplyForBadge for multipart/form-data ContentType.
+type ApplyForBadgeMultipartRequestBody = BadgeApplicationCreate
 
 // AwardBadgeJSONRequestBody defines body for AwardBadge for application/json ContentType.
 type AwardBadgeJSONRequestBody = UserReference

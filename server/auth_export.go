@@ -31,12 +31,22 @@ var exported = []struct {
 	{"events", func(e *export) error { return exportPages(e, e.store.Exports.Events, asItIs) }},
 	{"communities", func(e *export) error { return exportPages(e, e.store.Exports.Communities, asItIs) }},
 	{"badges", func(e *export) error { return exportPages(e, e.store.Exports.Badges, asItIs) }},
+	{"applications", func(e *export) error {
+		return exportInServers(e, e.store.Exports.Applications, func(a gen.ExportedApplication) any {
+			if path, has := a.Proof.Get(); has {
+				a.Proof = gen.NullableOf(e.origin + path)
+			}
+			return a
+		})
+	}},
 	{"visits", func(e *export) error { return exportInServers(e, e.store.Exports.Visits, asItIs) }},
 	{"ledger", func(e *export) error { return exportInServers(e, e.store.Exports.Ledger, asItIs) }},
 	{"fieldValues", func(e *export) error { return exportInServers(e, e.store.Exports.FieldValues, asItIs) }},
 	{"streaks", func(e *export) error {
 		return exportInServers(e, e.store.Exports.Streaks, func(s store.ExportedStreak) any { return s.ExportedStreak })
 	}},
+	{"miniGames", func(e *export) error { return exportInServers(e, e.store.Exports.MiniGames, asItIs) }},
+	{"plays", func(e *export) error { return exportInServers(e, e.store.Exports.Plays, asItIs) }},
 	{"userKeys", func(e *export) error { return exportPages(e, e.store.Exports.UserKeys, asItIs) }},
 	{"apiKeys", func(e *export) error { return exportPages(e, e.store.Exports.APIKeys, asItIs) }},
 	{"invites", func(e *export) error {

@@ -49,6 +49,9 @@ func TestAnExportHasAllThatAnAccountHas(t *testing.T) {
 		asked := must(ben.Messages.Send(ctx, client.MessageCreate{ChannelID: forum.ID, ForumTopicID: topic.ID, Message: "The Dutch?", Images: []string{image.URL}}))
 		replied := must(ben.Messages.Reply(ctx, client.ReplyCreate{MessageID: asked.MessageID, Message: "Yes"}))
 		must(0, ben.Messages.React(ctx, client.ReactionAdd{MessageID: asked.MessageID, Emoji: "👍"}))
+		must(ben.Badges.Apply(ctx, must(ben.Badges.Create(ctx, client.BadgeCreate{ServerID: c.id, Title: "Champion", Action: client.BadgeCustom})).ID, client.BadgeApplicationCreate{Note: "I won"}))
+		wheel := must(ben.MiniGames.Create(ctx, client.MiniGameCreate{ServerID: c.id, Name: "Wheel", Type: "spin-wheel", Prizes: []client.MiniGamePrizeCreate{{Name: "Pawn", Weight: 1, ProductID: "pawn"}}}))
+		played := must(ben.MiniGames.Play(ctx, wheel.ID, client.Identifier{}))
 		must(0, s.writePresence(ctx))
 		export := exportOf(t, s, c.ben)
 		if export.Account.ID != me.ID || !export.Complete || export.Presence.Minutes != 1 {
@@ -61,8 +64,15 @@ func TestAnExportHasAllThatAnAccountHas(t *testing.T) {
 		if in.ServerID != c.id || in.State != "member" || !slices.Contains(in.Roles, "@all") || in.XP != 50 || in.Messages != 2 || in.Visits != 1 || in.Replies != 1 || in.Reactions != 1 {
 			t.Errorf("got the community %+v", in)
 		}
-		if len(export.Badges) != 1 || export.Badges[0].Title != "Founder" || len(export.Visits) != 1 || len(export.Ledger) != 5 || export.Ledger[0].XP != 50 {
+		if len(export.Badges) != 1 || export.Badges[0].Title != "Founder" || len(export.Visits) != 1 || len(export.Ledger) != 6 || export.Ledger[0].XP != 50 {
 			t.Errorf("got the badges %+v, visits %+v, and ledger %+v", export.Badges, export.Visits, export.Ledger)
+		}
+		if len(export.Applications) != 1 || export.Applications[0].Note != "I won" || export.Applications[0].Title != "Champion" {
+			t.Errorf("got the applications %+v", export.Applications)
+		}
+		if len(export.MiniGames) != 1 || export.MiniGames[0].TotalPlays != 1 || export.MiniGames[0].Name != "Wheel" || len(export.Plays) != 1 ||
+			export.Plays[0].ID != played.ID || export.Plays[0].Prize != "Pawn" || export.Plays[0].ProductID != "pawn" || export.Plays[0].GameID != wheel.ID {
+			t.Errorf("got the mini games %+v, and plays %+v", export.MiniGames, export.Plays)
 		}
 		if len(export.FieldValues) != 1 || export.FieldValues[0].Value != "Gold" || export.FieldValues[0].Field != "level" {
 			t.Errorf("got the values %+v", export.FieldValues)

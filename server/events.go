@@ -22,7 +22,7 @@ import (
 // none and does not compile.
 type audited interface {
 	gen.Server | gen.CreatedServer | gen.ServerSettings | gen.InviteCreate | gen.Channel | gen.Role | gen.BadgeUpdate | gen.APIKey | gen.UserReference | gen.ManagedUser | gen.CreatedUser |
-		gen.AccessLevels | gen.UserField | gen.UserFieldHistory | gen.GamificationSetting | gen.Milestone | gen.Leaderboard | gen.Streak | gen.MiniGame | gen.MiniGamePlays
+		gen.AccessLevels | gen.UserField | gen.UserFieldHistory | gen.GamificationSetting | gen.Milestone | gen.Leaderboard | gen.Streak | gen.MiniGame | gen.MiniGamePlays | gen.Social
 }
 
 // record adds what an operation has changed to the audit trail of a server, under the action that the contract names in
@@ -84,12 +84,26 @@ func (k *core) acted(ctx context.Context, tx *store.Tx, d deed) (counted bool, e
 
 // actedUnder is acted where the rules are known.
 func (k *core) actedUnder(ctx context.Context, tx *store.Tx, rules store.Rules, d deed) (counted bool, err error) {
+	return k.actedFor(ctx, tx, rules, d, rule.WorthOf(rules.XP, d.action))
+}
+
+// socialDone counts what a member did at a social link, once for ever, and credits what the link is worth, whatever the server's setting is.
+func (k *core) socialDone(ctx context.Context, tx *store.Tx, social gen.Social, account int64) (counted bool, err error) {
+	rules, err := tx.Gamification.Get(ctx, social.CommunityID)
+	if err != nil {
+		return false, err
+	}
+	d := deed{social.CommunityID, account, gen.ActionSocials, social.ID}
+	return k.actedFor(ctx, tx, rules, d, rule.Worth{XP: int64(social.XP), Coins: int64(social.Coins)})
+}
+
+// actedFor is acted where it is known what the deed is worth.
+func (k *core) actedFor(ctx context.Context, tx *store.Tx, rules store.Rules, d deed, worth rule.Worth) (counted bool, err error) {
 	now := k.now()
 	line := store.LedgerLine{
 		ID: k.newID(), ServerID: d.serverID, Account: d.account, Action: string(d.action), Reason: string(d.action) + "/" + d.target,
 		Day: dayOf(now, zoneOf(rules.Zone)), At: now, Deed: true, Counts: countsOf(d.action),
 	}
-	worth := rule.WorthOf(rules.XP, d.action)
 	if worth.Cooldown > 0 {
 		cool, err := tx.Gamification.Cool(ctx, d.serverID, d.account, line.Action, worth.Cooldown, now)
 		if err != nil {
@@ -189,8 +203,12 @@ func (k *core) credited(ctx context.Context, tx *store.Tx, rules store.Rules, li
 	return k.stepsReached(ctx, tx, rules, line.Account, values)
 }
 
-// badgeAwarded credits what a badge is worth. The ledger takes each badge once for a member.
+// badgeAwarded ends the application for a badge, if the member has one, and credits what it is worth. The ledger takes each badge once for
+// a member.
 func (k *core) badgeAwarded(ctx context.Context, tx *store.Tx, badge store.Badge, account int64) error {
+	if err := tx.Badges.EndApplication(ctx, badge.ID, account, k.now()); err != nil {
+		return err
+	}
 	d := badge.Definition
 	line := store.LedgerLine{ServerID: badge.ServerID, Account: account, Action: string(gen.ActionBadges), Reason: store.BadgeReason + badge.ID}
 	if d.Award {

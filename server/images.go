@@ -208,7 +208,18 @@ func (k *core) show(ctx context.Context, tx *store.Tx, up upload) error {
 	if up.id == "" {
 		return nil
 	}
-	err := tx.Images.Show(ctx, up.id, up.bytes)
+	return shownAs(tx.Images.Show(ctx, up.id, up.bytes))
+}
+
+// showToSome is show of one that is not for everybody who knows its id.
+func (k *core) showToSome(ctx context.Context, tx *store.Tx, up upload) error {
+	if up.id == "" {
+		return nil
+	}
+	return shownAs(tx.Images.ShowToSome(ctx, up.id, up.bytes))
+}
+
+func shownAs(err error) error {
 	if errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("%w: an image was given up while it arrived", store.ErrUnavailable)
 	}
@@ -238,6 +249,10 @@ func (k *core) sweepImages(ctx context.Context) error {
 	})
 	if err != nil {
 		return errors.Join(all, err)
+	}
+	_, err = k.inSteps(ctx, func(tx *store.Tx) (bool, error) { return tx.Images.LeaveEnded(ctx, sweptAtOnce, now) }) // the rest, next time
+	if all = errors.Join(all, err); ctx.Err() != nil {
+		return all
 	}
 	for last := (store.LeavingImage{}); ; {
 		leaving, err := k.store.Images.ListLeaving(ctx, last, sweptAtOnce)

@@ -184,7 +184,7 @@ func (r roleRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int, now
 }
 
 func (r badgeRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int, now time.Time) (bool, error) {
-	return tx.Badges.DeleteRest(ctx, r.BadgeID, some)
+	return tx.Badges.DeleteRest(ctx, r.BadgeID, some, now)
 }
 
 func (r fieldRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int, now time.Time) (bool, error) {

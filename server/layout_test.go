@@ -66,7 +66,7 @@ func TestTheLimitsAreThoseOfTheContract(t *testing.T) {
 		"RoleListResponse.body": store.MaxRoles, "ChannelListResponse.body": store.MaxChannels, "BadgeListResponse.body": store.MaxBadges,
 		"ApiKeyListResponse.data": store.MaxKeys, "UserApiKeyListResponse.data": store.MaxUserKeys, "ServerListResponse.body": store.MaxMemberships, "IntegrationChannelListResponse.data": store.MaxChannels,
 		"InviteListResponse.body": store.MaxInvites, "SessionListResponse.body": store.MaxSessions,
-		"AccessLevelListResponse.body": store.MaxAccessLevels, "UserFieldListResponse.data": store.MaxFields, "StreakListResponse.data": store.MaxStreaks, "MilestoneListResponse.data": store.MaxMilestones, "MiniGameListResponse.data": store.MaxMiniGames,
+		"AccessLevelListResponse.body": store.MaxAccessLevels, "UserFieldListResponse.data": store.MaxFields, "StreakListResponse.data": store.MaxStreaks, "MilestoneListResponse.data": store.MaxMilestones, "SocialListResponse.data": store.MaxSocials, "MiniGameListResponse.data": store.MaxMiniGames,
 	}
 	for name, schema := range doc.Components.Schemas {
 		meta := schema.Value.Properties["meta"]
@@ -119,6 +119,8 @@ func TestTheNumbersOfTheCodeAreThoseInTheWordsOfTheContract(t *testing.T) {
 		"updateUserField": {fmt.Sprintf("identifier has up to %d characters", longestIdentifier)},
 		"getUser":         {"in the last " + inWords[onlineFor/time.Minute] + " minutes"},
 		"getUserData":     {fmt.Sprintf("every %d seconds", presenceEvery/time.Second)},
+		"applyForBadge":   {fmt.Sprintf("up to %d open applications", store.MaxApplications)},
+		"createSocial":    {fmt.Sprintf("up to %d", store.MaxSocials)},
 		"joinServer":      {"ended " + days(endedInvites) + " ago is unknown"},
 		"createInvite":    {fmt.Sprintf("at most %d invites", store.MaxInvites), fmt.Sprintf("at most %d. One more", store.MaxInvitesOfMember)},
 	} {

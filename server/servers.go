@@ -269,6 +269,9 @@ func (h servers) LeaveServer(ctx context.Context, r stub.LeaveServerRequestObjec
 		if err := tx.Fields.DeleteOf(ctx, s.ID, s.actor.account); err != nil { // whom nobody finds any more keeps no value from others
 			return answer, err
 		}
+		if err := h.applicationsEnd(ctx, tx, s.ID, s.actor.account); err != nil {
+			return answer, err
+		}
 		if err := tx.Invites.EndOf(ctx, s.ID, s.actor.account, h.now()); err != nil {
 			return answer, err
 		}

@@ -46,6 +46,9 @@ func (k *core) deleteUser(ctx context.Context, tx *store.Tx, s standing, name st
 		err = tx.Users.DeleteMember(ctx, s.ID, account.AccountNumber, k.now())
 	}
 	if err == nil {
+		err = k.applicationsEnd(ctx, tx, s.ID, account.AccountNumber)
+	}
+	if err == nil {
 		err = tx.Invites.EndOf(ctx, s.ID, account.AccountNumber, k.now())
 	}
 	return account, "User has been deleted successfully", err

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"slices"
+	"strings"
 )
 
 // aBadge is the least that a badge is made from.
@@ -15,6 +16,12 @@ func (c caller) makesBadge(club club, changes object) (id string) {
 // awards gives a badge to a user.
 func (c caller) awards(badge, user string) *answer {
 	return c.post("/badges/"+badge+"/award", object{"userId": user})
+}
+
+// applies applies for a badge, with a proof, and returns the id of the application.
+func (c caller) applies(badge string) (id string) {
+	proof := upload("proof", "proof.png", "image/png", pngImage())
+	return c.submit("POST", "/badges/"+badge+"/apply", field("note", "I won"), proof).expect(200).text("/body/_id")
 }
 
 // owns wants a member to have been credited just so much.
@@ -216,6 +223,90 @@ var badges = []testCase{
 			key.awards(elsewhere, other.owner).anyOf(403, 404)
 			key.delete("/badges/"+elsewhere).anyOf(403, 404)
 		}
+	}},
+
+	// ----------------------------------------------------------------------------------------------------- who asks for one
+
+	{"BADGES-APPLY-01", "createBadge applyForBadge listBadgeApplications awardBadge removeBadge", "a member applies for a badge once, until the badge is awarded, and not while they have it", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		number := s.b.joins(club)
+		badge := s.a.makesBadge(club, nil)
+		path := "/badges/" + badge + "/apply"
+		made := s.b.submit("POST", path, field("note", "I won")).expect(200).says("Badge has been applied for successfully")
+		made.has("/body", object{"badgeId": badge, "note": "I won", "proof": nil}).is("/body/user/id", number).time("/body/createdAt")
+		s.b.submit("POST", path, field("note", "I won again")).expect(409)
+		s.a.submit("POST", path).expect(200).is("/body/note", "")
+		listed := s.a.get("/badges/" + badge + "/applications").expect(200).says("Badge applications")
+		listed.is("/body/0", made.at("/body")).is("/meta/total", 2).is("/body/1/user/id", club.owner)
+		s.a.awards(badge, number).expect(200)
+		s.a.get("/badges/"+badge+"/applications").expect(200).is("/meta/total", 1).is("/body/0/user/id", club.owner)
+		s.b.submit("POST", path).expect(409)
+		s.a.post("/badges/"+badge+"/remove", object{"userId": number}).expect(200)
+		s.b.submit("POST", path).expect(200)
+	}},
+
+	{"BADGES-APPLY-02", "applyForBadge refuseBadgeApplication listBadgeApplications", "an application that is refused is gone, and may be made again", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		s.b.joins(club)
+		badge, other := s.a.makesBadge(club, nil), s.a.makesBadge(club, nil)
+		first := s.b.applies(badge)
+		s.a.post("/badges/" + other + "/applications/" + first + "/refuse").expect(404)
+		refuse := "/badges/" + badge + "/applications/" + first + "/refuse"
+		s.a.post(refuse).expect(200).says("Application has been refused successfully").is("/body", object{})
+		s.a.post(refuse).expect(404)
+		s.a.get("/badges/"+badge+"/applications").expect(200).is("/body", []any{}).is("/meta/total", 0)
+		if again := s.b.applies(badge); again == first {
+			s.fail("another application has the id of the one before")
+		}
+	}},
+
+	{"BADGES-APPLY-03", "createBadge applyForBadge getBadgeApplicationProof refuseBadgeApplication", "a proof is wanted where the badge says so, and shown to nobody but who may see it, at no other address, as long as the application is open", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		s.b.joins(club)
+		badge := s.a.makesBadge(club, object{"attachRequired": true})
+		s.b.submit("POST", "/badges/"+badge+"/apply", field("note", "I won")).refuses("/proof", "required")
+		s.b.submit("POST", "/badges/"+badge+"/apply", upload("proof", "x.png", "image/png", []byte("no picture"))).refuses("/proof", "wrong_format")
+		made := s.b.submit("POST", "/badges/"+badge+"/apply", upload("proof", "proof.png", "image/png", pngImage())).expect(200)
+		path := "/badges/" + badge + "/applications/" + made.text("/body/_id") + "/proof"
+		if proof := made.text("/body/proof"); !strings.HasSuffix(proof, path) {
+			made.fail("the proof is at %s", proof)
+		}
+		for _, who := range []caller{s.a, s.b} {
+			shown := who.get(path).expect(200)
+			shown.carries("Content-Type", "image/png")
+			shown.carries("Cache-Control", "no-store")
+			shown.carries("X-Content-Type-Options", "nosniff")
+		}
+		s.anonymous.get(path).expect(401)
+		own := s.a.applies(badge)
+		s.b.get("/badges/" + badge + "/applications/" + own + "/proof").expect(403)
+		s.a.post(strings.TrimSuffix(path, "proof") + "refuse").expect(200)
+		s.a.get(path).expect(404)
+		s.b.get(path).expect(404)
+		bare := s.a.submit("POST", "/badges/"+s.a.makesBadge(club, nil)+"/apply").expect(200)
+		s.a.get("/badges/" + bare.text("/body/badgeId") + "/applications/" + bare.text("/body/_id") + "/proof").expect(404)
+	}},
+
+	{"BADGES-APPLY-04", "applyForBadge listBadgeApplications visitServer", "a badge that is awarded by itself ends the application, and so does leaving", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		s.b.joins(club)
+		badge := s.a.makesBadge(club, object{"action": "visits", "quantity": 1})
+		s.a.applies(badge)
+		s.b.applies(badge)
+		s.a.post(club.path("/visit")).expect(200)
+		s.a.get("/badges/"+badge+"/applications").expect(200).is("/meta/total", 1)
+		s.b.post(club.path("/leave")).expect(200)
+		s.a.get("/badges/"+badge+"/applications").expect(200).is("/meta/total", 0).is("/body", []any{})
+		s.b.joins(club)
+		s.b.applies(badge)
+	}},
+
+	{"BADGES-APPLY-05", "applyForBadge listBadgeApplications", "of applications that are sent at once, one is made", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		s.b.joins(club)
+		badge := s.a.makesBadge(club, nil)
+		s.atOnce(6, func(int) { s.b.submit("POST", "/badges/"+badge+"/apply", field("note", "I won")).anyOf(200, 409) })
+		s.a.get("/badges/"+badge+"/applications").expect(200).is("/meta/total", 1)
 	}},
 
 	{"BADGES-BALANCE-01", "getMemberBalance", "a member begins with nothing, and the members can see it", func(s *session) {

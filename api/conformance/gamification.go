@@ -46,6 +46,19 @@ func (c caller) makesMilestone(in club, changes object) string {
 	return made.expect(201).text("/data/_id")
 }
 
+const socials = "/apis/v1/socials"
+
+// makesSocial makes a social link of a server and returns its id. It has the action of the example of recordSocial.
+func (c caller) makesSocial(in club, changes object) string {
+	made := c.post(socials, object{"platform": "youtube", "url": "https://video.example/chess-club", "action": "follow", "serverId": in.id}.and(changes))
+	return made.expect(201).text("/data/_id")
+}
+
+// records says that a member did something at a social link.
+func (k key) records(social, action, of string) *answer {
+	return k.post("/apis/v1/users/socials", object{"identifier": of, "identifier_type": "id", "socialId": social, "action": action})
+}
+
 // gamification are the test cases of the tag gamification.
 var gamification = []testCase{
 	{"GAMIFICATION-SETTING-01", "setXpSetting getGamification getTierInfo keys", "nothing is worth anything before somebody has set it, and what is set is shown to members and keys", func(s *session) {
@@ -307,5 +320,49 @@ var gamification = []testCase{
 		s.owns(club, club.owner, 5, 0)
 		shown := key.post("/apis/v1/users/milestones", object{"identifier": me, "identifier_type": "_id"}).expect(200)
 		shown.is("/data/0/value", 3).is("/data/0/steps/0/reached", true).is("/data/0/steps/1/reached", false)
+	}},
+
+	{"GAMIFICATION-SOCIAL-01", "createSocial listSocials recordSocial deleteSocial getUserStats listActivityLogs keys badges", "what a member did at a social link is counted and credited once, for ever, and stays when the link is gone", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		number := s.b.joins(club)
+		key, stats := s.a.makesKey(club, "gamification"), s.a.makesKey(club, "getUserStats")
+		first := s.a.makesSocial(club, object{"xp": 20, "coins": 5})
+		second := s.a.makesSocial(club, object{"action": "share", "url": "https://pictures.example/chess-club?from=club"})
+		listed := s.b.get(socials + "?serverId=" + club.id).expect(200).says("Socials fetched successfully")
+		if ids := listed.each("/data", "_id"); !slices.Equal(ids, []string{first, second}) {
+			listed.fail("the links are %v", ids)
+		}
+		listed.has("/data/0", object{"platform": "youtube", "action": "follow", "xp": 20, "coins": 5, "communityId": club.id}).has("/data/1", object{"xp": 0, "coins": 0})
+		key.records(first, "follow", number).expect(200).says("Social recorded successfully").
+			is("/data", object{"socialId": first, "userId": number, "action": "follow", "counted": true, "xp": 20, "coins": 5, "socials": 1})
+		for range 2 {
+			key.records(first, "follow", number).expect(200).has("/data", object{"counted": false, "xp": 0, "coins": 0, "socials": 1})
+		}
+		s.a.delete(socials+"/"+first).expect(200).says("Social deleted successfully").is("/data/_id", first)
+		key.records(first, "follow", number).expect(404)
+		key.records(second, "share", number).expect(200).has("/data", object{"counted": true, "xp": 0, "coins": 0, "socials": 2})
+		s.owns(club, number, 20, 5)
+		stats.stats(number).is("/data/totals/socials", 2).is("/data/daily_stats/0/socials", 2)
+		if got := stats.logs(number); !slices.Equal(got, []string{"socials 0 0", "socials 20 5"}) {
+			s.fail("the ledger has %v", got)
+		}
+	}},
+
+	{"GAMIFICATION-SOCIAL-02", "createSocial recordSocial keys badges", "what is recorded many times at once is credited once, and an action that the link does not ask for is refused", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		key, social := s.a.makesKey(club, "gamification"), s.a.makesSocial(club, object{"action": "like", "xp": 20})
+		for _, action := range []string{"follow", "share", "comment"} {
+			key.records(social, action, club.owner).refuses("/action", "not_allowed")
+		}
+		s.atOnce(8, func(int) { key.records(social, "like", club.owner).expect(200) })
+		s.owns(club, club.owner, 20, 0)
+		key.records(s.a.makesSocial(s.a.makesServer("Go club"), nil), "follow", club.owner).expect(404)
+	}},
+
+	{"GAMIFICATION-SOCIAL-03", "createSocial", "the address of a social link begins with https and names no user", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		for _, url := range []string{"http://video.example/", "javascript:alert(1)", "https://", "https://vera@video.example/", "https:video.example", ""} {
+			s.a.post(socials, object{"platform": "youtube", "url": url, "action": "follow", "serverId": club.id}).refuses("/url", "")
+		}
 	}},
 }

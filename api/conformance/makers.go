@@ -29,14 +29,15 @@ var makers = map[string]maker{
 		return image[strings.LastIndex(image, "/")+1:]
 	}, func() string { return unknownID() + unknownID()[:8] }},
 	// Nothing that must succeed ends it: it is the one with which the suite calls.
-	"sessionId":   {"session", "auth", false, func(x *scene) string { return x.a.get("/auth/sessions").expect(200).text("/body/0/_id") }, unknownID},
-	"userId":      {"number", "servers", false, func(x *scene) string { return x.server.owner }, func() string { return unknownNumber }},
-	"id":          {"number", "servers", false, func(x *scene) string { return x.server.owner }, func() string { return unknownNumber }},
-	"inviteCode":  {"code", "invites", false, func(x *scene) string { return x.a.invites(x.server, nil).text("/body/code") }, unknownCode},
-	"channelId":   {"channel", "channels", true, (*scene).channel, unknownID},
-	"id objectid": {"role", "roles", true, func(x *scene) string { return x.a.makesRole(x.server, nil) }, unknownID},
-	"badgeId":     {"badge", "badges", true, func(x *scene) string { return x.a.makesBadge(x.server, nil) }, unknownUUID},
-	"roleId":      {"role", "roles", true, func(x *scene) string { return x.a.makesRole(x.server, nil) }, unknownID},
+	"sessionId":     {"session", "auth", false, func(x *scene) string { return x.a.get("/auth/sessions").expect(200).text("/body/0/_id") }, unknownID},
+	"userId":        {"number", "servers", false, func(x *scene) string { return x.server.owner }, func() string { return unknownNumber }},
+	"id":            {"number", "servers", false, func(x *scene) string { return x.server.owner }, func() string { return unknownNumber }},
+	"inviteCode":    {"code", "invites", false, func(x *scene) string { return x.a.invites(x.server, nil).text("/body/code") }, unknownCode},
+	"channelId":     {"channel", "channels", true, (*scene).channel, unknownID},
+	"id objectid":   {"role", "roles", true, func(x *scene) string { return x.a.makesRole(x.server, nil) }, unknownID},
+	"badgeId":       {"badge", "badges", true, (*scene).badge, unknownUUID},
+	"applicationId": {"application", "badges", true, func(x *scene) string { return x.author().applies(x.badge()) }, unknownID},
+	"roleId":        {"role", "roles", true, func(x *scene) string { return x.a.makesRole(x.server, nil) }, unknownID},
 	// Whoever may be deleted owns nothing.
 	"user":       {"username", "users", false, func(x *scene) string { return x.user("username") }, func() string { return "no" + unknownID()[:12] }},
 	"idOrEmail":  {"email", "auth", false, func(x *scene) string { return x.a.get("/auth/me").expect(200).text("/body/email") }, freshEmail},
@@ -46,6 +47,7 @@ var makers = map[string]maker{
 	"userApiKeyId":    {"userKey", "keys", false, func(x *scene) string { return x.a.makesUserKey(x.server, x.server.owner).id }, unknownID},
 	"fieldId":         {"field", "fields", true, func(x *scene) string { return x.a.makesField(x.server, nil) }, unknownID},
 	"milestoneId":     {"milestone", "gamification", true, func(x *scene) string { return x.a.makesMilestone(x.server, nil) }, unknownID},
+	"socialId":        {"social", "gamification", true, func(x *scene) string { return x.a.makesSocial(x.server, nil) }, unknownID},
 	"messageId":       {"message", "messages", true, func(x *scene) string { return x.author().says(x.channel(), "Hello") }, unknownID},
 	"topicId":         {"topic", "messages", true, func(x *scene) string { return x.begins("Which opening first?") }, unknownID},
 	"emoji":           {"emoji", "messages", false, func(*scene) string { return ":sparkling_heart:" }, func() string { return ":no_such_thing:" }},
@@ -151,6 +153,14 @@ func (x *scene) channel() string {
 		x.known["channel"] = x.a.makesChannel(x.server, "open", nil)
 	}
 	return x.known["channel"]
+}
+
+// badge is the id of the badge of a scene.
+func (x *scene) badge() string {
+	if x.known["badge"] == "" {
+		x.known["badge"] = x.a.makesBadge(x.server, nil)
+	}
+	return x.known["badge"]
 }
 
 func (s *session) scene() *scene {

@@ -163,6 +163,15 @@ type ServerInterface interface {
 	// PlayMiniGame Play a mini game
 	// (POST /apis/v1/mini-games/{gameId}/play)
 	PlayMiniGame(ctx echo.Context, gameID GameID, params PlayMiniGameParams) error
+	// ListSocials List the social links of a community
+	// (GET /apis/v1/socials)
+	ListSocials(ctx echo.Context, params ListSocialsParams) error
+	// CreateSocial Create a social link
+	// (POST /apis/v1/socials)
+	CreateSocial(ctx echo.Context, params CreateSocialParams) error
+	// DeleteSocial Delete a social link
+	// (DELETE /apis/v1/socials/{socialId})
+	DeleteSocial(ctx echo.Context, socialID SocialID) error
 	// ListStreaks List the streaks of a community
 	// (GET /apis/v1/streaks)
 	ListStreaks(ctx echo.Context, params ListStreaksParams) error
@@ -217,6 +226,9 @@ type ServerInterface interface {
 	// GetMiniGameStats Get how far a member has come in mini games and streaks
 	// (POST /apis/v1/users/mini-games/stats)
 	GetMiniGameStats(ctx echo.Context) error
+	// RecordSocial Record what a member did at a social link
+	// (POST /apis/v1/users/socials)
+	RecordSocial(ctx echo.Context) error
 	// ListStreakLogs List when a member has reached streaks
 	// (POST /apis/v1/users/streaks/logs)
 	ListStreakLogs(ctx echo.Context) error
@@ -301,6 +313,18 @@ type ServerInterface interface {
 	// UpdateBadge Update a badge
 	// (PUT /badges/{badgeId})
 	UpdateBadge(ctx echo.Context, badgeID BadgeID) error
+	// ListBadgeApplications List the applications for a badge
+	// (GET /badges/{badgeId}/applications)
+	ListBadgeApplications(ctx echo.Context, badgeID BadgeID, params ListBadgeApplicationsParams) error
+	// GetBadgeApplicationProof Download the proof of an application
+	// (GET /badges/{badgeId}/applications/{applicationId}/proof)
+	GetBadgeApplicationProof(ctx echo.Context, badgeID BadgeID, applicationID ApplicationID) error
+	// RefuseBadgeApplication Refuse an application for a badge
+	// (POST /badges/{badgeId}/applications/{applicationId}/refuse)
+	RefuseBadgeApplication(ctx echo.Context, badgeID BadgeID, applicationID ApplicationID) error
+	// ApplyForBadge Apply for a badge
+	// (POST /badges/{badgeId}/apply)
+	ApplyForBadge(ctx echo.Context, badgeID BadgeID) error
 	// AwardBadge Award a badge to a user
 	// (POST /badges/{badgeId}/award)
 	AwardBadge(ctx echo.Context, badgeID BadgeID) error
@@ -1779,6 +1803,69 @@ func (w *ServerInterfaceWrapper) PlayMiniGame(ctx echo.Context) error {
 	return err
 }
 
+// ListSocials converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSocials(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSocialsParams
+	// ------------- Optional query parameter "serverId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "serverId", ctx.QueryParams(), &params.ServerID, runtime.BindQueryParameterOptions{Type: "string", Format: "objectid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter serverId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSocials(ctx, params)
+	return err
+}
+
+// CreateSocial converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateSocial(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateSocialParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateSocial(ctx, params)
+	return err
+}
+
+// DeleteSocial converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteSocial(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "socialId" -------------
+	var socialID SocialID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "socialId", ctx.Param("socialId"), &socialID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter socialId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteSocial(ctx, socialID)
+	return err
+}
+
 // ListStreaks converts echo context to params.
 func (w *ServerInterfaceWrapper) ListStreaks(ctx echo.Context) error {
 	var err error
@@ -2071,6 +2158,15 @@ func (w *ServerInterfaceWrapper) GetMiniGameStats(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetMiniGameStats(ctx)
+	return err
+}
+
+// RecordSocial converts echo context to params.
+func (w *ServerInterfaceWrapper) RecordSocial(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RecordSocial(ctx)
 	return err
 }
 
@@ -2563,6 +2659,109 @@ func (w *ServerInterfaceWrapper) UpdateBadge(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.UpdateBadge(ctx, badgeID)
+	return err
+}
+
+// ListBadgeApplications converts echo context to params.
+func (w *ServerInterfaceWrapper) ListBadgeApplications(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "badgeId" -------------
+	var badgeID BadgeID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "badgeId", ctx.Param("badgeId"), &badgeID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter badgeId: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListBadgeApplicationsParams
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", ctx.QueryParams(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter page: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListBadgeApplications(ctx, badgeID, params)
+	return err
+}
+
+// GetBadgeApplicationProof converts echo context to params.
+func (w *ServerInterfaceWrapper) GetBadgeApplicationProof(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "badgeId" -------------
+	var badgeID BadgeID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "badgeId", ctx.Param("badgeId"), &badgeID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter badgeId: %s", err))
+	}
+
+	// ------------- Path parameter "applicationId" -------------
+	var applicationID ApplicationID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "applicationId", ctx.Param("applicationId"), &applicationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter applicationId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetBadgeApplicationProof(ctx, badgeID, applicationID)
+	return err
+}
+
+// RefuseBadgeApplication converts echo context to params.
+func (w *ServerInterfaceWrapper) RefuseBadgeApplication(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "badgeId" -------------
+	var badgeID BadgeID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "badgeId", ctx.Param("badgeId"), &badgeID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter badgeId: %s", err))
+	}
+
+	// ------------- Path parameter "applicationId" -------------
+	var applicationID ApplicationID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "applicationId", ctx.Param("applicationId"), &applicationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter applicationId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RefuseBadgeApplication(ctx, badgeID, applicationID)
+	return err
+}
+
+// ApplyForBadge converts echo context to params.
+func (w *ServerInterfaceWrapper) ApplyForBadge(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "badgeId" -------------
+	var badgeID BadgeID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "badgeId", ctx.Param("badgeId"), &badgeID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter badgeId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ApplyForBadge(ctx, badgeID)
 	return err
 }
 
@@ -3497,6 +3696,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/apis/v1/mini-games/:gameId", wrapper.GetMiniGame, options.OperationMiddlewares["getMiniGame"]...)
 	router.PUT(options.BaseURL+"/apis/v1/mini-games/:gameId", wrapper.UpdateMiniGame, options.OperationMiddlewares["updateMiniGame"]...)
 	router.POST(options.BaseURL+"/apis/v1/mini-games/:gameId/play", wrapper.PlayMiniGame, options.OperationMiddlewares["playMiniGame"]...)
+	router.GET(options.BaseURL+"/apis/v1/socials", wrapper.ListSocials, options.OperationMiddlewares["listSocials"]...)
+	router.POST(options.BaseURL+"/apis/v1/socials", wrapper.CreateSocial, options.OperationMiddlewares["createSocial"]...)
+	router.DELETE(options.BaseURL+"/apis/v1/socials/:socialId", wrapper.DeleteSocial, options.OperationMiddlewares["deleteSocial"]...)
 	router.GET(options.BaseURL+"/apis/v1/streaks", wrapper.ListStreaks, options.OperationMiddlewares["listStreaks"]...)
 	router.POST(options.BaseURL+"/apis/v1/streaks", wrapper.CreateStreak, options.OperationMiddlewares["createStreak"]...)
 	router.DELETE(options.BaseURL+"/apis/v1/streaks/:streakId", wrapper.DeleteStreak, options.OperationMiddlewares["deleteStreak"]...)
@@ -3519,6 +3721,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/apis/v1/users/mini-games/logs", wrapper.ListMiniGameLogs, options.OperationMiddlewares["listMiniGameLogs"]...)
 	router.PUT(options.BaseURL+"/apis/v1/users/mini-games/plays", wrapper.SetMiniGamePlays, options.OperationMiddlewares["setMiniGamePlays"]...)
 	router.POST(options.BaseURL+"/apis/v1/users/mini-games/stats", wrapper.GetMiniGameStats, options.OperationMiddlewares["getMiniGameStats"]...)
+	router.POST(options.BaseURL+"/apis/v1/users/socials", wrapper.RecordSocial, options.OperationMiddlewares["recordSocial"]...)
 	router.POST(options.BaseURL+"/apis/v1/users/streaks/logs", wrapper.ListStreakLogs, options.OperationMiddlewares["listStreakLogs"]...)
 	router.POST(options.BaseURL+"/auth/change-password", wrapper.ChangePassword, options.OperationMiddlewares["changePassword"]...)
 	router.GET(options.BaseURL+"/auth/events", wrapper.ListAuthEvents, options.OperationMiddlewares["listAuthEvents"]...)
@@ -3543,6 +3746,10 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/badges", wrapper.CreateBadge, options.OperationMiddlewares["createBadge"]...)
 	router.DELETE(options.BaseURL+"/badges/:badgeId", wrapper.DeleteBadge, options.OperationMiddlewares["deleteBadge"]...)
 	router.PUT(options.BaseURL+"/badges/:badgeId", wrapper.UpdateBadge, options.OperationMiddlewares["updateBadge"]...)
+	router.GET(options.BaseURL+"/badges/:badgeId/applications", wrapper.ListBadgeApplications, options.OperationMiddlewares["listBadgeApplications"]...)
+	router.GET(options.BaseURL+"/badges/:badgeId/applications/:applicationId/proof", wrapper.GetBadgeApplicationProof, options.OperationMiddlewares["getBadgeApplicationProof"]...)
+	router.POST(options.BaseURL+"/badges/:badgeId/applications/:applicationId/refuse", wrapper.RefuseBadgeApplication, options.OperationMiddlewares["refuseBadgeApplication"]...)
+	router.POST(options.BaseURL+"/badges/:badgeId/apply", wrapper.ApplyForBadge, options.OperationMiddlewares["applyForBadge"]...)
 	router.POST(options.BaseURL+"/badges/:badgeId/award", wrapper.AwardBadge, options.OperationMiddlewares["awardBadge"]...)
 	router.POST(options.BaseURL+"/badges/:badgeId/remove", wrapper.RemoveBadge, options.OperationMiddlewares["removeBadge"]...)
 	router.GET(options.BaseURL+"/channels", wrapper.ListChannels, options.OperationMiddlewares["listChannels"]...)
@@ -4804,6 +5011,83 @@ func (response PlayMiniGame200JSONResponse) VisitPlayMiniGameResponse(w http.Res
 	return err
 }
 
+type ListSocialsRequestObject struct {
+	Params ListSocialsParams
+}
+
+type ListSocialsResponseObject interface {
+	VisitListSocialsResponse(w http.ResponseWriter) error
+}
+
+type ListSocials200JSONResponse SocialListResponse
+
+func (response ListSocials200JSONResponse) VisitListSocialsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSocialRequestObject struct {
+	Params CreateSocialParams
+	Body   *CreateSocialJSONRequestBody
+}
+
+type CreateSocialResponseObject interface {
+	VisitCreateSocialResponse(w http.ResponseWriter) error
+}
+
+type CreateSocial201ResponseHeaders struct {
+	IdempotentReplayed *string
+}
+
+type CreateSocial201JSONResponse struct {
+	Body    SocialResponse
+	Headers CreateSocial201ResponseHeaders
+}
+
+func (response CreateSocial201JSONResponse) VisitCreateSocialResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSocialRequestObject struct {
+	SocialID SocialID `json:"socialId"`
+}
+
+type DeleteSocialResponseObject interface {
+	VisitDeleteSocialResponse(w http.ResponseWriter) error
+}
+
+type DeleteSocial200JSONResponse SocialResponse
+
+func (response DeleteSocial200JSONResponse) VisitDeleteSocialResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListStreaksRequestObject struct {
 	Params ListStreaksParams
 }
@@ -5223,6 +5507,28 @@ type GetMiniGameStatsResponseObject interface {
 type GetMiniGameStats200JSONResponse MiniGameStatsResponse
 
 func (response GetMiniGameStats200JSONResponse) VisitGetMiniGameStatsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RecordSocialRequestObject struct {
+	Body *RecordSocialJSONRequestBody
+}
+
+type RecordSocialResponseObject interface {
+	VisitRecordSocialResponse(w http.ResponseWriter) error
+}
+
+type RecordSocial200JSONResponse SocialDeedResponse
+
+func (response RecordSocial200JSONResponse) VisitRecordSocialResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := WriteJSON(&buf, response); err != nil {
@@ -5862,6 +6168,105 @@ type UpdateBadgeResponseObject interface {
 type UpdateBadge200JSONResponse BadgeResponse
 
 func (response UpdateBadge200JSONResponse) VisitUpdateBadgeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBadgeApplicationsRequestObject struct {
+	BadgeID BadgeID `json:"badgeId"`
+	Params  ListBadgeApplicationsParams
+}
+
+type ListBadgeApplicationsResponseObject interface {
+	VisitListBadgeApplicationsResponse(w http.ResponseWriter) error
+}
+
+type ListBadgeApplications200JSONResponse BadgeApplicationListResponse
+
+func (response ListBadgeApplications200JSONResponse) VisitListBadgeApplicationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBadgeApplicationProofRequestObject struct {
+	BadgeID       BadgeID       `json:"badgeId"`
+	ApplicationID ApplicationID `json:"applicationId"`
+}
+
+type GetBadgeApplicationProofResponseObject interface {
+	VisitGetBadgeApplicationProofResponse(w http.ResponseWriter) error
+}
+
+type GetBadgeApplicationProof200ImageResponse struct {
+	Body          io.Reader
+	ContentType   string
+	ContentLength int64
+}
+
+func (response GetBadgeApplicationProof200ImageResponse) VisitGetBadgeApplicationProofResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", response.ContentType)
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type RefuseBadgeApplicationRequestObject struct {
+	BadgeID       BadgeID       `json:"badgeId"`
+	ApplicationID ApplicationID `json:"applicationId"`
+}
+
+type RefuseBadgeApplicationResponseObject interface {
+	VisitRefuseBadgeApplicationResponse(w http.ResponseWriter) error
+}
+
+type RefuseBadgeApplication200JSONResponse EmptyResponse
+
+func (response RefuseBadgeApplication200JSONResponse) VisitRefuseBadgeApplicationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyForBadgeRequestObject struct {
+	BadgeID BadgeID `json:"badgeId"`
+	Body    *multipart.Reader
+}
+
+type ApplyForBadgeResponseObject interface {
+	VisitApplyForBadgeResponse(w http.ResponseWriter) error
+}
+
+type ApplyForBadge200JSONResponse BadgeApplicationResponse
+
+func (response ApplyForBadge200JSONResponse) VisitApplyForBadgeResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := WriteJSON(&buf, response); err != nil {
@@ -7014,6 +7419,15 @@ type StrictServerInterface interface {
 	// PlayMiniGame Play a mini game
 	// (POST /apis/v1/mini-games/{gameId}/play)
 	PlayMiniGame(ctx context.Context, request PlayMiniGameRequestObject) (PlayMiniGameResponseObject, error)
+	// ListSocials List the social links of a community
+	// (GET /apis/v1/socials)
+	ListSocials(ctx context.Context, request ListSocialsRequestObject) (ListSocialsResponseObject, error)
+	// CreateSocial Create a social link
+	// (POST /apis/v1/socials)
+	CreateSocial(ctx context.Context, request CreateSocialRequestObject) (CreateSocialResponseObject, error)
+	// DeleteSocial Delete a social link
+	// (DELETE /apis/v1/socials/{socialId})
+	DeleteSocial(ctx context.Context, request DeleteSocialRequestObject) (DeleteSocialResponseObject, error)
 	// ListStreaks List the streaks of a community
 	// (GET /apis/v1/streaks)
 	ListStreaks(ctx context.Context, request ListStreaksRequestObject) (ListStreaksResponseObject, error)
@@ -7068,6 +7482,9 @@ type StrictServerInterface interface {
 	// GetMiniGameStats Get how far a member has come in mini games and streaks
 	// (POST /apis/v1/users/mini-games/stats)
 	GetMiniGameStats(ctx context.Context, request GetMiniGameStatsRequestObject) (GetMiniGameStatsResponseObject, error)
+	// RecordSocial Record what a member did at a social link
+	// (POST /apis/v1/users/socials)
+	RecordSocial(ctx context.Context, request RecordSocialRequestObject) (RecordSocialResponseObject, error)
 	// ListStreakLogs List when a member has reached streaks
 	// (POST /apis/v1/users/streaks/logs)
 	ListStreakLogs(ctx context.Context, request ListStreakLogsRequestObject) (ListStreakLogsResponseObject, error)
@@ -7152,6 +7569,18 @@ type StrictServerInterface interface {
 	// UpdateBadge Update a badge
 	// (PUT /badges/{badgeId})
 	UpdateBadge(ctx context.Context, request UpdateBadgeRequestObject) (UpdateBadgeResponseObject, error)
+	// ListBadgeApplications List the applications for a badge
+	// (GET /badges/{badgeId}/applications)
+	ListBadgeApplications(ctx context.Context, request ListBadgeApplicationsRequestObject) (ListBadgeApplicationsResponseObject, error)
+	// GetBadgeApplicationProof Download the proof of an application
+	// (GET /badges/{badgeId}/applications/{applicationId}/proof)
+	GetBadgeApplicationProof(ctx context.Context, request GetBadgeApplicationProofRequestObject) (GetBadgeApplicationProofResponseObject, error)
+	// RefuseBadgeApplication Refuse an application for a badge
+	// (POST /badges/{badgeId}/applications/{applicationId}/refuse)
+	RefuseBadgeApplication(ctx context.Context, request RefuseBadgeApplicationRequestObject) (RefuseBadgeApplicationResponseObject, error)
+	// ApplyForBadge Apply for a badge
+	// (POST /badges/{badgeId}/apply)
+	ApplyForBadge(ctx context.Context, request ApplyForBadgeRequestObject) (ApplyForBadgeResponseObject, error)
 	// AwardBadge Award a badge to a user
 	// (POST /badges/{badgeId}/award)
 	AwardBadge(ctx context.Context, request AwardBadgeRequestObject) (AwardBadgeResponseObject, error)
@@ -8880,6 +9309,104 @@ func (sh *strictHandler) PlayMiniGame(ctx echo.Context, gameID GameID, params Pl
 	return nil
 }
 
+// ListSocials operation middleware
+func (sh *strictHandler) ListSocials(ctx echo.Context, params ListSocialsParams) error {
+	var request ListSocialsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSocials(ctx.Request().Context(), request.(ListSocialsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSocials")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListSocialsResponseObject); ok {
+		return validResponse.VisitListSocialsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateSocial operation middleware
+func (sh *strictHandler) CreateSocial(ctx echo.Context, params CreateSocialParams) error {
+	var request CreateSocialRequestObject
+
+	request.Params = params
+
+	var body CreateSocialJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateSocial(ctx.Request().Context(), request.(CreateSocialRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateSocial")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateSocialResponseObject); ok {
+		return validResponse.VisitCreateSocialResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteSocial operation middleware
+func (sh *strictHandler) DeleteSocial(ctx echo.Context, socialID SocialID) error {
+	var request DeleteSocialRequestObject
+
+	request.SocialID = socialID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteSocial(ctx.Request().Context(), request.(DeleteSocialRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteSocial")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteSocialResponseObject); ok {
+		return validResponse.VisitDeleteSocialResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListStreaks operation middleware
 func (sh *strictHandler) ListStreaks(ctx echo.Context, params ListStreaksParams) error {
 	var request ListStreaksRequestObject
@@ -9630,6 +10157,52 @@ func (sh *strictHandler) GetMiniGameStats(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetMiniGameStatsResponseObject); ok {
 		return validResponse.VisitGetMiniGameStatsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RecordSocial operation middleware
+func (sh *strictHandler) RecordSocial(ctx echo.Context) error {
+	var request RecordSocialRequestObject
+
+	var body RecordSocialJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RecordSocial(ctx.Request().Context(), request.(RecordSocialRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RecordSocial")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RecordSocialResponseObject); ok {
+		return validResponse.VisitRecordSocialResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -10650,6 +11223,115 @@ func (sh *strictHandler) UpdateBadge(ctx echo.Context, badgeID BadgeID) error {
 		return err
 	} else if validResponse, ok := response.(UpdateBadgeResponseObject); ok {
 		return validResponse.VisitUpdateBadgeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListBadgeApplications operation middleware
+func (sh *strictHandler) ListBadgeApplications(ctx echo.Context, badgeID BadgeID, params ListBadgeApplicationsParams) error {
+	var request ListBadgeApplicationsRequestObject
+
+	request.BadgeID = badgeID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListBadgeApplications(ctx.Request().Context(), request.(ListBadgeApplicationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListBadgeApplications")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListBadgeApplicationsResponseObject); ok {
+		return validResponse.VisitListBadgeApplicationsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetBadgeApplicationProof operation middleware
+func (sh *strictHandler) GetBadgeApplicationProof(ctx echo.Context, badgeID BadgeID, applicationID ApplicationID) error {
+	var request GetBadgeApplicationProofRequestObject
+
+	request.BadgeID = badgeID
+	request.ApplicationID = applicationID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetBadgeApplicationProof(ctx.Request().Context(), request.(GetBadgeApplicationProofRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetBadgeApplicationProof")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetBadgeApplicationProofResponseObject); ok {
+		return validResponse.VisitGetBadgeApplicationProofResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RefuseBadgeApplication operation middleware
+func (sh *strictHandler) RefuseBadgeApplication(ctx echo.Context, badgeID BadgeID, applicationID ApplicationID) error {
+	var request RefuseBadgeApplicationRequestObject
+
+	request.BadgeID = badgeID
+	request.ApplicationID = applicationID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RefuseBadgeApplication(ctx.Request().Context(), request.(RefuseBadgeApplicationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RefuseBadgeApplication")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RefuseBadgeApplicationResponseObject); ok {
+		return validResponse.VisitRefuseBadgeApplicationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ApplyForBadge operation middleware
+func (sh *strictHandler) ApplyForBadge(ctx echo.Context, badgeID BadgeID) error {
+	var request ApplyForBadgeRequestObject
+
+	request.BadgeID = badgeID
+
+	if reader, err := ctx.Request().MultipartReader(); err != nil {
+		return err
+	} else {
+		request.Body = reader
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ApplyForBadge(ctx.Request().Context(), request.(ApplyForBadgeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ApplyForBadge")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ApplyForBadgeResponseObject); ok {
+		return validResponse.VisitApplyForBadgeResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -209,6 +209,18 @@ func (Unimplemented) PlayMiniGame(context.Context, PlayMiniGameRequestObject) (P
 	return nil, ErrNotImplemented
 }
 
+func (Unimplemented) ListSocials(context.Context, ListSocialsRequestObject) (ListSocialsResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) CreateSocial(context.Context, CreateSocialRequestObject) (CreateSocialResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) DeleteSocial(context.Context, DeleteSocialRequestObject) (DeleteSocialResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
 func (Unimplemented) ListStreaks(context.Context, ListStreaksRequestObject) (ListStreaksResponseObject, error) {
 	return nil, ErrNotImplemented
 }
@@ -278,6 +290,10 @@ func (Unimplemented) SetMiniGamePlays(context.Context, SetMiniGamePlaysRequestOb
 }
 
 func (Unimplemented) GetMiniGameStats(context.Context, GetMiniGameStatsRequestObject) (GetMiniGameStatsResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) RecordSocial(context.Context, RecordSocialRequestObject) (RecordSocialResponseObject, error) {
 	return nil, ErrNotImplemented
 }
 
@@ -390,6 +406,22 @@ func (Unimplemented) DeleteBadge(context.Context, DeleteBadgeRequestObject) (Del
 }
 
 func (Unimplemented) UpdateBadge(context.Context, UpdateBadgeRequestObject) (UpdateBadgeResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) ListBadgeApplications(context.Context, ListBadgeApplicationsRequestObject) (ListBadgeApplicationsResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) GetBadgeApplicationProof(context.Context, GetBadgeApplicationProofRequestObject) (GetBadgeApplicationProofResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) RefuseBadgeApplication(context.Context, RefuseBadgeApplicationRequestObject) (RefuseBadgeApplicationResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) ApplyForBadge(context.Context, ApplyForBadgeRequestObject) (ApplyForBadgeResponseObject, error) {
 	return nil, ErrNotImplemented
 }
 

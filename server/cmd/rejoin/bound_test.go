@@ -220,6 +220,9 @@ var filledWith = map[string]func(n int) map[string]any{
 		}
 		return map[string]any{"name": worst, "field": "messages", "steps": steps}
 	},
+	"createSocial": func(int) map[string]any {
+		return map[string]any{"platform": strings.Repeat("\U0001f600", 50), "url": "https://a.example/" + strings.Repeat("a", 1982), "action": "follow", "xp": 1_000_000, "coins": 1_000_000}
+	},
 	"createStreak": func(int) map[string]any {
 		conditions := []any{}
 		for i := range 10 {

@@ -121,6 +121,9 @@ func (a Auth) EraseRest(ctx context.Context, account int64, some int, at time.Ti
 			return true, err
 		}
 	}
+	if more, err := Badges(a).EndApplicationsOf(ctx, left.id, account, some, at); err != nil || more {
+		return true, err
+	}
 	if more, err := Ledger(a).forgetDays(ctx, left.id, account, some); err != nil || more {
 		return true, err
 	}

@@ -37,6 +37,7 @@ var ofAccounts = map[string]string{
 	"leaderboard_rows.account":    erased,
 	"leaderboard_touched.account": erased,
 	"leaderboard_users.account":   erased,
+	"badge_applications.account":  erased,
 	"days.account":                erased,
 	"ledger.account":              erased,
 	"streak_states.account":       erased,
@@ -57,7 +58,7 @@ var ofAccounts = map[string]string{
 	"invite_roles.account":        "goes with the invite",
 	"deletions.account":           "goes with the audit trail",
 	"audit.actor_id":              "is the community's, and reads as deleted",
-	"images.account":              "is shown by a message, or leaves with the avatar",
+	"images.account":              "is shown by a message, or leaves with the avatar or an application",
 	"messages.account":            "stays, and its author reads as deleted",
 	"message_totals.account":      "counts what stays",
 	"message_reactions.account":   "stays, as a number of them",
@@ -170,6 +171,9 @@ func (l *life) fullAccount(server string, owner int64) (dora int64) {
 		l.must(tx.Analytics.InsertJoin(ctx, server, dora, 20513))
 		l.check(tx.Roles.InsertOf(ctx, server, dora, role))
 		l.check(tx.Badges.InsertOf(ctx, badge, dora, l.nowAt))
+		other := Badge{ID: l.id(), ServerID: server, CreatedAt: l.nowAt}
+		l.must(tx.Badges.Insert(ctx, other))
+		l.applies(tx, other, dora)
 		l.must(tx.Users.InsertReferral(ctx, server, dora, owner, l.nowAt))
 		l.adds(tx, LedgerLine{ServerID: server, Account: dora, Action: "visits", Reason: "visits/2026-03-01", Day: 20513, XP: 10, Deed: true, Counts: Counts{Visits: 1}})
 		l.keepsStreaks(tx, server, dora)
@@ -234,6 +238,9 @@ func (l *life) exports(server string, account int64) {
 	check(q.Communities(ctx, account, ExportedCommunity{}, some))
 	check(q.Servers(ctx, account, "", some))
 	check(q.Badges(ctx, account, gen.ExportedBadge{}, some))
+	check(q.Applications(ctx, server, account, gen.ExportedApplication{}, some))
+	check(q.MiniGames(ctx, server, account, gen.ExportedMiniGame{}, some))
+	check(q.Plays(ctx, server, account, gen.ExportedPlay{}, some))
 	check(q.Visits(ctx, server, account, gen.ExportedVisit{}, some))
 	check(q.Ledger(ctx, server, account, gen.ExportedCredit{}, some))
 	check(q.Streaks(ctx, server, account, ExportedStreak{}, some))

@@ -75,6 +75,18 @@ func (q Exports) Badges(ctx context.Context, account int64, after gen.ExportedBa
 		account, after.ServerID, after.BadgeID, some)
 }
 
+// Applications are those of an account for badges of a server.
+func (q Exports) Applications(ctx context.Context, serverID string, account int64, after gen.ExportedApplication, some int) ([]gen.ExportedApplication, error) {
+	return list(ctx, q.conn, func(rows *sql.Rows) (a gen.ExportedApplication, err error) {
+		var of gen.BadgeUpdate
+		var proof bool
+		err = rows.Scan(&a.ID, &a.ServerID, &a.BadgeID, document{&of}, &a.Note, &proof, micros{&a.CreatedAt})
+		a.Title, a.Proof = of.Title, ProofPath(a.BadgeID, a.ID, proof)
+		return a, err
+	}, `SELECT p.id, p.server_id, p.badge_id, b.definition, p.note, p.image_id IS NOT NULL, p.at FROM badge_applications p JOIN badges b ON b.id = p.badge_id
+	 WHERE p.server_id = $1 AND p.account = $2 AND p.id > $3 ORDER BY p.id LIMIT $4`, serverID, account, after.ID, some)
+}
+
 // Visits are the days on which an account has visited a server.
 func (q Exports) Visits(ctx context.Context, serverID string, account int64, after gen.ExportedVisit, some int) ([]gen.ExportedVisit, error) {
 	return list(ctx, q.conn, func(rows *sql.Rows) (v gen.ExportedVisit, err error) {
@@ -115,6 +127,31 @@ func (q Exports) Streaks(ctx context.Context, serverID string, account int64, af
 		return s, err
 	}, `SELECT server_id, streak_id, period, name, length, xp, coins, at FROM streak_logs WHERE server_id = $1 AND account = $2 AND (streak_id, period) > ($3, $4)
 	 ORDER BY streak_id, period LIMIT $5`, serverID, account, after.StreakID, after.key, some)
+}
+
+// MiniGames are those of a server that an account plays.
+func (q Exports) MiniGames(ctx context.Context, serverID string, account int64, after gen.ExportedMiniGame, some int) ([]gen.ExportedMiniGame, error) {
+	return list(ctx, q.conn, func(rows *sql.Rows) (g gen.ExportedMiniGame, err error) {
+		var at gen.Time
+		err = rows.Scan(&g.ServerID, &g.GameID, &g.Name, &g.MorePlays, &g.TotalPlays, micros{&at})
+		if g.LastPlayedAt = gen.NullableOf(at); g.TotalPlays == 0 {
+			g.LastPlayedAt = gen.Null[gen.Time]()
+		}
+		return g, err
+	}, `SELECT p.server_id, p.game_id, g.name, p.extra, p.total, p.last_at FROM mini_game_players p JOIN mini_games g ON g.id = p.game_id
+	 WHERE p.server_id = $1 AND p.account = $2 AND p.game_id > $3 ORDER BY p.game_id LIMIT $4`, serverID, account, after.GameID, some)
+}
+
+// Plays are those of an account of the mini games of a server, the first first.
+func (q Exports) Plays(ctx context.Context, serverID string, account int64, after gen.ExportedPlay, some int) ([]gen.ExportedPlay, error) {
+	return list(ctx, q.conn, func(rows *sql.Rows) (p gen.ExportedPlay, err error) {
+		var won gen.MiniGameWin
+		err = rows.Scan(&p.ID, &p.ServerID, &p.GameID, &p.Name, document{&won}, micros{&p.PlayedAt})
+		p.Prize, p.XP, p.Coins, p.ProductID = won.Name, int64(won.XP), int64(won.Coins), won.ProductID
+		return p, err
+	}, `SELECT p.id, p.server_id, p.game_id, g.name, p.prize, p.at FROM mini_game_plays p JOIN mini_games g ON g.id = p.game_id
+	 WHERE p.server_id = $1 AND p.account = $2 AND (p.at, p.id) > ($3, $4) ORDER BY p.at, p.id LIMIT $5`,
+		serverID, account, placeOf(after.PlayedAt), after.ID, some)
 }
 
 // APIKeys are the API keys of communities for which an account vouches.

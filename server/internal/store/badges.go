@@ -81,10 +81,16 @@ func (q Badges) Delete(ctx context.Context, id string) error {
 	return q.deleteCounted(ctx, badgesTally, `DELETE FROM badges WHERE id = $1 RETURNING server_id`, id)
 }
 
-// DeleteRest removes some rows of who had a deleted badge, and tells whether there may be more.
-func (q Badges) DeleteRest(ctx context.Context, id string, some int) (more bool, err error) {
-	return q.changed(ctx, `DELETE FROM member_badges WHERE (account, server_id, badge_id) IN (
-	       SELECT account, server_id, badge_id FROM member_badges WHERE badge_id = $1 LIMIT $2)`, id, some)
+// DeleteRest removes some rows of who had a deleted badge or has applied for it, and tells whether there may be more.
+func (q Badges) DeleteRest(ctx context.Context, id string, some int, at time.Time) (more bool, err error) {
+	if more, err = q.changed(ctx, `DELETE FROM member_badges WHERE (account, server_id, badge_id) IN (
+	       SELECT account, server_id, badge_id FROM member_badges WHERE badge_id = $1 LIMIT $2)`, id, some); err != nil || more {
+		return more, err
+	}
+	if more, err = q.endApplicationsFor(ctx, id, some, at); err != nil || more {
+		return more, err
+	}
+	return false, q.exec(ctx, `DELETE FROM tallies WHERE whose = $1 AND kind = $2`, id, applicationsTally.kind)
 }
 
 // InsertOf awards a badge to a member and tells whether the member did not have it. A badge that is not there is awarded to

@@ -167,6 +167,9 @@ func enlargeCommunity(t *testing.T, s *Store, id string, rows int) {
 		  WHERE m.server_id = '`+id+`' AND m.account >= 1000 AND NOT r.everyone`,
 		`INSERT INTO member_badges (server_id, account, badge_id, awarded_at) SELECT m.server_id, m.account, b.id, 0 FROM members m JOIN badges b ON b.server_id = m.server_id
 		  WHERE m.server_id = '`+id+`' AND m.account >= 1000`,
+		`INSERT INTO badge_applications (id, badge_id, server_id, account, note, at) `+numbers+`SELECT 'a' || i, b.id, '`+id+`', i, '', i FROM n JOIN badges b ON b.id = (SELECT MIN(id) FROM badges WHERE server_id = '`+id+`')`,
+		`INSERT INTO images (id, account, bytes, state, at) `+numbers+`SELECT 'k' || i, i, 1, 'private', i FROM n`,
+		`INSERT INTO images (id, account, bytes, state, at) `+numbers+`SELECT 'n' || i, i, 1, 'ended', 1 FROM n`,
 		`INSERT INTO channel_members (channel_id, account) `+numbers+`SELECT c.id, i FROM n JOIN channels c ON c.server_id = '`+id+`'`,
 		`INSERT INTO audit (id, server_id, actor_type, actor_id, action, target, at) `+numbers+`SELECT 'e' || i, '`+id+`', 'account', '1', 'x', 'x', i FROM n`,
 		`INSERT INTO deletions (server_id, account, at) `+numbers+`SELECT 'd' || i, 1, 9000000000000000 + i FROM n`,
@@ -216,6 +219,8 @@ func addCommunities(t *testing.T, s *Store, rows int) {
 		`INSERT INTO api_keys (id, server_id, key_hash, masked, name, permissions, expire_period, active, account, created_at, updated_at) `+
 			numbers+`SELECT 'k' || i, 's' || i, 'k' || i, '', '', '[]', 0, TRUE, 1, 0, 0 FROM n`,
 		`INSERT INTO fields (id, server_id, field_key, definition, position, identifier, creator, created_at, updated_at) `+numbers+`SELECT 'f' || i, 's' || i, 'x', '{}', 0, TRUE, 1, 0, 0 FROM n`,
+		`INSERT INTO badge_applications (id, badge_id, server_id, account, note, at) `+numbers+`SELECT 'o' || i, 'b' || i, 's' || i, 1, '', i FROM n`,
+		`INSERT INTO socials (id, server_id, definition, created_at) `+numbers+`SELECT 'l' || i, 's' || i, '{}', i FROM n`,
 		`INSERT INTO milestones (id, server_id, definition, created_at) `+numbers+`SELECT 'm' || i, 's' || i, '{}', i FROM n`,
 		`INSERT INTO streaks (id, server_id, definition, zones, position, created_at) `+numbers+`SELECT 'z' || i, 's' || i, '{}', '[]', 0, i FROM n`,
 		`INSERT INTO mini_games (id, server_id, name, definition, created_at) `+numbers+`SELECT 'g' || i, 's' || i, 'x', '{}', i FROM n`,

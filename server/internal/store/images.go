@@ -22,8 +22,17 @@ func (q Images) Insert(ctx context.Context, id string, account int64, at time.Ti
 // Show makes an image one that is shown, and counts its bytes. Beyond MaxImageBytes of the account it is a LimitError. If it was
 // given up meanwhile, it is ErrNotFound.
 func (q Images) Show(ctx context.Context, id string, bytes int64) error {
-	account, err := get(ctx, q.conn, scanOne[int64], `UPDATE images SET state = 'shown', bytes = $2 WHERE id = $1 AND state = 'arriving'
-	RETURNING account`, id, bytes)
+	return q.arrive(ctx, id, bytes, "shown")
+}
+
+// ShowToSome is Show of an image that is never shown to everybody: whoever knows to whom it may be shown does that.
+func (q Images) ShowToSome(ctx context.Context, id string, bytes int64) error {
+	return q.arrive(ctx, id, bytes, "private")
+}
+
+func (q Images) arrive(ctx context.Context, id string, bytes int64, state string) error {
+	account, err := get(ctx, q.conn, scanOne[int64], `UPDATE images SET state = $3, bytes = $2 WHERE id = $1 AND state = 'arriving'
+	RETURNING account`, id, bytes, state)
 	if err != nil {
 		return err
 	}
@@ -36,18 +45,39 @@ func (q Images) Leave(ctx context.Context, id string, at time.Time) error {
 	if id == "" {
 		return nil
 	}
+	_, err := q.leave(ctx, `UPDATE images SET state = 'leaving', at = $2 WHERE id = $1 AND state = 'shown' RETURNING account, bytes`, id, at.UnixMicro())
+	return err
+}
+
+// leave runs a statement that makes images leave, gives their bytes back, and tells how many they were.
+func (q Images) leave(ctx context.Context, text string, args ...any) (n int, err error) {
 	left, err := list(ctx, q.conn, func(rows *sql.Rows) (left struct{ account, bytes int64 }, err error) {
 		return left, rows.Scan(&left.account, &left.bytes)
-	}, `UPDATE images SET state = 'leaving', at = $2 WHERE id = $1 AND state = 'shown' RETURNING account, bytes`, id, at.UnixMicro())
+	}, text, args...)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for _, image := range left {
 		if err := q.countBytes(ctx, image.account, -image.bytes); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	return nil
+	return len(left), nil
+}
+
+// end ends that an image is shown to some. LeaveEnded does the rest. An empty id is none.
+func (q Images) end(ctx context.Context, id string, at time.Time) error {
+	if id == "" {
+		return nil
+	}
+	return q.exec(ctx, `UPDATE images SET state = 'ended', at = $2 WHERE id = $1 AND state = 'private'`, id, at.UnixMicro())
+}
+
+// LeaveEnded makes some of the images leave that were shown to some and are so no more, and tells whether there may be more.
+func (q Images) LeaveEnded(ctx context.Context, some int, at time.Time) (more bool, err error) {
+	n, err := q.leave(ctx, `UPDATE images SET state = 'leaving', at = $2 WHERE id IN (
+	       SELECT id FROM images WHERE state = 'ended' ORDER BY at, id LIMIT $1) AND state = 'ended' RETURNING account, bytes`, some, at.UnixMicro())
+	return n > 0, err
 }
 
 func (q Images) countBytes(ctx context.Context, account, bytes int64) error {
@@ -90,7 +120,7 @@ func (q Images) Delete(ctx context.Context, id string) error {
 	return q.exec(ctx, `DELETE FROM images WHERE id = $1 AND state = 'leaving'`, id)
 }
 
-// IsShown tells whether a server or an account shows an image.
+// IsShown tells whether a server or an account shows an image to everybody.
 func (q Images) IsShown(ctx context.Context, id string) (bool, error) {
 	return get(ctx, q.conn, scanOne[bool], `SELECT EXISTS (SELECT 1 FROM images WHERE id = $1 AND state = 'shown')`+unlocked, id)
 }

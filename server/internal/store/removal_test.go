@@ -25,6 +25,7 @@ var cascades = map[string]string{
 	"servers cooldowns":              inSteps,
 	"servers gamification":           "one",
 	"servers milestones":             "MaxMilestones",
+	"servers socials":                "MaxSocials",
 	"servers leaderboard_standings":  "of MaxLeaderboards, with each filter, and what a job has not removed yet",
 	"servers leaderboard_touched":    inSteps,
 	"leaderboards leaderboard_roles": "the contract's LeaderboardAudience",
@@ -165,7 +166,7 @@ func TestStepByStepEverythingGoesThatADeletedRoleOrBadgeHasLeft(t *testing.T) {
 			l.tx(func(tx *Tx) error {
 				moreRoles, err := tx.Roles.DeleteRest(t.Context(), role, 2)
 				l.must(err)
-				moreBadges, err := tx.Badges.DeleteRest(t.Context(), badge.ID, 2)
+				moreBadges, err := tx.Badges.DeleteRest(t.Context(), badge.ID, 2, l.nowAt)
 				if moreRoles != (left > 0) || moreBadges != (left > 0) {
 					t.Errorf("step %d of %d says that there is more: %v, %v", step, left, moreRoles, moreBadges)
 				}
@@ -239,7 +240,7 @@ func TestNobodyIsGivenWhatIsBeingDeleted(t *testing.T) {
 					l.tx(func(tx *Tx) (err error) { more, err = tx.Roles.DeleteRest(ctx, role, 500); return err })
 				}
 				for more := true; more; {
-					l.tx(func(tx *Tx) (err error) { more, err = tx.Badges.DeleteRest(ctx, badge.ID, 500); return err })
+					l.tx(func(tx *Tx) (err error) { more, err = tx.Badges.DeleteRest(ctx, badge.ID, 500, l.nowAt); return err })
 				}
 			}
 			attempts := 0

@@ -218,6 +218,9 @@ func (q Servers) DeleteRest(ctx context.Context, id string, some int, at time.Ti
 			return true, err
 		}
 	}
+	if more, err := Badges(q).endApplicationsIn(ctx, id, some, at); err != nil || more {
+		return true, err
+	}
 	if more, err := q.deleteChannels(ctx, id, some, at); err != nil || more {
 		return true, err
 	}
@@ -233,6 +236,9 @@ func (q Servers) DeleteRest(ctx context.Context, id string, some int, at time.Ti
 	}
 	if len(left) > 0 {
 		return true, nil
+	}
+	if err := q.exec(ctx, `DELETE FROM tallies WHERE kind = $2 AND whose IN (SELECT id FROM badges WHERE server_id = $1)`, id, applicationsTally.kind); err != nil {
+		return true, err
 	}
 	if err := q.exec(ctx, `DELETE FROM servers WHERE id = $1 AND deleted`, id); err != nil {
 		return true, err

@@ -180,6 +180,10 @@ func (l *life) everything() (kept string) {
 	l.hasLeaderboards(kept, ann, ben)
 	l.hasStreaks(kept, ann)
 	l.hasAnalytics(kept, ann)
+	l.hasApplications(kept, ann, ben)
+	l.hasApplications(gone, ben)
+	l.hasSocials(kept)
+	l.hasSocials(gone)
 	l.hasGames(kept, ann, ben)
 	l.hasGames(gone, ben)
 	l.talks(kept, ann, ben)
@@ -419,7 +423,9 @@ func (l *life) makesAndDeletes(kept string, ann int64) {
 		extra := Badge{ID: l.id(), ServerID: kept, CreatedAt: other.Time}
 		check(0, tx.Badges.Insert(ctx, extra))
 		check(0, tx.Badges.Delete(ctx, extra.ID))
-		check(tx.Badges.DeleteRest(ctx, extra.ID, 2))
+		l.applies(tx, extra, ann) // what comes before the badge is gone is removed with the rest
+		check(tx.Badges.DeleteRest(ctx, extra.ID, 2, other.Time))
+		check(tx.Badges.DeleteRest(ctx, extra.ID, 2, other.Time))
 		invites, err := tx.Invites.List(ctx, kept, other.Time)
 		l.must(err)
 		check(tx.Invites.Get(ctx, kept, invites[0].Code))

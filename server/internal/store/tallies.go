@@ -50,6 +50,7 @@ var (
 	rolesTally        = tally{"roles", tallyShards, MaxRoles, "roles in this server"}
 	channelsTally     = tally{"channels", tallyShards, MaxChannels, "channels in this server"}
 	badgesTally       = tally{"badges", tallyShards, MaxBadges, "badges in this server"}
+	socialsTally      = tally{"socials", tallyShards, MaxSocials, "social links in this community"}
 	keysTally         = tally{"keys", tallyShards, MaxKeys, "API keys in this server"}
 	fieldsTally       = tally{"fields", tallyShards, MaxFields, "user fields in this community"}
 	milestonesTally   = tally{"milestones", tallyShards, MaxMilestones, "milestones in this community"}
@@ -57,6 +58,7 @@ var (
 	streaksTally      = tally{"streaks", tallyShards, MaxStreaks, "streaks in this community"}
 	gamesTally        = tally{"games", tallyShards, MaxMiniGames, "mini games in this community"}
 	leaderboardsTally = tally{"leaderboards", tallyShards, MaxLeaderboards, "leaderboards in this community"}
+	applicationsTally = tally{kind: "applications", shards: tallyShards} // for a badge
 	// of an account
 	membershipsTally = tally{"servers", tallyShards, MaxMemberships, "servers of yours"}
 	authEventsTally  = tally{kind: "events", shards: tallyShards}

@@ -31,6 +31,7 @@ type comparison struct {
 const (
 	liveServers  = `(SELECT id FROM servers WHERE NOT deleted)`
 	liveChannels = `(SELECT id FROM channels WHERE server_id IN ` + liveServers + `)`
+	liveBadges   = `(SELECT id FROM badges WHERE server_id IN ` + liveServers + `)`
 	liveGames    = `(SELECT id FROM mini_games WHERE server_id IN ` + liveServers + `)`
 	liveAccounts = `(SELECT number FROM accounts WHERE erased_at IS NULL)`
 )
@@ -48,6 +49,8 @@ var comparisons = []comparison{
 	UNION ALL SELECT server_id, 'roles', -1 FROM roles
 	UNION ALL SELECT server_id, 'channels', -1 FROM channels
 	UNION ALL SELECT server_id, 'badges', -1 FROM badges
+	UNION ALL SELECT server_id, 'socials', -1 FROM socials
+	UNION ALL SELECT badge_id, 'applications', -1 FROM badge_applications
 	UNION ALL SELECT server_id, 'keys', -1 FROM api_keys
 	UNION ALL SELECT server_id, 'fields', -1 FROM fields
 	UNION ALL SELECT server_id, 'streaks', -1 FROM streaks
@@ -55,8 +58,13 @@ var comparisons = []comparison{
 	UNION ALL SELECT server_id, 'games', -1 FROM mini_games
 	UNION ALL SELECT server_id, 'leaderboards', -1 FROM leaderboards
 	UNION ALL SELECT channel_id, 'topics', -1 FROM topics
-	UNION ALL SELECT CAST(account AS TEXT), 'image_bytes', -bytes FROM images WHERE state = 'shown'`,
-		`whose IN `+liveServers+` OR whose IN `+liveChannels+` OR whose IN (SELECT CAST(number AS TEXT) FROM accounts WHERE erased_at IS NULL)`)},
+	UNION ALL SELECT CAST(account AS TEXT), 'image_bytes', -bytes FROM images WHERE state IN ('shown', 'private', 'ended')`,
+		`whose IN `+liveServers+` OR whose IN `+liveChannels+` OR whose IN `+liveBadges+` OR whose IN (SELECT CAST(number AS TEXT) FROM accounts WHERE erased_at IS NULL)`)},
+	{"proofs", []string{"n"}, offBy([]string{"id"}, []string{"n"}, `
+	SELECT id, 1 AS n FROM images WHERE state = 'private' UNION ALL SELECT image_id, -1 FROM badge_applications WHERE image_id IS NOT NULL`, `id IS NOT NULL`)},
+	{"applications for what was awarded", []string{"n"}, offBy([]string{"badge_id", "account"}, []string{"n"}, `
+	SELECT a.badge_id, a.account, 1 AS n FROM badge_applications a JOIN member_badges b ON b.account = a.account AND b.server_id = a.server_id AND b.badge_id = a.badge_id`,
+		`badge_id IN `+liveBadges)},
 	{"messages", []string{"n"}, offBy([]string{"scope", "account"}, []string{"n"}, `
 	SELECT scope, account, n FROM message_totals
 	UNION ALL SELECT channel_id, account, -1 FROM messages UNION ALL SELECT channel_id, 0, -1 FROM messages
