@@ -172,9 +172,9 @@ func (s *BadgesService) Applications(ctx context.Context, id string) iter.Seq2[B
 }
 
 // Proof opens the picture that came with an application. The caller closes the [Image]. It fails with [ErrNotFound] if there is no
-// such application, or no longer, and if it has no proof.
+// such application, or no longer, and if it has no proof. The applicant may open it, too.
 //
-// For the owner and members with server_administrator, for the applicant, and API keys with [PermissionBadges].
+// For the owner and members with server_administrator, and API keys with [PermissionBadges].
 func (s *BadgesService) Proof(ctx context.Context, id, applicationID string) (*Image, error) {
 	if err := checkID(id, applicationID); err != nil {
 		return nil, err

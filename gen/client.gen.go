@@ -1809,7 +1809,7 @@ type ClientInterface interface {
 	// but them and the applicant sees either. The application ends when the badge is awarded, by whomever or by itself, when it is refused,
 	// and with the badge or the membership.
 	//
-	// A second application for the same badge is a conflict as long as the first is open, and so is one for a badge that the applicant has: to send
+	// Another application for the same badge is a conflict as long as the first is open, and so is one for a badge that the applicant has: to send
 	// this again is safe. What was refused may be applied for again. A member has up to 50 open applications in a server.
 	//
 	// Takes any type of body and a specified content type.
@@ -5569,7 +5569,7 @@ func (c *Client) RefuseBadgeApplication(ctx context.Context, badgeID BadgeID, ap
 // but them and the applicant sees either. The application ends when the badge is awarded, by whomever or by itself, when it is refused,
 // and with the badge or the membership.
 //
-// A second application for the same badge is a conflict as long as the first is open, and so is one for a badge that the applicant has: to send
+// Another application for the same badge is a conflict as long as the first is open, and so is one for a badge that the applicant has: to send
 // this again is safe. What was refused may be applied for again. A member has up to 50 open applications in a server.
 //
 // Takes any type of body and a specified content type.

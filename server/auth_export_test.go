@@ -49,9 +49,6 @@ func TestAnExportHasAllThatAnAccountHas(t *testing.T) {
 		asked := must(ben.Messages.Send(ctx, client.MessageCreate{ChannelID: forum.ID, ForumTopicID: topic.ID, Message: "The Dutch?", Images: []string{image.URL}}))
 		replied := must(ben.Messages.Reply(ctx, client.ReplyCreate{MessageID: asked.MessageID, Message: "Yes"}))
 		must(0, ben.Messages.React(ctx, client.ReactionAdd{MessageID: asked.MessageID, Emoji: "👍"}))
-		must(ben.Badges.Apply(ctx, must(ben.Badges.Create(ctx, client.BadgeCreate{ServerID: c.id, Title: "Champion", Action: client.BadgeCustom})).ID, client.BadgeApplicationCreate{Note: "I won"}))
-		wheel := must(ben.MiniGames.Create(ctx, client.MiniGameCreate{ServerID: c.id, Name: "Wheel", Type: "spin-wheel", Prizes: []client.MiniGamePrizeCreate{{Name: "Pawn", Weight: 1, ProductID: "pawn"}}}))
-		played := must(ben.MiniGames.Play(ctx, wheel.ID, client.Identifier{}))
 		must(0, s.writePresence(ctx))
 		export := exportOf(t, s, c.ben)
 		if export.Account.ID != me.ID || !export.Complete || export.Presence.Minutes != 1 {
@@ -64,15 +61,8 @@ func TestAnExportHasAllThatAnAccountHas(t *testing.T) {
 		if in.ServerID != c.id || in.State != "member" || !slices.Contains(in.Roles, "@all") || in.XP != 50 || in.Messages != 2 || in.Visits != 1 || in.Replies != 1 || in.Reactions != 1 {
 			t.Errorf("got the community %+v", in)
 		}
-		if len(export.Badges) != 1 || export.Badges[0].Title != "Founder" || len(export.Visits) != 1 || len(export.Ledger) != 6 || export.Ledger[0].XP != 50 {
+		if len(export.Badges) != 1 || export.Badges[0].Title != "Founder" || len(export.Visits) != 1 || len(export.Ledger) != 5 || export.Ledger[0].XP != 50 {
 			t.Errorf("got the badges %+v, visits %+v, and ledger %+v", export.Badges, export.Visits, export.Ledger)
-		}
-		if len(export.Applications) != 1 || export.Applications[0].Note != "I won" || export.Applications[0].Title != "Champion" {
-			t.Errorf("got the applications %+v", export.Applications)
-		}
-		if len(export.MiniGames) != 1 || export.MiniGames[0].TotalPlays != 1 || export.MiniGames[0].Name != "Wheel" || len(export.Plays) != 1 ||
-			export.Plays[0].ID != played.ID || export.Plays[0].Prize != "Pawn" || export.Plays[0].ProductID != "pawn" || export.Plays[0].GameID != wheel.ID {
-			t.Errorf("got the mini games %+v, and plays %+v", export.MiniGames, export.Plays)
 		}
 		if len(export.FieldValues) != 1 || export.FieldValues[0].Value != "Gold" || export.FieldValues[0].Field != "level" {
 			t.Errorf("got the values %+v", export.FieldValues)
@@ -97,6 +87,47 @@ func TestAnExportHasAllThatAnAccountHas(t *testing.T) {
 			if _, has := members.Body[name]; !has {
 				t.Errorf("there is no %s", name)
 			}
+		}
+	})
+}
+
+func TestAnExportHasWhatAnAccountAsksForAndPlays(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := unlimited(open(t, config))
+		c := newClub(t, s, "server_administrator")
+		ben := must(client.New(listen(t, s), client.WithToken(c.ben)))
+		ctx := t.Context()
+		badge := must(ben.Badges.Create(ctx, client.BadgeCreate{ServerID: c.id, Title: "Champion", Action: client.BadgeCustom}))
+		asked := must(ben.Badges.Apply(ctx, badge.ID, client.BadgeApplicationCreate{Note: "I won"}))
+		games := map[string]string{}
+		for _, name := range []string{"Wheel", "Card"} {
+			game := must(ben.MiniGames.Create(ctx, client.MiniGameCreate{ServerID: c.id, Name: name, Type: "spin-wheel", PlaysPerDay: new(int32(100)),
+				Prizes: []client.MiniGamePrizeCreate{{Name: "Pawn", Weight: 1, XP: 3, ProductID: "pawn"}}}))
+			games[game.ID] = name
+			for range exportedAtOnce {
+				must(ben.MiniGames.Play(ctx, game.ID, client.Identifier{}))
+			}
+		}
+		export := exportOf(t, s, c.ben)
+		if len(export.Applications) != 1 || export.Applications[0].ID != asked.ID || export.Applications[0].Title != "Champion" || !export.Applications[0].Proof.IsNull() {
+			t.Errorf("got the applications %+v", export.Applications)
+		}
+		played := map[string]bool{}
+		for _, p := range export.Plays {
+			if played[p.ID] = true; games[p.GameID] == "" || p.Name != games[p.GameID] || p.Prize != "Pawn" || p.XP != 3 || p.ProductID != "pawn" {
+				t.Errorf("got the play %+v", p)
+			}
+		}
+		if len(played) != 2*exportedAtOnce || len(export.Plays) != len(played) || len(export.MiniGames) != len(games) {
+			t.Errorf("got %d plays, of which %d differ, of %d games", len(export.Plays), len(played), len(export.MiniGames))
+		}
+		for _, g := range export.MiniGames {
+			if _, at := g.LastPlayedAt.Get(); g.Name != games[g.GameID] || g.TotalPlays != exportedAtOnce || !at {
+				t.Errorf("got the mini game %+v", g)
+			}
+		}
+		if other := exportOf(t, s, c.owner); len(other.Applications)+len(other.Plays)+len(other.MiniGames) > 0 {
+			t.Errorf("of somebody else there are %+v", other)
 		}
 	})
 }

@@ -168,8 +168,7 @@ func enlargeCommunity(t *testing.T, s *Store, id string, rows int) {
 		`INSERT INTO member_badges (server_id, account, badge_id, awarded_at) SELECT m.server_id, m.account, b.id, 0 FROM members m JOIN badges b ON b.server_id = m.server_id
 		  WHERE m.server_id = '`+id+`' AND m.account >= 1000`,
 		`INSERT INTO badge_applications (id, badge_id, server_id, account, note, at) `+numbers+`SELECT 'a' || i, b.id, '`+id+`', i, '', i FROM n JOIN badges b ON b.id = (SELECT MIN(id) FROM badges WHERE server_id = '`+id+`')`,
-		`INSERT INTO images (id, account, bytes, state, at) `+numbers+`SELECT 'k' || i, i, 1, 'private', i FROM n`,
-		`INSERT INTO images (id, account, bytes, state, at) `+numbers+`SELECT 'n' || i, i, 1, 'ended', 1 FROM n`,
+		`INSERT INTO images (id, account, bytes, state, at) `+numbers+`SELECT 'k' || i, i, 1, CASE WHEN i % 2 = 0 THEN 'private' ELSE 'ended' END, i FROM n`,
 		`INSERT INTO channel_members (channel_id, account) `+numbers+`SELECT c.id, i FROM n JOIN channels c ON c.server_id = '`+id+`'`,
 		`INSERT INTO audit (id, server_id, actor_type, actor_id, action, target, at) `+numbers+`SELECT 'e' || i, '`+id+`', 'account', '1', 'x', 'x', i FROM n`,
 		`INSERT INTO deletions (server_id, account, at) `+numbers+`SELECT 'd' || i, 1, 9000000000000000 + i FROM n`,
