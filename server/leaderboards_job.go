@@ -128,7 +128,9 @@ func (k *core) refreshTouched(ctx context.Context, serverID string) (more bool, 
 				return false, err
 			}
 		}
-		if _, err := inSharedTx(ctx, k, func(tx *store.Tx) (none struct{}, err error) { return none, tx.Leaderboards.DeleteTouched(ctx, serverID, last) }); err != nil {
+		if _, err := inSharedTx(ctx, k, func(tx *store.Tx) (none struct{}, err error) {
+			return none, tx.Leaderboards.DeleteTouched(ctx, serverID, last)
+		}); err != nil {
 			return false, err
 		}
 	}

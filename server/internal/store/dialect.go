@@ -46,8 +46,8 @@ type dialect struct {
 	finish         func(url string, write *sql.DB, closeAll func() error) error // closes it, and says that it was
 	lockMigrations func(ctx context.Context, db *sql.DB) (unlock func(), err error)
 	migrate        func(url string, write *sql.DB, do func(*sql.DB) error) error // with where to do it
-	jobs           func(db *sql.DB, new *bell) riverdriver.Driver[*sql.Tx] // on the pool that writes
-	pollJobs       time.Duration                                           // how late a job may begin that nothing has rung the bell for
+	jobs           func(db *sql.DB, new *bell) riverdriver.Driver[*sql.Tx]       // on the pool that writes
+	pollJobs       time.Duration                                                 // how late a job may begin that nothing has rung the bell for
 
 	healJobs []string // see Store.healJobs
 
