@@ -259,7 +259,7 @@ func deedOf(m store.Message) deed {
 
 // memberJoined counts who has become a member, if they were none before.
 func (k *core) memberJoined(ctx context.Context, tx *store.Tx, serverID string, account int64) error {
-	day, _, err := k.today(ctx, tx.Queries, serverID)
+	day, err := k.today(ctx, tx.Queries, serverID)
 	if err != nil {
 		return err
 	}
@@ -303,11 +303,10 @@ func (k *core) profileSeen(ctx context.Context, tx *store.Tx, serverID string, a
 	return nil
 }
 
-// today is the day of a server, since 1970-01-01, and its time zone.
-func (k *core) today(ctx context.Context, q store.Queries, serverID string) (day int64, zone *time.Location, err error) {
+// today is the day of a server, since 1970-01-01.
+func (k *core) today(ctx context.Context, q store.Queries, serverID string) (day int64, err error) {
 	rules, err := q.Gamification.Get(ctx, serverID)
-	zone = zoneOf(rules.Zone)
-	return dayOf(k.now(), zone), zone, err
+	return dayOf(k.now(), zoneOf(rules.Zone)), err
 }
 
 const secondsOfDay = 24 * 60 * 60

@@ -141,7 +141,7 @@ func (h gamification) lastDays(ctx context.Context, by identifiedBy, n int32) (d
 	if err != nil {
 		return d, err
 	}
-	today, _, err := h.today(ctx, q, s.ID)
+	today, err := h.today(ctx, q, s.ID)
 	if err != nil {
 		return d, err
 	}

@@ -286,7 +286,7 @@ func (h servers) VisitServer(ctx context.Context, r stub.VisitServerRequestObjec
 		if err != nil {
 			return answer, err
 		}
-		day, _, err := h.today(ctx, tx.Queries, s.ID)
+		day, err := h.today(ctx, tx.Queries, s.ID)
 		if err != nil {
 			return answer, err
 		}

@@ -193,7 +193,7 @@ func (k *core) play(ctx context.Context, tx *store.Tx, game gen.MiniGame, accoun
 	if err != nil {
 		return made, err
 	}
-	today, _, err := k.today(ctx, tx.Queries, game.CommunityID)
+	today, err := k.today(ctx, tx.Queries, game.CommunityID)
 	if err != nil {
 		return made, err
 	}
@@ -299,7 +299,7 @@ func (h streaks) SetMiniGamePlays(ctx context.Context, r stub.SetMiniGamePlaysRe
 		if err != nil {
 			return answer, err
 		}
-		today, _, err := h.today(ctx, tx.Queries, s.ID)
+		today, err := h.today(ctx, tx.Queries, s.ID)
 		if err != nil {
 			return answer, err
 		}
@@ -371,7 +371,7 @@ func (k *core) gamesOf(ctx context.Context, q store.Queries, serverID string, ac
 	if err != nil {
 		return nil, err
 	}
-	today, _, err := k.today(ctx, q, serverID)
+	today, err := k.today(ctx, q, serverID)
 	shown = []gen.MiniGameStanding{}
 	for _, game := range games {
 		player := store.Player{LastAt: gen.Null[gen.Time]()}

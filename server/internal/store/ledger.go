@@ -289,16 +289,16 @@ func (q Ledger) Balance(ctx context.Context, serverID string, account int64) (ge
 
 // GetTotals returns what an account has and has done in a server.
 func (q Ledger) GetTotals(ctx context.Context, serverID string, account int64) (Totals, error) {
-	found, err := get(ctx, q.conn, scanTotals, `SELECT `+totalsColumns+` FROM totals WHERE server_id = $1 AND account = $2`+unlocked, serverID, account)
-	if errors.Is(err, ErrNotFound) {
-		err = nil
-	}
-	return found, err
+	return q.totalsOf(ctx, serverID, account, unlocked)
 }
 
 // HoldTotals is GetTotals of which nobody else changes anything before the transaction ends.
 func (q Ledger) HoldTotals(ctx context.Context, serverID string, account int64) (Totals, error) {
-	found, err := get(ctx, q.conn, scanTotals, `SELECT `+totalsColumns+` FROM totals WHERE server_id = $1 AND account = $2 /* FOR UPDATE */`, serverID, account)
+	return q.totalsOf(ctx, serverID, account, " /* FOR UPDATE */")
+}
+
+func (q Ledger) totalsOf(ctx context.Context, serverID string, account int64, lock string) (Totals, error) {
+	found, err := get(ctx, q.conn, scanTotals, `SELECT `+totalsColumns+` FROM totals WHERE server_id = $1 AND account = $2`+lock, serverID, account)
 	if errors.Is(err, ErrNotFound) {
 		err = nil
 	}
