@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -79,5 +80,34 @@ func TestREADMESaysTheRates(t *testing.T) {
 	}
 	if len(rates) != 5 {
 		t.Errorf("there are %d classes; README has 5", len(rates))
+	}
+}
+
+// The table says which tags work: all that the contract has, and none of them is still to come.
+func TestREADMENamesTheTagsThatWork(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(text), "\n| tag | what works |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	var works []string
+	for line := range strings.Lines(table) {
+		cells := strings.Split(line, "|")
+		if len(cells) < 4 || strings.TrimSpace(cells[2]) == "not yet" {
+			continue
+		}
+		for _, tag := range regexp.MustCompile("`(\\w+)`").FindAllStringSubmatch(cells[1], -1) {
+			works = append(works, tag[1])
+		}
+	}
+	var has []string
+	for _, tag := range must(api.Load()).Tags {
+		has = append(has, tag.Name)
+	}
+	slices.Sort(works)
+	slices.Sort(has)
+	if !slices.Equal(works, has) {
+		t.Errorf("README says that these work: %v; the contract has: %v", works, has)
 	}
 }
