@@ -391,7 +391,7 @@ type ClientInterface interface {
 	// (`rankBy`, `performanceDisplay`, `duration` ...). Either is taken; both for one part are not.
 	//
 	// It starts at `startTime` on the day of `startDate`, in the zone that is `timeZone` hours east of UTC, which may be a fraction and is taken to the
-	// minute, and ends so on the day of `endDate`, unless `hasNoEndDate`. Whom it ranks, and who may view it, are users by their `_id`, roles
+	// minute, and ends so on the day of `endDate`, unless `hasNoEndDate`: what is done on these two days of the community counts whole. Whom it ranks, and who may view it, are users by their `_id`, roles
 	// by theirs, and tags: who is any of these. Where all three are empty, it is everybody. There are no tags of users yet: they are kept, and
 	// nobody has one; nor are there dummy users. For the owner and administrators, and for API keys.
 	//
@@ -410,7 +410,7 @@ type ClientInterface interface {
 	// (`rankBy`, `performanceDisplay`, `duration` ...). Either is taken; both for one part are not.
 	//
 	// It starts at `startTime` on the day of `startDate`, in the zone that is `timeZone` hours east of UTC, which may be a fraction and is taken to the
-	// minute, and ends so on the day of `endDate`, unless `hasNoEndDate`. Whom it ranks, and who may view it, are users by their `_id`, roles
+	// minute, and ends so on the day of `endDate`, unless `hasNoEndDate`: what is done on these two days of the community counts whole. Whom it ranks, and who may view it, are users by their `_id`, roles
 	// by theirs, and tags: who is any of these. Where all three are empty, it is everybody. There are no tags of users yet: they are kept, and
 	// nobody has one; nor are there dummy users. For the owner and administrators, and for API keys.
 	//
@@ -464,8 +464,8 @@ type ClientInterface interface {
 	// they have, their order, and the ranks in pages by number. By `cursor` and around a user, ranks up to 200 are exact, and with `topRankOnly` all that are shown. Deeper ones
 	// were counted in the background, at `computedAt`, from where on the distance is exact; `rank` is null until they were.
 	// All other leaderboards - of some users or roles, by a field of the community, with a start or an end, or of a `filter` of time - are
-	// computed in the background, and at most 60 seconds old while somebody looks at them. `computedAt` says when that was, null that it was not yet:
-	// nobody has looked for a while, and it begins now. Whoever leaves, is deleted, or loses the last role that is ranked is in none of them at once.
+	// computed in the background, and at most 60 seconds old while somebody looks at them. `computedAt` says when that was: who looks first after a
+	// while sees what was computed last, up to a day ago, and null says that it is computed for the first time. Whoever leaves, is deleted, or loses the last role that is ranked is in none of them at once.
 	//
 	// **Times.** `daily` is today, `weekly` from Monday on, `monthly` and `yearly` from the first of the month and of January, each by the time zone of the
 	// community. What counts is what was got and done in that time; what was spent takes nothing from it, and who did nothing is not ranked. A leaderboard with a
@@ -996,8 +996,8 @@ type ClientInterface interface {
 
 	// GetDailyHistoryWithBody Get what members got on a day
 	//
-	// The coins and XP that each of up to 200 members got on a day of the community; what they spent does not count. Whom nobody is
-	// called so is left out; `found` says how many there are. A page has those in the order in which they were asked for.
+	// The coins and XP that each of up to 200 members got on a day of the community; what they spent does not count. Identifiers that match no member
+	// are left out; `found` says how many match one. A page has those in the order in which they were asked for.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1006,8 +1006,8 @@ type ClientInterface interface {
 
 	// GetDailyHistory Get what members got on a day
 	//
-	// The coins and XP that each of up to 200 members got on a day of the community; what they spent does not count. Whom nobody is
-	// called so is left out; `found` says how many there are. A page has those in the order in which they were asked for.
+	// The coins and XP that each of up to 200 members got on a day of the community; what they spent does not count. Identifiers that match no member
+	// are left out; `found` says how many match one. A page has those in the order in which they were asked for.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2005,12 +2005,12 @@ type ClientInterface interface {
 	//
 	// Replaces the setting. While it is `enabled`, a member who does one of these gets its XP and coins, unless they have got them for
 	// the same within the last `time` seconds. `visit` is once a day of the server; `refer` is who was brought by somebody, once, and
-	// `referral` who has brought them; `picture`, `aboutme` and `quote` count the first time. A reply counts as `reply`, not
+	// `referral` who has brought them; `picture`, `aboutme` and `quote` count once, with the first visit of a day on which they are there. A reply counts as `reply`, not
 	// as `message`. What counts as `object`, `analysis`, `comment` and `tradingDiscussions` is done with charts.
 	//
 	// What is done is counted once: reactions to a message as one, whatever they are. What was credited stays, but for a message that is
 	// deleted by itself within 60 seconds: that takes back what it has brought, of coins what is not spent yet. It stays counted, and so does what was reached by
-	// it. For the owner and administrators, and API keys.
+	// it; the `time` goes on. For the owner and administrators, and API keys.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2021,12 +2021,12 @@ type ClientInterface interface {
 	//
 	// Replaces the setting. While it is `enabled`, a member who does one of these gets its XP and coins, unless they have got them for
 	// the same within the last `time` seconds. `visit` is once a day of the server; `refer` is who was brought by somebody, once, and
-	// `referral` who has brought them; `picture`, `aboutme` and `quote` count the first time. A reply counts as `reply`, not
+	// `referral` who has brought them; `picture`, `aboutme` and `quote` count once, with the first visit of a day on which they are there. A reply counts as `reply`, not
 	// as `message`. What counts as `object`, `analysis`, `comment` and `tradingDiscussions` is done with charts.
 	//
 	// What is done is counted once: reactions to a message as one, whatever they are. What was credited stays, but for a message that is
 	// deleted by itself within 60 seconds: that takes back what it has brought, of coins what is not spent yet. It stays counted, and so does what was reached by
-	// it. For the owner and administrators, and API keys.
+	// it; the `time` goes on. For the owner and administrators, and API keys.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2931,7 +2931,7 @@ func (c *Client) ListLeaderboards(ctx context.Context, params *ListLeaderboardsP
 // (`rankBy`, `performanceDisplay`, `duration` ...). Either is taken; both for one part are not.
 //
 // It starts at `startTime` on the day of `startDate`, in the zone that is `timeZone` hours east of UTC, which may be a fraction and is taken to the
-// minute, and ends so on the day of `endDate`, unless `hasNoEndDate`. Whom it ranks, and who may view it, are users by their `_id`, roles
+// minute, and ends so on the day of `endDate`, unless `hasNoEndDate`: what is done on these two days of the community counts whole. Whom it ranks, and who may view it, are users by their `_id`, roles
 // by theirs, and tags: who is any of these. Where all three are empty, it is everybody. There are no tags of users yet: they are kept, and
 // nobody has one; nor are there dummy users. For the owner and administrators, and for API keys.
 //
@@ -2960,7 +2960,7 @@ func (c *Client) CreateLeaderboardWithBody(ctx context.Context, params *CreateLe
 // (`rankBy`, `performanceDisplay`, `duration` ...). Either is taken; both for one part are not.
 //
 // It starts at `startTime` on the day of `startDate`, in the zone that is `timeZone` hours east of UTC, which may be a fraction and is taken to the
-// minute, and ends so on the day of `endDate`, unless `hasNoEndDate`. Whom it ranks, and who may view it, are users by their `_id`, roles
+// minute, and ends so on the day of `endDate`, unless `hasNoEndDate`: what is done on these two days of the community counts whole. Whom it ranks, and who may view it, are users by their `_id`, roles
 // by theirs, and tags: who is any of these. Where all three are empty, it is everybody. There are no tags of users yet: they are kept, and
 // nobody has one; nor are there dummy users. For the owner and administrators, and for API keys.
 //
@@ -3064,8 +3064,8 @@ func (c *Client) UpdateLeaderboard(ctx context.Context, leaderboardID Leaderboar
 // they have, their order, and the ranks in pages by number. By `cursor` and around a user, ranks up to 200 are exact, and with `topRankOnly` all that are shown. Deeper ones
 // were counted in the background, at `computedAt`, from where on the distance is exact; `rank` is null until they were.
 // All other leaderboards - of some users or roles, by a field of the community, with a start or an end, or of a `filter` of time - are
-// computed in the background, and at most 60 seconds old while somebody looks at them. `computedAt` says when that was, null that it was not yet:
-// nobody has looked for a while, and it begins now. Whoever leaves, is deleted, or loses the last role that is ranked is in none of them at once.
+// computed in the background, and at most 60 seconds old while somebody looks at them. `computedAt` says when that was: who looks first after a
+// while sees what was computed last, up to a day ago, and null says that it is computed for the first time. Whoever leaves, is deleted, or loses the last role that is ranked is in none of them at once.
 //
 // **Times.** `daily` is today, `weekly` from Monday on, `monthly` and `yearly` from the first of the month and of January, each by the time zone of the
 // community. What counts is what was got and done in that time; what was spent takes nothing from it, and who did nothing is not ranked. A leaderboard with a
@@ -4046,8 +4046,8 @@ func (c *Client) GetUserHistory(ctx context.Context, params *GetUserHistoryParam
 
 // GetDailyHistoryWithBody Get what members got on a day
 //
-// The coins and XP that each of up to 200 members got on a day of the community; what they spent does not count. Whom nobody is
-// called so is left out; `found` says how many there are. A page has those in the order in which they were asked for.
+// The coins and XP that each of up to 200 members got on a day of the community; what they spent does not count. Identifiers that match no member
+// are left out; `found` says how many match one. A page has those in the order in which they were asked for.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4066,8 +4066,8 @@ func (c *Client) GetDailyHistoryWithBody(ctx context.Context, contentType string
 
 // GetDailyHistory Get what members got on a day
 //
-// The coins and XP that each of up to 200 members got on a day of the community; what they spent does not count. Whom nobody is
-// called so is left out; `found` says how many there are. A page has those in the order in which they were asked for.
+// The coins and XP that each of up to 200 members got on a day of the community; what they spent does not count. Identifiers that match no member
+// are left out; `found` says how many match one. A page has those in the order in which they were asked for.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5955,12 +5955,12 @@ func (c *Client) SetTierSetting(ctx context.Context, serverID ServerID, body Set
 //
 // Replaces the setting. While it is `enabled`, a member who does one of these gets its XP and coins, unless they have got them for
 // the same within the last `time` seconds. `visit` is once a day of the server; `refer` is who was brought by somebody, once, and
-// `referral` who has brought them; `picture`, `aboutme` and `quote` count the first time. A reply counts as `reply`, not
+// `referral` who has brought them; `picture`, `aboutme` and `quote` count once, with the first visit of a day on which they are there. A reply counts as `reply`, not
 // as `message`. What counts as `object`, `analysis`, `comment` and `tradingDiscussions` is done with charts.
 //
 // What is done is counted once: reactions to a message as one, whatever they are. What was credited stays, but for a message that is
 // deleted by itself within 60 seconds: that takes back what it has brought, of coins what is not spent yet. It stays counted, and so does what was reached by
-// it. For the owner and administrators, and API keys.
+// it; the `time` goes on. For the owner and administrators, and API keys.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5981,12 +5981,12 @@ func (c *Client) SetXPSettingWithBody(ctx context.Context, serverID ServerID, co
 //
 // Replaces the setting. While it is `enabled`, a member who does one of these gets its XP and coins, unless they have got them for
 // the same within the last `time` seconds. `visit` is once a day of the server; `refer` is who was brought by somebody, once, and
-// `referral` who has brought them; `picture`, `aboutme` and `quote` count the first time. A reply counts as `reply`, not
+// `referral` who has brought them; `picture`, `aboutme` and `quote` count once, with the first visit of a day on which they are there. A reply counts as `reply`, not
 // as `message`. What counts as `object`, `analysis`, `comment` and `tradingDiscussions` is done with charts.
 //
 // What is done is counted once: reactions to a message as one, whatever they are. What was credited stays, but for a message that is
 // deleted by itself within 60 seconds: that takes back what it has brought, of coins what is not spent yet. It stays counted, and so does what was reached by
-// it. For the owner and administrators, and API keys.
+// it; the `time` goes on. For the owner and administrators, and API keys.
 //
 // Takes a body of the `application/json` content type.
 //

@@ -5115,7 +5115,7 @@ type StreakConditionCreate struct {
 	// ID What names the condition; it is given one if this is left out.
 	ID string `json:"_id,omitempty,omitzero"`
 
-	// Action What members do: `messages`, of which replies are some, `replies`, `reactions`, `visits`, `referrals`, `refer`, `analyses`, `purchases`, `minigames`, `picture`, `aboutme`, `quote` or `socials`; or the `_id` of a field of numbers.
+	// Action What members do: `messages`, of which replies are some, `replies`, `reactions`, `visits`, `referrals`, `refer`, `analyses`, `purchases`, `minigames` or `socials`; or the `_id` of a field of numbers.
 	Action string `json:"action"`
 	Value  int64  `json:"value"`
 

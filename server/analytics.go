@@ -18,7 +18,8 @@ import (
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
-// analytics are the operations of the tag analytics: how a community does. They read the rows of days, and of no member but the highest.
+// analytics are the operations of the tag analytics: how a community does. They read the rows of days, of the
+// members with the most XP, and what a job has counted of all.
 type analytics struct{ *core }
 
 // What the contract says of an overview.

@@ -50,7 +50,8 @@ type work struct {
 	members     int    // of the community
 	connections int
 	creates     bool
-	beside      *work // goes on at the same time, and has its own row
+	beside      *work  // goes on at the same time, and has its own row
+	base        string // what another work is for people, which asks the same of less
 }
 
 const few, some, many = 10, 1_000, 1_000_000
@@ -59,33 +60,33 @@ var works = []work{
 	{name: "servers", what: "GET /servers", members: few, connections: 16},
 	{name: "channels", what: "GET /servers/{id}/channels, 50 of them", members: few, connections: 16},
 	{name: "members", what: "GET /servers/{id}/members, first page of 10", members: few, connections: 16},
-	{name: "members", what: "GET /servers/{id}/members, first page of 1,000,000", members: many, connections: 16},
+	{name: "members", what: "GET /servers/{id}/members, first page of 1,000,000", members: many, connections: 16, base: "GET /servers/{id}/members, first page of 10"},
 	{name: "members-deep", what: "GET /servers/{id}/members, in the middle of 10", members: few, connections: 16},
-	{name: "members-deep", what: "GET /servers/{id}/members, in the middle of 1,000,000", members: many, connections: 16},
+	{name: "members-deep", what: "GET /servers/{id}/members, in the middle of 1,000,000", members: many, connections: 16, base: "GET /servers/{id}/members, in the middle of 10"},
 	{name: "audit", what: "GET /servers/{id}/audit, first page of 10", members: few, connections: 16},
-	{name: "audit", what: "GET /servers/{id}/audit, first page of 1,000,000", members: many, connections: 16},
+	{name: "audit", what: "GET /servers/{id}/audit, first page of 1,000,000", members: many, connections: 16, base: "GET /servers/{id}/audit, first page of 10"},
 	{name: "filter-name", what: "POST /apis/v1/users/filter, by name and date, of 10", members: few, connections: 16},
-	{name: "filter-name", what: "POST /apis/v1/users/filter, by name and date, 200 of 1,000 of 1,000,000", members: many, connections: 16},
+	{name: "filter-name", what: "POST /apis/v1/users/filter, by name and date, 200 of 1,000 of 1,000,000", members: many, connections: 16, base: "POST /apis/v1/users/filter, by name and date, of 10"},
 	{name: "entries", what: "GET .../entries of a leaderboard, 20 of 1,000", members: some, connections: 16},
-	{name: "entries", what: "GET .../entries of a leaderboard, 20 of 1,000,000", members: many, connections: 16},
+	{name: "entries", what: "GET .../entries of a leaderboard, 20 of 1,000,000", members: many, connections: 16, base: "GET .../entries of a leaderboard, 20 of 1,000"},
 	{name: "entries-around", what: "GET .../entries around a user, 20 at rank 500 of 1,000", members: some, connections: 16},
-	{name: "entries-around", what: "GET .../entries around a user, 20 at rank 500,000 of 1,000,000", members: many, connections: 16},
+	{name: "entries-around", what: "GET .../entries around a user, 20 at rank 500,000 of 1,000,000", members: many, connections: 16, base: "GET .../entries around a user, 20 at rank 500 of 1,000"},
 	{name: "overview", what: "GET .../loyalty-overview, a year by week, of 1,000", members: some, connections: 16},
-	{name: "overview", what: "GET .../loyalty-overview, a year by week, of 1,000,000", members: many, connections: 16},
+	{name: "overview", what: "GET .../loyalty-overview, a year by week, of 1,000,000", members: many, connections: 16, base: "GET .../loyalty-overview, a year by week, of 1,000"},
 	{name: "filter-xp", what: "POST /apis/v1/users/filter, by XP, of 10", members: few, connections: 16},
-	{name: "filter-xp", what: "POST /apis/v1/users/filter, by XP, 200 of 500,000 of 1,000,000", members: many, connections: 16},
+	{name: "filter-xp", what: "POST /apis/v1/users/filter, by XP, 200 of 500,000 of 1,000,000", members: many, connections: 16, base: "POST /apis/v1/users/filter, by XP, of 10"},
 	{name: "messages", what: "GET /apis/v1/messages, newest of 10", members: few, connections: 16},
-	{name: "messages", what: "GET /apis/v1/messages, newest 50 of 1,000,000", members: many, connections: 16},
+	{name: "messages", what: "GET /apis/v1/messages, newest 50 of 1,000,000", members: many, connections: 16, base: "GET /apis/v1/messages, newest of 10"},
 	{name: "messages-deep", what: "GET /apis/v1/messages, in the middle of 10", members: few, connections: 16},
-	{name: "messages-deep", what: "GET /apis/v1/messages, 50 in the middle of 1,000,000", members: many, connections: 16},
+	{name: "messages-deep", what: "GET /apis/v1/messages, 50 in the middle of 1,000,000", members: many, connections: 16, base: "GET /apis/v1/messages, in the middle of 10"},
 	{name: "send-message", what: "POST /apis/v1/messages/send, 1 connection", members: few, connections: 1, creates: true},
 	{name: "send-message", what: "POST /apis/v1/messages/send, 16 connections", members: few, connections: 16, creates: true},
-	{name: "send-message", what: "POST /apis/v1/messages/send, 16 connections, among 1,000,000 rows", members: many, connections: 16, creates: true},
-	{name: "send-ruled", what: "POST /apis/v1/messages/send, 1 connection, worth something in every way", members: few, connections: 1, creates: true},
-	{name: "send-ruled", what: "POST /apis/v1/messages/send, 16 connections, worth something in every way", members: few, connections: 16, creates: true},
+	{name: "send-message", what: "POST /apis/v1/messages/send, 16 connections, among 1,000,000 rows", members: many, connections: 16, creates: true, base: "POST /apis/v1/messages/send, 16 connections"},
+	{name: "send-ruled", what: "POST /apis/v1/messages/send, 1 connection, worth something in every way", members: few, connections: 1, creates: true, base: "POST /apis/v1/messages/send, 1 connection"},
+	{name: "send-ruled", what: "POST /apis/v1/messages/send, 16 connections, worth something in every way", members: few, connections: 16, creates: true, base: "POST /apis/v1/messages/send, 16 connections"},
 	{name: "create-channel", what: "POST /channels, 1 connection", members: few, connections: 1, creates: true},
 	{name: "create-channel", what: "POST /channels, 16 connections", members: few, connections: 16, creates: true},
-	{name: "create-channel", what: "POST /channels, 16 connections, among 1,000,000 rows", members: many, connections: 16, creates: true},
+	{name: "create-channel", what: "POST /channels, 16 connections, among 1,000,000 rows", members: many, connections: 16, creates: true, base: "POST /channels, 16 connections"},
 	{name: "create-channel", what: "POST /channels, 64 connections", members: few, connections: 64, creates: true},
 	{name: "create-server", what: "POST /servers, 1 connection", members: few, connections: 1, creates: true},
 	{name: "create-server", what: "POST /servers, 16 connections", members: few, connections: 16, creates: true},
@@ -203,7 +204,7 @@ func (m *bench) addWork(b *testing.B, w work, disk *row) {
 		if !w.creates && yardstick == disk {
 			yardstick = m.add(newBareRow(b, w, backend.answer(b, requests.requests[0])))
 		}
-		r := m.add(&row{what: w.what, by: c.name, binary: c.binary, yardstick: yardstick})
+		r := m.add(&row{what: w.what, by: c.name, binary: c.binary, yardstick: yardstick, base: w.base})
 		asked := newLoad(backend.address, requests, w.connections)
 		if w.beside == nil {
 			r.measure = func(b *testing.B) { r.take(b, backend.process, asked) }

@@ -105,7 +105,7 @@ func (k *core) actedFor(ctx context.Context, tx *store.Tx, rules store.Rules, d 
 		Day: dayOf(now, zoneOf(rules.Zone)), At: now, Deed: true, Counts: countsOf(d.action),
 	}
 	if worth.Cooldown > 0 {
-		cool, err := tx.Gamification.Cool(ctx, d.serverID, d.account, line.Action, worth.Cooldown, now)
+		cool, err := tx.Gamification.Cool(ctx, line, worth.Cooldown, now)
 		if err != nil {
 			return false, err
 		}
@@ -115,7 +115,7 @@ func (k *core) actedFor(ctx context.Context, tx *store.Tx, rules store.Rules, d 
 	}
 	line.XP, line.Coins = worth.XP, worth.Coins
 	after, added, err := tx.Ledger.Insert(ctx, line)
-	if err != nil || !added && d.action != gen.ActionVisits { // of a streak, the day may be another one already
+	if err != nil || !added && d.action != gen.ActionVisits { // a repeated visit may still be the first one on the date of a streak
 		return false, err
 	}
 	if rules.Streaks {

@@ -118,6 +118,30 @@ func TestADayIsThatOfTheZoneOfTheServerAndCountsOnce(t *testing.T) {
 }
 
 // What a message has brought is taken back once, and of coins no more than there are.
+// What does not count leaves no trace: the next one that does is worth something.
+func TestADeedThatDoesNotCountStartsNoCooldown(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := unlimited(open(t, config))
+		now := time.Now()
+		s.now = func() time.Time { return now }
+		c := newClub(t, s, "allow_dm")
+		channel := c.channel(t)
+		c.credits(t, gen.XPSetting{React: gen.TimedXPRule{Enabled: true, XP: 10, Time: 60}})
+		says := func() string {
+			return do[gen.MessageSentResponse](t, c.h, "POST", "/apis/v1/messages/send", c.owner, map[string]any{"channelId": channel, "message": "Hello"}).Data.MessageID
+		}
+		reacts := func(message, emoji string) {
+			do[gen.MessageDoneResponse](t, c.h, "POST", "/apis/v1/messages/react", c.ben, map[string]any{"messageId": message, "emoji": emoji})
+		}
+		one, another := says(), says()
+		reacts(one, "👍")
+		now = now.Add(61 * time.Second)
+		reacts(one, "🎉") // the message has counted
+		reacts(another, "👍")
+		c.has(t, gen.Balance{XP: 20})
+	})
+}
+
 func TestAMessageThatIsDeletedLateTakesNothingBack(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, config Config) {
 		s := unlimited(open(t, config))

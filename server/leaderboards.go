@@ -67,7 +67,7 @@ func (h leaderboards) CreateLeaderboard(ctx context.Context, r stub.CreateLeader
 		if err := checkLeaderboard(ctx, tx.Queries, newLeaderboard(), l, gen.LeaderboardUpdate(*r.Body)); err != nil {
 			return body, err
 		}
-		if err := sluggish(tx.Leaderboards.Insert(ctx, l)); err != nil {
+		if err := slugTaken(tx.Leaderboards.Insert(ctx, l)); err != nil {
 			return body, err
 		}
 		body = gen.LeaderboardResponse{Meta: application(http.StatusCreated), Message: "Create leaderboard success.", Data: l}
@@ -111,7 +111,7 @@ func (h leaderboards) UpdateLeaderboard(ctx context.Context, r stub.UpdateLeader
 		}
 		if !same(&before, &after) {
 			after.UpdatedAt = gen.Time{Time: h.now()}
-			if err := sluggish(tx.Leaderboards.Update(ctx, after)); err != nil {
+			if err := slugTaken(tx.Leaderboards.Update(ctx, after)); err != nil {
 				return answer, err
 			}
 			if err := endStandings(ctx, tx, before, after); err != nil {
@@ -174,8 +174,8 @@ func leaderboardOf(ctx context.Context, q store.Queries, id string) (s standing,
 	return s, l, err
 }
 
-// sluggish says of a leaderboard that cannot be there because of its slug that this is why.
-func sluggish(err error) error {
+// slugTaken says of a leaderboard that cannot be there because of its slug that this is why.
+func slugTaken(err error) error {
 	if errors.Is(err, store.ErrDuplicate) {
 		return contract.Conflict("There is such a leaderboard already", "another leaderboard of the community has this slug")
 	}

@@ -72,7 +72,7 @@ func (h streaks) CreateStreak(ctx context.Context, r stub.CreateStreakRequestObj
 	return stub.CreateStreak201JSONResponse{Body: body, Headers: stub.CreateStreak201ResponseHeaders(again)}, nil
 }
 
-// UpdateStreak changes a streak. How far members have come is read anew with their next deed.
+// UpdateStreak changes a streak. How far members have come counts on under the new rules, with their next deed.
 func (h streaks) UpdateStreak(ctx context.Context, r stub.UpdateStreakRequestObject) (stub.UpdateStreakResponseObject, error) {
 	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.UpdateStreak200JSONResponse, err error) {
 		s, before, err := streakNamed(ctx, tx.Queries, r.StreakID)
@@ -231,10 +231,11 @@ func (k *core) changeStreak(ctx context.Context, tx *store.Tx, of *gen.Streak, i
 	return nil
 }
 
-// isStreakAction tells whether an action is a deed: what is only credited is none.
+// isStreakAction tells whether an action can be done again and again: what is only credited is no deed, and a part of a profile is there
+// once.
 func isStreakAction(action gen.Action) bool {
 	switch action {
-	case gen.ActionBadges, gen.ActionMilestones, gen.ActionStreaks, gen.ActionDeleted:
+	case gen.ActionBadges, gen.ActionMilestones, gen.ActionStreaks, gen.ActionDeleted, gen.ActionPicture, gen.ActionAboutme, gen.ActionQuote:
 		return false
 	}
 	return action.Valid()
@@ -390,45 +391,32 @@ func (k *core) streakReached(ctx context.Context, tx *store.Tx, line store.Strea
 	return err
 }
 
-// A streakView is a streak as a member has it.
-type streakView struct {
-	ID, Name         string
-	Current, Longest int64
-	Progress         []streakProgress
-	DoneInPeriod     bool
-	EndsAt           time.Time // of the period
-}
-
-// A streakProgress is how far a condition is met in the period, up to its target.
-type streakProgress struct {
-	Action        string
-	Value, Target int64
-}
-
 // streaksOf are the streaks of a server as a member has them, in their order.
-func (k *core) streaksOf(ctx context.Context, q store.Queries, serverID string, account int64) ([]streakView, error) {
+func (k *core) streaksOf(ctx context.Context, q store.Queries, serverID string, account int64) ([]gen.StreakStanding, error) {
 	all, err := q.Streaks.List(ctx, serverID)
 	if err != nil || len(all) == 0 {
-		return []streakView{}, err
+		return []gen.StreakStanding{}, err
 	}
 	member, err := q.Streaks.Member(ctx, serverID, account, true)
 	if err != nil {
 		return nil, err
 	}
-	now, views := k.now(), []streakView{}
+	now, views := k.now(), []gen.StreakStanding{}
 	for _, s := range all {
 		state, err := stateOfStreak(member, s.ID)
 		if err != nil {
 			return nil, err
 		}
 		v := definitionOf(s.Streak).View(state, clockOf(s, member), now)
-		shown := streakView{ID: s.ID, Name: s.Name, Current: v.Current, Longest: v.Longest, Progress: []streakProgress{}, DoneInPeriod: v.Done, EndsAt: v.Ends.UTC()}
+		shown := gen.StreakStanding{
+			ID: s.ID, Name: s.Name, Current: v.Current, Longest: v.Longest, Progress: []gen.StreakProgress{}, DoneInPeriod: v.Done, EndsAt: gen.Time{Time: v.Ends.UTC()},
+		}
 		for _, c := range s.Action.Conditions {
 			value := v.Deeds[c.Action]
 			if c.IsCustomField {
 				value = int64(max(0, min(member.Fields[c.Action], float64(c.Value))))
 			}
-			shown.Progress = append(shown.Progress, streakProgress{c.Action, min(value, c.Value), c.Value})
+			shown.Progress = append(shown.Progress, gen.StreakProgress{Action: c.Action, Value: min(value, c.Value), Target: c.Value})
 		}
 		views = append(views, shown)
 	}

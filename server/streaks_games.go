@@ -341,22 +341,12 @@ func (h streaks) GetMiniGameStats(ctx context.Context, r stub.GetMiniGameStatsRe
 	if err != nil {
 		return nil, err
 	}
-	stats := gen.MiniGameStats{MiniGames: []gen.MiniGameStanding{}, Streaks: []gen.StreakStanding{}}
+	var stats gen.MiniGameStats
 	if stats.MiniGames, err = h.gamesOf(ctx, q, s.ID, account.AccountNumber); err != nil {
 		return nil, err
 	}
-	views, err := h.streaksOf(ctx, q, s.ID, account.AccountNumber)
-	if err != nil {
+	if stats.Streaks, err = h.streaksOf(ctx, q, s.ID, account.AccountNumber); err != nil {
 		return nil, err
-	}
-	for _, v := range views {
-		shown := gen.StreakStanding{
-			ID: v.ID, Name: v.Name, Current: v.Current, Longest: v.Longest, Progress: []gen.StreakProgress{}, DoneInPeriod: v.DoneInPeriod, EndsAt: gen.Time{Time: v.EndsAt},
-		}
-		for _, p := range v.Progress {
-			shown.Progress = append(shown.Progress, gen.StreakProgress(p))
-		}
-		stats.Streaks = append(stats.Streaks, shown)
 	}
 	return stub.GetMiniGameStats200JSONResponse{Status: integration, Message: "Mini game stats fetched successfully", Data: stats}, nil
 }

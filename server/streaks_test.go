@@ -70,7 +70,7 @@ func (r runner) says() int {
 	return postJSON(r.h, "/apis/v1/messages/send", r.ben, map[string]any{"channelId": r.channel, "message": "Hello"}).Code
 }
 
-func (r runner) views() []streakView {
+func (r runner) views() []gen.StreakStanding {
 	r.Helper()
 	views, err := r.s.streaksOf(r.Context(), r.s.store.Queries, r.id, r.account)
 	if err != nil {

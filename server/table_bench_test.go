@@ -18,7 +18,8 @@ import (
 // A row is what somebody does with one kind of request.
 type row struct {
 	what, by, binary string
-	yardstick        *row // what its speed is told as a share of; nil: it is one itself
+	yardstick        *row   // what its speed is told as a share of; nil: it is one itself
+	base             string // what another row is, which asks the same of less
 	measure          func(*testing.B)
 	samples          []sample        // one of each round
 	each             []time.Duration // how long each took, where that is looked at
@@ -140,11 +141,11 @@ func (r *row) share(of *row) float64 {
 	return median(r.figures(func(i int) float64 { return r.samples[i].rate() / of.samples[i].rate() }))
 }
 
-// sameOf is the row of another binary that does the same.
-func (r *row) sameOf(binary string, rows []*row) *row {
-	for _, other := range rows {
-		if other.what == r.what && other.by == r.by && other.binary == binary {
-			return other
+// rowOf is the row that tells what somebody does with a binary, nil if it was not asked for.
+func rowOf(what, by, binary string, rows []*row) *row {
+	for _, r := range rows {
+		if r.what == what && r.by == by && r.binary == binary {
+			return r
 		}
 	}
 	return nil
@@ -163,8 +164,9 @@ const (
 // printTable prints the medians of all rounds.
 func printTable(to io.Writer, rows []*row) {
 	fmt.Fprintf(to, "\nMedians of %d rounds of %v. CPU time is of one request, in microseconds: of the server, and of PostgreSQL's processes.\n", rounds, turn)
-	fmt.Fprintf(to, "The yardstick of a list is bare Echo answering the same bytes; that of a create is how often this disk does an fsync.\n\n")
-	fmt.Fprintf(to, "%-24s%12s%22s%9s%9s%13s%10s\n", "", "a second", "lowest to highest", "CPU us", "+ PG us", "of yardstick", "of other")
+	fmt.Fprintf(to, "The yardstick of a list is bare Echo answering the same bytes; that of a create is how often this disk does an fsync.\n")
+	fmt.Fprintf(to, "The base is the same with fewer members, or worth nothing.\n\n")
+	fmt.Fprintf(to, "%-24s%12s%22s%9s%9s%13s%9s%10s\n", "", "a second", "lowest to highest", "CPU us", "+ PG us", "of yardstick", "of base", "of other")
 	what := ""
 	for _, r := range rows {
 		if r.what != what {
@@ -179,14 +181,17 @@ func printTable(to io.Writer, rows []*row) {
 		fmt.Fprintf(to, "  %-22s%12.0f%22s", name, median(rates), fmt.Sprintf("%.0f to %.0f", rates[0], rates[len(rates)-1]))
 		server, database := r.cpu()
 		fmt.Fprintf(to, "%9s%9s", orDash("%.0f", server), orDash("%.0f", database))
-		var ofYardstick, ofOther float64
+		var ofYardstick, ofBase, ofOther float64
 		if r.yardstick != nil {
 			ofYardstick = r.share(r.yardstick)
 		}
-		if other := r.sameOf(otherBinary, rows); other != nil && r.binary == thisBinary {
+		if base := rowOf(r.base, r.by, r.binary, rows); base != nil {
+			ofBase = r.share(base)
+		}
+		if other := rowOf(r.what, r.by, otherBinary, rows); other != nil && r.binary == thisBinary {
 			ofOther = r.share(other)
 		}
-		fmt.Fprintf(to, "%13s%10s\n", orDash("%.2f", ofYardstick), orDash("%.2f", ofOther))
+		fmt.Fprintf(to, "%13s%9s%10s\n", orDash("%.2f", ofYardstick), orDash("%.2f", ofBase), orDash("%.2f", ofOther))
 		if r.each != nil {
 			slices.Sort(r.each)
 			fmt.Fprintf(to, "  one of them: median %v, 9 of 10 within %v\n",

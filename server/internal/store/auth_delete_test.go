@@ -182,7 +182,7 @@ func (l *life) fullAccount(server string, owner int64) (dora int64) {
 		l.must(tx.Leaderboards.Insert(ctx, board))
 		l.must(tx.Leaderboards.exec(ctx, `INSERT INTO leaderboard_rows (standing_id, account, server_id, value) VALUES ('x', $1, $2, 1)`, dora, server))
 		l.must(tx.Leaderboards.exec(ctx, `INSERT INTO leaderboard_touched (server_id, account, taken) VALUES ($1, $2, FALSE) ON CONFLICT DO NOTHING`, server, dora))
-		l.check(tx.Gamification.Cool(ctx, server, dora, "messages", time.Minute, l.nowAt))
+		l.check(tx.Gamification.Cool(ctx, LedgerLine{ServerID: server, Account: dora, Action: "messages"}, time.Minute, l.nowAt))
 		l.must(tx.Fields.Set(ctx, FieldValue{ServerID: server, Account: dora, FieldID: "f", Value: "About Dora"}))
 		l.must(tx.Fields.InsertHistory(ctx, server, dora, gen.UserFieldHistory{ID: l.id(), FieldID: "f", Value: "About Dora", At: l.now()}))
 		l.must(tx.UserKeys.Insert(ctx, gen.UserAPIKey{ID: l.id(), UserID: int32(dora), CommunityID: server, CreatedAt: l.now(), UpdatedAt: l.now()}, l.id()))

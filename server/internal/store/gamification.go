@@ -57,12 +57,13 @@ func (q Gamification) GetProfile(ctx context.Context, account int64) (Profile, e
 		`SELECT avatar_image_id IS NOT NULL, about_me <> '', quote <> '' FROM accounts WHERE number = $1`+unlocked, account)
 }
 
-// Cool tells whether a member was not credited for an action as long as this, and notes that they are now. What a clock that had
-// jumped has noted is forgotten.
-func (q Gamification) Cool(ctx context.Context, serverID string, account int64, action string, long time.Duration, now time.Time) (bool, error) {
-	return q.changed(ctx, `INSERT INTO cooldowns (server_id, account, action, at) VALUES ($1, $2, $3, $4)
-	ON CONFLICT (server_id, account, action) DO UPDATE SET at = excluded.at WHERE cooldowns.at <= $5 OR cooldowns.at > $6`,
-		serverID, account, action, now.UnixMicro(), now.Add(-long).UnixMicro(), now.Add(mostAhead).UnixMicro())
+// Cool tells whether a member was not credited for an action as long as this, and notes that they are now, unless it has counted under
+// this reason already. What a clock that had jumped has noted is forgotten.
+func (q Gamification) Cool(ctx context.Context, l LedgerLine, long time.Duration, now time.Time) (bool, error) {
+	return q.changed(ctx, `INSERT INTO cooldowns (server_id, account, action, at)
+	SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT 1 FROM ledger WHERE server_id = $1 AND account = $2 AND reason = $7)
+	ON CONFLICT (server_id, account, action) DO UPDATE SET at = excluded.at WHERE cooldowns.at <= $5 OR cooldowns.at > $6`+unlocked,
+		l.ServerID, l.Account, l.Action, now.UnixMicro(), now.Add(-long).UnixMicro(), now.Add(mostAhead).UnixMicro(), l.Reason)
 }
 
 // MaxMilestones is how many milestones a server may have. The contract says so of the list.

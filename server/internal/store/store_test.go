@@ -520,7 +520,7 @@ func (l *life) isFound(tx *Tx, kept string, who int64, role string) {
 	}
 	check(tx.Users.GetPresence(ctx, who))
 	check(tx.Ledger.HoldTotals(ctx, kept, who))
-	check(tx.Gamification.Cool(ctx, kept, who, "messages", time.Minute, l.nowAt))
+	check(tx.Gamification.Cool(ctx, LedgerLine{ServerID: kept, Account: who, Action: "messages"}, time.Minute, l.nowAt))
 	rules, err := tx.Gamification.Get(ctx, kept)
 	l.must(err)
 	check(0, tx.Gamification.Put(ctx, rules))
