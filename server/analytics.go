@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/oapi-codegen/runtime/types"
 	"github.com/riverqueue/river"
 
 	"github.com/rejoin-dev/rejoin/api/contract"
@@ -16,6 +15,7 @@ import (
 	"github.com/rejoin-dev/rejoin/server/internal/chart"
 	"github.com/rejoin-dev/rejoin/server/internal/level"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
+	"github.com/rejoin-dev/rejoin/server/internal/streak"
 )
 
 // analytics are the operations of the tag analytics: how a community does. They read the rows of days, of the
@@ -73,11 +73,11 @@ func (h analytics) GetLoyaltyOverview(ctx context.Context, r stub.GetLoyaltyOver
 func overviewRange(in gen.GetLoyaltyOverviewParams, today int64) (from, to int64, err error) {
 	to = today
 	if in.To != nil {
-		to = dayOfDate(*in.To)
+		to = dayOf(in.To.Time, time.UTC)
 	}
 	from = to - daysShown + 1
 	if in.From != nil {
-		from = dayOfDate(*in.From)
+		from = dayOf(in.From.Time, time.UTC)
 	}
 	switch {
 	case from > to:
@@ -88,23 +88,16 @@ func overviewRange(in gen.GetLoyaltyOverviewParams, today int64) (from, to int64
 	return from, to, err
 }
 
-func dayOfDate(date types.Date) int64 { return dayOf(date.Time, time.UTC) }
-
 // A part is a day, week or month of a range, as far as it lies within it.
 type part struct{ from, to int64 }
 
 // splitRange returns the parts of a range, the earliest first.
 func splitRange(from, to int64, interval gen.OverviewInterval) (parts []part) {
+	frame := map[gen.OverviewInterval]streak.Frame{gen.OverviewIntervalWeek: streak.Weekly, gen.OverviewIntervalMonth: streak.Monthly}[interval]
 	for from <= to {
-		next := from + 1
-		switch date := dateOf(from); interval {
-		case gen.OverviewIntervalWeek:
-			next = from + int64(7-(date.Weekday()+6)%7)
-		case gen.OverviewIntervalMonth:
-			next = dayOf(time.Date(date.Year(), date.Month()+1, 1, 0, 0, 0, 0, time.UTC), time.UTC)
-		}
-		parts = append(parts, part{from, min(next-1, to)})
-		from = next
+		last := spanOfDay(frame, from).until
+		parts = append(parts, part{from, min(last, to)})
+		from = last + 1
 	}
 	return parts
 }

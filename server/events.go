@@ -14,6 +14,7 @@ import (
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/server/internal/rule"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
+	"github.com/rejoin-dev/rejoin/server/internal/streak"
 )
 
 // What follows from what, in the transaction of what it follows from.
@@ -309,16 +310,11 @@ func (k *core) today(ctx context.Context, q store.Queries, serverID string) (day
 	return dayOf(k.now(), zoneOf(rules.Zone)), err
 }
 
-const secondsOfDay = 24 * 60 * 60
-
 // dayOf is the local date of a moment, in days since 1970-01-01.
-func dayOf(at time.Time, zone *time.Location) int64 {
-	year, month, day := at.In(zone).Date()
-	return time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Unix() / secondsOfDay
-}
+func dayOf(at time.Time, zone *time.Location) int64 { return int64(streak.DayOf(at.In(zone).Date())) }
 
-// dateOf is the date of a day.
-func dateOf(day int64) time.Time { return time.Unix(day*secondsOfDay, 0).UTC() }
+// dateText is a day as in 2026-04-07.
+func dateText(day int64) string { return streak.Day(day).String() }
 
 // zones are the time zones that were asked for, by their names. Of those that the contract takes there are only so many.
 var zones sync.Map

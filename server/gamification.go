@@ -132,8 +132,6 @@ func (d span) dates() gen.DayRange {
 	return gen.DayRange{StartDate: dateText(d.days[0].Day), EndDate: dateText(d.days[len(d.days)-1].Day)}
 }
 
-func dateText(day int64) string { return dateOf(day).Format(time.DateOnly) }
-
 // lastDays are today and the days before it, so many.
 func (h gamification) lastDays(ctx context.Context, by identifiedBy, n int32) (d span, err error) {
 	q := h.store.Queries
@@ -205,7 +203,7 @@ func (h gamification) GetDailyHistory(ctx context.Context, r stub.GetDailyHistor
 	if err != nil {
 		return nil, contract.Invalid(contract.Field("/date", gen.FieldCodeWrongFormat, "must be a day of the calendar"))
 	}
-	day := date.Unix() / secondsOfDay
+	day := dayOf(date, time.UTC)
 	s, err := requireOfKey(ctx, h.store.Queries)
 	if err != nil {
 		return nil, err

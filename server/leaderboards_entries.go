@@ -78,7 +78,7 @@ func (h leaderboards) viewOf(ctx context.Context, r stub.ListLeaderboardEntriesR
 	if v.filter, err = filterFor(v.board, r.Params.Filter); err != nil {
 		return v, err
 	}
-	zone, err := h.zoneOfBoards(ctx, v.s.ID)
+	rules, err := q.Gamification.Get(ctx, v.s.ID)
 	if err != nil {
 		return v, err
 	}
@@ -87,7 +87,7 @@ func (h leaderboards) viewOf(ctx context.Context, r stub.ListLeaderboardEntriesR
 		return v, err
 	}
 	of := rankingFields[v.board.RankBy]
-	v.span = spanOf(v.board, v.filter, h.now(), zone)
+	v.span = spanOf(v.board, v.filter, h.now(), zoneOf(rules.Zone))
 	v.exact = everybody && of != 0 && v.span == allDays
 	v.ranking = store.Ranking{Owner: v.s.ID, Of: of, Positive: v.board.PerformanceDisplay.ShowPositive.Enabled}
 	if found, err := q.Leaderboards.GetStanding(ctx, v.board.ID, string(v.filter), v.span.from, v.span.until); err == nil {

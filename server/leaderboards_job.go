@@ -62,14 +62,12 @@ func (w boardsRefresher) Work(ctx context.Context, job *river.Job[boardsRefresh]
 
 // refreshBoards does what there is to do for the leaderboards of a server, and tells whether and when there is more.
 func (k *core) refreshBoards(ctx context.Context, serverID string) (again bool, after time.Duration, err error) {
-	server, err := k.store.Servers.Get(ctx, serverID)
-	if errors.Is(err, store.ErrNotFound) {
+	if _, err := k.store.Servers.Get(ctx, serverID); errors.Is(err, store.ErrNotFound) {
 		return false, 0, nil
-	}
-	if err != nil {
+	} else if err != nil {
 		return false, 0, err
 	}
-	zone, err := k.zoneOfBoards(ctx, server.ID)
+	rules, err := k.store.Gamification.Get(ctx, serverID)
 	if err != nil {
 		return false, 0, err
 	}
@@ -89,7 +87,7 @@ func (k *core) refreshBoards(ctx context.Context, serverID string) (again bool, 
 				return true, 0, nil
 			}
 			last = st.ID
-			more, looks, err := k.refreshStanding(ctx, st, zone)
+			more, looks, err := k.refreshStanding(ctx, st, zoneOf(rules.Zone))
 			if err != nil {
 				return false, 0, err
 			}

@@ -1,12 +1,12 @@
 package server
 
 import (
-	"context"
 	"math"
 	"time"
 
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
+	"github.com/rejoin-dev/rejoin/server/internal/streak"
 )
 
 // momentOf is when a leaderboard starts or ends: at a time of the day of a date, in a zone that is some hours east of UTC.
@@ -26,21 +26,25 @@ type daySpan struct{ from, until int64 }
 // allDays are those that there were and will be.
 var allDays = daySpan{0, store.LastDay}
 
+// spanOfDay are the days of the period in which a day is.
+func spanOfDay(frame streak.Frame, day int64) daySpan {
+	period := frame.Of(streak.Day(day))
+	return daySpan{int64(frame.First(period)), int64(frame.First(period+1)) - 1}
+}
+
 // spanOf are the days that a leaderboard shows with a filter, as it is now.
 func spanOf(l gen.Leaderboard, filter gen.LeaderboardFilter, now time.Time, zone *time.Location) daySpan {
-	now = now.In(zone)
 	today, span := dayOf(now, zone), allDays
-	first := func(month time.Month) time.Time { return time.Date(now.Year(), month, 1, 12, 0, 0, 0, zone) }
 	switch filter {
 	case gen.LeaderboardFilterDaily:
 		span = daySpan{today, today}
 	case gen.LeaderboardFilterWeekly:
-		monday := today - int64(now.Weekday()+6)%7
-		span = daySpan{monday, monday + 6}
+		span = spanOfDay(streak.Weekly, today)
 	case gen.LeaderboardFilterMonthly:
-		span = daySpan{dayOf(first(now.Month()), zone), dayOf(first(now.Month()+1), zone) - 1}
+		span = spanOfDay(streak.Monthly, today)
 	case gen.LeaderboardFilterYearly:
-		span = daySpan{dayOf(first(time.January), zone), dayOf(first(13), zone) - 1}
+		year := now.In(zone).Year()
+		span = daySpan{int64(streak.DayOf(year, time.January, 1)), int64(streak.DayOf(year+1, time.January, 1)) - 1}
 	}
 	if rankingFields[l.RankBy] == 0 { // a field has no times
 		return span
@@ -53,13 +57,4 @@ func spanOf(l gen.Leaderboard, filter gen.LeaderboardFilter, now time.Time, zone
 		span.until = min(span.until, dayOf(momentOf(end, d.EndTime, d.TimeZone), zone))
 	}
 	return span
-}
-
-// zoneOfBoards is the time zone of a server, in which its days begin.
-func (k *core) zoneOfBoards(ctx context.Context, serverID string) (*time.Location, error) {
-	settings, err := k.store.Servers.GetSettings(ctx, serverID)
-	if err != nil {
-		return nil, err
-	}
-	return zoneOf(settings.TimeZone), nil
 }

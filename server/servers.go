@@ -15,6 +15,7 @@ import (
 	"github.com/rejoin-dev/rejoin/server/internal/images"
 	"github.com/rejoin-dev/rejoin/server/internal/perm"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
+	"github.com/rejoin-dev/rejoin/server/internal/streak"
 )
 
 // servers are the operations of the tag servers: communities, their members and images.
@@ -290,7 +291,7 @@ func (h servers) VisitServer(ctx context.Context, r stub.VisitServerRequestObjec
 		if err != nil {
 			return answer, err
 		}
-		today := types.Date{Time: dateOf(day)}
+		today := types.Date{Time: streak.Day(day).UTC()}
 		answer = stub.VisitServer200JSONResponse{Meta: system("Server has been visited successfully"), Body: gen.Visit{Day: today}}
 		if answer.Body.Counted, err = h.acted(ctx, tx, deed{s.ID, s.actor.account, gen.ActionVisits, today.String()}); err != nil {
 			return answer, err

@@ -22,12 +22,13 @@ func ParseDay(text string) (Day, error) {
 }
 
 // String is the date as in 2026-04-07.
-func (d Day) String() string { return d.utc().Format(time.DateOnly) }
+func (d Day) String() string { return d.UTC().Format(time.DateOnly) }
 
 // Weekday is the day of the week.
-func (d Day) Weekday() time.Weekday { return d.utc().Weekday() }
+func (d Day) Weekday() time.Weekday { return d.UTC().Weekday() }
 
-func (d Day) utc() time.Time { return time.Unix(int64(d)*secondsOfDay, 0).UTC() }
+// UTC is the moment at which the date begins in UTC.
+func (d Day) UTC() time.Time { return time.Unix(int64(d)*secondsOfDay, 0).UTC() }
 
 // A Frame is how long a period lasts.
 type Frame string
@@ -51,7 +52,7 @@ func (f Frame) Of(d Day) Period {
 	case Weekly:
 		return Period(floor(int64(d)-monday, 7))
 	case Monthly:
-		at := d.utc()
+		at := d.UTC()
 		return Period(int64(at.Year())*12 + int64(at.Month()) - 1)
 	}
 	return Period(d)
