@@ -15,10 +15,14 @@ import (
 // ApplyForBadge asks for a badge. What it locks, it locks in the order of who deletes a message: the bytes of images, and then the member.
 func (h badges) ApplyForBadge(ctx context.Context, r stub.ApplyForBadgeRequestObject) (stub.ApplyForBadgeResponseObject, error) {
 	// Asked here too, so that nobody who may not can make the server take in a file.
-	if _, _, err := badgeNamed(ctx, h.store.Queries, r.BadgeID); err != nil {
+	_, badge, err := badgeNamed(ctx, h.store.Queries, r.BadgeID)
+	if err != nil {
 		return nil, err
 	}
 	account, err := h.store.Auth.GetAccount(ctx, actorFrom(ctx).account)
+	if err == nil {
+		err = checkApplying(ctx, h.store.Queries, badge, account.AccountNumber)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -60,16 +64,26 @@ func (k *core) apply(ctx context.Context, tx *store.Tx, badge store.Badge, a sto
 	if errors.Is(err, store.ErrNotFound) {
 		err = contract.NotFound("badge")
 	}
+	if err == nil {
+		err = checkApplying(ctx, tx.Queries, badge, a.Account)
+	}
 	if err != nil {
 		return err
 	}
-	if held, err := tx.Badges.IsHeldBy(ctx, badge, a.Account); err != nil {
-		return err
-	} else if held {
-		return contract.Conflict("You have this badge already", "the badge was awarded to the caller")
+	return tx.Badges.InsertApplication(ctx, a)
+}
+
+// checkApplying refuses an application of who has the badge, or has applied for it.
+func checkApplying(ctx context.Context, q store.Queries, badge store.Badge, account int64) error {
+	held, err := q.Badges.IsHeldBy(ctx, badge, account)
+	if err == nil && held {
+		err = contract.Conflict("You have this badge already", "the badge was awarded to the caller")
 	}
-	added, err := tx.Badges.InsertApplication(ctx, a)
-	if err == nil && !added {
+	if err != nil {
+		return err
+	}
+	applied, err := q.Badges.HasApplied(ctx, badge, account)
+	if err == nil && applied {
 		err = contract.Conflict("You have applied for this badge already", "the caller has an open application for the badge")
 	}
 	return err

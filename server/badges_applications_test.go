@@ -111,6 +111,7 @@ func valueIn(text gen.Nullable[string]) string {
 // However an application ends, its proof ends with it: for everybody at once, and for who has uploaded it after the sweep.
 func TestAProofEndsWithItsApplication(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, config Config) {
+		config.Idle = true
 		s := unlimited(open(t, config))
 		c := newClub(t, s, "allow_dm")
 		account, key := accountOf(c.number), c.keyOf(t, c.owner, "manageUser")
@@ -133,8 +134,13 @@ func TestAProofEndsWithItsApplication(t *testing.T) {
 			}, func() {
 				do[gen.ManagedUserResponse](t, c.h, "POST", "/apis/v1/users/manage", key, map[string]any{"action": "restore", "user": c.number})
 			}},
-			"the badge is deleted": {"custom", func(badge, _ string) {
+			"the badge is deleted": {"custom", func(badge, application string) {
 				do[gen.EmptyResponse](t, c.h, "DELETE", "/badges/"+badge, c.owner, nil)
+				for path, method := range map[string]string{"proof": "GET", "refuse": "POST"} { // what is left is removed later
+					if w := send(c.h, request(method, "/badges/"+badge+"/applications/"+application+"/"+path, c.owner)); w.Code != http.StatusNotFound {
+						t.Errorf("%s, when the badge has just been deleted: %d", path, w.Code)
+					}
+				}
 				if _, err := s.inSteps(t.Context(), func(tx *store.Tx) (bool, error) {
 					return badgeRemoval{badge}.deleteRest(t.Context(), tx, 1, s.now())
 				}); err != nil {
@@ -225,17 +231,27 @@ func TestNobodyAppliesWhoLeavesAtTheSameTime(t *testing.T) {
 		s := unlimited(open(t, config))
 		c := newClub(t, s, "allow_dm")
 		badge := c.badge(t, nil)
+		applied := 0
 		for range 5 {
-			inParallel(6, func(i int) int {
+			var left int
+			statuses := inParallel(6, func(i int) int {
 				if i == 3 {
-					return send(c.h, request("POST", "/servers/"+c.id+"/leave", c.ben)).Code
+					left = send(c.h, request("POST", "/servers/"+c.id+"/leave", c.ben)).Code
+					return left
 				}
 				return c.asks(badge, c.ben, "").Code
 			})
+			if left != http.StatusOK || statuses[http.StatusOK]+statuses[http.StatusNotFound]+statuses[http.StatusConflict]+statuses[http.StatusServiceUnavailable] != 6 {
+				t.Fatalf("leaving: %d, all: %v", left, statuses)
+			}
+			applied += statuses[http.StatusOK] - 1
 			do[gen.ServerResponse](t, c.h, "POST", "/servers/"+c.id+"/join", c.ben, nil)
 			if found := c.applications(t, badge); len(found) != 0 {
 				t.Fatalf("open are %+v", found)
 			}
+		}
+		if applied == 0 {
+			t.Error("nobody was fast enough to apply")
 		}
 	})
 }

@@ -207,9 +207,6 @@ func (k *core) credited(ctx context.Context, tx *store.Tx, rules store.Rules, li
 // badgeAwarded ends the application for a badge, if the member has one, and credits what it is worth. The ledger takes each badge once for
 // a member.
 func (k *core) badgeAwarded(ctx context.Context, tx *store.Tx, badge store.Badge, account int64) error {
-	if err := tx.Badges.EndApplication(ctx, badge.ID, account, k.now()); err != nil {
-		return err
-	}
 	d := badge.Definition
 	line := store.LedgerLine{ServerID: badge.ServerID, Account: account, Action: string(gen.ActionBadges), Reason: store.BadgeReason + badge.ID}
 	if d.Award {
@@ -218,8 +215,10 @@ func (k *core) badgeAwarded(ctx context.Context, tx *store.Tx, badge store.Badge
 	if d.AwardCurrency {
 		line.Coins = int64(d.AwardCurrencyQuantity)
 	}
-	_, err := k.credit(ctx, tx, line)
-	return err
+	if _, err := k.credit(ctx, tx, line); err != nil {
+		return err
+	}
+	return tx.Badges.EndApplication(ctx, badge.ID, account, k.now()) // in this order, as a deed does it that awards one, or two would wait for each other
 }
 
 // takesBack is how long a message that is deleted takes back what it has brought.

@@ -2,6 +2,8 @@ package server
 
 import (
 	"net/http"
+	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/rejoin-dev/rejoin/client"
@@ -18,9 +20,16 @@ func TestOfAHundredTimesAtOnceASocialLinkCountsOnce(t *testing.T) {
 			ServerID: c.id, Platform: "youtube", URL: "https://video.example/club", Action: client.SocialFollow, XP: 20, Coins: 3,
 		}))
 		in := map[string]any{"identifier": "ben@example.com", "socialId": link.ID, "action": "follow"}
-		statuses := inParallel(100, func(int) int { return send(c.h, jsonRequest("/apis/v1/users/socials", key, in)).Code })
-		if statuses[http.StatusOK]+statuses[http.StatusServiceUnavailable] != 100 || statuses[http.StatusOK] == 0 {
-			t.Fatalf("got %v", statuses)
+		var counted atomic.Int64
+		statuses := inParallel(100, func(int) int {
+			w := send(c.h, jsonRequest("/apis/v1/users/socials", key, in))
+			if strings.Contains(w.Body.String(), `"counted":true`) {
+				counted.Add(1)
+			}
+			return w.Code
+		})
+		if statuses[http.StatusOK]+statuses[http.StatusServiceUnavailable] != 100 || statuses[http.StatusOK] < 2 || counted.Load() != 1 {
+			t.Fatalf("got %v, of which %d were counted", statuses, counted.Load())
 		}
 		c.has(t, gen.Balance{XP: 20, Coins: 3})
 		must(owner.Gamification.DeleteSocial(t.Context(), link.ID))

@@ -83,7 +83,7 @@ func (k *core) refreshBoards(ctx context.Context, serverID string) (again bool, 
 			return false, 0, err
 		}
 		for _, st := range found {
-			if ends, is := ctx.Deadline(); is && time.Until(ends) < boardsLeaveOff {
+			if isNearlyOver(ctx) {
 				return true, 0, nil
 			}
 			last = st.ID
@@ -101,6 +101,12 @@ func (k *core) refreshBoards(ctx context.Context, serverID string) (again bool, 
 		return true, 0, nil
 	}
 	return watched, boardsRefreshEvery, nil
+}
+
+// isNearlyOver tells whether a run is about to be called off.
+func isNearlyOver(ctx context.Context) bool {
+	ends, is := ctx.Deadline()
+	return is && time.Until(ends) < boardsLeaveOff
 }
 
 // inSharedSteps is inSteps in shared transactions.
@@ -122,6 +128,9 @@ func (k *core) refreshTouched(ctx context.Context, serverID string) (more bool, 
 			return false, err
 		}
 		for next, first := "", true; first || next != ""; first = false {
+			if isNearlyOver(ctx) {
+				return true, nil
+			}
 			if next, err = inSharedTx(ctx, k, func(tx *store.Tx) (string, error) { return refreshTakenIn(ctx, tx, serverID, next) }); err != nil {
 				return false, err
 			}

@@ -42,9 +42,9 @@ func (q Badges) CountApplications(ctx context.Context, badgeID string) (int64, e
 	return q.total(ctx, applicationsTally, badgeID)
 }
 
-// GetApplication returns an application for a badge.
+// GetApplication returns an application for a badge that is there.
 func (q Badges) GetApplication(ctx context.Context, badgeID, id string) (Application, error) {
-	return get(ctx, q.conn, scanApplication, selectApplication+`WHERE p.id = $1 AND p.badge_id = $2`+unlocked, id, badgeID)
+	return get(ctx, q.conn, scanApplication, selectApplication+`JOIN badges b ON b.id = p.badge_id WHERE p.id = $1 AND p.badge_id = $2`+unlocked, id, badgeID)
 }
 
 // HoldApplicant holds a member: nobody awards them a badge or ends the membership before the transaction ends. Whoever is no member is
@@ -59,13 +59,16 @@ func (q Badges) IsHeldBy(ctx context.Context, b Badge, account int64) (bool, err
 		account, b.ServerID, b.ID)
 }
 
-// InsertApplication adds an application of a member who is held, and tells whether there was none open. Beyond MaxApplications it is a
-// LimitError.
-func (q Badges) InsertApplication(ctx context.Context, a Application) (added bool, err error) {
-	added, err = q.changed(ctx, `INSERT INTO badge_applications (id, badge_id, server_id, account, note, image_id, at) VALUES ($1, $2, $3, $4, $5, $6, $7)
-	ON CONFLICT DO NOTHING`, a.ID, a.BadgeID, a.ServerID, a.Account, a.Note, orNull(a.ImageID), a.CreatedAt.UnixMicro())
-	if err != nil || !added {
-		return false, err
+// HasApplied tells whether a member has an open application for a badge.
+func (q Badges) HasApplied(ctx context.Context, b Badge, account int64) (bool, error) {
+	return get(ctx, q.conn, scanOne[bool], `SELECT EXISTS (SELECT 1 FROM badge_applications WHERE badge_id = $1 AND account = $2)`+unlocked, b.ID, account)
+}
+
+// InsertApplication adds an application of a member who is held and has none open for the badge. Beyond MaxApplications it is a LimitError.
+func (q Badges) InsertApplication(ctx context.Context, a Application) error {
+	if err := q.exec(ctx, `INSERT INTO badge_applications (id, badge_id, server_id, account, note, image_id, at) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		a.ID, a.BadgeID, a.ServerID, a.Account, a.Note, orNull(a.ImageID), a.CreatedAt.UnixMicro()); err != nil {
+		return err
 	}
 	open, err := list(ctx, q.conn, scanOne[string], `SELECT id FROM badge_applications WHERE account = $1 AND server_id = $2 LIMIT $3`+unlocked,
 		a.Account, a.ServerID, MaxApplications+1)
@@ -73,9 +76,9 @@ func (q Badges) InsertApplication(ctx context.Context, a Application) (added boo
 		err = &LimitError{Most: MaxApplications, What: "open applications of yours in this server"}
 	}
 	if err != nil {
-		return true, err
+		return err
 	}
-	return true, q.countIn(ctx, applicationsTally, a.BadgeID)
+	return q.countIn(ctx, applicationsTally, a.BadgeID)
 }
 
 // EndApplication ends the application of a member for a badge, if there is one.

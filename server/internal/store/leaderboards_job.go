@@ -19,7 +19,6 @@ const (
 	AllMembers Driver = iota // and those who were
 	ActiveOn                 // who did something on a day
 	Touched                  // of whom something else has changed, as they were taken
-	anyTouched
 )
 
 // A StandingStep is a part of bringing a standing up to date.
@@ -39,7 +38,7 @@ func (s StandingStep) driver(args []any) (string, []any) {
 		args = append(args, value)
 		return fmt.Sprintf("$%d", len(args))
 	}
-	table := map[Driver]string{AllMembers: "totals", ActiveOn: "days", Touched: "leaderboard_touched", anyTouched: "leaderboard_touched"}[s.Drive]
+	table := map[Driver]string{AllMembers: "totals", ActiveOn: "days", Touched: "leaderboard_touched"}[s.Drive]
 	text := "SELECT account FROM " + table + " WHERE server_id = " + place(s.ServerID)
 	if s.Drive == ActiveOn {
 		text += " AND day = " + place(s.Day)
@@ -109,11 +108,12 @@ func (q Leaderboards) lastOf(ctx context.Context, s StandingStep) (int64, error)
 
 // TakeTouched takes some accounts that were touched, those with the lowest numbers, and returns the last of them, 0 if there are none.
 func (q Leaderboards) TakeTouched(ctx context.Context, serverID string, some int) (last int64, err error) {
-	last, err = q.lastOf(ctx, StandingStep{Standing: Standing{ServerID: serverID}, Drive: anyTouched, Some: some})
-	if err != nil || last == 0 {
-		return 0, err
+	taken, err := list(ctx, q.conn, scanOne[int64], `UPDATE leaderboard_touched SET taken = TRUE WHERE server_id = $1 AND account IN (
+	       SELECT account FROM leaderboard_touched WHERE server_id = $1 ORDER BY account LIMIT $2) RETURNING account`+unlocked, serverID, some)
+	for _, account := range taken {
+		last = max(last, account)
 	}
-	return last, q.exec(ctx, `UPDATE leaderboard_touched SET taken = TRUE WHERE server_id = $1 AND account <= $2`, serverID, last)
+	return last, err
 }
 
 // DeleteTouched forgets the accounts up to one that were taken and not touched since, because they are brought up to date.
