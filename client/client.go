@@ -155,6 +155,9 @@ type Client struct {
 	// Analytics say how a community does, over days, weeks and months.
 	Analytics *AnalyticsService
 
+	// Store is what a community sells for coins, and to whom.
+	Store *StoreService
+
 	base    *url.URL
 	options options // Without a credential: nobody reads one out of a Client.
 	sender  *sender
@@ -264,6 +267,7 @@ func build(base *url.URL, o options) (*Client, error) {
 		MiniGames:    &MiniGamesService{api: api},
 		Leaderboards: &LeaderboardsService{api: api},
 		Analytics:    &AnalyticsService{api: api},
+		Store:        &StoreService{api: api},
 		base:         base,
 		options:      o,
 		sender:       sender,

@@ -43,6 +43,8 @@ const (
 	atKeys     = "/apis/v1/communities/" + id + "/api-keys"
 	userID     = "66a282dab13eee0013cbb4d9"
 	streakID   = "66a282dab13eee0013cbb4f4"
+	categoryID = "66a282dab13eee0013cbb501"
+	productID  = "66a282dab13eee0013cbb502"
 	gameID     = "66a282dab13eee0013cbb4f6"
 	fieldID    = "66a282dab13eee0013cbb4e7"
 	atFields   = "/apis/v1/communities/" + id + "/user-fields"
@@ -339,6 +341,68 @@ var calls = []struct {
 			}
 			return view.Entries, nil
 		},
+	},
+	{
+		"getStore", "GET /apis/v1/stores?serverId=" + id, "",
+		func(c caller) (any, error) { return c.Store.Get(c.ctx, id) },
+	},
+	{
+		"updateStore", "PUT /apis/v1/stores", `{"isEnabled":true,"title":"Rewards","currency":{"isEnabled":true,"name":"Coins"},"serverId":"` + id + `"}`,
+		func(c caller) (any, error) {
+			return c.Store.Update(c.ctx, client.StoreConfigUpdate{ServerID: id, IsEnabled: new(true), Title: new("Rewards"), Currency: &client.StoreCurrency{IsEnabled: true, Name: "Coins"}})
+		},
+	},
+	{
+		"listCategories", "GET /apis/v1/categories?serverId=" + id + "&limit=100&sort=name&search=keyword%3Avip&filter=isArchived%3Afalse&lang=de&userID=" + id, "",
+		func(c caller) (any, error) {
+			return c.Store.Categories(c.ctx, id, client.ProductQuery{Sort: "name", Keyword: "vip", Filter: "isArchived:false", Language: "de", UserID: id})
+		},
+	},
+	{
+		"getCategory", "GET /apis/v1/categories/" + categoryID, "",
+		func(c caller) (any, error) { return c.Store.GetCategory(c.ctx, categoryID) },
+	},
+	{
+		"createCategory", "POST /apis/v1/categories", `{"name":"VIP","viewType":"preview"}`,
+		func(c caller) (any, error) {
+			return c.Store.CreateCategory(c.ctx, client.CategoryCreate{Name: "VIP", ViewType: new(client.ViewPreview)}, c.opts...)
+		},
+	},
+	{
+		"updateCategory", "PUT /apis/v1/categories/" + categoryID, `{"isArchived":true,"defaultPurchaseStatusID":null}`,
+		func(c caller) (any, error) {
+			return c.Store.UpdateCategory(c.ctx, categoryID, client.CategoryUpdate{IsArchived: new(true), DefaultPurchaseStatusID: client.Null[string]()})
+		},
+	},
+	{
+		"deleteCategory", "DELETE /apis/v1/categories/" + categoryID, "",
+		func(c caller) (any, error) { return c.Store.DeleteCategory(c.ctx, categoryID) },
+	},
+	{
+		"listProducts", "GET /apis/v1/products?serverId=" + id + "&limit=100&sort=price%3Adesc&search=keyword%3Amug", "",
+		func(c caller) (any, error) {
+			return collect(c.Store.Products(c.ctx, id, client.ProductQuery{Sort: "price:desc", Keyword: "mug"}))
+		},
+	},
+	{
+		"getProduct", "GET /apis/v1/products/" + productID, "",
+		func(c caller) (any, error) { return c.Store.GetProduct(c.ctx, productID) },
+	},
+	{
+		"createProduct", "POST /apis/v1/products", `{"name":"Premium","price":100,"type":"voucher","vouchers":["A"]}`,
+		func(c caller) (any, error) {
+			return c.Store.CreateProduct(c.ctx, client.ProductCreate{Name: "Premium", Price: new(int32(100)), Type: new(client.ProductVoucher), Vouchers: []string{"A"}}, c.opts...)
+		},
+	},
+	{
+		"updateProduct", "PUT /apis/v1/products/" + productID, `{"price":0,"stocks":null}`,
+		func(c caller) (any, error) {
+			return c.Store.UpdateProduct(c.ctx, productID, client.ProductUpdate{Price: new(int32(0)), Stocks: client.Null[int32]()})
+		},
+	},
+	{
+		"deleteProduct", "DELETE /apis/v1/products/" + productID, "",
+		func(c caller) (any, error) { return c.Store.DeleteProduct(c.ctx, productID) },
 	},
 	{
 		"listStreaks", "GET /apis/v1/streaks?serverId=" + id + "&limit=100", "",

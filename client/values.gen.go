@@ -105,6 +105,9 @@ const (
 	AuditBadgeRefuse        = gen.AuditActionBadgeRefuse
 	AuditBadgeRemove        = gen.AuditActionBadgeRemove
 	AuditBadgeUpdate        = gen.AuditActionBadgeUpdate
+	AuditCategoryCreate     = gen.AuditActionCategoryCreate
+	AuditCategoryDelete     = gen.AuditActionCategoryDelete
+	AuditCategoryUpdate     = gen.AuditActionCategoryUpdate
 	AuditChannelCreate      = gen.AuditActionChannelCreate
 	AuditChannelDelete      = gen.AuditActionChannelDelete
 	AuditChannelUpdate      = gen.AuditActionChannelUpdate
@@ -131,6 +134,9 @@ const (
 	AuditMilestoneCreate    = gen.AuditActionMilestoneCreate
 	AuditMilestoneDelete    = gen.AuditActionMilestoneDelete
 	AuditMilestoneUpdate    = gen.AuditActionMilestoneUpdate
+	AuditProductCreate      = gen.AuditActionProductCreate
+	AuditProductDelete      = gen.AuditActionProductDelete
+	AuditProductUpdate      = gen.AuditActionProductUpdate
 	AuditRoleAdd            = gen.AuditActionRoleAdd
 	AuditRoleCreate         = gen.AuditActionRoleCreate
 	AuditRoleDelete         = gen.AuditActionRoleDelete
@@ -142,6 +148,7 @@ const (
 	AuditSettingsUpdate     = gen.AuditActionSettingsUpdate
 	AuditSocialCreate       = gen.AuditActionSocialCreate
 	AuditSocialDelete       = gen.AuditActionSocialDelete
+	AuditStoreUpdate        = gen.AuditActionStoreUpdate
 	AuditStreakCreate       = gen.AuditActionStreakCreate
 	AuditStreakDelete       = gen.AuditActionStreakDelete
 	AuditStreakUpdate       = gen.AuditActionStreakUpdate
@@ -216,6 +223,19 @@ const (
 	SocialFollow  = gen.SocialActionFollow
 	SocialLike    = gen.SocialActionLike
 	SocialShare   = gen.SocialActionShare
+)
+
+// The values of the list gen.ProductType.
+const (
+	ProductDigital  = gen.ProductTypeDigital
+	ProductPhysical = gen.ProductTypePhysical
+	ProductVoucher  = gen.ProductTypeVoucher
+)
+
+// The values of the list gen.CategoryView.
+const (
+	ViewFull    = gen.CategoryViewFull
+	ViewPreview = gen.CategoryViewPreview
 )
 
 // The values of the list gen.Action.

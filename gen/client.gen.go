@@ -98,6 +98,69 @@ type ClientInterface interface {
 	// Corresponds with GET /apis/v1/api-keys/info (the `GetAPIKeyInfo` operationId).
 	GetAPIKeyInfo(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListCategories List the categories of a store
+	//
+	// Those with a lower `displayOrder` first, and of the same the older ones, or as `sort` says. `skip` leaves out so many from the beginning; `total` is how many there are.
+	// `fields` leaves the other parts out. With `lang`, names are in that language where there is a translation. Members see those that are not archived and that they may view, without what says who may; the owner,
+	// administrators and API keys see all, or with `userID` those that this member sees. For members.
+	//
+	// Corresponds with GET /apis/v1/categories (the `ListCategories` operationId).
+	ListCategories(ctx context.Context, params *ListCategoriesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateCategoryWithBody Create a category
+	//
+	// A name is that of one category in its community, whatever its upper and lower case; another one with it is a conflict. A store has up to 100. `categoryPermission` says who may view what is in it, and
+	// buy it: where there are entries that are enabled, it is those whom one of them names, as the first such entry says; otherwise everybody. An order of a product in it begins in the default status, which is given by its id or by its name.
+	// For the owner and administrators, and for API keys.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/categories (the `CreateCategory` operationId).
+	CreateCategoryWithBody(ctx context.Context, params *CreateCategoryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateCategory Create a category
+	//
+	// A name is that of one category in its community, whatever its upper and lower case; another one with it is a conflict. A store has up to 100. `categoryPermission` says who may view what is in it, and
+	// buy it: where there are entries that are enabled, it is those whom one of them names, as the first such entry says; otherwise everybody. An order of a product in it begins in the default status, which is given by its id or by its name.
+	// For the owner and administrators, and for API keys.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apis/v1/categories (the `CreateCategory` operationId).
+	CreateCategory(ctx context.Context, params *CreateCategoryParams, body CreateCategoryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteCategory Delete a category
+	//
+	// A category that holds products, archived ones too, is a conflict. For the owner and administrators, and for API keys.
+	//
+	// Corresponds with DELETE /apis/v1/categories/{categoryID} (the `DeleteCategory` operationId).
+	DeleteCategory(ctx context.Context, categoryID CategoryID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetCategory Get a category
+	//
+	// To members who may not view it, while it is archived, or while the store is not enabled, it does not exist. For members.
+	//
+	// Corresponds with GET /apis/v1/categories/{categoryID} (the `GetCategory` operationId).
+	GetCategory(ctx context.Context, categoryID CategoryID, params *GetCategoryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateCategoryWithBody Update a category
+	//
+	// Changes what is given; the rest stays. An object and a list are replaced whole. For the owner and administrators, and for API keys.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /apis/v1/categories/{categoryID} (the `UpdateCategory` operationId).
+	UpdateCategoryWithBody(ctx context.Context, categoryID CategoryID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateCategory Update a category
+	//
+	// Changes what is given; the rest stays. An object and a list are replaced whole. For the owner and administrators, and for API keys.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /apis/v1/categories/{categoryID} (the `UpdateCategory` operationId).
+	UpdateCategory(ctx context.Context, categoryID CategoryID, body UpdateCategoryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListIntegrationChannels List the channels of the community
 	//
 	// All channels of the API key's community but direct ones, oldest first, in one answer.
@@ -797,6 +860,87 @@ type ClientInterface interface {
 	// Corresponds with POST /apis/v1/mini-games/{gameId}/play (the `PlayMiniGame` operationId).
 	PlayMiniGame(ctx context.Context, gameID GameID, params *PlayMiniGameParams, body PlayMiniGameJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListProducts List the products of a store
+	//
+	// Those with a lower `displayOrder` first, and of the same the older ones, or as `sort` says. `skip` leaves out so many from the beginning; `total` is how many there are. `fields`
+	// leaves the other parts out. With `lang`, `category` is in that language where there is a translation. Members see those that are not archived and that they may view, without `productPermission`, and `stocks` only of those
+	// that show the remaining quantity; the owner, administrators and API keys see all, or with `userID` those that this member sees. `currentPrice` is what they pay now. Codes of vouchers are never shown. For members.
+	//
+	// Corresponds with GET /apis/v1/products (the `ListProducts` operationId).
+	ListProducts(ctx context.Context, params *ListProductsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateProductWithBody Create a product
+	//
+	// A product costs `price` whole coins, or `discountPrice` while the discount is on, from its start to its end; without either, always. It may be bought from `availableFrom` until `availableUntil`. A product of the type
+	// `voucher` hands out a code with each piece: `vouchers` are its codes, and `stocks` counts those that nobody has bought; ones that have expired are not sold, and counted for 60 minutes at most. Of another one there are
+	// `stocks` pieces, or any number if that is left out. Codes are kept sealed and never shown but to who buys them; one that the product has had already, or that is given twice, is a conflict. All codes of a request expire at
+	// `voucherExpireDate`, or never without it. With `shouldPrioritiesExpiringVouchers` those that expire first are sold first, otherwise those that were added first.
+	//
+	// The first entry of `productPermission` that is enabled and names a member says what they may do, if `isProductAccessEnabled`: with `full-access` they buy, with `view-only` they look, with `no-access`, or where no
+	// entry names them, there is no such product for them. The special price and the purchase limit of that entry are theirs in any case. A limit is so many pieces in so many of the last days, weeks, months or years, today included. An entry names members by the titles of their roles and by
+	// their user names, or all of them; in one of the type `combination`, each part has to name them. There are no tags of users yet: they are kept, and nobody has one.
+	//
+	// `purchaseStatusOverride` is the status in which an order begins, by its id; `purchaseStatusOverrideName` gives it by its name. HTML in `description` and `redemptionInstructions` is sanitised: scripts, styles, forms and handlers are gone before it
+	// is kept. A store has up to 1,000 products, and a product up to 100,000 codes. For the owner and administrators, and for API keys.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/products (the `CreateProduct` operationId).
+	CreateProductWithBody(ctx context.Context, params *CreateProductParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateProduct Create a product
+	//
+	// A product costs `price` whole coins, or `discountPrice` while the discount is on, from its start to its end; without either, always. It may be bought from `availableFrom` until `availableUntil`. A product of the type
+	// `voucher` hands out a code with each piece: `vouchers` are its codes, and `stocks` counts those that nobody has bought; ones that have expired are not sold, and counted for 60 minutes at most. Of another one there are
+	// `stocks` pieces, or any number if that is left out. Codes are kept sealed and never shown but to who buys them; one that the product has had already, or that is given twice, is a conflict. All codes of a request expire at
+	// `voucherExpireDate`, or never without it. With `shouldPrioritiesExpiringVouchers` those that expire first are sold first, otherwise those that were added first.
+	//
+	// The first entry of `productPermission` that is enabled and names a member says what they may do, if `isProductAccessEnabled`: with `full-access` they buy, with `view-only` they look, with `no-access`, or where no
+	// entry names them, there is no such product for them. The special price and the purchase limit of that entry are theirs in any case. A limit is so many pieces in so many of the last days, weeks, months or years, today included. An entry names members by the titles of their roles and by
+	// their user names, or all of them; in one of the type `combination`, each part has to name them. There are no tags of users yet: they are kept, and nobody has one.
+	//
+	// `purchaseStatusOverride` is the status in which an order begins, by its id; `purchaseStatusOverrideName` gives it by its name. HTML in `description` and `redemptionInstructions` is sanitised: scripts, styles, forms and handlers are gone before it
+	// is kept. A store has up to 1,000 products, and a product up to 100,000 codes. For the owner and administrators, and for API keys.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apis/v1/products (the `CreateProduct` operationId).
+	CreateProduct(ctx context.Context, params *CreateProductParams, body CreateProductJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteProduct Delete a product
+	//
+	// Its codes that nobody has bought are gone. Orders of it stay, and so do the codes that they have brought. For the owner and administrators, and for API keys.
+	//
+	// Corresponds with DELETE /apis/v1/products/{productID} (the `DeleteProduct` operationId).
+	DeleteProduct(ctx context.Context, productID ProductID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetProduct Get a product
+	//
+	// To members who may not view it, while it or its category is archived, or while the store is not enabled, it does not exist. For members.
+	//
+	// Corresponds with GET /apis/v1/products/{productID} (the `GetProduct` operationId).
+	GetProduct(ctx context.Context, productID ProductID, params *GetProductParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateProductWithBody Update a product
+	//
+	// Changes what is given; the rest stays. An object and a list are replaced whole, but for `vouchers`, which are added to those that there are. `stocks` is how many pieces there are from now on, null for any number; a product of vouchers
+	// counts its codes. Orders stay as they are. A product becomes no voucher, and a voucher nothing else. For the owner and administrators, and for API keys.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /apis/v1/products/{productID} (the `UpdateProduct` operationId).
+	UpdateProductWithBody(ctx context.Context, productID ProductID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateProduct Update a product
+	//
+	// Changes what is given; the rest stays. An object and a list are replaced whole, but for `vouchers`, which are added to those that there are. `stocks` is how many pieces there are from now on, null for any number; a product of vouchers
+	// counts its codes. Orders stay as they are. A product becomes no voucher, and a voucher nothing else. For the owner and administrators, and for API keys.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /apis/v1/products/{productID} (the `UpdateProduct` operationId).
+	UpdateProduct(ctx context.Context, productID ProductID, body UpdateProductJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListSocials List the social links of a community
 	//
 	// All of them, the oldest first. For members, and API keys.
@@ -832,6 +976,36 @@ type ClientInterface interface {
 	//
 	// Corresponds with DELETE /apis/v1/socials/{socialId} (the `DeleteSocial` operationId).
 	DeleteSocial(ctx context.Context, socialID SocialID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetStore Get how the store of a community is set up
+	//
+	// What a store is called and how it looks. One that nobody has set up is not enabled, and has no title. With `lang`, the title and the description are in
+	// that language, if the store has translations and one of them is in it. `fields` leaves the other parts out. There is no secret in it. For members.
+	//
+	// Corresponds with GET /apis/v1/stores (the `GetStore` operationId).
+	GetStore(ctx context.Context, params *GetStoreParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateStoreWithBody Set up the store of a community
+	//
+	// Changes what is given; the rest stays. An object is replaced whole: what is left out in it is off, or empty. While a store is not enabled, members see no
+	// categories and products, and nobody buys anything. One that is enabled has a title. HTML in the description, and in its translations, is sanitised: scripts, styles, forms and
+	// handlers are gone before it is kept. For the owner and administrators, and for API keys.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /apis/v1/stores (the `UpdateStore` operationId).
+	UpdateStoreWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateStore Set up the store of a community
+	//
+	// Changes what is given; the rest stays. An object is replaced whole: what is left out in it is off, or empty. While a store is not enabled, members see no
+	// categories and products, and nobody buys anything. One that is enabled has a title. HTML in the description, and in its translations, is sanitised: scripts, styles, forms and
+	// handlers are gone before it is kept. For the owner and administrators, and for API keys.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /apis/v1/stores (the `UpdateStore` operationId).
+	UpdateStore(ctx context.Context, body UpdateStoreJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListStreaks List the streaks of a community
 	//
@@ -2388,6 +2562,139 @@ func (c *Client) GetAPIKeyInfo(ctx context.Context, reqEditors ...RequestEditorF
 	return c.Client.Do(req)
 }
 
+// ListCategories List the categories of a store
+//
+// Those with a lower `displayOrder` first, and of the same the older ones, or as `sort` says. `skip` leaves out so many from the beginning; `total` is how many there are.
+// `fields` leaves the other parts out. With `lang`, names are in that language where there is a translation. Members see those that are not archived and that they may view, without what says who may; the owner,
+// administrators and API keys see all, or with `userID` those that this member sees. For members.
+//
+// Corresponds with GET /apis/v1/categories (the `ListCategories` operationId).
+func (c *Client) ListCategories(ctx context.Context, params *ListCategoriesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListCategoriesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateCategoryWithBody Create a category
+//
+// A name is that of one category in its community, whatever its upper and lower case; another one with it is a conflict. A store has up to 100. `categoryPermission` says who may view what is in it, and
+// buy it: where there are entries that are enabled, it is those whom one of them names, as the first such entry says; otherwise everybody. An order of a product in it begins in the default status, which is given by its id or by its name.
+// For the owner and administrators, and for API keys.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/categories (the `CreateCategory` operationId).
+func (c *Client) CreateCategoryWithBody(ctx context.Context, params *CreateCategoryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateCategoryRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateCategory Create a category
+//
+// A name is that of one category in its community, whatever its upper and lower case; another one with it is a conflict. A store has up to 100. `categoryPermission` says who may view what is in it, and
+// buy it: where there are entries that are enabled, it is those whom one of them names, as the first such entry says; otherwise everybody. An order of a product in it begins in the default status, which is given by its id or by its name.
+// For the owner and administrators, and for API keys.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apis/v1/categories (the `CreateCategory` operationId).
+func (c *Client) CreateCategory(ctx context.Context, params *CreateCategoryParams, body CreateCategoryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateCategoryRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteCategory Delete a category
+//
+// A category that holds products, archived ones too, is a conflict. For the owner and administrators, and for API keys.
+//
+// Corresponds with DELETE /apis/v1/categories/{categoryID} (the `DeleteCategory` operationId).
+func (c *Client) DeleteCategory(ctx context.Context, categoryID CategoryID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteCategoryRequest(c.Server, categoryID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetCategory Get a category
+//
+// To members who may not view it, while it is archived, or while the store is not enabled, it does not exist. For members.
+//
+// Corresponds with GET /apis/v1/categories/{categoryID} (the `GetCategory` operationId).
+func (c *Client) GetCategory(ctx context.Context, categoryID CategoryID, params *GetCategoryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetCategoryRequest(c.Server, categoryID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateCategoryWithBody Update a category
+//
+// Changes what is given; the rest stays. An object and a list are replaced whole. For the owner and administrators, and for API keys.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /apis/v1/categories/{categoryID} (the `UpdateCategory` operationId).
+func (c *Client) UpdateCategoryWithBody(ctx context.Context, categoryID CategoryID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateCategoryRequestWithBody(c.Server, categoryID, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateCategory Update a category
+//
+// Changes what is given; the rest stays. An object and a list are replaced whole. For the owner and administrators, and for API keys.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /apis/v1/categories/{categoryID} (the `UpdateCategory` operationId).
+func (c *Client) UpdateCategory(ctx context.Context, categoryID CategoryID, body UpdateCategoryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateCategoryRequest(c.Server, categoryID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListIntegrationChannels List the channels of the community
 //
 // All channels of the API key's community but direct ones, oldest first, in one answer.
@@ -3717,6 +4024,157 @@ func (c *Client) PlayMiniGame(ctx context.Context, gameID GameID, params *PlayMi
 	return c.Client.Do(req)
 }
 
+// ListProducts List the products of a store
+//
+// Those with a lower `displayOrder` first, and of the same the older ones, or as `sort` says. `skip` leaves out so many from the beginning; `total` is how many there are. `fields`
+// leaves the other parts out. With `lang`, `category` is in that language where there is a translation. Members see those that are not archived and that they may view, without `productPermission`, and `stocks` only of those
+// that show the remaining quantity; the owner, administrators and API keys see all, or with `userID` those that this member sees. `currentPrice` is what they pay now. Codes of vouchers are never shown. For members.
+//
+// Corresponds with GET /apis/v1/products (the `ListProducts` operationId).
+func (c *Client) ListProducts(ctx context.Context, params *ListProductsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListProductsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateProductWithBody Create a product
+//
+// A product costs `price` whole coins, or `discountPrice` while the discount is on, from its start to its end; without either, always. It may be bought from `availableFrom` until `availableUntil`. A product of the type
+// `voucher` hands out a code with each piece: `vouchers` are its codes, and `stocks` counts those that nobody has bought; ones that have expired are not sold, and counted for 60 minutes at most. Of another one there are
+// `stocks` pieces, or any number if that is left out. Codes are kept sealed and never shown but to who buys them; one that the product has had already, or that is given twice, is a conflict. All codes of a request expire at
+// `voucherExpireDate`, or never without it. With `shouldPrioritiesExpiringVouchers` those that expire first are sold first, otherwise those that were added first.
+//
+// The first entry of `productPermission` that is enabled and names a member says what they may do, if `isProductAccessEnabled`: with `full-access` they buy, with `view-only` they look, with `no-access`, or where no
+// entry names them, there is no such product for them. The special price and the purchase limit of that entry are theirs in any case. A limit is so many pieces in so many of the last days, weeks, months or years, today included. An entry names members by the titles of their roles and by
+// their user names, or all of them; in one of the type `combination`, each part has to name them. There are no tags of users yet: they are kept, and nobody has one.
+//
+// `purchaseStatusOverride` is the status in which an order begins, by its id; `purchaseStatusOverrideName` gives it by its name. HTML in `description` and `redemptionInstructions` is sanitised: scripts, styles, forms and handlers are gone before it
+// is kept. A store has up to 1,000 products, and a product up to 100,000 codes. For the owner and administrators, and for API keys.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/products (the `CreateProduct` operationId).
+func (c *Client) CreateProductWithBody(ctx context.Context, params *CreateProductParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateProductRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateProduct Create a product
+//
+// A product costs `price` whole coins, or `discountPrice` while the discount is on, from its start to its end; without either, always. It may be bought from `availableFrom` until `availableUntil`. A product of the type
+// `voucher` hands out a code with each piece: `vouchers` are its codes, and `stocks` counts those that nobody has bought; ones that have expired are not sold, and counted for 60 minutes at most. Of another one there are
+// `stocks` pieces, or any number if that is left out. Codes are kept sealed and never shown but to who buys them; one that the product has had already, or that is given twice, is a conflict. All codes of a request expire at
+// `voucherExpireDate`, or never without it. With `shouldPrioritiesExpiringVouchers` those that expire first are sold first, otherwise those that were added first.
+//
+// The first entry of `productPermission` that is enabled and names a member says what they may do, if `isProductAccessEnabled`: with `full-access` they buy, with `view-only` they look, with `no-access`, or where no
+// entry names them, there is no such product for them. The special price and the purchase limit of that entry are theirs in any case. A limit is so many pieces in so many of the last days, weeks, months or years, today included. An entry names members by the titles of their roles and by
+// their user names, or all of them; in one of the type `combination`, each part has to name them. There are no tags of users yet: they are kept, and nobody has one.
+//
+// `purchaseStatusOverride` is the status in which an order begins, by its id; `purchaseStatusOverrideName` gives it by its name. HTML in `description` and `redemptionInstructions` is sanitised: scripts, styles, forms and handlers are gone before it
+// is kept. A store has up to 1,000 products, and a product up to 100,000 codes. For the owner and administrators, and for API keys.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apis/v1/products (the `CreateProduct` operationId).
+func (c *Client) CreateProduct(ctx context.Context, params *CreateProductParams, body CreateProductJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateProductRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteProduct Delete a product
+//
+// Its codes that nobody has bought are gone. Orders of it stay, and so do the codes that they have brought. For the owner and administrators, and for API keys.
+//
+// Corresponds with DELETE /apis/v1/products/{productID} (the `DeleteProduct` operationId).
+func (c *Client) DeleteProduct(ctx context.Context, productID ProductID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteProductRequest(c.Server, productID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetProduct Get a product
+//
+// To members who may not view it, while it or its category is archived, or while the store is not enabled, it does not exist. For members.
+//
+// Corresponds with GET /apis/v1/products/{productID} (the `GetProduct` operationId).
+func (c *Client) GetProduct(ctx context.Context, productID ProductID, params *GetProductParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetProductRequest(c.Server, productID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateProductWithBody Update a product
+//
+// Changes what is given; the rest stays. An object and a list are replaced whole, but for `vouchers`, which are added to those that there are. `stocks` is how many pieces there are from now on, null for any number; a product of vouchers
+// counts its codes. Orders stay as they are. A product becomes no voucher, and a voucher nothing else. For the owner and administrators, and for API keys.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /apis/v1/products/{productID} (the `UpdateProduct` operationId).
+func (c *Client) UpdateProductWithBody(ctx context.Context, productID ProductID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateProductRequestWithBody(c.Server, productID, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateProduct Update a product
+//
+// Changes what is given; the rest stays. An object and a list are replaced whole, but for `vouchers`, which are added to those that there are. `stocks` is how many pieces there are from now on, null for any number; a product of vouchers
+// counts its codes. Orders stay as they are. A product becomes no voucher, and a voucher nothing else. For the owner and administrators, and for API keys.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /apis/v1/products/{productID} (the `UpdateProduct` operationId).
+func (c *Client) UpdateProduct(ctx context.Context, productID ProductID, body UpdateProductJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateProductRequest(c.Server, productID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListSocials List the social links of a community
 //
 // All of them, the oldest first. For members, and API keys.
@@ -3783,6 +4241,66 @@ func (c *Client) CreateSocial(ctx context.Context, params *CreateSocialParams, b
 // Corresponds with DELETE /apis/v1/socials/{socialId} (the `DeleteSocial` operationId).
 func (c *Client) DeleteSocial(ctx context.Context, socialID SocialID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDeleteSocialRequest(c.Server, socialID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetStore Get how the store of a community is set up
+//
+// What a store is called and how it looks. One that nobody has set up is not enabled, and has no title. With `lang`, the title and the description are in
+// that language, if the store has translations and one of them is in it. `fields` leaves the other parts out. There is no secret in it. For members.
+//
+// Corresponds with GET /apis/v1/stores (the `GetStore` operationId).
+func (c *Client) GetStore(ctx context.Context, params *GetStoreParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetStoreRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateStoreWithBody Set up the store of a community
+//
+// Changes what is given; the rest stays. An object is replaced whole: what is left out in it is off, or empty. While a store is not enabled, members see no
+// categories and products, and nobody buys anything. One that is enabled has a title. HTML in the description, and in its translations, is sanitised: scripts, styles, forms and
+// handlers are gone before it is kept. For the owner and administrators, and for API keys.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /apis/v1/stores (the `UpdateStore` operationId).
+func (c *Client) UpdateStoreWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateStoreRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateStore Set up the store of a community
+//
+// Changes what is given; the rest stays. An object is replaced whole: what is left out in it is off, or empty. While a store is not enabled, members see no
+// categories and products, and nobody buys anything. One that is enabled has a title. HTML in the description, and in its translations, is sanitised: scripts, styles, forms and
+// handlers are gone before it is kept. For the owner and administrators, and for API keys.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /apis/v1/stores (the `UpdateStore` operationId).
+func (c *Client) UpdateStore(ctx context.Context, body UpdateStoreJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateStoreRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6716,6 +7234,365 @@ func NewGetAPIKeyInfoRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewListCategoriesRequest constructs an http.Request for the ListCategories method
+func NewListCategoriesRequest(server string, params *ListCategoriesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/categories")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.ServerID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serverId", *params.ServerID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "objectid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Skip != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "skip", *params.Skip, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Fields != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "fields", *params.Fields, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Search != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Filter != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "filter", *params.Filter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Lang != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "lang", *params.Lang, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "language-tag"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.UserID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "userID", *params.UserID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "objectid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateCategoryRequest calls the generic CreateCategory builder with application/json body
+func NewCreateCategoryRequest(server string, params *CreateCategoryParams, body CreateCategoryJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateCategoryRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateCategoryRequestWithBody constructs an http.Request for the CreateCategory method, with any body, and a specified content type
+func NewCreateCategoryRequestWithBody(server string, params *CreateCategoryParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/categories")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteCategoryRequest constructs an http.Request for the DeleteCategory method
+func NewDeleteCategoryRequest(server string, categoryID CategoryID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "categoryID", categoryID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/categories/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetCategoryRequest constructs an http.Request for the GetCategory method
+func NewGetCategoryRequest(server string, categoryID CategoryID, params *GetCategoryParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "categoryID", categoryID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/categories/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Fields != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "fields", *params.Fields, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Lang != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "lang", *params.Lang, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "language-tag"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateCategoryRequest calls the generic UpdateCategory builder with application/json body
+func NewUpdateCategoryRequest(server string, categoryID CategoryID, body UpdateCategoryJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateCategoryRequestWithBody(server, categoryID, "application/json", bodyReader)
+}
+
+// NewUpdateCategoryRequestWithBody constructs an http.Request for the UpdateCategory method, with any body, and a specified content type
+func NewUpdateCategoryRequestWithBody(server string, categoryID CategoryID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "categoryID", categoryID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/categories/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewListIntegrationChannelsRequest constructs an http.Request for the ListIntegrationChannels method
 func NewListIntegrationChannelsRequest(server string) (*http.Request, error) {
 	var err error
@@ -9490,6 +10367,365 @@ func NewPlayMiniGameRequestWithBody(server string, gameID GameID, params *PlayMi
 	return req, nil
 }
 
+// NewListProductsRequest constructs an http.Request for the ListProducts method
+func NewListProductsRequest(server string, params *ListProductsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/products")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.ServerID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serverId", *params.ServerID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "objectid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Skip != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "skip", *params.Skip, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Fields != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "fields", *params.Fields, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Search != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Filter != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "filter", *params.Filter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Lang != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "lang", *params.Lang, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "language-tag"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.UserID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "userID", *params.UserID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "objectid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateProductRequest calls the generic CreateProduct builder with application/json body
+func NewCreateProductRequest(server string, params *CreateProductParams, body CreateProductJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateProductRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateProductRequestWithBody constructs an http.Request for the CreateProduct method, with any body, and a specified content type
+func NewCreateProductRequestWithBody(server string, params *CreateProductParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/products")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteProductRequest constructs an http.Request for the DeleteProduct method
+func NewDeleteProductRequest(server string, productID ProductID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "productID", productID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/products/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetProductRequest constructs an http.Request for the GetProduct method
+func NewGetProductRequest(server string, productID ProductID, params *GetProductParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "productID", productID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/products/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Fields != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "fields", *params.Fields, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Lang != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "lang", *params.Lang, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "language-tag"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateProductRequest calls the generic UpdateProduct builder with application/json body
+func NewUpdateProductRequest(server string, productID ProductID, body UpdateProductJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateProductRequestWithBody(server, productID, "application/json", bodyReader)
+}
+
+// NewUpdateProductRequestWithBody constructs an http.Request for the UpdateProduct method, with any body, and a specified content type
+func NewUpdateProductRequestWithBody(server string, productID ProductID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "productID", productID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/products/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewListSocialsRequest constructs an http.Request for the ListSocials method
 func NewListSocialsRequest(server string, params *ListSocialsParams) (*http.Request, error) {
 	var err error
@@ -9629,6 +10865,124 @@ func NewDeleteSocialRequest(server string, socialID SocialID) (*http.Request, er
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewGetStoreRequest constructs an http.Request for the GetStore method
+func NewGetStoreRequest(server string, params *GetStoreParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/stores")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.ServerID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serverId", *params.ServerID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "objectid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Fields != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "fields", *params.Fields, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Lang != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "lang", *params.Lang, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "language-tag"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateStoreRequest calls the generic UpdateStore builder with application/json body
+func NewUpdateStoreRequest(server string, body UpdateStoreJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateStoreRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewUpdateStoreRequestWithBody constructs an http.Request for the UpdateStore method, with any body, and a specified content type
+func NewUpdateStoreRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/stores")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }

@@ -79,6 +79,9 @@ const (
 	AuditActionBadgeRefuse        AuditAction = "badge.refuse"
 	AuditActionBadgeRemove        AuditAction = "badge.remove"
 	AuditActionBadgeUpdate        AuditAction = "badge.update"
+	AuditActionCategoryCreate     AuditAction = "category.create"
+	AuditActionCategoryDelete     AuditAction = "category.delete"
+	AuditActionCategoryUpdate     AuditAction = "category.update"
 	AuditActionChannelCreate      AuditAction = "channel.create"
 	AuditActionChannelDelete      AuditAction = "channel.delete"
 	AuditActionChannelUpdate      AuditAction = "channel.update"
@@ -105,6 +108,9 @@ const (
 	AuditActionMilestoneCreate    AuditAction = "milestone.create"
 	AuditActionMilestoneDelete    AuditAction = "milestone.delete"
 	AuditActionMilestoneUpdate    AuditAction = "milestone.update"
+	AuditActionProductCreate      AuditAction = "product.create"
+	AuditActionProductDelete      AuditAction = "product.delete"
+	AuditActionProductUpdate      AuditAction = "product.update"
 	AuditActionRoleAdd            AuditAction = "role.add"
 	AuditActionRoleCreate         AuditAction = "role.create"
 	AuditActionRoleDelete         AuditAction = "role.delete"
@@ -116,6 +122,7 @@ const (
 	AuditActionSettingsUpdate     AuditAction = "settings.update"
 	AuditActionSocialCreate       AuditAction = "social.create"
 	AuditActionSocialDelete       AuditAction = "social.delete"
+	AuditActionStoreUpdate        AuditAction = "store.update"
 	AuditActionStreakCreate       AuditAction = "streak.create"
 	AuditActionStreakDelete       AuditAction = "streak.delete"
 	AuditActionStreakUpdate       AuditAction = "streak.update"
@@ -140,6 +147,12 @@ func (e AuditAction) Valid() bool {
 	case AuditActionBadgeRemove:
 		return true
 	case AuditActionBadgeUpdate:
+		return true
+	case AuditActionCategoryCreate:
+		return true
+	case AuditActionCategoryDelete:
+		return true
+	case AuditActionCategoryUpdate:
 		return true
 	case AuditActionChannelCreate:
 		return true
@@ -193,6 +206,12 @@ func (e AuditAction) Valid() bool {
 		return true
 	case AuditActionMilestoneUpdate:
 		return true
+	case AuditActionProductCreate:
+		return true
+	case AuditActionProductDelete:
+		return true
+	case AuditActionProductUpdate:
+		return true
 	case AuditActionRoleAdd:
 		return true
 	case AuditActionRoleCreate:
@@ -214,6 +233,8 @@ func (e AuditAction) Valid() bool {
 	case AuditActionSocialCreate:
 		return true
 	case AuditActionSocialDelete:
+		return true
+	case AuditActionStoreUpdate:
 		return true
 	case AuditActionStreakCreate:
 		return true
@@ -313,6 +334,24 @@ func (e BadgeAction) Valid() bool {
 	case BadgeActionReplies:
 		return true
 	case BadgeActionVisits:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CategoryView.
+const (
+	CategoryViewFull    CategoryView = "full"
+	CategoryViewPreview CategoryView = "preview"
+)
+
+// Valid indicates whether the value is a known member of the CategoryView enum.
+func (e CategoryView) Valid() bool {
+	switch e {
+	case CategoryViewFull:
+		return true
+	case CategoryViewPreview:
 		return true
 	default:
 		return false
@@ -643,6 +682,27 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeUnavailable:
 		return true
 	case ProblemCodeUnsupportedMediaType:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ProductType.
+const (
+	ProductTypeDigital  ProductType = "digital"
+	ProductTypePhysical ProductType = "physical"
+	ProductTypeVoucher  ProductType = "voucher"
+)
+
+// Valid indicates whether the value is a known member of the ProductType enum.
+func (e ProductType) Valid() bool {
+	switch e {
+	case ProductTypeDigital:
+		return true
+	case ProductTypePhysical:
+		return true
+	case ProductTypeVoucher:
 		return true
 	default:
 		return false
@@ -1626,6 +1686,235 @@ type BalanceResponse struct {
 
 // BooleanText A truth value, as text.
 type BooleanText = string
+
+// Category A category of a store.
+type Category struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID ObjectID `json:"communityID"`
+
+	// Name What a category is called. No other one of its community has the same.
+	Name CategoryName `json:"name"`
+
+	// CoverImage The address of an image, or nothing.
+	CoverImage StoreImage `json:"coverImage"`
+
+	// ShouldShowCover Whether its picture is shown.
+	ShouldShowCover bool `json:"shouldShowCover"`
+
+	// IsArchived Whether members see it no more.
+	IsArchived bool `json:"isArchived"`
+
+	// ViewType Whether all of its products are shown at once, or some of them.
+	ViewType CategoryView `json:"viewType"`
+
+	// DisplayOrder Where it stands among others.
+	DisplayOrder int32 `json:"displayOrder"`
+
+	// CategoryPermission Who may view and buy, and for how much; the first entry that names a member holds. They have 16,000 bytes at most, as JSON.
+	CategoryPermission StorePermissions `json:"categoryPermission"`
+
+	// DefaultPurchaseStatusID The status in which an order begins; null for that of the community.
+	DefaultPurchaseStatusID Nullable[string] `json:"defaultPurchaseStatusID"`
+
+	// DefaultPurchaseStatus The same, by its name.
+	DefaultPurchaseStatus Nullable[string] `json:"defaultPurchaseStatus"`
+
+	// I18N The name of a category in other languages.
+	I18N CategoryTranslations `json:"i18n"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt Timestamp `json:"createdAt"`
+
+	// UpdatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	UpdatedAt Timestamp `json:"updatedAt"`
+}
+
+// CategoryCreate What a new category is made from.
+type CategoryCreate struct {
+	// Name What a category is called. No other one of its community has the same.
+	Name CategoryName `json:"name"`
+
+	// CoverImage The address of an image, or nothing.
+	CoverImage *StoreImage `json:"coverImage,omitempty"`
+
+	// ShouldShowCover Whether its picture is shown.
+	ShouldShowCover *bool `json:"shouldShowCover,omitempty"`
+
+	// IsArchived Whether members see it no more.
+	IsArchived *bool `json:"isArchived,omitempty"`
+
+	// ViewType Whether all of its products are shown at once, or some of them.
+	ViewType *CategoryView `json:"viewType,omitempty"`
+
+	// DisplayOrder Where it stands among others.
+	DisplayOrder *int32 `json:"displayOrder,omitempty"`
+
+	// CategoryPermission Who may view and buy, and for how much; the first entry that names a member holds. They have 16,000 bytes at most, as JSON.
+	CategoryPermission *StorePermissions `json:"categoryPermission,omitempty"`
+
+	// DefaultPurchaseStatusID The status in which an order begins; null for that of the community.
+	DefaultPurchaseStatusID Nullable[string] `json:"defaultPurchaseStatusID,omitempty,omitzero"`
+
+	// DefaultPurchaseStatusName The same, by its name; null for that of the community.
+	DefaultPurchaseStatusName Nullable[string] `json:"defaultPurchaseStatusName,omitempty,omitzero"`
+
+	// I18N The name of a category in other languages.
+	I18N *CategoryTranslations `json:"i18n,omitempty"`
+
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID ServerReference `json:"serverId,omitempty,omitzero"`
+}
+
+// CategoryFilter What categories must have.
+type CategoryFilter = string
+
+// CategoryListResponse A part of the categories.
+type CategoryListResponse struct {
+	// Meta How a request went, and which part of a longer list this is.
+	Meta    StorePageMeta   `json:"meta"`
+	Message string          `json:"message"`
+	Data    []CategoryParts `json:"data"`
+}
+
+// CategoryName What a category is called. No other one of its community has the same.
+type CategoryName = string
+
+// CategoryParts Those parts of a category that were asked for.
+type CategoryParts struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID *ObjectID `json:"communityID,omitempty"`
+
+	// Name What a category is called. No other one of its community has the same.
+	Name *CategoryName `json:"name,omitempty"`
+
+	// CoverImage The address of an image, or nothing.
+	CoverImage *StoreImage `json:"coverImage,omitempty"`
+
+	// ShouldShowCover Whether its picture is shown.
+	ShouldShowCover *bool `json:"shouldShowCover,omitempty"`
+
+	// IsArchived Whether members see it no more.
+	IsArchived *bool `json:"isArchived,omitempty"`
+
+	// ViewType Whether all of its products are shown at once, or some of them.
+	ViewType *CategoryView `json:"viewType,omitempty"`
+
+	// DisplayOrder Where it stands among others.
+	DisplayOrder *int32 `json:"displayOrder,omitempty"`
+
+	// CategoryPermission Who may view and buy, and for how much; the first entry that names a member holds. They have 16,000 bytes at most, as JSON.
+	CategoryPermission *StorePermissions `json:"categoryPermission,omitempty"`
+
+	// DefaultPurchaseStatusID The status in which an order begins; null for that of the community.
+	DefaultPurchaseStatusID *Nullable[string] `json:"defaultPurchaseStatusID,omitempty"`
+
+	// DefaultPurchaseStatus The same, by its name.
+	DefaultPurchaseStatus *Nullable[string] `json:"defaultPurchaseStatus,omitempty"`
+
+	// I18N The name of a category in other languages.
+	I18N *CategoryTranslations `json:"i18n,omitempty"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt *Timestamp `json:"createdAt,omitempty"`
+
+	// UpdatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	UpdatedAt *Timestamp `json:"updatedAt,omitempty"`
+}
+
+// CategoryPartsResponse Parts of a category.
+type CategoryPartsResponse struct {
+	// Meta How a request of the Application API went.
+	Meta    ApplicationMeta `json:"meta"`
+	Message string          `json:"message"`
+
+	// Data Those parts of a category that were asked for.
+	Data CategoryParts `json:"data"`
+}
+
+// CategoryResponse A category.
+type CategoryResponse struct {
+	// Meta How a request of the Application API went.
+	Meta    ApplicationMeta `json:"meta"`
+	Message string          `json:"message"`
+
+	// Data A category of a store.
+	Data Category `json:"data"`
+}
+
+// CategorySort An order of categories.
+type CategorySort = string
+
+// CategoryTranslations The name of a category in other languages.
+type CategoryTranslations struct {
+	// IsTranslationEnabled Whether they are shown.
+	IsTranslationEnabled bool `json:"isTranslationEnabled"`
+
+	// NameTranslations A name in other languages.
+	NameTranslations NameTranslations `json:"nameTranslations,omitempty,omitzero"`
+}
+
+// CategoryUpdate What changes of a category; at least one.
+type CategoryUpdate struct {
+	// Name What a category is called. No other one of its community has the same.
+	Name CategoryName `json:"name,omitempty,omitzero"`
+
+	// CoverImage The address of an image, or nothing.
+	CoverImage *StoreImage `json:"coverImage,omitempty"`
+
+	// ShouldShowCover Whether its picture is shown.
+	ShouldShowCover *bool `json:"shouldShowCover,omitempty"`
+
+	// IsArchived Whether members see it no more.
+	IsArchived *bool `json:"isArchived,omitempty"`
+
+	// ViewType Whether all of its products are shown at once, or some of them.
+	ViewType *CategoryView `json:"viewType,omitempty"`
+
+	// DisplayOrder Where it stands among others.
+	DisplayOrder *int32 `json:"displayOrder,omitempty"`
+
+	// CategoryPermission Who may view and buy, and for how much; the first entry that names a member holds. They have 16,000 bytes at most, as JSON.
+	CategoryPermission *StorePermissions `json:"categoryPermission,omitempty"`
+
+	// DefaultPurchaseStatusID The status in which an order begins; null for that of the community.
+	DefaultPurchaseStatusID Nullable[string] `json:"defaultPurchaseStatusID,omitempty,omitzero"`
+
+	// DefaultPurchaseStatusName The same, by its name; null for that of the community.
+	DefaultPurchaseStatusName Nullable[string] `json:"defaultPurchaseStatusName,omitempty,omitzero"`
+
+	// I18N The name of a category in other languages.
+	I18N *CategoryTranslations `json:"i18n,omitempty"`
+
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID ServerReference `json:"serverId,omitempty,omitzero"`
+}
+
+// CategoryView Whether all of its products are shown at once, or some of them.
+type CategoryView string
 
 // Channel A place in a server where its members talk.
 type Channel struct {
@@ -4137,6 +4426,20 @@ type MiniGameWin struct {
 	ProductID MiniGameProduct `json:"productID,omitempty,omitzero"`
 }
 
+// NameTranslation A name in a language.
+type NameTranslation struct {
+	// Language A language tag of BCP 47 in its usual case, such as `de` or `pt-BR`. A new server or account has `en`.
+	//
+	// Example: en
+	Language Language `json:"language"`
+
+	// Value The name.
+	Value string `json:"value"`
+}
+
+// NameTranslations A name in other languages.
+type NameTranslations = []NameTranslation
+
 // NewPassword 8 to 128 characters, of any kind.
 type NewPassword = string
 
@@ -4381,6 +4684,9 @@ type PasswordReset struct {
 	EndKeys bool `json:"endKeys,omitempty,omitzero"`
 }
 
+// Price So many whole coins.
+type Price = int32
+
 // Problem What went wrong, for a program. Never contains what was submitted.
 type Problem struct {
 	// Code The kind of failure. This list only grows.
@@ -4413,6 +4719,461 @@ type ProblemField struct {
 
 	// Message For a person.
 	Message string `json:"message"`
+}
+
+// Product What a store sells.
+type Product struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID ObjectID `json:"communityID"`
+	Name        string   `json:"name"`
+
+	// Description HTML, sanitised.
+	Description string `json:"description"`
+
+	// Image The address of an image, or nothing.
+	Image StoreImage `json:"image"`
+
+	// Price So many whole coins.
+	Price Price `json:"price"`
+
+	// CurrentPrice So many whole coins.
+	CurrentPrice Price `json:"currentPrice"`
+
+	// Type What it is: a code, a thing, or something else that needs no code.
+	Type ProductType `json:"type"`
+
+	// CategoryID Its category; null for none.
+	CategoryID Nullable[string] `json:"categoryID"`
+
+	// Category The name of its category.
+	Category Nullable[string] `json:"category"`
+
+	// Stocks How many pieces there are; null for any number.
+	Stocks Nullable[int32] `json:"stocks"`
+
+	// TotalOrders How many, or how much.
+	TotalOrders Count `json:"totalOrders"`
+
+	// DiscountPrice So many whole coins.
+	DiscountPrice Price `json:"discountPrice"`
+
+	// IsDiscountEnabled Whether there is a discount.
+	IsDiscountEnabled bool `json:"isDiscountEnabled"`
+
+	// DiscountStartDate When it begins; null for always.
+	DiscountStartDate Nullable[Time] `json:"discountStartDate"`
+
+	// DiscountEndDate When it ends; null for never.
+	DiscountEndDate Nullable[Time] `json:"discountEndDate"`
+
+	// AvailableFrom From when on it is sold; null for always.
+	AvailableFrom Nullable[Time] `json:"availableFrom"`
+
+	// AvailableUntil Until when it is sold; null for always.
+	AvailableUntil Nullable[Time] `json:"availableUntil"`
+
+	// UserInformation What a buyer has to tell.
+	UserInformation ProductQuestions `json:"userInformation"`
+
+	// ShouldPrioritiesExpiringVouchers Whether codes that expire first are sold first.
+	ShouldPrioritiesExpiringVouchers bool `json:"shouldPrioritiesExpiringVouchers"`
+
+	// ShouldDisplayRemainingQuantity Whether members see how many there are.
+	ShouldDisplayRemainingQuantity bool `json:"shouldDisplayRemainingQuantity"`
+
+	// ExpiringVoucherHighlight Whether clients point out codes that expire soon.
+	ExpiringVoucherHighlight ProductHighlight `json:"expiringVoucherHighlight"`
+
+	// IsArchived Whether it is sold no more, and members do not see it.
+	IsArchived bool `json:"isArchived"`
+
+	// RedemptionInstructions HTML, sanitised.
+	RedemptionInstructions string `json:"redemptionInstructions"`
+
+	// ProductPermission Who may view and buy, and for how much; the first entry that names a member holds. They have 16,000 bytes at most, as JSON.
+	ProductPermission StorePermissions `json:"productPermission"`
+
+	// IsProductAccessEnabled Whether only those whom an entry names may view and buy it.
+	IsProductAccessEnabled bool `json:"isProductAccessEnabled"`
+
+	// PurchaseStatusOverride The status in which an order begins, if it is another one than that of the category.
+	PurchaseStatusOverride ProductStatus `json:"purchaseStatusOverride"`
+
+	// DisplayOrder Where it stands among others.
+	DisplayOrder int32 `json:"displayOrder"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt Timestamp `json:"createdAt"`
+
+	// UpdatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	UpdatedAt Timestamp `json:"updatedAt"`
+}
+
+// ProductCreate What a new product is made from.
+type ProductCreate struct {
+	Name string `json:"name"`
+
+	// Description HTML, sanitised.
+	Description *string `json:"description,omitempty"`
+
+	// Image The address of an image, or nothing.
+	Image *StoreImage `json:"image,omitempty"`
+
+	// Price So many whole coins.
+	Price *Price `json:"price,omitempty"`
+
+	// Type What it is: a code, a thing, or something else that needs no code.
+	Type *ProductType `json:"type,omitempty"`
+
+	// CategoryID Its category; null for none.
+	CategoryID Nullable[string] `json:"categoryID,omitempty,omitzero"`
+
+	// CategoryName The same, by its name.
+	CategoryName Nullable[string] `json:"categoryName,omitempty,omitzero"`
+
+	// Stocks How many pieces there are; null for any number.
+	Stocks Nullable[int32] `json:"stocks,omitempty,omitzero"`
+
+	// DiscountPrice So many whole coins.
+	DiscountPrice *Price `json:"discountPrice,omitempty"`
+
+	// IsDiscountEnabled Whether there is a discount.
+	IsDiscountEnabled *bool `json:"isDiscountEnabled,omitempty"`
+
+	// DiscountStartDate When it begins; null for always.
+	DiscountStartDate Nullable[Time] `json:"discountStartDate,omitempty,omitzero"`
+
+	// DiscountEndDate When it ends; null for never.
+	DiscountEndDate Nullable[Time] `json:"discountEndDate,omitempty,omitzero"`
+
+	// AvailableFrom From when on it is sold; null for always.
+	AvailableFrom Nullable[Time] `json:"availableFrom,omitempty,omitzero"`
+
+	// AvailableUntil Until when it is sold; null for always.
+	AvailableUntil Nullable[Time] `json:"availableUntil,omitempty,omitzero"`
+
+	// UserInformation What a buyer has to tell.
+	UserInformation *ProductQuestions `json:"userInformation,omitempty"`
+
+	// ShouldPrioritiesExpiringVouchers Whether codes that expire first are sold first.
+	ShouldPrioritiesExpiringVouchers *bool `json:"shouldPrioritiesExpiringVouchers,omitempty"`
+
+	// ShouldDisplayRemainingQuantity Whether members see how many there are.
+	ShouldDisplayRemainingQuantity *bool `json:"shouldDisplayRemainingQuantity,omitempty"`
+
+	// ExpiringVoucherHighlight Whether clients point out codes that expire soon.
+	ExpiringVoucherHighlight *ProductHighlight `json:"expiringVoucherHighlight,omitempty"`
+
+	// IsArchived Whether it is sold no more, and members do not see it.
+	IsArchived *bool `json:"isArchived,omitempty"`
+
+	// RedemptionInstructions HTML, sanitised.
+	RedemptionInstructions *string `json:"redemptionInstructions,omitempty"`
+
+	// ProductPermission Who may view and buy, and for how much; the first entry that names a member holds. They have 16,000 bytes at most, as JSON.
+	ProductPermission *StorePermissions `json:"productPermission,omitempty"`
+
+	// IsProductAccessEnabled Whether only those whom an entry names may view and buy it.
+	IsProductAccessEnabled *bool `json:"isProductAccessEnabled,omitempty"`
+
+	// PurchaseStatusOverride The status in which an order begins, if it is another one than that of the category.
+	PurchaseStatusOverride *ProductStatusInput `json:"purchaseStatusOverride,omitempty"`
+
+	// PurchaseStatusOverrideName The same, by its name; null for that of the community.
+	PurchaseStatusOverrideName Nullable[string] `json:"purchaseStatusOverrideName,omitempty,omitzero"`
+
+	// Vouchers Codes of vouchers.
+	Vouchers VoucherCodes `json:"vouchers,omitempty,omitzero"`
+
+	// VoucherExpireDate When the given codes expire; null for never.
+	VoucherExpireDate Nullable[Time] `json:"voucherExpireDate,omitempty,omitzero"`
+
+	// DisplayOrder Where it stands among others.
+	DisplayOrder *int32 `json:"displayOrder,omitempty"`
+
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID ServerReference `json:"serverId,omitempty,omitzero"`
+}
+
+// ProductFilter What products must have.
+type ProductFilter = string
+
+// ProductHighlight Whether clients point out codes that expire soon.
+type ProductHighlight struct {
+	// IsEnabled Whether they do.
+	IsEnabled bool `json:"isEnabled"`
+
+	// Duration How soon.
+	Duration  int32  `json:"duration"`
+	Timeframe string `json:"timeframe"`
+}
+
+// ProductListResponse A part of the products.
+type ProductListResponse struct {
+	// Meta How a request went, and which part of a longer list this is.
+	Meta    StorePageMeta  `json:"meta"`
+	Message string         `json:"message"`
+	Data    []ProductParts `json:"data"`
+}
+
+// ProductParts Those parts of a product that were asked for, and that the caller may see.
+type ProductParts struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID *ObjectID `json:"communityID,omitempty"`
+	Name        *string   `json:"name,omitempty"`
+
+	// Description HTML, sanitised.
+	Description *string `json:"description,omitempty"`
+
+	// Image The address of an image, or nothing.
+	Image *StoreImage `json:"image,omitempty"`
+
+	// Price So many whole coins.
+	Price *Price `json:"price,omitempty"`
+
+	// CurrentPrice So many whole coins.
+	CurrentPrice *Price `json:"currentPrice,omitempty"`
+
+	// Type What it is: a code, a thing, or something else that needs no code.
+	Type *ProductType `json:"type,omitempty"`
+
+	// CategoryID Its category; null for none.
+	CategoryID *Nullable[string] `json:"categoryID,omitempty"`
+
+	// Category The name of its category.
+	Category *Nullable[string] `json:"category,omitempty"`
+
+	// Stocks How many pieces there are; null for any number.
+	Stocks *Nullable[int32] `json:"stocks,omitempty"`
+
+	// TotalOrders How many, or how much.
+	TotalOrders *Count `json:"totalOrders,omitempty"`
+
+	// DiscountPrice So many whole coins.
+	DiscountPrice *Price `json:"discountPrice,omitempty"`
+
+	// IsDiscountEnabled Whether there is a discount.
+	IsDiscountEnabled *bool `json:"isDiscountEnabled,omitempty"`
+
+	// DiscountStartDate When it begins; null for always.
+	DiscountStartDate *Nullable[Time] `json:"discountStartDate,omitempty"`
+
+	// DiscountEndDate When it ends; null for never.
+	DiscountEndDate *Nullable[Time] `json:"discountEndDate,omitempty"`
+
+	// AvailableFrom From when on it is sold; null for always.
+	AvailableFrom *Nullable[Time] `json:"availableFrom,omitempty"`
+
+	// AvailableUntil Until when it is sold; null for always.
+	AvailableUntil *Nullable[Time] `json:"availableUntil,omitempty"`
+
+	// UserInformation What a buyer has to tell.
+	UserInformation *ProductQuestions `json:"userInformation,omitempty"`
+
+	// ShouldPrioritiesExpiringVouchers Whether codes that expire first are sold first.
+	ShouldPrioritiesExpiringVouchers *bool `json:"shouldPrioritiesExpiringVouchers,omitempty"`
+
+	// ShouldDisplayRemainingQuantity Whether members see how many there are.
+	ShouldDisplayRemainingQuantity *bool `json:"shouldDisplayRemainingQuantity,omitempty"`
+
+	// ExpiringVoucherHighlight Whether clients point out codes that expire soon.
+	ExpiringVoucherHighlight *ProductHighlight `json:"expiringVoucherHighlight,omitempty"`
+
+	// IsArchived Whether it is sold no more, and members do not see it.
+	IsArchived *bool `json:"isArchived,omitempty"`
+
+	// RedemptionInstructions HTML, sanitised.
+	RedemptionInstructions *string `json:"redemptionInstructions,omitempty"`
+
+	// ProductPermission Who may view and buy, and for how much; the first entry that names a member holds. They have 16,000 bytes at most, as JSON.
+	ProductPermission *StorePermissions `json:"productPermission,omitempty"`
+
+	// IsProductAccessEnabled Whether only those whom an entry names may view and buy it.
+	IsProductAccessEnabled *bool `json:"isProductAccessEnabled,omitempty"`
+
+	// PurchaseStatusOverride The status in which an order begins, if it is another one than that of the category.
+	PurchaseStatusOverride *ProductStatus `json:"purchaseStatusOverride,omitempty"`
+
+	// DisplayOrder Where it stands among others.
+	DisplayOrder *int32 `json:"displayOrder,omitempty"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt *Timestamp `json:"createdAt,omitempty"`
+
+	// UpdatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	UpdatedAt *Timestamp `json:"updatedAt,omitempty"`
+}
+
+// ProductPartsResponse Parts of a product.
+type ProductPartsResponse struct {
+	// Meta How a request of the Application API went.
+	Meta    ApplicationMeta `json:"meta"`
+	Message string          `json:"message"`
+
+	// Data Those parts of a product that were asked for, and that the caller may see.
+	Data ProductParts `json:"data"`
+}
+
+// ProductQuestions What a buyer has to tell.
+type ProductQuestions struct {
+	// IsEnabled Whether they have to.
+	IsEnabled bool `json:"isEnabled"`
+
+	// ShouldCollectName Their name.
+	ShouldCollectName bool `json:"shouldCollectName"`
+
+	// ShouldCollectPhone Their phone number.
+	ShouldCollectPhone bool `json:"shouldCollectPhone"`
+
+	// ShouldCollectAddress Their address.
+	ShouldCollectAddress bool `json:"shouldCollectAddress"`
+}
+
+// ProductResponse A product.
+type ProductResponse struct {
+	// Meta How a request of the Application API went.
+	Meta    ApplicationMeta `json:"meta"`
+	Message string          `json:"message"`
+
+	// Data What a store sells.
+	Data Product `json:"data"`
+}
+
+// ProductSort An order of products.
+type ProductSort = string
+
+// ProductStatus The status in which an order begins, if it is another one than that of the category.
+type ProductStatus struct {
+	// IsEnabled Whether it is.
+	IsEnabled bool `json:"isEnabled"`
+
+	// StatusID The status.
+	StatusID Nullable[string] `json:"statusID"`
+
+	// Status The same, by its name.
+	Status Nullable[string] `json:"status"`
+}
+
+// ProductStatusInput The status in which an order begins, if it is another one than that of the category.
+type ProductStatusInput struct {
+	// IsEnabled Whether it is.
+	IsEnabled bool `json:"isEnabled"`
+
+	// StatusID The status.
+	StatusID Nullable[string] `json:"statusID,omitempty,omitzero"`
+}
+
+// ProductType What it is: a code, a thing, or something else that needs no code.
+type ProductType string
+
+// ProductUpdate What changes of a product; at least one.
+type ProductUpdate struct {
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Description HTML, sanitised.
+	Description *string `json:"description,omitempty"`
+
+	// Image The address of an image, or nothing.
+	Image *StoreImage `json:"image,omitempty"`
+
+	// Price So many whole coins.
+	Price *Price `json:"price,omitempty"`
+
+	// Type What it is: a code, a thing, or something else that needs no code.
+	Type *ProductType `json:"type,omitempty"`
+
+	// CategoryID Its category; null for none.
+	CategoryID Nullable[string] `json:"categoryID,omitempty,omitzero"`
+
+	// CategoryName The same, by its name.
+	CategoryName Nullable[string] `json:"categoryName,omitempty,omitzero"`
+
+	// Stocks How many pieces there are; null for any number.
+	Stocks Nullable[int32] `json:"stocks,omitempty,omitzero"`
+
+	// DiscountPrice So many whole coins.
+	DiscountPrice *Price `json:"discountPrice,omitempty"`
+
+	// IsDiscountEnabled Whether there is a discount.
+	IsDiscountEnabled *bool `json:"isDiscountEnabled,omitempty"`
+
+	// DiscountStartDate When it begins; null for always.
+	DiscountStartDate Nullable[Time] `json:"discountStartDate,omitempty,omitzero"`
+
+	// DiscountEndDate When it ends; null for never.
+	DiscountEndDate Nullable[Time] `json:"discountEndDate,omitempty,omitzero"`
+
+	// AvailableFrom From when on it is sold; null for always.
+	AvailableFrom Nullable[Time] `json:"availableFrom,omitempty,omitzero"`
+
+	// AvailableUntil Until when it is sold; null for always.
+	AvailableUntil Nullable[Time] `json:"availableUntil,omitempty,omitzero"`
+
+	// UserInformation What a buyer has to tell.
+	UserInformation *ProductQuestions `json:"userInformation,omitempty"`
+
+	// ShouldPrioritiesExpiringVouchers Whether codes that expire first are sold first.
+	ShouldPrioritiesExpiringVouchers *bool `json:"shouldPrioritiesExpiringVouchers,omitempty"`
+
+	// ShouldDisplayRemainingQuantity Whether members see how many there are.
+	ShouldDisplayRemainingQuantity *bool `json:"shouldDisplayRemainingQuantity,omitempty"`
+
+	// ExpiringVoucherHighlight Whether clients point out codes that expire soon.
+	ExpiringVoucherHighlight *ProductHighlight `json:"expiringVoucherHighlight,omitempty"`
+
+	// IsArchived Whether it is sold no more, and members do not see it.
+	IsArchived *bool `json:"isArchived,omitempty"`
+
+	// RedemptionInstructions HTML, sanitised.
+	RedemptionInstructions *string `json:"redemptionInstructions,omitempty"`
+
+	// ProductPermission Who may view and buy, and for how much; the first entry that names a member holds. They have 16,000 bytes at most, as JSON.
+	ProductPermission *StorePermissions `json:"productPermission,omitempty"`
+
+	// IsProductAccessEnabled Whether only those whom an entry names may view and buy it.
+	IsProductAccessEnabled *bool `json:"isProductAccessEnabled,omitempty"`
+
+	// PurchaseStatusOverride The status in which an order begins, if it is another one than that of the category.
+	PurchaseStatusOverride *ProductStatusInput `json:"purchaseStatusOverride,omitempty"`
+
+	// PurchaseStatusOverrideName The same, by its name; null for that of the community.
+	PurchaseStatusOverrideName Nullable[string] `json:"purchaseStatusOverrideName,omitempty,omitzero"`
+
+	// Vouchers Codes of vouchers.
+	Vouchers VoucherCodes `json:"vouchers,omitempty,omitzero"`
+
+	// VoucherExpireDate When the given codes expire; null for never.
+	VoucherExpireDate Nullable[Time] `json:"voucherExpireDate,omitempty,omitzero"`
+
+	// DisplayOrder Where it stands among others.
+	DisplayOrder *int32 `json:"displayOrder,omitempty"`
+
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID ServerReference `json:"serverId,omitempty,omitzero"`
 }
 
 // RankingField By what it ranks: `xps`, `currencies`, `messages`, `replies`, `reactions`, `referrals`, or the id of a field of the community that takes numbers.
@@ -5028,6 +5789,360 @@ type SocialResponse struct {
 // SocialURL The address of what it is about, which begins with `https://`.
 type SocialURL = string
 
+// StoreAppearance The colours of a widget.
+type StoreAppearance struct {
+	// Light A theme, and what differs from it.
+	Light StoreTheme `json:"light,omitempty,omitzero"`
+
+	// Dark A theme, and what differs from it.
+	Dark StoreTheme `json:"dark,omitempty,omitzero"`
+
+	// UseCommunityTheme Whether it has the colours of the community instead.
+	UseCommunityTheme bool `json:"useCommunityTheme,omitempty,omitzero"`
+}
+
+// StoreAudience Members, by any of these.
+type StoreAudience struct {
+	// RoleNames Names.
+	RoleNames StoreNames `json:"roleNames,omitempty,omitzero"`
+
+	// TagNames Names.
+	TagNames StoreNames `json:"tagNames,omitempty,omitzero"`
+
+	// Usernames Names.
+	Usernames StoreNames `json:"usernames,omitempty,omitzero"`
+
+	// Combination What has to hold together.
+	Combination []StoreCombination `json:"combination,omitempty,omitzero"`
+
+	// IsSelectAll Whether it is everybody.
+	IsSelectAll bool `json:"isSelectAll,omitempty,omitzero"`
+}
+
+// StoreCallToAction A button of a widget.
+type StoreCallToAction struct {
+	// IsEnabled Whether there is one.
+	IsEnabled bool   `json:"isEnabled,omitempty,omitzero"`
+	Text      string `json:"text,omitempty,omitzero"`
+
+	// Link The address of an image, or nothing.
+	Link StoreImage `json:"link,omitempty,omitzero"`
+}
+
+// StoreCombination One of these roles, tags or users.
+type StoreCombination struct {
+	Type string `json:"type"`
+
+	// Values Names.
+	Values StoreNames `json:"values"`
+}
+
+// StoreConfig How the store of a community is set up.
+type StoreConfig struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID ObjectID `json:"communityID"`
+
+	// IsEnabled Whether members see what is in it, and buy it.
+	IsEnabled bool   `json:"isEnabled"`
+	Title     string `json:"title"`
+
+	// Description HTML, sanitised.
+	Description string `json:"description"`
+
+	// Cover A picture above a store.
+	Cover StoreCover `json:"cover"`
+
+	// Currency What coins are called.
+	Currency StoreCurrency `json:"currency"`
+
+	// Widget How a widget shows a store.
+	Widget StoreWidget `json:"widget"`
+
+	// I18N The title and the description in other languages.
+	I18N StoreTranslations `json:"i18n"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt Timestamp `json:"createdAt"`
+
+	// UpdatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	UpdatedAt Timestamp `json:"updatedAt"`
+}
+
+// StoreConfigParts Those parts of a store that were asked for.
+type StoreConfigParts struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID *ObjectID `json:"communityID,omitempty"`
+
+	// IsEnabled Whether members see what is in it, and buy it.
+	IsEnabled *bool   `json:"isEnabled,omitempty"`
+	Title     *string `json:"title,omitempty"`
+
+	// Description HTML, sanitised.
+	Description *string `json:"description,omitempty"`
+
+	// Cover A picture above a store.
+	Cover *StoreCover `json:"cover,omitempty"`
+
+	// Currency What coins are called.
+	Currency *StoreCurrency `json:"currency,omitempty"`
+
+	// Widget How a widget shows a store.
+	Widget *StoreWidget `json:"widget,omitempty"`
+
+	// I18N The title and the description in other languages.
+	I18N *StoreTranslations `json:"i18n,omitempty"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt *Timestamp `json:"createdAt,omitempty"`
+
+	// UpdatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	UpdatedAt *Timestamp `json:"updatedAt,omitempty"`
+}
+
+// StoreConfigPartsResponse Parts of a store.
+type StoreConfigPartsResponse struct {
+	// Meta How a request of the Application API went.
+	Meta    ApplicationMeta `json:"meta"`
+	Message string          `json:"message"`
+
+	// Data Those parts of a store that were asked for.
+	Data StoreConfigParts `json:"data"`
+}
+
+// StoreConfigResponse A store.
+type StoreConfigResponse struct {
+	// Meta How a request of the Application API went.
+	Meta    ApplicationMeta `json:"meta"`
+	Message string          `json:"message"`
+
+	// Data How the store of a community is set up.
+	Data StoreConfig `json:"data"`
+}
+
+// StoreConfigUpdate What changes of a store; at least one.
+type StoreConfigUpdate struct {
+	// IsEnabled Whether members see what is in it, and buy it.
+	IsEnabled *bool   `json:"isEnabled,omitempty"`
+	Title     *string `json:"title,omitempty"`
+
+	// Description HTML, sanitised.
+	Description *string `json:"description,omitempty"`
+
+	// Cover A picture above a store.
+	Cover *StoreCover `json:"cover,omitempty"`
+
+	// Currency What coins are called.
+	Currency *StoreCurrency `json:"currency,omitempty"`
+
+	// Widget How a widget shows a store.
+	Widget *StoreWidget `json:"widget,omitempty"`
+
+	// I18N The title and the description in other languages.
+	I18N *StoreTranslations `json:"i18n,omitempty"`
+
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID ServerReference `json:"serverId,omitempty,omitzero"`
+}
+
+// StoreCover A picture above a store.
+type StoreCover struct {
+	// IsEnabled Whether there is one.
+	IsEnabled bool `json:"isEnabled"`
+
+	// Light The address of an image, or nothing.
+	Light StoreImage `json:"light,omitempty,omitzero"`
+
+	// Dark The address of an image, or nothing.
+	Dark StoreImage `json:"dark,omitempty,omitzero"`
+}
+
+// StoreCurrency What coins are called.
+type StoreCurrency struct {
+	// IsEnabled Whether they have a name of their own.
+	IsEnabled bool   `json:"isEnabled"`
+	Name      string `json:"name"`
+	Symbol    string `json:"symbol,omitempty,omitzero"`
+
+	// Light The address of an image, or nothing.
+	Light StoreImage `json:"light,omitempty,omitzero"`
+
+	// Dark The address of an image, or nothing.
+	Dark StoreImage `json:"dark,omitempty,omitzero"`
+}
+
+// StoreImage The address of an image, or nothing.
+type StoreImage = string
+
+// StoreNames Names.
+type StoreNames = []string
+
+// StorePageMeta How a request went, and which part of a longer list this is.
+type StorePageMeta struct {
+	Status string `json:"status"`
+
+	// StatusCode The HTTP status.
+	StatusCode int32 `json:"statusCode"`
+
+	// Skip How many items were left out from the beginning.
+	Skip int32 `json:"skip"`
+
+	// Limit How many items there are at most.
+	Limit int32 `json:"limit"`
+
+	// Total How many there are.
+	Total int32 `json:"total"`
+}
+
+// StorePalette Colours, as CSS has them.
+type StorePalette struct {
+	Accent     string `json:"accent,omitempty,omitzero"`
+	Text       string `json:"text,omitempty,omitzero"`
+	Background string `json:"background,omitempty,omitzero"`
+	Divider    string `json:"divider,omitempty,omitzero"`
+	Shadow     string `json:"shadow,omitempty,omitzero"`
+}
+
+// StorePermission Some members, and what they may.
+type StorePermission struct {
+	// IsEnabled Whether it holds.
+	IsEnabled bool `json:"isEnabled"`
+
+	// Type By what it names members, for whoever reads it; in a `combination` each part has to name them.
+	Type string `json:"type"`
+
+	// Permission Members, by any of these.
+	Permission StoreAudience `json:"permission"`
+
+	// PurchaseAccess What they pay.
+	PurchaseAccess *StorePurchaseAccess `json:"purchaseAccess,omitempty"`
+
+	// PurchaseLimit How many pieces a member buys at most. Categories switch it on by `isEnabled`, products by `isPurchaseLimitEnabled`; either is taken.
+	PurchaseLimit *StorePurchaseLimit `json:"purchaseLimit,omitempty"`
+
+	// AccessLevel Whether they buy, look, or neither.
+	AccessLevel string `json:"accessLevel"`
+
+	// IsExclusiveTagEnabled It is kept; there are no tags yet.
+	IsExclusiveTagEnabled bool `json:"isExclusiveTagEnabled,omitempty,omitzero"`
+}
+
+// StorePermissions Who may view and buy, and for how much; the first entry that names a member holds. They have 16,000 bytes at most, as JSON.
+type StorePermissions = []StorePermission
+
+// StorePurchaseAccess What they pay.
+type StorePurchaseAccess struct {
+	// SpecialPrice So many whole coins.
+	SpecialPrice Price `json:"specialPrice"`
+
+	// IsSpecialPriceEnabled Whether they pay it.
+	IsSpecialPriceEnabled bool `json:"isSpecialPriceEnabled"`
+}
+
+// StorePurchaseLimit How many pieces a member buys at most. Categories switch it on by `isEnabled`, products by `isPurchaseLimitEnabled`; either is taken.
+type StorePurchaseLimit struct {
+	// IsEnabled Whether it holds.
+	IsEnabled bool `json:"isEnabled,omitempty,omitzero"`
+
+	// IsPurchaseLimitEnabled Whether it holds.
+	IsPurchaseLimitEnabled bool `json:"isPurchaseLimitEnabled,omitempty,omitzero"`
+
+	// Quantity How many.
+	Quantity int32 `json:"quantity"`
+
+	// IntervalCount In how many units.
+	IntervalCount int32  `json:"intervalCount"`
+	IntervalUnit  string `json:"intervalUnit"`
+}
+
+// StoreTheme A theme, and what differs from it.
+type StoreTheme struct {
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Palette Colours, as CSS has them.
+	Palette StorePalette `json:"palette,omitempty,omitzero"`
+}
+
+// StoreTranslations The title and the description in other languages.
+type StoreTranslations struct {
+	// IsTranslationEnabled Whether they are shown.
+	IsTranslationEnabled bool `json:"isTranslationEnabled"`
+
+	// TitleTranslations A name in other languages.
+	TitleTranslations NameTranslations `json:"titleTranslations,omitempty,omitzero"`
+
+	// DescriptionTranslations A text in other languages.
+	DescriptionTranslations Translations `json:"descriptionTranslations,omitempty,omitzero"`
+	TranslationPrompt       string       `json:"translationPrompt,omitempty,omitzero"`
+
+	// TranslationIgnoreList Names.
+	TranslationIgnoreList StoreNames `json:"translationIgnoreList,omitempty,omitzero"`
+}
+
+// StoreWidget How a widget shows a store.
+type StoreWidget struct {
+	// IsEnabled Whether there is one.
+	IsEnabled bool `json:"isEnabled"`
+
+	// AllowedDomains On which pages it may stand.
+	AllowedDomains []string `json:"allowedDomains,omitempty,omitzero"`
+
+	// AccessMode Whether everybody gets to it, or only testers.
+	AccessMode string `json:"accessMode,omitempty,omitzero"`
+
+	// TestUsers Names.
+	TestUsers StoreNames `json:"testUsers,omitempty,omitzero"`
+
+	// TestRoles Names.
+	TestRoles StoreNames `json:"testRoles,omitempty,omitzero"`
+
+	// Size How large a widget is.
+	Size *StoreWidgetSize `json:"size,omitempty"`
+
+	// Appearance The colours of a widget.
+	Appearance *StoreAppearance `json:"appearance,omitempty"`
+
+	// CallToAction A button of a widget.
+	CallToAction *StoreCallToAction `json:"callToAction,omitempty"`
+
+	// UserIdentifierFields Names.
+	UserIdentifierFields StoreNames `json:"userIdentifierFields,omitempty,omitzero"`
+}
+
+// StoreWidgetSize How large a widget is.
+type StoreWidgetSize struct {
+	// Mode Whether it takes the place that there is.
+	Mode string `json:"mode"`
+
+	// Width The width.
+	Width int32 `json:"width"`
+
+	// Height The height.
+	Height int32 `json:"height"`
+}
+
 // Streak What has to be done so many days, weeks or months in a row.
 type Streak struct {
 	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
@@ -5558,6 +6673,20 @@ type TopicResponse struct {
 	// Body What messages in a forum are about.
 	Body Topic `json:"body"`
 }
+
+// Translation A text in a language.
+type Translation struct {
+	// Language A language tag of BCP 47 in its usual case, such as `de` or `pt-BR`. A new server or account has `en`.
+	//
+	// Example: en
+	Language Language `json:"language"`
+
+	// Value The text. HTML is sanitised where the original is HTML.
+	Value string `json:"value"`
+}
+
+// Translations A text in other languages.
+type Translations = []Translation
 
 // TwoFactorConfirmation A code from the authenticator app.
 type TwoFactorConfirmation struct {
@@ -6264,6 +7393,9 @@ type VisitResponse struct {
 	Body Visit `json:"body"`
 }
 
+// VoucherCodes Codes of vouchers.
+type VoucherCodes = []string
+
 // XPRule What something is worth, while it is enabled.
 type XPRule struct {
 	Enabled bool `json:"enabled"`
@@ -6338,6 +7470,11 @@ type ApplicationID = ObjectID
 // BadgeID defines model for BadgeId.
 type BadgeID = string
 
+// CategoryID An id. Ids of one kind sort in the order in which they were made, to the second.
+//
+// Example: 66a282dab13eee0013cbb4d8
+type CategoryID = ObjectID
+
 // ChannelID An id. Ids of one kind sort in the order in which they were made, to the second.
 //
 // Example: 66a282dab13eee0013cbb4d8
@@ -6397,6 +7534,11 @@ type OneTimeCodeHeader = OneTimeCode
 // Page defines model for Page.
 type Page = int32
 
+// ProductID An id. Ids of one kind sort in the order in which they were made, to the second.
+//
+// Example: 66a282dab13eee0013cbb4d8
+type ProductID = ObjectID
+
 // ServerID An id. Ids of one kind sort in the order in which they were made, to the second.
 //
 // Example: 66a282dab13eee0013cbb4d8
@@ -6412,10 +7554,26 @@ type ServerIDQuery = ObjectID
 // Example: 66a282dab13eee0013cbb4d8
 type SessionID = ObjectID
 
+// Skip defines model for Skip.
+type Skip = int32
+
 // SocialID An id. Ids of one kind sort in the order in which they were made, to the second.
 //
 // Example: 66a282dab13eee0013cbb4d8
 type SocialID = ObjectID
+
+// StoreFields defines model for StoreFields.
+type StoreFields = string
+
+// StoreLanguage A language tag of BCP 47 in its usual case, such as `de` or `pt-BR`. A new server or account has `en`.
+//
+// Example: en
+type StoreLanguage = Language
+
+// StoreUser An id. Ids of one kind sort in the order in which they were made, to the second.
+//
+// Example: 66a282dab13eee0013cbb4d8
+type StoreUser = ObjectID
 
 // StreakID An id. Ids of one kind sort in the order in which they were made, to the second.
 //
@@ -6485,6 +7643,57 @@ type SystemPermissionDenied = SystemErrorResponse
 
 // SystemUnauthenticated A failure in the System API.
 type SystemUnauthenticated = SystemErrorResponse
+
+// ListCategoriesParams defines parameters for ListCategories.
+type ListCategoriesParams struct {
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID *ServerIDQuery `form:"serverId,omitempty" json:"serverId,omitempty"`
+
+	// Skip How many items to leave out, from the beginning of the list.
+	Skip *Skip `form:"skip,omitempty" json:"skip,omitempty"`
+
+	// Limit How many items a page has.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Sort The order: by one of them, and which end comes first; `asc` if that is left out.
+	Sort *CategorySort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Fields The parts to show beside `_id`, with commas between them; all of them if it is left out.
+	Fields *StoreFields `form:"fields,omitempty" json:"fields,omitempty"`
+
+	// Search `keyword:` or `name:`, and what to find in the name, whatever its upper and lower case.
+	Search *string `form:"search,omitempty" json:"search,omitempty"`
+
+	// Filter A part, a colon and the value that it must have.
+	Filter *CategoryFilter `form:"filter,omitempty" json:"filter,omitempty"`
+
+	// Lang The language in which to show what is translated.
+	Lang *StoreLanguage `form:"lang,omitempty" json:"lang,omitempty"`
+
+	// UserID A member by `_id`: only what they see is shown. It is for the owner, administrators and API keys; others name themselves, or leave it out.
+	UserID *StoreUser `form:"userID,omitempty" json:"userID,omitempty"`
+}
+
+// CreateCategoryParams defines parameters for CreateCategory.
+type CreateCategoryParams struct {
+	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
+	// belongs to one account, or one API key, and to one operation: it is the same in every session of an account. Who has
+	// no credential is known by their network (IPv4 /32, IPv6 /64). A failure is not kept: the request may be tried again
+	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
+	// request; in another session of the account, the first answer has it masked.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetCategoryParams defines parameters for GetCategory.
+type GetCategoryParams struct {
+	// Fields The parts to show beside `_id`, with commas between them; all of them if it is left out.
+	Fields *StoreFields `form:"fields,omitempty" json:"fields,omitempty"`
+
+	// Lang The language in which to show what is translated.
+	Lang *StoreLanguage `form:"lang,omitempty" json:"lang,omitempty"`
+}
 
 // GetLoyaltyOverviewParams defines parameters for GetLoyaltyOverview.
 type GetLoyaltyOverviewParams struct {
@@ -6801,6 +8010,57 @@ type PlayMiniGameParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ListProductsParams defines parameters for ListProducts.
+type ListProductsParams struct {
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID *ServerIDQuery `form:"serverId,omitempty" json:"serverId,omitempty"`
+
+	// Skip How many items to leave out, from the beginning of the list.
+	Skip *Skip `form:"skip,omitempty" json:"skip,omitempty"`
+
+	// Limit How many items a page has.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Sort The order: by one of them, and which end comes first; `asc` if that is left out.
+	Sort *ProductSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Fields The parts to show beside `_id`, with commas between them; all of them if it is left out.
+	Fields *StoreFields `form:"fields,omitempty" json:"fields,omitempty"`
+
+	// Search `keyword:` or `name:`, and what to find in the name, whatever its upper and lower case.
+	Search *string `form:"search,omitempty" json:"search,omitempty"`
+
+	// Filter A part, a colon and the value that it must have.
+	Filter *ProductFilter `form:"filter,omitempty" json:"filter,omitempty"`
+
+	// Lang The language in which to show what is translated.
+	Lang *StoreLanguage `form:"lang,omitempty" json:"lang,omitempty"`
+
+	// UserID A member by `_id`: only what they see is shown. It is for the owner, administrators and API keys; others name themselves, or leave it out.
+	UserID *StoreUser `form:"userID,omitempty" json:"userID,omitempty"`
+}
+
+// CreateProductParams defines parameters for CreateProduct.
+type CreateProductParams struct {
+	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
+	// belongs to one account, or one API key, and to one operation: it is the same in every session of an account. Who has
+	// no credential is known by their network (IPv4 /32, IPv6 /64). A failure is not kept: the request may be tried again
+	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
+	// request; in another session of the account, the first answer has it masked.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetProductParams defines parameters for GetProduct.
+type GetProductParams struct {
+	// Fields The parts to show beside `_id`, with commas between them; all of them if it is left out.
+	Fields *StoreFields `form:"fields,omitempty" json:"fields,omitempty"`
+
+	// Lang The language in which to show what is translated.
+	Lang *StoreLanguage `form:"lang,omitempty" json:"lang,omitempty"`
+}
+
 // ListSocialsParams defines parameters for ListSocials.
 type ListSocialsParams struct {
 	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
@@ -6817,6 +8077,19 @@ type CreateSocialParams struct {
 	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
 	// request; in another session of the account, the first answer has it masked.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetStoreParams defines parameters for GetStore.
+type GetStoreParams struct {
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID *ServerIDQuery `form:"serverId,omitempty" json:"serverId,omitempty"`
+
+	// Fields The parts to show beside `_id`, with commas between them; all of them if it is left out.
+	Fields *StoreFields `form:"fields,omitempty" json:"fields,omitempty"`
+
+	// Lang The language in which to show what is translated.
+	Lang *StoreLanguage `form:"lang,omitempty" json:"lang,omitempty"`
 }
 
 // ListStreaksParams defines parameters for ListStreaks.
@@ -7103,6 +8376,12 @@ type ListMembersParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// CreateCategoryJSONRequestBody defines body for CreateCategory for application/json ContentType.
+type CreateCategoryJSONRequestBody = CategoryCreate
+
+// UpdateCategoryJSONRequestBody defines body for UpdateCategory for application/json ContentType.
+type UpdateCategoryJSONRequestBody = CategoryUpdate
+
 // CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
 type CreateAPIKeyJSONRequestBody = APIKeyCreate
 
@@ -7154,8 +8433,17 @@ type UpdateMiniGameJSONRequestBody = MiniGameUpdate
 // PlayMiniGameJSONRequestBody defines body for PlayMiniGame for application/json ContentType.
 type PlayMiniGameJSONRequestBody = MiniGamePlayCreate
 
+// CreateProductJSONRequestBody defines body for CreateProduct for application/json ContentType.
+type CreateProductJSONRequestBody = ProductCreate
+
+// UpdateProductJSONRequestBody defines body for UpdateProduct for application/json ContentType.
+type UpdateProductJSONRequestBody = ProductUpdate
+
 // CreateSocialJSONRequestBody defines body for CreateSocial for application/json ContentType.
 type CreateSocialJSONRequestBody = SocialCreate
+
+// UpdateStoreJSONRequestBody defines body for UpdateStore for application/json ContentType.
+type UpdateStoreJSONRequestBody = StoreConfigUpdate
 
 // CreateStreakJSONRequestBody defines body for CreateStreak for application/json ContentType.
 type CreateStreakJSONRequestBody = StreakCreate

@@ -155,7 +155,7 @@ func databases() []database {
 	if pgtest.Installed() {
 		pgtest.Durable()
 		all = append(all, database{"PostgreSQL", "pgx", func(t testing.TB) Config {
-			return Config{Data: t.TempDir(), Database: pgtest.URL(t)}
+			return Config{Data: t.TempDir(), Database: pgtest.URL(t), SecretKey: testKey}
 		}})
 	}
 	return all

@@ -49,7 +49,7 @@ func TestACommandOnPostgreSQLOpensTheDatabaseAlone(t *testing.T) {
 	config := onPostgreSQL(t)
 	tokenOf(t, open(t, config), "a@example.com")
 	data := filepath.Join(t.TempDir(), "data")
-	s := open(t, Config{Data: data, Database: config.Database, Images: "s3://pictures?endpoint=http://127.0.0.1:1", CommandsOnly: true})
+	s := open(t, Config{Data: data, Database: config.Database, SecretKey: testKey, Images: "s3://pictures?endpoint=http://127.0.0.1:1", CommandsOnly: true})
 	if _, isNew, err := s.Token(t.Context(), "a@example.com"); err != nil || isNew {
 		t.Errorf("a token: new %v (%v)", isNew, err)
 	}

@@ -43,6 +43,7 @@ type core struct {
 	// verifyMails of a network. Without AtOnce, they are not limited.
 	verifyMails store.Quota
 	madeUsers   store.Quota // how many accounts the API keys make for which one vouches
+	vault       vault
 	publicURL   string
 	log         *slog.Logger
 	now         func() time.Time // the only clock
@@ -95,6 +96,9 @@ func newCore(ctx context.Context, config Config) (*core, error) {
 		return nil, errors.Join(err, k.closeImages())
 	}
 	if !config.CommandsOnly {
+		if err := k.openVault(ctx, config); err != nil {
+			return nil, errors.Join(err, k.store.Close(), k.closeImages())
+		}
 		k.removeOldScratch(config)
 	}
 	return k, nil

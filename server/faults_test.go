@@ -78,7 +78,7 @@ func TestWhereImagesCannotBeReachedCallersAreAskedToTryAgain(t *testing.T) {
 func TestWhilePostgreSQLTakesNoWritesCallersAreAskedToTryAgain(t *testing.T) {
 	t.Parallel()
 	cluster := pgtest.Own(t)
-	s := open(t, Config{Data: t.TempDir(), Database: cluster.URL(), Idle: true})
+	s := open(t, Config{Data: t.TempDir(), Database: cluster.URL(), SecretKey: testKey, Idle: true})
 	token := tokenOf(t, s, "a@example.com")
 	write := func() *httptest.ResponseRecorder { return send(s.Handler(), createRequest("/servers", token, "Club")) }
 	if w := write(); w.Code != http.StatusCreated {

@@ -49,6 +49,10 @@ func (w sweeper) Work(ctx context.Context, _ *river.Job[sweep]) error {
 		func(tx *store.Tx) (bool, error) { return tx.Codes.DeleteExpired(ctx, now, removedAtOnce) },
 		func(tx *store.Tx) (bool, error) { return tx.Idempotency.DeleteExpired(ctx, now, removedAtOnce) },
 		func(tx *store.Tx) (bool, error) {
+			n, err := tx.Vouchers.Expire(ctx, "", now, removedAtOnce)
+			return n > 0, err
+		},
+		func(tx *store.Tx) (bool, error) {
 			return tx.Invites.DeleteExpired(ctx, now, now.Add(-endedInvites), removedAtOnce)
 		},
 	} {
@@ -92,7 +96,7 @@ type removal interface {
 	deleteRest(ctx context.Context, tx *store.Tx, some int, now time.Time) (more bool, err error)
 }
 
-// The jobs of removing what a deleted server, role, badge, field, streak, mini game, channel, message or account has left, and in the end the audit
+// The jobs of removing what a deleted server, role, badge, field, streak, mini game, product, channel, message or account has left, and in the end the audit
 // trail of the server.
 type (
 	serverRemoval struct {
@@ -113,6 +117,9 @@ type (
 	}
 	gameRemoval struct {
 		GameID string `json:"gameId"`
+	}
+	productRemoval struct {
+		ProductID string `json:"productId"`
 	}
 	trailRemoval struct {
 		ServerID string `json:"serverId"`
@@ -146,6 +153,9 @@ func (streakRemoval) Kind() string { return "streak_removal" }
 
 // Kind is the name of the job in the database.
 func (gameRemoval) Kind() string { return "game_removal" }
+
+// Kind is the name of the job in the database.
+func (productRemoval) Kind() string { return "product_removal" }
 
 // Kind is the name of the job in the database.
 func (trailRemoval) Kind() string { return "trail_removal" }
@@ -197,6 +207,10 @@ func (r streakRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int, n
 
 func (r gameRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int, now time.Time) (bool, error) {
 	return tx.Games.DeleteRest(ctx, r.GameID, some)
+}
+
+func (r productRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int, now time.Time) (bool, error) {
+	return tx.Products.DeleteRest(ctx, r.ProductID, some)
 }
 
 // How many rows one transaction of a removal takes, and how many of those one run of it has at most: others have their turn in
@@ -307,6 +321,7 @@ func (k *core) startJobs() (stop func(context.Context), err error) {
 	river.AddWorker(workers, remover[fieldRemoval]{core: &own})
 	river.AddWorker(workers, remover[streakRemoval]{core: &own})
 	river.AddWorker(workers, remover[gameRemoval]{core: &own})
+	river.AddWorker(workers, remover[productRemoval]{core: &own})
 	river.AddWorker(workers, remover[trailRemoval]{core: &own})
 	river.AddWorker(workers, remover[channelRemoval]{core: &own})
 	river.AddWorker(workers, remover[reactionRemoval]{core: &own})

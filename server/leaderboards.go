@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -22,7 +21,7 @@ type leaderboards struct{ *core }
 
 // ListLeaderboards shows a page of the leaderboards that the caller may view. There are few: all are read.
 func (h leaderboards) ListLeaderboards(ctx context.Context, r stub.ListLeaderboardsRequestObject) (stub.ListLeaderboardsResponseObject, error) {
-	parts, err := partsOf(r.Params.Fields)
+	parts, err := partsOf[gen.LeaderboardParts](r.Params.Fields)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +80,7 @@ func (h leaderboards) CreateLeaderboard(ctx context.Context, r stub.CreateLeader
 
 // GetLeaderboard shows a leaderboard.
 func (h leaderboards) GetLeaderboard(ctx context.Context, r stub.GetLeaderboardRequestObject) (stub.GetLeaderboardResponseObject, error) {
-	parts, err := partsOf(r.Params.Fields)
+	parts, err := partsOf[gen.LeaderboardParts](r.Params.Fields)
 	if err != nil {
 		return nil, err
 	}
@@ -236,50 +235,6 @@ func sortLeaderboards(all []gen.Leaderboard, order string) {
 		}
 		return c
 	})
-}
-
-// boardParts are those that an answer shows, by their place in the model; nil: all of them.
-type boardParts []string
-
-// partsOf reads which parts are asked for.
-func partsOf(fields *string) (p boardParts, err error) {
-	if fields == nil {
-		return nil, nil
-	}
-	p = boardParts{}
-	for name := range strings.SplitSeq(*fields, ",") {
-		if _, known := boardPart(name); !known {
-			return nil, contract.Invalid(contract.Field("query/fields", gen.FieldCodeNotAllowed, "must have only names of parts of a leaderboard, with commas between them"))
-		}
-		p = append(p, name)
-	}
-	return p, nil
-}
-
-// boardPart finds a part by its name on the wire.
-func boardPart(name string) (field reflect.StructField, known bool) {
-	for field := range reflect.TypeFor[gen.LeaderboardParts]().Fields() {
-		if tag, _, _ := strings.Cut(field.Tag.Get("json"), ","); tag == name {
-			return field, true
-		}
-	}
-	return field, false
-}
-
-// of is what is shown of a leaderboard.
-func (p boardParts) of(l gen.Leaderboard) (shown gen.LeaderboardParts) {
-	from, to := reflect.ValueOf(&l).Elem(), reflect.ValueOf(&shown).Elem()
-	for field := range to.Type().Fields() {
-		tag, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		part := from.FieldByName(field.Name)
-		switch {
-		case tag == "_id":
-			to.FieldByIndex(field.Index).Set(part)
-		case p == nil || slices.Contains(p, tag):
-			to.FieldByIndex(field.Index).Set(part.Addr())
-		}
-	}
-	return shown
 }
 
 // newLeaderboard is one of which nothing is said.

@@ -23,6 +23,9 @@ func TestMain(m *testing.M) {
 	pgtest.Main(m)
 }
 
+// testKey is the secret key of servers that share a database.
+const testKey = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+
 // onEachDatabase runs a test on SQLite and on PostgreSQL, side by side, each with the configuration of an empty database.
 func onEachDatabase(t *testing.T, test func(t *testing.T, config Config)) {
 	t.Run("SQLite", func(t *testing.T) {
@@ -70,7 +73,7 @@ var emptySQLite = sync.OnceValues(func() ([]byte, error) {
 func onPostgreSQL(t testing.TB) Config {
 	t.Helper()
 	emptyPostgreSQL.Do(func() {
-		s, err := New(context.Background(), Config{Data: t.TempDir(), Database: pgtest.Template(t)})
+		s, err := New(context.Background(), Config{Data: t.TempDir(), Database: pgtest.Template(t), SecretKey: testKey})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,7 +81,7 @@ func onPostgreSQL(t testing.TB) Config {
 			t.Fatal(err)
 		}
 	})
-	return Config{Data: t.TempDir(), Database: pgtest.FromTemplate(t)}
+	return Config{Data: t.TempDir(), Database: pgtest.FromTemplate(t), SecretKey: testKey}
 }
 
 var emptyPostgreSQL sync.Once

@@ -109,7 +109,7 @@ func linesOf(t *testing.T, log string) (lines []logLine) {
 
 func TestWithoutPostgreSQLForAWhileAServerSaysSoOnceAndRecovers(t *testing.T) {
 	config := onPostgreSQL(t)
-	other := open(t, Config{Data: t.TempDir(), Database: config.Database, Idle: true})
+	other := open(t, Config{Data: t.TempDir(), Database: config.Database, SecretKey: testKey, Idle: true})
 	var log safeBuffer
 	config.Log = slog.New(slog.NewJSONHandler(&log, nil))
 	way, behind := gateTo(t, config.Database)
@@ -159,7 +159,7 @@ func TestWithoutPostgreSQLForAWhileAServerSaysSoOnceAndRecovers(t *testing.T) {
 func TestAFrozenPostgreSQLIsAnsweredForInSecondsAndHealsByItself(t *testing.T) {
 	t.Parallel()
 	cluster := pgtest.Own(t)
-	s := open(t, Config{Data: t.TempDir(), Database: cluster.URL()})
+	s := open(t, Config{Data: t.TempDir(), Database: cluster.URL(), SecretKey: testKey})
 	token := tokenOf(t, s, "a@example.com")
 	answers := func() (map[int]int, time.Duration) {
 		began := time.Now()

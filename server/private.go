@@ -12,7 +12,7 @@ import (
 
 // What is in the data directory, and in its directories of images and mails, by name.
 var (
-	oursInData   = regexp.MustCompile(`^(rejoin\.db.*|\.?rejoin\.sock|\.rejoin\..*|images|mail|lost\+found)$`)
+	oursInData   = regexp.MustCompile(`^(rejoin\.db.*|\.?rejoin\.sock|\.rejoin\..*|secret\.key|images|mail|lost\+found)$`)
 	oursInImages = regexp.MustCompile(`^([0-9a-f]+(\.attrs)?|\..*\.part)$`)
 	oursInMail   = regexp.MustCompile(`^(.*\.eml|\..*\.part)$`)
 )

@@ -85,7 +85,7 @@ func startProcess(b *testing.B, cmd *exec.Cmd, ready *regexp.Regexp) *process {
 func serveCommand(binary string, config Config) *exec.Cmd {
 	cmd := exec.Command(binary, "serve", "--addr", "127.0.0.1:0", "--data", config.Data)
 	if config.Database != "" {
-		cmd.Args = append(cmd.Args, "--db", config.Database)
+		cmd.Args = append(cmd.Args, "--db", config.Database, "--secret-key", testKey)
 	}
 	cmd.Env = append(os.Environ(), "REJOIN_DRAIN=0s", "REJOIN_RATE_LIMIT=off") // nobody is sent elsewhere, and one credential asks for all
 	return cmd

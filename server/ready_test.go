@@ -129,7 +129,7 @@ func TestAServerWhoseImagesAreGoneIsNotReady(t *testing.T) {
 func TestAServerWhosePostgreSQLIsReadOnlyIsNotReady(t *testing.T) {
 	t.Parallel()
 	cluster := pgtest.Own(t)
-	s := open(t, Config{Data: t.TempDir(), Database: cluster.URL(), Idle: true})
+	s := open(t, Config{Data: t.TempDir(), Database: cluster.URL(), SecretKey: testKey, Idle: true})
 	if w := readyOf(s); w.Code != http.StatusOK {
 		t.Fatalf("at first: got %d %s", w.Code, w.Body)
 	}

@@ -57,6 +57,10 @@ type Config struct {
 	// SMTP is the URL of the server that sends mails, such as smtp://user:password@mail.example:587 or smtps://. What
 	// stands behind ?from= is their sender. Empty: mails are written to the directory mail in Data, and logged.
 	SMTP string
+	// SecretKey seals what the database must not tell by itself, such as the codes of vouchers: 64 hexadecimal characters. All servers on
+	// a database need the same one, and with Database it is required. Empty: that of the file secret.key in Data, which is made on the
+	// first run. Whatever has it opens what is sealed, and without it nothing does: a backup of the database does not have it.
+	SecretKey string
 	// RateLimit is how many times the usual rates callers may have: an account, the API keys of a community, or a network of callers whom
 	// nobody knows. 0: once. Negative: as often as they like. Signing in is limited all the same.
 	RateLimit float64
@@ -125,10 +129,11 @@ type handlers struct {
 	streaks
 	leaderboards
 	analytics
+	stores
 }
 
 func handlersOf(k *core) handlers {
-	return handlers{auth{k}, servers{k}, invites{k}, channels{k}, roles{k}, badges{k}, keys{k}, audit{k}, users{k}, fields{k}, messages{k}, gamification{k}, streaks{k}, leaderboards{k}, analytics{k}}
+	return handlers{auth{k}, servers{k}, invites{k}, channels{k}, roles{k}, badges{k}, keys{k}, audit{k}, users{k}, fields{k}, messages{k}, gamification{k}, streaks{k}, leaderboards{k}, analytics{k}, stores{k}}
 }
 
 var _ stub.StrictServerInterface = handlers{}

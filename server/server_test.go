@@ -233,7 +233,9 @@ func TestReplicasMayStartTogetherOnAnEmptyDatabase(t *testing.T) {
 		open(t, config) // what is closed is nobody's
 	}
 	t.Run("SQLite", func(t *testing.T) { together(t, Config{Data: t.TempDir()}, 1) })
-	t.Run("PostgreSQL", func(t *testing.T) { together(t, Config{Data: t.TempDir(), Database: pgtest.URL(t)}, 4) })
+	t.Run("PostgreSQL", func(t *testing.T) {
+		together(t, Config{Data: t.TempDir(), Database: pgtest.URL(t), SecretKey: testKey}, 4)
+	})
 }
 
 func TestARunningRequestFinishesWhenTheServerStops(t *testing.T) {

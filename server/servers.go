@@ -56,6 +56,9 @@ func (h servers) CreateServer(ctx context.Context, r stub.CreateServerRequestObj
 		if err := tx.Roles.Insert(ctx, everyone(h.newID(), id, now)); err != nil {
 			return body, err
 		}
+		if err := tx.Statuses.InsertFirst(ctx, id, now, h.newID); err != nil {
+			return body, err
+		}
 		body.Meta = system("Server has been created successfully")
 		body.Body = gen.CreatedServer{ID: id, RepeatedID: id, Name: name, Image: store.ImagePath(up.id), Owner: gen.ServerOwner{Number: store.Number(who.account)}}
 		return body, record(ctx, h.core, tx, id, id, nil, &body.Body)

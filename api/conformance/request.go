@@ -94,11 +94,14 @@ func items(example any, schema *openapi3.Schema, id func(maker) string) any {
 	return filled
 }
 
-// freshValue is a value of what only one account can have.
+// freshValue is a value of what only one account can have, or one thing in a community.
 func freshValue(name string, schema *openapi3.Schema) (value string, is bool) {
+	unique, _ := schema.Extensions["x-unique"].(bool)
 	switch {
 	case schema.Format == "email":
 		return freshEmail(), true
+	case unique:
+		return "conf-" + unknownID(), true
 	case name == "username" && schema.Pattern != "", name == "field", name == "slug":
 		value = "conf-" + unknownID()
 		return value, schema.VisitJSON(value) == nil // else it only is called like that

@@ -75,6 +75,7 @@ var sections = []section{
 	{"streaks", slices.Concat(streaks, games)},
 	{"leaderboards", leaderboards},
 	{"analytics", analytics},
+	{"store", shop},
 }
 
 // Requirements are all requirements of the suite, in order.

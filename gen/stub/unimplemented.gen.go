@@ -21,6 +21,26 @@ func (Unimplemented) GetAPIKeyInfo(context.Context, GetAPIKeyInfoRequestObject) 
 	return nil, ErrNotImplemented
 }
 
+func (Unimplemented) ListCategories(context.Context, ListCategoriesRequestObject) (ListCategoriesResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) CreateCategory(context.Context, CreateCategoryRequestObject) (CreateCategoryResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) DeleteCategory(context.Context, DeleteCategoryRequestObject) (DeleteCategoryResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) GetCategory(context.Context, GetCategoryRequestObject) (GetCategoryResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) UpdateCategory(context.Context, UpdateCategoryRequestObject) (UpdateCategoryResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
 func (Unimplemented) ListIntegrationChannels(context.Context, ListIntegrationChannelsRequestObject) (ListIntegrationChannelsResponseObject, error) {
 	return nil, ErrNotImplemented
 }
@@ -209,6 +229,26 @@ func (Unimplemented) PlayMiniGame(context.Context, PlayMiniGameRequestObject) (P
 	return nil, ErrNotImplemented
 }
 
+func (Unimplemented) ListProducts(context.Context, ListProductsRequestObject) (ListProductsResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) CreateProduct(context.Context, CreateProductRequestObject) (CreateProductResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) DeleteProduct(context.Context, DeleteProductRequestObject) (DeleteProductResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) GetProduct(context.Context, GetProductRequestObject) (GetProductResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) UpdateProduct(context.Context, UpdateProductRequestObject) (UpdateProductResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
 func (Unimplemented) ListSocials(context.Context, ListSocialsRequestObject) (ListSocialsResponseObject, error) {
 	return nil, ErrNotImplemented
 }
@@ -218,6 +258,14 @@ func (Unimplemented) CreateSocial(context.Context, CreateSocialRequestObject) (C
 }
 
 func (Unimplemented) DeleteSocial(context.Context, DeleteSocialRequestObject) (DeleteSocialResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) GetStore(context.Context, GetStoreRequestObject) (GetStoreResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) UpdateStore(context.Context, UpdateStoreRequestObject) (UpdateStoreResponseObject, error) {
 	return nil, ErrNotImplemented
 }
 

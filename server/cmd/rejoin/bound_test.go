@@ -213,6 +213,13 @@ var filledWith = map[string]func(n int) map[string]any{
 	"createLeaderboard": func(n int) map[string]any {
 		return map[string]any{"name": worst, "slug": fmt.Sprint("board-", n), "description": strings.Repeat("<", 1000)}
 	},
+	"createCategory": func(n int) map[string]any {
+		return map[string]any{"name": fmt.Sprint(n, " ", worst[:320]), "coverImage": "https://example.com/" + strings.Repeat("x", 1900)}
+	},
+	"createProduct": func(int) map[string]any {
+		text := strings.Repeat("\U0001f600", 10_000)
+		return map[string]any{"name": worst, "price": 1, "description": text, "redemptionInstructions": text}
+	},
 	"createMilestone": func(int) map[string]any {
 		steps := []any{}
 		for i := range 20 {

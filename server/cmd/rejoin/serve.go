@@ -30,6 +30,7 @@ type serveCommand struct {
 	Drain      time.Duration `default:"5s" help:"How long, on SIGTERM, /readyz says no while requests are still answered, so that a load balancer notices. 0s: not at all. Ctrl-C stops at once." placeholder:"TIME"`
 	Log        string        `default:"text" enum:"text,json" help:"Form of the log on standard error: text or json." placeholder:"FORM"`
 	SMTP       string        `name:"smtp" help:"Server that sends mails, as a URL that begins with smtp:// or smtps://; ?from= sets the sender. Without it, mails are files in the data directory." placeholder:"URL"`
+	SecretKey  string        `name:"secret-key" help:"Key of 64 hexadecimal characters that seals the codes of vouchers; with --db it is required, the same for all servers. Others see a command line: set the variable. Without it, the key of the file secret.key in the data directory, which is made on the first run." placeholder:"HEX"`
 	Check      string        `name:"check-answers" default:"off" enum:"off,log,enforce" help:"Validate answers against the contract too: off, log (the wrong ones), or enforce (answer 500 instead)." placeholder:"HOW"`
 	RateLimit  rateLimit     `name:"rate-limit" default:"1" help:"How many times the usual rates each account, community (by its API keys) or network may have: 2 is twice, off is without a limit. Signing in stays limited." placeholder:"TIMES"`
 	TrustProxy []string      `name:"trust-proxy" help:"Networks of reverse proxies whose X-Forwarded-For is believed, such as 192.0.2.7/32: everybody in them may claim any address. Without it, nobody's is." placeholder:"CIDR"`
@@ -120,7 +121,7 @@ func (c serveCommand) Run(ctx context.Context, t terminal) (err error) {
 	log := logger(c.Log, t.err)
 	config := c.config()
 	config.CheckAnswers, config.PublicURL, config.CORSOrigins, config.SMTP, config.Log = c.Check, c.PublicURL, c.CORSOrigin, c.SMTP, log
-	config.Drain, config.RateLimit = c.Drain, float64(c.RateLimit)
+	config.Drain, config.RateLimit, config.SecretKey = c.Drain, float64(c.RateLimit), c.SecretKey
 	if config.TrustProxy, err = c.trusted(); err != nil {
 		return err
 	}

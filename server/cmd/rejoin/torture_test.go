@@ -40,6 +40,9 @@ func tortureRounds(t *testing.T) int {
 	return rounds
 }
 
+// secretKey is that of replicas on one database.
+const secretKey = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+
 // Whatever was acknowledged must be there, once, after the process was killed in the middle of more, again and again.
 func TestNothingIsLostOrDoubledWhenTheServerIsKilled(t *testing.T) {
 	data := t.TempDir()
@@ -50,8 +53,8 @@ func TestNothingIsLostOrDoubledWhenTheServerIsKilled(t *testing.T) {
 // The same of two replicas on one PostgreSQL, of which any may be killed, and PostgreSQL, too.
 func TestNothingIsLostOrDoubledWhenReplicasAndPostgreSQLAreKilled(t *testing.T) {
 	cluster, images := pgtest.Own(t), t.TempDir()
-	shared := []string{"--db", cluster.URL(), "--images", images}
-	later := server.Config{Data: t.TempDir(), Database: cluster.URL(), Images: images}
+	shared := []string{"--db", cluster.URL(), "--images", images, "--secret-key", secretKey}
+	later := server.Config{Data: t.TempDir(), Database: cluster.URL(), Images: images, SecretKey: secretKey}
 	r := newRig(t, images, later, append(shared, "--data", t.TempDir()), append(shared, "--data", t.TempDir()))
 	kinds := []func(){
 		func() { r.kill(0) },

@@ -53,7 +53,7 @@ func (s *Store) migrate(ctx context.Context, log *slog.Logger) error {
 
 // newestMigration is the version of the schema that this binary needs.
 func newestMigration() (version int64, err error) {
-	version = keysMigration
+	version = max(keysMigration, statusesMigration)
 	names, err := fs.Glob(migrations, "migrations/*.sql")
 	for _, name := range names {
 		number, err := goose.NumericComponent(name)

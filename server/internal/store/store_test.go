@@ -186,6 +186,8 @@ func (l *life) everything() (kept string) {
 	l.hasSocials(gone)
 	l.hasGames(kept, ann, ben)
 	l.hasGames(gone, ben)
+	l.sells(kept)
+	l.sells(gone)
 	l.talks(kept, ann, ben)
 	l.talks(gone, ben, ann)
 	l.changesPeople(kept, cleo)

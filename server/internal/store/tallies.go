@@ -57,6 +57,9 @@ var (
 	invitesTally      = tally{"invites", tallyShards, MaxInvites, "invites to this server"}
 	streaksTally      = tally{"streaks", tallyShards, MaxStreaks, "streaks in this community"}
 	gamesTally        = tally{"games", tallyShards, MaxMiniGames, "mini games in this community"}
+	categoriesTally   = tally{"categories", tallyShards, MaxCategories, "categories in this store"}
+	productsTally     = tally{"products", tallyShards, MaxProducts, "products in this store"}
+	statusesTally     = tally{"statuses", 1, MaxStatuses, "redemption statuses in this community"}
 	leaderboardsTally = tally{"leaderboards", tallyShards, MaxLeaderboards, "leaderboards in this community"}
 	applicationsTally = tally{kind: "applications", shards: tallyShards} // for a badge
 	// of an account

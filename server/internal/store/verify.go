@@ -33,6 +33,7 @@ const (
 	liveChannels = `(SELECT id FROM channels WHERE server_id IN ` + liveServers + `)`
 	liveBadges   = `(SELECT id FROM badges WHERE server_id IN ` + liveServers + `)`
 	liveGames    = `(SELECT id FROM mini_games WHERE server_id IN ` + liveServers + `)`
+	liveProducts = `(SELECT id FROM products WHERE server_id IN ` + liveServers + `)`
 	liveAccounts = `(SELECT number FROM accounts WHERE erased_at IS NULL)`
 )
 
@@ -57,6 +58,9 @@ var comparisons = []comparison{
 	UNION ALL SELECT server_id, 'milestones', -1 FROM milestones
 	UNION ALL SELECT server_id, 'games', -1 FROM mini_games
 	UNION ALL SELECT server_id, 'leaderboards', -1 FROM leaderboards
+	UNION ALL SELECT server_id, 'categories', -1 FROM categories
+	UNION ALL SELECT server_id, 'products', -1 FROM products
+	UNION ALL SELECT server_id, 'statuses', -1 FROM redemption_statuses
 	UNION ALL SELECT channel_id, 'topics', -1 FROM topics
 	UNION ALL SELECT CAST(account AS TEXT), 'image_bytes', -bytes FROM images WHERE state IN ('shown', 'private', 'ended')`,
 		`whose IN `+liveServers+` OR whose IN `+liveChannels+` OR whose IN `+liveBadges+` OR whose IN (SELECT CAST(number AS TEXT) FROM accounts WHERE erased_at IS NULL)`)},
@@ -79,6 +83,10 @@ var comparisons = []comparison{
 	{"plays", []string{"total"}, offBy([]string{"game_id", "account"}, []string{"total"}, `
 	SELECT game_id, account, total FROM mini_game_players UNION ALL SELECT game_id, account, -1 FROM mini_game_plays`,
 		`game_id IN `+liveGames+` AND account IN `+liveAccounts)},
+	{"stocks of codes", []string{"stock", "given"}, offBy([]string{"product_id"}, []string{"stock", "given"}, `
+	SELECT product_id, COALESCE(stock, 0) AS stock, given FROM product_stock WHERE given > 0
+	UNION ALL SELECT product_id, CASE WHEN order_id IS NULL AND NOT expired THEN -1 ELSE 0 END, -1 FROM vouchers`,
+		`product_id IN `+liveProducts)},
 	{"totals against days", balances, offBy([]string{"server_id", "account"}, balances, `
 	SELECT server_id, account, `+strings.Join(balances, ", ")+` FROM totals
 	UNION ALL SELECT server_id, account, xp_spent - xp, coins_spent - coins, -`+strings.Join(counted, ", -")+` FROM days`,

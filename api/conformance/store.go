@@ -1,0 +1,144 @@
+package conformance
+
+import (
+	"fmt"
+	"strings"
+)
+
+const (
+	storePath      = "/apis/v1/stores"
+	categoriesPath = "/apis/v1/categories"
+	productsPath   = "/apis/v1/products"
+)
+
+// opensStore enables the store of a server.
+func (c caller) opensStore(in club) {
+	c.put(storePath, object{"serverId": in.id, "isEnabled": true, "title": "Rewards"}).expect(200)
+}
+
+// makesCategory makes a category in the store of a server, which is enabled then, and returns its id.
+func (c caller) makesCategory(in club, changes object) string {
+	c.opensStore(in)
+	return c.post(categoriesPath, object{"serverId": in.id, "name": "conf-" + unknownID()}.and(changes)).expect(201).text("/data/_id")
+}
+
+// makesProduct makes a product in the store of a server, which is enabled then, and returns its id.
+func (c caller) makesProduct(in club, changes object) string {
+	c.opensStore(in)
+	return c.post(productsPath, object{"serverId": in.id, "name": "Mug", "price": 10}.and(changes)).expect(201).text("/data/_id")
+}
+
+// conflictsAt wants a conflict because of one part of the request.
+func (a *answer) conflictsAt(pointer string) *answer {
+	return a.expect(409).is("/data/fields/0/pointer", pointer)
+}
+
+// holds wants so many items in a list.
+func (a *answer) holds(pointer string, n int) *answer {
+	if got := len(a.list(pointer)); got != n {
+		a.fail("%s has %d items, want %d", pointer, got, n)
+	}
+	return a
+}
+
+// shop are the test cases of the tag store.
+var shop = []testCase{
+	{"STORE-CONFIG-01", "getStore updateStore", "a store is not enabled without a title, what is given of it changes, and HTML in it does no harm", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		at := storePath + "?serverId=" + club.id
+		s.a.get(at).expect(200).says("Read store config success.").is("/data/isEnabled", false).is("/data/communityID", club.id)
+		s.a.put(storePath, object{"serverId": club.id, "isEnabled": true}).refuses("/title", "")
+		got := s.a.put(storePath, object{"serverId": club.id, "isEnabled": true, "title": "Rewards", "description": `<p>Hi<script>alert(1)</script><a href="javascript:x()" onclick="x()">go</a></p>`}).
+			expect(200).says("Update store config success.").is("/data/title", "Rewards")
+		if text := got.text("/data/description"); strings.Contains(text, "script") || strings.Contains(text, "onclick") || !strings.Contains(text, "<p>Hi") {
+			got.fail("/data/description still has what does harm, or has lost the rest")
+		}
+		s.a.put(storePath, object{"serverId": club.id, "currency": object{"isEnabled": true, "name": "Pawns"}}).expect(200).is("/data/title", "Rewards")
+		s.a.get(at+"&fields=currency").expect(200).is("/data/currency/name", "Pawns").lacks("/data/title")
+		s.a.get(at+"&fields=apiKey").refuses("query/fields", "")
+	}},
+	{"STORE-CATEGORY-01", "createCategory updateCategory deleteCategory createProduct deleteProduct", "a name is one category's in its community, whatever its case, and a category that holds products stays", func(s *session) {
+		club, other := s.a.makesServer("Chess club"), s.a.makesServer("Go club")
+		first, second := s.a.makesCategory(club, object{"name": "Mugs"}), s.a.makesCategory(club, nil)
+		s.a.post(categoriesPath, object{"serverId": club.id, "name": "MUGS"}).conflictsAt("/name")
+		s.a.put(categoriesPath+"/"+second, object{"name": "mugs"}).expect(409)
+		s.a.put(categoriesPath+"/"+first, object{"name": "mugs", "displayOrder": 3}).expect(200).is("/data/name", "mugs")
+		s.a.makesCategory(other, object{"name": "Mugs"})
+		mug := s.a.makesProduct(club, object{"categoryName": "MUGS"})
+		s.a.delete(categoriesPath + "/" + first).expect(409)
+		s.a.delete(productsPath + "/" + mug).expect(200)
+		s.a.delete(categoriesPath + "/" + first).expect(200).says("Delete category success.")
+		s.a.get(categoriesPath + "/" + first).expect(404)
+	}},
+	{"STORE-LIST-01", "listProducts createProduct", "products are listed in an order, by a part of their name and by what they must have, in parts; a wrong question says where it is wrong", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		in := s.a.makesCategory(club, nil)
+		third := s.a.makesProduct(club, object{"name": "Clock", "price": 30, "displayOrder": 5})
+		first, second := s.a.makesProduct(club, object{"name": "Board", "price": 20, "categoryID": in}), s.a.makesProduct(club, object{"name": "apron", "price": 10, "isArchived": true})
+		at := productsPath + "?serverId=" + club.id
+		list := func(query string, ids ...string) {
+			got := s.a.get(at+query).expect(200).says("Read products success.").holds("/data", len(ids))
+			for i, id := range ids {
+				got.is(fmt.Sprintf("/data/%d/_id", i), id)
+			}
+		}
+		list("", first, second, third)
+		list("&sort=price:desc", third, first, second)
+		list("&sort=name", second, first, third)
+		list("&search=keyword:OAR", first)
+		list("&filter=isArchived:false", first, third)
+		list("&filter=categoryID:"+in, first)
+		list("&skip=1&limit=1", second)
+		s.a.get(at+"&skip=1&limit=1").expect(200).is("/meta/skip", 1).is("/meta/limit", 1).is("/meta/total", 3)
+		s.a.get(at+"&fields=name,price&filter=categoryID:"+in).expect(200).is("/data/0", object{"_id": first, "name": "Board", "price": 20})
+		for _, wrong := range []string{"skip=undefined", "limit=0", "sort=colour", "fields=vouchers", "search=x", "filter=colour:red", "lang=_", "userID=1"} {
+			name, _, _ := strings.Cut(wrong, "=")
+			s.a.get(at+"&"+wrong).refuses("query/"+name, "")
+		}
+	}},
+	{"STORE-VOUCHER-01", "createProduct updateProduct getProduct listProducts", "codes are counted and never shown, and a product has each of them once", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		made := s.a.post(productsPath, object{"serverId": club.id, "name": "Premium", "price": 5, "type": "voucher", "vouchers": []any{"CODE-ONE", "CODE-TWO"}}).expect(201).is("/data/stocks", 2)
+		id := made.text("/data/_id")
+		s.a.put(productsPath+"/"+id, object{"vouchers": []any{"CODE-THREE"}}).expect(200).is("/data/stocks", 3)
+		for _, codes := range [][]any{{"CODE-ONE"}, {"CODE-FOUR", "CODE-FOUR"}} {
+			s.a.put(productsPath+"/"+id, object{"vouchers": codes}).conflictsAt(fmt.Sprintf("/vouchers/%d", len(codes)-1))
+		}
+		for _, got := range []*answer{made, s.a.get(productsPath+"/"+id).expect(200).is("/data/stocks", 3), s.a.get(productsPath + "?serverId=" + club.id).expect(200)} {
+			if strings.Contains(string(got.raw), "CODE-") {
+				got.fail("it shows a code")
+			}
+		}
+		s.a.put(productsPath+"/"+id, object{"stocks": 7}).refuses("/stocks", "")
+		s.a.put(productsPath+"/"+id, object{"type": "physical"}).refuses("/type", "")
+	}},
+	{"STORE-VIEW-01", "listProducts getProduct listCategories getCategory roles", "members see what is sold to them, administrators everything, and what a member sees", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		number := s.b.joins(club)
+		in := s.a.makesCategory(club, nil)
+		plain := s.a.makesProduct(club, object{"categoryID": in, "stocks": 3, "shouldDisplayRemainingQuantity": false})
+		role := s.a.get("/servers/" + club.id + "/roles").expect(200).text("/body/0/title")
+		s.a.makesRole(club, object{"title": "VIP"})
+		hidden := s.a.makesProduct(club, object{"isProductAccessEnabled": true, "productPermission": []any{permits("VIP", "full-access")}})
+		s.a.makesProduct(club, object{"isArchived": true})
+		shown := s.a.makesProduct(club, object{"isProductAccessEnabled": true, "productPermission": []any{permits(role, "view-only")}})
+		at := productsPath + "?serverId=" + club.id
+		s.b.get(at).expect(200).holds("/data", 2).is("/data/0/_id", plain).is("/data/1/_id", shown).lacks("/data/0/productPermission").lacks("/data/0/stocks")
+		s.a.get(at).expect(200).holds("/data", 4).is("/data/0/stocks", 3)
+		s.a.get(at+"&userID="+s.a.accountOf(club, number)).expect(200).holds("/data", 2)
+		s.b.get(productsPath + "/" + hidden).expect(404)
+		s.b.get(categoriesPath + "/" + in).expect(200).lacks("/data/categoryPermission")
+		s.a.put(categoriesPath+"/"+in, object{"categoryPermission": []any{permits("VIP", "full-access")}}).expect(200)
+		s.b.get(categoriesPath + "/" + in).expect(404)
+		s.b.get(productsPath + "/" + plain).expect(404)
+		s.a.put(productsPath+"/"+plain, object{"productPermission": []any{permits("Nobody has this", "full-access")}}).refuses("/productPermission/0/permission", "")
+		s.a.put(storePath, object{"serverId": club.id, "isEnabled": false}).expect(200)
+		s.b.get(at).expect(200).holds("/data", 0)
+		s.b.get(productsPath + "/" + shown).expect(404)
+	}},
+}
+
+// permits is an entry of permissions for those who have a role.
+func permits(role, level string) object {
+	return object{"isEnabled": true, "type": "role", "permission": object{"roleNames": []any{role}}, "accessLevel": level}
+}

@@ -1,0 +1,96 @@
+package store
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/rejoin-dev/rejoin/gen"
+)
+
+// sells gives a server a store with one of everything, and returns a product of codes that was not deleted.
+func (l *life) sells(server string) (product string) {
+	ctx, check := l.Context(), l.check
+	l.tx(func(tx *Tx) error {
+		now := l.now()
+		if _, err := tx.Stores.Get(ctx, server); !errors.Is(err, ErrNotFound) {
+			l.Errorf("got %v for a store that nobody has set up", err)
+		}
+		for range 2 { // the second time instead of the first
+			check(0, tx.Stores.Put(ctx, gen.StoreConfig{ID: server, CommunityID: server, CreatedAt: now, UpdatedAt: now}))
+		}
+		check(tx.Stores.Get(ctx, server))
+		check(0, tx.Statuses.InsertFirst(ctx, server, now.Time, l.id))
+		check(0, tx.Statuses.Insert(ctx, Status{ID: l.id(), ServerID: server, Name: "Packed", Category: "incomplete", Color: "#000000", CreatedAt: now}))
+		check(tx.Statuses.List(ctx, server))
+		kept := gen.Category{ID: l.id(), CommunityID: server, Name: "Mugs", CreatedAt: now, UpdatedAt: now}
+		gone := gen.Category{ID: l.id(), CommunityID: server, Name: "Clocks", CreatedAt: now, UpdatedAt: now}
+		check(0, tx.Categories.Insert(ctx, kept))
+		check(0, tx.Categories.Insert(ctx, gone))
+		check(0, tx.Categories.Update(ctx, kept))
+		check(0, tx.Categories.Delete(ctx, gone.ID))
+		check(tx.Categories.Get(ctx, kept.ID))
+		check(tx.Categories.GetNamed(ctx, server, "MUGS"))
+		check(tx.Categories.List(ctx, server))
+		for i := range 2 {
+			p := Product{Product: gen.Product{ID: l.id(), CommunityID: server, CategoryID: gen.NullableOf(kept.ID), Name: "Mug", Type: "voucher", CreatedAt: now, UpdatedAt: now}, Stock: new(int64)}
+			check(0, tx.Products.Insert(ctx, p))
+			check(0, tx.Products.Update(ctx, p.Product))
+			check(0, tx.Products.SetStock(ctx, p.ID, p.Stock))
+			over := gen.Time{Time: now.Add(-time.Hour)}
+			check(0, tx.Vouchers.Insert(ctx, p.ID, []Voucher{
+				{Hash: "a", ServerID: server, Sealed: "x"}, {Hash: "b", ServerID: server, Sealed: "x", ExpiresAt: &over}, {Hash: "c", ServerID: server, Sealed: "x", ExpiresAt: &over},
+			}))
+			check(tx.Vouchers.Expire(ctx, "", now.Time, 1))
+			if i == 0 {
+				check(0, tx.Products.Delete(ctx, p.ID))
+				check(tx.Products.DeleteRest(ctx, p.ID, 10))
+				continue
+			}
+			if found, err := tx.Products.Get(ctx, p.ID); err != nil || *found.Stock != 2 {
+				l.Errorf("got %+v, %v; want a stock of 2", found, err)
+			}
+			product = p.ID
+		}
+		check(tx.Categories.HoldsAny(ctx, kept))
+		check(tx.Products.ListCards(ctx, server))
+		check(tx.Products.ListOf(ctx, []string{product}))
+		for _, proof := range []string{"one", "other"} {
+			if same, err := tx.Vouchers.Seals(ctx, proof); err != nil || same != (proof == "one") {
+				l.Errorf("sealed with %q: %v, %v", proof, same, err)
+			}
+		}
+		return nil
+	})
+	return product
+}
+
+func TestACodeIsOnceInAProductAndExpiresOnce(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, url string) {
+		s := open(t, url)
+		l := &life{T: t, s: s, nowAt: time.Now()}
+		ann := l.account()
+		server := l.server(ann)
+		product := l.sells(server)
+		ctx := t.Context()
+		err := s.Tx(ctx, func(tx *Tx) error {
+			return tx.Vouchers.Insert(ctx, product, []Voucher{{Hash: "d", ServerID: server}, {Hash: "a", ServerID: server}})
+		})
+		if twice := (*DuplicateVoucherError)(nil); !errors.As(err, &twice) || twice.At != 1 {
+			t.Errorf("got %v, want that the second is there already", err)
+		}
+		for _, want := range []int64{1, 0} {
+			l.tx(func(tx *Tx) error {
+				n, err := tx.Vouchers.Expire(ctx, product, l.nowAt, 10)
+				if n != want {
+					t.Errorf("%d have expired, want %d", n, want)
+				}
+				return err
+			})
+		}
+		found, err := s.Products.Get(ctx, product)
+		if err != nil || *found.Stock != 1 {
+			t.Errorf("got %+v, %v; want a stock of 1", found, err)
+		}
+	})
+}

@@ -1,0 +1,109 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rejoin-dev/rejoin/client"
+)
+
+func TestCodesAreSealedWithAKeyThatIsNotInTheDatabase(t *testing.T) {
+	config := onSQLite(t)
+	s := open(t, config)
+	c := must(client.New(listen(t, s), client.WithToken(tokenOf(t, s, "anna@example.com"))))
+	club := must(c.Servers.Create(t.Context(), client.ServerCreate{Name: "Chess club"}))
+	const code = "SECRET-CODE-0001"
+	made := must(c.Store.CreateProduct(t.Context(), client.ProductCreate{ServerID: club.ID, Name: "Premium", Price: new(int32(1)), Vouchers: []string{code}}))
+	if made.Type != client.ProductVoucher {
+		t.Errorf("what has codes is of the type %s", made.Type)
+	}
+	must(c.Store.UpdateProduct(t.Context(), made.ID, client.ProductUpdate{Vouchers: []string{code + "-AND-ANOTHER"}}))
+	key, err := os.ReadFile(filepath.Join(config.Data, SecretFile))
+	if err != nil || len(strings.TrimSpace(string(key))) != 64 {
+		t.Fatalf("the key is %q, %v", key, err)
+	}
+	if info, err := os.Stat(filepath.Join(config.Data, SecretFile)); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the file of the key has the mode %v, %v", info.Mode(), err)
+	}
+	for _, name := range []string{"rejoin.db", "rejoin.db-wal"} {
+		data, err := os.ReadFile(filepath.Join(config.Data, name))
+		if err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+		for _, secret := range []string{code, strings.TrimSpace(string(key))} {
+			if bytes.Contains(data, []byte(secret)) {
+				t.Errorf("%s holds %s", name, secret)
+			}
+		}
+	}
+	sealed := must(s.vault.seal(made.ID, code))
+	if opened, err := s.vault.open(made.ID, sealed); err != nil || opened != code {
+		t.Errorf("opened %q, %v", opened, err)
+	}
+	if _, err := s.vault.open(club.ID, sealed); err == nil {
+		t.Error("a code opens as one of another product")
+	}
+}
+
+func TestAServerWithoutTheSecretKeyOfItsDatabaseDoesNotStart(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		wants := func(config Config, text string) {
+			t.Helper()
+			s, err := New(t.Context(), config)
+			if err == nil {
+				s.Close()
+			}
+			if err == nil || !strings.Contains(err.Error(), text) {
+				t.Errorf("got %v, want %q", err, text)
+			}
+		}
+		file := filepath.Join(config.Data, SecretFile)
+		without, short, other := config, config, config
+		without.SecretKey, short.SecretKey, other.SecretKey = "", "abc", strings.Repeat("a", 64)
+		if config.Database != "" {
+			wants(without, "need one secret key")
+		}
+		wants(short, "must have 64 hexadecimal characters")
+		func() {
+			s := must(New(t.Context(), config))
+			defer s.Close()
+			later := must(New(t.Context(), ifShared(config, other))) // while nothing is sealed, nobody knows
+			c := must(client.New(listen(t, s), client.WithToken(tokenOf(t, s, "anna@example.com"))))
+			club := must(c.Servers.Create(t.Context(), client.ServerCreate{Name: "Chess club"}))
+			must(c.Store.CreateProduct(t.Context(), client.ProductCreate{ServerID: club.ID, Name: "Premium", Price: new(int32(1)), Vouchers: []string{"A"}}))
+			if config.Database != "" {
+				c := must(client.New(listen(t, later), client.WithToken(tokenOf(t, later, "anna@example.com")), client.WithoutRetry()))
+				if _, err := c.Store.CreateProduct(t.Context(), client.ProductCreate{ServerID: club.ID, Name: "Premium", Price: new(int32(1)), Vouchers: []string{"A"}}); err == nil {
+					t.Error("a server with another key seals")
+				}
+			}
+			later.Close()
+		}()
+		wants(other, "is not the one with which things are sealed")
+		if config.Database == "" {
+			if err := os.Rename(file, file+".away"); err != nil {
+				t.Fatal(err)
+			}
+			wants(without, "put back "+file)
+			if _, err := os.Stat(file); err == nil {
+				t.Error("another key was made")
+			}
+			if err := os.Rename(file+".away", file); err != nil {
+				t.Fatal(err)
+			}
+		}
+		must(New(context.Background(), config)).Close()
+	})
+}
+
+// ifShared is a configuration for another server on the same database or, where a database has one server, on one of its own.
+func ifShared(config, other Config) Config {
+	if config.Database == "" {
+		other = Config{Data: filepath.Join(config.Data, "elsewhere"), SecretKey: other.SecretKey}
+	}
+	return other
+}
