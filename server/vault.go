@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -73,9 +72,6 @@ func (k *core) makeKey(file string) (text string, err error) {
 		_, err := io.WriteString(w, text+"\n")
 		return err
 	})
-	if err == nil {
-		k.log.Info("a secret key was made: what it seals is lost without it, and a backup of the database does not have it", slog.String("file", file))
-	}
 	return text, err
 }
 
