@@ -78,6 +78,7 @@ func TestNoStatementGrowsWithACommunity(t *testing.T) {
 			rows = large
 		}
 		enlargeCommunity(t, s, kept, rows)
+		enlargeStore(t, s, kept, rows)
 		if s.write.goose == postgreSQL.goose { // SQLite likes to look through a table of one row
 			seen.explain(t, s)
 		}
@@ -188,7 +189,6 @@ func enlargeCommunity(t *testing.T, s *Store, id string, rows int) {
 		`INSERT INTO streak_logs (account, server_id, streak_id, period, id, name, length, xp, coins, at) `+numbers+`SELECT CASE WHEN i % 2 = 0 THEN 1 ELSE i END, '`+id+`', s.id, 'p' || i, 'l' || i, 'x', 1, 0, 0, i FROM n JOIN streaks s ON s.server_id = '`+id+`'`,
 		`INSERT INTO mini_game_players (game_id, account, server_id, day, today, free, extra, total, last_at) `+numbers+`SELECT g.id, i, '`+id+`', 0, 0, 0, 0, 0, 0 FROM n JOIN mini_games g ON g.server_id = '`+id+`'`,
 		`INSERT INTO mini_game_plays (id, game_id, account, server_id, prize_id, taken, prize, at) `+numbers+`SELECT 'p' || g.id || i, g.id, CASE WHEN i % 2 = 0 THEN 1 ELSE i END, '`+id+`', 'p', 0, '{}', i FROM n JOIN mini_games g ON g.server_id = '`+id+`'`,
-		`INSERT INTO vouchers (product_id, hash, server_id, sealed, seq, expires_at) `+numbers+`SELECT p.id, 'h' || i, '`+id+`', 'x', i, 9000000000000000 + i FROM n JOIN products p ON p.server_id = '`+id+`'`,
 		`UPDATE totals SET is_member = TRUE`,
 		`INSERT INTO leaderboard_users (leaderboard_id, account) `+numbers+`SELECT b.id, i FROM n JOIN leaderboards b ON b.server_id = '`+id+`'`,
 		`INSERT INTO leaderboard_rows (standing_id, account, server_id, value) `+numbers+`SELECT 'shown', i, '`+id+`', i FROM n`,
@@ -204,6 +204,13 @@ func enlargeCommunity(t *testing.T, s *Store, id string, rows int) {
 		`INSERT INTO message_images (image_id, server_id, account, message, ordinal, name, type, size, at) `+numbers+`SELECT 'i' || i, '`+id+`', 1, i * 100, 0, 'x', 'png', 1, 1 FROM n`,
 		`INSERT INTO message_images (image_id, server_id, account, message, ordinal, name, type, size, at) `+numbers+`SELECT 'j' || i, '`+id+`', 1, NULL, 0, 'x', 'png', 1, 1 FROM n`,
 		`INSERT INTO topics (id, channel_id, account, by_key, title, created_at) `+numbers+`SELECT 't' || i, c.id, 1, FALSE, 'x', i FROM n JOIN channels c ON c.id = `+firstChannel+``)
+}
+
+// enlargeStore gives the products of a community codes.
+func enlargeStore(t *testing.T, s *Store, id string, rows int) {
+	t.Helper()
+	fill(t, s, `INSERT INTO vouchers (product_id, hash, server_id, sealed, seq, expires_at) `+numbersOf(rows)+
+		`SELECT p.id, 'h' || i, '`+id+`', 'x', i, 9000000000000000 + i FROM n JOIN products p ON p.server_id = '`+id+`'`)
 }
 
 // addCommunities adds as many others, of which an account is in many.
