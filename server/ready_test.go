@@ -150,6 +150,7 @@ func TestAServerWhosePostgreSQLIsReadOnlyIsNotReady(t *testing.T) {
 	if w := readyOf(s); w.Code != http.StatusServiceUnavailable {
 		t.Errorf("frozen: got %d %s", w.Code, w.Body)
 	}
+	cluster.Thaw() // so that what is kept can be verified
 }
 
 // What others write proves that it works: nothing waits behind them to find that out.
