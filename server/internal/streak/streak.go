@@ -3,7 +3,8 @@
 //
 // What it promises: who acts once on each active date that their clock shows never loses a daily streak, and who does not on one of
 // them always does, whatever the clock does: summer time, leap days, a date that a zone leaves out, and every change of zone. A date
-// that was shown twice counts once, and one that was never shown was not missed.
+// that was shown twice counts once, and one that was never shown was not missed. Which changes of zone a clock has is decided
+// elsewhere: those of a member, once in 24 hours.
 package streak
 
 import (

@@ -91,33 +91,57 @@ func (m *member) current(now time.Time) int64 { return m.View(m.State, m.clock, 
 
 var from, to = DayOf(2005, 1, 1), DayOf(2025, 1, 1)
 
-func TestWhoActsOnceEachLocalDayNeverLosesAStreakInAnyZone(t *testing.T) {
+func TestWhoActsOnEachActiveDayNeverLosesAStreakAndWhoMissesOneAlwaysDoesInAnyZone(t *testing.T) {
 	if len(zones()) < 300 {
 		t.Fatalf("there are only %d zones", len(zones()))
 	}
-	for _, zone := range zones() {
-		seed := fnv.New64()
-		seed.Write([]byte(zone.String()))
-		random := rand.New(rand.NewPCG(seed.Sum64(), 1))
-		m := member{Definition: message(7), clock: In(zone)}
-		days := int64(0)
-		for day := from; day < to; day++ {
-			begin, end := Begin(day, zone), Begin(day+1, zone)
-			if !begin.Before(end) {
-				continue // the zone has no such date
+	for name, active := range map[string]Weekdays{"every day": Everyday, "from Monday to Friday": 0b0111110} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, zone := range zones() {
+				actsAndMisses(t, zone, active)
 			}
-			days++
-			at := begin.Add(time.Duration(random.Int64N(int64(end.Sub(begin)))))
-			if !atDay(zone, at, day) { // an hour before midnight that came again
-				at = begin
-			}
-			if m.acts(at); m.current(at) != days {
-				t.Fatalf("%s, %s: %d days in a row after %d", zone, day, m.current(at), days)
+		})
+	}
+}
+
+// actsAndMisses lets somebody act on each day of 20 years, also on those that are not active, but for an active one now and then. In
+// between there is time for more days in a row than a state remembers one by one.
+func actsAndMisses(t *testing.T, zone *time.Location, active Weekdays) {
+	seed := fnv.New64()
+	seed.Write([]byte(zone.String()))
+	random := rand.New(rand.NewPCG(seed.Sum64(), 1))
+	m := member{Definition: message(7), clock: In(zone)}
+	m.Active = active
+	row, longest, reached, misses, missed := int64(0), int64(0), 0, 0, false
+	for day := from; day < to; day++ {
+		begin, end := Begin(day, zone), Begin(day+1, zone)
+		if !begin.Before(end) {
+			continue // the zone has no such date
+		}
+		if missed && m.current(begin) != 0 {
+			t.Fatalf("%s, %s: %d days in a row, and the day before was missed", zone, day, m.current(begin))
+		}
+		if missed = active.Has(day.Weekday()) && random.IntN(150) == 0; missed {
+			row, misses = 0, misses+1
+			continue
+		}
+		if active.Has(day.Weekday()) {
+			row++
+			if longest = max(longest, row); row%7 == 0 {
+				reached++
 			}
 		}
-		if got := int64(len(m.reaches)); got != days/7 || m.Longest != days {
-			t.Errorf("%s: %d days in a row were reached %d times, at most %d", zone, days, got, m.Longest)
+		at := begin.Add(time.Duration(random.Int64N(int64(end.Sub(begin)))))
+		if !atDay(zone, at, day) { // an hour before midnight that came again
+			at = begin
 		}
+		if m.acts(at); m.current(at) != row {
+			t.Fatalf("%s, %s: %d days in a row after %d", zone, day, m.current(at), row)
+		}
+	}
+	if len(m.reaches) != reached || m.Longest != longest || misses == 0 {
+		t.Errorf("%s: 7 days in a row were reached %d times, want %d; at most there were %d, want %d; %d were missed", zone, len(m.reaches), reached, m.Longest, longest, misses)
 	}
 }
 
