@@ -2,6 +2,7 @@ package main
 
 import (
 	"database/sql"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -40,5 +41,68 @@ func TestVerifyNamesEachNumberThatIsNotWhatItIsMadeOf(t *testing.T) {
 	serve(t, "--data", data)
 	if code, again, _ := rejoin("verify", "--data", data); code != 1 || again != stdout {
 		t.Errorf("asked of a server: %d %q", code, again)
+	}
+}
+
+// damages are what somebody might do to a database, by the comparison that must notice it.
+var damages = map[string]string{
+	"tallies":                           `UPDATE tallies SET n = n + 1 WHERE kind = 'members'`,
+	"proofs":                            `INSERT INTO images (id, account, bytes, state, at) VALUES ('x', 1, 1, 'private', 0)`,
+	"applications for what was awarded": `INSERT INTO badge_applications (id, badge_id, server_id, account, note, at) SELECT 'x', badge_id, server_id, account, '', 0 FROM member_badges`,
+	"messages":                          `INSERT INTO message_totals (scope, account, shard, n) SELECT id, 0, 99, 1 FROM channels`,
+	"reactions":                         saidInSQL + `; INSERT INTO message_reaction_counts (message, emoji, n, at) VALUES (7, ':ok:', 1, 0)`,
+	"prizes drawn":                      gameInSQL + `; INSERT INTO mini_game_prizes (id, game_id, stock, drawn) VALUES ('x', 'game', 2, 1)`,
+	"plays":                             gameInSQL + `; INSERT INTO mini_game_players (game_id, account, server_id, day, today, free, extra, total, last_at) SELECT 'game', owner, id, 0, 0, 0, 0, 1, 0 FROM servers`,
+	"totals against days":               `UPDATE totals SET coins = coins + 1`,
+	"days against the ledger":           `UPDATE days SET messages = messages + 1`,
+	"days of servers against those of members": `UPDATE server_days SET coins = coins + 1`,
+	"joins":                             `UPDATE server_days SET joined = joined + 1`,
+	"active days against days":          `INSERT INTO active_days (server_id, day, since, shard, n, gone) SELECT id, 1, 1, 0, 1, 0 FROM servers`,
+	"days against the days before them": `UPDATE days SET since = since - 1 WHERE active = 1`,
+	"last days":                         `UPDATE totals SET acted = acted + 1`,
+	"messages against the ledger":       saidInSQL,
+	"replies against the ledger":        saidInSQL + `; UPDATE messages SET reply_to = 'gone'`,
+	"plays against the ledger":          gameInSQL + `; INSERT INTO mini_game_plays (id, game_id, account, server_id, prize_id, taken, prize, at) SELECT 'x', 'game', owner, id, 'x', 0, '{}', 0 FROM servers`,
+	"badges against the ledger":         `UPDATE ledger SET reason = 'badges/x' WHERE action = 'badges'`,
+	"streaks against the ledger":        `INSERT INTO streak_logs (account, server_id, streak_id, period, id, name, length, xp, coins, at) SELECT owner, id, 'x', '2026-03-02/daily', 'x', '', 1, 5, 0, 0 FROM servers`,
+	"balances below zero":               `UPDATE totals SET coins = -1`,
+	"last visits":                       `UPDATE totals SET visited = visited - 1`,
+	"visits in a row":                   `UPDATE totals SET visits_run = visits_run + 1`,
+}
+
+const (
+	saidInSQL = `INSERT INTO messages (id, server_id, channel_id, position, account, text, at) SELECT 'x', s.id, c.id, 7, s.owner, '', 0 FROM servers s JOIN channels c ON c.server_id = s.id`
+	gameInSQL = `INSERT INTO mini_games (id, server_id, name, definition, created_at) SELECT 'game', id, '', '{}', 0 FROM servers`
+)
+
+func TestVerifyNoticesADamageOfEachKindByItsName(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	t.Run("serve", func(t *testing.T) {
+		_, base := serve(t, "--data", data)
+		c := callerOf(t, data, base)
+		id, _ := c.club()
+		c.ask("POST", "/servers/"+id+"/visit", "", nil)
+	})
+	for name, damage := range damages {
+		t.Run(name, func(t *testing.T) {
+			damaged := filepath.Join(t.TempDir(), "data")
+			if err := os.CopyFS(damaged, os.DirFS(data)); err != nil {
+				t.Fatal(err)
+			}
+			db, err := sql.Open("sqlite", filepath.Join(damaged, "rejoin.db"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err = db.Exec(damage); err != nil {
+				t.Fatal(err)
+			}
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+			code, stdout, stderr := rejoin("verify", "--data", damaged)
+			if code != 1 || !strings.Contains("\n"+stdout, "\n"+name+" of ") {
+				t.Errorf("got %d %q %q", code, stdout, stderr)
+			}
+		})
 	}
 }

@@ -170,7 +170,7 @@ func (l *life) fullAccount(server string, owner int64) (dora int64) {
 		l.must(tx.Servers.InsertMember(ctx, server, dora, l.nowAt))
 		l.must(tx.Analytics.InsertJoin(ctx, server, dora, 20513))
 		l.check(tx.Roles.InsertOf(ctx, server, dora, role))
-		l.check(tx.Badges.InsertOf(ctx, badge, dora, l.nowAt))
+		l.awards(tx, badge, dora)
 		other := Badge{ID: l.id(), ServerID: server, CreatedAt: l.nowAt}
 		l.must(tx.Badges.Insert(ctx, other))
 		l.applies(tx, other, dora)

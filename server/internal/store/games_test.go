@@ -80,8 +80,10 @@ func (l *life) playsIn(tx *Tx, g gen.MiniGame, account int64) {
 			l.Errorf("the prize %d is taken: %v, %v", i, taken, err)
 		}
 		if i < 2 {
+			id := l.id()
+			l.adds(tx, LedgerLine{ServerID: g.CommunityID, Account: account, Action: "minigames", Reason: "minigames/" + id, Day: 20513, Deed: true, Counts: Counts{Minigames: 1}})
 			l.must(tx.Games.InsertPlay(ctx, Play{ServerID: g.CommunityID, Account: account, Taken: taken, MiniGameLog: gen.MiniGameLog{
-				ID: l.id(), GameID: g.ID, Prize: gen.MiniGameWin{ID: p.ID, Name: p.Name}, PlayedAt: l.now(),
+				ID: id, GameID: g.ID, Prize: gen.MiniGameWin{ID: p.ID, Name: p.Name}, PlayedAt: l.now(),
 			}}))
 		}
 	}

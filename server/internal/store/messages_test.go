@@ -25,6 +25,11 @@ func (l *life) say(server, channel, topic string, account int64, text string, re
 		m.ReplyTo = gen.NullableOf(to)
 	}
 	l.must(l.s.SharedTx(l.Context(), func(tx *Tx) error { return tx.Messages.Insert(l.Context(), &m, words.Of(text)) }))
+	line := LedgerLine{ServerID: server, Account: account, Action: "messages", Reason: "messages/" + m.ID, Day: 20513, Deed: true, Counts: Counts{Messages: 1}}
+	if len(replyTo) > 0 {
+		line.Action, line.Reason, line.Counts.Replies = "replies", "replies/"+m.ID, 1
+	}
+	l.tx(func(tx *Tx) error { l.adds(tx, line); return nil })
 	return m
 }
 

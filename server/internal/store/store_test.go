@@ -143,8 +143,7 @@ func (l *life) server(owner int64, others ...int64) (id string) {
 			l.must(tx.Servers.InsertMember(ctx, id, account, l.now().Time))
 			_, err := tx.Roles.InsertOf(ctx, id, account, role.ID)
 			l.must(err)
-			_, err = tx.Badges.InsertOf(ctx, badge, account, now.Time)
-			l.must(err)
+			l.awards(tx, badge, account)
 			for range 2 { // the second time counts nothing
 				l.adds(tx, LedgerLine{ServerID: id, Account: account, Action: "visits", Reason: "visits/2026-03-01", Day: 20513, Deed: true, Counts: Counts{Visits: 1}})
 			}
@@ -159,6 +158,12 @@ func (l *life) server(owner int64, others ...int64) (id string) {
 		return tx.Channels.AdmitMembers(ctx, channel.ID, id, []int64{owner})
 	})
 	return id
+}
+
+// awards a badge to a member.
+func (l *life) awards(tx *Tx, badge Badge, account int64) {
+	l.check(tx.Badges.InsertOf(l.Context(), badge, account, l.nowAt))
+	l.adds(tx, LedgerLine{ServerID: badge.ServerID, Account: account, Action: "badges", Reason: BadgeReason + badge.ID, Day: 20513})
 }
 
 // adds a line to the ledger.
@@ -485,7 +490,7 @@ func (l *life) goesAndComes(kept string) {
 		badges, err := tx.Badges.List(ctx, kept)
 		l.must(err)
 		for _, badge := range badges {
-			check(tx.Badges.InsertOf(ctx, badge, who, l.now().Time))
+			l.awards(tx, badge, who)
 		}
 		room := gen.Channel{ID: l.id(), ServerID: kept, ChannelType: "text", CreatedAt: l.now(), UpdatedAt: l.now()}
 		check(0, tx.Channels.Insert(ctx, room, who, false))

@@ -113,6 +113,25 @@ var comparisons = []comparison{
 	SELECT server_id, account, acted, acted_before FROM totals
 	UNION ALL SELECT server_id, account, -MAX(day), -COALESCE(MAX(before_it), 0) FROM `+daysBefore+` GROUP BY server_id, account`,
 		`account IN `+liveAccounts+` AND server_id IN `+liveServers)},
+	{"messages against the ledger", []string{"lines"}, noLine("messages", "id", `'messages/' || id`, "messages", 1, "reply_to IS NULL")},
+	{"replies against the ledger", []string{"lines"}, noLine("messages", "id", `'replies/' || id`, "replies", 1, "reply_to IS NOT NULL")},
+	{"plays against the ledger", []string{"lines"}, noLine("mini_game_plays", "id", `'minigames/' || id`, "minigames", 1, "game_id IN "+liveGames)},
+	{"badges against the ledger", []string{"lines"}, noLine("member_badges", "badge_id", `'`+BadgeReason+`' || badge_id`, "badges", 0, "badge_id IN "+liveBadges)},
+	{"streaks against the ledger", []string{"xp", "coins"}, offBy([]string{"server_id", "account", "reason"}, []string{"xp", "coins"}, `
+	SELECT server_id, account, reason, xp, coins FROM ledger WHERE action = 'streaks'
+	UNION ALL SELECT server_id, account, 'streak/' || streak_id || '/' || period, -xp, -coins FROM streak_logs WHERE xp <> 0 OR coins <> 0`,
+		`account IN `+liveAccounts+` AND server_id IN `+liveServers)},
+	{"balances below zero", []string{"xp", "coins"}, `SELECT server_id || ' ' || account, CASE WHEN xp < 0 THEN xp ELSE 0 END, CASE WHEN coins < 0 THEN coins ELSE 0 END
+	  FROM totals WHERE (xp < 0 OR coins < 0) AND account IN ` + liveAccounts + ` AND server_id IN ` + liveServers},
+	{"last visits", []string{"visited"}, offBy([]string{"server_id", "account"}, []string{"visited"}, `
+	SELECT server_id, account, visited FROM totals UNION ALL SELECT server_id, account, -MAX(day) FROM days WHERE visits > 0 AND day > 0 GROUP BY server_id, account`,
+		`account IN `+liveAccounts+` AND server_id IN `+liveServers)},
+	// A change of the zone may leave a run shorter than the days in a row are. But on each of its days there was a visit.
+	{"visits in a row", []string{"visits_run"}, offBy([]string{"server_id", "account"}, []string{"visits_run"}, `
+	SELECT server_id, account, visits_run FROM totals UNION ALL SELECT t.server_id, t.account, -1 FROM totals t
+	  JOIN days d ON d.server_id = t.server_id AND d.account = t.account AND d.day <= t.visited AND d.day > t.visited - CASE WHEN t.visits_run > 1 THEN t.visits_run ELSE 1 END
+	 WHERE d.visits > 0`,
+		`account IN `+liveAccounts+` AND server_id IN `+liveServers)},
 }
 
 // daysBefore are the days of members with deeds, each with the one before it.
@@ -130,6 +149,15 @@ func offBy(of, numbers []string, sides, live string) string {
 	}
 	return "SELECT " + strings.Join(of, " || ' ' || ") + ", " + strings.Join(sums, ", ") + " FROM (" + sides + ") AS both_sides WHERE " + live +
 		" GROUP BY " + strings.Join(of, ", ") + " HAVING " + strings.Join(off, " OR ")
+}
+
+// noLine finds what there is of members without its line in the ledger, by the key of that. A line without what it is about is none that
+// is off: a message may be deleted, a game and a badge, too, and a badge may be taken away. Of erased accounts, the lines go first.
+func noLine(table, id, reason, action string, deed int, which string) string {
+	return fmt.Sprintf(`SELECT w.server_id || ' ' || w.account || ' ' || w.id, -1 FROM (SELECT server_id, account, %s AS id, %s AS reason FROM %s WHERE %s) AS w
+	 WHERE w.account IN %s AND w.server_id IN %s
+	   AND NOT EXISTS (SELECT 1 FROM ledger l WHERE l.server_id = w.server_id AND l.account = w.account AND l.reason = w.reason AND l.action = '%s' AND l.deed = %d)`,
+		id, reason, table, which, liveAccounts, liveServers, action, deed)
 }
 
 // deedsOf is how often there were lines of deeds that are counted so. A reply is a message, too.
