@@ -59,7 +59,7 @@ diff: ## whether the contract breaks callers of the last released one, or of ano
 mutants: ## whether the conformance suite notices each of many deliberate faults
 	go run ./server/internal/mutants
 
-simulate: ## 1,000 members live for 400 days on each database, and every number is counted again
+simulate: ## 1,000 members live for 400 days on each database, and what they have is counted again: README.md says what
 	REJOIN_SIMULATE=long go test ./server -run EveryNumberIsRight -count=1 -v -timeout 4h
 
 torture: ## whether anything is lost, doubled or left over after 100 kills on each database: make torture ROUNDS=1000

@@ -56,7 +56,7 @@ type resident struct {
 	badges                       map[string]bool
 	talked, worked               map[string]int // what was done on the dates of the streaks
 	reached                      int            // how often a streak was
-	deeds                        int
+	deeds, regretted             int
 }
 
 type simulation struct {
@@ -102,6 +102,10 @@ func TestEveryNumberIsRightAfterADaysWorthOfLife(t *testing.T) {
 			deeds, reached, awarded, steps = deeds+r.deeds, reached+r.reached, awarded+len(r.badges), steps+len(r.steps)
 			differences += m.compare(r, days)
 		}
+		for i := 0; i < len(m.residents); i += max(1, len(m.residents)/20) {
+			differences += m.compareLog(m.residents[i])
+		}
+		differences += m.compareDays(days) + m.compareOverview(days) + m.compareRanks()
 		if min(reached, awarded, steps, m.regretted) == 0 {
 			t.Errorf("nobody has lived: %d streaks, %d badges, %d steps, %d messages taken back", reached, awarded, steps, m.regretted)
 		}
@@ -176,7 +180,7 @@ func (m *simulation) live(day, days int) {
 		}
 		for range 1 + m.chance.IntN(3) {
 			at := start.Add(time.Duration(m.chance.Int64N(int64(24 * time.Hour)))).Truncate(time.Microsecond)
-			deeds := []func(*resident){m.visits, m.says, m.says, m.replies, m.reacts, m.reacts, m.regrets}
+			deeds := []func(*resident){m.visits, m.says, m.says, m.replies, m.reacts, m.reacts, m.bursts, m.regrets}
 			plans = append(plans, plan{at, func() { deeds[m.chance.IntN(len(deeds))](r) }})
 		}
 	}
@@ -248,7 +252,24 @@ func (m *simulation) reacts(r *resident) {
 		return
 	}
 	to := m.said[max(0, len(m.said)-1-m.chance.IntN(20))]
-	emoji := []string{":ok:", ":tada:"}[m.chance.IntN(2)]
+	m.reactsTo(r, to, []string{":ok:", ":tada:"}[m.chance.IntN(2)])
+}
+
+// bursts are reactions within seconds, with two emojis on each message: the second one is no deed, and starts no cooldown.
+func (m *simulation) bursts(r *resident) {
+	for range 3 {
+		if len(m.said) == 0 {
+			return
+		}
+		to := m.said[max(0, len(m.said)-1-m.chance.IntN(20))]
+		for _, emoji := range []string{":ok:", ":tada:"} {
+			m.reactsTo(r, to, emoji)
+			m.waits(m.now.Add(time.Duration(m.chance.Int64N(int64(40 * time.Second)))).Truncate(time.Microsecond))
+		}
+	}
+}
+
+func (m *simulation) reactsTo(r *resident, to, emoji string) {
 	do[gen.MessageDoneResponse](m.t, m.c.h, "POST", "/apis/v1/messages/react", m.key, map[string]any{"messageId": to, "emoji": emoji, "sender": r.number})
 	if r.reacted[to] {
 		return
@@ -275,6 +296,7 @@ func (m *simulation) regrets(r *resident) {
 	do[gen.MessageDoneResponse](m.t, m.c.h, "DELETE", "/apis/v1/messages/"+last, owner, nil)
 	if r.credited["messages"] != before {
 		m.regretted++
+		r.regretted++
 		r.xp -= messageXP
 		r.coins -= messageCoins
 		r.earned[date].XP -= messageXP
@@ -411,6 +433,125 @@ func (m *simulation) compare(r *resident, days int) (differences int) {
 		cursor = page.NextCursor
 	}
 	is("how often a streak was reached", reached, r.reached)
+	return differences
+}
+
+// is tells of a difference, and counts it.
+func (m *simulation) is(what string, got, want any) (differences int) {
+	if got != want {
+		m.t.Errorf("%s: got %v, want %v", what, got, want)
+		return 1
+	}
+	return 0
+}
+
+// compareLog reads all that the ledger has of a resident.
+func (m *simulation) compareLog(r *resident) (differences int) {
+	lines, sum := map[gen.Action]int64{}, gen.Balance{}
+	for cursor := ""; ; {
+		page := do[gen.ActivityLogResponse](m.t, m.c.h, "POST", "/apis/v1/users/activity/logs", m.key, withCursor(map[string]any{"identifier": r.number, "identifier_type": "id", "limit": 100}, cursor)).Data
+		for _, line := range page.Logs {
+			lines[line.Action]++
+			sum.XP += line.XP
+			sum.Coins += line.Coins
+		}
+		if cursor = page.NextCursor; cursor == "" {
+			break
+		}
+	}
+	differences += m.is("what all lines of "+r.number+" are worth", sum, gen.Balance{XP: r.xp, Coins: r.coins})
+	for action, want := range map[gen.Action]int64{
+		gen.ActionMessages: r.messages - r.replies, gen.ActionReplies: r.replies, gen.ActionReactions: r.reactions, gen.ActionVisits: int64(len(r.visited)),
+		gen.ActionBadges: int64(len(r.badges)), gen.ActionMilestones: int64(len(r.steps)), gen.ActionStreaks: int64(r.reached), gen.ActionDeleted: int64(r.regretted),
+	} {
+		differences += m.is("lines of "+r.number+" for "+string(action), lines[action], want)
+		delete(lines, action)
+	}
+	return differences + m.is("other lines of "+r.number, len(lines), 0)
+}
+
+// dates are all on which anything may have been done.
+func (m *simulation) dates(days int) (dates []time.Time) {
+	for day := -1; day <= days+1; day++ {
+		dates = append(dates, simulatedFrom.AddDate(0, 0, day))
+	}
+	return dates
+}
+
+// compareDays asks what everybody got on each day there was.
+func (m *simulation) compareDays(days int) (differences int) {
+	const atOnce = 200
+	for _, date := range m.dates(days) {
+		for some := range slices.Chunk(m.residents, atOnce) {
+			numbers := make([]string, len(some))
+			for i, r := range some {
+				numbers[i] = r.number
+			}
+			got := do[gen.DailyHistoryResponse](m.t, m.c.h, "POST", "/apis/v1/users/activity/daily", m.key, map[string]any{
+				"identifier": numbers, "identifier_type": "id", "date": date.Format("02/01/2006"), "limit": atOnce,
+			}).Data.Results
+			if differences += m.is("how many got something told", len(got), len(some)); len(got) != len(some) {
+				continue
+			}
+			for i, r := range some {
+				want := cmp.Or(r.earned[date.Format(time.DateOnly)], &gen.DailyEarnings{})
+				differences += m.is("what "+r.number+" got on "+date.Format(time.DateOnly), gen.Balance{XP: got[i].XP, Coins: got[i].Coins}, gen.Balance{XP: want.XP, Coins: want.Coins})
+			}
+		}
+	}
+	return differences
+}
+
+// compareOverview asks for each day of the community, and adds up those of its members.
+func (m *simulation) compareOverview(days int) (differences int) {
+	owner := tokenOf(m.t, m.s, "owner@example.com")
+	for some := range slices.Chunk(m.dates(days), 366) {
+		from, to := some[0].Format(time.DateOnly), some[len(some)-1].Format(time.DateOnly)
+		got := do[gen.LoyaltyOverviewResponse](m.t, m.c.h, "GET", "/apis/v1/communities/"+m.c.id+"/analytics/loyalty-overview?from="+from+"&to="+to, owner, nil).Data
+		var activity gen.OverviewActivity
+		var issued gen.Balance
+		for _, part := range got.Series {
+			var messages, replies, reactions, xp, coins int64
+			for _, r := range m.residents {
+				did, earned := cmp.Or(r.days[part.From], &gen.DailyStats{}), cmp.Or(r.earned[part.From], &gen.DailyEarnings{})
+				messages, replies, reactions = messages+did.Messages, replies+did.Replies, reactions+did.Reaction
+				xp, coins = xp+earned.XP, coins+earned.Coins
+			}
+			differences += m.is("what was done on "+part.From, [5]int64{part.Messages, part.Replies, part.Reactions, part.XPIssued, part.CoinsIssued},
+				[5]int64{messages, replies, reactions, xp, coins})
+			activity.Messages, activity.Replies, activity.Reactions = activity.Messages+part.Messages, activity.Replies+part.Replies, activity.Reactions+part.Reactions
+			issued.XP, issued.Coins = issued.XP+xp, issued.Coins+coins
+		}
+		differences += m.is("what was done from "+from+" to "+to, got.Activity, activity)
+		differences += m.is("what was issued from "+from+" to "+to, gen.Balance{XP: got.XP.Issued, Coins: got.Coins.Issued}, issued)
+		differences += m.is("what was spent from "+from+" to "+to, got.XP.Spent+got.Coins.Spent, int64(0))
+	}
+	return differences
+}
+
+// compareRanks reads the leaderboard by XP to its end.
+func (m *simulation) compareRanks() (differences int) {
+	owner, ranked := tokenOf(m.t, m.s, "owner@example.com"), map[string]gen.LeaderboardEntry{}
+	board := do[gen.LeaderboardResponse](m.t, m.c.h, "POST", "/apis/v1/leaderboards", owner, map[string]any{"name": "Most XP", "slug": "most-xp", "rankingField": "xps", "serverId": m.c.id}).Data.ID
+	for page := 1; ; page++ {
+		entries := do[gen.LeaderboardEntryListResponse](m.t, m.c.h, "GET", fmt.Sprintf("/apis/v1/leaderboards/%s/entries?limit=100&page=%d", board, page), owner, nil).Data
+		for _, entry := range entries {
+			ranked[fmt.Sprint(entry.User.Number)] = entry
+		}
+		if len(entries) < 100 {
+			break
+		}
+	}
+	for _, r := range m.residents {
+		rank := int32(1)
+		for _, other := range m.residents {
+			if other.xp > r.xp {
+				rank++
+			}
+		}
+		got, _ := ranked[r.number].Rank.Get()
+		differences += m.is("the rank of "+r.number, got, rank) + m.is("what "+r.number+" is ranked by", ranked[r.number].Value, float64(r.xp))
+	}
 	return differences
 }
 
