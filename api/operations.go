@@ -40,6 +40,9 @@ type Operation struct {
 	RateLimit string
 	// Creates tells whether it takes an Idempotency-Key.
 	Creates bool
+
+	// KeyInBody tells whether it takes that in its body, too, as an IdempotencyKeyMember.
+	KeyInBody bool
 	// Secrets are the paths to what its success shows once: names of members, and "*" for each item of a list.
 	Secrets [][]string
 
@@ -93,6 +96,7 @@ const (
 
 // The headers of what can be repeated safely.
 const (
+	IdempotencyKeyMember     = "idempotencyKey"      // of a body: the same as that header
 	IdempotencyKeyHeader     = "Idempotency-Key"     // of a request: what is sent again under the same key is done once
 	IdempotentReplayedHeader = "Idempotent-Replayed" // of an answer that was given before: true
 )
@@ -253,6 +257,7 @@ func (o *Operation) read(families map[string]Family) error {
 	}
 	for o.BodyType, o.Body = range content {
 	}
+	o.KeyInBody = o.Creates && o.Body.Schema != nil && o.Body.Schema.Value.Properties[IdempotencyKeyMember] != nil
 	return nil
 }
 

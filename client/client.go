@@ -154,6 +154,8 @@ type Client struct {
 	Leaderboards *LeaderboardsService
 	// Analytics say how a community does, over days, weeks and months.
 	Analytics *AnalyticsService
+	// Charts are what members think of charts, drawn in them.
+	Charts *ChartsService
 
 	// Store is what a community sells for coins, and to whom.
 	Store *StoreService
@@ -268,6 +270,7 @@ func build(base *url.URL, o options) (*Client, error) {
 		Leaderboards: &LeaderboardsService{api: api},
 		Analytics:    &AnalyticsService{api: api},
 		Store:        &StoreService{api: api},
+		Charts:       &ChartsService{api: api},
 		base:         base,
 		options:      o,
 		sender:       sender,

@@ -39,6 +39,7 @@ const (
 	boardID = "66a282dab13eee0013cbb4f1"
 	askedID = "66a282dab13eee0013cbb4fa"
 	linkID  = "66a282dab13eee0013cbb4fb"
+	chartID = "66a282dab13eee0013cbb501"
 
 	atKeys     = "/apis/v1/communities/" + id + "/api-keys"
 	userID     = "66a282dab13eee0013cbb4d9"
@@ -655,6 +656,73 @@ var calls = []struct {
 	{
 		"refuseBadgeApplication", "POST /badges/" + badgeID + "/applications/" + askedID + "/refuse", "",
 		func(c caller) (any, error) { return nil, c.Badges.Refuse(c.ctx, badgeID, askedID) },
+	},
+	{
+		"createAnalysis", "POST /apis/v1/analysis/" + id + "/channels/" + chanID, `{"sender":"vera","metadata":{"direction":"BULLISH","entryPlacement":"BELOW_CURRENT","expiry":{"type":"HOURS","hours":24},"title":"Bounce","preferenceText":"From [[zone:here]].","symbol":"GBP/USD"},` +
+			`"levels":{"pivot":{"price":1.345,"clientObjectId":"pivot"},"resistance":{"price":1.35},"support":{"price":1.341,"time":"2026-01-08T12:00:00.000Z"}},` +
+			`"drawings":[{"type":"RECTANGLE","clientObjectId":"zone","points":[{"time":"2026-01-08T12:00:00.000Z","price":1.34},{"time":"2026-01-08T12:00:00.000Z","price":1.342}],"style":{"fillColor":"#00FF00"}}]}`,
+		func(c caller) (any, error) {
+			at := client.Time{Time: time.Date(2026, 1, 8, 12, 0, 0, 0, time.UTC)}
+			return c.Charts.Create(c.ctx, id, chanID, client.AnalysisCreate{
+				Sender: "vera",
+				Metadata: client.AnalysisMetadataCreate{
+					Direction: client.DirectionBullish, EntryPlacement: client.EntryBelowCurrent, Expiry: client.AnalysisExpiry{Type: client.ExpiryHours, Hours: 24},
+					Title: "Bounce", PreferenceText: "From [[zone:here]].", Symbol: "GBP/USD",
+				},
+				Levels: client.AnalysisLevelsCreate{
+					Pivot: client.AnalysisLevelCreate{Price: 1.345, ClientObjectID: "pivot"}, Resistance: client.AnalysisLevelCreate{Price: 1.35}, Support: client.AnalysisLevelCreate{Price: 1.341, Time: at},
+				},
+				Drawings: []client.DrawingCreate{{
+					Type: client.DrawingRectangle, ClientObjectID: "zone", Points: []client.DrawingPoint{{Time: at, Price: 1.34}, {Time: at, Price: 1.342}},
+					Style: client.DrawingStyle{FillColor: "#00FF00"},
+				}},
+			}, c.opts...)
+		},
+	},
+	{
+		"listAnalyses", "GET /apis/v1/analysis?serverId=" + id + "&channelId=" + chanID + "&symbol=GBP%2FUSD&sender=vera&type=bullish_bounce&limit=100", "",
+		func(c caller) (any, error) {
+			analyses, err := collect(c.Charts.List(c.ctx, client.AnalysisQuery{ServerID: id, ChannelID: chanID, Symbol: "GBP/USD", Sender: "vera", Type: client.AnalysisBullishBounce}))
+			if err != nil {
+				return nil, err
+			}
+			return map[string]any{"analyses": analyses, "page": 1, "limit": 20}, nil
+		},
+	},
+	{
+		"getAnalysis", "GET /apis/v1/analysis/" + chartID, "",
+		func(c caller) (any, error) { return c.Charts.Get(c.ctx, chartID) },
+	},
+	{
+		"updateAnalysis", "PATCH /apis/v1/analysis/" + chartID, `{"metadata":{"title":"New"},"levels":{"pivot":{"price":1.346}}}`,
+		func(c caller) (any, error) {
+			return c.Charts.Update(c.ctx, chartID, client.AnalysisUpdate{
+				Metadata: &client.AnalysisMetadataUpdate{Title: new("New")}, Levels: &client.AnalysisLevelsUpdate{Pivot: &client.AnalysisLevelUpdate{Price: new(1.346)}},
+			})
+		},
+	},
+	{
+		"deleteAnalysis", "DELETE /apis/v1/analysis/" + chartID, "",
+		func(c caller) (any, error) { return nil, c.Charts.Delete(c.ctx, chartID) },
+	},
+	{
+		"appendDrawings", "POST /apis/v1/analysis/" + chartID + "/drawings", `{"sender":"vera","drawings":[{"type":"HORIZONTAL_LINE","points":[{"time":"2026-01-08T12:00:00.000Z","price":1.345}]}]}`,
+		func(c caller) (any, error) {
+			at := client.Time{Time: time.Date(2026, 1, 8, 12, 0, 0, 0, time.UTC)}
+			return c.Charts.Append(c.ctx, chartID, "vera", client.DrawingCreate{Type: client.DrawingHorizontalLine, Points: []client.DrawingPoint{{Time: at, Price: 1.345}}})
+		},
+	},
+	{
+		"getAnalysisImage", "GET /apis/v1/analysis/" + chartID + "/image.svg", "",
+		func(c caller) (any, error) {
+			picture, err := c.Charts.Picture(c.ctx, chartID)
+			if err != nil {
+				return nil, err
+			}
+			defer picture.Close()
+			content, err := io.ReadAll(picture)
+			return string(content), err
+		},
 	},
 	{
 		"listSocials", "GET /apis/v1/socials?serverId=" + id, "",

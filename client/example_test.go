@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -767,6 +768,53 @@ func ExampleGamificationService_RecordSocial() {
 	// Output:
 	// true 20 1
 	// false 0 1
+}
+
+// A member posts what they think of a chart, with a text that links to what is drawn.
+func ExampleChartsService() {
+	url, token, stop := newServer()
+	defer stop()
+	c, err := client.New(url, client.WithToken(token))
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	server, err := c.Servers.Create(ctx, client.ServerCreate{Name: "Chess club"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	channel, err := c.Channels.Create(ctx, client.ChannelCreate{ServerID: server.ID, Topic: "charts", ChannelType: client.ChannelOpen})
+	if err != nil {
+		log.Fatal(err)
+	}
+	at := client.Time{Time: time.Date(2026, 1, 8, 12, 0, 0, 0, time.UTC)}
+	posted, err := c.Charts.Create(ctx, server.ID, channel.ID, client.AnalysisCreate{
+		Metadata: client.AnalysisMetadataCreate{
+			Direction: client.DirectionBullish, EntryPlacement: client.EntryBelowCurrent, Title: "Bounce", Symbol: "GBP/USD",
+			PreferenceText: "Price bounced from [[zone:the demand zone]].",
+		},
+		Levels: client.AnalysisLevelsCreate{
+			Support: client.AnalysisLevelCreate{Price: 1.341}, Pivot: client.AnalysisLevelCreate{Price: 1.345}, Resistance: client.AnalysisLevelCreate{Price: 1.35},
+		},
+		Drawings: []client.DrawingCreate{{
+			Type: client.DrawingRectangle, ClientObjectID: "zone", Style: client.DrawingStyle{FillColor: "#00FF00"},
+			Points: []client.DrawingPoint{{Time: client.Time{Time: at.Add(-2 * time.Hour)}, Price: 1.34}, {Time: at, Price: 1.342}},
+		}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	link := "[[" + posted.Drawings[0].ID + ":the demand zone]]"
+	fmt.Println(posted.Type, strings.Contains(posted.Metadata.PreferenceText, link))
+	picture, err := c.Charts.Picture(ctx, posted.AnalysisID)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer picture.Close()
+	fmt.Println(picture.ContentType)
+	// Output:
+	// bullish_bounce true
+	// image/svg+xml
 }
 
 func ExampleLeaderboardsService() {

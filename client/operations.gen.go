@@ -3,6 +3,13 @@
 package client
 
 var operations = []operation{
+	{"GET", "/apis/v1/analysis", "listAnalyses"},
+	{"DELETE", "/apis/v1/analysis/{analysisId}", "deleteAnalysis"},
+	{"GET", "/apis/v1/analysis/{analysisId}", "getAnalysis"},
+	{"PATCH", "/apis/v1/analysis/{analysisId}", "updateAnalysis"},
+	{"POST", "/apis/v1/analysis/{analysisId}/drawings", "appendDrawings"},
+	{"GET", "/apis/v1/analysis/{analysisId}/image.svg", "getAnalysisImage"},
+	{"POST", "/apis/v1/analysis/{communityId}/channels/{channelId}", "createAnalysis"},
 	{"GET", "/apis/v1/api-keys/info", "getApiKeyInfo"},
 	{"GET", "/apis/v1/categories", "listCategories"},
 	{"POST", "/apis/v1/categories", "createCategory"},

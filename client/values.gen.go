@@ -99,6 +99,8 @@ const (
 // The values of the list gen.AuditAction.
 const (
 	AuditAccessLevelsUpdate = gen.AuditActionAccessLevelsUpdate
+	AuditAnalysisDelete     = gen.AuditActionAnalysisDelete
+	AuditAnalysisUpdate     = gen.AuditActionAnalysisUpdate
 	AuditBadgeAward         = gen.AuditActionBadgeAward
 	AuditBadgeCreate        = gen.AuditActionBadgeCreate
 	AuditBadgeDelete        = gen.AuditActionBadgeDelete
@@ -236,6 +238,51 @@ const (
 const (
 	ViewFull    = gen.CategoryViewFull
 	ViewPreview = gen.CategoryViewPreview
+)
+
+// The values of the list gen.AnalysisType.
+const (
+	AnalysisBearishBounce   = gen.AnalysisTypeBearishBounce
+	AnalysisBearishBreakout = gen.AnalysisTypeBearishBreakout
+	AnalysisBullishBounce   = gen.AnalysisTypeBullishBounce
+	AnalysisBullishBreakout = gen.AnalysisTypeBullishBreakout
+)
+
+// The values of the list gen.AnalysisDirection.
+const (
+	DirectionBearish = gen.AnalysisDirectionBearish
+	DirectionBullish = gen.AnalysisDirectionBullish
+)
+
+// The values of the list gen.EntryPlacement.
+const (
+	EntryAboveCurrent = gen.EntryPlacementAboveCurrent
+	EntryBelowCurrent = gen.EntryPlacementBelowCurrent
+)
+
+// The values of the list gen.ExpiryType.
+const (
+	ExpiryHours = gen.ExpiryTypeHours
+)
+
+// The values of the list gen.DrawingType.
+const (
+	DrawingHorizontalLine = gen.DrawingTypeHorizontalLine
+	DrawingLine           = gen.DrawingTypeLine
+	DrawingRectangle      = gen.DrawingTypeRectangle
+)
+
+// The values of the list gen.LineHead.
+const (
+	HeadArrow = gen.LineHeadArrow
+	HeadNone  = gen.LineHeadNone
+)
+
+// The values of the list gen.LineStyle.
+const (
+	LineDashed = gen.LineStyleDashed
+	LineDotted = gen.LineStyleDotted
+	LineSolid  = gen.LineStyleSolid
 )
 
 // The values of the list gen.Action.

@@ -90,6 +90,135 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 // The interface specification for the client above.
 type ClientInterface interface {
 
+	// ListAnalyses List analyses
+	//
+	// Analyses of the channels that the caller sees, newest first, without their drawings: of one channel, or of all. An API key sees all channels
+	// but direct ones. With `channelId`, the server is that of the channel. A page by `cursor` costs the same at any depth.
+	//
+	// Corresponds with GET /apis/v1/analysis (the `ListAnalyses` operationId).
+	ListAnalyses(ctx context.Context, params *ListAnalysesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteAnalysis Delete an analysis
+	//
+	// Removes an analysis for good. For who has posted it, as long as they see the channel, and for the owner, administrators and API keys, who leave an
+	// entry in the audit trail that says whose it was, and not what it said.
+	//
+	// Corresponds with DELETE /apis/v1/analysis/{analysisId} (the `DeleteAnalysis` operationId).
+	DeleteAnalysis(ctx context.Context, analysisID AnalysisID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetAnalysis Get an analysis
+	//
+	// All of it, for who sees its channel. `byKey` is the API key that has posted it in the name of its sender, for whom messages tell that, too.
+	//
+	// Corresponds with GET /apis/v1/analysis/{analysisId} (the `GetAnalysis` operationId).
+	GetAnalysis(ctx context.Context, analysisID AnalysisID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateAnalysisWithBody Update an analysis
+	//
+	// Changes what is given: members of `metadata`, levels with what is given of each, and all drawings at once. `updatedFields` are the names of
+	// what was given, without where they stand. Afterwards everything holds that holds for a new analysis: the levels rise, the type follows, and
+	// links lead somewhere. A text names a drawing or a level by its `clientObjectId` or by its `_id`.
+	//
+	// A drawing that keeps its `clientObjectId` keeps its `_id`, and a level always keeps it, so that links to them stay good. Where a text that is not given
+	// links to a drawing which would be gone, the change is a conflict. `expiresAt` counts from when the analysis was posted.
+	//
+	// For who has posted it, as long as they see the channel and may post there, and for the owner and administrators, who leave an entry in the audit trail, and
+	// for API keys: in the name of the `sender`, who must be one of these, or else in their own.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /apis/v1/analysis/{analysisId} (the `UpdateAnalysis` operationId).
+	UpdateAnalysisWithBody(ctx context.Context, analysisID AnalysisID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateAnalysis Update an analysis
+	//
+	// Changes what is given: members of `metadata`, levels with what is given of each, and all drawings at once. `updatedFields` are the names of
+	// what was given, without where they stand. Afterwards everything holds that holds for a new analysis: the levels rise, the type follows, and
+	// links lead somewhere. A text names a drawing or a level by its `clientObjectId` or by its `_id`.
+	//
+	// A drawing that keeps its `clientObjectId` keeps its `_id`, and a level always keeps it, so that links to them stay good. Where a text that is not given
+	// links to a drawing which would be gone, the change is a conflict. `expiresAt` counts from when the analysis was posted.
+	//
+	// For who has posted it, as long as they see the channel and may post there, and for the owner and administrators, who leave an entry in the audit trail, and
+	// for API keys: in the name of the `sender`, who must be one of these, or else in their own.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /apis/v1/analysis/{analysisId} (the `UpdateAnalysis` operationId).
+	UpdateAnalysis(ctx context.Context, analysisID AnalysisID, body UpdateAnalysisJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AppendDrawingsWithBody Append drawings to an analysis
+	//
+	// Adds drawings behind those that are there. A `clientObjectId` that the analysis has already is a conflict, and so are more than 100 drawings in
+	// all: sent again, drawings with names are not added twice. For whom updating the analysis is.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/analysis/{analysisId}/drawings (the `AppendDrawings` operationId).
+	AppendDrawingsWithBody(ctx context.Context, analysisID AnalysisID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AppendDrawings Append drawings to an analysis
+	//
+	// Adds drawings behind those that are there. A `clientObjectId` that the analysis has already is a conflict, and so are more than 100 drawings in
+	// all: sent again, drawings with names are not added twice. For whom updating the analysis is.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apis/v1/analysis/{analysisId}/drawings (the `AppendDrawings` operationId).
+	AppendDrawings(ctx context.Context, analysisID AnalysisID, body AppendDrawingsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetAnalysisImage Get a picture of an analysis
+	//
+	// Its levels and drawings as SVG, of 900 x 500, without scripts and readable in dark and light. For who sees its channel: who asks for it
+	// sends a credential.
+	//
+	// Corresponds with GET /apis/v1/analysis/{analysisId}/image.svg (the `GetAnalysisImage` operationId).
+	GetAnalysisImage(ctx context.Context, analysisID AnalysisID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateAnalysisWithBody Post an analysis of a chart
+	//
+	// Posts an analysis in a channel. Who posts is the caller; an API key is nobody, and says in `sender` who posts: a member who sees the channel and
+	// whose roles allow `post_analysis`, and what is in the texts, as in a message. An account names itself or nobody.
+	//
+	// The `type` follows from the direction and where the entry is: `bullish_breakout` is bullish and above, `bullish_bounce` bullish and
+	// below, `bearish_bounce` bearish and above, `bearish_breakout` bearish and below. The levels rise: support, pivot, resistance. There are up to 100 drawings, of
+	// 2 points (a line, a rectangle) or 1 point (a horizontal line).
+	//
+	// A `clientObjectId` is what the caller names a drawing or a level, each of an analysis differently. `[[clientObjectId:label]]` in
+	// `preferenceText`, `alternativeText` and `comments` links to it; what is kept and answered is `[[_id:label]]`. With that a text has up to
+	// 4000 characters, too. A link to nothing is refused.
+	//
+	// `idempotencyKey` is the same as the header Idempotency-Key: the key is no part of what is compared. Where both are given they are the same.
+	//
+	// Counts as `analyses` of who posts, and is credited as `analysis`; deleted within 60 seconds, that is taken back, as with a message.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/analysis/{communityId}/channels/{channelId} (the `CreateAnalysis` operationId).
+	CreateAnalysisWithBody(ctx context.Context, communityID CommunityID, channelID ChannelID, params *CreateAnalysisParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateAnalysis Post an analysis of a chart
+	//
+	// Posts an analysis in a channel. Who posts is the caller; an API key is nobody, and says in `sender` who posts: a member who sees the channel and
+	// whose roles allow `post_analysis`, and what is in the texts, as in a message. An account names itself or nobody.
+	//
+	// The `type` follows from the direction and where the entry is: `bullish_breakout` is bullish and above, `bullish_bounce` bullish and
+	// below, `bearish_bounce` bearish and above, `bearish_breakout` bearish and below. The levels rise: support, pivot, resistance. There are up to 100 drawings, of
+	// 2 points (a line, a rectangle) or 1 point (a horizontal line).
+	//
+	// A `clientObjectId` is what the caller names a drawing or a level, each of an analysis differently. `[[clientObjectId:label]]` in
+	// `preferenceText`, `alternativeText` and `comments` links to it; what is kept and answered is `[[_id:label]]`. With that a text has up to
+	// 4000 characters, too. A link to nothing is refused.
+	//
+	// `idempotencyKey` is the same as the header Idempotency-Key: the key is no part of what is compared. Where both are given they are the same.
+	//
+	// Counts as `analyses` of who posts, and is credited as `analysis`; deleted within 60 seconds, that is taken back, as with a message.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apis/v1/analysis/{communityId}/channels/{channelId} (the `CreateAnalysis` operationId).
+	CreateAnalysis(ctx context.Context, communityID CommunityID, channelID ChannelID, params *CreateAnalysisParams, body CreateAnalysisJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetAPIKeyInfo Who is this key
 	//
 	// The key with which it is called, masked, whatever its permissions: one of a community, or one of a user in it, as `kind`
@@ -2180,9 +2309,10 @@ type ClientInterface interface {
 	// Replaces the setting. While it is `enabled`, a member who does one of these gets its XP and coins, unless they have got them for
 	// the same within the last `time` seconds. `visit` is once a day of the server; `refer` is who was brought by somebody, once, and
 	// `referral` who has brought them; `picture`, `aboutme` and `quote` count once, with the first visit of a day on which they are there. A reply counts as `reply`, not
-	// as `message`. What counts as `object`, `analysis`, `comment` and `tradingDiscussions` is done with charts.
+	// as `message`, and a posted analysis, with all that is drawn in it, as `analysis`. Nothing counts as `object`, `comment` or `tradingDiscussions`: they are kept,
+	// and shown to clients that know them.
 	//
-	// What is done is counted once: reactions to a message as one, whatever they are. What was credited stays, but for a message that is
+	// What is done is counted once: reactions to a message as one, whatever they are. What was credited stays, but for a message or an analysis that is
 	// deleted by itself within 60 seconds: that takes back what it has brought, of coins what is not spent yet. It stays counted, and so does what was reached by
 	// it; the `time` goes on. For the owner and administrators, and API keys.
 	//
@@ -2196,9 +2326,10 @@ type ClientInterface interface {
 	// Replaces the setting. While it is `enabled`, a member who does one of these gets its XP and coins, unless they have got them for
 	// the same within the last `time` seconds. `visit` is once a day of the server; `refer` is who was brought by somebody, once, and
 	// `referral` who has brought them; `picture`, `aboutme` and `quote` count once, with the first visit of a day on which they are there. A reply counts as `reply`, not
-	// as `message`. What counts as `object`, `analysis`, `comment` and `tradingDiscussions` is done with charts.
+	// as `message`, and a posted analysis, with all that is drawn in it, as `analysis`. Nothing counts as `object`, `comment` or `tradingDiscussions`: they are kept,
+	// and shown to clients that know them.
 	//
-	// What is done is counted once: reactions to a message as one, whatever they are. What was credited stays, but for a message that is
+	// What is done is counted once: reactions to a message as one, whatever they are. What was credited stays, but for a message or an analysis that is
 	// deleted by itself within 60 seconds: that takes back what it has brought, of coins what is not spent yet. It stays counted, and so does what was reached by
 	// it; the `time` goes on. For the owner and administrators, and API keys.
 	//
@@ -2542,6 +2673,235 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /servers/{serverId}/visit (the `VisitServer` operationId).
 	VisitServer(ctx context.Context, serverID ServerID, reqEditors ...RequestEditorFn) (*http.Response, error)
+}
+
+// ListAnalyses List analyses
+//
+// Analyses of the channels that the caller sees, newest first, without their drawings: of one channel, or of all. An API key sees all channels
+// but direct ones. With `channelId`, the server is that of the channel. A page by `cursor` costs the same at any depth.
+//
+// Corresponds with GET /apis/v1/analysis (the `ListAnalyses` operationId).
+func (c *Client) ListAnalyses(ctx context.Context, params *ListAnalysesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAnalysesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteAnalysis Delete an analysis
+//
+// Removes an analysis for good. For who has posted it, as long as they see the channel, and for the owner, administrators and API keys, who leave an
+// entry in the audit trail that says whose it was, and not what it said.
+//
+// Corresponds with DELETE /apis/v1/analysis/{analysisId} (the `DeleteAnalysis` operationId).
+func (c *Client) DeleteAnalysis(ctx context.Context, analysisID AnalysisID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteAnalysisRequest(c.Server, analysisID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetAnalysis Get an analysis
+//
+// All of it, for who sees its channel. `byKey` is the API key that has posted it in the name of its sender, for whom messages tell that, too.
+//
+// Corresponds with GET /apis/v1/analysis/{analysisId} (the `GetAnalysis` operationId).
+func (c *Client) GetAnalysis(ctx context.Context, analysisID AnalysisID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetAnalysisRequest(c.Server, analysisID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateAnalysisWithBody Update an analysis
+//
+// Changes what is given: members of `metadata`, levels with what is given of each, and all drawings at once. `updatedFields` are the names of
+// what was given, without where they stand. Afterwards everything holds that holds for a new analysis: the levels rise, the type follows, and
+// links lead somewhere. A text names a drawing or a level by its `clientObjectId` or by its `_id`.
+//
+// A drawing that keeps its `clientObjectId` keeps its `_id`, and a level always keeps it, so that links to them stay good. Where a text that is not given
+// links to a drawing which would be gone, the change is a conflict. `expiresAt` counts from when the analysis was posted.
+//
+// For who has posted it, as long as they see the channel and may post there, and for the owner and administrators, who leave an entry in the audit trail, and
+// for API keys: in the name of the `sender`, who must be one of these, or else in their own.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /apis/v1/analysis/{analysisId} (the `UpdateAnalysis` operationId).
+func (c *Client) UpdateAnalysisWithBody(ctx context.Context, analysisID AnalysisID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateAnalysisRequestWithBody(c.Server, analysisID, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateAnalysis Update an analysis
+//
+// Changes what is given: members of `metadata`, levels with what is given of each, and all drawings at once. `updatedFields` are the names of
+// what was given, without where they stand. Afterwards everything holds that holds for a new analysis: the levels rise, the type follows, and
+// links lead somewhere. A text names a drawing or a level by its `clientObjectId` or by its `_id`.
+//
+// A drawing that keeps its `clientObjectId` keeps its `_id`, and a level always keeps it, so that links to them stay good. Where a text that is not given
+// links to a drawing which would be gone, the change is a conflict. `expiresAt` counts from when the analysis was posted.
+//
+// For who has posted it, as long as they see the channel and may post there, and for the owner and administrators, who leave an entry in the audit trail, and
+// for API keys: in the name of the `sender`, who must be one of these, or else in their own.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /apis/v1/analysis/{analysisId} (the `UpdateAnalysis` operationId).
+func (c *Client) UpdateAnalysis(ctx context.Context, analysisID AnalysisID, body UpdateAnalysisJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateAnalysisRequest(c.Server, analysisID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AppendDrawingsWithBody Append drawings to an analysis
+//
+// Adds drawings behind those that are there. A `clientObjectId` that the analysis has already is a conflict, and so are more than 100 drawings in
+// all: sent again, drawings with names are not added twice. For whom updating the analysis is.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/analysis/{analysisId}/drawings (the `AppendDrawings` operationId).
+func (c *Client) AppendDrawingsWithBody(ctx context.Context, analysisID AnalysisID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAppendDrawingsRequestWithBody(c.Server, analysisID, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AppendDrawings Append drawings to an analysis
+//
+// Adds drawings behind those that are there. A `clientObjectId` that the analysis has already is a conflict, and so are more than 100 drawings in
+// all: sent again, drawings with names are not added twice. For whom updating the analysis is.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apis/v1/analysis/{analysisId}/drawings (the `AppendDrawings` operationId).
+func (c *Client) AppendDrawings(ctx context.Context, analysisID AnalysisID, body AppendDrawingsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAppendDrawingsRequest(c.Server, analysisID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetAnalysisImage Get a picture of an analysis
+//
+// Its levels and drawings as SVG, of 900 x 500, without scripts and readable in dark and light. For who sees its channel: who asks for it
+// sends a credential.
+//
+// Corresponds with GET /apis/v1/analysis/{analysisId}/image.svg (the `GetAnalysisImage` operationId).
+func (c *Client) GetAnalysisImage(ctx context.Context, analysisID AnalysisID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetAnalysisImageRequest(c.Server, analysisID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateAnalysisWithBody Post an analysis of a chart
+//
+// Posts an analysis in a channel. Who posts is the caller; an API key is nobody, and says in `sender` who posts: a member who sees the channel and
+// whose roles allow `post_analysis`, and what is in the texts, as in a message. An account names itself or nobody.
+//
+// The `type` follows from the direction and where the entry is: `bullish_breakout` is bullish and above, `bullish_bounce` bullish and
+// below, `bearish_bounce` bearish and above, `bearish_breakout` bearish and below. The levels rise: support, pivot, resistance. There are up to 100 drawings, of
+// 2 points (a line, a rectangle) or 1 point (a horizontal line).
+//
+// A `clientObjectId` is what the caller names a drawing or a level, each of an analysis differently. `[[clientObjectId:label]]` in
+// `preferenceText`, `alternativeText` and `comments` links to it; what is kept and answered is `[[_id:label]]`. With that a text has up to
+// 4000 characters, too. A link to nothing is refused.
+//
+// `idempotencyKey` is the same as the header Idempotency-Key: the key is no part of what is compared. Where both are given they are the same.
+//
+// Counts as `analyses` of who posts, and is credited as `analysis`; deleted within 60 seconds, that is taken back, as with a message.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/analysis/{communityId}/channels/{channelId} (the `CreateAnalysis` operationId).
+func (c *Client) CreateAnalysisWithBody(ctx context.Context, communityID CommunityID, channelID ChannelID, params *CreateAnalysisParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateAnalysisRequestWithBody(c.Server, communityID, channelID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateAnalysis Post an analysis of a chart
+//
+// Posts an analysis in a channel. Who posts is the caller; an API key is nobody, and says in `sender` who posts: a member who sees the channel and
+// whose roles allow `post_analysis`, and what is in the texts, as in a message. An account names itself or nobody.
+//
+// The `type` follows from the direction and where the entry is: `bullish_breakout` is bullish and above, `bullish_bounce` bullish and
+// below, `bearish_bounce` bearish and above, `bearish_breakout` bearish and below. The levels rise: support, pivot, resistance. There are up to 100 drawings, of
+// 2 points (a line, a rectangle) or 1 point (a horizontal line).
+//
+// A `clientObjectId` is what the caller names a drawing or a level, each of an analysis differently. `[[clientObjectId:label]]` in
+// `preferenceText`, `alternativeText` and `comments` links to it; what is kept and answered is `[[_id:label]]`. With that a text has up to
+// 4000 characters, too. A link to nothing is refused.
+//
+// `idempotencyKey` is the same as the header Idempotency-Key: the key is no part of what is compared. Where both are given they are the same.
+//
+// Counts as `analyses` of who posts, and is credited as `analysis`; deleted within 60 seconds, that is taken back, as with a message.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apis/v1/analysis/{communityId}/channels/{channelId} (the `CreateAnalysis` operationId).
+func (c *Client) CreateAnalysis(ctx context.Context, communityID CommunityID, channelID ChannelID, params *CreateAnalysisParams, body CreateAnalysisJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateAnalysisRequest(c.Server, communityID, channelID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
 }
 
 // GetAPIKeyInfo Who is this key
@@ -6474,9 +6834,10 @@ func (c *Client) SetTierSetting(ctx context.Context, serverID ServerID, body Set
 // Replaces the setting. While it is `enabled`, a member who does one of these gets its XP and coins, unless they have got them for
 // the same within the last `time` seconds. `visit` is once a day of the server; `refer` is who was brought by somebody, once, and
 // `referral` who has brought them; `picture`, `aboutme` and `quote` count once, with the first visit of a day on which they are there. A reply counts as `reply`, not
-// as `message`. What counts as `object`, `analysis`, `comment` and `tradingDiscussions` is done with charts.
+// as `message`, and a posted analysis, with all that is drawn in it, as `analysis`. Nothing counts as `object`, `comment` or `tradingDiscussions`: they are kept,
+// and shown to clients that know them.
 //
-// What is done is counted once: reactions to a message as one, whatever they are. What was credited stays, but for a message that is
+// What is done is counted once: reactions to a message as one, whatever they are. What was credited stays, but for a message or an analysis that is
 // deleted by itself within 60 seconds: that takes back what it has brought, of coins what is not spent yet. It stays counted, and so does what was reached by
 // it; the `time` goes on. For the owner and administrators, and API keys.
 //
@@ -6500,9 +6861,10 @@ func (c *Client) SetXPSettingWithBody(ctx context.Context, serverID ServerID, co
 // Replaces the setting. While it is `enabled`, a member who does one of these gets its XP and coins, unless they have got them for
 // the same within the last `time` seconds. `visit` is once a day of the server; `refer` is who was brought by somebody, once, and
 // `referral` who has brought them; `picture`, `aboutme` and `quote` count once, with the first visit of a day on which they are there. A reply counts as `reply`, not
-// as `message`. What counts as `object`, `analysis`, `comment` and `tradingDiscussions` is done with charts.
+// as `message`, and a posted analysis, with all that is drawn in it, as `analysis`. Nothing counts as `object`, `comment` or `tradingDiscussions`: they are kept,
+// and shown to clients that know them.
 //
-// What is done is counted once: reactions to a message as one, whatever they are. What was credited stays, but for a message that is
+// What is done is counted once: reactions to a message as one, whatever they are. What was credited stays, but for a message or an analysis that is
 // deleted by itself within 60 seconds: that takes back what it has brought, of coins what is not spent yet. It stays counted, and so does what was reached by
 // it; the `time` goes on. For the owner and administrators, and API keys.
 //
@@ -7205,6 +7567,409 @@ func (c *Client) VisitServer(ctx context.Context, serverID ServerID, reqEditors 
 		return nil, err
 	}
 	return c.Client.Do(req)
+}
+
+// NewListAnalysesRequest constructs an http.Request for the ListAnalyses method
+func NewListAnalysesRequest(server string, params *ListAnalysesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/analysis")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.ServerID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serverId", *params.ServerID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "objectid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ChannelID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "channelId", *params.ChannelID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "objectid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Symbol != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "symbol", *params.Symbol, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sender != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sender", *params.Sender, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Type != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "type", *params.Type, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDeleteAnalysisRequest constructs an http.Request for the DeleteAnalysis method
+func NewDeleteAnalysisRequest(server string, analysisID AnalysisID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "analysisId", analysisID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/analysis/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetAnalysisRequest constructs an http.Request for the GetAnalysis method
+func NewGetAnalysisRequest(server string, analysisID AnalysisID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "analysisId", analysisID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/analysis/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateAnalysisRequest calls the generic UpdateAnalysis builder with application/json body
+func NewUpdateAnalysisRequest(server string, analysisID AnalysisID, body UpdateAnalysisJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateAnalysisRequestWithBody(server, analysisID, "application/json", bodyReader)
+}
+
+// NewUpdateAnalysisRequestWithBody constructs an http.Request for the UpdateAnalysis method, with any body, and a specified content type
+func NewUpdateAnalysisRequestWithBody(server string, analysisID AnalysisID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "analysisId", analysisID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/analysis/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewAppendDrawingsRequest calls the generic AppendDrawings builder with application/json body
+func NewAppendDrawingsRequest(server string, analysisID AnalysisID, body AppendDrawingsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAppendDrawingsRequestWithBody(server, analysisID, "application/json", bodyReader)
+}
+
+// NewAppendDrawingsRequestWithBody constructs an http.Request for the AppendDrawings method, with any body, and a specified content type
+func NewAppendDrawingsRequestWithBody(server string, analysisID AnalysisID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "analysisId", analysisID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/analysis/%s/drawings", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetAnalysisImageRequest constructs an http.Request for the GetAnalysisImage method
+func NewGetAnalysisImageRequest(server string, analysisID AnalysisID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "analysisId", analysisID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/analysis/%s/image.svg", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateAnalysisRequest calls the generic CreateAnalysis builder with application/json body
+func NewCreateAnalysisRequest(server string, communityID CommunityID, channelID ChannelID, params *CreateAnalysisParams, body CreateAnalysisJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateAnalysisRequestWithBody(server, communityID, channelID, params, "application/json", bodyReader)
+}
+
+// NewCreateAnalysisRequestWithBody constructs an http.Request for the CreateAnalysis method, with any body, and a specified content type
+func NewCreateAnalysisRequestWithBody(server string, communityID CommunityID, channelID ChannelID, params *CreateAnalysisParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "communityId", communityID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "channelId", channelID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/analysis/%s/channels/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
 }
 
 // NewGetAPIKeyInfoRequest constructs an http.Request for the GetAPIKeyInfo method

@@ -70,9 +70,53 @@ func (e Action) Valid() bool {
 	}
 }
 
+// Defines values for AnalysisDirection.
+const (
+	AnalysisDirectionBearish AnalysisDirection = "BEARISH"
+	AnalysisDirectionBullish AnalysisDirection = "BULLISH"
+)
+
+// Valid indicates whether the value is a known member of the AnalysisDirection enum.
+func (e AnalysisDirection) Valid() bool {
+	switch e {
+	case AnalysisDirectionBearish:
+		return true
+	case AnalysisDirectionBullish:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AnalysisType.
+const (
+	AnalysisTypeBearishBounce   AnalysisType = "bearish_bounce"
+	AnalysisTypeBearishBreakout AnalysisType = "bearish_breakout"
+	AnalysisTypeBullishBounce   AnalysisType = "bullish_bounce"
+	AnalysisTypeBullishBreakout AnalysisType = "bullish_breakout"
+)
+
+// Valid indicates whether the value is a known member of the AnalysisType enum.
+func (e AnalysisType) Valid() bool {
+	switch e {
+	case AnalysisTypeBearishBounce:
+		return true
+	case AnalysisTypeBearishBreakout:
+		return true
+	case AnalysisTypeBullishBounce:
+		return true
+	case AnalysisTypeBullishBreakout:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AuditAction.
 const (
 	AuditActionAccessLevelsUpdate AuditAction = "access_levels.update"
+	AuditActionAnalysisDelete     AuditAction = "analysis.delete"
+	AuditActionAnalysisUpdate     AuditAction = "analysis.update"
 	AuditActionBadgeAward         AuditAction = "badge.award"
 	AuditActionBadgeCreate        AuditAction = "badge.create"
 	AuditActionBadgeDelete        AuditAction = "badge.delete"
@@ -135,6 +179,10 @@ const (
 func (e AuditAction) Valid() bool {
 	switch e {
 	case AuditActionAccessLevelsUpdate:
+		return true
+	case AuditActionAnalysisDelete:
+		return true
+	case AuditActionAnalysisUpdate:
 		return true
 	case AuditActionBadgeAward:
 		return true
@@ -388,6 +436,60 @@ func (e ChannelType) Valid() bool {
 	}
 }
 
+// Defines values for DrawingType.
+const (
+	DrawingTypeHorizontalLine DrawingType = "HORIZONTAL_LINE"
+	DrawingTypeLine           DrawingType = "LINE"
+	DrawingTypeRectangle      DrawingType = "RECTANGLE"
+)
+
+// Valid indicates whether the value is a known member of the DrawingType enum.
+func (e DrawingType) Valid() bool {
+	switch e {
+	case DrawingTypeHorizontalLine:
+		return true
+	case DrawingTypeLine:
+		return true
+	case DrawingTypeRectangle:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EntryPlacement.
+const (
+	EntryPlacementAboveCurrent EntryPlacement = "ABOVE_CURRENT"
+	EntryPlacementBelowCurrent EntryPlacement = "BELOW_CURRENT"
+)
+
+// Valid indicates whether the value is a known member of the EntryPlacement enum.
+func (e EntryPlacement) Valid() bool {
+	switch e {
+	case EntryPlacementAboveCurrent:
+		return true
+	case EntryPlacementBelowCurrent:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ExpiryType.
+const (
+	ExpiryTypeHours ExpiryType = "HOURS"
+)
+
+// Valid indicates whether the value is a known member of the ExpiryType enum.
+func (e ExpiryType) Valid() bool {
+	switch e {
+	case ExpiryTypeHours:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FieldCode.
 const (
 	FieldCodeDuplicate   FieldCode = "duplicate"
@@ -586,6 +688,45 @@ func (e LeaderboardFilter) Valid() bool {
 	case LeaderboardFilterWeekly:
 		return true
 	case LeaderboardFilterYearly:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LineHead.
+const (
+	LineHeadArrow LineHead = "ARROW"
+	LineHeadNone  LineHead = "NONE"
+)
+
+// Valid indicates whether the value is a known member of the LineHead enum.
+func (e LineHead) Valid() bool {
+	switch e {
+	case LineHeadArrow:
+		return true
+	case LineHeadNone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LineStyle.
+const (
+	LineStyleDashed LineStyle = "DASHED"
+	LineStyleDotted LineStyle = "DOTTED"
+	LineStyleSolid  LineStyle = "SOLID"
+)
+
+// Valid indicates whether the value is a known member of the LineStyle enum.
+func (e LineStyle) Valid() bool {
+	switch e {
+	case LineStyleDashed:
+		return true
+	case LineStyleDotted:
+		return true
+	case LineStyleSolid:
 		return true
 	default:
 		return false
@@ -946,8 +1087,11 @@ type AccountExport struct {
 	Images []ExportedImage `json:"images"`
 
 	// Topics That it has begun.
-	Topics    []ExportedTopic    `json:"topics"`
-	Messages  []ExportedMessage  `json:"messages"`
+	Topics   []ExportedTopic   `json:"topics"`
+	Messages []ExportedMessage `json:"messages"`
+
+	// Analyses That it has posted.
+	Analyses  []Analysis         `json:"analyses"`
 	Reactions []ExportedReaction `json:"reactions"`
 
 	// Complete Always true, and the last member: without it, the document is broken off.
@@ -1111,6 +1255,489 @@ type ActivityQuestion struct {
 
 // Amount So much XP, or so many coins; negative where it was taken.
 type Amount = int64
+
+// Analysis An analysis of a chart. In its texts, `[[_id:label]]` links to a drawing or a level.
+type Analysis struct {
+	// AnalysisID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	AnalysisID ObjectID `json:"analysisId"`
+
+	// Type What an analysis expects.
+	Type AnalysisType `json:"type"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID ObjectID `json:"communityId"`
+
+	// ChannelID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ChannelID ObjectID `json:"channelId"`
+
+	// Sender Who has posted an analysis.
+	Sender AnalysisSender `json:"sender"`
+
+	// Metadata What an analysis says.
+	Metadata AnalysisMetadata `json:"metadata"`
+
+	// Levels The levels of an analysis.
+	Levels AnalysisLevels `json:"levels"`
+
+	// Drawings The lowest first.
+	Drawings []AnalysisDrawing `json:"drawings"`
+
+	// ByKey The id of the API key that has posted it; null for whom that is not for.
+	ByKey Nullable[string] `json:"byKey"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt Timestamp `json:"createdAt"`
+
+	// UpdatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	UpdatedAt Timestamp `json:"updatedAt"`
+}
+
+// AnalysisChange What was changed of an analysis.
+type AnalysisChange struct {
+	// AnalysisID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	AnalysisID ObjectID `json:"analysisId"`
+
+	// UpdatedFields Of `metadata` and `levels` the names of what is in them, and `drawings`.
+	UpdatedFields []string `json:"updatedFields"`
+}
+
+// AnalysisChangeResponse What was changed of an analysis.
+type AnalysisChangeResponse struct {
+	Status  string `json:"status"`
+	Message string `json:"message"`
+
+	// Data What was changed of an analysis.
+	Data AnalysisChange `json:"data"`
+}
+
+// AnalysisCreate A new analysis.
+type AnalysisCreate struct {
+	// Sender What names a member of the community: 24 hexadecimal characters are an `_id`, a text with an `@` is an e-mail address,
+	// digits only are a number, and everything else is a user name. Upper and lower case of an address or a user name are the
+	// same. Who is no member is not found, whether or not there is such an account. A user name from before that is digits only, or
+	// 24 hexadecimal characters, names nobody here: the number and the `_id` win.
+	//
+	//
+	// Example: vera
+	Sender UserName `json:"sender,omitempty,omitzero"`
+
+	// Metadata What a new analysis says.
+	Metadata AnalysisMetadataCreate `json:"metadata"`
+
+	// Levels The levels of a new analysis, which rise from support over pivot to resistance.
+	Levels AnalysisLevelsCreate `json:"levels"`
+
+	// Drawings Drawings, the lowest first.
+	Drawings AnalysisDrawingsCreate `json:"drawings,omitempty,omitzero"`
+
+	// IdempotencyKey The same as the header Idempotency-Key.
+	IdempotencyKey string `json:"idempotencyKey,omitempty,omitzero"`
+}
+
+// AnalysisDirection Where the price goes.
+type AnalysisDirection string
+
+// AnalysisDoneResponse It was done.
+type AnalysisDoneResponse struct {
+	Status  string `json:"status"`
+	Message string `json:"message"`
+}
+
+// AnalysisDrawing A drawing. Of its style it has what was given.
+type AnalysisDrawing struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// Type What is drawn.
+	Type DrawingType `json:"type"`
+
+	// ClientObjectID Empty without one.
+	ClientObjectID string          `json:"clientObjectId"`
+	Points         []AnalysisPoint `json:"points"`
+
+	// Style How a drawing looks.
+	Style DrawingStyle `json:"style"`
+
+	// StartHead How an end of a line looks.
+	StartHead LineHead `json:"startHead,omitempty,omitzero"`
+
+	// EndHead How an end of a line looks.
+	EndHead LineHead `json:"endHead,omitempty,omitzero"`
+}
+
+// AnalysisDrawingCreate A new drawing. A `RECTANGLE` has 2 points, which are two of its corners, and of a style `fillColor`, `borderColor` and `lineWidth`. A `LINE` has 2 points and heads, a
+// `HORIZONTAL_LINE` 1 point and no heads, and both of a style `color`, `lineWidth` and `lineStyle`.
+type AnalysisDrawingCreate struct {
+	// Type What is drawn.
+	Type DrawingType `json:"type"`
+
+	// ClientObjectID What the caller names a drawing or a level.
+	ClientObjectID ClientObjectID  `json:"clientObjectId,omitempty,omitzero"`
+	Points         []AnalysisPoint `json:"points"`
+
+	// Style How a drawing looks.
+	Style DrawingStyle `json:"style,omitempty,omitzero"`
+
+	// StartHead How an end of a line looks.
+	StartHead LineHead `json:"startHead,omitempty,omitzero"`
+
+	// EndHead How an end of a line looks.
+	EndHead LineHead `json:"endHead,omitempty,omitzero"`
+}
+
+// AnalysisDrawingsAppend Drawings to append, and in whose name an API key does.
+type AnalysisDrawingsAppend struct {
+	// Sender What names a member of the community: 24 hexadecimal characters are an `_id`, a text with an `@` is an e-mail address,
+	// digits only are a number, and everything else is a user name. Upper and lower case of an address or a user name are the
+	// same. Who is no member is not found, whether or not there is such an account. A user name from before that is digits only, or
+	// 24 hexadecimal characters, names nobody here: the number and the `_id` win.
+	//
+	//
+	// Example: vera
+	Sender UserName `json:"sender,omitempty,omitzero"`
+
+	// Drawings Drawings, the lowest first.
+	Drawings AnalysisDrawingsCreate `json:"drawings"`
+}
+
+// AnalysisDrawingsCreate Drawings, the lowest first.
+type AnalysisDrawingsCreate = []AnalysisDrawingCreate
+
+// AnalysisExpiry For how long an analysis is good.
+type AnalysisExpiry struct {
+	// Type By what an expiry is counted.
+	Type  ExpiryType `json:"type"`
+	Hours int32      `json:"hours"`
+}
+
+// AnalysisLevel A level.
+type AnalysisLevel struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// Price A price.
+	Price AnalysisPrice `json:"price"`
+
+	// ClientObjectID Empty without one.
+	ClientObjectID string         `json:"clientObjectId"`
+	Time           Nullable[Time] `json:"time"`
+}
+
+// AnalysisLevelCreate A new level.
+type AnalysisLevelCreate struct {
+	// Price A price.
+	Price AnalysisPrice `json:"price"`
+
+	// ClientObjectID What the caller names a drawing or a level.
+	ClientObjectID ClientObjectID `json:"clientObjectId,omitempty,omitzero"`
+
+	// Time When it was reached.
+	Time Time `json:"time,omitempty,omitzero"`
+}
+
+// AnalysisLevelUpdate What changes of a level.
+type AnalysisLevelUpdate struct {
+	// Price A price.
+	Price *AnalysisPrice `json:"price,omitempty"`
+
+	// ClientObjectID What the caller names a drawing or a level.
+	ClientObjectID *ClientObjectID `json:"clientObjectId,omitempty"`
+	Time           *Time           `json:"time,omitempty"`
+}
+
+// AnalysisLevels The levels of an analysis.
+type AnalysisLevels struct {
+	// Pivot A level.
+	Pivot AnalysisLevel `json:"pivot"`
+
+	// Resistance A level.
+	Resistance AnalysisLevel `json:"resistance"`
+
+	// Support A level.
+	Support AnalysisLevel `json:"support"`
+}
+
+// AnalysisLevelsCreate The levels of a new analysis, which rise from support over pivot to resistance.
+type AnalysisLevelsCreate struct {
+	// Pivot A new level.
+	Pivot AnalysisLevelCreate `json:"pivot"`
+
+	// Resistance A new level.
+	Resistance AnalysisLevelCreate `json:"resistance"`
+
+	// Support A new level.
+	Support AnalysisLevelCreate `json:"support"`
+}
+
+// AnalysisLevelsUpdate Which levels change.
+type AnalysisLevelsUpdate struct {
+	// Pivot What changes of a level.
+	Pivot *AnalysisLevelUpdate `json:"pivot,omitempty"`
+
+	// Resistance What changes of a level.
+	Resistance *AnalysisLevelUpdate `json:"resistance,omitempty"`
+
+	// Support What changes of a level.
+	Support *AnalysisLevelUpdate `json:"support,omitempty"`
+}
+
+// AnalysisListResponse A page of analyses.
+type AnalysisListResponse struct {
+	Status  string `json:"status"`
+	Message string `json:"message"`
+
+	// Data A part of a list of analyses.
+	Data AnalysisPage `json:"data"`
+}
+
+// AnalysisMetadata What an analysis says.
+type AnalysisMetadata struct {
+	// Direction Where the price goes.
+	Direction AnalysisDirection `json:"direction"`
+
+	// EntryPlacement Whether the entry is above the current price or below it.
+	EntryPlacement EntryPlacement `json:"entryPlacement"`
+
+	// Expiry For how long an analysis is good.
+	Expiry AnalysisExpiry `json:"expiry,omitempty,omitzero"`
+
+	// Title One line of 1 to 100 characters, without control characters.
+	Title Title `json:"title"`
+
+	// PreferenceText Up to 4000 characters, with links to drawings and levels.
+	PreferenceText AnalysisText `json:"preferenceText"`
+
+	// AlternativeText Up to 4000 characters, with links to drawings and levels.
+	AlternativeText AnalysisText `json:"alternativeText"`
+
+	// Comments Up to 4000 characters, with links to drawings and levels.
+	Comments AnalysisText `json:"comments"`
+
+	// Timeframe Of what each candle of the chart is.
+	//
+	// Example: H1
+	Timeframe AnalysisTimeframe `json:"timeframe"`
+
+	// Symbol What the chart shows.
+	//
+	// Example: GBP/USD
+	Symbol AnalysisSymbol `json:"symbol"`
+
+	// ExpiresAt By its expiry; null without one.
+	ExpiresAt Nullable[Time] `json:"expiresAt"`
+}
+
+// AnalysisMetadataCreate What a new analysis says.
+type AnalysisMetadataCreate struct {
+	// Direction Where the price goes.
+	Direction AnalysisDirection `json:"direction"`
+
+	// EntryPlacement Whether the entry is above the current price or below it.
+	EntryPlacement EntryPlacement `json:"entryPlacement"`
+
+	// Expiry For how long an analysis is good.
+	Expiry AnalysisExpiry `json:"expiry,omitempty,omitzero"`
+
+	// Title One line of 1 to 100 characters, without control characters.
+	Title Title `json:"title"`
+
+	// PreferenceText Up to 4000 characters, with links to drawings and levels.
+	PreferenceText AnalysisText `json:"preferenceText,omitempty,omitzero"`
+
+	// AlternativeText Up to 4000 characters, with links to drawings and levels.
+	AlternativeText AnalysisText `json:"alternativeText,omitempty,omitzero"`
+
+	// Comments Up to 4000 characters, with links to drawings and levels.
+	Comments AnalysisText `json:"comments,omitempty,omitzero"`
+
+	// Timeframe Of what each candle of the chart is.
+	//
+	// Example: H1
+	Timeframe AnalysisTimeframe `json:"timeframe,omitempty,omitzero"`
+
+	// Symbol What the chart shows.
+	//
+	// Example: GBP/USD
+	Symbol AnalysisSymbol `json:"symbol"`
+}
+
+// AnalysisMetadataUpdate What changes of what an analysis says.
+type AnalysisMetadataUpdate struct {
+	// Direction Where the price goes.
+	Direction *AnalysisDirection `json:"direction,omitempty"`
+
+	// EntryPlacement Whether the entry is above the current price or below it.
+	EntryPlacement *EntryPlacement `json:"entryPlacement,omitempty"`
+
+	// Expiry For how long an analysis is good.
+	Expiry *AnalysisExpiry `json:"expiry,omitempty"`
+
+	// Title One line of 1 to 100 characters, without control characters.
+	Title *Title `json:"title,omitempty"`
+
+	// PreferenceText Up to 4000 characters, with links to drawings and levels.
+	PreferenceText *AnalysisText `json:"preferenceText,omitempty"`
+
+	// AlternativeText Up to 4000 characters, with links to drawings and levels.
+	AlternativeText *AnalysisText `json:"alternativeText,omitempty"`
+
+	// Comments Up to 4000 characters, with links to drawings and levels.
+	Comments *AnalysisText `json:"comments,omitempty"`
+
+	// Timeframe Of what each candle of the chart is.
+	//
+	// Example: H1
+	Timeframe *AnalysisTimeframe `json:"timeframe,omitempty"`
+
+	// Symbol What the chart shows.
+	//
+	// Example: GBP/USD
+	Symbol *AnalysisSymbol `json:"symbol,omitempty"`
+}
+
+// AnalysisPage A part of a list of analyses.
+type AnalysisPage struct {
+	Analyses []AnalysisSummary `json:"analyses"`
+
+	// Page This page, from 1.
+	Page  int32 `json:"page"`
+	Limit int32 `json:"limit"`
+
+	// NextCursor The `cursor` of the page after this one; without it, this is the last.
+	NextCursor string `json:"nextCursor,omitempty,omitzero"`
+}
+
+// AnalysisPoint A moment, and the price then.
+type AnalysisPoint struct {
+	Time Time `json:"time"`
+
+	// Price A price.
+	Price AnalysisPrice `json:"price"`
+}
+
+// AnalysisPrice A price.
+type AnalysisPrice = float64
+
+// AnalysisResponse An analysis.
+type AnalysisResponse struct {
+	Status  string `json:"status"`
+	Message string `json:"message"`
+
+	// Data An analysis of a chart. In its texts, `[[_id:label]]` links to a drawing or a level.
+	Data Analysis `json:"data"`
+}
+
+// AnalysisSender Who has posted an analysis.
+type AnalysisSender struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// Number An account's number.
+	Number      UserIntegerNumber `json:"id"`
+	Username    Nullable[string]  `json:"username"`
+	DisplayName string            `json:"displayName"`
+
+	// Avatar The absolute address of an image, or null.
+	Avatar ImageURL `json:"avatar"`
+}
+
+// AnalysisSummary An analysis without its drawings.
+type AnalysisSummary struct {
+	// AnalysisID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	AnalysisID ObjectID `json:"analysisId"`
+
+	// Type What an analysis expects.
+	Type AnalysisType `json:"type"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID ObjectID `json:"communityId"`
+
+	// ChannelID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ChannelID ObjectID `json:"channelId"`
+
+	// Sender Who has posted an analysis.
+	Sender AnalysisSender `json:"sender"`
+
+	// Metadata What an analysis says.
+	Metadata AnalysisMetadata `json:"metadata"`
+
+	// Levels The levels of an analysis.
+	Levels AnalysisLevels `json:"levels"`
+
+	// ByKey The id of the API key that has posted it; null for whom that is not for.
+	ByKey Nullable[string] `json:"byKey"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt Timestamp `json:"createdAt"`
+
+	// UpdatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	UpdatedAt Timestamp `json:"updatedAt"`
+}
+
+// AnalysisSymbol What the chart shows.
+//
+// Example: GBP/USD
+type AnalysisSymbol = string
+
+// AnalysisText Up to 4000 characters, with links to drawings and levels.
+type AnalysisText = string
+
+// AnalysisTimeframe Of what each candle of the chart is.
+//
+// Example: H1
+type AnalysisTimeframe = string
+
+// AnalysisType What an analysis expects.
+type AnalysisType string
+
+// AnalysisUpdate What changes of an analysis. What is left out stays.
+type AnalysisUpdate struct {
+	// Sender What names a member of the community: 24 hexadecimal characters are an `_id`, a text with an `@` is an e-mail address,
+	// digits only are a number, and everything else is a user name. Upper and lower case of an address or a user name are the
+	// same. Who is no member is not found, whether or not there is such an account. A user name from before that is digits only, or
+	// 24 hexadecimal characters, names nobody here: the number and the `_id` win.
+	//
+	//
+	// Example: vera
+	Sender UserName `json:"sender,omitempty,omitzero"`
+
+	// Metadata What changes of what an analysis says.
+	Metadata *AnalysisMetadataUpdate `json:"metadata,omitempty"`
+
+	// Levels Which levels change.
+	Levels *AnalysisLevelsUpdate `json:"levels,omitempty"`
+
+	// Drawings Drawings, the lowest first.
+	Drawings *AnalysisDrawingsCreate `json:"drawings,omitempty"`
+}
 
 // APIKey A key with which programs act for a community.
 type APIKey struct {
@@ -2079,6 +2706,9 @@ type ChannelUpdate struct {
 	SignIdentity *bool `json:"signIdentity,omitempty"`
 }
 
+// ClientObjectID What the caller names a drawing or a level.
+type ClientObjectID = string
+
 // Colour The name of a colour, or `#RRGGBB`.
 type Colour = string
 
@@ -2338,6 +2968,20 @@ type DayRange struct {
 // DomainList The host names of the community, such as those of its web site. A new server has none.
 type DomainList = []string
 
+// DrawingStyle How a drawing looks.
+type DrawingStyle struct {
+	Color       string `json:"color,omitempty,omitzero"`
+	FillColor   string `json:"fillColor,omitempty,omitzero"`
+	BorderColor string `json:"borderColor,omitempty,omitzero"`
+	LineWidth   int32  `json:"lineWidth,omitempty,omitzero"`
+
+	// LineStyle How a line is drawn.
+	LineStyle LineStyle `json:"lineStyle,omitempty,omitzero"`
+}
+
+// DrawingType What is drawn.
+type DrawingType string
+
 // Earnings The coins and XP that somebody got.
 type Earnings struct {
 	// Coins How many, or how much.
@@ -2387,8 +3031,14 @@ type EmptyResponse struct {
 	Body Nothing `json:"body"`
 }
 
+// EntryPlacement Whether the entry is above the current price or below it.
+type EntryPlacement string
+
 // ExpirePeriod For how many days a key is good; 0 is for ever.
 type ExpirePeriod = int32
+
+// ExpiryType By what an expiry is counted.
+type ExpiryType string
 
 // ExportedApplication That the account asks for a badge. Whoever downloads its proof sends a credential.
 type ExportedApplication struct {
@@ -3581,6 +4231,12 @@ type LeaderboardWidgetSize struct {
 
 // LeaderboardZone Hours east of UTC; they may have a fraction, and are taken to the minute.
 type LeaderboardZone = float64
+
+// LineHead How an end of a line looks.
+type LineHead string
+
+// LineStyle How a line is drawn.
+type LineStyle string
 
 // LoyaltyOverview How a community does.
 type LoyaltyOverview struct {
@@ -7457,6 +8113,11 @@ type AccountID = string
 // AccountIDQuery defines model for AccountIdQuery.
 type AccountIDQuery = string
 
+// AnalysisID An id. Ids of one kind sort in the order in which they were made, to the second.
+//
+// Example: 66a282dab13eee0013cbb4d8
+type AnalysisID = ObjectID
+
 // APIKeyID An id. Ids of one kind sort in the order in which they were made, to the second.
 //
 // Example: 66a282dab13eee0013cbb4d8
@@ -7643,6 +8304,47 @@ type SystemPermissionDenied = SystemErrorResponse
 
 // SystemUnauthenticated A failure in the System API.
 type SystemUnauthenticated = SystemErrorResponse
+
+// ListAnalysesParams defines parameters for ListAnalyses.
+type ListAnalysesParams struct {
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID *ServerIDQuery `form:"serverId,omitempty" json:"serverId,omitempty"`
+
+	// ChannelID The id of a channel.
+	ChannelID *ObjectID `form:"channelId,omitempty" json:"channelId,omitempty"`
+
+	// Symbol What they are about, whatever the case.
+	Symbol *AnalysisSymbol `form:"symbol,omitempty" json:"symbol,omitempty"`
+
+	// Sender Who has posted them, a member. An address is for API keys with `getUserData`, and for oneself; nobody else is found by it.
+	Sender *UserName `form:"sender,omitempty" json:"sender,omitempty"`
+
+	// Type Their type.
+	Type *AnalysisType `form:"type,omitempty" json:"type,omitempty"`
+
+	// Page Which page, from 1. A page past the end is empty. Pages reach the first 10,000 items of a list, `page` times `limit`;
+	// what is behind them is reached by `cursor`.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit How many items a page has.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins: the `nextCursor` of the page before it, as it came. It costs the same at any depth, and
+	// nothing comes twice or is left out because something was added or removed meanwhile. Leave `page` out with it.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateAnalysisParams defines parameters for CreateAnalysis.
+type CreateAnalysisParams struct {
+	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
+	// belongs to one account, or one API key, and to one operation: it is the same in every session of an account. Who has
+	// no credential is known by their network (IPv4 /32, IPv6 /64). A failure is not kept: the request may be tried again
+	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
+	// request; in another session of the account, the first answer has it masked.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
 
 // ListCategoriesParams defines parameters for ListCategories.
 type ListCategoriesParams struct {
@@ -8375,6 +9077,15 @@ type ListMembersParams struct {
 	// nothing comes twice or is left out because something was added or removed meanwhile. Leave `page` out with it.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
+
+// UpdateAnalysisJSONRequestBody defines body for UpdateAnalysis for application/json ContentType.
+type UpdateAnalysisJSONRequestBody = AnalysisUpdate
+
+// AppendDrawingsJSONRequestBody defines body for AppendDrawings for application/json ContentType.
+type AppendDrawingsJSONRequestBody = AnalysisDrawingsAppend
+
+// CreateAnalysisJSONRequestBody defines body for CreateAnalysis for application/json ContentType.
+type CreateAnalysisJSONRequestBody = AnalysisCreate
 
 // CreateCategoryJSONRequestBody defines body for CreateCategory for application/json ContentType.
 type CreateCategoryJSONRequestBody = CategoryCreate

@@ -60,6 +60,12 @@ var exported = []struct {
 	}},
 	{"topics", func(e *export) error { return exportPages(e, e.store.Exports.Topics, asItIs) }},
 	{"messages", (*export).writeMessages},
+	{"analyses", func(e *export) error {
+		return exportPages(e, e.store.Exports.Analyses, func(a store.Analysis) any {
+			a.Sender.Avatar = e.account.Avatar
+			return a.Analysis
+		})
+	}},
 	{"reactions", func(e *export) error {
 		return exportPages(e, e.store.Exports.Reactions, func(r store.ExportedReaction) any { return r.ExportedReaction })
 	}},

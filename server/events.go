@@ -24,7 +24,7 @@ import (
 type audited interface {
 	gen.Server | gen.CreatedServer | gen.ServerSettings | gen.InviteCreate | gen.Channel | gen.Role | gen.BadgeUpdate | gen.APIKey | gen.UserReference | gen.ManagedUser | gen.CreatedUser |
 		gen.AccessLevels | gen.UserField | gen.UserFieldHistory | gen.GamificationSetting | gen.Milestone | gen.Leaderboard | gen.Streak | gen.MiniGame | gen.MiniGamePlays | gen.Social |
-		gen.StoreConfig | gen.Category | gen.Product
+		gen.StoreConfig | gen.Category | gen.Product | gen.AnalysisChange
 }
 
 // record adds what an operation has changed to the audit trail of a server, under the action that the contract names in
@@ -222,28 +222,27 @@ func (k *core) badgeAwarded(ctx context.Context, tx *store.Tx, badge store.Badge
 	return tx.Badges.EndApplication(ctx, badge.ID, account, k.now()) // in this order, as a deed does it that awards one, or two would wait for each other
 }
 
-// takesBack is how long a message that is deleted takes back what it has brought.
+// takesBack is how long what is deleted takes back what it has brought.
 const takesBack = 60 * time.Second
 
-// messageDeleted takes back what a message has brought, if that was just now. Of coins that are spent, nothing is left to take.
-func (k *core) messageDeleted(ctx context.Context, tx *store.Tx, m store.Message) error {
-	if k.now().Sub(m.Timestamp.Time) > takesBack {
+// undone takes back what a deed has brought whose target is deleted, if that was made just now. Of coins that are spent, nothing is left to take.
+func (k *core) undone(ctx context.Context, tx *store.Tx, d deed, made gen.Time) error {
+	if k.now().Sub(made.Time) > takesBack {
 		return nil
 	}
-	reason := string(deedOf(m).action) + "/" + m.ID
-	line, err := tx.Ledger.Get(ctx, m.ServerID, m.Account, reason)
+	line, err := tx.Ledger.Get(ctx, d.serverID, d.account, string(d.action)+"/"+d.target)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
 	if err != nil || line.XP == 0 && line.Coins == 0 {
 		return err
 	}
-	has, err := tx.Ledger.HoldTotals(ctx, m.ServerID, m.Account)
+	has, err := tx.Ledger.HoldTotals(ctx, d.serverID, d.account)
 	if err != nil {
 		return err
 	}
 	_, err = k.credit(ctx, tx, store.LedgerLine{
-		ServerID: m.ServerID, Account: m.Account, Action: string(gen.ActionDeleted), Reason: string(gen.ActionDeleted) + "/" + m.ID, Day: line.Day,
+		ServerID: d.serverID, Account: d.account, Action: string(gen.ActionDeleted), Reason: string(gen.ActionDeleted) + "/" + d.target, Day: line.Day,
 		XP: -line.XP, Coins: -min(line.Coins, max(0, has.Coins)),
 	})
 	return err

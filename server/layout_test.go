@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/rejoin-dev/rejoin/api"
+	"github.com/rejoin-dev/rejoin/server/internal/analysis"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
@@ -127,6 +128,7 @@ func TestTheNumbersOfTheCodeAreThoseInTheWordsOfTheContract(t *testing.T) {
 		"getUserData":     {fmt.Sprintf("every %d seconds", presenceEvery/time.Second)},
 		"applyForBadge":   {fmt.Sprintf("up to %d open applications", store.MaxApplications)},
 		"createSocial":    {fmt.Sprintf("up to %d", store.MaxSocials)},
+		"createAnalysis":  {fmt.Sprintf("up to %d drawings", analysis.MostDrawings), fmt.Sprintf("up to %d characters", analysis.LongestText)},
 		"joinServer":      {"ended " + days(endedInvites) + " ago is unknown"},
 		"createInvite":    {fmt.Sprintf("at most %d invites", store.MaxInvites), fmt.Sprintf("at most %d. One more", store.MaxInvitesOfMember)},
 	} {
@@ -165,10 +167,11 @@ func TestImportsRunOneWay(t *testing.T) {
 		"gen":                       "",
 		"gen/generate":              "api",
 		"gen/stub":                  "echo gen",
-		"server":                    "echo api api/contract gen gen/stub server/internal/backup server/internal/chart server/internal/draw server/internal/durable server/internal/field server/internal/images server/internal/level server/internal/logsample server/internal/mailer server/internal/memory server/internal/origin server/internal/owner server/internal/password server/internal/perm server/internal/picture server/internal/private server/internal/ratelimit server/internal/rule server/internal/shop server/internal/store server/internal/streak server/internal/words",
+		"server":                    "echo api api/contract gen gen/stub server/internal/analysis server/internal/backup server/internal/chart server/internal/draw server/internal/durable server/internal/field server/internal/images server/internal/level server/internal/logsample server/internal/mailer server/internal/memory server/internal/origin server/internal/owner server/internal/password server/internal/perm server/internal/picture server/internal/private server/internal/ratelimit server/internal/rule server/internal/shop server/internal/store server/internal/streak server/internal/words",
 		"server/cmd/rejoin":         "api api/conformance server server/internal/backup server/internal/cause server/internal/durable server/internal/images server/internal/mailer server/internal/origin server/internal/owner",
 		"server/internal/backup":    "server/internal/durable server/internal/images server/internal/owner server/internal/store",
 		"server/internal/cause":     "",
+		"server/internal/analysis":  "gen",
 		"server/internal/chart":     "gen",
 		"server/internal/draw":      "",
 		"server/internal/durable":   "",

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"cmp"
 	"container/heap"
 	"context"
 	"errors"
@@ -127,7 +126,7 @@ func (h messages) DeleteMessage(ctx context.Context, r stub.DeleteMessageRequest
 		if err := tx.Messages.Delete(ctx, m, h.now()); err != nil {
 			return m, err
 		}
-		if err := h.messageDeleted(ctx, tx, m); err != nil {
+		if err := h.undone(ctx, tx, deedOf(m), m.Timestamp); err != nil {
 			return m, err
 		}
 		if !own {
@@ -248,6 +247,15 @@ func (h messages) post(ctx context.Context, tx *store.Tx, s standing, channel ge
 // speaker is who says something in a channel that the caller sees, and may do the operation of the request there: the caller,
 // or whom an API key names, who must see the channel, too.
 func (s *standing) speaker(ctx context.Context, q store.Queries, channel gen.Channel, sender string) (standing, error) {
+	who, err := s.named(ctx, q, channel, sender)
+	if err == nil {
+		err = who.check(ctx, q)
+	}
+	return who, err
+}
+
+// named is speaker for whom may not do the operation, too.
+func (s *standing) named(ctx context.Context, q store.Queries, channel gen.Channel, sender string) (standing, error) {
 	who := *s
 	switch {
 	case s.actor.key == nil && sender != "":
@@ -272,7 +280,7 @@ func (s *standing) speaker(ctx context.Context, q store.Queries, channel gen.Cha
 			return who, err
 		}
 	}
-	return who, who.check(ctx, q)
+	return who, nil
 }
 
 // mayPost refuses what the roles of who says it do not allow to be said.
@@ -307,7 +315,7 @@ func (h messages) shown(ctx context.Context, s standing, m store.Message) gen.Me
 	if !s.seesEmailOf(m.Account) {
 		shown.User.Email = gen.Null[string]()
 	}
-	if !s.seesKeyOf(m) {
+	if !s.seesKeyOf(m.Account) {
 		shown.ByKey = gen.Null[string]()
 	}
 	shown.User.Avatar = h.imageURL(ctx, shown.User.Avatar)
@@ -318,11 +326,11 @@ func (h messages) shown(ctx context.Context, s standing, m store.Message) gen.Me
 	return shown
 }
 
-// seesKeyOf tells whether the caller may know which API key has sent a message: that is for programs, for the author, whose words
+// seesKeyOf tells whether the caller may know which API key has sent a message of an account: that is for programs, for the author, whose words
 // it gave out as theirs, and for who may moderate. The roles of a caller that were not read allow nothing.
-func (s standing) seesKeyOf(m store.Message) bool {
+func (s standing) seesKeyOf(account int64) bool {
 	moderates := s.may.Allows(perm.DeleteMessages) || s.may.Allows(perm.ManageMessages)
-	return s.actor.key != nil || s.actor.account == m.Account || moderates
+	return s.actor.key != nil || s.actor.account == account || moderates
 }
 
 // seesEmailOf tells whether the caller may know the e-mail address of an account, and when it signed in: that is for programs that
@@ -471,55 +479,60 @@ func (h messages) newest(ctx context.Context, a question) (found []store.Message
 	if err != nil {
 		return nil, err
 	}
-	var lanes lanes
+	return newestFirst(heads, a.before, a.count+1, func(channel string, before int64) ([]store.Message, error) {
+		return h.store.Messages.List(ctx, store.MessageScope{ChannelID: channel, Account: a.scope.Account}, store.Oldest, before, readAhead)
+	}, func(m store.Message) int64 { return m.Position })
+}
+
+// newestFirst merges what there is before a position in channels that have any, the newest first, and so many of it at most. read returns the
+// newest in a channel before a position.
+func newestFirst[T any](heads []store.Head, before int64, most int, read func(channel string, before int64) ([]T, error), position func(T) int64) (found []T, err error) {
+	var lanes lanes[T]
 	for _, head := range heads {
-		lanes = append(lanes, &lane{channel: head.ChannelID, newest: head.Position, before: a.before})
+		lanes = append(lanes, &lane[T]{channel: head.ChannelID, newest: head.Position, before: before})
 	}
 	heap.Init(&lanes)
-	for len(found) <= a.count && len(lanes) > 0 {
+	for len(found) < most && len(lanes) > 0 {
 		first := lanes[0]
 		if len(first.read) == 0 {
-			scope := store.MessageScope{ChannelID: first.channel, Account: a.scope.Account}
-			if first.read, err = h.store.Messages.List(ctx, scope, store.Oldest, first.before, readAhead); err != nil {
+			if first.read, err = read(first.channel, first.before); err != nil {
 				return nil, err
 			}
 			if len(first.read) == 0 {
 				heap.Pop(&lanes)
 				continue
 			}
-			first.newest = first.read[0].Position
+			first.newest = position(first.read[0])
 			heap.Fix(&lanes, 0) // what was its newest may be gone
 			continue
 		}
 		found = append(found, first.read[0])
-		first.before, first.read = first.read[0].Position, first.read[1:]
+		first.before, first.read = position(first.read[0]), first.read[1:]
 		first.newest = first.before - 1 // at most, as long as it is not read
 		if len(first.read) > 0 {
-			first.newest = first.read[0].Position
+			first.newest = position(first.read[0])
 		}
 		heap.Fix(&lanes, 0)
 	}
 	return found, nil
 }
 
-// A lane is the messages of a channel, as far as they were read.
-type lane struct {
+// A lane is what there is in a channel, as far as it was read.
+type lane[T any] struct {
 	channel string
-	newest  int64 // no message is behind it
+	newest  int64 // nothing is behind it
 	before  int64 // where to go on
-	read    []store.Message
+	read    []T
 }
 
-func byNewest(a, b *lane) int { return cmp.Compare(b.newest, a.newest) }
+// lanes are a heap, that with the newest first.
+type lanes[T any] []*lane[T]
 
-// lanes are a heap, that with the newest message first.
-type lanes []*lane
-
-func (l lanes) Len() int           { return len(l) }
-func (l lanes) Less(i, j int) bool { return byNewest(l[i], l[j]) < 0 }
-func (l lanes) Swap(i, j int)      { l[i], l[j] = l[j], l[i] }
-func (l *lanes) Push(x any)        { *l = append(*l, x.(*lane)) }
-func (l *lanes) Pop() any {
+func (l lanes[T]) Len() int           { return len(l) }
+func (l lanes[T]) Less(i, j int) bool { return l[i].newest > l[j].newest }
+func (l lanes[T]) Swap(i, j int)      { l[i], l[j] = l[j], l[i] }
+func (l *lanes[T]) Push(x any)        { *l = append(*l, x.(*lane[T])) }
+func (l *lanes[T]) Pop() any {
 	last := len(*l) - 1
 	popped := (*l)[last]
 	*l = (*l)[:last]

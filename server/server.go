@@ -130,10 +130,11 @@ type handlers struct {
 	leaderboards
 	analytics
 	stores
+	charts
 }
 
 func handlersOf(k *core) handlers {
-	return handlers{auth{k}, servers{k}, invites{k}, channels{k}, roles{k}, badges{k}, keys{k}, audit{k}, users{k}, fields{k}, messages{k}, gamification{k}, streaks{k}, leaderboards{k}, analytics{k}, stores{k}}
+	return handlers{auth{k}, servers{k}, invites{k}, channels{k}, roles{k}, badges{k}, keys{k}, audit{k}, users{k}, fields{k}, messages{k}, gamification{k}, streaks{k}, leaderboards{k}, analytics{k}, stores{k}, charts{k}}
 }
 
 var _ stub.StrictServerInterface = handlers{}

@@ -120,6 +120,9 @@ func (d derivation) needs(op *api.Operation) []string {
 	if isForKeys(op) {
 		return append([]string{"keys"}, d.with...)
 	}
+	if tag := ofAuthors[op.Tag]; tag != "" && d.kind == "AUDIT" && op.Author == api.AuthorAlso {
+		return append([]string{tag}, d.with...)
+	}
 	return d.with
 }
 

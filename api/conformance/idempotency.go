@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"cmp"
 	"maps"
 	"net/http"
 	"slices"
@@ -8,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
 
 	"github.com/rejoin-dev/rejoin/api"
 )
@@ -40,6 +43,7 @@ type creation struct {
 	*scene
 	op   *api.Operation
 	name string         // a member of its body that may be any text, and that it cannot do without; empty: there is none
+	in   string         // a member of its body that has the name in it; empty: the body itself has
 	tell string         // where there is none, an optional one that may be any of the first numbers, or of some values; empty: none either
 	list *api.Operation // where what was made is listed; nil: nowhere
 	keys bool           // API keys send it, too
@@ -53,12 +57,12 @@ func (x *scene) creation(op *api.Operation) creation {
 	if example, ok := op.Body.Example.(map[string]any); ok && op.Body.Schema.Value.MinProps > uint64(len(needed)) {
 		needed = sortedKeys(example)
 	}
-	for _, name := range needed {
-		schema := op.Body.Schema.Value.Properties[name].Value
-		anything := schema.Type == nil // so that it is a text, too
-		if anything || schema.Type.Is("string") && schema.Format == "" && len(schema.Enum) == 0 && schema.MaxLength != nil {
-			c.name = name
-			break
+	c.name = firstText(op.Body.Schema.Value, needed)
+	for _, outer := range needed {
+		if inner := op.Body.Schema.Value.Properties[outer].Value; c.name == "" && inner.Type.Is("object") {
+			if c.name = firstText(inner, inner.Required); c.name != "" {
+				c.in = outer
+			}
 		}
 	}
 	for _, name := range sortedKeys(op.Body.Schema.Value.Properties) {
@@ -77,6 +81,18 @@ func (x *scene) creation(op *api.Operation) creation {
 		}
 	}
 	return c
+}
+
+// firstText is the first of the members of an object that may be any text; empty: none may.
+func firstText(of *openapi3.Schema, names []string) string {
+	for _, name := range names {
+		schema := of.Properties[name].Value
+		anything := schema.Type == nil // so that it is a text, too
+		if anything || schema.Type.Is("string") && schema.Format == "" && len(schema.Enum) == 0 && schema.MaxLength != nil {
+			return name
+		}
+	}
+	return ""
 }
 
 // under sends the request for what has a name under an Idempotency-Key.
@@ -102,6 +118,11 @@ var inOrder = []string{"first", "second", "third", "fourth", "fifth"}
 
 // distinct is the member of a body that tells one thing from another, with what stands there for a name.
 func (c creation) distinct(name string) (member string, value any) {
+	if c.in != "" {
+		example, _ := c.op.Body.Example.(map[string]any)
+		outer, _ := example[c.in].(map[string]any)
+		return c.in, map[string]any(object(outer).and(object{c.name: name}))
+	}
 	if c.tell == "" {
 		return c.name, name
 	}
@@ -116,7 +137,7 @@ func (c creation) distinct(name string) (member string, value any) {
 // failing is a request that is refused.
 func (c creation) failing() *draft {
 	if c.tell == "" {
-		return c.draft("").without(c.name)
+		return c.draft("").without(cmp.Or(c.in, c.name))
 	}
 	return c.ready(c.op).and(c.tell, "no number")
 }

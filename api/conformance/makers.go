@@ -56,6 +56,7 @@ var makers = map[string]maker{
 	"leaderboardId":      {"leaderboard", "leaderboards", true, func(x *scene) string { return x.a.makesLeaderboard(x.server, nil) }, unknownID},
 	"categoryID":         {"category", "store", true, func(x *scene) string { return x.a.makesCategory(x.server, nil) }, unknownID},
 	"productID objectid": {"product", "store", true, func(x *scene) string { return x.a.makesProduct(x.server, nil) }, unknownID},
+	"analysisId":         {"analysis", "charts", true, (*scene).charted, unknownID},
 	"apiKeyId":           {"key", "keys", true, func(x *scene) string { return x.a.makesKey(x.server).id }, unknownID},
 }
 
@@ -101,7 +102,10 @@ func makersOf(op *api.Operation) []maker {
 }
 
 // within is the tag of what the things of a tag are in or made by, other than a server.
-var within = map[string]string{"messages": "channels", "users": "keys"}
+var within = map[string]string{"messages": "channels", "charts": "channels", "users": "keys"}
+
+// ofAuthors are the tags that are needed beside a tag where somebody else than the owner makes its things.
+var ofAuthors = map[string]string{"charts": "roles"}
 
 // needs are the tags, besides its own and servers, that are needed to call an operation, and more.
 func needs(op *api.Operation, more ...string) []string {

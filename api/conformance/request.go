@@ -34,6 +34,7 @@ func draftOf(op *api.Operation, id func(maker) string) *draft {
 			panic("nothing makes what the path parameter " + p.Name + " of " + op.ID + " stands for: it needs a maker")
 		case p.In == openapi3.ParameterInPath:
 			d.path[p.Name] = id(m)
+		case p.In == openapi3.ParameterInQuery && known && m.inServer && m.thing != "server" && !p.Required: // it narrows the answer
 		case p.In == openapi3.ParameterInQuery && known:
 			d.query.Set(p.Name, id(m))
 		case p.In == openapi3.ParameterInHeader && p.Required:

@@ -76,6 +76,7 @@ var sections = []section{
 	{"leaderboards", leaderboards},
 	{"analytics", analytics},
 	{"store", shop},
+	{"charts", charts},
 }
 
 // Requirements are all requirements of the suite, in order.

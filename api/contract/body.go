@@ -126,7 +126,9 @@ func (o *Operation) takeBody(c echo.Context, state *requestState) error {
 	if err := o.unambiguous(data); err != nil {
 		return err
 	}
-	state.idempotency.add("body", data)
+	if !o.KeyInBody {
+		state.idempotency.add("body", data)
+	}
 	r.Body = io.NopCloser(bytes.NewReader(data))
 	return nil
 }

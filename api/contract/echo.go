@@ -323,6 +323,9 @@ func validate(o Options) echo.MiddlewareFunc {
 			}
 			if body, ok := r.Body.(interface{ ValidatedValue() any }); ok {
 				writeWhole(body.ValidatedValue())
+				if err := state.takeKey(r, body.ValidatedValue()); err != nil {
+					return err
+				}
 			}
 			admitted := next
 			for _, middleware := range slices.Backward(o.Inner) {

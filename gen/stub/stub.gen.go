@@ -19,6 +19,27 @@ import (
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// ListAnalyses List analyses
+	// (GET /apis/v1/analysis)
+	ListAnalyses(ctx echo.Context, params ListAnalysesParams) error
+	// DeleteAnalysis Delete an analysis
+	// (DELETE /apis/v1/analysis/{analysisId})
+	DeleteAnalysis(ctx echo.Context, analysisID AnalysisID) error
+	// GetAnalysis Get an analysis
+	// (GET /apis/v1/analysis/{analysisId})
+	GetAnalysis(ctx echo.Context, analysisID AnalysisID) error
+	// UpdateAnalysis Update an analysis
+	// (PATCH /apis/v1/analysis/{analysisId})
+	UpdateAnalysis(ctx echo.Context, analysisID AnalysisID) error
+	// AppendDrawings Append drawings to an analysis
+	// (POST /apis/v1/analysis/{analysisId}/drawings)
+	AppendDrawings(ctx echo.Context, analysisID AnalysisID) error
+	// GetAnalysisImage Get a picture of an analysis
+	// (GET /apis/v1/analysis/{analysisId}/image.svg)
+	GetAnalysisImage(ctx echo.Context, analysisID AnalysisID) error
+	// CreateAnalysis Post an analysis of a chart
+	// (POST /apis/v1/analysis/{communityId}/channels/{channelId})
+	CreateAnalysis(ctx echo.Context, communityID CommunityID, channelID ChannelID, params CreateAnalysisParams) error
 	// GetAPIKeyInfo Who is this key
 	// (GET /apis/v1/api-keys/info)
 	GetAPIKeyInfo(ctx echo.Context) error
@@ -486,6 +507,197 @@ type ServerInterface interface {
 // ServerInterfaceWrapper converts echo contexts to parameters.
 type ServerInterfaceWrapper struct {
 	Handler ServerInterface
+}
+
+// ListAnalyses converts echo context to params.
+func (w *ServerInterfaceWrapper) ListAnalyses(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAnalysesParams
+	// ------------- Optional query parameter "serverId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "serverId", ctx.QueryParams(), &params.ServerID, runtime.BindQueryParameterOptions{Type: "string", Format: "objectid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter serverId: %s", err))
+	}
+
+	// ------------- Optional query parameter "channelId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "channelId", ctx.QueryParams(), &params.ChannelID, runtime.BindQueryParameterOptions{Type: "string", Format: "objectid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter channelId: %s", err))
+	}
+
+	// ------------- Optional query parameter "symbol" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "symbol", ctx.QueryParams(), &params.Symbol, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter symbol: %s", err))
+	}
+
+	// ------------- Optional query parameter "sender" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sender", ctx.QueryParams(), &params.Sender, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sender: %s", err))
+	}
+
+	// ------------- Optional query parameter "type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "type", ctx.QueryParams(), &params.Type, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter type: %s", err))
+	}
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", ctx.QueryParams(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter page: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListAnalyses(ctx, params)
+	return err
+}
+
+// DeleteAnalysis converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteAnalysis(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "analysisId" -------------
+	var analysisID AnalysisID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "analysisId", ctx.Param("analysisId"), &analysisID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter analysisId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteAnalysis(ctx, analysisID)
+	return err
+}
+
+// GetAnalysis converts echo context to params.
+func (w *ServerInterfaceWrapper) GetAnalysis(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "analysisId" -------------
+	var analysisID AnalysisID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "analysisId", ctx.Param("analysisId"), &analysisID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter analysisId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetAnalysis(ctx, analysisID)
+	return err
+}
+
+// UpdateAnalysis converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateAnalysis(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "analysisId" -------------
+	var analysisID AnalysisID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "analysisId", ctx.Param("analysisId"), &analysisID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter analysisId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateAnalysis(ctx, analysisID)
+	return err
+}
+
+// AppendDrawings converts echo context to params.
+func (w *ServerInterfaceWrapper) AppendDrawings(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "analysisId" -------------
+	var analysisID AnalysisID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "analysisId", ctx.Param("analysisId"), &analysisID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter analysisId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AppendDrawings(ctx, analysisID)
+	return err
+}
+
+// GetAnalysisImage converts echo context to params.
+func (w *ServerInterfaceWrapper) GetAnalysisImage(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "analysisId" -------------
+	var analysisID AnalysisID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "analysisId", ctx.Param("analysisId"), &analysisID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter analysisId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetAnalysisImage(ctx, analysisID)
+	return err
+}
+
+// CreateAnalysis converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateAnalysis(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "communityId" -------------
+	var communityID CommunityID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "communityId", ctx.Param("communityId"), &communityID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter communityId: %s", err))
+	}
+
+	// ------------- Path parameter "channelId" -------------
+	var channelID ChannelID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "channelId", ctx.Param("channelId"), &channelID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter channelId: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateAnalysisParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateAnalysis(ctx, communityID, channelID, params)
+	return err
 }
 
 // GetAPIKeyInfo converts echo context to params.
@@ -4059,6 +4271,13 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 		Handler: si,
 	}
 
+	router.GET(options.BaseURL+"/apis/v1/analysis", wrapper.ListAnalyses, options.OperationMiddlewares["listAnalyses"]...)
+	router.DELETE(options.BaseURL+"/apis/v1/analysis/:analysisId", wrapper.DeleteAnalysis, options.OperationMiddlewares["deleteAnalysis"]...)
+	router.GET(options.BaseURL+"/apis/v1/analysis/:analysisId", wrapper.GetAnalysis, options.OperationMiddlewares["getAnalysis"]...)
+	router.PATCH(options.BaseURL+"/apis/v1/analysis/:analysisId", wrapper.UpdateAnalysis, options.OperationMiddlewares["updateAnalysis"]...)
+	router.POST(options.BaseURL+"/apis/v1/analysis/:analysisId/drawings", wrapper.AppendDrawings, options.OperationMiddlewares["appendDrawings"]...)
+	router.GET(options.BaseURL+"/apis/v1/analysis/:analysisId/image.svg", wrapper.GetAnalysisImage, options.OperationMiddlewares["getAnalysisImage"]...)
+	router.POST(options.BaseURL+"/apis/v1/analysis/:communityId/channels/:channelId", wrapper.CreateAnalysis, options.OperationMiddlewares["createAnalysis"]...)
 	router.GET(options.BaseURL+"/apis/v1/api-keys/info", wrapper.GetAPIKeyInfo, options.OperationMiddlewares["getApiKeyInfo"]...)
 	router.GET(options.BaseURL+"/apis/v1/categories", wrapper.ListCategories, options.OperationMiddlewares["listCategories"]...)
 	router.POST(options.BaseURL+"/apis/v1/categories", wrapper.CreateCategory, options.OperationMiddlewares["createCategory"]...)
@@ -4214,6 +4433,189 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PATCH(options.BaseURL+"/servers/:serverId/settings", wrapper.UpdateServerSettings, options.OperationMiddlewares["updateServerSettings"]...)
 	router.POST(options.BaseURL+"/servers/:serverId/visit", wrapper.VisitServer, options.OperationMiddlewares["visitServer"]...)
 
+}
+
+type ListAnalysesRequestObject struct {
+	Params ListAnalysesParams
+}
+
+type ListAnalysesResponseObject interface {
+	VisitListAnalysesResponse(w http.ResponseWriter) error
+}
+
+type ListAnalyses200JSONResponse AnalysisListResponse
+
+func (response ListAnalyses200JSONResponse) VisitListAnalysesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteAnalysisRequestObject struct {
+	AnalysisID AnalysisID `json:"analysisId"`
+}
+
+type DeleteAnalysisResponseObject interface {
+	VisitDeleteAnalysisResponse(w http.ResponseWriter) error
+}
+
+type DeleteAnalysis200JSONResponse AnalysisDoneResponse
+
+func (response DeleteAnalysis200JSONResponse) VisitDeleteAnalysisResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAnalysisRequestObject struct {
+	AnalysisID AnalysisID `json:"analysisId"`
+}
+
+type GetAnalysisResponseObject interface {
+	VisitGetAnalysisResponse(w http.ResponseWriter) error
+}
+
+type GetAnalysis200JSONResponse AnalysisResponse
+
+func (response GetAnalysis200JSONResponse) VisitGetAnalysisResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateAnalysisRequestObject struct {
+	AnalysisID AnalysisID `json:"analysisId"`
+	Body       *UpdateAnalysisJSONRequestBody
+}
+
+type UpdateAnalysisResponseObject interface {
+	VisitUpdateAnalysisResponse(w http.ResponseWriter) error
+}
+
+type UpdateAnalysis200JSONResponse AnalysisChangeResponse
+
+func (response UpdateAnalysis200JSONResponse) VisitUpdateAnalysisResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AppendDrawingsRequestObject struct {
+	AnalysisID AnalysisID `json:"analysisId"`
+	Body       *AppendDrawingsJSONRequestBody
+}
+
+type AppendDrawingsResponseObject interface {
+	VisitAppendDrawingsResponse(w http.ResponseWriter) error
+}
+
+type AppendDrawings200JSONResponse AnalysisResponse
+
+func (response AppendDrawings200JSONResponse) VisitAppendDrawingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAnalysisImageRequestObject struct {
+	AnalysisID AnalysisID `json:"analysisId"`
+}
+
+type GetAnalysisImageResponseObject interface {
+	VisitGetAnalysisImageResponse(w http.ResponseWriter) error
+}
+
+type GetAnalysisImage200ResponseHeaders struct {
+	ContentSecurityPolicy *string
+}
+
+type GetAnalysisImage200ImageSvgXMLResponse struct {
+	Body          io.Reader
+	Headers       GetAnalysisImage200ResponseHeaders
+	ContentLength int64
+}
+
+func (response GetAnalysisImage200ImageSvgXMLResponse) VisitGetAnalysisImageResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "image/svg+xml")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentSecurityPolicy != nil {
+		w.Header().Set("Content-Security-Policy", fmt.Sprint(*response.Headers.ContentSecurityPolicy))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type CreateAnalysisRequestObject struct {
+	CommunityID CommunityID `json:"communityId"`
+	ChannelID   ChannelID   `json:"channelId"`
+	Params      CreateAnalysisParams
+	Body        *CreateAnalysisJSONRequestBody
+}
+
+type CreateAnalysisResponseObject interface {
+	VisitCreateAnalysisResponse(w http.ResponseWriter) error
+}
+
+type CreateAnalysis201ResponseHeaders struct {
+	IdempotentReplayed *string
+}
+
+type CreateAnalysis201JSONResponse struct {
+	Body    AnalysisResponse
+	Headers CreateAnalysis201ResponseHeaders
+}
+
+func (response CreateAnalysis201JSONResponse) VisitCreateAnalysisResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type GetAPIKeyInfoRequestObject struct {
@@ -7988,6 +8390,27 @@ func (response VisitServer200JSONResponse) VisitVisitServerResponse(w http.Respo
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// ListAnalyses List analyses
+	// (GET /apis/v1/analysis)
+	ListAnalyses(ctx context.Context, request ListAnalysesRequestObject) (ListAnalysesResponseObject, error)
+	// DeleteAnalysis Delete an analysis
+	// (DELETE /apis/v1/analysis/{analysisId})
+	DeleteAnalysis(ctx context.Context, request DeleteAnalysisRequestObject) (DeleteAnalysisResponseObject, error)
+	// GetAnalysis Get an analysis
+	// (GET /apis/v1/analysis/{analysisId})
+	GetAnalysis(ctx context.Context, request GetAnalysisRequestObject) (GetAnalysisResponseObject, error)
+	// UpdateAnalysis Update an analysis
+	// (PATCH /apis/v1/analysis/{analysisId})
+	UpdateAnalysis(ctx context.Context, request UpdateAnalysisRequestObject) (UpdateAnalysisResponseObject, error)
+	// AppendDrawings Append drawings to an analysis
+	// (POST /apis/v1/analysis/{analysisId}/drawings)
+	AppendDrawings(ctx context.Context, request AppendDrawingsRequestObject) (AppendDrawingsResponseObject, error)
+	// GetAnalysisImage Get a picture of an analysis
+	// (GET /apis/v1/analysis/{analysisId}/image.svg)
+	GetAnalysisImage(ctx context.Context, request GetAnalysisImageRequestObject) (GetAnalysisImageResponseObject, error)
+	// CreateAnalysis Post an analysis of a chart
+	// (POST /apis/v1/analysis/{communityId}/channels/{channelId})
+	CreateAnalysis(ctx context.Context, request CreateAnalysisRequestObject) (CreateAnalysisResponseObject, error)
 	// GetAPIKeyInfo Who is this key
 	// (GET /apis/v1/api-keys/info)
 	GetAPIKeyInfo(ctx context.Context, request GetAPIKeyInfoRequestObject) (GetAPIKeyInfoResponseObject, error)
@@ -8462,6 +8885,252 @@ func NewStrictHandler(ssi StrictServerInterface, middlewares []StrictMiddlewareF
 type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
+}
+
+// ListAnalyses operation middleware
+func (sh *strictHandler) ListAnalyses(ctx echo.Context, params ListAnalysesParams) error {
+	var request ListAnalysesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAnalyses(ctx.Request().Context(), request.(ListAnalysesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAnalyses")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListAnalysesResponseObject); ok {
+		return validResponse.VisitListAnalysesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteAnalysis operation middleware
+func (sh *strictHandler) DeleteAnalysis(ctx echo.Context, analysisID AnalysisID) error {
+	var request DeleteAnalysisRequestObject
+
+	request.AnalysisID = analysisID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteAnalysis(ctx.Request().Context(), request.(DeleteAnalysisRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteAnalysis")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteAnalysisResponseObject); ok {
+		return validResponse.VisitDeleteAnalysisResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetAnalysis operation middleware
+func (sh *strictHandler) GetAnalysis(ctx echo.Context, analysisID AnalysisID) error {
+	var request GetAnalysisRequestObject
+
+	request.AnalysisID = analysisID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetAnalysis(ctx.Request().Context(), request.(GetAnalysisRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetAnalysis")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetAnalysisResponseObject); ok {
+		return validResponse.VisitGetAnalysisResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateAnalysis operation middleware
+func (sh *strictHandler) UpdateAnalysis(ctx echo.Context, analysisID AnalysisID) error {
+	var request UpdateAnalysisRequestObject
+
+	request.AnalysisID = analysisID
+
+	var body UpdateAnalysisJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateAnalysis(ctx.Request().Context(), request.(UpdateAnalysisRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateAnalysis")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateAnalysisResponseObject); ok {
+		return validResponse.VisitUpdateAnalysisResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AppendDrawings operation middleware
+func (sh *strictHandler) AppendDrawings(ctx echo.Context, analysisID AnalysisID) error {
+	var request AppendDrawingsRequestObject
+
+	request.AnalysisID = analysisID
+
+	var body AppendDrawingsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AppendDrawings(ctx.Request().Context(), request.(AppendDrawingsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AppendDrawings")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AppendDrawingsResponseObject); ok {
+		return validResponse.VisitAppendDrawingsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetAnalysisImage operation middleware
+func (sh *strictHandler) GetAnalysisImage(ctx echo.Context, analysisID AnalysisID) error {
+	var request GetAnalysisImageRequestObject
+
+	request.AnalysisID = analysisID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetAnalysisImage(ctx.Request().Context(), request.(GetAnalysisImageRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetAnalysisImage")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetAnalysisImageResponseObject); ok {
+		return validResponse.VisitGetAnalysisImageResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateAnalysis operation middleware
+func (sh *strictHandler) CreateAnalysis(ctx echo.Context, communityID CommunityID, channelID ChannelID, params CreateAnalysisParams) error {
+	var request CreateAnalysisRequestObject
+
+	request.CommunityID = communityID
+	request.ChannelID = channelID
+	request.Params = params
+
+	var body CreateAnalysisJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateAnalysis(ctx.Request().Context(), request.(CreateAnalysisRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateAnalysis")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateAnalysisResponseObject); ok {
+		return validResponse.VisitCreateAnalysisResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
 }
 
 // GetAPIKeyInfo operation middleware

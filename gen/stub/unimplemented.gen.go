@@ -17,6 +17,34 @@ type Unimplemented struct{}
 
 var _ StrictServerInterface = Unimplemented{}
 
+func (Unimplemented) ListAnalyses(context.Context, ListAnalysesRequestObject) (ListAnalysesResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) DeleteAnalysis(context.Context, DeleteAnalysisRequestObject) (DeleteAnalysisResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) GetAnalysis(context.Context, GetAnalysisRequestObject) (GetAnalysisResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) UpdateAnalysis(context.Context, UpdateAnalysisRequestObject) (UpdateAnalysisResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) AppendDrawings(context.Context, AppendDrawingsRequestObject) (AppendDrawingsResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) GetAnalysisImage(context.Context, GetAnalysisImageRequestObject) (GetAnalysisImageResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) CreateAnalysis(context.Context, CreateAnalysisRequestObject) (CreateAnalysisResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
 func (Unimplemented) GetAPIKeyInfo(context.Context, GetAPIKeyInfoRequestObject) (GetAPIKeyInfoResponseObject, error) {
 	return nil, ErrNotImplemented
 }

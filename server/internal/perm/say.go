@@ -15,6 +15,7 @@ const (
 	ShareAttachments   = "share_Attachments"
 	ShareLinks         = "share_links"
 	Pinable            = "pinable"
+	PostAnalysis       = "post_analysis"
 )
 
 // What is done to what others say.
@@ -23,7 +24,7 @@ const (
 	ManageMessages = "manage_messages"
 )
 
-var sayings = []string{ViewMessageHistory, PostMessages, AllowMentions, AttachFiles, ShareAttachments, ShareLinks, Pinable}
+var sayings = []string{ViewMessageHistory, PostMessages, AllowMentions, AttachFiles, ShareAttachments, ShareLinks, Pinable, PostAnalysis}
 
 // Saying tells whether a role permission is about what its member says, and not about other members.
 func Saying(name string) bool { return slices.Contains(sayings, name) }

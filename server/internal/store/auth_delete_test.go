@@ -60,6 +60,7 @@ var ofAccounts = map[string]string{
 	"audit.actor_id":              "is the community's, and reads as deleted",
 	"images.account":              "is shown by a message, or leaves with the avatar or an application",
 	"messages.account":            "stays, and its author reads as deleted",
+	"analyses.account":            "stays, and its author reads as deleted",
 	"message_totals.account":      "counts what stays",
 	"message_reactions.account":   "stays, as a number of them",
 	"message_images.account":      "stays with its message; one without is swept",
@@ -255,6 +256,7 @@ func (l *life) exports(server string, account int64) {
 		l.Fatalf("got the channels %v, %v", channels, err)
 	}
 	check(q.Messages(ctx, channels[0], account, ExportedMessage{}, some))
+	check(q.Analyses(ctx, account, ExportedAnalysis{}, some))
 	check(q.Reactions(ctx, account, ExportedReaction{}, some))
 }
 

@@ -49,7 +49,12 @@ func PositionOf(p Position) (int64, error) {
 
 // Place is the place of a message in a list.
 func (m Message) Place() Position {
-	return Position{At: gen.Time{Time: time.UnixMicro(m.Position >> positionBits)}, ID: fmt.Sprintf("%x", m.Position&(1<<positionBits-1))}
+	return PlaceOf(m.Position)
+}
+
+// PlaceOf is the place in a list of what has this position.
+func PlaceOf(position int64) Position {
+	return Position{At: gen.Time{Time: time.UnixMicro(position >> positionBits)}, ID: fmt.Sprintf("%x", position&(1<<positionBits-1))}
 }
 
 // positions hands out the positions of messages, each behind the one before it.
@@ -178,12 +183,7 @@ type Head struct {
 // everybody (0), those with the newest ones first.
 func (q Messages) ListHeads(ctx context.Context, serverID string, viewer Viewer, account, before int64) ([]Head, error) {
 	heads := func(newest string, args ...any) ([]Head, error) {
-		return list(ctx, q.conn, func(rows *sql.Rows) (h Head, err error) {
-			var position sql.NullInt64
-			err = rows.Scan(&h.ChannelID, &position)
-			h.Position = position.Int64
-			return h, err
-		}, `SELECT c.id, (SELECT m.position FROM messages m WHERE m.channel_id = c.id`+newest+` LIMIT 1)
+		return list(ctx, q.conn, scanHead, `SELECT c.id, (SELECT m.position FROM messages m WHERE m.channel_id = c.id`+newest+` LIMIT 1)
 	  FROM channels c WHERE c.server_id = $1 AND `+visible+unlocked, append([]any{serverID, viewer.Account, viewer.Full, before}, args...)...)
 	}
 	var all []Head
@@ -193,9 +193,21 @@ func (q Messages) ListHeads(ctx context.Context, serverID string, viewer Viewer,
 	} else {
 		all, err = heads(` AND m.account = $5 AND -m.position > -CAST($4 AS BIGINT) ORDER BY -m.position`, account)
 	}
+	return newestHeads(all), err
+}
+
+func scanHead(rows *sql.Rows) (h Head, err error) {
+	var position sql.NullInt64
+	err = rows.Scan(&h.ChannelID, &position)
+	h.Position = position.Int64
+	return h, err
+}
+
+// newestHeads are those of channels that have any, the newest first.
+func newestHeads(all []Head) []Head {
 	all = slices.DeleteFunc(all, func(h Head) bool { return h.Position == 0 })
 	slices.SortFunc(all, func(a, b Head) int { return cmp.Compare(b.Position, a.Position) })
-	return all, err
+	return all
 }
 
 // How a message is found by what is not a word of its text: no word has this sign.
@@ -422,6 +434,9 @@ func (q Messages) DeleteRest(ctx context.Context, scope MessageScope, some int, 
 		return true, nil
 	}
 	if scope.TopicID == "" {
+		if more, err := (Charts{q.conn}).deleteIn(ctx, scope.ChannelID, some); err != nil || more {
+			return true, err
+		}
 		topic, err := get(ctx, q.conn, scanOne[string], `SELECT id FROM topics WHERE channel_id = $1 LIMIT 1`+unlocked, scope.ChannelID)
 		if err == nil {
 			if more, err = q.deleteTotals(ctx, topic, some); err == nil && !more {

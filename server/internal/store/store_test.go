@@ -189,6 +189,8 @@ func (l *life) everything() (kept string) {
 	l.hasApplications(gone, ben)
 	l.hasSocials(kept)
 	l.hasSocials(gone)
+	l.hasCharts(kept, ann, ben)
+	l.hasCharts(gone, ben, ann)
 	l.hasGames(kept, ann, ben)
 	l.hasGames(gone, ben)
 	l.sells(kept)

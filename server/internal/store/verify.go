@@ -74,6 +74,8 @@ var comparisons = []comparison{
 	UNION ALL SELECT channel_id, account, -1 FROM messages UNION ALL SELECT channel_id, 0, -1 FROM messages
 	UNION ALL SELECT topic_id, account, -1 FROM messages WHERE topic_id IS NOT NULL UNION ALL SELECT topic_id, 0, -1 FROM messages WHERE topic_id IS NOT NULL`,
 		`scope IN `+liveChannels+` OR scope IN (SELECT id FROM topics WHERE channel_id IN `+liveChannels+`)`)},
+	{"marks of analyses", []string{"n"}, offBy([]string{"position"}, []string{"n"}, `
+	SELECT position, 8 AS n FROM analyses UNION ALL SELECT position, -1 FROM analysis_marks`, `position IS NOT NULL`)},
 	{"reactions", []string{"n"}, offBy([]string{"message", "emoji"}, []string{"n"}, `
 	SELECT message, emoji, n FROM message_reaction_counts UNION ALL SELECT message, emoji, -1 FROM message_reactions`,
 		`message IN (SELECT position FROM messages WHERE channel_id IN `+liveChannels+`)`)},
