@@ -66,7 +66,7 @@ func checkedFormats(c *contract) {
 	uploads, elsewhere := map[*yaml.Node]bool{}, map[*yaml.Node]bool{}
 	for _, m := range c.media() {
 		inForm := m.status == "" && strings.HasPrefix(m.kind.Value, "multipart/")
-		if inForm || m.status != "" && strings.HasPrefix(m.kind.Value, "image/") {
+		if inForm || m.status != "" && (strings.HasPrefix(m.kind.Value, "image/") || m.kind.Value == "text/csv") {
 			maps.Copy(uploads, c.reach(m.node))
 		} else {
 			maps.Copy(elsewhere, c.reach(m.node))
@@ -81,7 +81,7 @@ func checkedFormats(c *contract) {
 		switch kind := text(value(s.node, "type")); {
 		case kind == "string" && format.Value == "binary":
 			if !uploads[s.node] || elsewhere[s.node] {
-				c.report(key, s.where, "binary is only for multipart requests and image/* answers")
+				c.report(key, s.where, "binary is only for multipart requests, and image/* and text/csv answers")
 			}
 			continue
 		case kind == "string":

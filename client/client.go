@@ -156,6 +156,8 @@ type Client struct {
 	Analytics *AnalyticsService
 	// Charts are what members think of charts, drawn in them.
 	Charts *ChartsService
+	// Bulk takes files of many members.
+	Bulk *BulkService
 
 	// Store is what a community sells for coins, and to whom.
 	Store *StoreService
@@ -271,6 +273,7 @@ func build(base *url.URL, o options) (*Client, error) {
 		Analytics:    &AnalyticsService{api: api},
 		Store:        &StoreService{api: api},
 		Charts:       &ChartsService{api: api},
+		Bulk:         &BulkService{api: api},
 		base:         base,
 		options:      o,
 		sender:       sender,

@@ -451,6 +451,46 @@ var calls = []struct {
 		},
 	},
 	{
+		"bulkImport", "POST /apis/v1/users/bulk-import", "",
+		func(c caller) (any, error) {
+			return c.Bulk.Import(c.ctx, strings.NewReader("firstname,lastname,username,displayname,email\n"), c.opts...)
+		},
+	},
+	{
+		"bulkUpdate", "POST /apis/v1/users/bulk-update", "",
+		func(c caller) (any, error) {
+			return c.Bulk.Update(c.ctx, strings.NewReader("identifier,xp\n"), c.opts...)
+		},
+	},
+	{
+		"bulkUpdatePremium", "POST /apis/v1/users/premium-currency/bulk-update", "",
+		func(c caller) (any, error) {
+			return c.Bulk.UpdatePremium(c.ctx, strings.NewReader("identifier,amount_op,amount\n"), c.opts...)
+		},
+	},
+	{
+		"listBulkUpdates", "GET /apis/v1/bulk-updates?type=update&status=running&limit=100", "",
+		func(c caller) (any, error) {
+			return collect(c.Bulk.List(c.ctx, client.BulkQuery{Type: client.BulkToUpdate, Status: client.BulkIsRunning}))
+		},
+	},
+	{
+		"getBulkStatus", "GET /apis/v1/bulk-updates/" + id + "/status", "",
+		func(c caller) (any, error) { return c.Bulk.Status(c.ctx, id) },
+	},
+	{
+		"getBulkDetails", "GET /apis/v1/bulk-updates/" + id + "/details?result=failed&limit=100", "",
+		func(c caller) (any, error) { return collect(c.Bulk.Details(c.ctx, id, client.BulkRowFailed)) },
+	},
+	{
+		"cancelBulkUpdate", "POST /apis/v1/bulk-updates/" + id + "/cancel", "",
+		func(c caller) (any, error) { return c.Bulk.Cancel(c.ctx, id) },
+	},
+	{
+		"getBulkTemplate", "GET /apis/v1/bulk-updates/template?type=import", "",
+		func(c caller) (any, error) { return c.Bulk.Template(c.ctx, client.BulkToImport) },
+	},
+	{
 		"listMiniGames", "GET /apis/v1/mini-games?serverId=" + id, "",
 		func(c caller) (any, error) { return c.MiniGames.List(c.ctx, id) },
 	},

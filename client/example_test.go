@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -858,6 +859,62 @@ func ExampleLeaderboardsService() {
 	// Output:
 	// 1 xps true
 	// 1 1 50
+}
+
+func ExampleBulkService() {
+	url, token, stop := newServer()
+	defer stop()
+	c, err := client.New(url, client.WithToken(token))
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	server, err := c.Servers.Create(ctx, client.ServerCreate{Name: "Chess club"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	key, err := c.Keys.Create(ctx, server.ID, client.APIKeyCreate{Name: "office", Permissions: []client.KeyPermission{client.PermissionBulkUpdateUser}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	office, err := c.WithAPIKey(key.Key)
+	if err != nil {
+		log.Fatal(err)
+	}
+	file := "identifier,coins_op,coins\n" + server.Owner.Number + ",add,10\nnobody@example.com,add,10\n"
+	queued, err := office.Bulk.Update(ctx, strings.NewReader(file))
+	if err != nil {
+		log.Fatal(err)
+	}
+	for {
+		status, err := office.Bulk.Status(ctx, queued.BulkID)
+		if err != nil {
+			log.Fatal(err)
+		}
+		if _, ended := status.FinishedAt.Get(); ended {
+			fmt.Println(status.Status, status.Succeeded, status.Failed)
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	for row, err := range office.Bulk.Details(ctx, queued.BulkID, client.BulkRowFailed) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(row.Row, row.Errors[0].Column, row.Errors[0].Message)
+	}
+	details, err := office.Bulk.DetailsFile(ctx, queued.BulkID, "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer details.Close()
+	lines := bufio.NewScanner(details)
+	lines.Scan()
+	fmt.Println(lines.Text())
+	// Output:
+	// done_with_errors 1 1
+	// 2 identifier must name a member of the community
+	// row,identifier,result,column,message
 }
 
 func ExampleAnalyticsService() {

@@ -107,6 +107,8 @@ const (
 	AuditBadgeRefuse        = gen.AuditActionBadgeRefuse
 	AuditBadgeRemove        = gen.AuditActionBadgeRemove
 	AuditBadgeUpdate        = gen.AuditActionBadgeUpdate
+	AuditBulkCancel         = gen.AuditActionBulkCancel
+	AuditBulkCreate         = gen.AuditActionBulkCreate
 	AuditCategoryCreate     = gen.AuditActionCategoryCreate
 	AuditCategoryDelete     = gen.AuditActionCategoryDelete
 	AuditCategoryUpdate     = gen.AuditActionCategoryUpdate
@@ -227,6 +229,29 @@ const (
 	SocialShare   = gen.SocialActionShare
 )
 
+// The values of the list gen.BulkType.
+const (
+	BulkToImport  = gen.BulkTypeImport
+	BulkToPremium = gen.BulkTypePremium
+	BulkToUpdate  = gen.BulkTypeUpdate
+)
+
+// The values of the list gen.BulkStatus.
+const (
+	BulkIsCancelled      = gen.BulkStatusCancelled
+	BulkIsDone           = gen.BulkStatusDone
+	BulkIsDoneWithErrors = gen.BulkStatusDoneWithErrors
+	BulkIsFailed         = gen.BulkStatusFailed
+	BulkIsQueued         = gen.BulkStatusQueued
+	BulkIsRunning        = gen.BulkStatusRunning
+)
+
+// The values of the list gen.BulkResult.
+const (
+	BulkRowFailed    = gen.BulkResultFailed
+	BulkRowSucceeded = gen.BulkResultSucceeded
+)
+
 // The values of the list gen.ProductType.
 const (
 	ProductDigital  = gen.ProductTypeDigital
@@ -290,6 +315,7 @@ const (
 	ActionAboutme    = gen.ActionAboutme
 	ActionAnalyses   = gen.ActionAnalyses
 	ActionBadges     = gen.ActionBadges
+	ActionBulk       = gen.ActionBulk
 	ActionDeleted    = gen.ActionDeleted
 	ActionMessages   = gen.ActionMessages
 	ActionMilestones = gen.ActionMilestones

@@ -227,6 +227,45 @@ type ClientInterface interface {
 	// Corresponds with GET /apis/v1/api-keys/info (the `GetAPIKeyInfo` operationId).
 	GetAPIKeyInfo(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListBulkUpdates List the files of a community
+	//
+	// The files that were sent for the community of the API key, the newest first, by page or by `cursor`. Each is there until 30 days after it was done.
+	//
+	// Corresponds with GET /apis/v1/bulk-updates (the `ListBulkUpdates` operationId).
+	ListBulkUpdates(ctx context.Context, params *ListBulkUpdatesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetBulkTemplate Show the columns of a file
+	//
+	// The columns that a file may have now, those of the user fields of the community among them. With `Accept: text/csv` it is a file with its header alone.
+	//
+	// Corresponds with GET /apis/v1/bulk-updates/template (the `GetBulkTemplate` operationId).
+	GetBulkTemplate(ctx context.Context, params *GetBulkTemplateParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CancelBulkUpdate Cancel a file
+	//
+	// Ends a file that waits or runs. What was done stays done; the rest is not done, and what is being done is done to the end of its step. A file
+	// that has ended is a conflict.
+	//
+	// Corresponds with POST /apis/v1/bulk-updates/{bulkId}/cancel (the `CancelBulkUpdate` operationId).
+	CancelBulkUpdate(ctx context.Context, bulkID BulkID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetBulkDetails Show what became of the rows of a file
+	//
+	// The rows that were done, in their order, by page or by `cursor`; a row that has failed says why, by column.
+	//
+	// With `Accept: text/csv` the answer is a file of all of them: `row`, `identifier`, `result`, and the `column` and `message` of each error, one to a line. It takes no `page`,
+	// `limit` or `cursor`. A cell that a spreadsheet would calculate with begins with an apostrophe in it.
+	//
+	// Corresponds with GET /apis/v1/bulk-updates/{bulkId}/details (the `GetBulkDetails` operationId).
+	GetBulkDetails(ctx context.Context, bulkID BulkID, params *GetBulkDetailsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetBulkStatus Tell how far a file is
+	//
+	// How many rows there are, how many were done, and how many of these have failed.
+	//
+	// Corresponds with GET /apis/v1/bulk-updates/{bulkId}/status (the `GetBulkStatus` operationId).
+	GetBulkStatus(ctx context.Context, bulkID BulkID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListCategories List the categories of a store
 	//
 	// Those with a lower `displayOrder` first, and of the same the older ones, or as `sort` says. `skip` leaves out so many from the beginning; `total` is how many there are.
@@ -1396,6 +1435,41 @@ type ClientInterface interface {
 	// Corresponds with POST /apis/v1/users/avatar (the `UploadAvatar` operationId).
 	UploadAvatarWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// BulkImportWithBody Import users from a CSV file
+	//
+	// Makes an account for each row of a CSV file, and a member of it, as `POST /apis/v1/users` does, without mails. Its columns are `firstname`, `lastname`,
+	// `username`, `displayname` and `email`, which are required, and `accessLevel`, `externalId`, `referral` and the user fields of the
+	// community, each by its `field`. An empty cell is as if it were not there. There is no column for a password: who has the address sets one.
+	//
+	// **The file** is UTF-8, with or without a byte order mark, with commas, and has a header. It may have 100,000 rows and 64 MiB, a row 1 MiB. What
+	// cannot be read as such, or has a column that is unknown, missing or there twice, is refused at once, by row and column; row 1
+	// is the one behind the header. A row that is too short or too long, or whose values are not good, fails alone: the details say why.
+	// Texts stay as they are: nothing is calculated from what begins with `=`, `+`, `-` or `@`.
+	//
+	// **The rows** are done afterwards, in steps of up to 500, each of them once, whatever happens to the server meanwhile. In a community, one file is done
+	// at a time, and up to 20 wait. The rows are gone when they were done; what became of them is kept for 30 days. If the API
+	// key ends, what is not done yet is not done.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/users/bulk-import (the `BulkImport` operationId).
+	BulkImportWithBody(ctx context.Context, params *BulkImportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BulkUpdateWithBody Update members from a CSV file
+	//
+	// Changes what the community knows of a member, for each row of a CSV file: `identifier` is an `_id`, an address, a number or a user name, and is required;
+	// `xp`, `coins` and the user fields of the community, each by its `field`, are what changes. Where a column `<field>_op` stands
+	// before one of numbers, it says how: `add`, `subtract` or `overwrite`; without it, or where it is empty, the value replaces what there was. An empty cell changes nothing. What comes and goes is a line of the ledger of
+	// each member; nobody's XP or coins go below zero.
+	//
+	// Names, addresses and pictures are those of the account, in all its communities, and no API key changes them. The file, and how its
+	// rows are done, are as `POST /apis/v1/users/bulk-import` says.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/users/bulk-update (the `BulkUpdate` operationId).
+	BulkUpdateWithBody(ctx context.Context, params *BulkUpdateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// FilterUsersWithBody Find members by what is known of them
 	//
 	// The members for whom all of the `filter` holds, 200 a page, in an order that stays as it is while people join.
@@ -1567,6 +1641,17 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /apis/v1/users/mini-games/stats (the `GetMiniGameStats` operationId).
 	GetMiniGameStats(ctx context.Context, body GetMiniGameStatsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BulkUpdatePremiumWithBody Update the premium currency of members from a CSV file
+	//
+	// Changes how much of the premium currency of the community members have, for each row of a CSV file: `identifier`, `amount_op` (`add`, `subtract` or
+	// `overwrite`) and `amount`, all required, and `reason`, which the ledger of the member keeps. Nobody has less than none. The file, and how its
+	// rows are done, are as `POST /apis/v1/users/bulk-import` says.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/users/premium-currency/bulk-update (the `BulkUpdatePremium` operationId).
+	BulkUpdatePremiumWithBody(ctx context.Context, params *BulkUpdatePremiumParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RecordSocialWithBody Record what a member did at a social link
 	//
@@ -2626,7 +2711,7 @@ type ClientInterface interface {
 
 	// GetMemberBalance Get what a member has been credited
 	//
-	// The XP and coins of a member: the sum of the ledger, to which everything that credits or spends adds a line and from
+	// The XP, the coins and the premium currency of a member: the sum of the ledger, to which everything that credits or spends adds a line and from
 	// which nothing is ever taken away. For members.
 	//
 	// Corresponds with GET /servers/{serverId}/members/{userId}/balance (the `GetMemberBalance` operationId).
@@ -2912,6 +2997,95 @@ func (c *Client) CreateAnalysis(ctx context.Context, communityID CommunityID, ch
 // Corresponds with GET /apis/v1/api-keys/info (the `GetAPIKeyInfo` operationId).
 func (c *Client) GetAPIKeyInfo(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetAPIKeyInfoRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListBulkUpdates List the files of a community
+//
+// The files that were sent for the community of the API key, the newest first, by page or by `cursor`. Each is there until 30 days after it was done.
+//
+// Corresponds with GET /apis/v1/bulk-updates (the `ListBulkUpdates` operationId).
+func (c *Client) ListBulkUpdates(ctx context.Context, params *ListBulkUpdatesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListBulkUpdatesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetBulkTemplate Show the columns of a file
+//
+// The columns that a file may have now, those of the user fields of the community among them. With `Accept: text/csv` it is a file with its header alone.
+//
+// Corresponds with GET /apis/v1/bulk-updates/template (the `GetBulkTemplate` operationId).
+func (c *Client) GetBulkTemplate(ctx context.Context, params *GetBulkTemplateParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetBulkTemplateRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CancelBulkUpdate Cancel a file
+//
+// Ends a file that waits or runs. What was done stays done; the rest is not done, and what is being done is done to the end of its step. A file
+// that has ended is a conflict.
+//
+// Corresponds with POST /apis/v1/bulk-updates/{bulkId}/cancel (the `CancelBulkUpdate` operationId).
+func (c *Client) CancelBulkUpdate(ctx context.Context, bulkID BulkID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCancelBulkUpdateRequest(c.Server, bulkID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetBulkDetails Show what became of the rows of a file
+//
+// The rows that were done, in their order, by page or by `cursor`; a row that has failed says why, by column.
+//
+// With `Accept: text/csv` the answer is a file of all of them: `row`, `identifier`, `result`, and the `column` and `message` of each error, one to a line. It takes no `page`,
+// `limit` or `cursor`. A cell that a spreadsheet would calculate with begins with an apostrophe in it.
+//
+// Corresponds with GET /apis/v1/bulk-updates/{bulkId}/details (the `GetBulkDetails` operationId).
+func (c *Client) GetBulkDetails(ctx context.Context, bulkID BulkID, params *GetBulkDetailsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetBulkDetailsRequest(c.Server, bulkID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetBulkStatus Tell how far a file is
+//
+// How many rows there are, how many were done, and how many of these have failed.
+//
+// Corresponds with GET /apis/v1/bulk-updates/{bulkId}/status (the `GetBulkStatus` operationId).
+func (c *Client) GetBulkStatus(ctx context.Context, bulkID BulkID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetBulkStatusRequest(c.Server, bulkID)
 	if err != nil {
 		return nil, err
 	}
@@ -5111,6 +5285,61 @@ func (c *Client) UploadAvatarWithBody(ctx context.Context, contentType string, b
 	return c.Client.Do(req)
 }
 
+// BulkImportWithBody Import users from a CSV file
+//
+// Makes an account for each row of a CSV file, and a member of it, as `POST /apis/v1/users` does, without mails. Its columns are `firstname`, `lastname`,
+// `username`, `displayname` and `email`, which are required, and `accessLevel`, `externalId`, `referral` and the user fields of the
+// community, each by its `field`. An empty cell is as if it were not there. There is no column for a password: who has the address sets one.
+//
+// **The file** is UTF-8, with or without a byte order mark, with commas, and has a header. It may have 100,000 rows and 64 MiB, a row 1 MiB. What
+// cannot be read as such, or has a column that is unknown, missing or there twice, is refused at once, by row and column; row 1
+// is the one behind the header. A row that is too short or too long, or whose values are not good, fails alone: the details say why.
+// Texts stay as they are: nothing is calculated from what begins with `=`, `+`, `-` or `@`.
+//
+// **The rows** are done afterwards, in steps of up to 500, each of them once, whatever happens to the server meanwhile. In a community, one file is done
+// at a time, and up to 20 wait. The rows are gone when they were done; what became of them is kept for 30 days. If the API
+// key ends, what is not done yet is not done.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/users/bulk-import (the `BulkImport` operationId).
+func (c *Client) BulkImportWithBody(ctx context.Context, params *BulkImportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBulkImportRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BulkUpdateWithBody Update members from a CSV file
+//
+// Changes what the community knows of a member, for each row of a CSV file: `identifier` is an `_id`, an address, a number or a user name, and is required;
+// `xp`, `coins` and the user fields of the community, each by its `field`, are what changes. Where a column `<field>_op` stands
+// before one of numbers, it says how: `add`, `subtract` or `overwrite`; without it, or where it is empty, the value replaces what there was. An empty cell changes nothing. What comes and goes is a line of the ledger of
+// each member; nobody's XP or coins go below zero.
+//
+// Names, addresses and pictures are those of the account, in all its communities, and no API key changes them. The file, and how its
+// rows are done, are as `POST /apis/v1/users/bulk-import` says.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/users/bulk-update (the `BulkUpdate` operationId).
+func (c *Client) BulkUpdateWithBody(ctx context.Context, params *BulkUpdateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBulkUpdateRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // FilterUsersWithBody Find members by what is known of them
 //
 // The members for whom all of the `filter` holds, 200 a page, in an order that stays as it is while people join.
@@ -5413,6 +5642,27 @@ func (c *Client) GetMiniGameStatsWithBody(ctx context.Context, contentType strin
 // Corresponds with POST /apis/v1/users/mini-games/stats (the `GetMiniGameStats` operationId).
 func (c *Client) GetMiniGameStats(ctx context.Context, body GetMiniGameStatsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetMiniGameStatsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BulkUpdatePremiumWithBody Update the premium currency of members from a CSV file
+//
+// Changes how much of the premium currency of the community members have, for each row of a CSV file: `identifier`, `amount_op` (`add`, `subtract` or
+// `overwrite`) and `amount`, all required, and `reason`, which the ledger of the member keeps. Nobody has less than none. The file, and how its
+// rows are done, are as `POST /apis/v1/users/bulk-import` says.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/users/premium-currency/bulk-update (the `BulkUpdatePremium` operationId).
+func (c *Client) BulkUpdatePremiumWithBody(ctx context.Context, params *BulkUpdatePremiumParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBulkUpdatePremiumRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7461,7 +7711,7 @@ func (c *Client) ListMembers(ctx context.Context, serverID ServerID, params *Lis
 
 // GetMemberBalance Get what a member has been credited
 //
-// The XP and coins of a member: the sum of the ledger, to which everything that credits or spends adds a line and from
+// The XP, the coins and the premium currency of a member: the sum of the ledger, to which everything that credits or spends adds a line and from
 // which nothing is ever taken away. For members.
 //
 // Corresponds with GET /servers/{serverId}/members/{userId}/balance (the `GetMemberBalance` operationId).
@@ -7982,6 +8232,327 @@ func NewGetAPIKeyInfoRequest(server string) (*http.Request, error) {
 	}
 
 	operationPath := fmt.Sprintf("/apis/v1/api-keys/info")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListBulkUpdatesRequest constructs an http.Request for the ListBulkUpdates method
+func NewListBulkUpdatesRequest(server string, params *ListBulkUpdatesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/bulk-updates")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Type != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "type", *params.Type, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Status != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetBulkTemplateRequest constructs an http.Request for the GetBulkTemplate method
+func NewGetBulkTemplateRequest(server string, params *GetBulkTemplateParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/bulk-updates/template")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Type != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "type", *params.Type, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCancelBulkUpdateRequest constructs an http.Request for the CancelBulkUpdate method
+func NewCancelBulkUpdateRequest(server string, bulkID BulkID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "bulkId", bulkID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/bulk-updates/%s/cancel", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetBulkDetailsRequest constructs an http.Request for the GetBulkDetails method
+func NewGetBulkDetailsRequest(server string, bulkID BulkID, params *GetBulkDetailsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "bulkId", bulkID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/bulk-updates/%s/details", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Result != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "result", *params.Result, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetBulkStatusRequest constructs an http.Request for the GetBulkStatus method
+func NewGetBulkStatusRequest(server string, bulkID BulkID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "bulkId", bulkID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/bulk-updates/%s/status", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -12334,6 +12905,94 @@ func NewUploadAvatarRequestWithBody(server string, contentType string, body io.R
 	return req, nil
 }
 
+// NewBulkImportRequestWithBody constructs an http.Request for the BulkImport method, with any body, and a specified content type
+func NewBulkImportRequestWithBody(server string, params *BulkImportParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/users/bulk-import")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewBulkUpdateRequestWithBody constructs an http.Request for the BulkUpdate method, with any body, and a specified content type
+func NewBulkUpdateRequestWithBody(server string, params *BulkUpdateParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/users/bulk-update")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewFilterUsersRequest calls the generic FilterUsers builder with application/json body
 func NewFilterUsersRequest(server string, body FilterUsersJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -12610,6 +13269,50 @@ func NewGetMiniGameStatsRequestWithBody(server string, contentType string, body 
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewBulkUpdatePremiumRequestWithBody constructs an http.Request for the BulkUpdatePremium method, with any body, and a specified content type
+func NewBulkUpdatePremiumRequestWithBody(server string, params *BulkUpdatePremiumParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/users/premium-currency/bulk-update")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }

@@ -12,6 +12,7 @@ const (
 	ActionAboutme    Action = "aboutme"
 	ActionAnalyses   Action = "analyses"
 	ActionBadges     Action = "badges"
+	ActionBulk       Action = "bulk"
 	ActionDeleted    Action = "deleted"
 	ActionMessages   Action = "messages"
 	ActionMilestones Action = "milestones"
@@ -36,6 +37,8 @@ func (e Action) Valid() bool {
 	case ActionAnalyses:
 		return true
 	case ActionBadges:
+		return true
+	case ActionBulk:
 		return true
 	case ActionDeleted:
 		return true
@@ -123,6 +126,8 @@ const (
 	AuditActionBadgeRefuse        AuditAction = "badge.refuse"
 	AuditActionBadgeRemove        AuditAction = "badge.remove"
 	AuditActionBadgeUpdate        AuditAction = "badge.update"
+	AuditActionBulkCancel         AuditAction = "bulk.cancel"
+	AuditActionBulkCreate         AuditAction = "bulk.create"
 	AuditActionCategoryCreate     AuditAction = "category.create"
 	AuditActionCategoryDelete     AuditAction = "category.delete"
 	AuditActionCategoryUpdate     AuditAction = "category.update"
@@ -195,6 +200,10 @@ func (e AuditAction) Valid() bool {
 	case AuditActionBadgeRemove:
 		return true
 	case AuditActionBadgeUpdate:
+		return true
+	case AuditActionBulkCancel:
+		return true
+	case AuditActionBulkCreate:
 		return true
 	case AuditActionCategoryCreate:
 		return true
@@ -382,6 +391,75 @@ func (e BadgeAction) Valid() bool {
 	case BadgeActionReplies:
 		return true
 	case BadgeActionVisits:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BulkResult.
+const (
+	BulkResultFailed    BulkResult = "failed"
+	BulkResultSucceeded BulkResult = "succeeded"
+)
+
+// Valid indicates whether the value is a known member of the BulkResult enum.
+func (e BulkResult) Valid() bool {
+	switch e {
+	case BulkResultFailed:
+		return true
+	case BulkResultSucceeded:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BulkStatus.
+const (
+	BulkStatusCancelled      BulkStatus = "cancelled"
+	BulkStatusDone           BulkStatus = "done"
+	BulkStatusDoneWithErrors BulkStatus = "done_with_errors"
+	BulkStatusFailed         BulkStatus = "failed"
+	BulkStatusQueued         BulkStatus = "queued"
+	BulkStatusRunning        BulkStatus = "running"
+)
+
+// Valid indicates whether the value is a known member of the BulkStatus enum.
+func (e BulkStatus) Valid() bool {
+	switch e {
+	case BulkStatusCancelled:
+		return true
+	case BulkStatusDone:
+		return true
+	case BulkStatusDoneWithErrors:
+		return true
+	case BulkStatusFailed:
+		return true
+	case BulkStatusQueued:
+		return true
+	case BulkStatusRunning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BulkType.
+const (
+	BulkTypeImport  BulkType = "import"
+	BulkTypePremium BulkType = "premium"
+	BulkTypeUpdate  BulkType = "update"
+)
+
+// Valid indicates whether the value is a known member of the BulkType enum.
+func (e BulkType) Valid() bool {
+	switch e {
+	case BulkTypeImport:
+		return true
+	case BulkTypePremium:
+		return true
+	case BulkTypeUpdate:
 		return true
 	default:
 		return false
@@ -1177,11 +1255,14 @@ type ActivityLog struct {
 	// have brought somebody; `deleted` takes back what a message has brought.
 	Action Action `json:"action"`
 
-	// XP So much XP, or so many coins; negative where it was taken.
+	// XP So much XP, or so many coins, or so much premium currency; negative where it was taken.
 	XP Amount `json:"xp"`
 
-	// Coins So much XP, or so many coins; negative where it was taken.
+	// Coins So much XP, or so many coins, or so much premium currency; negative where it was taken.
 	Coins Amount `json:"coins"`
+
+	// Premium So much XP, or so many coins, or so much premium currency; negative where it was taken.
+	Premium Amount `json:"premium"`
 
 	// Reason What it follows from: the action, and the id of the thing. It counts once.
 	Reason string `json:"reason"`
@@ -1253,7 +1334,7 @@ type ActivityQuestion struct {
 	Days int32 `json:"days,omitempty,omitzero"`
 }
 
-// Amount So much XP, or so many coins; negative where it was taken.
+// Amount So much XP, or so many coins, or so much premium currency; negative where it was taken.
 type Amount = int64
 
 // Analysis An analysis of a chart. In its texts, `[[_id:label]]` links to a drawing or a level.
@@ -2298,8 +2379,9 @@ type BadgeUpdate struct {
 
 // Balance What a member has been credited and has not spent.
 type Balance struct {
-	XP    int64 `json:"xp"`
-	Coins int64 `json:"coins"`
+	XP      int64 `json:"xp"`
+	Coins   int64 `json:"coins"`
+	Premium int64 `json:"premium"`
 }
 
 // BalanceResponse What a member has.
@@ -2313,6 +2395,172 @@ type BalanceResponse struct {
 
 // BooleanText A truth value, as text.
 type BooleanText = string
+
+// BulkColumn A column.
+type BulkColumn struct {
+	Name string `json:"name"`
+
+	// Required Whether each file must have it.
+	Required bool `json:"required"`
+}
+
+// BulkFile A CSV file in UTF-8.
+type BulkFile = openapi_types.File
+
+// BulkImportUpload A file of users.
+type BulkImportUpload struct {
+	// Data A CSV file in UTF-8.
+	Data BulkFile `json:"data"`
+
+	// CommunityID The community of the API key.
+	CommunityID string `json:"communityId,omitempty,omitzero"`
+}
+
+// BulkPagination Which part of a list this is.
+type BulkPagination struct {
+	// Page This page, from 1.
+	Page  int32 `json:"page"`
+	Limit int32 `json:"limit"`
+
+	// NextCursor The `cursor` of the page after this one; without it, this is the last.
+	NextCursor string `json:"nextCursor,omitempty,omitzero"`
+}
+
+// BulkQueued A file that was taken.
+type BulkQueued struct {
+	Message string `json:"message"`
+
+	// BulkID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	BulkID ObjectID `json:"bulkId"`
+}
+
+// BulkQueuedResponse A file that was taken.
+type BulkQueuedResponse struct {
+	Status  string `json:"status"`
+	Message string `json:"message"`
+
+	// Data A file that was taken.
+	Data BulkQueued `json:"data"`
+}
+
+// BulkResult What became of a row.
+type BulkResult string
+
+// BulkRow What became of a row of a file.
+type BulkRow struct {
+	// Row Which row, from 1 behind the header.
+	Row int32 `json:"row"`
+
+	// Identifier Whom it names, as it stands in the file, as far as it is no longer; of an import, the address.
+	Identifier string `json:"identifier"`
+
+	// Result What became of a row.
+	Result BulkResult     `json:"result"`
+	Errors []BulkRowError `json:"errors"`
+}
+
+// BulkRowError Why a row has failed.
+type BulkRowError struct {
+	// Column The name of a column; empty for the whole row.
+	Column string `json:"column"`
+
+	// Message For a person.
+	Message string `json:"message"`
+}
+
+// BulkRowPageResponse A page of rows.
+type BulkRowPageResponse struct {
+	Status  string    `json:"status"`
+	Message string    `json:"message"`
+	Data    []BulkRow `json:"data"`
+
+	// Pagination Which part of a list this is.
+	Pagination BulkPagination `json:"pagination"`
+}
+
+// BulkStatus How far a file is: it waits for its turn (`queued`), its rows are being done (`running`), all of them were done (`done`), of which some have failed
+// (`done_with_errors`), or it has ended before all were done, because somebody wanted that (`cancelled`) or because its API key has ended (`failed`). This list only grows.
+type BulkStatus string
+
+// BulkTemplate The columns that a file may have.
+type BulkTemplate struct {
+	// Type What a file is for.
+	Type    BulkType     `json:"type"`
+	Columns []BulkColumn `json:"columns"`
+}
+
+// BulkTemplateResponse The columns that a file may have.
+type BulkTemplateResponse struct {
+	Status  string `json:"status"`
+	Message string `json:"message"`
+
+	// Data The columns that a file may have.
+	Data BulkTemplate `json:"data"`
+}
+
+// BulkType What a file is for.
+type BulkType string
+
+// BulkUpdate A file, and how far it is.
+type BulkUpdate struct {
+	// BulkID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	BulkID ObjectID `json:"bulkId"`
+
+	// Type What a file is for.
+	Type BulkType `json:"type"`
+
+	// Status How far a file is: it waits for its turn (`queued`), its rows are being done (`running`), all of them were done (`done`), of which some have failed
+	// (`done_with_errors`), or it has ended before all were done, because somebody wanted that (`cancelled`) or because its API key has ended (`failed`). This list only grows.
+	Status BulkStatus `json:"status"`
+
+	// Total How many rows it has.
+	Total int32 `json:"total"`
+
+	// Processed How many were done.
+	Processed int32 `json:"processed"`
+	Succeeded int32 `json:"succeeded"`
+	Failed    int32 `json:"failed"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt Timestamp `json:"createdAt"`
+
+	// StartedAt When its turn came.
+	StartedAt Nullable[Time] `json:"startedAt"`
+
+	// FinishedAt When it has ended.
+	FinishedAt Nullable[Time] `json:"finishedAt"`
+}
+
+// BulkUpdatePageResponse A page of files.
+type BulkUpdatePageResponse struct {
+	Status  string       `json:"status"`
+	Message string       `json:"message"`
+	Data    []BulkUpdate `json:"data"`
+
+	// Pagination Which part of a list this is.
+	Pagination BulkPagination `json:"pagination"`
+}
+
+// BulkUpdateResponse A file, and how far it is.
+type BulkUpdateResponse struct {
+	Status  string `json:"status"`
+	Message string `json:"message"`
+
+	// Data A file, and how far it is.
+	Data BulkUpdate `json:"data"`
+}
+
+// BulkUpdateUpload A file of members.
+type BulkUpdateUpload struct {
+	// Data A CSV file in UTF-8.
+	Data BulkFile `json:"data"`
+}
 
 // Category A category of a store.
 type Category struct {
@@ -3101,6 +3349,7 @@ type ExportedCommunity struct {
 	ReferredBy Nullable[string] `json:"referredBy"`
 	XP         int64            `json:"xp"`
 	Coins      int64            `json:"coins"`
+	Premium    int64            `json:"premium"`
 
 	// Visits The days of them.
 	Visits int64 `json:"visits"`
@@ -3123,11 +3372,14 @@ type ExportedCredit struct {
 	Action Action `json:"action"`
 	Reason string `json:"reason"`
 
-	// XP So much XP, or so many coins; negative where it was taken.
+	// XP So much XP, or so many coins, or so much premium currency; negative where it was taken.
 	XP Amount `json:"xp"`
 
-	// Coins So much XP, or so many coins; negative where it was taken.
+	// Coins So much XP, or so many coins, or so much premium currency; negative where it was taken.
 	Coins Amount `json:"coins"`
+
+	// Premium So much XP, or so many coins, or so much premium currency; negative where it was taken.
+	Premium Amount `json:"premium"`
 
 	// At RFC 3339 in UTC with milliseconds.
 	//
@@ -5211,10 +5463,10 @@ type OverviewMember struct {
 	// Avatar The absolute address of an image, or null.
 	Avatar ImageURL `json:"avatar"`
 
-	// XP So much XP, or so many coins; negative where it was taken.
+	// XP So much XP, or so many coins, or so much premium currency; negative where it was taken.
 	XP Amount `json:"xp"`
 
-	// Coins So much XP, or so many coins; negative where it was taken.
+	// Coins So much XP, or so many coins, or so much premium currency; negative where it was taken.
 	Coins Amount `json:"coins"`
 }
 
@@ -5290,10 +5542,10 @@ type OverviewSnapshot struct {
 	// Example: 2026-03-01T16:50:17.610Z
 	ComputedAt Timestamp `json:"computedAt"`
 
-	// XPOutstanding So much XP, or so many coins; negative where it was taken.
+	// XPOutstanding So much XP, or so many coins, or so much premium currency; negative where it was taken.
 	XPOutstanding Amount `json:"xpOutstanding"`
 
-	// CoinsOutstanding So much XP, or so many coins; negative where it was taken.
+	// CoinsOutstanding So much XP, or so many coins, or so much premium currency; negative where it was taken.
 	CoinsOutstanding Amount `json:"coinsOutstanding"`
 
 	// Tiers How many members have which tier, the lowest first, before it those who have none yet. Empty where there are no tiers.
@@ -7594,11 +7846,13 @@ type UserData struct {
 	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
 	//
 	// Example: 66a282dab13eee0013cbb4d8
-	ID      ObjectID         `json:"_id"`
-	Email   string           `json:"email"`
-	Level   int32            `json:"level"`
-	Tier    Nullable[string] `json:"tier"`
-	Premium bool             `json:"premium"`
+	ID    ObjectID         `json:"_id"`
+	Email string           `json:"email"`
+	Level int32            `json:"level"`
+	Tier  Nullable[string] `json:"tier"`
+
+	// Premium Whether they have premium currency.
+	Premium bool `json:"premium"`
 }
 
 // UserDataResponse What is known of a member.
@@ -8131,6 +8385,11 @@ type ApplicationID = ObjectID
 // BadgeID defines model for BadgeId.
 type BadgeID = string
 
+// BulkID An id. Ids of one kind sort in the order in which they were made, to the second.
+//
+// Example: 66a282dab13eee0013cbb4d8
+type BulkID = ObjectID
+
 // CategoryID An id. Ids of one kind sort in the order in which they were made, to the second.
 //
 // Example: 66a282dab13eee0013cbb4d8
@@ -8344,6 +8603,49 @@ type CreateAnalysisParams struct {
 	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
 	// request; in another session of the account, the first answer has it masked.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListBulkUpdatesParams defines parameters for ListBulkUpdates.
+type ListBulkUpdatesParams struct {
+	// Type What the files are for.
+	Type *BulkType `form:"type,omitempty" json:"type,omitempty"`
+
+	// Status How far the files are.
+	Status *BulkStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Page Which page, from 1. A page past the end is empty. Pages reach the first 10,000 items of a list, `page` times `limit`;
+	// what is behind them is reached by `cursor`.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit How many items a page has.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins: the `nextCursor` of the page before it, as it came. It costs the same at any depth, and
+	// nothing comes twice or is left out because something was added or removed meanwhile. Leave `page` out with it.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// GetBulkTemplateParams defines parameters for GetBulkTemplate.
+type GetBulkTemplateParams struct {
+	// Type What the file is for; to update, if it is left out.
+	Type *BulkType `form:"type,omitempty" json:"type,omitempty"`
+}
+
+// GetBulkDetailsParams defines parameters for GetBulkDetails.
+type GetBulkDetailsParams struct {
+	// Result What became of the rows.
+	Result *BulkResult `form:"result,omitempty" json:"result,omitempty"`
+
+	// Page Which page, from 1. A page past the end is empty. Pages reach the first 10,000 items of a list, `page` times `limit`;
+	// what is behind them is reached by `cursor`.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit How many items a page has.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins: the `nextCursor` of the page before it, as it came. It costs the same at any depth, and
+	// nothing comes twice or is left out because something was added or removed meanwhile. Leave `page` out with it.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ListCategoriesParams defines parameters for ListCategories.
@@ -8859,6 +9161,39 @@ type CreateUserAPIKeyParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// BulkImportParams defines parameters for BulkImport.
+type BulkImportParams struct {
+	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
+	// belongs to one account, or one API key, and to one operation: it is the same in every session of an account. Who has
+	// no credential is known by their network (IPv4 /32, IPv6 /64). A failure is not kept: the request may be tried again
+	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
+	// request; in another session of the account, the first answer has it masked.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// BulkUpdateParams defines parameters for BulkUpdate.
+type BulkUpdateParams struct {
+	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
+	// belongs to one account, or one API key, and to one operation: it is the same in every session of an account. Who has
+	// no credential is known by their network (IPv4 /32, IPv6 /64). A failure is not kept: the request may be tried again
+	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
+	// request; in another session of the account, the first answer has it masked.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// BulkUpdatePremiumParams defines parameters for BulkUpdatePremium.
+type BulkUpdatePremiumParams struct {
+	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
+	// belongs to one account, or one API key, and to one operation: it is the same in every session of an account. Who has
+	// no credential is known by their network (IPv4 /32, IPv6 /64). A failure is not kept: the request may be tried again
+	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
+	// request; in another session of the account, the first answer has it masked.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // GetUserParams defines parameters for GetUser.
 type GetUserParams struct {
 	// ID Whether to show it.
@@ -9180,6 +9515,12 @@ type CreateUserAPIKeyJSONRequestBody = UserAPIKeyCreate
 // UploadAvatarMultipartRequestBody defines body for UploadAvatar for multipart/form-data ContentType.
 type UploadAvatarMultipartRequestBody = AvatarUpload
 
+// BulkImportMultipartRequestBody defines body for BulkImport for multipart/form-data ContentType.
+type BulkImportMultipartRequestBody = BulkImportUpload
+
+// BulkUpdateMultipartRequestBody defines body for BulkUpdate for multipart/form-data ContentType.
+type BulkUpdateMultipartRequestBody = BulkUpdateUpload
+
 // FilterUsersJSONRequestBody defines body for FilterUsers for application/json ContentType.
 type FilterUsersJSONRequestBody = UserFilter
 
@@ -9200,6 +9541,9 @@ type SetMiniGamePlaysJSONRequestBody = MiniGamePlaysUpdate
 
 // GetMiniGameStatsJSONRequestBody defines body for GetMiniGameStats for application/json ContentType.
 type GetMiniGameStatsJSONRequestBody = MiniGameStatsQuestion
+
+// BulkUpdatePremiumMultipartRequestBody defines body for BulkUpdatePremium for multipart/form-data ContentType.
+type BulkUpdatePremiumMultipartRequestBody = BulkUpdateUpload
 
 // RecordSocialJSONRequestBody defines body for RecordSocial for application/json ContentType.
 type RecordSocialJSONRequestBody = SocialDeedCreate

@@ -56,7 +56,7 @@ func unlimited(s *Server) *Server {
 	}
 	s.limits.strangers = nil
 	s.guesses = ratelimit.New(1_000_000, time.Nanosecond)
-	s.verifyMails, s.madeUsers = store.Quota{}, store.Quota{}
+	s.verifyMails, s.madeUsers, s.imported = store.Quota{}, store.Quota{}, store.Quota{}
 	s.wrongCodes = ratelimit.New(1_000_000, time.Nanosecond)
 	return s
 }

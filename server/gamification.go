@@ -263,7 +263,7 @@ func (h gamification) ListActivityLogs(ctx context.Context, r stub.ListActivityL
 	data := gen.ActivityLogPage{Logs: []gen.ActivityLog{}, Page: page.number, Limit: page.limit, NextCursor: next}
 	for _, l := range shown {
 		data.Logs = append(data.Logs, gen.ActivityLog{
-			ID: l.ID, Action: gen.Action(l.Action), XP: l.XP, Coins: l.Coins, Reason: l.Reason, CreatedAt: gen.Time{Time: l.At},
+			ID: l.ID, Action: gen.Action(l.Action), XP: l.XP, Coins: l.Coins, Premium: l.Premium, Reason: l.Reason, CreatedAt: gen.Time{Time: l.At},
 		})
 	}
 	return stub.ListActivityLogs200JSONResponse{Status: integration, Message: "Activity logs fetched successfully", Data: data}, nil

@@ -55,6 +55,9 @@ func (w sweeper) Work(ctx context.Context, _ *river.Job[sweep]) error {
 		func(tx *store.Tx) (bool, error) {
 			return tx.Invites.DeleteExpired(ctx, now, now.Add(-endedInvites), removedAtOnce)
 		},
+		func(tx *store.Tx) (bool, error) {
+			return tx.Bulk.DeleteExpired(ctx, now.Add(-bulkLife), now.Add(-bulkSilence), removedAtOnce)
+		},
 	} {
 		more, err := w.inSteps(ctx, some)
 		rest, errs = rest || more, append(errs, err)
@@ -134,6 +137,9 @@ type (
 	accountRemoval struct {
 		Account int64 `json:"account"`
 	}
+	bulkRemoval struct {
+		BulkID string `json:"bulkId"` // of which some rows are not done
+	}
 )
 
 // Kind is the name of the job in the database.
@@ -168,6 +174,13 @@ func (reactionRemoval) Kind() string { return "reaction_removal" }
 
 // Kind is the name of the job in the database.
 func (accountRemoval) Kind() string { return "account_removal" }
+
+// Kind is the name of the job in the database.
+func (bulkRemoval) Kind() string { return "bulk_removal" }
+
+func (r bulkRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int, now time.Time) (bool, error) {
+	return tx.Bulk.DeleteLines(ctx, r.BulkID, some)
+}
 
 func (r accountRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int, now time.Time) (bool, error) {
 	return tx.Auth.EraseRest(ctx, r.Account, some, now)
@@ -326,8 +339,18 @@ func (k *core) startJobs() (stop func(context.Context), err error) {
 	river.AddWorker(workers, remover[channelRemoval]{core: &own})
 	river.AddWorker(workers, remover[reactionRemoval]{core: &own})
 	river.AddWorker(workers, remover[accountRemoval]{core: &own})
-	return k.store.Work(workers, []*river.PeriodicJob{
+	river.AddWorker(workers, remover[bulkRemoval]{core: &own})
+	river.AddWorker(workers, bulkRunner{core: &own})
+	stopJobs, err := k.store.Work(workers, []*river.PeriodicJob{
 		river.NewPeriodicJob(river.PeriodicInterval(sweepEvery), func() (river.JobArgs, *river.InsertOpts) { return sweep{}, nil },
 			&river.PeriodicJobOpts{RunOnStart: true}),
 	}, k.log)
+	if err != nil {
+		return nil, err
+	}
+	stopWatching := own.watchBulk()
+	return func(ctx context.Context) {
+		stopWatching()
+		stopJobs(ctx)
+	}, nil
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/server/internal/analysis"
+	"github.com/rejoin-dev/rejoin/server/internal/sheet"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
@@ -128,9 +129,13 @@ func TestTheNumbersOfTheCodeAreThoseInTheWordsOfTheContract(t *testing.T) {
 		"getUserData":     {fmt.Sprintf("every %d seconds", presenceEvery/time.Second)},
 		"applyForBadge":   {fmt.Sprintf("up to %d open applications", store.MaxApplications)},
 		"createSocial":    {fmt.Sprintf("up to %d", store.MaxSocials)},
-		"createAnalysis":  {fmt.Sprintf("up to %d drawings", analysis.MostDrawings), fmt.Sprintf("up to %d characters", analysis.LongestText)},
-		"joinServer":      {"ended " + days(endedInvites) + " ago is unknown"},
-		"createInvite":    {fmt.Sprintf("at most %d invites", store.MaxInvites), fmt.Sprintf("at most %d. One more", store.MaxInvitesOfMember)},
+		"bulkImport": {
+			fmt.Sprintf("%d,000 rows and 64 MiB", sheet.MaxRows/1000), fmt.Sprintf("a row %d MiB", sheet.MaxRow>>20), fmt.Sprintf("steps of up to %d", bulkRowsAtOnce),
+			fmt.Sprintf("up to %d wait", store.MaxBulkWaiting), "kept for " + days(bulkLife),
+		},
+		"createAnalysis": {fmt.Sprintf("up to %d drawings", analysis.MostDrawings), fmt.Sprintf("up to %d characters", analysis.LongestText)},
+		"joinServer":     {"ended " + days(endedInvites) + " ago is unknown"},
+		"createInvite":   {fmt.Sprintf("at most %d invites", store.MaxInvites), fmt.Sprintf("at most %d. One more", store.MaxInvitesOfMember)},
 	} {
 		said := strings.Join(strings.Fields(operations.ByID(operation).Spec.Description), " ")
 		for _, text := range texts {
@@ -167,7 +172,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"gen":                       "",
 		"gen/generate":              "api",
 		"gen/stub":                  "echo gen",
-		"server":                    "echo api api/contract gen gen/stub server/internal/analysis server/internal/backup server/internal/chart server/internal/draw server/internal/durable server/internal/field server/internal/images server/internal/level server/internal/logsample server/internal/mailer server/internal/memory server/internal/origin server/internal/owner server/internal/password server/internal/perm server/internal/picture server/internal/private server/internal/ratelimit server/internal/rule server/internal/shop server/internal/store server/internal/streak server/internal/words",
+		"server":                    "echo api api/contract gen gen/stub server/internal/analysis server/internal/backup server/internal/chart server/internal/draw server/internal/durable server/internal/field server/internal/images server/internal/level server/internal/logsample server/internal/mailer server/internal/memory server/internal/origin server/internal/owner server/internal/password server/internal/perm server/internal/picture server/internal/private server/internal/ratelimit server/internal/rule server/internal/shop server/internal/store server/internal/streak server/internal/words server/internal/sheet",
 		"server/cmd/rejoin":         "api api/conformance server server/internal/backup server/internal/cause server/internal/durable server/internal/images server/internal/mailer server/internal/origin server/internal/owner",
 		"server/internal/backup":    "server/internal/durable server/internal/images server/internal/owner server/internal/store",
 		"server/internal/cause":     "",
@@ -190,6 +195,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"server/internal/private":   "",
 		"server/internal/ratelimit": "",
 		"server/internal/rule":      "gen",
+		"server/internal/sheet":     "",
 		"server/internal/shop":      "gen",
 		"server/internal/smtptest":  "",
 		"server/internal/streak":    "",

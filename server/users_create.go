@@ -41,6 +41,9 @@ func (h users) CreateUser(ctx context.Context, r stub.CreateUserRequestObject) (
 		if err != nil {
 			return body, err
 		}
+		if err := h.countMade(ctx, tx, "invited", h.madeUsers); err != nil {
+			return body, err
+		}
 		made, err := h.makeUser(ctx, tx, s, account, in)
 		if err != nil {
 			return body, err
@@ -61,9 +64,6 @@ func joins(in gen.UserCreate) bool { return in.JoinServer == nil || *in.JoinServ
 
 // makeUser is the step that makes the account, and a member of it.
 func (k *core) makeUser(ctx context.Context, tx *store.Tx, s standing, account store.Account, in gen.UserCreate) (store.Account, error) {
-	if err := k.countMade(ctx, tx); err != nil {
-		return account, err
-	}
 	if err := k.checkFree(ctx, tx, account, time.Time{}); err != nil { // who has proved nothing takes no name
 		return account, err
 	}
@@ -184,12 +184,12 @@ func (k *core) refer(ctx context.Context, tx *store.Tx, s standing, account stor
 }
 
 // countMade is the step that counts an account that is made for somebody. It counts for whoever vouches for the API key.
-func (k *core) countMade(ctx context.Context, tx *store.Tx) error {
-	if k.madeUsers.AtOnce == 0 {
+func (k *core) countMade(ctx context.Context, tx *store.Tx, purpose string, of store.Quota) error {
+	if of.AtOnce == 0 {
 		return nil
 	}
 	wait, err := tx.Codes.Ask(ctx, store.Asking{
-		Account: actorFrom(ctx).account, Purpose: "invited", Known: true, OfNetwork: k.madeUsers,
+		Account: actorFrom(ctx).account, Purpose: purpose, Known: true, OfNetwork: of,
 	}, k.now())
 	if err == nil && wait > 0 {
 		err = contract.RateLimited(wait)

@@ -51,7 +51,7 @@ func (h users) GetUserData(ctx context.Context, r stub.GetUserDataRequestObject)
 		return nil, err
 	}
 	data := gen.UserData{
-		UserID: account.Number, Username: account.Username, XP: totals.XP, Coins: totals.Coins, Roles: []string{},
+		UserID: account.Number, Username: account.Username, XP: totals.XP, Coins: totals.Coins, Premium: totals.Premium > 0, Roles: []string{},
 		FirstName: cmp.Or(account.FirstName, noName), LastName: cmp.Or(account.LastName, noName),
 		XPEarnedToday: earned.XP, CoinsEarnedToday: earned.Coins, Language: account.Language,
 		TotalMessages: totals.Messages, TotalReactions: totals.Reactions, VisitCount: totals.Visits, ReplySent: totals.Replies,

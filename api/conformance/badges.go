@@ -26,7 +26,7 @@ func (c caller) applies(badge string) (id string) {
 
 // owns wants a member to have been credited just so much.
 func (s *session) owns(club club, user string, xp, coins int) {
-	s.a.get(club.path("/members/"+user+"/balance")).expect(200).is("/body", object{"xp": xp, "coins": coins})
+	s.a.get(club.path("/members/"+user+"/balance")).expect(200).has("/body", object{"xp": xp, "coins": coins})
 }
 
 // badges are the test cases of the tag badges.
@@ -315,7 +315,7 @@ var badges = []testCase{
 		for _, who := range []caller{s.a, s.b} {
 			for _, user := range []string{number, club.owner} {
 				balance := who.get(club.path("/members/" + user + "/balance")).expect(200).says("Member balance")
-				balance.is("/body", object{"xp": 0, "coins": 0})
+				balance.is("/body", object{"xp": 0, "coins": 0, "premium": 0})
 			}
 		}
 	}},

@@ -139,6 +139,11 @@ func (r documentedRequest) send(x *scene, op *api.Operation) *answer {
 	case r.Form != nil:
 		var parts []part
 		for _, name := range sortedKeys(r.Form) {
+			if strings.HasPrefix(r.Form[name], "@") { // a file, of which the documentation shows the name alone
+				example, _ := op.Body.Example.(map[string]any)
+				parts = append(parts, fileOf(name, op.Body.Schema.Value.Properties[name], example[name]))
+				continue
+			}
 			parts = append(parts, field(name, r.Form[name]))
 		}
 		return who.submit(method, path, parts...)

@@ -108,8 +108,13 @@ func (c creation) draft(name string) *draft {
 	if known, is := c.drafts.Load(name); is {
 		return known.(*draft)
 	}
-	member, value := c.distinct(name)
-	made, _ := c.drafts.LoadOrStore(name, c.ready(c.op).and(member, value))
+	d := c.ready(c.op)
+	if member, value := c.distinct(name); member != "" {
+		d.and(member, value)
+	} else {
+		d.lengthen(slices.Index(inOrder, strings.Split(name, "-")[0]))
+	}
+	made, _ := c.drafts.LoadOrStore(name, d)
 	return made.(*draft)
 }
 
@@ -136,7 +141,12 @@ func (c creation) distinct(name string) (member string, value any) {
 
 // failing is a request that is refused.
 func (c creation) failing() *draft {
-	if c.tell == "" {
+	switch {
+	case cmp.Or(c.tell, c.in, c.name) == "":
+		d := c.ready(c.op)
+		d.parts = nil
+		return d
+	case c.tell == "":
 		return c.draft("").without(cmp.Or(c.in, c.name))
 	}
 	return c.ready(c.op).and(c.tell, "no number")

@@ -57,6 +57,7 @@ var makers = map[string]maker{
 	"categoryID":         {"category", "store", true, func(x *scene) string { return x.a.makesCategory(x.server, nil) }, unknownID},
 	"productID objectid": {"product", "store", true, func(x *scene) string { return x.a.makesProduct(x.server, nil) }, unknownID},
 	"analysisId":         {"analysis", "charts", true, (*scene).charted, unknownID},
+	"bulkId":             {"bulk", "bulk", true, func(x *scene) string { return x.bulk() }, unknownID},
 	"apiKeyId":           {"key", "keys", true, func(x *scene) string { return x.a.makesKey(x.server).id }, unknownID},
 }
 
@@ -64,6 +65,11 @@ var makers = map[string]maker{
 var before = map[string]func(*scene){
 	"getChannelEmbed": func(x *scene) {
 		x.a.put("/channels/"+x.channel(), object{"topic": "board", "channelType": "iframe", "iframeUrl": "https://games.example/board"}).expect(200)
+	},
+	// The file that is cancelled waits for a long one.
+	"cancelBulkUpdate": func(x *scene) {
+		x.bulkKey().sends(bulkUpdates, longFile()).expect(200)
+		x.bulk()
 	},
 	"createTopic":        func(x *scene) { x.a.turns(x.channel(), "forum") },
 	"joinServer":         func(x *scene) { x.lets("open", x.server) },
@@ -102,7 +108,7 @@ func makersOf(op *api.Operation) []maker {
 }
 
 // within is the tag of what the things of a tag are in or made by, other than a server.
-var within = map[string]string{"messages": "channels", "charts": "channels", "users": "keys"}
+var within = map[string]string{"messages": "channels", "charts": "channels", "users": "keys", "bulk": "keys"}
 
 // ofAuthors are the tags that are needed beside a tag where somebody else than the owner makes its things.
 var ofAuthors = map[string]string{"charts": "roles"}

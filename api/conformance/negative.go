@@ -270,8 +270,9 @@ func (n *negatives) form(form *openapi3.Schema) {
 				d.parts = []part{upload(name, "large.png", "image/png", sized(fileLimit(schema)+1))}
 			})
 			n.add("/"+name, "duplicateKey", bad, "duplicate", func(_ *session, d *draft) {
-				picture := upload(name, "a.png", "image/png", pngImage())
-				d.parts = []part{picture, picture}
+				example, _ := d.op.Body.Example.(map[string]any)
+				file := fileOf(name, form.Properties[name], example[name])
+				d.parts = []part{file, file}
 			})
 			continue
 		}

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"net/url"
@@ -61,8 +62,8 @@ func draftOf(op *api.Operation, id func(maker) string) *draft {
 		case known && name == "user" && takesKeys(op): // which a key must name, and a session need not
 			body[name] = id(m)
 		case required && isFile(inner):
+			d.parts = append(d.parts, fileOf(name, inner, body[name]))
 			delete(body, name)
-			d.parts = append(d.parts, upload(name, "a.png", "image/png", pngImage()))
 		case required && op.Creates || required && inner.Value.Format == "email":
 			if fresh, is := freshValue(name, inner.Value); is {
 				body[name] = fresh
@@ -165,6 +166,21 @@ func (o object) without(name string) object {
 // isFile tells whether a part of a form is a file, or several may be.
 func isFile(part *openapi3.SchemaRef) bool {
 	return part.Value.Format == "binary" || part.Value.Items != nil && isFile(part.Value.Items)
+}
+
+// lengthen repeats the last line of the file of a form, where nothing else tells one form from another.
+func (d *draft) lengthen(times int) {
+	lines := bytes.SplitAfter(d.parts[0].data, []byte("\n"))
+	last := lines[len(lines)-2]
+	d.parts[0].data = append(slices.Clone(d.parts[0].data), bytes.Repeat(last, max(times, 0))...)
+}
+
+// fileOf is a file for a part: the example, where any kind of file is taken, and else a picture.
+func fileOf(name string, schema *openapi3.SchemaRef, example any) part {
+	if text, is := example.(string); is && schema.Value.Extensions["x-media-types"] == nil {
+		return upload(name, "rows.csv", "text/csv", []byte(text))
+	}
+	return upload(name, "a.png", "image/png", pngImage())
 }
 
 // fileLimit is how many bytes a file may have.

@@ -77,6 +77,7 @@ var sections = []section{
 	{"analytics", analytics},
 	{"store", shop},
 	{"charts", charts},
+	{"bulk", bulk},
 }
 
 // Requirements are all requirements of the suite, in order.

@@ -441,3 +441,8 @@ func pathParams(c echo.Context) map[string]string {
 	}
 	return params
 }
+
+// As is the context of what is done later in the name of a caller, without a request.
+func As(ctx context.Context, caller Caller) context.Context {
+	return context.WithValue(ctx, stateKey{}, &requestState{caller: caller})
+}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/gen"
 )
 
@@ -188,4 +189,16 @@ func Field(pointer string, code gen.FieldCode, message string) gen.ProblemField 
 		pointer = strings.ToValidUTF8(pointer[:maxPointer], "")
 	}
 	return gen.ProblemField{Pointer: pointer, Code: code, Message: message}
+}
+
+// CheckBody tells what is wrong with a value as the body of a request to an operation, as the contract has it, where the value did not come as one.
+func CheckBody(op *api.Operation, value map[string]any) (fields []gen.ProblemField) {
+	for _, e := range flatten(op.Body.Schema.Value.VisitJSON(value, openapi3.MultiErrors())) {
+		var broken *openapi3.SchemaError
+		if errors.As(e, &broken) {
+			code, message := codeOf(broken)
+			fields = append(fields, Field(pointerOf(broken, ""), code, message))
+		}
+	}
+	return fields
 }

@@ -43,6 +43,21 @@ type ServerInterface interface {
 	// GetAPIKeyInfo Who is this key
 	// (GET /apis/v1/api-keys/info)
 	GetAPIKeyInfo(ctx echo.Context) error
+	// ListBulkUpdates List the files of a community
+	// (GET /apis/v1/bulk-updates)
+	ListBulkUpdates(ctx echo.Context, params ListBulkUpdatesParams) error
+	// GetBulkTemplate Show the columns of a file
+	// (GET /apis/v1/bulk-updates/template)
+	GetBulkTemplate(ctx echo.Context, params GetBulkTemplateParams) error
+	// CancelBulkUpdate Cancel a file
+	// (POST /apis/v1/bulk-updates/{bulkId}/cancel)
+	CancelBulkUpdate(ctx echo.Context, bulkID BulkID) error
+	// GetBulkDetails Show what became of the rows of a file
+	// (GET /apis/v1/bulk-updates/{bulkId}/details)
+	GetBulkDetails(ctx echo.Context, bulkID BulkID, params GetBulkDetailsParams) error
+	// GetBulkStatus Tell how far a file is
+	// (GET /apis/v1/bulk-updates/{bulkId}/status)
+	GetBulkStatus(ctx echo.Context, bulkID BulkID) error
 	// ListCategories List the categories of a store
 	// (GET /apis/v1/categories)
 	ListCategories(ctx echo.Context, params ListCategoriesParams) error
@@ -262,6 +277,12 @@ type ServerInterface interface {
 	// UploadAvatar Give a user an avatar
 	// (POST /apis/v1/users/avatar)
 	UploadAvatar(ctx echo.Context) error
+	// BulkImport Import users from a CSV file
+	// (POST /apis/v1/users/bulk-import)
+	BulkImport(ctx echo.Context, params BulkImportParams) error
+	// BulkUpdate Update members from a CSV file
+	// (POST /apis/v1/users/bulk-update)
+	BulkUpdate(ctx echo.Context, params BulkUpdateParams) error
 	// FilterUsers Find members by what is known of them
 	// (POST /apis/v1/users/filter)
 	FilterUsers(ctx echo.Context) error
@@ -283,6 +304,9 @@ type ServerInterface interface {
 	// GetMiniGameStats Get how far a member has come in mini games and streaks
 	// (POST /apis/v1/users/mini-games/stats)
 	GetMiniGameStats(ctx echo.Context) error
+	// BulkUpdatePremium Update the premium currency of members from a CSV file
+	// (POST /apis/v1/users/premium-currency/bulk-update)
+	BulkUpdatePremium(ctx echo.Context, params BulkUpdatePremiumParams) error
 	// RecordSocial Record what a member did at a social link
 	// (POST /apis/v1/users/socials)
 	RecordSocial(ctx echo.Context) error
@@ -706,6 +730,148 @@ func (w *ServerInterfaceWrapper) GetAPIKeyInfo(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetAPIKeyInfo(ctx)
+	return err
+}
+
+// ListBulkUpdates converts echo context to params.
+func (w *ServerInterfaceWrapper) ListBulkUpdates(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListBulkUpdatesParams
+	// ------------- Optional query parameter "type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "type", ctx.QueryParams(), &params.Type, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter type: %s", err))
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", ctx.QueryParams(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter page: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListBulkUpdates(ctx, params)
+	return err
+}
+
+// GetBulkTemplate converts echo context to params.
+func (w *ServerInterfaceWrapper) GetBulkTemplate(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetBulkTemplateParams
+	// ------------- Optional query parameter "type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "type", ctx.QueryParams(), &params.Type, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter type: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetBulkTemplate(ctx, params)
+	return err
+}
+
+// CancelBulkUpdate converts echo context to params.
+func (w *ServerInterfaceWrapper) CancelBulkUpdate(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "bulkId" -------------
+	var bulkID BulkID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "bulkId", ctx.Param("bulkId"), &bulkID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter bulkId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CancelBulkUpdate(ctx, bulkID)
+	return err
+}
+
+// GetBulkDetails converts echo context to params.
+func (w *ServerInterfaceWrapper) GetBulkDetails(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "bulkId" -------------
+	var bulkID BulkID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "bulkId", ctx.Param("bulkId"), &bulkID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter bulkId: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetBulkDetailsParams
+	// ------------- Optional query parameter "result" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "result", ctx.QueryParams(), &params.Result, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter result: %s", err))
+	}
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", ctx.QueryParams(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter page: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetBulkDetails(ctx, bulkID, params)
+	return err
+}
+
+// GetBulkStatus converts echo context to params.
+func (w *ServerInterfaceWrapper) GetBulkStatus(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "bulkId" -------------
+	var bulkID BulkID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "bulkId", ctx.Param("bulkId"), &bulkID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter bulkId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetBulkStatus(ctx, bulkID)
 	return err
 }
 
@@ -2721,6 +2887,64 @@ func (w *ServerInterfaceWrapper) UploadAvatar(ctx echo.Context) error {
 	return err
 }
 
+// BulkImport converts echo context to params.
+func (w *ServerInterfaceWrapper) BulkImport(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params BulkImportParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.BulkImport(ctx, params)
+	return err
+}
+
+// BulkUpdate converts echo context to params.
+func (w *ServerInterfaceWrapper) BulkUpdate(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params BulkUpdateParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.BulkUpdate(ctx, params)
+	return err
+}
+
 // FilterUsers converts echo context to params.
 func (w *ServerInterfaceWrapper) FilterUsers(ctx echo.Context) error {
 	var err error
@@ -2781,6 +3005,35 @@ func (w *ServerInterfaceWrapper) GetMiniGameStats(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetMiniGameStats(ctx)
+	return err
+}
+
+// BulkUpdatePremium converts echo context to params.
+func (w *ServerInterfaceWrapper) BulkUpdatePremium(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params BulkUpdatePremiumParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.BulkUpdatePremium(ctx, params)
 	return err
 }
 
@@ -4279,6 +4532,11 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/apis/v1/analysis/:analysisId/image.svg", wrapper.GetAnalysisImage, options.OperationMiddlewares["getAnalysisImage"]...)
 	router.POST(options.BaseURL+"/apis/v1/analysis/:communityId/channels/:channelId", wrapper.CreateAnalysis, options.OperationMiddlewares["createAnalysis"]...)
 	router.GET(options.BaseURL+"/apis/v1/api-keys/info", wrapper.GetAPIKeyInfo, options.OperationMiddlewares["getApiKeyInfo"]...)
+	router.GET(options.BaseURL+"/apis/v1/bulk-updates", wrapper.ListBulkUpdates, options.OperationMiddlewares["listBulkUpdates"]...)
+	router.POST(options.BaseURL+"/apis/v1/bulk-updates/:bulkId/cancel", wrapper.CancelBulkUpdate, options.OperationMiddlewares["cancelBulkUpdate"]...)
+	router.GET(options.BaseURL+"/apis/v1/bulk-updates/:bulkId/details", wrapper.GetBulkDetails, options.OperationMiddlewares["getBulkDetails"]...)
+	router.GET(options.BaseURL+"/apis/v1/bulk-updates/:bulkId/status", wrapper.GetBulkStatus, options.OperationMiddlewares["getBulkStatus"]...)
+	router.GET(options.BaseURL+"/apis/v1/bulk-updates/template", wrapper.GetBulkTemplate, options.OperationMiddlewares["getBulkTemplate"]...)
 	router.GET(options.BaseURL+"/apis/v1/categories", wrapper.ListCategories, options.OperationMiddlewares["listCategories"]...)
 	router.POST(options.BaseURL+"/apis/v1/categories", wrapper.CreateCategory, options.OperationMiddlewares["createCategory"]...)
 	router.DELETE(options.BaseURL+"/apis/v1/categories/:categoryID", wrapper.DeleteCategory, options.OperationMiddlewares["deleteCategory"]...)
@@ -4356,6 +4614,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/apis/v1/users/activity/stats", wrapper.GetUserStats, options.OperationMiddlewares["getUserStats"]...)
 	router.POST(options.BaseURL+"/apis/v1/users/apikeys", wrapper.CreateUserAPIKey, options.OperationMiddlewares["createUserApiKey"]...)
 	router.POST(options.BaseURL+"/apis/v1/users/avatar", wrapper.UploadAvatar, options.OperationMiddlewares["uploadAvatar"]...)
+	router.POST(options.BaseURL+"/apis/v1/users/bulk-import", wrapper.BulkImport, options.OperationMiddlewares["bulkImport"]...)
+	router.POST(options.BaseURL+"/apis/v1/users/bulk-update", wrapper.BulkUpdate, options.OperationMiddlewares["bulkUpdate"]...)
 	router.POST(options.BaseURL+"/apis/v1/users/filter", wrapper.FilterUsers, options.OperationMiddlewares["filterUsers"]...)
 	router.POST(options.BaseURL+"/apis/v1/users/info", wrapper.GetUserData, options.OperationMiddlewares["getUserData"]...)
 	router.POST(options.BaseURL+"/apis/v1/users/manage", wrapper.ManageUser, options.OperationMiddlewares["manageUser"]...)
@@ -4363,6 +4623,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/apis/v1/users/mini-games/logs", wrapper.ListMiniGameLogs, options.OperationMiddlewares["listMiniGameLogs"]...)
 	router.PUT(options.BaseURL+"/apis/v1/users/mini-games/plays", wrapper.SetMiniGamePlays, options.OperationMiddlewares["setMiniGamePlays"]...)
 	router.POST(options.BaseURL+"/apis/v1/users/mini-games/stats", wrapper.GetMiniGameStats, options.OperationMiddlewares["getMiniGameStats"]...)
+	router.POST(options.BaseURL+"/apis/v1/users/premium-currency/bulk-update", wrapper.BulkUpdatePremium, options.OperationMiddlewares["bulkUpdatePremium"]...)
 	router.POST(options.BaseURL+"/apis/v1/users/socials", wrapper.RecordSocial, options.OperationMiddlewares["recordSocial"]...)
 	router.POST(options.BaseURL+"/apis/v1/users/streaks/logs", wrapper.ListStreakLogs, options.OperationMiddlewares["listStreakLogs"]...)
 	router.POST(options.BaseURL+"/auth/change-password", wrapper.ChangePassword, options.OperationMiddlewares["changePassword"]...)
@@ -4628,6 +4889,185 @@ type GetAPIKeyInfoResponseObject interface {
 type GetAPIKeyInfo200JSONResponse APIKeyInfoResponse
 
 func (response GetAPIKeyInfo200JSONResponse) VisitGetAPIKeyInfoResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBulkUpdatesRequestObject struct {
+	Params ListBulkUpdatesParams
+}
+
+type ListBulkUpdatesResponseObject interface {
+	VisitListBulkUpdatesResponse(w http.ResponseWriter) error
+}
+
+type ListBulkUpdates200JSONResponse BulkUpdatePageResponse
+
+func (response ListBulkUpdates200JSONResponse) VisitListBulkUpdatesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBulkTemplateRequestObject struct {
+	Params GetBulkTemplateParams
+}
+
+type GetBulkTemplateResponseObject interface {
+	VisitGetBulkTemplateResponse(w http.ResponseWriter) error
+}
+
+type GetBulkTemplate200ResponseHeaders struct {
+	ContentDisposition *string
+}
+
+type GetBulkTemplate200JSONResponse struct {
+	Body    BulkTemplateResponse
+	Headers GetBulkTemplate200ResponseHeaders
+}
+
+func (response GetBulkTemplate200JSONResponse) VisitGetBulkTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBulkTemplate200TextCsvResponse struct {
+	Body          io.Reader
+	Headers       GetBulkTemplate200ResponseHeaders
+	ContentLength int64
+}
+
+func (response GetBulkTemplate200TextCsvResponse) VisitGetBulkTemplateResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type CancelBulkUpdateRequestObject struct {
+	BulkID BulkID `json:"bulkId"`
+}
+
+type CancelBulkUpdateResponseObject interface {
+	VisitCancelBulkUpdateResponse(w http.ResponseWriter) error
+}
+
+type CancelBulkUpdate200JSONResponse BulkUpdateResponse
+
+func (response CancelBulkUpdate200JSONResponse) VisitCancelBulkUpdateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBulkDetailsRequestObject struct {
+	BulkID BulkID `json:"bulkId"`
+	Params GetBulkDetailsParams
+}
+
+type GetBulkDetailsResponseObject interface {
+	VisitGetBulkDetailsResponse(w http.ResponseWriter) error
+}
+
+type GetBulkDetails200ResponseHeaders struct {
+	ContentDisposition *string
+}
+
+type GetBulkDetails200JSONResponse struct {
+	Body    BulkRowPageResponse
+	Headers GetBulkDetails200ResponseHeaders
+}
+
+func (response GetBulkDetails200JSONResponse) VisitGetBulkDetailsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBulkDetails200TextCsvResponse struct {
+	Body          io.Reader
+	Headers       GetBulkDetails200ResponseHeaders
+	ContentLength int64
+}
+
+func (response GetBulkDetails200TextCsvResponse) VisitGetBulkDetailsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetBulkStatusRequestObject struct {
+	BulkID BulkID `json:"bulkId"`
+}
+
+type GetBulkStatusResponseObject interface {
+	VisitGetBulkStatusResponse(w http.ResponseWriter) error
+}
+
+type GetBulkStatus200JSONResponse BulkUpdateResponse
+
+func (response GetBulkStatus200JSONResponse) VisitGetBulkStatusResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := WriteJSON(&buf, response); err != nil {
@@ -6479,6 +6919,72 @@ func (response UploadAvatar200JSONResponse) VisitUploadAvatarResponse(w http.Res
 	return err
 }
 
+type BulkImportRequestObject struct {
+	Params BulkImportParams
+	Body   *multipart.Reader
+}
+
+type BulkImportResponseObject interface {
+	VisitBulkImportResponse(w http.ResponseWriter) error
+}
+
+type BulkImport200ResponseHeaders struct {
+	IdempotentReplayed *string
+}
+
+type BulkImport200JSONResponse struct {
+	Body    BulkQueuedResponse
+	Headers BulkImport200ResponseHeaders
+}
+
+func (response BulkImport200JSONResponse) VisitBulkImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BulkUpdateRequestObject struct {
+	Params BulkUpdateParams
+	Body   *multipart.Reader
+}
+
+type BulkUpdateResponseObject interface {
+	VisitBulkUpdateResponse(w http.ResponseWriter) error
+}
+
+type BulkUpdate200ResponseHeaders struct {
+	IdempotentReplayed *string
+}
+
+type BulkUpdate200JSONResponse struct {
+	Body    BulkQueuedResponse
+	Headers BulkUpdate200ResponseHeaders
+}
+
+func (response BulkUpdate200JSONResponse) VisitBulkUpdateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type FilterUsersRequestObject struct {
 	Body *FilterUsersJSONRequestBody
 }
@@ -6628,6 +7134,39 @@ func (response GetMiniGameStats200JSONResponse) VisitGetMiniGameStatsResponse(w 
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BulkUpdatePremiumRequestObject struct {
+	Params BulkUpdatePremiumParams
+	Body   *multipart.Reader
+}
+
+type BulkUpdatePremiumResponseObject interface {
+	VisitBulkUpdatePremiumResponse(w http.ResponseWriter) error
+}
+
+type BulkUpdatePremium200ResponseHeaders struct {
+	IdempotentReplayed *string
+}
+
+type BulkUpdatePremium200JSONResponse struct {
+	Body    BulkQueuedResponse
+	Headers BulkUpdatePremium200ResponseHeaders
+}
+
+func (response BulkUpdatePremium200JSONResponse) VisitBulkUpdatePremiumResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -8414,6 +8953,21 @@ type StrictServerInterface interface {
 	// GetAPIKeyInfo Who is this key
 	// (GET /apis/v1/api-keys/info)
 	GetAPIKeyInfo(ctx context.Context, request GetAPIKeyInfoRequestObject) (GetAPIKeyInfoResponseObject, error)
+	// ListBulkUpdates List the files of a community
+	// (GET /apis/v1/bulk-updates)
+	ListBulkUpdates(ctx context.Context, request ListBulkUpdatesRequestObject) (ListBulkUpdatesResponseObject, error)
+	// GetBulkTemplate Show the columns of a file
+	// (GET /apis/v1/bulk-updates/template)
+	GetBulkTemplate(ctx context.Context, request GetBulkTemplateRequestObject) (GetBulkTemplateResponseObject, error)
+	// CancelBulkUpdate Cancel a file
+	// (POST /apis/v1/bulk-updates/{bulkId}/cancel)
+	CancelBulkUpdate(ctx context.Context, request CancelBulkUpdateRequestObject) (CancelBulkUpdateResponseObject, error)
+	// GetBulkDetails Show what became of the rows of a file
+	// (GET /apis/v1/bulk-updates/{bulkId}/details)
+	GetBulkDetails(ctx context.Context, request GetBulkDetailsRequestObject) (GetBulkDetailsResponseObject, error)
+	// GetBulkStatus Tell how far a file is
+	// (GET /apis/v1/bulk-updates/{bulkId}/status)
+	GetBulkStatus(ctx context.Context, request GetBulkStatusRequestObject) (GetBulkStatusResponseObject, error)
 	// ListCategories List the categories of a store
 	// (GET /apis/v1/categories)
 	ListCategories(ctx context.Context, request ListCategoriesRequestObject) (ListCategoriesResponseObject, error)
@@ -8633,6 +9187,12 @@ type StrictServerInterface interface {
 	// UploadAvatar Give a user an avatar
 	// (POST /apis/v1/users/avatar)
 	UploadAvatar(ctx context.Context, request UploadAvatarRequestObject) (UploadAvatarResponseObject, error)
+	// BulkImport Import users from a CSV file
+	// (POST /apis/v1/users/bulk-import)
+	BulkImport(ctx context.Context, request BulkImportRequestObject) (BulkImportResponseObject, error)
+	// BulkUpdate Update members from a CSV file
+	// (POST /apis/v1/users/bulk-update)
+	BulkUpdate(ctx context.Context, request BulkUpdateRequestObject) (BulkUpdateResponseObject, error)
 	// FilterUsers Find members by what is known of them
 	// (POST /apis/v1/users/filter)
 	FilterUsers(ctx context.Context, request FilterUsersRequestObject) (FilterUsersResponseObject, error)
@@ -8654,6 +9214,9 @@ type StrictServerInterface interface {
 	// GetMiniGameStats Get how far a member has come in mini games and streaks
 	// (POST /apis/v1/users/mini-games/stats)
 	GetMiniGameStats(ctx context.Context, request GetMiniGameStatsRequestObject) (GetMiniGameStatsResponseObject, error)
+	// BulkUpdatePremium Update the premium currency of members from a CSV file
+	// (POST /apis/v1/users/premium-currency/bulk-update)
+	BulkUpdatePremium(ctx context.Context, request BulkUpdatePremiumRequestObject) (BulkUpdatePremiumResponseObject, error)
 	// RecordSocial Record what a member did at a social link
 	// (POST /apis/v1/users/socials)
 	RecordSocial(ctx context.Context, request RecordSocialRequestObject) (RecordSocialResponseObject, error)
@@ -9150,6 +9713,132 @@ func (sh *strictHandler) GetAPIKeyInfo(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetAPIKeyInfoResponseObject); ok {
 		return validResponse.VisitGetAPIKeyInfoResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListBulkUpdates operation middleware
+func (sh *strictHandler) ListBulkUpdates(ctx echo.Context, params ListBulkUpdatesParams) error {
+	var request ListBulkUpdatesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListBulkUpdates(ctx.Request().Context(), request.(ListBulkUpdatesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListBulkUpdates")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListBulkUpdatesResponseObject); ok {
+		return validResponse.VisitListBulkUpdatesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetBulkTemplate operation middleware
+func (sh *strictHandler) GetBulkTemplate(ctx echo.Context, params GetBulkTemplateParams) error {
+	var request GetBulkTemplateRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetBulkTemplate(ctx.Request().Context(), request.(GetBulkTemplateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetBulkTemplate")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetBulkTemplateResponseObject); ok {
+		return validResponse.VisitGetBulkTemplateResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CancelBulkUpdate operation middleware
+func (sh *strictHandler) CancelBulkUpdate(ctx echo.Context, bulkID BulkID) error {
+	var request CancelBulkUpdateRequestObject
+
+	request.BulkID = bulkID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CancelBulkUpdate(ctx.Request().Context(), request.(CancelBulkUpdateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CancelBulkUpdate")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CancelBulkUpdateResponseObject); ok {
+		return validResponse.VisitCancelBulkUpdateResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetBulkDetails operation middleware
+func (sh *strictHandler) GetBulkDetails(ctx echo.Context, bulkID BulkID, params GetBulkDetailsParams) error {
+	var request GetBulkDetailsRequestObject
+
+	request.BulkID = bulkID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetBulkDetails(ctx.Request().Context(), request.(GetBulkDetailsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetBulkDetails")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetBulkDetailsResponseObject); ok {
+		return validResponse.VisitGetBulkDetailsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetBulkStatus operation middleware
+func (sh *strictHandler) GetBulkStatus(ctx echo.Context, bulkID BulkID) error {
+	var request GetBulkStatusRequestObject
+
+	request.BulkID = bulkID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetBulkStatus(ctx.Request().Context(), request.(GetBulkStatusRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetBulkStatus")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetBulkStatusResponseObject); ok {
+		return validResponse.VisitGetBulkStatusResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -11674,6 +12363,68 @@ func (sh *strictHandler) UploadAvatar(ctx echo.Context) error {
 	return nil
 }
 
+// BulkImport operation middleware
+func (sh *strictHandler) BulkImport(ctx echo.Context, params BulkImportParams) error {
+	var request BulkImportRequestObject
+
+	request.Params = params
+
+	if reader, err := ctx.Request().MultipartReader(); err != nil {
+		return err
+	} else {
+		request.Body = reader
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.BulkImport(ctx.Request().Context(), request.(BulkImportRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "BulkImport")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(BulkImportResponseObject); ok {
+		return validResponse.VisitBulkImportResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// BulkUpdate operation middleware
+func (sh *strictHandler) BulkUpdate(ctx echo.Context, params BulkUpdateParams) error {
+	var request BulkUpdateRequestObject
+
+	request.Params = params
+
+	if reader, err := ctx.Request().MultipartReader(); err != nil {
+		return err
+	} else {
+		request.Body = reader
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.BulkUpdate(ctx.Request().Context(), request.(BulkUpdateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "BulkUpdate")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(BulkUpdateResponseObject); ok {
+		return validResponse.VisitBulkUpdateResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // FilterUsers operation middleware
 func (sh *strictHandler) FilterUsers(ctx echo.Context) error {
 	var request FilterUsersRequestObject
@@ -11990,6 +12741,37 @@ func (sh *strictHandler) GetMiniGameStats(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetMiniGameStatsResponseObject); ok {
 		return validResponse.VisitGetMiniGameStatsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// BulkUpdatePremium operation middleware
+func (sh *strictHandler) BulkUpdatePremium(ctx echo.Context, params BulkUpdatePremiumParams) error {
+	var request BulkUpdatePremiumRequestObject
+
+	request.Params = params
+
+	if reader, err := ctx.Request().MultipartReader(); err != nil {
+		return err
+	} else {
+		request.Body = reader
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.BulkUpdatePremium(ctx.Request().Context(), request.(BulkUpdatePremiumRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "BulkUpdatePremium")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(BulkUpdatePremiumResponseObject); ok {
+		return validResponse.VisitBulkUpdatePremiumResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -49,6 +49,26 @@ func (Unimplemented) GetAPIKeyInfo(context.Context, GetAPIKeyInfoRequestObject) 
 	return nil, ErrNotImplemented
 }
 
+func (Unimplemented) ListBulkUpdates(context.Context, ListBulkUpdatesRequestObject) (ListBulkUpdatesResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) GetBulkTemplate(context.Context, GetBulkTemplateRequestObject) (GetBulkTemplateResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) CancelBulkUpdate(context.Context, CancelBulkUpdateRequestObject) (CancelBulkUpdateResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) GetBulkDetails(context.Context, GetBulkDetailsRequestObject) (GetBulkDetailsResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) GetBulkStatus(context.Context, GetBulkStatusRequestObject) (GetBulkStatusResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
 func (Unimplemented) ListCategories(context.Context, ListCategoriesRequestObject) (ListCategoriesResponseObject, error) {
 	return nil, ErrNotImplemented
 }
@@ -341,6 +361,14 @@ func (Unimplemented) UploadAvatar(context.Context, UploadAvatarRequestObject) (U
 	return nil, ErrNotImplemented
 }
 
+func (Unimplemented) BulkImport(context.Context, BulkImportRequestObject) (BulkImportResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) BulkUpdate(context.Context, BulkUpdateRequestObject) (BulkUpdateResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
 func (Unimplemented) FilterUsers(context.Context, FilterUsersRequestObject) (FilterUsersResponseObject, error) {
 	return nil, ErrNotImplemented
 }
@@ -366,6 +394,10 @@ func (Unimplemented) SetMiniGamePlays(context.Context, SetMiniGamePlaysRequestOb
 }
 
 func (Unimplemented) GetMiniGameStats(context.Context, GetMiniGameStatsRequestObject) (GetMiniGameStatsResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) BulkUpdatePremium(context.Context, BulkUpdatePremiumRequestObject) (BulkUpdatePremiumResponseObject, error) {
 	return nil, ErrNotImplemented
 }
 

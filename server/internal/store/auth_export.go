@@ -31,7 +31,7 @@ func (q Exports) Communities(ctx context.Context, account int64, after ExportedC
 		var member, former sql.NullInt64
 		var roles, channels sql.NullString
 		var referrer sql.NullInt64
-		err = rows.Scan(&c.ServerID, &c.Name, &member, &former, &c.XP, &c.Coins, &c.Visits, &c.Messages, &c.Replies, &c.Reactions, &roles, &channels, &referrer)
+		err = rows.Scan(&c.ServerID, &c.Name, &member, &former, &c.XP, &c.Coins, &c.Premium, &c.Visits, &c.Messages, &c.Replies, &c.Reactions, &roles, &channels, &referrer)
 		c.State, c.JoinedAt = "left", gen.Null[gen.Time]()
 		switch {
 		case member.Valid:
@@ -45,7 +45,7 @@ func (q Exports) Communities(ctx context.Context, account int64, after ExportedC
 		}
 		return c, err
 	}, `SELECT t.server_id, s.name, m.joined_at, (SELECT f.joined_at FROM former_members f WHERE f.account = t.account AND f.server_id = t.server_id),
-	       t.xp, t.coins, t.visits, t.messages, t.replies, t.reactions,
+	       t.xp, t.coins, t.premium, t.visits, t.messages, t.replies, t.reactions,
 	       (SELECT string_agg(r.title, $4 ORDER BY r.position, r.id) FROM roles r
 	         WHERE r.server_id = t.server_id AND m.account IS NOT NULL AND (r.everyone OR EXISTS (
 	               SELECT 1 FROM member_roles mr WHERE mr.role_id = r.id AND mr.server_id = t.server_id AND mr.account = t.account))),
@@ -100,8 +100,8 @@ func (q Exports) Visits(ctx context.Context, serverID string, account int64, aft
 // Ledger is what an account has done in a server, was given there, and has spent.
 func (q Exports) Ledger(ctx context.Context, serverID string, account int64, after gen.ExportedCredit, some int) ([]gen.ExportedCredit, error) {
 	return list(ctx, q.conn, func(rows *sql.Rows) (c gen.ExportedCredit, err error) {
-		return c, rows.Scan(&c.ServerID, &c.Action, &c.Reason, &c.XP, &c.Coins, micros{&c.At})
-	}, `SELECT server_id, action, reason, xp, coins, at FROM ledger WHERE server_id = $1 AND account = $2 AND reason > $3
+		return c, rows.Scan(&c.ServerID, &c.Action, &c.Reason, &c.XP, &c.Coins, &c.Premium, micros{&c.At})
+	}, `SELECT server_id, action, reason, xp, coins, premium, at FROM ledger WHERE server_id = $1 AND account = $2 AND reason > $3
 	 ORDER BY reason LIMIT $4`, serverID, account, after.Reason, some)
 }
 

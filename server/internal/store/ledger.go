@@ -26,6 +26,7 @@ type LedgerLine struct {
 	Reason    string // such as badges/<id>
 	Day       int64  // of the server, since 1970-01-01
 	XP, Coins int64  // what it was worth; negative: what it cost, or what is taken back
+	Premium   int64  // the same in premium currency
 	At        time.Time
 	Deed      bool // the member has done it
 	Counts    Counts
@@ -87,7 +88,7 @@ type Totals struct {
 }
 
 func (t *Totals) columns() (all []any) {
-	all = []any{&t.XP, &t.Coins}
+	all = []any{&t.XP, &t.Coins, &t.Premium}
 	for _, n := range t.Counts.columns() {
 		all = append(all, n)
 	}
@@ -101,6 +102,8 @@ func (t Totals) Of(name string) int64 {
 		return t.XP
 	case "coins":
 		return t.Coins
+	case "premium":
+		return t.Premium
 	}
 	return t.Counts.Of(name)
 }
@@ -111,11 +114,12 @@ func scanTotals(rows *sql.Rows) (t Totals, err error) { return t, rows.Scan(t.co
 type Day struct {
 	Day, Deeds, Active             int64 // the members who did something
 	XP, Coins, XPSpent, CoinsSpent int64
+	Premium, PremiumSpent          int64
 	Counts
 }
 
 func (d *Day) columns() (all []any) {
-	all = []any{&d.Day, &d.Deeds, &d.Active, &d.XP, &d.Coins, &d.XPSpent, &d.CoinsSpent}
+	all = []any{&d.Day, &d.Deeds, &d.Active, &d.XP, &d.Coins, &d.XPSpent, &d.CoinsSpent, &d.Premium, &d.PremiumSpent}
 	for _, n := range d.Counts.columns() {
 		all = append(all, n)
 	}
@@ -125,13 +129,13 @@ func (d *Day) columns() (all []any) {
 func scanDay(rows *sql.Rows) (d Day, err error) { return d, rows.Scan(d.columns()...) }
 
 // What stands in days and server_days beside the counts.
-var summed = append([]string{"deeds", "active", "xp", "coins", "xp_spent", "coins_spent"}, counted...)
+var summed = append([]string{"deeds", "active", "xp", "coins", "xp_spent", "coins_spent", "premium", "premium_spent"}, counted...)
 
 var (
-	totalsColumns = "xp, coins, " + strings.Join(counted, ", ") + ", visited, visits_run, acted, acted_before"
+	totalsColumns = "xp, coins, premium, " + strings.Join(counted, ", ") + ", visited, visits_run, acted, acted_before"
 	daysColumns   = "day, " + strings.Join(summed, ", ")
 
-	addToTotals = `INSERT INTO totals (server_id, account, ` + totalsColumns + `) VALUES (` + places(7+len(counted)) + `, 0)
+	addToTotals = `INSERT INTO totals (server_id, account, ` + totalsColumns + `) VALUES (` + places(8+len(counted)) + `, 0)
 	ON CONFLICT (server_id, account) DO UPDATE SET `
 	// What is spent must be there.
 	addedToTotals = `
@@ -140,7 +144,7 @@ var (
 	    acted_before = CASE WHEN excluded.acted > totals.acted THEN totals.acted
 	                        WHEN excluded.acted < totals.acted AND excluded.acted > totals.acted_before THEN excluded.acted ELSE totals.acted_before END,
 	    acted = CASE WHEN excluded.acted > totals.acted THEN excluded.acted ELSE totals.acted END
-	 WHERE excluded.coins >= 0 OR totals.coins + excluded.coins >= 0
+	 WHERE (excluded.coins >= 0 OR totals.coins + excluded.coins >= 0) AND (excluded.premium >= 0 OR totals.premium + excluded.premium >= 0)
 	RETURNING ` + totalsColumns
 
 	addToDays = `INSERT INTO days (server_id, account, ` + daysColumns + `, since) VALUES (` + places(4+len(summed)) + `)
@@ -165,6 +169,9 @@ func (l LedgerLine) addToTotals() string {
 	}
 	if l.XP != 0 {
 		changed = append(changed, "xp")
+	}
+	if l.Premium != 0 {
+		changed = append(changed, "premium")
 	}
 	set := addedToTotals
 	if len(changed) > 0 {
@@ -195,7 +202,7 @@ func without(columns []string, one string) []string {
 	return slices.DeleteFunc(slices.Clone(columns), func(c string) bool { return c == one })
 }
 
-// ErrTooFew is the error of a line that costs more coins than there are.
+// ErrTooFew is the error of a line that costs more coins, or more premium currency, than there are.
 var ErrTooFew = errors.New("there are not enough coins")
 
 // Insert adds a line, with all that follows, and returns the totals after it. If its reason has counted already, nothing changes. A
@@ -205,9 +212,9 @@ func (q Ledger) Insert(ctx context.Context, l LedgerLine) (after Totals, added b
 	if l.Deed {
 		deed, acted = 1, l.Day
 	}
-	added, err = q.changed(ctx, `INSERT INTO ledger (server_id, account, reason, id, action, deed, day, xp, coins, at)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING`,
-		l.ServerID, l.Account, l.Reason, l.ID, l.Action, deed, l.Day, l.XP, l.Coins, l.At.UnixMicro())
+	added, err = q.changed(ctx, `INSERT INTO ledger (server_id, account, reason, id, action, deed, day, xp, coins, premium, at)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING`,
+		l.ServerID, l.Account, l.Reason, l.ID, l.Action, deed, l.Day, l.XP, l.Coins, l.Premium, l.At.UnixMicro())
 	if err != nil || !added {
 		return after, false, err
 	}
@@ -215,7 +222,7 @@ func (q Ledger) Insert(ctx context.Context, l LedgerLine) (after Totals, added b
 	if l.Counts.Visits > 0 {
 		visited, run = l.Day, 1
 	}
-	args := append([]any{l.ServerID, l.Account, l.XP, l.Coins}, l.Counts.values()...)
+	args := append([]any{l.ServerID, l.Account, l.XP, l.Coins, l.Premium}, l.Counts.values()...)
 	after, err = get(ctx, q.conn, scanTotals, l.addToTotals(), append(args, visited, run, acted)...)
 	if errors.Is(err, ErrNotFound) {
 		err = ErrTooFew
@@ -228,11 +235,12 @@ func (q Ledger) Insert(ctx context.Context, l LedgerLine) (after Totals, added b
 		return after, true, err
 	}
 	of := func(active int64) []any {
-		came, went := gen.Balance{XP: max(0, l.XP), Coins: max(0, l.Coins)}, gen.Balance{XP: max(0, -l.XP), Coins: max(0, -l.Coins)}
+		came := gen.Balance{XP: max(0, l.XP), Coins: max(0, l.Coins), Premium: max(0, l.Premium)}
+		went := gen.Balance{XP: max(0, -l.XP), Coins: max(0, -l.Coins), Premium: max(0, -l.Premium)}
 		if l.Action == takenBack { // it has never come
-			came, went = gen.Balance{XP: l.XP, Coins: l.Coins}, gen.Balance{}
+			came, went = gen.Balance{XP: l.XP, Coins: l.Coins, Premium: l.Premium}, gen.Balance{}
 		}
-		return append([]any{l.Day, deed, active, came.XP, came.Coins, went.XP, went.Coins}, l.Counts.values()...)
+		return append([]any{l.Day, deed, active, came.XP, came.Coins, went.XP, went.Coins, came.Premium, went.Premium}, l.Counts.values()...)
 	}
 	deeds, err := get(ctx, q.conn, scanOne[int64], addToDays, append(append([]any{l.ServerID, l.Account}, of(deed)...), since)...)
 	if err != nil {
@@ -257,11 +265,11 @@ func (q Ledger) Get(ctx context.Context, serverID string, account int64, reason 
 	return get(ctx, q.conn, scanLine, `SELECT `+lineColumns+` FROM ledger WHERE server_id = $1 AND account = $2 AND reason = $3`+unlocked, serverID, account, reason)
 }
 
-const lineColumns = `id, server_id, account, action, reason, day, xp, coins, at`
+const lineColumns = `id, server_id, account, action, reason, day, xp, coins, premium, at`
 
 func scanLine(rows *sql.Rows) (l LedgerLine, err error) {
 	var at gen.Time
-	err = rows.Scan(&l.ID, &l.ServerID, &l.Account, &l.Action, &l.Reason, &l.Day, &l.XP, &l.Coins, micros{&at})
+	err = rows.Scan(&l.ID, &l.ServerID, &l.Account, &l.Action, &l.Reason, &l.Day, &l.XP, &l.Coins, &l.Premium, micros{&at})
 	l.At = at.Time
 	return l, err
 }

@@ -201,6 +201,9 @@ var deleteSome = []string{
 	`DELETE FROM leaderboard_ladders WHERE (standing_id, turn, value) IN (
 	       SELECT l.standing_id, l.turn, l.value FROM leaderboard_standings s JOIN leaderboard_ladders l ON l.standing_id = s.id WHERE s.server_id = $1 LIMIT $2)`,
 	`DELETE FROM leaderboard_touched WHERE (server_id, account) IN (SELECT server_id, account FROM leaderboard_touched WHERE server_id = $1 LIMIT $2)`,
+	`DELETE FROM bulk_chunks WHERE (bulk_id, first) IN (SELECT c.bulk_id, c.first FROM bulk_updates b JOIN bulk_chunks c ON c.bulk_id = b.id WHERE b.server_id = $1 LIMIT $2)`,
+	`DELETE FROM bulk_rows WHERE (bulk_id, number) IN (SELECT r.bulk_id, r.number FROM bulk_updates b JOIN bulk_rows r ON r.bulk_id = b.id WHERE b.server_id = $1 LIMIT $2)`,
+	`DELETE FROM bulk_updates WHERE id IN (SELECT id FROM bulk_updates WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM totals WHERE (server_id, account) IN (SELECT server_id, account FROM totals WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM member_roles WHERE (account, server_id, role_id) IN (
 	       SELECT mr.account, mr.server_id, mr.role_id FROM roles r JOIN member_roles mr ON mr.role_id = r.id WHERE r.server_id = $1 LIMIT $2)`,

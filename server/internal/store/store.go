@@ -79,6 +79,7 @@ type Queries struct {
 	Vouchers     Vouchers
 	Statuses     Statuses
 	Charts       Charts
+	Bulk         Bulk
 
 	Registrations Registrations
 	Codes         Codes
@@ -90,7 +91,7 @@ type Queries struct {
 func queriesOn(c *conn) Queries {
 	return Queries{
 		Auth: Auth{c}, Exports: Exports{c}, Servers: Servers{c}, Invites: Invites{c}, Channels: Channels{c}, Roles: Roles{c}, Badges: Badges{c}, Keys: Keys{c}, UserKeys: UserKeys{c}, Audit: Audit{c}, Users: Users{c}, Fields: Fields{c}, Messages: Messages{c}, Images: Images{c},
-		Leaderboards: Leaderboards{c}, Gamification: Gamification{c}, Streaks: Streaks{c}, Analytics: Analytics{c}, Games: Games{c}, Charts: Charts{c},
+		Leaderboards: Leaderboards{c}, Gamification: Gamification{c}, Streaks: Streaks{c}, Analytics: Analytics{c}, Games: Games{c}, Bulk: Bulk{c}, Charts: Charts{c},
 		Stores: Stores{c}, Categories: Categories{c}, Products: Products{c}, Vouchers: Vouchers{c}, Statuses: Statuses{c},
 		Registrations: Registrations{c}, Codes: Codes{c}, Networks: Networks{c}, Idempotency: Idempotency{c}, Ledger: Ledger{c},
 	}
@@ -302,3 +303,6 @@ func (p *pool) prepared(ctx context.Context, text string) (*sql.Stmt, error) {
 	}
 	return stmt, nil
 }
+
+// Alone tells whether nobody else has the database open.
+func (s *Store) Alone() bool { return s.write.queues }

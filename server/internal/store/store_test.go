@@ -195,6 +195,8 @@ func (l *life) everything() (kept string) {
 	l.hasGames(gone, ben)
 	l.sells(kept)
 	l.sells(gone)
+	l.hasBulk(kept)
+	l.hasBulk(gone)
 	l.talks(kept, ann, ben)
 	l.talks(gone, ben, ann)
 	l.changesPeople(kept, cleo)

@@ -89,14 +89,18 @@ var comparisons = []comparison{
 	SELECT product_id, COALESCE(stock, 0) AS stock, given FROM product_stock WHERE given > 0
 	UNION ALL SELECT product_id, CASE WHEN order_id IS NULL AND NOT expired THEN -1 ELSE 0 END, -1 FROM vouchers`,
 		`product_id IN `+liveProducts)},
+	{"bulk rows", []string{"processed", "failed"}, offBy([]string{"id"}, []string{"processed", "failed"}, `
+	SELECT id, processed, failed FROM bulk_updates UNION ALL SELECT bulk_id, -1, CASE WHEN failed THEN -1 ELSE 0 END FROM bulk_rows`,
+		`id IN (SELECT id FROM bulk_updates WHERE status <> '`+arriving+`' AND server_id IN `+liveServers+`)`)},
 	{"totals against days", balances, offBy([]string{"server_id", "account"}, balances, `
 	SELECT server_id, account, `+strings.Join(balances, ", ")+` FROM totals
-	UNION ALL SELECT server_id, account, xp_spent - xp, coins_spent - coins, -`+strings.Join(counted, ", -")+` FROM days`,
+	UNION ALL SELECT server_id, account, xp_spent - xp, coins_spent - coins, premium_spent - premium, -`+strings.Join(counted, ", -")+` FROM days`,
 		`account IN `+liveAccounts+` AND server_id IN `+liveServers)},
 	{"days against the ledger", summed, offBy([]string{"server_id", "account", "day"}, summed, `
 	SELECT server_id, account, day, `+strings.Join(summed, ", ")+` FROM days WHERE day > 0
 	UNION ALL SELECT server_id, account, day, -SUM(deed), -MAX(deed), -SUM(CASE WHEN xp > 0 OR action = '`+takenBack+`' THEN xp ELSE 0 END), -SUM(CASE WHEN coins > 0 OR action = '`+takenBack+`' THEN coins ELSE 0 END),
-	       SUM(CASE WHEN xp < 0 AND action <> '`+takenBack+`' THEN xp ELSE 0 END), SUM(CASE WHEN coins < 0 AND action <> '`+takenBack+`' THEN coins ELSE 0 END), `+deedsOf(counted)+` FROM ledger GROUP BY server_id, account, day`,
+	       SUM(CASE WHEN xp < 0 AND action <> '`+takenBack+`' THEN xp ELSE 0 END), SUM(CASE WHEN coins < 0 AND action <> '`+takenBack+`' THEN coins ELSE 0 END),
+	       -SUM(CASE WHEN premium > 0 THEN premium ELSE 0 END), SUM(CASE WHEN premium < 0 THEN premium ELSE 0 END), `+deedsOf(counted)+` FROM ledger GROUP BY server_id, account, day`,
 		`account IN `+liveAccounts+` AND server_id IN `+liveServers)},
 	{"days of servers against those of members", summed, offBy([]string{"server_id", "day"}, summed, `
 	SELECT server_id, day, `+strings.Join(summed, ", ")+` FROM server_days UNION ALL SELECT server_id, day, -`+strings.Join(summed, ", -")+` FROM days`,
@@ -140,7 +144,7 @@ var comparisons = []comparison{
 const daysBefore = `(SELECT server_id, account, day, LAG(day) OVER (PARTITION BY server_id, account ORDER BY day) AS before_it FROM days WHERE active = 1 AND account > 0) AS lagged`
 
 // balances are the columns of totals that days add up to.
-var balances = append([]string{"xp", "coins"}, counted...)
+var balances = append([]string{"xp", "coins", "premium"}, counted...)
 
 // offBy adds up the rows of both sides.
 func offBy(of, numbers []string, sides, live string) string {

@@ -1,0 +1,276 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/riverqueue/river"
+
+	"github.com/rejoin-dev/rejoin/api/contract"
+	"github.com/rejoin-dev/rejoin/gen"
+	"github.com/rejoin-dev/rejoin/server/internal/store"
+)
+
+// The rows of a file are done by a job, some in each transaction together with what became of them: whenever its process is killed, a row was done
+// with its result or not at all. One file of a community has its turn; who ends it gives the turn to the next. A run of the job is known by its
+// name, the runner: should its process die, or be cut off, another run takes over, and the former one, if it is still there, has no turn any more.
+
+const (
+	bulkStalled   = 10 * time.Second // after which another run takes over. A step under way cannot be taken over: it holds the row.
+	bulkWatched   = 2 * time.Second  // how often somebody looks for those
+	bulkStallsMax = 100              // that are taken over at once
+)
+
+// bulkRun is that job.
+type bulkRun struct {
+	BulkID string `json:"bulkId"`
+	Runner string `json:"runner"`
+}
+
+// Kind is the name of the job in the database.
+func (bulkRun) Kind() string { return "bulk_run" }
+
+type bulkRunner struct {
+	river.WorkerDefaults[bulkRun]
+	*core
+}
+
+// NextRetry is soon: the next file of the community waits for this one.
+func (w bulkRunner) NextRetry(*river.Job[bulkRun]) time.Time { return time.Now().Add(boardsRetryAfter) }
+
+// Work does the rows as far as one run may go, and asks to be run again for the rest.
+func (w bulkRunner) Work(ctx context.Context, job *river.Job[bulkRun]) error {
+	for how := (bulkStep{bulkRun: job.Args}); ; {
+		if ends, is := ctx.Deadline(); is && time.Until(ends) < boardsLeaveOff {
+			return river.JobSnooze(0)
+		}
+		done, err := w.stepOf(ctx, how)
+		var broken *brokenRow
+		switch {
+		case errors.As(err, &broken) && how.until == 0: // which of its effects are there, its transaction took with it
+			how.until = broken.until
+		case errors.As(err, &broken):
+			how.failed = &gen.BulkRow{Row: broken.row, Errors: broken.faults}
+		case err != nil:
+			return err
+		case done == 0:
+			return nil
+		default:
+			how.failed = nil
+			if done >= how.until {
+				how.until = 0
+			}
+		}
+	}
+}
+
+// A bulkStep is how a step is made.
+type bulkStep struct {
+	bulkRun
+	until  int32        // not 0: the rows up to this one are done one by one, because one of them fails
+	failed *gen.BulkRow // one of which that is known
+}
+
+// A brokenRow is the error of a step in which a row has failed after it had written something: all of the step is rolled back.
+type brokenRow struct {
+	row, until int32
+	faults     []gen.BulkRowError
+}
+
+func (b *brokenRow) Error() string { return "row " + strconv.Itoa(int(b.row)) + " has failed" }
+
+// stepOf does some rows, and returns up to which they are done; 0: there are no more, or the runner has no turn any more.
+func (k *core) stepOf(ctx context.Context, how bulkStep) (done int32, err error) {
+	current := int32(0)
+	done, err = inTx(ctx, k, func(tx *store.Tx) (done int32, err error) {
+		b, err := tx.Bulk.Take(ctx, how.BulkID, how.Runner, k.now())
+		if errors.Is(err, store.ErrNotFound) {
+			return 0, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		s, may, err := k.standingOfFile(ctx, tx.Queries, b)
+		if err != nil {
+			return 0, err
+		}
+		if !may {
+			_, err := k.endBulk(ctx, tx, b.BulkID, gen.BulkStatusFailed)
+			return 0, err
+		}
+		lines, err := tx.Bulk.Lines(ctx, b.BulkID)
+		if err != nil {
+			return 0, err
+		}
+		if len(lines) == 0 {
+			status := gen.BulkStatusDone
+			if b.Failed > 0 {
+				status = gen.BulkStatusDoneWithErrors
+			}
+			_, err := k.endBulk(ctx, tx, b.BulkID, status)
+			return 0, err
+		}
+		return k.doLines(ctx, tx, s, b, lines, how, &current)
+	})
+	if err == nil || how.until == 0 || errors.Is(err, store.ErrUnavailable) || ctx.Err() != nil {
+		return done, err
+	}
+	if broken := (*brokenRow)(nil); errors.As(err, &broken) || current == 0 {
+		return done, err
+	}
+	k.log.Error("a row of a bulk update fails", slog.String("bulk", how.BulkID), slog.Int("row", int(current)), slog.Any("error", err))
+	return 0, &brokenRow{current, how.until, []gen.BulkRowError{{Message: "Something went wrong: the log of the server has the cause"}}}
+}
+
+// standingOfFile is how who has sent a file stands in its community, and whether they may still do what it asks for.
+func (k *core) standingOfFile(ctx context.Context, q store.Queries, b store.BulkUpdate) (s standing, may bool, err error) {
+	key, err := q.Keys.Get(ctx, b.ServerID, b.KeyID)
+	if err == nil {
+		s.Server, err = q.Servers.Get(ctx, b.ServerID)
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return s, false, nil
+	}
+	expires, ends := key.ExpireDate.Get()
+	may = key.IsActive && key.IsTrusted && slices.Contains(key.Permissions, gen.KeyPermissionBulkUpdateUser) && !(ends && !expires.After(k.now()))
+	s.actor = actor{account: int64(key.UserID), key: &key}
+	return s, may, err
+}
+
+// doLines does the rows of a chunk that are not done yet, or the next one of them.
+func (k *core) doLines(ctx context.Context, tx *store.Tx, s standing, b store.BulkUpdate, lines []store.BulkLine, how bulkStep, current *int32) (int32, error) {
+	columns, err := columnsOf(ctx, tx.Queries, s.ID, b.Type)
+	if err != nil {
+		return 0, err
+	}
+	ctx = contract.As(ctx, contract.Caller{Scheme: contract.KeyAuth, Permissions: s.actor.key.Permissions, Who: s.actor})
+	for _, line := range lines {
+		if line.Number <= b.Processed {
+			continue
+		}
+		*current = line.Number
+		row := bulkRow{core: k, ctx: ctx, tx: tx, s: s, columns: columns, reason: "bulk/" + b.BulkID + "/" + strconv.Itoa(int(line.Number))}
+		result, err := row.do(b.Header, line, how.failed)
+		if faults, is := faultsOf(err); is {
+			return 0, &brokenRow{line.Number, lines[len(lines)-1].Number, faults}
+		}
+		if err != nil {
+			return 0, err
+		}
+		if err := tx.Bulk.InsertRow(ctx, b.BulkID, result); err != nil {
+			return 0, err
+		}
+		b.Processed = line.Number
+		if result.Result == gen.BulkResultFailed {
+			b.Failed++
+		}
+		if how.until > 0 {
+			break
+		}
+	}
+	return b.Processed, tx.Bulk.Step(ctx, b, lines)
+}
+
+// do does a row, unless it has failed already, and returns what became of it. An error means that it may have written something.
+func (r *bulkRow) do(header []string, line store.BulkLine, failed *gen.BulkRow) (gen.BulkRow, error) {
+	result := gen.BulkRow{Row: line.Number, Identifier: line.Name, Result: gen.BulkResultSucceeded, Errors: []gen.BulkRowError{}}
+	r.faults, r.cells = line.Errors, map[string]string{}
+	for i, cell := range line.Cells {
+		if cell != "" {
+			r.cells[header[i]] = cell
+		}
+	}
+	if line.Name == "" {
+		result.Identifier = shownName(r.cells[r.columns.identifies()])
+	}
+	if failed != nil && failed.Row == line.Number {
+		r.faults = failed.Errors
+	}
+	if r.faults == nil {
+		if err := r.prepare(); err != nil {
+			return result, err
+		}
+	}
+	if r.faults != nil {
+		result.Result, result.Errors = gen.BulkResultFailed, r.faults
+		return result, nil
+	}
+	for _, do := range r.todo {
+		if err := do(); err != nil {
+			return result, err
+		}
+	}
+	return result, nil
+}
+
+// nextBulk is the step that gives the turn to the file of a community that has waited longest, if none has it.
+func (k *core) nextBulk(ctx context.Context, tx *store.Tx, serverID string) error {
+	runner := k.newID()
+	id, err := tx.Bulk.Next(ctx, serverID, runner, k.now())
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return tx.Jobs.Insert(ctx, bulkRun{BulkID: id, Runner: runner})
+}
+
+// endBulk is the step that ends a file. One that has ended is ErrNotFound.
+func (k *core) endBulk(ctx context.Context, tx *store.Tx, id string, status gen.BulkStatus) (store.BulkUpdate, error) {
+	b, err := tx.Bulk.Finish(ctx, id, status, k.now())
+	if err != nil {
+		return b, err
+	}
+	if b.Processed < b.Total {
+		if err := tx.Jobs.Insert(ctx, bulkRemoval{BulkID: id}); err != nil {
+			return b, err
+		}
+	}
+	return b, k.nextBulk(ctx, tx, b.ServerID)
+}
+
+// watchBulk takes over what nobody does any more, until stop is called. Who is alone with a database knows at once that nobody else does anything.
+func (k *core) watchBulk() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		before := k.now().Add(-bulkStalled)
+		if k.store.Alone() {
+			before = k.now().Add(bulkLife)
+		}
+		for {
+			if err := k.takeOver(ctx, before); err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrUnavailable) {
+				k.log.Error("bulk updates cannot be looked through", slog.Any("error", err))
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(bulkWatched):
+				before = k.now().Add(-bulkStalled)
+			}
+		}
+	}()
+	return func() { cancel(); <-done }
+}
+
+// takeOver gives each file that has its turn, and to which nothing has happened since before a moment, to another run.
+func (k *core) takeOver(ctx context.Context, before time.Time) error {
+	stalled, err := k.store.Bulk.ListStalled(ctx, before, bulkStallsMax)
+	for i := 0; i < len(stalled) && err == nil; i++ {
+		_, err = inTx(ctx, k, func(tx *store.Tx) (none struct{}, err error) {
+			runner := k.newID()
+			taken, err := tx.Bulk.TakeOver(ctx, stalled[i], runner, before, k.now())
+			if err == nil && taken {
+				err = tx.Jobs.Insert(ctx, bulkRun{BulkID: stalled[i], Runner: runner})
+			}
+			return none, err
+		})
+	}
+	return err
+}

@@ -1,0 +1,402 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rejoin-dev/rejoin/api"
+	"github.com/rejoin-dev/rejoin/api/contract"
+	"github.com/rejoin-dev/rejoin/gen"
+	"github.com/rejoin-dev/rejoin/server/internal/field"
+	"github.com/rejoin-dev/rejoin/server/internal/sheet"
+	"github.com/rejoin-dev/rejoin/server/internal/store"
+	"github.com/rejoin-dev/rejoin/server/internal/words"
+)
+
+// importedUsers is how many accounts the files of API keys make for which one account vouches: some 8,600 a day, and some more at once.
+// Config.RateLimit scales it. See madeUsers.
+var importedUsers = store.Quota{AtOnce: 20_000, Every: 10 * time.Second}
+
+// mostRowErrors is how many errors of a row are told. The contract says so.
+const mostRowErrors = 100
+
+// A bulkColumn is a column that a file may have.
+type bulkColumn struct {
+	name     string
+	required bool
+	of       string       // the column of numbers before which this one stands and says how they count
+	field    *store.Field // of the community; nil: it is none
+}
+
+// bulkColumns are those of a file.
+type bulkColumns struct {
+	kind gen.BulkType
+	all  []bulkColumn
+}
+
+// opSuffix is behind the name of a column that says how the numbers of another one count.
+const opSuffix = "_op"
+
+// columnsOf are the columns that a file of a kind may have in a community.
+func columnsOf(ctx context.Context, q store.Queries, serverID string, kind gen.BulkType) (c bulkColumns, err error) {
+	c = bulkColumns{kind: kind}
+	switch kind {
+	case gen.BulkTypePremium:
+		c.all = []bulkColumn{{name: "identifier", required: true}, {name: "amount_op", required: true, of: "amount"}, {name: "amount", required: true}, {name: "reason"}}
+		return c, nil
+	case gen.BulkTypeImport:
+		for _, name := range []string{"firstname", "lastname", "username", "displayname", "email"} {
+			c.all = append(c.all, bulkColumn{name: name, required: true})
+		}
+		c.all = append(c.all, bulkColumn{name: "accessLevel"}, bulkColumn{name: "externalId"}, bulkColumn{name: "referral"})
+	case gen.BulkTypeUpdate:
+		c.all = []bulkColumn{{name: "identifier", required: true}, {name: "xp_op", of: "xp"}, {name: "xp"}, {name: "coins_op", of: "coins"}, {name: "coins"}}
+	}
+	fields, err := q.Fields.List(ctx, serverID)
+	for _, f := range fields {
+		name := f.Definition.Field
+		if op := name + opSuffix; kind == gen.BulkTypeUpdate && typeOf(f.Definition).IsNumber() && !c.has(op) {
+			c.all = append(c.all, bulkColumn{name: op, of: name})
+		}
+		if !c.has(name) { // else it is reached by the API of fields alone
+			c.all = append(c.all, bulkColumn{name: name, field: &f})
+		}
+	}
+	return c, err
+}
+
+func (c bulkColumns) has(name string) bool {
+	_, is := c.named(name)
+	return is
+}
+
+// named is the one spelling of a name.
+func (c bulkColumns) named(name string) (string, bool) {
+	key := words.Caseless(field.Key(name))
+	for _, one := range c.all {
+		if one.name == name || one.field != nil && one.field.Key == key {
+			return one.name, true
+		}
+	}
+	return "", false
+}
+
+func (c bulkColumns) names() (names []string) {
+	for _, one := range c.all {
+		names = append(names, one.name)
+	}
+	return names
+}
+
+func (c bulkColumns) required() (names []string) {
+	for _, one := range c.all {
+		if one.required {
+			names = append(names, one.name)
+		}
+	}
+	return names
+}
+
+// identifies is the column that says whom a row is about.
+func (c bulkColumns) identifies() string {
+	if c.kind == gen.BulkTypeImport {
+		return "email"
+	}
+	return "identifier"
+}
+
+// checkPairs refuses a header where the numbers are missing of which a column says how they count.
+func (c bulkColumns) checkPairs(header []string) error {
+	for _, one := range c.all {
+		if one.of != "" && slices.Contains(header, one.name) && !slices.Contains(header, one.of) {
+			return &sheet.Fault{Name: one.of, Message: "is missing, of which another column says how it counts"}
+		}
+	}
+	return nil
+}
+
+// A bulkRow is a row that is about to be done.
+type bulkRow struct {
+	*core
+	ctx     context.Context
+	tx      *store.Tx
+	s       standing
+	columns bulkColumns
+	cells   map[string]string // those that are not empty
+	reason  string            // of a line of the ledger: together with the member, it counts once
+	faults  []gen.BulkRowError
+	todo    []func() error // nothing is written before all is known to be good
+}
+
+func (r *bulkRow) fault(column, message string) {
+	if len(r.faults) < mostRowErrors {
+		r.faults = append(r.faults, gen.BulkRowError{Column: column, Message: message})
+	}
+}
+
+// prepare finds what there is to do, and what is wrong. It writes nothing.
+func (r *bulkRow) prepare() error {
+	for _, name := range r.columns.required() {
+		if r.cells[name] == "" {
+			r.fault(name, "is required")
+		}
+	}
+	switch {
+	case r.faults != nil:
+		return nil
+	case r.columns.kind == gen.BulkTypeImport:
+		return r.prepareUser()
+	}
+	account, err := memberNamed(r.ctx, r.tx.Queries, r.s.ID, r.cells["identifier"])
+	if unknown := (*contract.Error)(nil); errors.As(err, &unknown) {
+		r.fault("identifier", "must name a member of the community")
+		return nil
+	}
+	if err == nil {
+		err = r.prepareLine(account)
+	}
+	if err == nil {
+		err = r.prepareFields(account)
+	}
+	return err
+}
+
+// mostPoints is how many points anybody may have. On the wire, all whole numbers are exact up to there.
+const mostPoints = 1<<53 - 1
+
+// prepareLine finds what comes or goes of what the ledger knows.
+func (r *bulkRow) prepareLine(account store.Account) error {
+	premium := r.columns.kind == gen.BulkTypePremium
+	if r.cells["xp"]+r.cells["coins"] == "" && !premium {
+		return nil
+	}
+	has, err := r.tx.Ledger.HoldTotals(r.ctx, r.s.ID, account.AccountNumber)
+	if err != nil {
+		return err
+	}
+	line := store.LedgerLine{ServerID: r.s.ID, Account: account.AccountNumber, Action: string(gen.ActionBulk), Reason: r.reason}
+	if premium {
+		line.Premium = r.change("amount", has.Premium)
+		if why := r.cells["reason"]; len([]rune(why)) > longestReason {
+			r.fault("reason", fmt.Sprintf("must have at most %d characters", longestReason))
+		} else if why != "" {
+			line.Reason += ": " + why
+		}
+	} else {
+		line.XP, line.Coins = r.change("xp", has.XP), r.change("coins", has.Coins)
+	}
+	if line.XP == 0 && line.Coins == 0 && line.Premium == 0 {
+		return nil
+	}
+	r.todo = append(r.todo, func() error {
+		_, err := r.credit(r.ctx, r.tx, line) // one that is there already was done
+		return err
+	})
+	return nil
+}
+
+// longestReason is how many characters a file may say of why.
+const longestReason = 200
+
+// opOf is how the numbers of a column count.
+func (r *bulkRow) opOf(column string) string {
+	op := r.cells[column+opSuffix]
+	switch op {
+	case "":
+		return "overwrite"
+	case "add", "subtract", "overwrite":
+	default:
+		r.fault(column+opSuffix, "must be add, subtract or overwrite")
+	}
+	return op
+}
+
+// change is by how much a column changes what a member has.
+func (r *bulkRow) change(column string, has int64) (by int64) {
+	text := r.cells[column]
+	if text == "" {
+		return 0
+	}
+	op := r.opOf(column)
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 || n > mostPoints {
+		r.fault(column, "must be a whole number from 0 to 9007199254740991")
+		return 0
+	}
+	switch op {
+	case "add":
+		by = n
+	case "subtract":
+		by = -n
+	case "overwrite":
+		by = n - has
+	}
+	switch {
+	case by < 0 && has+by < 0:
+		r.fault(column, "is more than the user has")
+	case has+by > mostPoints:
+		r.fault(column, "would be more than anybody may have")
+	}
+	return by
+}
+
+// prepareFields finds the values that a member gets.
+func (r *bulkRow) prepareFields(account store.Account) error {
+	var values map[string]any
+	for _, c := range r.columns.all {
+		text := r.cells[c.name]
+		if c.field == nil || text == "" {
+			continue
+		}
+		f, value := *c.field, any(text)
+		if op := r.cells[c.name+opSuffix]; op != "" && typeOf(f.Definition).IsNumber() {
+			op = r.opOf(c.name)
+			if values == nil {
+				var err error
+				if values, err = r.tx.Fields.ListOf(r.ctx, r.s.ID, account.AccountNumber); err != nil {
+					return err
+				}
+			}
+			value = calculated(f, op, text, values)
+		}
+		value, err := valueFor(f, value)
+		var refused *field.Refusal
+		switch {
+		case errors.As(err, &refused):
+			r.fault(c.name, refused.Message)
+			continue
+		case err != nil:
+			return err
+		}
+		r.todo = append(r.todo, func() error {
+			_, _, err := r.setValue(r.ctx, r.tx, f, account, value, nil)
+			return err
+		})
+	}
+	return nil
+}
+
+// calculated is a text of a number as it counts. Of what is none, it is that text.
+func calculated(f store.Field, op, text string, values map[string]any) any {
+	number, err := typeOf(f.Definition).Of(text)
+	by, is := number.(float64)
+	if err != nil || !is || op == "overwrite" {
+		return text
+	}
+	shown, _ := shownValue(f, typeOf(f.Definition), values)
+	has, _ := shown.(float64)
+	if op == "subtract" {
+		by = -by
+	}
+	if sum := has + by; !math.IsInf(sum, 0) {
+		return sum
+	}
+	return text
+}
+
+// prepareUser finds what a new user is made from.
+func (r *bulkRow) prepareUser() error {
+	in := gen.UserCreate{
+		Firstname: r.cells["firstname"], Lastname: r.cells["lastname"], Username: r.cells["username"], Displayname: r.cells["displayname"], Email: r.cells["email"],
+		ExternalID: r.cells["externalId"], Referral: r.cells["referral"],
+	}
+	asSent := map[string]any{}
+	for _, name := range []string{"firstname", "lastname", "username", "displayname", "email", "externalId", "referral"} {
+		if r.cells[name] != "" {
+			asSent[name] = r.cells[name]
+		}
+	}
+	if text := r.cells["accessLevel"]; text != "" {
+		level, err := strconv.ParseInt(text, 10, 32)
+		if err != nil {
+			r.fault("accessLevel", "must be a whole number")
+		}
+		in.AccessLevel, asSent["accessLevel"] = int32(level), float64(level)
+	}
+	operations, err := api.Operations()
+	if err != nil {
+		return err
+	}
+	for _, wrong := range contract.CheckBody(operations.ByID("createUser"), asSent) {
+		r.fault(strings.TrimPrefix(wrong.Pointer, "/"), wrong.Message)
+	}
+	var fields []store.Field
+	for _, c := range r.columns.all {
+		if c.field == nil {
+			continue
+		}
+		fields = append(fields, *c.field)
+		if text := r.cells[c.name]; text != "" {
+			in.CustomFields = append(in.CustomFields, gen.UserFieldValue{FieldIdorName: c.field.ID, Value: text})
+		}
+	}
+	account := r.newAccount(strings.ToLower(in.Email), in.Username, in.Displayname)
+	account.FirstName, account.LastName = in.Firstname, in.Lastname
+	for _, check := range []func() error{
+		func() error { return r.checkFree(r.ctx, r.tx, account, time.Time{}) },
+		func() error { _, err := checkGiven(fields, in); return err },
+	} {
+		if err := r.wrong(check(), in); err != nil {
+			return err
+		}
+	}
+	r.todo = append(r.todo, func() error {
+		if err := r.countMade(r.ctx, r.tx, "imported", r.imported); err != nil {
+			return err
+		}
+		_, err := r.makeUser(r.ctx, r.tx, r.s, account, in)
+		return err
+	})
+	return nil
+}
+
+// wrong notes what is wrong with a row, and returns what is another failure.
+func (r *bulkRow) wrong(err error, in gen.UserCreate) error {
+	faults, is := faultsOf(err)
+	if !is {
+		return err
+	}
+	for _, f := range faults {
+		// A value is found again by its place.
+		var i int
+		if n, _ := fmt.Sscanf(f.Column, "customFields/%d", &i); n == 1 && i < len(in.CustomFields) {
+			for _, c := range r.columns.all {
+				if c.field != nil && c.field.ID == in.CustomFields[i].FieldIdorName {
+					f.Column = c.name
+				}
+			}
+		}
+		r.fault(f.Column, f.Message)
+	}
+	return nil
+}
+
+// faultsOf is why a row has failed, if it was the row that failed.
+func faultsOf(err error) (faults []gen.BulkRowError, is bool) {
+	var answer *contract.Error
+	var limit *store.LimitError
+	switch {
+	case errors.As(err, &limit):
+		return []gen.BulkRowError{{Message: limit.Error()}}, true
+	case errors.Is(err, store.ErrDuplicate):
+		return []gen.BulkRowError{{Message: "is there already"}}, true
+	case errors.Is(err, store.ErrTooFew):
+		return []gen.BulkRowError{{Message: "is more than the user has"}}, true
+	case !errors.As(err, &answer) || answer.Code == gen.ProblemCodeInternal || answer.Code == gen.ProblemCodeUnavailable:
+		return nil, false
+	case answer.Code == gen.ProblemCodeRateLimited:
+		return []gen.BulkRowError{{Message: "too many users were imported: import this one later"}}, true
+	case len(answer.Fields) == 0:
+		return []gen.BulkRowError{{Message: answer.Message}}, true
+	}
+	for _, f := range answer.Fields {
+		faults = append(faults, gen.BulkRowError{Column: strings.TrimPrefix(f.Pointer, "/"), Message: f.Message})
+	}
+	return faults, true
+}
