@@ -107,8 +107,8 @@ func (q Charts) ListHeads(ctx context.Context, serverID string, viewer Viewer, s
 	return newestHeads(all), err
 }
 
-// analysesAtOnce is how many analyses one statement reads.
-const analysesAtOnce = 20
+// analysesAtOnce is how many analyses one statement reads: as many arguments as a read that is remembered may have.
+const analysesAtOnce = 7
 
 // List returns analyses without their drawings, by their positions, in this order.
 func (q Charts) List(ctx context.Context, positions []int64) ([]Analysis, error) {
@@ -119,7 +119,7 @@ func (q Charts) List(ctx context.Context, positions []int64) ([]Analysis, error)
 			args[i] = some[min(i, len(some)-1)]
 		}
 		found, err := list(ctx, q.conn, scanAnalysis, analysisColumns+fromAnalyses+
-			`WHERE y.position IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`+unlocked, args...)
+			`WHERE y.position IN ($1, $2, $3, $4, $5, $6, $7)`+unlocked, args...)
 		if err != nil {
 			return nil, err
 		}
