@@ -146,7 +146,7 @@ func (r *recorder) isComplete(t *testing.T) {
 // enlargeCommunity makes one community large, and next to all that there is: members with roles and badges, and long histories.
 func enlargeCommunity(t *testing.T, s *Store, id string, rows int) {
 	t.Helper()
-	numbers, firstChannel := numbersOf(rows), `(SELECT MIN(id) FROM channels WHERE server_id = '`+id+`')`
+	numbers := numbersOf(rows)
 	fill(t, s,
 		`INSERT INTO accounts (number, id, email, display_name, created_at) `+numbers+`SELECT i, 'a' || i, 'a' || i, 'x', i FROM n`,
 		`INSERT INTO sessions (token_hash, account, created_at, expires_at) `+numbers+`SELECT 's' || i, i, i, 9000000000000000 + i FROM n`,
@@ -196,7 +196,15 @@ func enlargeCommunity(t *testing.T, s *Store, id string, rows int) {
 		`INSERT INTO leaderboard_rows (standing_id, account, server_id, value) `+numbers+`SELECT 'over', i, '`+id+`', i FROM n`,
 		`INSERT INTO leaderboard_ladders (standing_id, turn, value, above) `+numbers+`SELECT 'shown', 5, i, i FROM n`,
 		`INSERT INTO leaderboard_ladders (standing_id, turn, value, above) `+numbers+`SELECT 'over', 5, i, i FROM n`,
-		`INSERT INTO leaderboard_touched (server_id, account, taken) `+numbers+`SELECT '`+id+`', i, FALSE FROM n`,
+		`INSERT INTO leaderboard_touched (server_id, account, taken) `+numbers+`SELECT '`+id+`', i, FALSE FROM n`)
+	enlargeTalk(t, s, id, rows)
+}
+
+// enlargeTalk fills what is said in the channels of a community.
+func enlargeTalk(t *testing.T, s *Store, id string, rows int) {
+	t.Helper()
+	numbers, firstChannel := numbersOf(rows), `(SELECT MIN(id) FROM channels WHERE server_id = '`+id+`')`
+	fill(t, s,
 		`INSERT INTO messages (position, id, server_id, channel_id, account, text, at) `+numbers+`SELECT i * 100, 'm' || i, '`+id+`', c.id, 1, 'x', i FROM n JOIN channels c ON c.id = `+firstChannel+``,
 		`INSERT INTO analyses (position, id, server_id, channel_id, account, type, definition, drawings, at, updated_at) `+numbers+`SELECT i * 100, 'y' || i, '`+id+`', c.id, 1, 'x', '{}', '[]', i, i FROM n JOIN channels c ON c.id = `+firstChannel+``,
 		`INSERT INTO analysis_marks (mark, position) `+numbers+`SELECT c.id || '///', i * 100 FROM n JOIN channels c ON c.id = `+firstChannel+``,

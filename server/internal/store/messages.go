@@ -434,7 +434,7 @@ func (q Messages) DeleteRest(ctx context.Context, scope MessageScope, some int, 
 		return true, nil
 	}
 	if scope.TopicID == "" {
-		if more, err := (Charts{q.conn}).deleteIn(ctx, scope.ChannelID, some); err != nil || more {
+		if more, err := Charts(q).deleteIn(ctx, scope.ChannelID, some); err != nil || more {
 			return true, err
 		}
 		topic, err := get(ctx, q.conn, scanOne[string], `SELECT id FROM topics WHERE channel_id = $1 LIMIT 1`+unlocked, scope.ChannelID)
