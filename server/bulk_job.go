@@ -20,9 +20,10 @@ import (
 // name, the runner: should its process die, or be cut off, another run takes over, and the former one, if it is still there, has no turn any more.
 
 const (
-	bulkStalled   = 10 * time.Second // after which another run takes over. A step under way cannot be taken over: it holds the row.
-	bulkWatched   = 2 * time.Second  // how often somebody looks for those
-	bulkStallsMax = 100              // that are taken over at once
+	bulkStalled   = 10 * time.Second       // after which another run takes over. A step under way cannot be taken over: it holds the row.
+	bulkWatched   = 2 * time.Second        // how often somebody looks for those
+	bulkStallsMax = 100                    // that are taken over at once
+	bulkStepLasts = 200 * time.Millisecond // after which no other row is begun: others wait to write
 )
 
 // bulkRun is that job.
@@ -85,7 +86,7 @@ func (b *brokenRow) Error() string { return "row " + strconv.Itoa(int(b.row)) + 
 
 // stepOf does some rows, and returns up to which they are done; 0: there are no more, or the runner has no turn any more.
 func (k *core) stepOf(ctx context.Context, how bulkStep) (done int32, err error) {
-	current := int32(0)
+	var current, last int32
 	done, err = inTx(ctx, k, func(tx *store.Tx) (done int32, err error) {
 		b, err := tx.Bulk.Take(ctx, how.BulkID, how.Runner, k.now())
 		if errors.Is(err, store.ErrNotFound) {
@@ -114,16 +115,17 @@ func (k *core) stepOf(ctx context.Context, how bulkStep) (done int32, err error)
 			_, err := k.endBulk(ctx, tx, b.BulkID, status)
 			return 0, err
 		}
+		last = lines[len(lines)-1].Number
 		return k.doLines(ctx, tx, s, b, lines, how, &current)
 	})
-	if err == nil || how.until == 0 || errors.Is(err, store.ErrUnavailable) || ctx.Err() != nil {
+	if err == nil || errors.Is(err, store.ErrUnavailable) || ctx.Err() != nil {
 		return done, err
 	}
 	if broken := (*brokenRow)(nil); errors.As(err, &broken) || current == 0 {
 		return done, err
 	}
 	k.log.Error("a row of a bulk update fails", slog.String("bulk", how.BulkID), slog.Int("row", int(current)), slog.Any("error", err))
-	return 0, &brokenRow{current, how.until, []gen.BulkRowError{{Message: "Something went wrong: the log of the server has the cause"}}}
+	return 0, &brokenRow{current, last, []gen.BulkRowError{{Message: "Something went wrong: the log of the server has the cause"}}}
 }
 
 // standingOfFile is how who has sent a file stands in its community, and whether they may still do what it asks for.
@@ -148,6 +150,7 @@ func (k *core) doLines(ctx context.Context, tx *store.Tx, s standing, b store.Bu
 		return 0, err
 	}
 	ctx = contract.As(ctx, contract.Caller{Scheme: contract.KeyAuth, Permissions: s.actor.key.Permissions, Who: s.actor})
+	began := time.Now()
 	for _, line := range lines {
 		if line.Number <= b.Processed {
 			continue
@@ -168,7 +171,7 @@ func (k *core) doLines(ctx context.Context, tx *store.Tx, s standing, b store.Bu
 		if result.Result == gen.BulkResultFailed {
 			b.Failed++
 		}
-		if how.until > 0 {
+		if how.until > 0 || time.Since(began) > bulkStepLasts {
 			break
 		}
 	}

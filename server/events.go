@@ -225,7 +225,8 @@ func (k *core) badgeAwarded(ctx context.Context, tx *store.Tx, badge store.Badge
 // takesBack is how long what is deleted takes back what it has brought.
 const takesBack = 60 * time.Second
 
-// undone takes back what a deed has brought whose target is deleted, if that was made just now. Of coins that are spent, nothing is left to take.
+// undone takes back what a deed has brought whose target is deleted, if that was made just now. Of what is spent or taken away, nothing is
+// left to take.
 func (k *core) undone(ctx context.Context, tx *store.Tx, d deed, made gen.Time) error {
 	if k.now().Sub(made.Time) > takesBack {
 		return nil
@@ -243,7 +244,7 @@ func (k *core) undone(ctx context.Context, tx *store.Tx, d deed, made gen.Time) 
 	}
 	_, err = k.credit(ctx, tx, store.LedgerLine{
 		ServerID: d.serverID, Account: d.account, Action: string(gen.ActionDeleted), Reason: string(gen.ActionDeleted) + "/" + d.target, Day: line.Day,
-		XP: -line.XP, Coins: -min(line.Coins, max(0, has.Coins)),
+		XP: -min(line.XP, max(0, has.XP)), Coins: -min(line.Coins, max(0, has.Coins)),
 	})
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rejoin-dev/rejoin/gen"
+	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
 // credits sets what members are credited for: nothing but this.
@@ -164,6 +165,22 @@ func TestAMessageThatIsDeletedLateTakesNothingBack(t *testing.T) {
 		now = now.Add(2 * time.Second)
 		do[gen.MessageDoneResponse](t, c.h, "DELETE", "/apis/v1/messages/"+late, c.ben, nil)
 		c.has(t, gen.Balance{XP: 10, Coins: 3})
+	})
+}
+
+func TestADeletedMessageTakesBackNoMoreThanIsLeft(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		s := unlimited(open(t, config))
+		c := newClub(t, s, "allow_dm")
+		c.credits(t, gen.XPSetting{Message: gen.TimedXPRule{Enabled: true, XP: 10, Coins: 3}})
+		said := do[gen.MessageSentResponse](t, c.h, "POST", "/apis/v1/messages/send", c.ben, map[string]any{"channelId": c.channel(t), "message": "Hello"}).Data.MessageID
+		if _, err := inSharedTx(t.Context(), s.core, func(tx *store.Tx) (bool, error) { // as a row of a file does it
+			return s.credit(t.Context(), tx, store.LedgerLine{ServerID: c.id, Account: accountOf(c.number), Action: string(gen.ActionBulk), Reason: "bulk/x/1", XP: -6, Coins: -1})
+		}); err != nil {
+			t.Fatal(err)
+		}
+		do[gen.MessageDoneResponse](t, c.h, "DELETE", "/apis/v1/messages/"+said, c.ben, nil)
+		c.has(t, gen.Balance{})
 	})
 }
 
