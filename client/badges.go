@@ -182,7 +182,7 @@ func (s *BadgesService) Proof(ctx context.Context, id, applicationID string) (*I
 	return image(s.api.GetBadgeApplicationProof(ctx, id, applicationID))
 }
 
-// Refuse ends an application without awarding the badge. To grant one, award the badge.
+// Refuse ends an application without awarding the badge. To grant one, award the badge. The applicant is not told, and may apply again.
 //
 // For the owner and members with server_administrator, and API keys with [PermissionBadges].
 func (s *BadgesService) Refuse(ctx context.Context, id, applicationID string) error {
