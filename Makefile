@@ -23,7 +23,7 @@ test: ## every test, on SQLite and, where it is installed, on PostgreSQL
 	@echo "The first run also compiles everything with the race detector: about ten minutes on two cores. Later runs take about half of that."
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
 		echo "PostgreSQL is not installed: the tests run on SQLite only."
-	go test -race -timeout 30m $(UNWATCHED) ./...
+	go test -race -timeout 60m $(UNWATCHED) ./...
 
 generate: ## models, client, stub and JSON from the contract
 	go generate ./gen ./api/conformance
