@@ -104,10 +104,15 @@ func (h *hostile) largest(name string, schema *openapi3.Schema, n int) any {
 		return object
 	case schema.Type.Is(openapi3.TypeArray):
 		items := []any{}
+		if schema.Items.Value.Format == "objectid" || schema.Items.Value.Pattern != "" {
+			return items
+		}
 		for i := range int(*schema.MaxItems) {
-			if item := h.largest("", schema.Items.Value, i); !slices.ContainsFunc(items, func(other any) bool { return reflect.DeepEqual(other, item) }) && schema.Items.Value.Format != "objectid" && schema.Items.Value.Pattern == "" {
-				items = append(items, item)
+			item := h.largest("", schema.Items.Value, i)
+			if slices.ContainsFunc(items, func(other any) bool { return reflect.DeepEqual(other, item) }) {
+				break // there are no others, and to look for them within each other takes for ever
 			}
+			items = append(items, item)
 		}
 		return items
 	case schema.Type.Is(openapi3.TypeString):
@@ -266,11 +271,13 @@ func (h *hostile) fill() {
 		}
 		inParallel(16, func(hand int) {
 			for n := hand; n < most; n += 16 {
-				kind, body := h.body(op, n)
+				kind, body := op.BodyType, []byte(nil)
 				if with := filledWith[op.ID]; with != nil {
 					given := with(n)
 					given["serverId"] = h.ids["serverId"]
 					body, _ = json.Marshal(given)
+				} else {
+					kind, body = h.body(op, n)
 				}
 				status, text, err := h.try(op.Method, h.path(op), kind, body)
 				if err != nil || status >= 300 && status != http.StatusConflict {
