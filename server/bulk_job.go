@@ -46,7 +46,7 @@ func (w bulkRunner) NextRetry(*river.Job[bulkRun]) time.Time { return time.Now()
 // Work does the rows as far as one run may go, and asks to be run again for the rest.
 func (w bulkRunner) Work(ctx context.Context, job *river.Job[bulkRun]) error {
 	for how := (bulkStep{bulkRun: job.Args}); ; {
-		if ends, is := ctx.Deadline(); is && time.Until(ends) < boardsLeaveOff {
+		if isNearlyOver(ctx) {
 			return river.JobSnooze(0)
 		}
 		done, err := w.stepOf(ctx, how)
