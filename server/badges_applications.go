@@ -14,23 +14,28 @@ import (
 
 // ApplyForBadge asks for a badge. What it locks, it locks in the order of who deletes a message: the bytes of images, and then the member.
 func (h badges) ApplyForBadge(ctx context.Context, r stub.ApplyForBadgeRequestObject) (stub.ApplyForBadgeResponseObject, error) {
-	// Asked here too, so that nobody who may not can make the server take in a file.
 	_, badge, err := badgeNamed(ctx, h.store.Queries, r.BadgeID)
 	if err != nil {
 		return nil, err
 	}
 	account, err := h.store.Auth.GetAccount(ctx, actorFrom(ctx).account)
-	if err == nil {
-		err = checkApplying(ctx, h.store.Queries, badge, account.AccountNumber)
-	}
 	if err != nil {
 		return nil, err
 	}
+	// Asked here too, so that nobody who may not can make the server keep a file. What is wrong with the form comes first all the same.
+	useless := checkApplying(ctx, h.store.Queries, badge, account.AccountNumber)
 	var up upload
 	form, err := contract.ReadForm(ctx, r.Body, func(name, _ string, content io.Reader) (err error) {
+		if useless != nil {
+			_, err = io.Copy(io.Discard, content)
+			return err
+		}
 		up, err = h.receive(ctx, account.AccountNumber, name, content)
 		return err
 	})
+	if err == nil {
+		err = useless
+	}
 	if err != nil {
 		h.images.Remove(ctx, up.id)
 		return nil, err

@@ -25,9 +25,13 @@ func (c club) badge(t *testing.T, changes map[string]any) string {
 
 // asks applies for a badge, with a proof unless it is empty.
 func (c club) asks(badge, token, proof string) *httptest.ResponseRecorder {
+	return c.asksSaying("I won", badge, token, proof)
+}
+
+func (c club) asksSaying(note, badge, token, proof string) *httptest.ResponseRecorder {
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
-	form.WriteField("note", "I won")
+	form.WriteField("note", note)
 	if proof != "" {
 		part, _ := form.CreateFormFile("proof", "proof.png")
 		part.Write([]byte(proof))
@@ -106,6 +110,27 @@ func TestAProofIsNotPublicWhoeverKnowsItsImage(t *testing.T) {
 func valueIn(text gen.Nullable[string]) string {
 	value, _ := text.Get()
 	return value
+}
+
+// What is wrong with a form is told to everybody alike, and only a file that is of use is kept.
+func TestAWrongFormIsRefusedBeforeASecondApplicationIs(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		c := newClub(t, unlimited(open(t, config)), "allow_dm")
+		badge := c.badge(t, nil)
+		c.applied(t, badge, c.ben, "")
+		long := strings.Repeat("a", 100_000)
+		for _, test := range []struct {
+			note string
+			want int
+		}{{"\x00", http.StatusBadRequest}, {long, http.StatusBadRequest}, {"I won again", http.StatusConflict}} {
+			if w := c.asksSaying(test.note, badge, c.ben, onePixel); w.Code != test.want {
+				t.Errorf("a note of %d characters: got %d %s, want %d", len(test.note), w.Code, w.Body, test.want)
+			}
+		}
+		if kept := filesOf(t, config); len(kept) != 0 {
+			t.Errorf("kept are %v", kept)
+		}
+	})
 }
 
 // However an application ends, its proof ends with it: for everybody at once, and for who has uploaded it after the sweep.
