@@ -55,6 +55,8 @@ type Operation struct {
 	// BodyType is the media type of its body, and Body what the contract says of it. Empty and nil: it takes none.
 	BodyType string
 	Body     *openapi3.MediaType
+	// Form is its body as a form: Body where that is one, another that it takes instead, or nil.
+	Form *openapi3.MediaType
 	// AlsoBodyType is another media type under which the same body is taken.
 	AlsoBodyType string
 
@@ -252,10 +254,12 @@ func (o *Operation) read(families map[string]Family) error {
 		return nil
 	}
 	content := spec.RequestBody.Value.Content
-	if len(content) != 1 {
-		return errors.New("its body must have one media type")
+	o.BodyType, o.Form = "application/json", content.Get("multipart/form-data")
+	if o.Body = content[o.BodyType]; o.Body == nil {
+		o.BodyType, o.Body = "multipart/form-data", o.Form
 	}
-	for o.BodyType, o.Body = range content {
+	if kinds := len(content); o.Body == nil || kinds > 2 || kinds == 2 && o.Body == o.Form || kinds == 2 && o.Form == nil {
+		return errors.New("its body must be JSON, a form, or either of them")
 	}
 	o.KeyInBody = o.Creates && o.Body.Schema != nil && o.Body.Schema.Value.Properties[IdempotencyKeyMember] != nil
 	return nil
@@ -267,7 +271,7 @@ func (o *Operation) classify() {
 	case o.RateLimit != "":
 	case o.Method == http.MethodGet:
 		o.RateLimit = Reads
-	case o.BodyType == "multipart/form-data":
+	case o.Form != nil:
 		o.RateLimit = Uploads
 	default:
 		o.RateLimit = Writes

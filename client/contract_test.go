@@ -402,6 +402,32 @@ var calls = []struct {
 		},
 	},
 	{
+		"createProducts", "POST /apis/v1/products/bulk?serverId=" + id, `[{"name":"Premium","price":100,"type":"voucher","vouchers":["A"]},{"name":"Mug","price":5}]`,
+		func(c caller) (any, error) {
+			return c.Store.CreateProducts(c.ctx, id, []client.ProductCreate{
+				{Name: "Premium", Price: new(int32(100)), Type: new(client.ProductVoucher), Vouchers: []string{"A"}}, {Name: "Mug", Price: new(int32(5))},
+			}, c.opts...)
+		},
+	},
+	{
+		"createProducts", "POST /apis/v1/products/bulk", "",
+		func(c caller) (any, error) {
+			return c.Store.CreateProductsFrom(c.ctx, "", strings.NewReader("Name,Price\nMug,5\n"), c.opts...)
+		},
+	},
+	{
+		"updateProducts", "PUT /apis/v1/products/bulk?serverId=" + id, `[{"price":0,"productID":"` + productID + `","stocks":null}]`,
+		func(c caller) (any, error) {
+			return c.Store.UpdateProducts(c.ctx, id, []client.ProductUpdate{{ProductID: productID, Price: new(int32(0)), Stocks: client.Null[int32]()}})
+		},
+	},
+	{
+		"updateProducts", "PUT /apis/v1/products/bulk", "",
+		func(c caller) (any, error) {
+			return c.Store.UpdateProductsFrom(c.ctx, "", strings.NewReader("Product ID,Price\n"+productID+",5\n"))
+		},
+	},
+	{
 		"deleteProduct", "DELETE /apis/v1/products/" + productID, "",
 		func(c caller) (any, error) { return c.Store.DeleteProduct(c.ctx, productID) },
 	},

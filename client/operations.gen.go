@@ -70,6 +70,8 @@ var operations = []operation{
 	{"POST", "/apis/v1/mini-games/{gameId}/play", "playMiniGame"},
 	{"GET", "/apis/v1/products", "listProducts"},
 	{"POST", "/apis/v1/products", "createProduct"},
+	{"POST", "/apis/v1/products/bulk", "createProducts"},
+	{"PUT", "/apis/v1/products/bulk", "updateProducts"},
 	{"DELETE", "/apis/v1/products/{productID}", "deleteProduct"},
 	{"GET", "/apis/v1/products/{productID}", "getProduct"},
 	{"PUT", "/apis/v1/products/{productID}", "updateProduct"},

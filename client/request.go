@@ -78,6 +78,15 @@ func full[T any](in T) T {
 	return in
 }
 
+// fullEach is full of each.
+func fullEach[T any](all []T) []T {
+	filled := make([]T, len(all))
+	for i, in := range all {
+		filled[i] = full(in)
+	}
+	return filled
+}
+
 // optional is a text that may be left out.
 func optional(text string) *string {
 	if text == "" {

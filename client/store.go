@@ -2,7 +2,9 @@ package client
 
 import (
 	"context"
+	"io"
 	"iter"
+	"net/http"
 	"strconv"
 
 	"github.com/rejoin-dev/rejoin/gen"
@@ -175,6 +177,62 @@ func (s *StoreService) CreateProduct(ctx context.Context, in ProductCreate, opts
 		return nil, err
 	}
 	return one[Product](making.note(s.api.CreateProduct(ctx, nil, full(in), making.edits...)))
+}
+
+// CreateProducts makes all products, 1,000 at most, or none. It fails with [ErrInvalidRequest] or [ErrConflict], and says what is wrong with each, by
+// its place: /3/price is the price of the fourth. Of each, the answer has the texts and the permissions that it was given. A server may be left out
+// as for [StoreService.Get].
+//
+// For the owner and members with server_administrator, and API keys with [PermissionStore].
+func (s *StoreService) CreateProducts(ctx context.Context, serverID string, in []ProductCreate, opts ...CreateOption) ([]Product, error) {
+	making, err := creating(opts)
+	if err != nil {
+		return nil, err
+	}
+	params := &gen.CreateProductsParams{ServerID: optional(serverID)}
+	return list[Product](making.note(s.api.CreateProducts(ctx, params, fullEach(in), making.edits...)))
+}
+
+// CreateProductsFrom is [StoreService.CreateProducts] with a CSV file, 1 MiB at most. Its first row names its columns: Name and Price are required, and
+// the contract lists the others. What is wrong is said by the row and the column.
+//
+// For the owner and members with server_administrator, and API keys with [PermissionStore].
+func (s *StoreService) CreateProductsFrom(ctx context.Context, serverID string, file io.Reader, opts ...CreateOption) ([]Product, error) {
+	making, err := creating(opts)
+	if err != nil {
+		return nil, err
+	}
+	return sendProducts(file, func(contentType string, body io.Reader, edits ...edit) (*http.Response, error) {
+		params := &gen.CreateProductsParams{ServerID: optional(serverID)}
+		return making.note(s.api.CreateProductsWithBody(ctx, params, contentType, body, append(edits, making.edits...)...))
+	})
+}
+
+// UpdateProducts changes all products, 1,000 at most, or none; each is named by its ProductID. It fails and answers as [StoreService.CreateProducts].
+//
+// For the owner and members with server_administrator, and API keys with [PermissionStore].
+func (s *StoreService) UpdateProducts(ctx context.Context, serverID string, in []ProductUpdate) ([]Product, error) {
+	return list[Product](s.api.UpdateProducts(ctx, &gen.UpdateProductsParams{ServerID: optional(serverID)}, fullEach(in)))
+}
+
+// UpdateProductsFrom is [StoreService.UpdateProducts] with a CSV file, as [StoreService.CreateProductsFrom] takes one, with a column Product ID. An empty
+// cell changes nothing.
+//
+// For the owner and members with server_administrator, and API keys with [PermissionStore].
+func (s *StoreService) UpdateProductsFrom(ctx context.Context, serverID string, file io.Reader) ([]Product, error) {
+	return sendProducts(file, func(contentType string, body io.Reader, edits ...edit) (*http.Response, error) {
+		return s.api.UpdateProductsWithBody(ctx, &gen.UpdateProductsParams{ServerID: optional(serverID)}, contentType, body, edits...)
+	})
+}
+
+func sendProducts(file io.Reader, call func(contentType string, body io.Reader, edits ...edit) (*http.Response, error)) ([]Product, error) {
+	f := newForm()
+	f.fileNamed("file", "products.csv", file)
+	made, err := upload[[]Product](f, call)
+	if err != nil {
+		return nil, err
+	}
+	return *made, nil
 }
 
 // UpdateProduct changes a product. It fails with [ErrConflict] if a code is given twice, or was one of the product before.

@@ -1075,6 +1075,66 @@ type ClientInterface interface {
 	// Corresponds with POST /apis/v1/products (the `CreateProduct` operationId).
 	CreateProduct(ctx context.Context, params *CreateProductParams, body CreateProductJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// CreateProductsWithBody Create many products
+	//
+	// All of them are made, or none is: what is wrong is told of every one, by its place in the list or by the row and the column of the file. They are as `POST /apis/v1/products` says; up to 1,000,
+	// and 1 MiB, at once. The answer has `description`, `redemptionInstructions` and `productPermission` of those that were given them.
+	//
+	// A CSV file, in UTF-8, has a row for each product, with these columns in any order: Name and Price, both required, Description, Image, Type, Stocks, Category Name, Discount Enabled, Discount Price,
+	// Discount Start Date, Discount End Date, Available From, Available Until, User Information Enabled, Collect Name, Collect Phone, Collect Address, Prioritize Expiring Vouchers, Display Remaining Quantity,
+	// Expiring Highlight Enabled, Expiring Highlight Duration, Expiring Highlight Timeframe, Archived, Display Order, Redemption Instructions, Product Access Enabled, Purchase Status Override Name, Vouchers and
+	// Voucher Expire Date; and for an entry of its permissions Permission Enabled, Permission Type, Roles, Tags, Users, Combination Type, Combination Values, Special Price, Special Price Enabled, Purchase Limit Enabled,
+	// Purchase Limit Quantity, Purchase Limit Interval Count, Purchase Limit Interval Unit, Access Level and Exclusive Tag Enabled. A row without a name is one more entry of the permissions of the product above it, and has nothing else.
+	// Where a cell is a list, its items have commas between them; yes and no are `true` and `false`; an empty cell is left out. For the owner and administrators, and for API keys.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/products/bulk (the `CreateProducts` operationId).
+	CreateProductsWithBody(ctx context.Context, params *CreateProductsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateProducts Create many products
+	//
+	// All of them are made, or none is: what is wrong is told of every one, by its place in the list or by the row and the column of the file. They are as `POST /apis/v1/products` says; up to 1,000,
+	// and 1 MiB, at once. The answer has `description`, `redemptionInstructions` and `productPermission` of those that were given them.
+	//
+	// A CSV file, in UTF-8, has a row for each product, with these columns in any order: Name and Price, both required, Description, Image, Type, Stocks, Category Name, Discount Enabled, Discount Price,
+	// Discount Start Date, Discount End Date, Available From, Available Until, User Information Enabled, Collect Name, Collect Phone, Collect Address, Prioritize Expiring Vouchers, Display Remaining Quantity,
+	// Expiring Highlight Enabled, Expiring Highlight Duration, Expiring Highlight Timeframe, Archived, Display Order, Redemption Instructions, Product Access Enabled, Purchase Status Override Name, Vouchers and
+	// Voucher Expire Date; and for an entry of its permissions Permission Enabled, Permission Type, Roles, Tags, Users, Combination Type, Combination Values, Special Price, Special Price Enabled, Purchase Limit Enabled,
+	// Purchase Limit Quantity, Purchase Limit Interval Count, Purchase Limit Interval Unit, Access Level and Exclusive Tag Enabled. A row without a name is one more entry of the permissions of the product above it, and has nothing else.
+	// Where a cell is a list, its items have commas between them; yes and no are `true` and `false`; an empty cell is left out. For the owner and administrators, and for API keys.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apis/v1/products/bulk (the `CreateProducts` operationId).
+	CreateProducts(ctx context.Context, params *CreateProductsParams, body CreateProductsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateProductsWithBody Change many products
+	//
+	// Changes each product that a `productID` names, as `PUT /apis/v1/products/{productID}` does. All of them are changed, or none is, and none is named twice; up to 1,000, and 1 MiB, at once. The answer has
+	// `description`, `redemptionInstructions` and `productPermission` of those that were given them.
+	//
+	// A CSV file is as `POST /apis/v1/products/bulk` says. Its first column is Product ID, a row without one is one more entry of the permissions of the product above it, and an empty cell changes nothing. For the
+	// owner and administrators, and for API keys.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /apis/v1/products/bulk (the `UpdateProducts` operationId).
+	UpdateProductsWithBody(ctx context.Context, params *UpdateProductsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateProducts Change many products
+	//
+	// Changes each product that a `productID` names, as `PUT /apis/v1/products/{productID}` does. All of them are changed, or none is, and none is named twice; up to 1,000, and 1 MiB, at once. The answer has
+	// `description`, `redemptionInstructions` and `productPermission` of those that were given them.
+	//
+	// A CSV file is as `POST /apis/v1/products/bulk` says. Its first column is Product ID, a row without one is one more entry of the permissions of the product above it, and an empty cell changes nothing. For the
+	// owner and administrators, and for API keys.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /apis/v1/products/bulk (the `UpdateProducts` operationId).
+	UpdateProducts(ctx context.Context, params *UpdateProductsParams, body UpdateProductsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// DeleteProduct Delete a product
 	//
 	// Its codes that nobody has bought are gone. Orders of it stay, and so do the codes that they have brought. For the owner and administrators, and for API keys.
@@ -4625,6 +4685,106 @@ func (c *Client) CreateProductWithBody(ctx context.Context, params *CreateProduc
 // Corresponds with POST /apis/v1/products (the `CreateProduct` operationId).
 func (c *Client) CreateProduct(ctx context.Context, params *CreateProductParams, body CreateProductJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateProductRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateProductsWithBody Create many products
+//
+// All of them are made, or none is: what is wrong is told of every one, by its place in the list or by the row and the column of the file. They are as `POST /apis/v1/products` says; up to 1,000,
+// and 1 MiB, at once. The answer has `description`, `redemptionInstructions` and `productPermission` of those that were given them.
+//
+// A CSV file, in UTF-8, has a row for each product, with these columns in any order: Name and Price, both required, Description, Image, Type, Stocks, Category Name, Discount Enabled, Discount Price,
+// Discount Start Date, Discount End Date, Available From, Available Until, User Information Enabled, Collect Name, Collect Phone, Collect Address, Prioritize Expiring Vouchers, Display Remaining Quantity,
+// Expiring Highlight Enabled, Expiring Highlight Duration, Expiring Highlight Timeframe, Archived, Display Order, Redemption Instructions, Product Access Enabled, Purchase Status Override Name, Vouchers and
+// Voucher Expire Date; and for an entry of its permissions Permission Enabled, Permission Type, Roles, Tags, Users, Combination Type, Combination Values, Special Price, Special Price Enabled, Purchase Limit Enabled,
+// Purchase Limit Quantity, Purchase Limit Interval Count, Purchase Limit Interval Unit, Access Level and Exclusive Tag Enabled. A row without a name is one more entry of the permissions of the product above it, and has nothing else.
+// Where a cell is a list, its items have commas between them; yes and no are `true` and `false`; an empty cell is left out. For the owner and administrators, and for API keys.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/products/bulk (the `CreateProducts` operationId).
+func (c *Client) CreateProductsWithBody(ctx context.Context, params *CreateProductsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateProductsRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateProducts Create many products
+//
+// All of them are made, or none is: what is wrong is told of every one, by its place in the list or by the row and the column of the file. They are as `POST /apis/v1/products` says; up to 1,000,
+// and 1 MiB, at once. The answer has `description`, `redemptionInstructions` and `productPermission` of those that were given them.
+//
+// A CSV file, in UTF-8, has a row for each product, with these columns in any order: Name and Price, both required, Description, Image, Type, Stocks, Category Name, Discount Enabled, Discount Price,
+// Discount Start Date, Discount End Date, Available From, Available Until, User Information Enabled, Collect Name, Collect Phone, Collect Address, Prioritize Expiring Vouchers, Display Remaining Quantity,
+// Expiring Highlight Enabled, Expiring Highlight Duration, Expiring Highlight Timeframe, Archived, Display Order, Redemption Instructions, Product Access Enabled, Purchase Status Override Name, Vouchers and
+// Voucher Expire Date; and for an entry of its permissions Permission Enabled, Permission Type, Roles, Tags, Users, Combination Type, Combination Values, Special Price, Special Price Enabled, Purchase Limit Enabled,
+// Purchase Limit Quantity, Purchase Limit Interval Count, Purchase Limit Interval Unit, Access Level and Exclusive Tag Enabled. A row without a name is one more entry of the permissions of the product above it, and has nothing else.
+// Where a cell is a list, its items have commas between them; yes and no are `true` and `false`; an empty cell is left out. For the owner and administrators, and for API keys.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apis/v1/products/bulk (the `CreateProducts` operationId).
+func (c *Client) CreateProducts(ctx context.Context, params *CreateProductsParams, body CreateProductsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateProductsRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateProductsWithBody Change many products
+//
+// Changes each product that a `productID` names, as `PUT /apis/v1/products/{productID}` does. All of them are changed, or none is, and none is named twice; up to 1,000, and 1 MiB, at once. The answer has
+// `description`, `redemptionInstructions` and `productPermission` of those that were given them.
+//
+// A CSV file is as `POST /apis/v1/products/bulk` says. Its first column is Product ID, a row without one is one more entry of the permissions of the product above it, and an empty cell changes nothing. For the
+// owner and administrators, and for API keys.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /apis/v1/products/bulk (the `UpdateProducts` operationId).
+func (c *Client) UpdateProductsWithBody(ctx context.Context, params *UpdateProductsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateProductsRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateProducts Change many products
+//
+// Changes each product that a `productID` names, as `PUT /apis/v1/products/{productID}` does. All of them are changed, or none is, and none is named twice; up to 1,000, and 1 MiB, at once. The answer has
+// `description`, `redemptionInstructions` and `productPermission` of those that were given them.
+//
+// A CSV file is as `POST /apis/v1/products/bulk` says. Its first column is Product ID, a row without one is one more entry of the permissions of the product above it, and an empty cell changes nothing. For the
+// owner and administrators, and for API keys.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /apis/v1/products/bulk (the `UpdateProducts` operationId).
+func (c *Client) UpdateProducts(ctx context.Context, params *UpdateProductsParams, body UpdateProductsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateProductsRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -11904,6 +12064,155 @@ func NewCreateProductRequestWithBody(server string, params *CreateProductParams,
 		}
 
 	}
+
+	return req, nil
+}
+
+// NewCreateProductsRequest calls the generic CreateProducts builder with application/json body
+func NewCreateProductsRequest(server string, params *CreateProductsParams, body CreateProductsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateProductsRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateProductsRequestWithBody constructs an http.Request for the CreateProducts method, with any body, and a specified content type
+func NewCreateProductsRequestWithBody(server string, params *CreateProductsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/products/bulk")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.ServerID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serverId", *params.ServerID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "objectid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewUpdateProductsRequest calls the generic UpdateProducts builder with application/json body
+func NewUpdateProductsRequest(server string, params *UpdateProductsParams, body UpdateProductsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateProductsRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewUpdateProductsRequestWithBody constructs an http.Request for the UpdateProducts method, with any body, and a specified content type
+func NewUpdateProductsRequestWithBody(server string, params *UpdateProductsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/products/bulk")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.ServerID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serverId", *params.ServerID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "objectid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }

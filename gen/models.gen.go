@@ -5728,6 +5728,30 @@ type Product struct {
 	UpdatedAt Timestamp `json:"updatedAt"`
 }
 
+// ProductBulkMeta How a request went, and how many products it was about.
+type ProductBulkMeta struct {
+	Status string `json:"status"`
+
+	// StatusCode The HTTP status.
+	StatusCode int32 `json:"statusCode"`
+
+	// Created How many were made.
+	Created int32 `json:"created,omitempty,omitzero"`
+
+	// Updated How many were given; also those that were like that already.
+	Updated int32 `json:"updated,omitempty,omitzero"`
+}
+
+// ProductBulkResponse Products that were made or changed together.
+type ProductBulkResponse struct {
+	// Meta How a request went, and how many products it was about.
+	Meta    ProductBulkMeta `json:"meta"`
+	Message string          `json:"message"`
+
+	// Data They have 8 MiB at most, as JSON.
+	Data []ProductParts `json:"data"`
+}
+
 // ProductCreate What a new product is made from.
 type ProductCreate struct {
 	Name string `json:"name"`
@@ -5814,6 +5838,9 @@ type ProductCreate struct {
 	// one server in which the account may do this.
 	ServerID ServerReference `json:"serverId,omitempty,omitzero"`
 }
+
+// ProductFile A CSV file in UTF-8.
+type ProductFile = openapi_types.File
 
 // ProductFilter What products must have.
 type ProductFilter = string
@@ -5999,7 +6026,9 @@ type ProductType string
 
 // ProductUpdate What changes of a product; at least one.
 type ProductUpdate struct {
-	Name string `json:"name,omitempty,omitzero"`
+	// ProductID Which product it is: in a list of changes required, and elsewhere that of the path.
+	ProductID string `json:"productID,omitempty,omitzero"`
+	Name      string `json:"name,omitempty,omitzero"`
 
 	// Description HTML, sanitised.
 	Description *string `json:"description,omitempty"`
@@ -6082,6 +6111,12 @@ type ProductUpdate struct {
 	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
 	// one server in which the account may do this.
 	ServerID ServerReference `json:"serverId,omitempty,omitzero"`
+}
+
+// ProductUpload A file of products.
+type ProductUpload struct {
+	// File A CSV file in UTF-8.
+	File ProductFile `json:"file"`
 }
 
 // RankingField By what it ranks: `xps`, `currencies`, `messages`, `replies`, `reactions`, `referrals`, or the id of a field of the community that takes numbers.
@@ -9056,6 +9091,34 @@ type CreateProductParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// CreateProductsJSONBody defines parameters for CreateProducts.
+type CreateProductsJSONBody = []ProductCreate
+
+// CreateProductsParams defines parameters for CreateProducts.
+type CreateProductsParams struct {
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID *ServerIDQuery `form:"serverId,omitempty" json:"serverId,omitempty"`
+
+	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
+	// belongs to one account, or one API key, and to one operation: it is the same in every session of an account. Who has
+	// no credential is known by their network (IPv4 /32, IPv6 /64). A failure is not kept: the request may be tried again
+	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
+	// request; in another session of the account, the first answer has it masked.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// UpdateProductsJSONBody defines parameters for UpdateProducts.
+type UpdateProductsJSONBody = []ProductUpdate
+
+// UpdateProductsParams defines parameters for UpdateProducts.
+type UpdateProductsParams struct {
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID *ServerIDQuery `form:"serverId,omitempty" json:"serverId,omitempty"`
+}
+
 // GetProductParams defines parameters for GetProduct.
 type GetProductParams struct {
 	// Fields The parts to show beside `_id`, with commas between them; all of them if it is left out.
@@ -9481,6 +9544,18 @@ type PlayMiniGameJSONRequestBody = MiniGamePlayCreate
 
 // CreateProductJSONRequestBody defines body for CreateProduct for application/json ContentType.
 type CreateProductJSONRequestBody = ProductCreate
+
+// CreateProductsJSONRequestBody defines body for CreateProducts for application/json ContentType.
+type CreateProductsJSONRequestBody = CreateProductsJSONBody
+
+// CreateProductsMultipartRequestBody defines body for CreateProducts for multipart/form-data ContentType.
+type CreateProductsMultipartRequestBody = ProductUpload
+
+// UpdateProductsJSONRequestBody defines body for UpdateProducts for application/json ContentType.
+type UpdateProductsJSONRequestBody = UpdateProductsJSONBody
+
+// UpdateProductsMultipartRequestBody defines body for UpdateProducts for multipart/form-data ContentType.
+type UpdateProductsMultipartRequestBody = ProductUpload
 
 // UpdateProductJSONRequestBody defines body for UpdateProduct for application/json ContentType.
 type UpdateProductJSONRequestBody = ProductUpdate

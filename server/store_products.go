@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -180,7 +181,7 @@ func (h stores) CreateProduct(ctx context.Context, r stub.CreateProductRequestOb
 		if err != nil {
 			return body, err
 		}
-		shown, err := h.addProduct(ctx, tx, s.ID, gen.ProductUpdate(*r.Body))
+		shown, err := h.addProduct(ctx, tx, s.ID, asUpdate(*r.Body))
 		if err != nil {
 			return body, err
 		}
@@ -191,6 +192,15 @@ func (h stores) CreateProduct(ctx context.Context, r stub.CreateProductRequestOb
 		return nil, err
 	}
 	return stub.CreateProduct201JSONResponse{Body: body, Headers: stub.CreateProduct201ResponseHeaders(again)}, nil
+}
+
+// asUpdate is what a product is made from as what changes of one of which nothing is said yet: they have the same parts.
+func asUpdate(in gen.ProductCreate) (out gen.ProductUpdate) {
+	from, to := reflect.ValueOf(in), reflect.ValueOf(&out).Elem()
+	for field := range from.Type().Fields() {
+		to.FieldByName(field.Name).Set(from.FieldByIndex(field.Index))
+	}
+	return out
 }
 
 // addProduct is the step that makes a product, and returns it as it is shown.
@@ -241,6 +251,9 @@ func (h stores) UpdateProduct(ctx context.Context, r stub.UpdateProductRequestOb
 		s, p, err := productOf(ctx, tx.Queries, r.ProductID)
 		if err == nil {
 			err = s.sameServer(r.Body.ServerID)
+		}
+		if err == nil && r.Body.ProductID != "" && r.Body.ProductID != p.ID {
+			err = contract.Invalid(contract.Field("/productID", gen.FieldCodeNotAllowed, "must be that of the path, or be left out"))
 		}
 		if err != nil {
 			return answer, err

@@ -140,21 +140,23 @@ func (r documentedRequest) send(x *scene, op *api.Operation) *answer {
 		var parts []part
 		for _, name := range sortedKeys(r.Form) {
 			if strings.HasPrefix(r.Form[name], "@") { // a file, of which the documentation shows the name alone
-				example, _ := op.Body.Example.(map[string]any)
-				parts = append(parts, fileOf(name, op.Body.Schema.Value.Properties[name], example[name]))
+				example, _ := op.Form.Example.(map[string]any)
+				parts = append(parts, fileOf(name, op.Form.Schema.Value.Properties[name], example[name]))
 				continue
 			}
 			parts = append(parts, field(name, r.Form[name]))
 		}
 		return who.submit(method, path, parts...)
 	case r.JSON != nil:
-		var body object
+		var body any
 		if err := json.Unmarshal([]byte(x.fill(string(r.JSON))), &body); err != nil {
 			panic(err)
 		}
-		freshen(op, body)
-		if r.As == "session" && mayLeaveServerOut(op) {
-			body["serverId"] = x.server.id // the account of the documentation has only one
+		if members, is := body.(map[string]any); is {
+			freshen(op, members)
+			if r.As == "session" && mayLeaveServerOut(op) {
+				members["serverId"] = x.server.id // the account of the documentation has only one
+			}
 		}
 		return who.write(method, path, body)
 	}

@@ -53,25 +53,26 @@ type creation struct {
 
 func (x *scene) creation(op *api.Operation) creation {
 	c := creation{scene: x, op: op, drafts: &sync.Map{}}
-	needed := op.Body.Schema.Value.Required
-	if example, ok := op.Body.Example.(map[string]any); ok && op.Body.Schema.Value.MinProps > uint64(len(needed)) {
+	body := membersOf(op)
+	needed := body.Required
+	if example := membersIn(op.Body.Example); example != nil && body.MinProps > uint64(len(needed)) {
 		needed = sortedKeys(example)
 	}
-	c.name = firstText(op.Body.Schema.Value, needed)
+	c.name = firstText(body, needed)
 	for _, outer := range needed {
-		if inner := op.Body.Schema.Value.Properties[outer].Value; c.name == "" && inner.Type.Is("object") {
+		if inner := body.Properties[outer].Value; c.name == "" && inner.Type.Is("object") {
 			if c.name = firstText(inner, inner.Required); c.name != "" {
 				c.in = outer
 			}
 		}
 	}
-	for _, name := range sortedKeys(op.Body.Schema.Value.Properties) {
-		if schema := op.Body.Schema.Value.Properties[name].Value; c.name == "" && c.tell == "" && schema.Type.Is("integer") && *schema.Min <= 1 && *schema.Max >= 9 {
+	for _, name := range sortedKeys(body.Properties) {
+		if schema := body.Properties[name].Value; c.name == "" && c.tell == "" && schema.Type.Is("integer") && *schema.Min <= 1 && *schema.Max >= 9 {
 			c.tell = name
 		}
 	}
-	for _, name := range sortedKeys(op.Body.Schema.Value.Properties) {
-		if schema := op.Body.Schema.Value.Properties[name].Value; c.name == "" && c.tell == "" && len(schema.Enum) >= len(inOrder) {
+	for _, name := range sortedKeys(body.Properties) {
+		if schema := body.Properties[name].Value; c.name == "" && c.tell == "" && len(schema.Enum) >= len(inOrder) {
 			c.tell = name
 		}
 	}
@@ -124,8 +125,7 @@ var inOrder = []string{"first", "second", "third", "fourth", "fifth"}
 // distinct is the member of a body that tells one thing from another, with what stands there for a name.
 func (c creation) distinct(name string) (member string, value any) {
 	if c.in != "" {
-		example, _ := c.op.Body.Example.(map[string]any)
-		outer, _ := example[c.in].(map[string]any)
+		outer, _ := membersIn(c.op.Body.Example)[c.in].(map[string]any)
 		return c.in, map[string]any(object(outer).and(object{c.name: name}))
 	}
 	if c.tell == "" {
@@ -133,7 +133,7 @@ func (c creation) distinct(name string) (member string, value any) {
 	}
 	which, _, _ := strings.Cut(name, "-")
 	at := slices.Index(inOrder, which)
-	if values := c.op.Body.Schema.Value.Properties[c.tell].Value.Enum; len(values) > 0 {
+	if values := membersOf(c.op).Properties[c.tell].Value.Enum; len(values) > 0 {
 		return c.tell, values[at]
 	}
 	return c.tell, float64(1 + at)

@@ -46,6 +46,11 @@ func draftOf(op *api.Operation, id func(maker) string) *draft {
 		return d
 	}
 	schema := op.Body.Schema.Value
+	d.kind, d.hasBody = op.BodyType, true
+	if schema.Items != nil {
+		d.body = items(op.Body.Example, schema.Items.Value, id)
+		return d
+	}
 	example, _ := op.Body.Example.(map[string]any)
 	body := map[string]any{}
 	for _, name := range sortedKeys(example) {
@@ -72,7 +77,35 @@ func draftOf(op *api.Operation, id func(maker) string) *draft {
 			body[name] = items(body[name], inner.Value.Items.Value, id)
 		}
 	}
-	d.kind, d.body, d.hasBody = op.BodyType, body, true
+	d.body = body
+	return d
+}
+
+// membersOf are those of the body of an operation, or of each of its items.
+func membersOf(op *api.Operation) *openapi3.Schema {
+	if body := op.Body.Schema.Value; body.Items != nil {
+		return body.Items.Value
+	}
+	return op.Body.Schema.Value
+}
+
+// membersIn are those of a body, or of its first item.
+func membersIn(body any) map[string]any {
+	if list, is := body.([]any); is && len(list) > 0 {
+		body = list[0]
+	}
+	members, _ := body.(map[string]any)
+	return members
+}
+
+// change replaces the members of the body, or of its first item.
+func (d *draft) change(to func(object) object) *draft {
+	changed := map[string]any(to(membersIn(d.body)))
+	if list, is := d.body.([]any); is {
+		d.body = append([]any{changed}, list[1:]...)
+	} else {
+		d.body = changed
+	}
 	return d
 }
 
@@ -119,17 +152,15 @@ func (d *draft) leavesServerOut() *draft {
 
 // without is the request without a member of its body.
 func (d *draft) without(name string) *draft {
-	if members, ok := d.body.(map[string]any); ok {
-		d.body = map[string]any(object(members).without(name))
+	if !d.hasBody {
+		return d
 	}
-	return d
+	return d.change(func(members object) object { return members.without(name) })
 }
 
 // and is the request with a member of its body replaced.
 func (d *draft) and(name string, value any) *draft {
-	members, _ := d.body.(map[string]any)
-	d.body = map[string]any(object(members).and(object{name: value}))
-	return d
+	return d.change(func(members object) object { return members.and(object{name: value}) })
 }
 
 func (d *draft) send(who caller) *answer {

@@ -112,6 +112,70 @@ var shop = []testCase{
 		s.a.put(productsPath+"/"+id, object{"stocks": 7}).refuses("/stocks", "")
 		s.a.put(productsPath+"/"+id, object{"type": "physical"}).refuses("/type", "")
 	}},
+	{"STORE-BULK-01", "createProducts updateProducts getProduct listProducts", "a list of products is made or changed as a whole, or not at all, and what is wrong with each is told", func(s *session) {
+		club, other := s.a.makesServer("Chess club"), s.a.makesServer("Go club")
+		s.a.opensStore(club)
+		bulk, all := productsPath+"/bulk?serverId="+club.id, productsPath+"?serverId="+club.id
+		product := func(more object) any { return map[string]any(object{"name": "Mug", "price": 10}.and(more)) }
+		made := s.a.write("POST", bulk, []any{product(object{"description": "<p>For tea</p>"}), product(object{"type": "voucher", "vouchers": []any{"CODE-ONE"}})}).expect(201).says("Create products success.")
+		made.is("/meta/created", 2).is("/data/0/description", "<p>For tea</p>").is("/data/1/stocks", 1)
+		mug, code := made.text("/data/0/_id"), made.text("/data/1/_id")
+		s.a.write("POST", bulk, []any{product(nil), product(object{"categoryName": "Nobody has this"}), product(object{"voucherExpireDate": "2001-01-01T00:00:00.000Z", "type": "voucher", "vouchers": []any{"CODE-TWO"}})}).
+			refuses("/1/categoryName", "not_allowed").refuses("/2/voucherExpireDate", "too_small")
+		s.a.write("POST", bulk, []any{product(nil), product(object{"type": "voucher", "vouchers": []any{"CODE-TWO", "CODE-TWO"}})}).conflictsAt("/1/vouchers/1")
+		s.a.get(all).expect(200).holds("/data", 2)
+
+		change := func(id string, more object) any { return map[string]any(object{"productID": id}.and(more)) }
+		foreign := s.a.makesProduct(other, nil)
+		for pointer, list := range map[string][]any{
+			"/1/productID": {change(mug, object{"price": 7}), change(foreign, object{"price": 7})},
+			"/2/productID": {change(mug, object{"price": 7}), change(code, nil), change(mug, object{"price": 8})},
+			"/0/productID": {map[string]any{"price": 7}},
+			"/1/vouchers":  {change(code, object{"price": 7}), change(mug, object{"vouchers": []any{"CODE-TWO"}})},
+			"/0/serverId":  {change(mug, object{"price": 7, "serverId": other.id})},
+		} {
+			s.a.write("PUT", bulk, list).refuses(pointer, "")
+		}
+		s.a.write("PUT", bulk, []any{change(mug, object{"price": 7}), change(code, object{"vouchers": []any{"CODE-ONE"}})}).conflictsAt("/1/vouchers/0")
+		s.a.get(all).expect(200).is("/data/0/price", 10).is("/data/1/price", 10)
+		s.a.write("PUT", bulk, []any{change(code, object{"vouchers": []any{"CODE-TWO"}}), change(mug, object{"price": 7})}).expect(200).says("Update products success.").
+			is("/meta/updated", 2).is("/data/0/stocks", 2).is("/data/1/price", 7).lacks("/data/1/description")
+		s.a.get(productsPath+"/"+mug).expect(200).is("/data/price", 7).is("/data/description", "<p>For tea</p>")
+	}},
+	{"STORE-BULK-02", "createProducts updateProducts getProduct", "a CSV file makes and changes products as a list does, and what is wrong with it is told by row and column", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		s.a.opensStore(club)
+		bulk := productsPath + "/bulk?serverId=" + club.id
+		send := func(method, file string) *answer {
+			return s.a.submit(method, bulk, upload("file", "products.csv", "text/csv", []byte(file)))
+		}
+		role := s.a.get("/servers/" + club.id + "/roles").expect(200).text("/body/0/title")
+		made := send("POST", "price, NAME ,Vouchers,Type,Voucher Expire Date,Permission Enabled,Permission Type,Roles,Access Level\r\n"+
+			`5,"Premium ""gold""","CODE-ONE, CODE-TWO",voucher,2036-12-31T00:00:00.000Z,TRUE,role,`+role+",view-only\r\n"+
+			",,,,,true,role,"+role+",no-access\r\n,,,,,,,,\r\n7,Mug,,,,,,,\r\n").expect(201).says("Create products success.").is("/meta/created", 2)
+		made.has("/data/0", object{"name": `Premium "gold"`, "price": 5, "stocks": 2, "type": "voucher"}).is("/data/0/productPermission/1/accessLevel", "no-access").is("/data/1/type", "physical")
+		mug := made.text("/data/1/_id")
+		for _, wrong := range []struct{ file, says string }{
+			{"Name\r\nMug\r\n", "Price"},
+			{"Name,Price,Colour\r\nMug,1,red\r\n", "column 3"},
+			{"Name,Price,Name\r\nMug,1,Mug\r\n", "Name"},
+			{"Name,Price\r\nMug,1\r\nCup,cheap\r\n", "row 2, column Price"},
+			{"Name,Price,Access Level\r\nMug,1,\r\n,2,no-access\r\n", "row 2, column Price"},
+			{"Name,Price,Permission Enabled,Permission Type,Access Level\r\nMug,1,,,\r\n,,true,role,some\r\n", "row 2, column Access Level"},
+			{"Name,Price,Permission Enabled,Permission Type,Roles,Access Level\r\nMug,1,true,role,Nobody has this,no-access\r\n", "row 1, column Roles"},
+			{"Name,Price\r\nMug\r\n", "row 1"},
+			{"Name,Price\r\n", ""},
+			{"Name,Price,Category Name\r\nMug,1,Nobody has this\r\n", "row 1, column Category Name"},
+		} {
+			got := send("POST", wrong.file).refuses("/file", "")
+			if text := got.text("/data/fields/0/message"); !strings.Contains(text, wrong.says) {
+				got.fail("/data/fields/0/message does not say %q", wrong.says)
+			}
+		}
+		s.a.get(productsPath+"?serverId="+club.id).expect(200).holds("/data", 2)
+		send("PUT", "Product ID,Price,Name\r\n"+mug+",8,\r\n").expect(200).is("/meta/updated", 1)
+		s.a.get(productsPath+"/"+mug).expect(200).is("/data/price", 8).is("/data/name", "Mug")
+	}},
 	{"STORE-VIEW-01", "listProducts getProduct listCategories getCategory roles", "members see what is sold to them, administrators everything, and what a member sees", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		number := s.b.joins(club)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/labstack/echo/v4"
 	"github.com/rejoin-dev/rejoin/gen"
@@ -32,28 +33,35 @@ const (
 
 // prepareBody works out what a body is validated by.
 func (o *Operation) prepareBody() error {
-	switch o.BodyType {
-	case "":
-	case jsonType:
+	if o.BodyType == jsonType {
 		const kib = 1 << 10 // errors name it in KiB
 		o.bodyLimit = min(max(minJSONLimit, (2*jsonSize(o.Body.Schema.Value)+kib-1)/kib*kib), maxJSONLimit)
 		o.valueLimit = max(minValueLimit, 2*jsonValues(o.Body.Schema.Value))
-	case multipartType:
-		o.options.ExcludeRequestBody = true // it would be read into memory whole, several times
-		for name, part := range o.Body.Schema.Value.Properties {
-			if partLimit(part.Value) == 0 {
-				return fmt.Errorf("its part %q has no maxLength or x-max-bytes", name)
-			}
-			_, most := eachOf(part.Value)
-			if most == 0 {
-				return fmt.Errorf("its part %q has no maxItems", name)
-			}
-			o.bodyLimit += int64(most) * (partLimit(part.Value) + maxPartOverhead)
+	}
+	if o.Form == nil {
+		return nil
+	}
+	for name, part := range o.Form.Schema.Value.Properties {
+		if partLimit(part.Value) == 0 {
+			return fmt.Errorf("its part %q has no maxLength or x-max-bytes", name)
 		}
-	default:
-		return fmt.Errorf("its body must be either %s or %s", jsonType, multipartType)
+		_, most := eachOf(part.Value)
+		if most == 0 {
+			return fmt.Errorf("its part %q has no maxItems", name)
+		}
+		o.formLimit += int64(most) * (partLimit(part.Value) + maxPartOverhead)
 	}
 	return nil
+}
+
+// optionsOf says how a request is validated. A form is read by its handler: here it would be read into memory whole, several times.
+func (o *Operation) optionsOf(state *requestState) *openapi3filter.Options {
+	if !state.form {
+		return o.options
+	}
+	options := *o.options
+	options.ExcludeRequestBody = true
+	return &options
 }
 
 // jsonSize is how many bytes a value may have at most, without spaces between its parts and with every character escaped
@@ -106,17 +114,20 @@ func (o *Operation) takeBody(c echo.Context, state *requestState) error {
 	if kind == o.AlsoBodyType && kind != "" {
 		kind = o.BodyType
 	}
-	if err != nil || kind != o.BodyType || (kind == multipartType && params["boundary"] == "") {
-		return unsupportedMediaType(o.BodyType)
+	state.form = kind == multipartType && params["boundary"] != ""
+	if err != nil || !(state.form && o.Form != nil || kind == jsonType && kind == o.BodyType) {
+		return o.unsupportedMediaType()
 	}
-	if o.BodyType == jsonType {
-		r.Header.Set(echo.HeaderContentType, jsonType) // as everybody behind here spells it
+	limit, spelled := o.bodyLimit, jsonType // as everybody behind here spells it
+	if state.form {
+		limit, spelled = o.formLimit, mime.FormatMediaType(multipartType, map[string]string{"boundary": params["boundary"]})
 	}
-	if r.ContentLength > o.bodyLimit {
-		return o.bodyTooLarge()
+	r.Header.Set(echo.HeaderContentType, spelled)
+	if r.ContentLength > limit {
+		return o.bodyTooLarge(state.form)
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, o.bodyLimit)
-	if o.BodyType != jsonType {
+	r.Body = http.MaxBytesReader(w, r.Body, limit)
+	if state.form {
 		return nil
 	}
 	data, err := state.readBody(c)
@@ -143,10 +154,10 @@ const (
 
 // readBody reads a body. One that is longer than most are needs room for it in Options.Memory.
 func (state *requestState) readBody(c echo.Context) ([]byte, error) {
-	r, op := c.Request(), state.operation
+	r := c.Request()
 	var data bytes.Buffer
 	if _, err := io.CopyN(&data, r.Body, minJSONLimit+1); err != nil && err != io.EOF {
-		return nil, op.unreadable(err)
+		return nil, state.unreadable(err)
 	}
 	if data.Len() <= minJSONLimit {
 		return data.Bytes(), nil
@@ -155,7 +166,7 @@ func (state *requestState) readBody(c echo.Context) ([]byte, error) {
 		return state.readLong(c, data.Bytes())
 	}
 	if _, err := io.Copy(&data, r.Body); err != nil {
-		return nil, op.unreadable(err)
+		return nil, state.unreadable(err)
 	}
 	return data.Bytes(), nil
 }
@@ -192,7 +203,7 @@ func (state *requestState) readLong(c echo.Context, beginning []byte) ([]byte, e
 		case brokenOff.Load():
 			return nil, Unavailable(err)
 		default:
-			return nil, state.operation.unreadable(err)
+			return nil, state.unreadable(err)
 		}
 		pieces, size = append(pieces, piece[:n]), size+int64(n)
 	}
@@ -216,17 +227,18 @@ func fill(from io.Reader, p []byte) (n int, err error) {
 }
 
 // bodyTooLarge is for a body over the limit. Where a form has one file, it is that: all else in it is small.
-func (o *Operation) bodyTooLarge() *Error {
-	if o.BodyType == multipartType {
+func (o *Operation) bodyTooLarge(form bool) *Error {
+	if form {
 		var files []string
-		for name, part := range o.Body.Schema.Value.Properties {
+		for name, part := range o.Form.Schema.Value.Properties {
 			if part.Value.Format == "binary" {
 				files = append(files, name)
 			}
 		}
 		if len(files) == 1 {
-			return tooLarge("/"+files[0], partLimit(o.Body.Schema.Value.Properties[files[0]].Value))
+			return tooLarge("/"+files[0], partLimit(o.Form.Schema.Value.Properties[files[0]].Value))
 		}
+		return tooLarge("", o.formLimit)
 	}
 	return tooLarge("", o.bodyLimit)
 }

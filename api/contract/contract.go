@@ -47,7 +47,8 @@ type Operation struct {
 	// LongAnswers tells whether a good answer may have more than 256 KiB at once.
 	LongAnswers bool
 
-	bodyLimit  int64 // in bytes
+	bodyLimit  int64 // in bytes, of JSON
+	formLimit  int64 // the same, of a form
 	valueLimit int64
 	route      *routers.Route
 	options    *openapi3filter.Options

@@ -172,6 +172,7 @@ type requestState struct {
 	authenticate func(ctx context.Context, credential string, inKeyHeader bool) (Caller, error)
 	memory       func(ctx context.Context, breakOff func()) (Room, error)
 	room         Room // nil: it has taken no memory
+	form         bool // whether its body is one
 }
 
 type stateKey struct{}
@@ -312,12 +313,12 @@ func validate(o Options) echo.MiddlewareFunc {
 			if err := op.takeBody(c, state); err != nil {
 				return err
 			}
-			if op.BodyType == jsonType {
+			if op.BodyType == jsonType && !state.form {
 				if err := state.findCallerAgain(r.Context()); err != nil {
 					return err
 				}
 			}
-			input := openapi3filter.RequestValidationInput{Request: r, PathParams: pathParams(c), QueryParams: query, Route: op.route, Options: op.options}
+			input := openapi3filter.RequestValidationInput{Request: r, PathParams: pathParams(c), QueryParams: query, Route: op.route, Options: op.optionsOf(state)}
 			if err := openapi3filter.ValidateRequest(r.Context(), &input); err != nil {
 				return errorOfValidation(err)
 			}

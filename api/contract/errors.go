@@ -98,18 +98,22 @@ func Unavailable(cause error) *Error {
 		DevMessage: "the server is overloaded or has lost its database", Cause: cause, RetryAfter: time.Second}
 }
 
-// unreadable is for a body of the operation that broke off, or that is too large, as the reader's error says.
-func (o *Operation) unreadable(cause error) *Error {
+// unreadable is for a body that broke off, or that is too large, as the reader's error says.
+func (state *requestState) unreadable(cause error) *Error {
 	var size *http.MaxBytesError
 	if errors.As(cause, &size) {
-		return o.bodyTooLarge()
+		return state.operation.bodyTooLarge(state.form)
 	}
 	e := Invalid(Field("", gen.FieldCodeMalformed, "could not be read to its end"))
 	e.Cause = cause
 	return e
 }
 
-func unsupportedMediaType(want string) *Error {
+func (o *Operation) unsupportedMediaType() *Error {
+	want := o.BodyType
+	if o.Form != nil && want != multipartType {
+		want += " or " + multipartType
+	}
 	return &Error{Code: gen.ProblemCodeUnsupportedMediaType, Message: "This kind of content is not accepted",
 		DevMessage: "send the body as " + want}
 }

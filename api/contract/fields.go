@@ -192,7 +192,7 @@ func Field(pointer string, code gen.FieldCode, message string) gen.ProblemField 
 }
 
 // CheckBody tells what is wrong with a value as the body of a request to an operation, as the contract has it, where the value did not come as one.
-func CheckBody(op *api.Operation, value map[string]any) (fields []gen.ProblemField) {
+func CheckBody(op *api.Operation, value any) (fields []gen.ProblemField) {
 	for _, e := range flatten(op.Body.Schema.Value.VisitJSON(value, openapi3.MultiErrors())) {
 		var broken *openapi3.SchemaError
 		if errors.As(e, &broken) {

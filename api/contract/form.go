@@ -85,7 +85,7 @@ func (f Form) FileNames(name string) []string { return f.names[name] }
 func ReadForm(ctx context.Context, body *multipart.Reader, onFile func(name, kind string, content io.Reader) error) (Form, error) {
 	state := stateFrom(ctx)
 	r := formReader{
-		state: state, schema: state.operation.Body.Schema.Value, onFile: onFile,
+		state: state, schema: state.operation.Form.Schema.Value, onFile: onFile,
 		form: Form{texts: map[string]string{}, files: map[string][]byte{}, names: map[string][]string{}}, seen: map[string]int{},
 	}
 	if onFile == nil {
@@ -100,7 +100,7 @@ func ReadForm(ctx context.Context, body *multipart.Reader, onFile func(name, kin
 			break
 		}
 		if err != nil {
-			return Form{}, state.operation.unreadable(err)
+			return Form{}, state.unreadable(err)
 		}
 		if err := r.take(part); err != nil {
 			return Form{}, err
@@ -165,7 +165,7 @@ func (r *formReader) take(part *multipart.Part) error {
 	var e *Error
 	switch {
 	case content.broken != nil:
-		return r.state.operation.unreadable(content.broken)
+		return r.state.unreadable(content.broken)
 	case content.spent && isFile:
 		return tooLarge(pointer, partLimit(each))
 	case errors.As(err, &e) && e.Code == gen.ProblemCodeInvalidRequest:

@@ -11,6 +11,7 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 	"github.com/oapi-codegen/runtime"
@@ -220,6 +221,12 @@ type ServerInterface interface {
 	// CreateProduct Create a product
 	// (POST /apis/v1/products)
 	CreateProduct(ctx echo.Context, params CreateProductParams) error
+	// CreateProducts Create many products
+	// (POST /apis/v1/products/bulk)
+	CreateProducts(ctx echo.Context, params CreateProductsParams) error
+	// UpdateProducts Change many products
+	// (PUT /apis/v1/products/bulk)
+	UpdateProducts(ctx echo.Context, params UpdateProductsParams) error
 	// DeleteProduct Delete a product
 	// (DELETE /apis/v1/products/{productID})
 	DeleteProduct(ctx echo.Context, productID ProductID) error
@@ -2487,6 +2494,59 @@ func (w *ServerInterfaceWrapper) CreateProduct(ctx echo.Context) error {
 	return err
 }
 
+// CreateProducts converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateProducts(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateProductsParams
+	// ------------- Optional query parameter "serverId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "serverId", ctx.QueryParams(), &params.ServerID, runtime.BindQueryParameterOptions{Type: "string", Format: "objectid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter serverId: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateProducts(ctx, params)
+	return err
+}
+
+// UpdateProducts converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateProducts(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateProductsParams
+	// ------------- Optional query parameter "serverId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "serverId", ctx.QueryParams(), &params.ServerID, runtime.BindQueryParameterOptions{Type: "string", Format: "objectid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter serverId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateProducts(ctx, params)
+	return err
+}
+
 // DeleteProduct converts echo context to params.
 func (w *ServerInterfaceWrapper) DeleteProduct(ctx echo.Context) error {
 	var err error
@@ -4594,6 +4654,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/apis/v1/products/:productID", wrapper.DeleteProduct, options.OperationMiddlewares["deleteProduct"]...)
 	router.GET(options.BaseURL+"/apis/v1/products/:productID", wrapper.GetProduct, options.OperationMiddlewares["getProduct"]...)
 	router.PUT(options.BaseURL+"/apis/v1/products/:productID", wrapper.UpdateProduct, options.OperationMiddlewares["updateProduct"]...)
+	router.POST(options.BaseURL+"/apis/v1/products/bulk", wrapper.CreateProducts, options.OperationMiddlewares["createProducts"]...)
+	router.PUT(options.BaseURL+"/apis/v1/products/bulk", wrapper.UpdateProducts, options.OperationMiddlewares["updateProducts"]...)
 	router.GET(options.BaseURL+"/apis/v1/socials", wrapper.ListSocials, options.OperationMiddlewares["listSocials"]...)
 	router.POST(options.BaseURL+"/apis/v1/socials", wrapper.CreateSocial, options.OperationMiddlewares["createSocial"]...)
 	router.DELETE(options.BaseURL+"/apis/v1/socials/:socialId", wrapper.DeleteSocial, options.OperationMiddlewares["deleteSocial"]...)
@@ -6450,6 +6512,64 @@ func (response CreateProduct201JSONResponse) VisitCreateProductResponse(w http.R
 		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
 	}
 	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateProductsRequestObject struct {
+	Params        CreateProductsParams
+	JSONBody      *CreateProductsJSONRequestBody
+	MultipartBody *multipart.Reader
+}
+
+type CreateProductsResponseObject interface {
+	VisitCreateProductsResponse(w http.ResponseWriter) error
+}
+
+type CreateProducts201ResponseHeaders struct {
+	IdempotentReplayed *string
+}
+
+type CreateProducts201JSONResponse struct {
+	Body    ProductBulkResponse
+	Headers CreateProducts201ResponseHeaders
+}
+
+func (response CreateProducts201JSONResponse) VisitCreateProductsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateProductsRequestObject struct {
+	Params        UpdateProductsParams
+	JSONBody      *UpdateProductsJSONRequestBody
+	MultipartBody *multipart.Reader
+}
+
+type UpdateProductsResponseObject interface {
+	VisitUpdateProductsResponse(w http.ResponseWriter) error
+}
+
+type UpdateProducts200JSONResponse ProductBulkResponse
+
+func (response UpdateProducts200JSONResponse) VisitUpdateProductsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -9130,6 +9250,12 @@ type StrictServerInterface interface {
 	// CreateProduct Create a product
 	// (POST /apis/v1/products)
 	CreateProduct(ctx context.Context, request CreateProductRequestObject) (CreateProductResponseObject, error)
+	// CreateProducts Create many products
+	// (POST /apis/v1/products/bulk)
+	CreateProducts(ctx context.Context, request CreateProductsRequestObject) (CreateProductsResponseObject, error)
+	// UpdateProducts Change many products
+	// (PUT /apis/v1/products/bulk)
+	UpdateProducts(ctx context.Context, request UpdateProductsRequestObject) (UpdateProductsResponseObject, error)
 	// DeleteProduct Delete a product
 	// (DELETE /apis/v1/products/{productID})
 	DeleteProduct(ctx context.Context, request DeleteProductRequestObject) (DeleteProductResponseObject, error)
@@ -11655,6 +11781,120 @@ func (sh *strictHandler) CreateProduct(ctx echo.Context, params CreateProductPar
 		return err
 	} else if validResponse, ok := response.(CreateProductResponseObject); ok {
 		return validResponse.VisitCreateProductResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateProducts operation middleware
+func (sh *strictHandler) CreateProducts(ctx echo.Context, params CreateProductsParams) error {
+	var request CreateProductsRequestObject
+
+	request.Params = params
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
+		var body CreateProductsJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// A request validator built on kin-openapi's openapi3filter with
+			// KeepValidatedValue leaves the value it validated on the body. Bind
+			// that value, matching member names exactly, so the handler receives
+			// what was validated instead of a second, case-insensitive decode.
+			// Otherwise bind only the request body, so that path and query
+			// parameters are not also bound into the body struct.
+			if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+				err = binder.BindBody(ctx, &body)
+			}
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding and
+			// the binder may do more than decode (for example call ctx.Validate).
+			err = ctx.Bind(&body)
+		}
+		if err != nil {
+			return err
+		}
+		request.JSONBody = &body
+
+	}
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "multipart/form-data") {
+		if reader, err := ctx.Request().MultipartReader(); err != nil {
+			return err
+		} else {
+			request.MultipartBody = reader
+		}
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateProducts(ctx.Request().Context(), request.(CreateProductsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateProducts")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateProductsResponseObject); ok {
+		return validResponse.VisitCreateProductsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateProducts operation middleware
+func (sh *strictHandler) UpdateProducts(ctx echo.Context, params UpdateProductsParams) error {
+	var request UpdateProductsRequestObject
+
+	request.Params = params
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
+		var body UpdateProductsJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// A request validator built on kin-openapi's openapi3filter with
+			// KeepValidatedValue leaves the value it validated on the body. Bind
+			// that value, matching member names exactly, so the handler receives
+			// what was validated instead of a second, case-insensitive decode.
+			// Otherwise bind only the request body, so that path and query
+			// parameters are not also bound into the body struct.
+			if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+				err = binder.BindBody(ctx, &body)
+			}
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding and
+			// the binder may do more than decode (for example call ctx.Validate).
+			err = ctx.Bind(&body)
+		}
+		if err != nil {
+			return err
+		}
+		request.JSONBody = &body
+
+	}
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "multipart/form-data") {
+		if reader, err := ctx.Request().MultipartReader(); err != nil {
+			return err
+		} else {
+			request.MultipartBody = reader
+		}
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateProducts(ctx.Request().Context(), request.(UpdateProductsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateProducts")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateProductsResponseObject); ok {
+		return validResponse.VisitUpdateProductsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

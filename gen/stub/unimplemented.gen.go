@@ -285,6 +285,14 @@ func (Unimplemented) CreateProduct(context.Context, CreateProductRequestObject) 
 	return nil, ErrNotImplemented
 }
 
+func (Unimplemented) CreateProducts(context.Context, CreateProductsRequestObject) (CreateProductsResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) UpdateProducts(context.Context, UpdateProductsRequestObject) (UpdateProductsResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
 func (Unimplemented) DeleteProduct(context.Context, DeleteProductRequestObject) (DeleteProductResponseObject, error) {
 	return nil, ErrNotImplemented
 }

@@ -1,0 +1,274 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/rejoin-dev/rejoin/api/contract"
+	"github.com/rejoin-dev/rejoin/gen"
+	"github.com/rejoin-dev/rejoin/server/internal/sheet"
+	"github.com/rejoin-dev/rejoin/server/internal/words"
+)
+
+// A productColumn is a column of a file of products, and which part of a product it is. The names are those of the public documentation, and ours for
+// what that does not have.
+type productColumn struct {
+	name string
+	part string // its members, with dots between them; behind entry, of an entry of the permissions
+	read func(cell string) any
+}
+
+const (
+	productNameColumn = "Name"
+	productIDColumn   = "Product ID"
+	entry             = "productPermission."
+)
+
+var productColumns = []productColumn{
+	{productIDColumn, "productID", textCell},
+	{productNameColumn, "name", textCell},
+	{"Description", "description", textCell},
+	{"Image", "image", textCell},
+	{"Price", "price", numberCell},
+	{"Type", "type", textCell},
+	{"Stocks", "stocks", numberCell},
+	{"Category Name", "categoryName", textCell},
+	{"Discount Enabled", "isDiscountEnabled", truthCell},
+	{"Discount Price", "discountPrice", numberCell},
+	{"Discount Start Date", "discountStartDate", textCell},
+	{"Discount End Date", "discountEndDate", textCell},
+	{"Available From", "availableFrom", textCell},
+	{"Available Until", "availableUntil", textCell},
+	{"User Information Enabled", "userInformation.isEnabled", truthCell},
+	{"Collect Name", "userInformation.shouldCollectName", truthCell},
+	{"Collect Phone", "userInformation.shouldCollectPhone", truthCell},
+	{"Collect Address", "userInformation.shouldCollectAddress", truthCell},
+	{"Prioritize Expiring Vouchers", "shouldPrioritiesExpiringVouchers", truthCell},
+	{"Display Remaining Quantity", "shouldDisplayRemainingQuantity", truthCell},
+	{"Expiring Highlight Enabled", "expiringVoucherHighlight.isEnabled", truthCell},
+	{"Expiring Highlight Duration", "expiringVoucherHighlight.duration", numberCell},
+	{"Expiring Highlight Timeframe", "expiringVoucherHighlight.timeframe", textCell},
+	{"Archived", "isArchived", truthCell},
+	{"Display Order", "displayOrder", numberCell},
+	{"Redemption Instructions", "redemptionInstructions", textCell},
+	{"Product Access Enabled", "isProductAccessEnabled", truthCell},
+	{"Purchase Status Override Name", "purchaseStatusOverrideName", textCell},
+	{"Vouchers", "vouchers", listCell},
+	{"Voucher Expire Date", "voucherExpireDate", textCell},
+	{"Permission Enabled", entry + "isEnabled", truthCell},
+	{"Permission Type", entry + "type", textCell},
+	{"Roles", entry + "permission.roleNames", listCell},
+	{"Tags", entry + "permission.tagNames", listCell},
+	{"Users", entry + "permission.usernames", listCell},
+	{"Combination Type", entry + "permission.combination.type", textCell},
+	{"Combination Values", entry + "permission.combination.values", listCell},
+	{"Special Price", entry + "purchaseAccess.specialPrice", numberCell},
+	{"Special Price Enabled", entry + "purchaseAccess.isSpecialPriceEnabled", truthCell},
+	{"Purchase Limit Enabled", entry + "purchaseLimit.isPurchaseLimitEnabled", truthCell},
+	{"Purchase Limit Quantity", entry + "purchaseLimit.quantity", numberCell},
+	{"Purchase Limit Interval Count", entry + "purchaseLimit.intervalCount", numberCell},
+	{"Purchase Limit Interval Unit", entry + "purchaseLimit.intervalUnit", textCell},
+	{"Access Level", entry + "accessLevel", textCell},
+	{"Exclusive Tag Enabled", entry + "isExclusiveTagEnabled", truthCell},
+}
+
+// What is no number, or neither true nor false, stays a text: the contract says what is wrong with that.
+
+func textCell(cell string) any { return cell }
+
+func numberCell(cell string) any {
+	if n, err := strconv.ParseInt(cell, 10, 32); err == nil {
+		return float64(n)
+	}
+	return cell
+}
+
+func truthCell(cell string) any {
+	switch strings.ToLower(cell) {
+	case "true":
+		return true
+	case "false":
+		return false
+	}
+	return cell
+}
+
+func listCell(cell string) any {
+	items := []any{}
+	for item := range strings.SplitSeq(cell, ",") {
+		items = append(items, strings.TrimSpace(item))
+	}
+	return items
+}
+
+// A productFile is a file of products, as the items of a JSON body would be.
+type productFile struct {
+	items   []any
+	rows    []productRows
+	wrong   []gen.ProblemField // what no item can show
+	columns []productColumn    // in their order
+	first   string             // the column that begins a product
+}
+
+// productRows are the rows of a product: its own, and those of the entries of its permissions.
+type productRows struct {
+	row     int
+	entries []int
+}
+
+// readProductFile reads a file. An error is why it is none.
+func readProductFile(from io.Reader, creates bool) (*productFile, error) {
+	f := &productFile{items: []any{}, first: productIDColumn}
+	required := []string{f.first}
+	if creates {
+		f.first = productNameColumn
+		required = []string{f.first, "Price"}
+	}
+	rows, err := sheet.Open(from)
+	if err == nil {
+		err = rows.Columns(func(name string) (string, bool) {
+			if c := columnCalled(name); c != nil && !(creates && c.name == productIDColumn) {
+				return c.name, true
+			}
+			return "", false
+		}, required)
+	}
+	if err == nil {
+		for _, name := range rows.Header {
+			f.columns = append(f.columns, *columnCalled(name))
+		}
+	}
+	for err == nil {
+		var cells []string
+		if cells, err = rows.Next(); err == nil {
+			f.add(rows.Number(), cells)
+		}
+	}
+	var fault *sheet.Fault
+	switch {
+	case errors.As(err, &fault):
+		return nil, contract.Invalid(contract.Field("/file", gen.FieldCodeMalformed, fault.Error()))
+	case err != io.EOF:
+		return nil, err
+	case rows.Number() == 0:
+		return nil, contract.Invalid(contract.Field("/file", gen.FieldCodeTooFew, "must have a row for each product"))
+	}
+	return f, nil
+}
+
+func columnCalled(name string) *productColumn {
+	for i, c := range productColumns {
+		if words.Caseless(c.name) == words.Caseless(name) {
+			return &productColumns[i]
+		}
+	}
+	return nil
+}
+
+// add adds a row. What has no cell with anything in it is none.
+func (f *productFile) add(row int, cells []string) {
+	if len(cells) != len(f.columns) {
+		f.fault(row, "", gen.FieldCodeMalformed, fmt.Sprintf("has %d cells, and there are %d columns", len(cells), len(f.columns)))
+		return
+	}
+	item, more := map[string]any{}, map[string]any{}
+	begins, other := false, ""
+	for i, c := range f.columns {
+		cell := strings.TrimSpace(cells[i])
+		if cell == "" {
+			continue
+		}
+		cell = strings.Clone(cell) // of a row, the cells are one text
+		part, ofEntry := strings.CutPrefix(c.part, entry)
+		switch {
+		case ofEntry:
+			putPart(more, part, c.read(cell))
+			continue
+		case c.name == f.first:
+			begins = true
+		default:
+			other = c.name
+		}
+		putPart(item, part, c.read(cell))
+	}
+	switch {
+	case begins || other != "" && len(f.rows) == 0:
+		f.items, f.rows = append(f.items, item), append(f.rows, productRows{row: row})
+	case other != "":
+		f.fault(row, other, gen.FieldCodeNotAllowed, "must be empty in a row without "+f.first+", which is one more entry of the permissions of the product above it")
+		return
+	case len(more) == 0:
+		return
+	case len(f.rows) == 0:
+		f.fault(row, f.first, gen.FieldCodeRequired, "is required")
+		return
+	}
+	if len(more) > 0 {
+		f.addEntry(row, more)
+	}
+}
+
+// addEntry adds an entry to the permissions of the last product.
+func (f *productFile) addEntry(row int, more map[string]any) {
+	audience, _ := more["permission"].(map[string]any)
+	if audience == nil {
+		audience = map[string]any{}
+	}
+	if one, is := audience["combination"]; is {
+		audience["combination"] = []any{one}
+	}
+	more["permission"] = audience
+	last := len(f.items) - 1
+	item, _ := f.items[last].(map[string]any)
+	entries, _ := item["productPermission"].([]any)
+	item["productPermission"] = append(entries, more)
+	f.rows[last].entries = append(f.rows[last].entries, row)
+}
+
+// putPart sets a part of an object, whose members stand with dots between them.
+func putPart(object map[string]any, part string, value any) {
+	outer, inner, nested := strings.Cut(part, ".")
+	if !nested {
+		object[part] = value
+		return
+	}
+	members, _ := object[outer].(map[string]any)
+	if members == nil {
+		members = map[string]any{}
+		object[outer] = members
+	}
+	putPart(members, inner, value)
+}
+
+func (f *productFile) fault(row int, column string, code gen.FieldCode, message string) {
+	fault := sheet.Fault{Row: row, Name: column, Message: message}
+	f.wrong = append(f.wrong, contract.Field("/file", code, fault.Error()))
+}
+
+// located is what is wrong with an item, where it stands in the file: a place in it has no pointer.
+func (f *productFile) located(wrong gen.ProblemField) gen.ProblemField {
+	at := strings.Split(strings.TrimPrefix(wrong.Pointer, "/"), "/")
+	i, err := strconv.Atoi(at[0])
+	if err != nil || i >= len(f.rows) {
+		return contract.Field("/file", wrong.Code, wrong.Message)
+	}
+	fault, at := sheet.Fault{Row: f.rows[i].row, Message: wrong.Message}, at[1:]
+	if len(at) > 1 && at[0]+"." == entry {
+		if k, err := strconv.Atoi(at[1]); err == nil && k < len(f.rows[i].entries) {
+			fault.Row = f.rows[i].entries[k]
+		}
+	}
+	at = slices.DeleteFunc(at, func(member string) bool { _, err := strconv.Atoi(member); return err == nil })
+	if part := strings.Join(at, "."); part != "" {
+		for _, c := range productColumns {
+			if c.part == part || strings.HasPrefix(part, c.part+".") {
+				fault.Name = c.name
+			}
+		}
+	}
+	return contract.Field("/file", wrong.Code, fault.Error())
+}
