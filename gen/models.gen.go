@@ -2700,10 +2700,10 @@ type CategoryParts struct {
 	CategoryPermission *StorePermissions `json:"categoryPermission,omitempty"`
 
 	// DefaultPurchaseStatusID The status in which an order begins; null for that of the community.
-	DefaultPurchaseStatusID *Nullable[string] `json:"defaultPurchaseStatusID,omitempty"`
+	DefaultPurchaseStatusID Nullable[string] `json:"defaultPurchaseStatusID,omitempty,omitzero"`
 
 	// DefaultPurchaseStatus The same, by its name.
-	DefaultPurchaseStatus *Nullable[string] `json:"defaultPurchaseStatus,omitempty"`
+	DefaultPurchaseStatus Nullable[string] `json:"defaultPurchaseStatus,omitempty,omitzero"`
 
 	// I18N The name of a category in other languages.
 	I18N *CategoryTranslations `json:"i18n,omitempty"`
@@ -5892,13 +5892,13 @@ type ProductParts struct {
 	Type *ProductType `json:"type,omitempty"`
 
 	// CategoryID Its category; null for none.
-	CategoryID *Nullable[string] `json:"categoryID,omitempty"`
+	CategoryID Nullable[string] `json:"categoryID,omitempty,omitzero"`
 
 	// Category The name of its category.
-	Category *Nullable[string] `json:"category,omitempty"`
+	Category Nullable[string] `json:"category,omitempty,omitzero"`
 
 	// Stocks How many pieces there are; null for any number.
-	Stocks *Nullable[int32] `json:"stocks,omitempty"`
+	Stocks Nullable[int32] `json:"stocks,omitempty,omitzero"`
 
 	// TotalOrders How many, or how much.
 	TotalOrders *Count `json:"totalOrders,omitempty"`
@@ -5910,16 +5910,16 @@ type ProductParts struct {
 	IsDiscountEnabled *bool `json:"isDiscountEnabled,omitempty"`
 
 	// DiscountStartDate When it begins; null for always.
-	DiscountStartDate *Nullable[Time] `json:"discountStartDate,omitempty"`
+	DiscountStartDate Nullable[Time] `json:"discountStartDate,omitempty,omitzero"`
 
 	// DiscountEndDate When it ends; null for never.
-	DiscountEndDate *Nullable[Time] `json:"discountEndDate,omitempty"`
+	DiscountEndDate Nullable[Time] `json:"discountEndDate,omitempty,omitzero"`
 
 	// AvailableFrom From when on it is sold; null for always.
-	AvailableFrom *Nullable[Time] `json:"availableFrom,omitempty"`
+	AvailableFrom Nullable[Time] `json:"availableFrom,omitempty,omitzero"`
 
 	// AvailableUntil Until when it is sold; null for always.
-	AvailableUntil *Nullable[Time] `json:"availableUntil,omitempty"`
+	AvailableUntil Nullable[Time] `json:"availableUntil,omitempty,omitzero"`
 
 	// UserInformation What a buyer has to tell.
 	UserInformation *ProductQuestions `json:"userInformation,omitempty"`

@@ -53,7 +53,11 @@ func (p parts[P]) of(model any) (shown P) {
 		case name == "_id":
 			to.FieldByIndex(field.Index).Set(part)
 		case p == nil || slices.Contains(p, name):
-			to.FieldByIndex(field.Index).Set(part.Addr())
+			if field.Type == part.Type() { // it says itself when it is not there
+				to.FieldByIndex(field.Index).Set(part)
+			} else {
+				to.FieldByIndex(field.Index).Set(part.Addr())
+			}
 		}
 	}
 	return shown

@@ -97,7 +97,7 @@ func (v shopper) product(parts parts[gen.ProductParts], p gen.Product) gen.Produ
 	if !v.full {
 		shown.ProductPermission = nil
 		if !p.ShouldDisplayRemainingQuantity {
-			shown.Stocks = nil
+			shown.Stocks = gen.Nullable[int32]{}
 		}
 	}
 	return shown

@@ -73,9 +73,13 @@ func isForKeysOfAServer(op *api.Operation) bool { return takesKeys(op) && len(ma
 func isForSomeMembers(op *api.Operation) bool   { return !op.ByMembership() }
 func hidesForeign(op *api.Operation) bool       { return isInServer(op) && op.Role != api.RoleAnyone }
 
-// mayLeaveServerOut tells whether a request may leave out its server, and nothing else in its path tells it.
+// mayLeaveServerOut tells whether a request may leave out its server, and nothing else in its path, or in a list that it is, tells it.
 func mayLeaveServerOut(op *api.Operation) bool {
-	return op.ServerPointer() != "" && !slices.ContainsFunc(pathMakers(op), func(m maker) bool { return m.inServer })
+	named := pathMakers(op)
+	if op.Body != nil && op.Body.Schema.Value.Items != nil {
+		named = makersOf(op)
+	}
+	return op.ServerPointer() != "" && !slices.ContainsFunc(named, func(m maker) bool { return m.inServer && m.thing != "server" })
 }
 
 func isAudited(op *api.Operation) bool { return op.Audit != "" }

@@ -75,6 +75,7 @@ var before = map[string]func(*scene){
 	"joinServer":         func(x *scene) { x.lets("open", x.server) },
 	"removeRoleFromUser": func(x *scene) { x.a.gives(x.id(makers["id objectid"]), x.server.owner).expect(200) },
 	"removeBadge":        func(x *scene) { x.a.awards(x.id(makers["badgeId"]), x.server.owner).expect(200) },
+	"updateProducts":     (*scene).sellsCodes,
 }
 
 // shownBefore are what must be there, beside what a documented request names, for it to be good, and the tags that make it.
@@ -86,6 +87,12 @@ var shownBefore = map[string]struct {
 		x.a.makesField(x.server, object{"field": "customerid"})
 		x.a.put(x.server.path("/access-levels"), object{"accessLevels": []any{object{"level": 1, "roleId": x.a.makesRole(x.server, nil)}}}).expect(200)
 	}},
+	"updateProducts": {nil, (*scene).sellsCodes},
+}
+
+// sellsCodes makes the product of a scene one that may be given codes.
+func (x *scene) sellsCodes() {
+	x.known["product"] = x.a.makesProduct(x.server, object{"type": "voucher"})
 }
 
 // makerOf is the maker of what a name with a schema stands for.
