@@ -51,6 +51,7 @@ type commands struct {
 	Backup  backupCommand   `cmd:"" help:"Write the SQLite database and the images it refers to into one file. Works while the server runs."`
 	Restore restoreCommand  `cmd:"" help:"Put a backup into a data directory that has no database."`
 	Verify  verifyCommand   `cmd:"" help:"Compare every number that is kept, such as balances and counts, with what it is made of. Works while the server runs."`
+	Bulk    bulkCommand     `cmd:"" help:"Send a CSV file of many members, and follow it until all of its rows are done."`
 	Conform conformCommands `cmd:"" help:"Prove that a backend keeps the contract, from the outside."`
 	Version versionCommand  `cmd:"" help:"Print the version and the digest of the contract."`
 
