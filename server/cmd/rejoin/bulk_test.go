@@ -1,0 +1,186 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/rejoin-dev/rejoin/client"
+)
+
+// An office is an API key that may send files of many members, and who has made it.
+type office struct {
+	caller
+	server, key string
+}
+
+func officeOf(c caller) office {
+	c.t.Helper()
+	o := office{caller: c}
+	var server struct {
+		Body struct {
+			ID string `json:"_id"`
+		}
+	}
+	json.Unmarshal([]byte(c.ask("POST", "/servers", formType, form("Chess club", nil))), &server)
+	o.server = server.Body.ID
+	var key struct{ Data struct{ Key string } }
+	text := c.ask("POST", "/apis/v1/communities/"+o.server+"/api-keys", "application/json", []byte(`{"name":"office","permissions":["bulkUpdateUser"],"expirePeriod":0}`))
+	if json.Unmarshal([]byte(text), &key); key.Data.Key == "" {
+		c.t.Fatal(text)
+	}
+	o.key = key.Data.Key
+	c.t.Setenv("REJOIN_URL", c.base)
+	c.t.Setenv("REJOIN_KEY", o.key)
+	return o
+}
+
+// coins are those of the owner.
+func (o office) coins() int {
+	o.t.Helper()
+	var has struct{ Body struct{ Coins int } }
+	json.Unmarshal([]byte(o.ask("GET", "/servers/"+o.server+"/members/1/balance", "", nil)), &has)
+	return has.Body.Coins
+}
+
+// addingCoins is a file that gives the owner one coin by each of its rows.
+func addingCoins(t *testing.T, rows int) (path string) {
+	t.Helper()
+	return write(t, "rows.csv", "identifier,coins_op,coins\n"+strings.Repeat("1,add,1\n", rows))
+}
+
+func TestAFileIsSentOnceAndFollowedToItsEnd(t *testing.T) {
+	data := t.TempDir()
+	_, base := serve(t, "--data", data)
+	o := officeOf(callerOf(t, data, base))
+	good, bad := addingCoins(t, 300), write(t, "bad.csv", "identifier,coins_op,coins\n1,add,5\nnobody,add,5\n"+strings.Repeat("1,take,5\n", 25))
+	results := filepath.Join(t.TempDir(), "results.csv")
+	for _, test := range []struct {
+		name   string
+		args   []string
+		code   int
+		stdout []string
+		stderr string
+		coins  int // afterwards
+	}{
+		{"a good file", []string{good}, 0, []string{"done: 300 of 300 rows done, 0 failed\n"}, "300 of 300 rows", 300},
+		{"it again", []string{good}, 0, []string{"done: 300 of 300 rows done, 0 failed\n"}, "the same file was sent before", 300},
+		{"it once more", []string{"--again", good}, 0, []string{"done: 300 of 300 rows done, 0 failed\n"}, "the file is", 600},
+		{"rows that fail", []string{"--results", results, bad}, 1, []string{
+			"done_with_errors: 27 of 27 rows done, 26 failed\nrow 2, identifier: must name a member of the community\nrow 3, coins_op: must be add", "\n... and 6 more rows; --results"}, "", 605},
+	} {
+		code, stdout, stderr := rejoin(append([]string{"bulk"}, test.args...)...)
+		for _, want := range test.stdout {
+			if !strings.Contains(stdout, want) {
+				t.Errorf("%s: it does not say %q: %s", test.name, want, stdout)
+			}
+		}
+		if code != test.code || !strings.Contains(stderr, test.stderr) || strings.ContainsAny(stdout+stderr, "\r\x1b") || o.coins() != test.coins {
+			t.Errorf("%s: %d, %d coins: %s%s", test.name, code, o.coins(), stdout, stderr)
+		}
+	}
+	if text := textOf(t, results); !strings.HasPrefix(text, "row,identifier,result,column,message\n1,1,succeeded,,\n2,nobody,failed,identifier,must ") || strings.Count(text, "\n") != 28 {
+		t.Errorf("the results are %s", text)
+	}
+}
+
+func TestWhatCannotBeSentIsOneClearLine(t *testing.T) {
+	data := t.TempDir()
+	_, base := serve(t, "--data", data)
+	o := officeOf(callerOf(t, data, base))
+	good := addingCoins(t, 1)
+	for name, test := range map[string]struct {
+		args []string
+		code int
+		want string
+	}{
+		"unknown column":   {[]string{write(t, "a.csv", "identifier,coinz\n1,1\n")}, 1, "rejoin: the header, column 2: is not known here: the template shows which columns there are [request "},
+		"no text":          {[]string{write(t, "b.csv", "identifier,xp\n1,\xff\n")}, 1, "rejoin: row 1, column 2: must be UTF-8 [request "},
+		"unknown key":      {[]string{"--key", strings.Repeat("0", 64), good}, 1, "rejoin: Sign in first: "},
+		"a session":        {[]string{"--key", o.token, good}, 1, "rejoin: You may not do this: "},
+		"no key":           {[]string{"--key", "", good}, 1, "rejoin: --url and --key must not be empty"},
+		"half a key":       {[]string{"--key", "a b", good}, 2, "rejoin: --key must be an API key"},
+		"bad address":      {[]string{"--url", "nonsense", good}, 2, "rejoin: --url: the base URL must begin with http"},
+		"nobody there":     {[]string{"--url", "http://127.0.0.1:1", good}, 1, "rejoin: 127.0.0.1:1: connection refused\n"},
+		"no file":          {nil, 2, "rejoin: --follow or a file must be given"},
+		"a file that is":   {[]string{"nothing.csv"}, 2, "no such file"},
+		"standard input":   {[]string{"-"}, 1, "rejoin: -: no such file"},
+		"a pipe":           {[]string{"/dev/null"}, 1, "rejoin: /dev/null: must be a file, which can be read again"},
+		"both":             {[]string{"--follow", o.server, good}, 2, "rejoin: --follow or a file must be given, and not both"},
+		"unknown to all":   {[]string{"--follow", o.server}, 1, "rejoin: Not found: there is no such bulk update"},
+		"results, nowhere": {[]string{"--results", "/nowhere/r.csv", good}, 1, "rejoin: /nowhere/r.csv: no such file"},
+		"unknown type":     {[]string{"--type", "export", good}, 2, "rejoin: --type must be one of import, update, premium, and is"},
+	} {
+		code, stdout, stderr := rejoin(append([]string{"bulk"}, test.args...)...)
+		if code != test.code || !strings.Contains(stderr, test.want) || strings.Count(stderr, "\n") != 1 || stdout != "" || strings.Contains(stderr, o.key) {
+			t.Errorf("%s: got %d %q, want %d with %q", name, code, stdout+stderr, test.code, test.want)
+		}
+	}
+	if o.coins() != 0 {
+		t.Errorf("something was done: %d coins", o.coins())
+	}
+}
+
+func TestAFileIsFollowedWhileTheServerIsKilledAndStartsAgain(t *testing.T) {
+	data, at := t.TempDir(), freeAddress(t)
+	args := []string{"serve", "--addr", at, "--data", data, "--rate-limit=off"}
+	server := start(t, nil, args...)
+	o := officeOf(callerOf(t, data, server.answers()))
+	const rows = 10_000
+	follows := start(t, nil, "bulk", addingCoins(t, rows))
+	follows.until("no row is done", func() bool { return strings.Contains(follows.stderr.String(), "running, ") })
+	server.Process.Kill()
+	server.Wait()
+	follows.until("it does not say that there is no answer", func() bool { return strings.Contains(follows.stderr.String(), "asking again") })
+	start(t, nil, args...).answers()
+	follows.untilEnd(func() {})
+	if out := follows.stdout.String(); follows.ProcessState.ExitCode() != 0 || out != fmt.Sprintf("done: %d of %d rows done, 0 failed\n", rows, rows) || o.coins() != rows {
+		t.Errorf("%v, %d coins: %s%s", follows.ProcessState, o.coins(), out, &follows.stderr)
+	}
+}
+
+func TestWhoStopsFollowingIsToldThatTheRowsAreDoneAllTheSame(t *testing.T) {
+	data := t.TempDir()
+	_, base := serve(t, "--data", data)
+	o := officeOf(callerOf(t, data, base))
+	const rows = 5000
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		before := o.coins()
+		follows := start(t, nil, "bulk", "--again", addingCoins(t, rows))
+		follows.until("it is not sent", func() bool { return strings.Contains(follows.stderr.String(), "the file is") })
+		follows.signal(signal)
+		follows.untilEnd(func() {})
+		said := regexp.MustCompile(`: the rows are done all the same: rejoin bulk --follow ([0-9a-f]{24})\n$`).FindStringSubmatch(follows.stderr.String())
+		if follows.ProcessState.ExitCode() != 1 || said == nil {
+			t.Fatalf("%v: %v %s%s", signal, follows.ProcessState, &follows.stdout, &follows.stderr)
+		}
+		if code, stdout, stderr := rejoin("bulk", "--follow", said[1]); code != 0 || o.coins() != before+rows {
+			t.Errorf("%v: %d, %d coins: %s%s", signal, code, o.coins(), stdout, stderr)
+		}
+	}
+}
+
+func TestOnATerminalThereIsABarAndWhatIsSaidStandsAboveIt(t *testing.T) {
+	var out output
+	show := newBulkProgress(&out, true)
+	file, err := os.Open(addingCoins(t, 20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	content := show.sending(file, 100)
+	content.Read(make([]byte, 50))
+	show.note("the file is 1")
+	show.rows(&client.BulkUpdate{Status: client.BulkIsRunning, Total: 20, Processed: 5})
+	show.rows(&client.BulkUpdate{Status: client.BulkIsDone, Total: 20, Processed: 20})
+	show.end()
+	text := out.String()
+	if note, bar := strings.Index(text, "rejoin: the file is 1\n"), strings.LastIndex(text, "done 20 / 20 rows ["); note < 0 || bar < note || !strings.Contains(text[bar:], "100 %") {
+		t.Errorf("got %q", text)
+	}
+}
