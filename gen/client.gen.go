@@ -1077,8 +1077,8 @@ type ClientInterface interface {
 
 	// CreateProductsWithBody Create many products
 	//
-	// All of them are made, or none is: what is wrong is told of every one, by its place in the list or by the row and the column of the file. They are as `POST /apis/v1/products` says; up to 1,000,
-	// and 1 MiB, at once. The answer has `description`, `redemptionInstructions` and `productPermission` of those that were given them.
+	// All of them are made, or none is: what is wrong is told of every one, by its place in the list or by the row and the column of the file. They are as `POST /apis/v1/products` says; up to 1,000
+	// products, 10,000 codes and 1 MiB at once. The answer has `description`, `redemptionInstructions` and `productPermission` of those that were given them.
 	//
 	// A CSV file, in UTF-8, has a row for each product, with these columns in any order: Name and Price, both required, Description, Image, Type, Stocks, Category Name, Discount Enabled, Discount Price,
 	// Discount Start Date, Discount End Date, Available From, Available Until, User Information Enabled, Collect Name, Collect Phone, Collect Address, Prioritize Expiring Vouchers, Display Remaining Quantity,
@@ -1094,8 +1094,8 @@ type ClientInterface interface {
 
 	// CreateProducts Create many products
 	//
-	// All of them are made, or none is: what is wrong is told of every one, by its place in the list or by the row and the column of the file. They are as `POST /apis/v1/products` says; up to 1,000,
-	// and 1 MiB, at once. The answer has `description`, `redemptionInstructions` and `productPermission` of those that were given them.
+	// All of them are made, or none is: what is wrong is told of every one, by its place in the list or by the row and the column of the file. They are as `POST /apis/v1/products` says; up to 1,000
+	// products, 10,000 codes and 1 MiB at once. The answer has `description`, `redemptionInstructions` and `productPermission` of those that were given them.
 	//
 	// A CSV file, in UTF-8, has a row for each product, with these columns in any order: Name and Price, both required, Description, Image, Type, Stocks, Category Name, Discount Enabled, Discount Price,
 	// Discount Start Date, Discount End Date, Available From, Available Until, User Information Enabled, Collect Name, Collect Phone, Collect Address, Prioritize Expiring Vouchers, Display Remaining Quantity,
@@ -1111,7 +1111,7 @@ type ClientInterface interface {
 
 	// UpdateProductsWithBody Change many products
 	//
-	// Changes each product that a `productID` names, as `PUT /apis/v1/products/{productID}` does. All of them are changed, or none is, and none is named twice; up to 1,000, and 1 MiB, at once. The answer has
+	// Changes each product that a `productID` names, as `PUT /apis/v1/products/{productID}` does. All of them are changed, or none is, and none is named twice; up to 1,000 products, 10,000 codes and 1 MiB at once. The answer has
 	// `description`, `redemptionInstructions` and `productPermission` of those that were given them.
 	//
 	// A CSV file is as `POST /apis/v1/products/bulk` says. Its first column is Product ID, a row without one is one more entry of the permissions of the product above it, and an empty cell changes nothing. For the
@@ -1124,7 +1124,7 @@ type ClientInterface interface {
 
 	// UpdateProducts Change many products
 	//
-	// Changes each product that a `productID` names, as `PUT /apis/v1/products/{productID}` does. All of them are changed, or none is, and none is named twice; up to 1,000, and 1 MiB, at once. The answer has
+	// Changes each product that a `productID` names, as `PUT /apis/v1/products/{productID}` does. All of them are changed, or none is, and none is named twice; up to 1,000 products, 10,000 codes and 1 MiB at once. The answer has
 	// `description`, `redemptionInstructions` and `productPermission` of those that were given them.
 	//
 	// A CSV file is as `POST /apis/v1/products/bulk` says. Its first column is Product ID, a row without one is one more entry of the permissions of the product above it, and an empty cell changes nothing. For the
@@ -4697,8 +4697,8 @@ func (c *Client) CreateProduct(ctx context.Context, params *CreateProductParams,
 
 // CreateProductsWithBody Create many products
 //
-// All of them are made, or none is: what is wrong is told of every one, by its place in the list or by the row and the column of the file. They are as `POST /apis/v1/products` says; up to 1,000,
-// and 1 MiB, at once. The answer has `description`, `redemptionInstructions` and `productPermission` of those that were given them.
+// All of them are made, or none is: what is wrong is told of every one, by its place in the list or by the row and the column of the file. They are as `POST /apis/v1/products` says; up to 1,000
+// products, 10,000 codes and 1 MiB at once. The answer has `description`, `redemptionInstructions` and `productPermission` of those that were given them.
 //
 // A CSV file, in UTF-8, has a row for each product, with these columns in any order: Name and Price, both required, Description, Image, Type, Stocks, Category Name, Discount Enabled, Discount Price,
 // Discount Start Date, Discount End Date, Available From, Available Until, User Information Enabled, Collect Name, Collect Phone, Collect Address, Prioritize Expiring Vouchers, Display Remaining Quantity,
@@ -4724,8 +4724,8 @@ func (c *Client) CreateProductsWithBody(ctx context.Context, params *CreateProdu
 
 // CreateProducts Create many products
 //
-// All of them are made, or none is: what is wrong is told of every one, by its place in the list or by the row and the column of the file. They are as `POST /apis/v1/products` says; up to 1,000,
-// and 1 MiB, at once. The answer has `description`, `redemptionInstructions` and `productPermission` of those that were given them.
+// All of them are made, or none is: what is wrong is told of every one, by its place in the list or by the row and the column of the file. They are as `POST /apis/v1/products` says; up to 1,000
+// products, 10,000 codes and 1 MiB at once. The answer has `description`, `redemptionInstructions` and `productPermission` of those that were given them.
 //
 // A CSV file, in UTF-8, has a row for each product, with these columns in any order: Name and Price, both required, Description, Image, Type, Stocks, Category Name, Discount Enabled, Discount Price,
 // Discount Start Date, Discount End Date, Available From, Available Until, User Information Enabled, Collect Name, Collect Phone, Collect Address, Prioritize Expiring Vouchers, Display Remaining Quantity,
@@ -4751,7 +4751,7 @@ func (c *Client) CreateProducts(ctx context.Context, params *CreateProductsParam
 
 // UpdateProductsWithBody Change many products
 //
-// Changes each product that a `productID` names, as `PUT /apis/v1/products/{productID}` does. All of them are changed, or none is, and none is named twice; up to 1,000, and 1 MiB, at once. The answer has
+// Changes each product that a `productID` names, as `PUT /apis/v1/products/{productID}` does. All of them are changed, or none is, and none is named twice; up to 1,000 products, 10,000 codes and 1 MiB at once. The answer has
 // `description`, `redemptionInstructions` and `productPermission` of those that were given them.
 //
 // A CSV file is as `POST /apis/v1/products/bulk` says. Its first column is Product ID, a row without one is one more entry of the permissions of the product above it, and an empty cell changes nothing. For the
@@ -4774,7 +4774,7 @@ func (c *Client) UpdateProductsWithBody(ctx context.Context, params *UpdateProdu
 
 // UpdateProducts Change many products
 //
-// Changes each product that a `productID` names, as `PUT /apis/v1/products/{productID}` does. All of them are changed, or none is, and none is named twice; up to 1,000, and 1 MiB, at once. The answer has
+// Changes each product that a `productID` names, as `PUT /apis/v1/products/{productID}` does. All of them are changed, or none is, and none is named twice; up to 1,000 products, 10,000 codes and 1 MiB at once. The answer has
 // `description`, `redemptionInstructions` and `productPermission` of those that were given them.
 //
 // A CSV file is as `POST /apis/v1/products/bulk` says. Its first column is Product ID, a row without one is one more entry of the permissions of the product above it, and an empty cell changes nothing. For the

@@ -28,6 +28,9 @@ func (h stores) CreateProducts(ctx context.Context, r stub.CreateProductsRequest
 		return nil, err
 	}
 	defer end()
+	if err := list.checkCodes(); err != nil {
+		return nil, err
+	}
 	body, again, err := once(ctx, h.core, func(tx *store.Tx) (body gen.ProductBulkResponse, err error) {
 		s, err := resolve(ctx, tx.Queries, valueOf(r.Params.ServerID))
 		if err != nil {
@@ -63,6 +66,9 @@ func (h stores) UpdateProducts(ctx context.Context, r stub.UpdateProductsRequest
 		return nil, err
 	}
 	defer end()
+	if err := list.checkCodes(); err != nil {
+		return nil, err
+	}
 	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.UpdateProducts200JSONResponse, err error) {
 		s, err := resolve(ctx, tx.Queries, valueOf(r.Params.ServerID))
 		if err != nil {
@@ -110,6 +116,20 @@ func productIn(ctx context.Context, q store.Queries, s standing, id string, name
 type productList struct {
 	items []gen.ProductUpdate
 	file  *productFile // nil: they came as JSON
+}
+
+// mostCodes is how many codes a list may bring. Others wait while they are kept. The contract says so.
+const mostCodes = 10_000
+
+func (l productList) checkCodes() error {
+	codes := 0
+	for i, in := range l.items {
+		if codes += len(in.Vouchers); codes > mostCodes {
+			wrong := contract.Field("/vouchers", gen.FieldCodeTooMany, "must leave the products of a request with at most 10,000 codes")
+			return contract.Invalid(l.located(i, []gen.ProblemField{wrong})...)
+		}
+	}
+	return nil
 }
 
 // each does something to every product, and tells what is wrong with all of them. The answer has no long text that was not in the request.

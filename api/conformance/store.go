@@ -124,6 +124,17 @@ var shop = []testCase{
 			refuses("/1/categoryName", "not_allowed").refuses("/2/voucherExpireDate", "too_small")
 		s.a.write("POST", bulk, []any{product(nil), product(object{"type": "voucher", "vouchers": []any{"CODE-TWO", "CODE-TWO"}})}).conflictsAt("/1/vouchers/1")
 		s.a.get(all).expect(200).holds("/data", 2)
+		codes := func(from, n int) (list []any) {
+			for i := range n {
+				list = append(list, fmt.Sprint("CODE-", from+i))
+			}
+			return list
+		}
+		many := []any{}
+		for i := range 11 {
+			many = append(many, product(object{"type": "voucher", "vouchers": codes(1000*i, 1000)}))
+		}
+		s.a.write("POST", bulk, many).refuses("/10/vouchers", "too_many")
 
 		change := func(id string, more object) any { return map[string]any(object{"productID": id}.and(more)) }
 		foreign := s.a.makesProduct(other, nil)
