@@ -1114,7 +1114,7 @@ type ClientInterface interface {
 	// Changes each product that a `productID` names, as `PUT /apis/v1/products/{productID}` does. All of them are changed, or none is, and none is named twice; up to 1,000 products, 10,000 codes and 1 MiB at once. The answer has
 	// `description`, `redemptionInstructions` and `productPermission` of those that were given them.
 	//
-	// A CSV file is as `POST /apis/v1/products/bulk` says. Its first column is Product ID, a row without one is one more entry of the permissions of the product above it, and an empty cell changes nothing. For the
+	// A CSV file is as `POST /apis/v1/products/bulk` says. It has a column Product ID; a row without one is one more entry of the permissions of the product above it, and an empty cell changes nothing. For the
 	// owner and administrators, and for API keys.
 	//
 	// Takes any type of body and a specified content type.
@@ -1127,7 +1127,7 @@ type ClientInterface interface {
 	// Changes each product that a `productID` names, as `PUT /apis/v1/products/{productID}` does. All of them are changed, or none is, and none is named twice; up to 1,000 products, 10,000 codes and 1 MiB at once. The answer has
 	// `description`, `redemptionInstructions` and `productPermission` of those that were given them.
 	//
-	// A CSV file is as `POST /apis/v1/products/bulk` says. Its first column is Product ID, a row without one is one more entry of the permissions of the product above it, and an empty cell changes nothing. For the
+	// A CSV file is as `POST /apis/v1/products/bulk` says. It has a column Product ID; a row without one is one more entry of the permissions of the product above it, and an empty cell changes nothing. For the
 	// owner and administrators, and for API keys.
 	//
 	// Takes a body of the `application/json` content type.
@@ -4754,7 +4754,7 @@ func (c *Client) CreateProducts(ctx context.Context, params *CreateProductsParam
 // Changes each product that a `productID` names, as `PUT /apis/v1/products/{productID}` does. All of them are changed, or none is, and none is named twice; up to 1,000 products, 10,000 codes and 1 MiB at once. The answer has
 // `description`, `redemptionInstructions` and `productPermission` of those that were given them.
 //
-// A CSV file is as `POST /apis/v1/products/bulk` says. Its first column is Product ID, a row without one is one more entry of the permissions of the product above it, and an empty cell changes nothing. For the
+// A CSV file is as `POST /apis/v1/products/bulk` says. It has a column Product ID; a row without one is one more entry of the permissions of the product above it, and an empty cell changes nothing. For the
 // owner and administrators, and for API keys.
 //
 // Takes any type of body and a specified content type.
@@ -4777,7 +4777,7 @@ func (c *Client) UpdateProductsWithBody(ctx context.Context, params *UpdateProdu
 // Changes each product that a `productID` names, as `PUT /apis/v1/products/{productID}` does. All of them are changed, or none is, and none is named twice; up to 1,000 products, 10,000 codes and 1 MiB at once. The answer has
 // `description`, `redemptionInstructions` and `productPermission` of those that were given them.
 //
-// A CSV file is as `POST /apis/v1/products/bulk` says. Its first column is Product ID, a row without one is one more entry of the permissions of the product above it, and an empty cell changes nothing. For the
+// A CSV file is as `POST /apis/v1/products/bulk` says. It has a column Product ID; a row without one is one more entry of the permissions of the product above it, and an empty cell changes nothing. For the
 // owner and administrators, and for API keys.
 //
 // Takes a body of the `application/json` content type.

@@ -100,6 +100,22 @@ func TestAServerWithoutTheSecretKeyOfItsDatabaseDoesNotStart(t *testing.T) {
 	})
 }
 
+// What is left of a first start that ended while the key was being kept.
+func TestAServerStartsWhereTheFileOfItsSecretKeyIsEmpty(t *testing.T) {
+	config := onSQLite(t)
+	file := filepath.Join(config.Data, SecretFile)
+	if err := os.MkdirAll(config.Data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	must(New(t.Context(), config)).Close()
+	if key, err := os.ReadFile(file); err != nil || len(strings.TrimSpace(string(key))) != 64 {
+		t.Errorf("the key is %q, %v", key, err)
+	}
+}
+
 // ifShared is a configuration for another server on the same database or, where a database has one server, on one of its own.
 func ifShared(config, other Config) Config {
 	if config.Database == "" {

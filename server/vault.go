@@ -61,14 +61,14 @@ func (k *core) openVault(ctx context.Context, config Config) error {
 	return nil
 }
 
-// makeKey makes a key, and a file of it that nobody else reads.
+// makeKey makes a key, and a file of it that nobody else reads. An empty one is there if an earlier one was never written.
 func (k *core) makeKey(file string) (text string, err error) {
 	key, err := k.secret(sha256.Size)
 	if err != nil {
 		return "", err
 	}
 	text = hex.EncodeToString(key)
-	err = durable.Create(file, func(w io.Writer) error {
+	err = durable.Write(file, func(w io.Writer) error {
 		_, err := io.WriteString(w, text+"\n")
 		return err
 	})
