@@ -28,6 +28,9 @@ var (
 //	Integration  {status, message, data}
 //	Application  {meta: {status}, message, data}
 type envelope[T any] struct {
+	Pagination struct {
+		NextCursor string `json:"nextCursor"`
+	} `json:"pagination"`
 	Meta struct {
 		Success    bool    `json:"success"`
 		Status     string  `json:"status"`

@@ -162,6 +162,9 @@ type Client struct {
 	// Store is what a community sells for coins, and to whom.
 	Store *StoreService
 
+	// Rewards are what members have bought.
+	Rewards *RewardsService
+
 	base    *url.URL
 	options options // Without a credential: nobody reads one out of a Client.
 	sender  *sender
@@ -272,6 +275,7 @@ func build(base *url.URL, o options) (*Client, error) {
 		Leaderboards: &LeaderboardsService{api: api},
 		Analytics:    &AnalyticsService{api: api},
 		Store:        &StoreService{api: api},
+		Rewards:      &RewardsService{api: api},
 		Charts:       &ChartsService{api: api},
 		Bulk:         &BulkService{api: api},
 		base:         base,

@@ -344,6 +344,60 @@ var calls = []struct {
 		},
 	},
 	{
+		"createPurchase", "POST /apis/v1/purchases", `{"productID":"` + productID + `","quantity":2,"userInformation":{"name":"Ada"}}`,
+		func(c caller) (any, error) {
+			return c.Rewards.Buy(c.ctx, client.PurchaseCreate{ProductID: productID, Quantity: 2, UserInformation: client.BuyerInformation{Name: "Ada"}}, c.opts...)
+		},
+	},
+	{
+		"listMyPurchases", "GET /apis/v1/purchases?serverId=" + id + "&limit=100", "",
+		func(c caller) (any, error) {
+			return collect(c.Rewards.Purchases(c.ctx, id))
+		},
+	},
+	{
+		"listTransactions", "GET /apis/v1/redemption-transactions?serverId=" + id + "&limit=100&status=" + id + "&productID=" + productID, "",
+		func(c caller) (any, error) {
+			found, err := collect(c.Rewards.Transactions(c.ctx, id, client.TransactionQuery{StatusID: id, ProductID: productID}))
+			return map[string]any{"transactions": found, "page": 1, "limit": 20}, err
+		},
+	},
+	{
+		"listTransactionsByEmail", "POST /apis/v1/redemption-transactions/by-email", `{"email":"ada@example.com","limit":100}`,
+		func(c caller) (any, error) {
+			found, err := collect(c.Rewards.TransactionsOf(c.ctx, "ada@example.com"))
+			return map[string]any{"transactions": found, "page": 1, "limit": 20}, err
+		},
+	},
+	{
+		"updateTransactionStatus", "PUT /apis/v1/redemption-transactions/status", `{"transactionId":"ORD20260701ab3f","statusId":"` + id + `"}`,
+		func(c caller) (any, error) { return c.Rewards.SetStatus(c.ctx, "ORD20260701ab3f", id) },
+	},
+	{
+		"listRedemptionStatuses", "GET /apis/v1/redemption-statuses?serverId=" + id, "",
+		func(c caller) (any, error) { return c.Rewards.Statuses(c.ctx, id) },
+	},
+	{
+		"getRedemptionStatus", "GET /apis/v1/redemption-statuses/" + id, "",
+		func(c caller) (any, error) { return c.Rewards.GetStatus(c.ctx, id) },
+	},
+	{
+		"createRedemptionStatus", "POST /apis/v1/redemption-statuses", `{"name":"Packed","category":"incomplete","color":"#7A5CFA"}`,
+		func(c caller) (any, error) {
+			return c.Rewards.CreateStatus(c.ctx, client.RedemptionStatusCreate{Name: "Packed", Category: client.StatusIncomplete, Color: "#7A5CFA"}, c.opts...)
+		},
+	},
+	{
+		"updateRedemptionStatus", "PUT /apis/v1/redemption-statuses/" + id, `{"color":"#7A5CFA"}`,
+		func(c caller) (any, error) {
+			return c.Rewards.UpdateStatus(c.ctx, id, client.RedemptionStatusUpdate{Color: new("#7A5CFA")})
+		},
+	},
+	{
+		"deleteRedemptionStatus", "DELETE /apis/v1/redemption-statuses/" + id, "",
+		func(c caller) (any, error) { return c.Rewards.DeleteStatus(c.ctx, id) },
+	},
+	{
 		"getStore", "GET /apis/v1/stores?serverId=" + id, "",
 		func(c caller) (any, error) { return c.Store.Get(c.ctx, id) },
 	},

@@ -138,6 +138,7 @@ const (
 	AuditMilestoneCreate    = gen.AuditActionMilestoneCreate
 	AuditMilestoneDelete    = gen.AuditActionMilestoneDelete
 	AuditMilestoneUpdate    = gen.AuditActionMilestoneUpdate
+	AuditOrderUpdate        = gen.AuditActionOrderUpdate
 	AuditProductCreate      = gen.AuditActionProductCreate
 	AuditProductDelete      = gen.AuditActionProductDelete
 	AuditProductUpdate      = gen.AuditActionProductUpdate
@@ -152,6 +153,9 @@ const (
 	AuditSettingsUpdate     = gen.AuditActionSettingsUpdate
 	AuditSocialCreate       = gen.AuditActionSocialCreate
 	AuditSocialDelete       = gen.AuditActionSocialDelete
+	AuditStatusCreate       = gen.AuditActionStatusCreate
+	AuditStatusDelete       = gen.AuditActionStatusDelete
+	AuditStatusUpdate       = gen.AuditActionStatusUpdate
 	AuditStoreUpdate        = gen.AuditActionStoreUpdate
 	AuditStreakCreate       = gen.AuditActionStreakCreate
 	AuditStreakDelete       = gen.AuditActionStreakDelete
@@ -265,6 +269,13 @@ const (
 	ViewPreview = gen.CategoryViewPreview
 )
 
+// The values of the list gen.StatusCategory.
+const (
+	StatusCancelled  = gen.StatusCategoryCancelled
+	StatusComplete   = gen.StatusCategoryComplete
+	StatusIncomplete = gen.StatusCategoryIncomplete
+)
+
 // The values of the list gen.AnalysisType.
 const (
 	AnalysisBearishBounce   = gen.AnalysisTypeBearishBounce
@@ -326,6 +337,7 @@ const (
 	ActionReactions  = gen.ActionReactions
 	ActionRefer      = gen.ActionRefer
 	ActionReferrals  = gen.ActionReferrals
+	ActionRefunds    = gen.ActionRefunds
 	ActionReplies    = gen.ActionReplies
 	ActionSocials    = gen.ActionSocials
 	ActionStreaks    = gen.ActionStreaks

@@ -24,7 +24,7 @@ import (
 type audited interface {
 	gen.Server | gen.CreatedServer | gen.ServerSettings | gen.InviteCreate | gen.Channel | gen.Role | gen.BadgeUpdate | gen.APIKey | gen.UserReference | gen.ManagedUser | gen.CreatedUser |
 		gen.AccessLevels | gen.UserField | gen.UserFieldHistory | gen.GamificationSetting | gen.Milestone | gen.Leaderboard | gen.Streak | gen.MiniGame | gen.MiniGamePlays | gen.Social |
-		gen.StoreConfig | gen.Category | gen.Product | gen.AnalysisChange | gen.BulkUpdate
+		gen.StoreConfig | gen.Category | gen.Product | gen.TransactionStatus | gen.RedemptionStatus | gen.AnalysisChange | gen.BulkUpdate
 }
 
 // record adds what an operation has changed to the audit trail of a server, under the action that the contract names in
@@ -188,7 +188,7 @@ func (k *core) credit(ctx context.Context, tx *store.Tx, line store.LedgerLine) 
 // addLine is credit without what it makes the member reach.
 func (k *core) addLine(ctx context.Context, tx *store.Tx, rules store.Rules, line store.LedgerLine) (after store.Totals, added bool, err error) {
 	line.ID, line.At = k.newID(), k.now()
-	if line.Action != string(gen.ActionDeleted) { // which is of the day of what it takes back
+	if line.Action != string(gen.ActionDeleted) && line.Action != string(gen.ActionRefunds) { // which are of the day of what they take or give back
 		line.Day = dayOf(line.At, zoneOf(rules.Zone))
 	}
 	after, added, err = tx.Ledger.Insert(ctx, line)

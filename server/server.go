@@ -130,12 +130,13 @@ type handlers struct {
 	leaderboards
 	analytics
 	stores
+	rewards
 	charts
 	bulk
 }
 
 func handlersOf(k *core) handlers {
-	return handlers{auth{k}, servers{k}, invites{k}, channels{k}, roles{k}, badges{k}, keys{k}, audit{k}, users{k}, fields{k}, messages{k}, gamification{k}, streaks{k}, leaderboards{k}, analytics{k}, stores{k}, charts{k}, bulk{k}}
+	return handlers{auth{k}, servers{k}, invites{k}, channels{k}, roles{k}, badges{k}, keys{k}, audit{k}, users{k}, fields{k}, messages{k}, gamification{k}, streaks{k}, leaderboards{k}, analytics{k}, stores{k}, rewards{k}, charts{k}, bulk{k}}
 }
 
 var _ stub.StrictServerInterface = handlers{}

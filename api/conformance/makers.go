@@ -40,6 +40,7 @@ var makers = map[string]maker{
 	"roleId":        {"role", "roles", true, func(x *scene) string { return x.a.makesRole(x.server, nil) }, unknownID},
 	// Whoever may be deleted owns nothing.
 	"user":       {"username", "users", false, func(x *scene) string { return x.user("username") }, func() string { return "no" + unknownID()[:12] }},
+	"email ":     {"email", "auth", false, func(x *scene) string { return x.a.get("/auth/me").expect(200).text("/body/email") }, freshEmail}, // of somebody who is there
 	"idOrEmail":  {"email", "auth", false, func(x *scene) string { return x.a.get("/auth/me").expect(200).text("/body/email") }, freshEmail},
 	"identifier": {"email", "auth", false, func(x *scene) string { return x.a.get("/auth/me").expect(200).text("/body/email") }, freshEmail},
 	// The operations about an account's own things are for that account.
@@ -55,7 +56,9 @@ var makers = map[string]maker{
 	"gameId":             {"game", "streaks", true, func(x *scene) string { return x.a.makesGame(x.server, nil) }, unknownID},
 	"leaderboardId":      {"leaderboard", "leaderboards", true, func(x *scene) string { return x.a.makesLeaderboard(x.server, nil) }, unknownID},
 	"categoryID":         {"category", "store", true, func(x *scene) string { return x.a.makesCategory(x.server, nil) }, unknownID},
-	"productID objectid": {"product", "store", true, func(x *scene) string { return x.a.makesProduct(x.server, nil) }, unknownID},
+	"productID objectid": {"product", "store", true, func(x *scene) string { return x.a.makesProduct(x.server, object{"price": 0}) }, unknownID},
+	"statusId":           {"status", "rewards", true, func(x *scene) string { return x.a.makesStatus(x.server, nil) }, unknownID},
+	"transactionId":      {"order", "rewards", true, func(x *scene) string { return x.a.makesOrder(x.server) }, func() string { return "ORD20260101" + unknownID() }},
 	"analysisId":         {"analysis", "charts", true, (*scene).charted, unknownID},
 	"bulkId":             {"bulk", "bulk", true, func(x *scene) string { return x.bulk() }, unknownID},
 	"apiKeyId":           {"key", "keys", true, func(x *scene) string { return x.a.makesKey(x.server).id }, unknownID},
@@ -115,7 +118,7 @@ func makersOf(op *api.Operation) []maker {
 }
 
 // within is the tag of what the things of a tag are in or made by, other than a server.
-var within = map[string]string{"messages": "channels", "charts": "channels", "users": "keys", "bulk": "keys"}
+var within = map[string]string{"messages": "channels", "charts": "channels", "users": "keys", "bulk": "keys", "rewards": "store"}
 
 // ofAuthors are the tags that are needed beside a tag where somebody else than the owner makes its things.
 var ofAuthors = map[string]string{"charts": "roles"}

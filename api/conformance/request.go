@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
 
@@ -23,6 +24,7 @@ type draft struct {
 	raw     []byte // sent instead of body
 	parts   []part // more parts of a form
 	hasBody bool
+	user    string // in whose name a key calls
 }
 
 // draftOf is a request to an operation: what must be in it, about things of these ids.
@@ -65,7 +67,8 @@ func draftOf(op *api.Operation, id func(maker) string) *draft {
 		case known && (required || m.thing == "server" || body[name] != nil):
 			body[name] = id(m)
 		case known && name == "user" && takesKeys(op): // which a key must name, and a session need not
-			body[name] = id(m)
+			d.user = id(m)
+			body[name] = d.user
 		case required && isFile(inner):
 			d.parts = append(d.parts, fileOf(name, inner, body[name]))
 			delete(body, name)
@@ -164,6 +167,9 @@ func (d *draft) and(name string, value any) *draft {
 }
 
 func (d *draft) send(who caller) *answer {
+	if members, is := d.body.(map[string]any); is && d.user != "" && members["user"] == d.user && d.op.Role == api.RoleMember && !strings.Contains(who.name, "key") {
+		d = d.without("user") // an account acts for itself
+	}
 	path := d.op.Fill(func(p *openapi3.Parameter) string { return d.path[p.Name] })
 	if len(d.query) > 0 {
 		path += "?" + d.query.Encode()

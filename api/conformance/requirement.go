@@ -76,6 +76,7 @@ var sections = []section{
 	{"leaderboards", leaderboards},
 	{"analytics", analytics},
 	{"store", shop},
+	{"rewards", purchases},
 	{"charts", charts},
 	{"bulk", bulk},
 }

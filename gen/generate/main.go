@@ -148,7 +148,7 @@ func operations() ([]byte, error) {
 // prefixes are what the client's names of the values of a list begin with.
 var prefixes = []struct{ list, prefix string }{
 	{"ProblemCode", "Code"}, {"FieldCode", "Field"}, {"ChannelType", "Channel"}, {"BadgeAction", "Badge"},
-	{"UserKeyPermission", "UserPermission"}, {"KeyPermission", "Permission"}, {"AuditAction", "Audit"}, {"Joining", "Joining"}, {"UserFieldType", "UserField"}, {"LeaderboardFilter", "Filter"}, {"OverviewInterval", "By"}, {"AuthEventKind", "Event"}, {"MiniGameType", "Game"}, {"SocialAction", "Social"}, {"BulkType", "BulkTo"}, {"BulkStatus", "BulkIs"}, {"BulkResult", "BulkRow"}, {"ProductType", "Product"}, {"CategoryView", "View"}, {"AnalysisType", "Analysis"}, {"AnalysisDirection", "Direction"}, {"EntryPlacement", "Entry"}, {"ExpiryType", "Expiry"}, {"DrawingType", "Drawing"}, {"LineHead", "Head"}, {"LineStyle", "Line"},
+	{"UserKeyPermission", "UserPermission"}, {"KeyPermission", "Permission"}, {"AuditAction", "Audit"}, {"Joining", "Joining"}, {"UserFieldType", "UserField"}, {"LeaderboardFilter", "Filter"}, {"OverviewInterval", "By"}, {"AuthEventKind", "Event"}, {"MiniGameType", "Game"}, {"SocialAction", "Social"}, {"BulkType", "BulkTo"}, {"BulkStatus", "BulkIs"}, {"BulkResult", "BulkRow"}, {"ProductType", "Product"}, {"CategoryView", "View"}, {"StatusCategory", "Status"}, {"AnalysisType", "Analysis"}, {"AnalysisDirection", "Direction"}, {"EntryPlacement", "Entry"}, {"ExpiryType", "Expiry"}, {"DrawingType", "Drawing"}, {"LineHead", "Head"}, {"LineStyle", "Line"},
 	{"Action", "Action"}, {"IdentifierType", "By"},
 }
 

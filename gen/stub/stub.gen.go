@@ -236,6 +236,36 @@ type ServerInterface interface {
 	// UpdateProduct Update a product
 	// (PUT /apis/v1/products/{productID})
 	UpdateProduct(ctx echo.Context, productID ProductID) error
+	// ListMyPurchases List what one has bought
+	// (GET /apis/v1/purchases)
+	ListMyPurchases(ctx echo.Context, params ListMyPurchasesParams) error
+	// CreatePurchase Buy a product
+	// (POST /apis/v1/purchases)
+	CreatePurchase(ctx echo.Context, params CreatePurchaseParams) error
+	// ListRedemptionStatuses List the statuses of orders
+	// (GET /apis/v1/redemption-statuses)
+	ListRedemptionStatuses(ctx echo.Context, params ListRedemptionStatusesParams) error
+	// CreateRedemptionStatus Create a status of orders
+	// (POST /apis/v1/redemption-statuses)
+	CreateRedemptionStatus(ctx echo.Context, params CreateRedemptionStatusParams) error
+	// DeleteRedemptionStatus Delete a status of orders
+	// (DELETE /apis/v1/redemption-statuses/{statusId})
+	DeleteRedemptionStatus(ctx echo.Context, statusID StatusID) error
+	// GetRedemptionStatus Get a status of orders
+	// (GET /apis/v1/redemption-statuses/{statusId})
+	GetRedemptionStatus(ctx echo.Context, statusID StatusID) error
+	// UpdateRedemptionStatus Update a status of orders
+	// (PUT /apis/v1/redemption-statuses/{statusId})
+	UpdateRedemptionStatus(ctx echo.Context, statusID StatusID) error
+	// ListTransactions List the orders of a community
+	// (GET /apis/v1/redemption-transactions)
+	ListTransactions(ctx echo.Context, params ListTransactionsParams) error
+	// ListTransactionsByEmail List the orders of a member
+	// (POST /apis/v1/redemption-transactions/by-email)
+	ListTransactionsByEmail(ctx echo.Context) error
+	// UpdateTransactionStatus Change the status of an order
+	// (PUT /apis/v1/redemption-transactions/status)
+	UpdateTransactionStatus(ctx echo.Context) error
 	// ListSocials List the social links of a community
 	// (GET /apis/v1/socials)
 	ListSocials(ctx echo.Context, params ListSocialsParams) error
@@ -2611,6 +2641,254 @@ func (w *ServerInterfaceWrapper) UpdateProduct(ctx echo.Context) error {
 	return err
 }
 
+// ListMyPurchases converts echo context to params.
+func (w *ServerInterfaceWrapper) ListMyPurchases(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListMyPurchasesParams
+	// ------------- Optional query parameter "serverId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "serverId", ctx.QueryParams(), &params.ServerID, runtime.BindQueryParameterOptions{Type: "string", Format: "objectid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter serverId: %s", err))
+	}
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", ctx.QueryParams(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter page: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListMyPurchases(ctx, params)
+	return err
+}
+
+// CreatePurchase converts echo context to params.
+func (w *ServerInterfaceWrapper) CreatePurchase(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreatePurchaseParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreatePurchase(ctx, params)
+	return err
+}
+
+// ListRedemptionStatuses converts echo context to params.
+func (w *ServerInterfaceWrapper) ListRedemptionStatuses(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListRedemptionStatusesParams
+	// ------------- Optional query parameter "serverId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "serverId", ctx.QueryParams(), &params.ServerID, runtime.BindQueryParameterOptions{Type: "string", Format: "objectid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter serverId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListRedemptionStatuses(ctx, params)
+	return err
+}
+
+// CreateRedemptionStatus converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateRedemptionStatus(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateRedemptionStatusParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateRedemptionStatus(ctx, params)
+	return err
+}
+
+// DeleteRedemptionStatus converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteRedemptionStatus(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "statusId" -------------
+	var statusID StatusID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "statusId", ctx.Param("statusId"), &statusID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter statusId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteRedemptionStatus(ctx, statusID)
+	return err
+}
+
+// GetRedemptionStatus converts echo context to params.
+func (w *ServerInterfaceWrapper) GetRedemptionStatus(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "statusId" -------------
+	var statusID StatusID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "statusId", ctx.Param("statusId"), &statusID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter statusId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetRedemptionStatus(ctx, statusID)
+	return err
+}
+
+// UpdateRedemptionStatus converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateRedemptionStatus(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "statusId" -------------
+	var statusID StatusID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "statusId", ctx.Param("statusId"), &statusID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter statusId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateRedemptionStatus(ctx, statusID)
+	return err
+}
+
+// ListTransactions converts echo context to params.
+func (w *ServerInterfaceWrapper) ListTransactions(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListTransactionsParams
+	// ------------- Optional query parameter "serverId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "serverId", ctx.QueryParams(), &params.ServerID, runtime.BindQueryParameterOptions{Type: "string", Format: "objectid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter serverId: %s", err))
+	}
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", ctx.QueryParams(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter page: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: "objectid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "productID" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "productID", ctx.QueryParams(), &params.ProductID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter productID: %s", err))
+	}
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListTransactions(ctx, params)
+	return err
+}
+
+// ListTransactionsByEmail converts echo context to params.
+func (w *ServerInterfaceWrapper) ListTransactionsByEmail(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListTransactionsByEmail(ctx)
+	return err
+}
+
+// UpdateTransactionStatus converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateTransactionStatus(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateTransactionStatus(ctx)
+	return err
+}
+
 // ListSocials converts echo context to params.
 func (w *ServerInterfaceWrapper) ListSocials(ctx echo.Context) error {
 	var err error
@@ -4656,6 +4934,16 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PUT(options.BaseURL+"/apis/v1/products/:productID", wrapper.UpdateProduct, options.OperationMiddlewares["updateProduct"]...)
 	router.POST(options.BaseURL+"/apis/v1/products/bulk", wrapper.CreateProducts, options.OperationMiddlewares["createProducts"]...)
 	router.PUT(options.BaseURL+"/apis/v1/products/bulk", wrapper.UpdateProducts, options.OperationMiddlewares["updateProducts"]...)
+	router.GET(options.BaseURL+"/apis/v1/purchases", wrapper.ListMyPurchases, options.OperationMiddlewares["listMyPurchases"]...)
+	router.POST(options.BaseURL+"/apis/v1/purchases", wrapper.CreatePurchase, options.OperationMiddlewares["createPurchase"]...)
+	router.GET(options.BaseURL+"/apis/v1/redemption-statuses", wrapper.ListRedemptionStatuses, options.OperationMiddlewares["listRedemptionStatuses"]...)
+	router.POST(options.BaseURL+"/apis/v1/redemption-statuses", wrapper.CreateRedemptionStatus, options.OperationMiddlewares["createRedemptionStatus"]...)
+	router.DELETE(options.BaseURL+"/apis/v1/redemption-statuses/:statusId", wrapper.DeleteRedemptionStatus, options.OperationMiddlewares["deleteRedemptionStatus"]...)
+	router.GET(options.BaseURL+"/apis/v1/redemption-statuses/:statusId", wrapper.GetRedemptionStatus, options.OperationMiddlewares["getRedemptionStatus"]...)
+	router.PUT(options.BaseURL+"/apis/v1/redemption-statuses/:statusId", wrapper.UpdateRedemptionStatus, options.OperationMiddlewares["updateRedemptionStatus"]...)
+	router.GET(options.BaseURL+"/apis/v1/redemption-transactions", wrapper.ListTransactions, options.OperationMiddlewares["listTransactions"]...)
+	router.POST(options.BaseURL+"/apis/v1/redemption-transactions/by-email", wrapper.ListTransactionsByEmail, options.OperationMiddlewares["listTransactionsByEmail"]...)
+	router.PUT(options.BaseURL+"/apis/v1/redemption-transactions/status", wrapper.UpdateTransactionStatus, options.OperationMiddlewares["updateTransactionStatus"]...)
 	router.GET(options.BaseURL+"/apis/v1/socials", wrapper.ListSocials, options.OperationMiddlewares["listSocials"]...)
 	router.POST(options.BaseURL+"/apis/v1/socials", wrapper.CreateSocial, options.OperationMiddlewares["createSocial"]...)
 	router.DELETE(options.BaseURL+"/apis/v1/socials/:socialId", wrapper.DeleteSocial, options.OperationMiddlewares["deleteSocial"]...)
@@ -6631,6 +6919,249 @@ type UpdateProductResponseObject interface {
 type UpdateProduct200JSONResponse ProductResponse
 
 func (response UpdateProduct200JSONResponse) VisitUpdateProductResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMyPurchasesRequestObject struct {
+	Params ListMyPurchasesParams
+}
+
+type ListMyPurchasesResponseObject interface {
+	VisitListMyPurchasesResponse(w http.ResponseWriter) error
+}
+
+type ListMyPurchases200JSONResponse PurchaseListResponse
+
+func (response ListMyPurchases200JSONResponse) VisitListMyPurchasesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePurchaseRequestObject struct {
+	Params CreatePurchaseParams
+	Body   *CreatePurchaseJSONRequestBody
+}
+
+type CreatePurchaseResponseObject interface {
+	VisitCreatePurchaseResponse(w http.ResponseWriter) error
+}
+
+type CreatePurchase201ResponseHeaders struct {
+	IdempotentReplayed *string
+}
+
+type CreatePurchase201JSONResponse struct {
+	Body    PurchaseResponse
+	Headers CreatePurchase201ResponseHeaders
+}
+
+func (response CreatePurchase201JSONResponse) VisitCreatePurchaseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRedemptionStatusesRequestObject struct {
+	Params ListRedemptionStatusesParams
+}
+
+type ListRedemptionStatusesResponseObject interface {
+	VisitListRedemptionStatusesResponse(w http.ResponseWriter) error
+}
+
+type ListRedemptionStatuses200JSONResponse RedemptionStatusListResponse
+
+func (response ListRedemptionStatuses200JSONResponse) VisitListRedemptionStatusesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateRedemptionStatusRequestObject struct {
+	Params CreateRedemptionStatusParams
+	Body   *CreateRedemptionStatusJSONRequestBody
+}
+
+type CreateRedemptionStatusResponseObject interface {
+	VisitCreateRedemptionStatusResponse(w http.ResponseWriter) error
+}
+
+type CreateRedemptionStatus201ResponseHeaders struct {
+	IdempotentReplayed *string
+}
+
+type CreateRedemptionStatus201JSONResponse struct {
+	Body    RedemptionStatusResponse
+	Headers CreateRedemptionStatus201ResponseHeaders
+}
+
+func (response CreateRedemptionStatus201JSONResponse) VisitCreateRedemptionStatusResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteRedemptionStatusRequestObject struct {
+	StatusID StatusID `json:"statusId"`
+}
+
+type DeleteRedemptionStatusResponseObject interface {
+	VisitDeleteRedemptionStatusResponse(w http.ResponseWriter) error
+}
+
+type DeleteRedemptionStatus200JSONResponse RedemptionStatusResponse
+
+func (response DeleteRedemptionStatus200JSONResponse) VisitDeleteRedemptionStatusResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRedemptionStatusRequestObject struct {
+	StatusID StatusID `json:"statusId"`
+}
+
+type GetRedemptionStatusResponseObject interface {
+	VisitGetRedemptionStatusResponse(w http.ResponseWriter) error
+}
+
+type GetRedemptionStatus200JSONResponse RedemptionStatusResponse
+
+func (response GetRedemptionStatus200JSONResponse) VisitGetRedemptionStatusResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateRedemptionStatusRequestObject struct {
+	StatusID StatusID `json:"statusId"`
+	Body     *UpdateRedemptionStatusJSONRequestBody
+}
+
+type UpdateRedemptionStatusResponseObject interface {
+	VisitUpdateRedemptionStatusResponse(w http.ResponseWriter) error
+}
+
+type UpdateRedemptionStatus200JSONResponse RedemptionStatusResponse
+
+func (response UpdateRedemptionStatus200JSONResponse) VisitUpdateRedemptionStatusResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTransactionsRequestObject struct {
+	Params ListTransactionsParams
+}
+
+type ListTransactionsResponseObject interface {
+	VisitListTransactionsResponse(w http.ResponseWriter) error
+}
+
+type ListTransactions200JSONResponse TransactionListResponse
+
+func (response ListTransactions200JSONResponse) VisitListTransactionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTransactionsByEmailRequestObject struct {
+	Body *ListTransactionsByEmailJSONRequestBody
+}
+
+type ListTransactionsByEmailResponseObject interface {
+	VisitListTransactionsByEmailResponse(w http.ResponseWriter) error
+}
+
+type ListTransactionsByEmail200JSONResponse TransactionListResponse
+
+func (response ListTransactionsByEmail200JSONResponse) VisitListTransactionsByEmailResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTransactionStatusRequestObject struct {
+	Body *UpdateTransactionStatusJSONRequestBody
+}
+
+type UpdateTransactionStatusResponseObject interface {
+	VisitUpdateTransactionStatusResponse(w http.ResponseWriter) error
+}
+
+type UpdateTransactionStatus200JSONResponse TransactionStatusResponse
+
+func (response UpdateTransactionStatus200JSONResponse) VisitUpdateTransactionStatusResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := WriteJSON(&buf, response); err != nil {
@@ -9265,6 +9796,36 @@ type StrictServerInterface interface {
 	// UpdateProduct Update a product
 	// (PUT /apis/v1/products/{productID})
 	UpdateProduct(ctx context.Context, request UpdateProductRequestObject) (UpdateProductResponseObject, error)
+	// ListMyPurchases List what one has bought
+	// (GET /apis/v1/purchases)
+	ListMyPurchases(ctx context.Context, request ListMyPurchasesRequestObject) (ListMyPurchasesResponseObject, error)
+	// CreatePurchase Buy a product
+	// (POST /apis/v1/purchases)
+	CreatePurchase(ctx context.Context, request CreatePurchaseRequestObject) (CreatePurchaseResponseObject, error)
+	// ListRedemptionStatuses List the statuses of orders
+	// (GET /apis/v1/redemption-statuses)
+	ListRedemptionStatuses(ctx context.Context, request ListRedemptionStatusesRequestObject) (ListRedemptionStatusesResponseObject, error)
+	// CreateRedemptionStatus Create a status of orders
+	// (POST /apis/v1/redemption-statuses)
+	CreateRedemptionStatus(ctx context.Context, request CreateRedemptionStatusRequestObject) (CreateRedemptionStatusResponseObject, error)
+	// DeleteRedemptionStatus Delete a status of orders
+	// (DELETE /apis/v1/redemption-statuses/{statusId})
+	DeleteRedemptionStatus(ctx context.Context, request DeleteRedemptionStatusRequestObject) (DeleteRedemptionStatusResponseObject, error)
+	// GetRedemptionStatus Get a status of orders
+	// (GET /apis/v1/redemption-statuses/{statusId})
+	GetRedemptionStatus(ctx context.Context, request GetRedemptionStatusRequestObject) (GetRedemptionStatusResponseObject, error)
+	// UpdateRedemptionStatus Update a status of orders
+	// (PUT /apis/v1/redemption-statuses/{statusId})
+	UpdateRedemptionStatus(ctx context.Context, request UpdateRedemptionStatusRequestObject) (UpdateRedemptionStatusResponseObject, error)
+	// ListTransactions List the orders of a community
+	// (GET /apis/v1/redemption-transactions)
+	ListTransactions(ctx context.Context, request ListTransactionsRequestObject) (ListTransactionsResponseObject, error)
+	// ListTransactionsByEmail List the orders of a member
+	// (POST /apis/v1/redemption-transactions/by-email)
+	ListTransactionsByEmail(ctx context.Context, request ListTransactionsByEmailRequestObject) (ListTransactionsByEmailResponseObject, error)
+	// UpdateTransactionStatus Change the status of an order
+	// (PUT /apis/v1/redemption-transactions/status)
+	UpdateTransactionStatus(ctx context.Context, request UpdateTransactionStatusRequestObject) (UpdateTransactionStatusResponseObject, error)
 	// ListSocials List the social links of a community
 	// (GET /apis/v1/socials)
 	ListSocials(ctx context.Context, request ListSocialsRequestObject) (ListSocialsResponseObject, error)
@@ -11994,6 +12555,367 @@ func (sh *strictHandler) UpdateProduct(ctx echo.Context, productID ProductID) er
 		return err
 	} else if validResponse, ok := response.(UpdateProductResponseObject); ok {
 		return validResponse.VisitUpdateProductResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListMyPurchases operation middleware
+func (sh *strictHandler) ListMyPurchases(ctx echo.Context, params ListMyPurchasesParams) error {
+	var request ListMyPurchasesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListMyPurchases(ctx.Request().Context(), request.(ListMyPurchasesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListMyPurchases")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListMyPurchasesResponseObject); ok {
+		return validResponse.VisitListMyPurchasesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreatePurchase operation middleware
+func (sh *strictHandler) CreatePurchase(ctx echo.Context, params CreatePurchaseParams) error {
+	var request CreatePurchaseRequestObject
+
+	request.Params = params
+
+	var body CreatePurchaseJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreatePurchase(ctx.Request().Context(), request.(CreatePurchaseRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreatePurchase")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreatePurchaseResponseObject); ok {
+		return validResponse.VisitCreatePurchaseResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListRedemptionStatuses operation middleware
+func (sh *strictHandler) ListRedemptionStatuses(ctx echo.Context, params ListRedemptionStatusesParams) error {
+	var request ListRedemptionStatusesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListRedemptionStatuses(ctx.Request().Context(), request.(ListRedemptionStatusesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListRedemptionStatuses")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListRedemptionStatusesResponseObject); ok {
+		return validResponse.VisitListRedemptionStatusesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateRedemptionStatus operation middleware
+func (sh *strictHandler) CreateRedemptionStatus(ctx echo.Context, params CreateRedemptionStatusParams) error {
+	var request CreateRedemptionStatusRequestObject
+
+	request.Params = params
+
+	var body CreateRedemptionStatusJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateRedemptionStatus(ctx.Request().Context(), request.(CreateRedemptionStatusRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateRedemptionStatus")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateRedemptionStatusResponseObject); ok {
+		return validResponse.VisitCreateRedemptionStatusResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteRedemptionStatus operation middleware
+func (sh *strictHandler) DeleteRedemptionStatus(ctx echo.Context, statusID StatusID) error {
+	var request DeleteRedemptionStatusRequestObject
+
+	request.StatusID = statusID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteRedemptionStatus(ctx.Request().Context(), request.(DeleteRedemptionStatusRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteRedemptionStatus")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteRedemptionStatusResponseObject); ok {
+		return validResponse.VisitDeleteRedemptionStatusResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetRedemptionStatus operation middleware
+func (sh *strictHandler) GetRedemptionStatus(ctx echo.Context, statusID StatusID) error {
+	var request GetRedemptionStatusRequestObject
+
+	request.StatusID = statusID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetRedemptionStatus(ctx.Request().Context(), request.(GetRedemptionStatusRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetRedemptionStatus")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetRedemptionStatusResponseObject); ok {
+		return validResponse.VisitGetRedemptionStatusResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateRedemptionStatus operation middleware
+func (sh *strictHandler) UpdateRedemptionStatus(ctx echo.Context, statusID StatusID) error {
+	var request UpdateRedemptionStatusRequestObject
+
+	request.StatusID = statusID
+
+	var body UpdateRedemptionStatusJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateRedemptionStatus(ctx.Request().Context(), request.(UpdateRedemptionStatusRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateRedemptionStatus")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateRedemptionStatusResponseObject); ok {
+		return validResponse.VisitUpdateRedemptionStatusResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListTransactions operation middleware
+func (sh *strictHandler) ListTransactions(ctx echo.Context, params ListTransactionsParams) error {
+	var request ListTransactionsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListTransactions(ctx.Request().Context(), request.(ListTransactionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListTransactions")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListTransactionsResponseObject); ok {
+		return validResponse.VisitListTransactionsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListTransactionsByEmail operation middleware
+func (sh *strictHandler) ListTransactionsByEmail(ctx echo.Context) error {
+	var request ListTransactionsByEmailRequestObject
+
+	var body ListTransactionsByEmailJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListTransactionsByEmail(ctx.Request().Context(), request.(ListTransactionsByEmailRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListTransactionsByEmail")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListTransactionsByEmailResponseObject); ok {
+		return validResponse.VisitListTransactionsByEmailResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateTransactionStatus operation middleware
+func (sh *strictHandler) UpdateTransactionStatus(ctx echo.Context) error {
+	var request UpdateTransactionStatusRequestObject
+
+	var body UpdateTransactionStatusJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateTransactionStatus(ctx.Request().Context(), request.(UpdateTransactionStatusRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateTransactionStatus")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateTransactionStatusResponseObject); ok {
+		return validResponse.VisitUpdateTransactionStatusResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -305,6 +305,46 @@ func (Unimplemented) UpdateProduct(context.Context, UpdateProductRequestObject) 
 	return nil, ErrNotImplemented
 }
 
+func (Unimplemented) ListMyPurchases(context.Context, ListMyPurchasesRequestObject) (ListMyPurchasesResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) CreatePurchase(context.Context, CreatePurchaseRequestObject) (CreatePurchaseResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) ListRedemptionStatuses(context.Context, ListRedemptionStatusesRequestObject) (ListRedemptionStatusesResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) CreateRedemptionStatus(context.Context, CreateRedemptionStatusRequestObject) (CreateRedemptionStatusResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) DeleteRedemptionStatus(context.Context, DeleteRedemptionStatusRequestObject) (DeleteRedemptionStatusResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) GetRedemptionStatus(context.Context, GetRedemptionStatusRequestObject) (GetRedemptionStatusResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) UpdateRedemptionStatus(context.Context, UpdateRedemptionStatusRequestObject) (UpdateRedemptionStatusResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) ListTransactions(context.Context, ListTransactionsRequestObject) (ListTransactionsResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) ListTransactionsByEmail(context.Context, ListTransactionsByEmailRequestObject) (ListTransactionsByEmailResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) UpdateTransactionStatus(context.Context, UpdateTransactionStatusRequestObject) (UpdateTransactionStatusResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
 func (Unimplemented) ListSocials(context.Context, ListSocialsRequestObject) (ListSocialsResponseObject, error) {
 	return nil, ErrNotImplemented
 }

@@ -207,7 +207,7 @@ var unlikely = map[string]string{
 
 // notFilled are operations that are not called to fill, and why.
 var notFilled = map[string]string{
-	"createUserApiKey": "it names the account", "createUserFieldHistory": "likewise", "createTopic": "it needs a forum", "createProducts": "createProduct makes as many", "playMiniGame": "it needs a game", "createAnalysis": "its levels must rise, and its list is by page",
+	"createUserApiKey": "it names the account", "createUserFieldHistory": "likewise", "createTopic": "it needs a forum", "createProducts": "createProduct makes as many", "playMiniGame": "it needs a game", "createAnalysis": "its levels must rise, and its list is by page", "createPurchase": "it needs a product",
 }
 
 // worst is a name that takes the most bytes.

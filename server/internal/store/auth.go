@@ -74,7 +74,7 @@ func scanAccount(rows *sql.Rows) (a Account, err error) {
 
 // GetAccount returns an account by its number. One that was deleted is ErrErased, and ErrNotFound like one that never was.
 func (a Auth) GetAccount(ctx context.Context, number int64) (Account, error) {
-	account, err := get(ctx, a.conn, scanAccount, `SELECT `+accountColumns+` WHERE number = $1 AND erased_at IS NULL`, number)
+	account, err := get(ctx, a.conn, scanAccount, `SELECT `+accountColumns+` WHERE number = $1 AND erased_at IS NULL`+unlocked, number)
 	return account, erasedIfMissing(err)
 }
 

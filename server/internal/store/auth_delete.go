@@ -50,6 +50,7 @@ var eraseInServer = []string{
 	       SELECT account, server_id, streak_id, period FROM streak_logs WHERE server_id = $1 AND account = $2 LIMIT $3)`,
 	`DELETE FROM mini_game_players WHERE (game_id, account) IN (SELECT game_id, account FROM mini_game_players WHERE server_id = $1 AND account = $2 LIMIT $3)`,
 	`UPDATE mini_game_plays SET account = 0 WHERE id IN (SELECT id FROM mini_game_plays WHERE server_id = $1 AND account = $2 LIMIT $3)`, // what was drawn is counted
+	`UPDATE orders SET account = 0, buyer = '{}' WHERE id IN (SELECT id FROM orders WHERE server_id = $1 AND account = $2 LIMIT $3)`,     // what was sold is counted
 	`DELETE FROM field_values WHERE (account, server_id, field_id) IN (
 	       SELECT account, server_id, field_id FROM field_values WHERE server_id = $1 AND account = $2 LIMIT $3)`,
 	`DELETE FROM field_histories WHERE id IN (SELECT id FROM field_histories WHERE server_id = $1 AND account = $2 LIMIT $3)`,

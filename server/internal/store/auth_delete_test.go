@@ -44,6 +44,7 @@ var ofAccounts = map[string]string{
 	"streak_logs.account":         erased,
 	"mini_game_players.account":   erased,
 	"mini_game_plays.account":     erased,
+	"orders.account":              erased,
 	"totals.account":              erased,
 	"field_values.account":        erased,
 	"field_histories.account":     erased,
@@ -162,6 +163,12 @@ func (l *life) fullAccount(server string, owner int64) (dora int64) {
 		l.must(tx.Users.Describe(ctx, a))
 		l.must(tx.Auth.UpdatePassword(ctx, dora, "x"))
 		l.must(tx.Images.Insert(ctx, "d0", dora, l.nowAt))
+		status := Status{ID: l.id(), ServerID: server, Name: "Of Dora", Category: "incomplete", CreatedAt: l.now()}
+		l.must(tx.Statuses.Insert(ctx, status))
+		order := Order{ServerID: server, Account: dora, StatusID: status.ID}
+		order.ID, order.TransactionID, order.Quantity, order.CreatedAt, order.UserInformation.Name = l.id(), "ORD"+l.id(), 1, l.now(), "Dora Doe"
+		_, err = tx.Orders.Insert(ctx, order)
+		l.must(err)
 		l.must(tx.Images.Show(ctx, "d0", 1))
 		l.check(tx.Users.SetAvatar(ctx, dora, "d0"))
 		made := gen.CreatedUser{ID: a.ID, UserID: a.Number, Username: "dora_d", Email: "dora@example.com", DisplayName: "Dora Doe"}

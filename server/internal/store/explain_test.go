@@ -46,6 +46,7 @@ var bounded = []struct {
 	{") tied", "SCAN tied", "what a page skips"},
 	{"d WHERE ", "SCAN d", "the accounts of one step of the job"},
 	{"MAX(d.account)", "SCAN d", "the accounts of one step of the job"},
+	{"AS counted_orders", "counted_orders", "as many as a purchase limit has pieces"},
 	{"FROM known_networks WHERE account = $1 AND", "", "the networks and devices of an account: MaxNetworks and MaxDevices, and one more"},
 }
 
@@ -222,7 +223,10 @@ func enlargeTalk(t *testing.T, s *Store, id string, rows int) {
 func enlargeStore(t *testing.T, s *Store, id string, rows int) {
 	t.Helper()
 	fill(t, s, `INSERT INTO vouchers (product_id, hash, server_id, sealed, seq, expires_at) `+numbersOf(rows)+
-		`SELECT p.id, 'h' || i, '`+id+`', 'x', i, 9000000000000000 + i FROM n JOIN products p ON p.server_id = '`+id+`'`)
+		`SELECT p.id, 'h' || i, '`+id+`', 'x', i, 9000000000000000 + i FROM n JOIN products p ON p.server_id = '`+id+`'`,
+		`INSERT INTO orders (id, transaction_id, server_id, account, product_id, category_id, status_id, cancelled, quantity, price, total, taken, day, product, buyer, created_at, updated_at) `+numbersOf(rows)+
+			`SELECT 'o' || i, 'o' || i, '`+id+`', CASE WHEN i % 2 = 0 THEN 1 ELSE i END, (SELECT MIN(p.id) FROM products p WHERE p.server_id = '`+id+`'), 'none', s.id, FALSE, 1, 0, 0, 0, 20513, '{}', '{}', i, i
+			 FROM n JOIN redemption_statuses s ON s.name = 'Pending' AND s.server_id = '`+id+`'`)
 }
 
 // addCommunities adds as many others, of which an account is in many.

@@ -237,8 +237,11 @@ func (q Ledger) Insert(ctx context.Context, l LedgerLine) (after Totals, added b
 	of := func(active int64) []any {
 		came := gen.Balance{XP: max(0, l.XP), Coins: max(0, l.Coins), Premium: max(0, l.Premium)}
 		went := gen.Balance{XP: max(0, -l.XP), Coins: max(0, -l.Coins), Premium: max(0, -l.Premium)}
-		if l.Action == takenBack { // it has never come
+		switch l.Action {
+		case takenBack: // it has never come
 			came, went = gen.Balance{XP: l.XP, Coins: l.Coins, Premium: l.Premium}, gen.Balance{}
+		case refunded: // it has never gone
+			came, went = gen.Balance{}, gen.Balance{Coins: -l.Coins}
 		}
 		return append([]any{l.Day, deed, active, came.XP, came.Coins, went.XP, went.Coins, came.Premium, went.Premium}, l.Counts.values()...)
 	}
@@ -259,6 +262,9 @@ func (q Ledger) Insert(ctx context.Context, l LedgerLine) (after Totals, added b
 
 // takenBack is the action of a line that takes back what another one of the same day has brought.
 const takenBack = string(gen.ActionDeleted)
+
+// refunded is the action of a line that gives coins back, on the day on which they were spent.
+const refunded = string(gen.ActionRefunds)
 
 // Get returns the line with a reason.
 func (q Ledger) Get(ctx context.Context, serverID string, account int64, reason string) (LedgerLine, error) {

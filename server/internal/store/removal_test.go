@@ -50,6 +50,7 @@ var cascades = map[string]string{
 	"servers products":               "MaxProducts",
 	"products product_stock":         "one",
 	"servers redemption_statuses":    "MaxStatuses",
+	"servers orders":                 inSteps,
 	"servers vouchers":               inSteps,
 	"servers mini_games":             "MaxMiniGames",
 	"mini_games mini_game_prizes":    "the contract's prizes of a MiniGame",

@@ -193,6 +193,7 @@ var deleteSome = []string{
 	`DELETE FROM streak_logs WHERE (account, server_id, streak_id, period) IN (SELECT account, server_id, streak_id, period FROM streak_logs WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM mini_game_plays WHERE id IN (SELECT id FROM mini_game_plays WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM mini_game_players WHERE (game_id, account) IN (SELECT game_id, account FROM mini_game_players WHERE server_id = $1 LIMIT $2)`,
+	`DELETE FROM orders WHERE id IN (SELECT id FROM orders WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM vouchers WHERE (product_id, hash) IN (SELECT product_id, hash FROM vouchers WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM referrals WHERE (server_id, account) IN (SELECT server_id, account FROM referrals WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM former_members WHERE (account, server_id) IN (SELECT account, server_id FROM former_members WHERE server_id = $1 LIMIT $2)`,

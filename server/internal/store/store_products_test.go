@@ -8,6 +8,62 @@ import (
 	"github.com/rejoin-dev/rejoin/gen"
 )
 
+// buys lets a member buy a product of codes, and gives it back.
+func (l *life) buys(server, product string, account int64) {
+	ctx, check := l.Context(), l.check
+	l.tx(func(tx *Tx) error {
+		statuses, err := tx.Statuses.List(ctx, server)
+		l.must(err)
+		status, err := tx.Statuses.Get(ctx, statuses[0].ID)
+		l.must(err)
+		unused := statuses[len(statuses)-1]
+		check(tx.Statuses.IsUsed(ctx, unused))
+		check(0, tx.Statuses.Update(ctx, unused))
+		check(0, tx.Statuses.Delete(ctx, unused.ID))
+		o := Order{ServerID: server, Account: account, StatusID: status.ID, Day: 20513, Taken: 1}
+		o.ID, o.TransactionID, o.Quantity, o.CreatedAt = l.id(), "ORD"+l.id(), 1, l.now()
+		o.Product = gen.OrderedProduct{ID: product, Type: gen.ProductTypeVoucher}
+		if counted, enough, err := tx.Products.Take(ctx, product, 1); err != nil || !counted || !enough {
+			l.Errorf("taken: %v, %v, %v", counted, enough, err)
+		}
+		if _, enough, err := tx.Products.Take(ctx, product, 100); err != nil || enough {
+			l.Errorf("taken more than there is: %v, %v", enough, err)
+		}
+		check(tx.Vouchers.Sell(ctx, product, o.ID, 1, false, false, l.nowAt))
+		if _, err := tx.Vouchers.Sell(ctx, product, o.ID, 100, true, false, l.nowAt); !errors.Is(err, ErrNotFound) {
+			l.Errorf("got %v for more codes than there are", err)
+		}
+		for _, want := range []bool{true, false} {
+			if added, err := tx.Orders.Insert(ctx, o); err != nil || added != want {
+				l.Errorf("added %v, %v; want %v", added, err, want)
+			}
+			o.ID = l.id()
+		}
+		o, err = tx.Orders.Hold(ctx, o.TransactionID)
+		l.must(err)
+		if sealed, shown, err := tx.Vouchers.ListOfOrder(ctx, o.ID); err != nil || shown || len(sealed) != 1 {
+			l.Errorf("got %v, %v, %v", sealed, shown, err)
+		}
+		check(0, tx.Vouchers.Show(ctx, o.ID))
+		for _, of := range [][2]string{{product, ""}, {"", "none"}} {
+			check(tx.Orders.CountSince(ctx, account, of[0], of[1], 0, 10))
+		}
+		check(tx.Orders.ListOf(ctx, server, account, Page{Limit: 20}))
+		for _, ask := range []OrderQuery{{}, {StatusID: status.ID}, {ProductID: product}, {StatusID: status.ID, ProductID: product, In: Range{From: new(int64), To: new(l.nowAt.UnixMicro())}}} {
+			ask.ServerID = server
+			if found, err := tx.Orders.List(ctx, ask, Page{Limit: 20}); err != nil || len(found) != 1 {
+				l.Errorf("%+v: got %v, %v", ask, found, err)
+			}
+		}
+		check(tx.Products.GiveBack(ctx, product, 1))
+		check(0, tx.Vouchers.Release(ctx, o.ID))
+		o.Cancelled, o.Taken = true, 0
+		check(0, tx.Orders.SetStatus(ctx, o))
+		check(tx.Orders.GetNamed(ctx, o.TransactionID))
+		return nil
+	})
+}
+
 // sells gives a server a store with one of everything, and returns a product of codes that was not deleted.
 func (l *life) sells(server string) (product string) {
 	ctx, check := l.Context(), l.check

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/rejoin-dev/rejoin/gen"
 )
 
 // A Difference is a number that is kept and is not what it is made of.
@@ -89,6 +91,16 @@ var comparisons = []comparison{
 	SELECT product_id, COALESCE(stock, 0) AS stock, given FROM product_stock WHERE given > 0
 	UNION ALL SELECT product_id, CASE WHEN order_id IS NULL AND NOT expired THEN -1 ELSE 0 END, -1 FROM vouchers`,
 		`product_id IN `+liveProducts)},
+	{"stocks against orders", []string{"taken", "orders"}, offBy([]string{"product_id"}, []string{"taken", "orders"}, `
+	SELECT product_id, taken, orders FROM product_stock UNION ALL SELECT product_id, -taken, -1 FROM orders`,
+		`product_id IN `+liveProducts)},
+	{"codes of orders", []string{"n"}, offBy([]string{"id"}, []string{"n"}, `
+	SELECT order_id AS id, 1 AS n FROM vouchers WHERE order_id IS NOT NULL UNION ALL SELECT id, -taken FROM orders WHERE product LIKE '%"type":"voucher"%'`,
+		`id IN (SELECT id FROM orders WHERE server_id IN `+liveServers+`)`)},
+	{"coins of orders against the ledger", []string{"coins"}, offBy([]string{"server_id", "account"}, []string{"coins"}, `
+	SELECT server_id, account, total AS coins FROM orders WHERE NOT cancelled
+	UNION ALL SELECT server_id, account, coins FROM ledger WHERE deed = 0 AND action IN ('`+string(gen.ActionPurchases)+`', '`+refunded+`')`,
+		`account IN `+liveAccounts+` AND server_id IN `+liveServers)},
 	{"bulk rows", []string{"processed", "failed"}, offBy([]string{"id"}, []string{"processed", "failed"}, `
 	SELECT id, processed, failed FROM bulk_updates UNION ALL SELECT bulk_id, -1, CASE WHEN failed THEN -1 ELSE 0 END FROM bulk_rows`,
 		`id IN (SELECT id FROM bulk_updates WHERE status <> '`+arriving+`' AND server_id IN `+liveServers+`)`)},
@@ -98,8 +110,8 @@ var comparisons = []comparison{
 		`account IN `+liveAccounts+` AND server_id IN `+liveServers)},
 	{"days against the ledger", summed, offBy([]string{"server_id", "account", "day"}, summed, `
 	SELECT server_id, account, day, `+strings.Join(summed, ", ")+` FROM days WHERE day > 0
-	UNION ALL SELECT server_id, account, day, -SUM(deed), -MAX(deed), -SUM(CASE WHEN xp > 0 OR action = '`+takenBack+`' THEN xp ELSE 0 END), -SUM(CASE WHEN coins > 0 OR action = '`+takenBack+`' THEN coins ELSE 0 END),
-	       SUM(CASE WHEN xp < 0 AND action <> '`+takenBack+`' THEN xp ELSE 0 END), SUM(CASE WHEN coins < 0 AND action <> '`+takenBack+`' THEN coins ELSE 0 END),
+	UNION ALL SELECT server_id, account, day, -SUM(deed), -MAX(deed), -SUM(CASE WHEN xp > 0 OR action = '`+takenBack+`' THEN xp ELSE 0 END), -SUM(CASE WHEN action <> '`+refunded+`' AND (coins > 0 OR action = '`+takenBack+`') THEN coins ELSE 0 END),
+	       SUM(CASE WHEN xp < 0 AND action <> '`+takenBack+`' THEN xp ELSE 0 END), SUM(CASE WHEN coins < 0 AND action <> '`+takenBack+`' OR action = '`+refunded+`' THEN coins ELSE 0 END),
 	       -SUM(CASE WHEN premium > 0 THEN premium ELSE 0 END), SUM(CASE WHEN premium < 0 THEN premium ELSE 0 END), `+deedsOf(counted)+` FROM ledger GROUP BY server_id, account, day`,
 		`account IN `+liveAccounts+` AND server_id IN `+liveServers)},
 	{"days of servers against those of members", summed, offBy([]string{"server_id", "day"}, summed, `
