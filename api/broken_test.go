@@ -343,7 +343,7 @@ var brokenContracts = []brokenContract{
 		old:     "      enum: [open,",
 		new:     "      maxLength: 7\n      enum: [open,",
 		where:   "ChannelType", text: "maxLength",
-		line: "      maxLength: 7",
+		line: "      maxLength: 7\n      enum: [open,",
 	},
 	{
 		promise: "an array without an end",

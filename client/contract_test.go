@@ -359,14 +359,20 @@ var calls = []struct {
 		"listTransactions", "GET /apis/v1/redemption-transactions?serverId=" + id + "&limit=100&status=" + id + "&productID=" + productID, "",
 		func(c caller) (any, error) {
 			found, err := collect(c.Rewards.Transactions(c.ctx, id, client.TransactionQuery{StatusID: id, ProductID: productID}))
-			return map[string]any{"transactions": found, "page": 1, "limit": 20}, err
+			if err != nil {
+				return nil, err
+			}
+			return map[string]any{"transactions": found, "page": 1, "limit": 20}, nil
 		},
 	},
 	{
 		"listTransactionsByEmail", "POST /apis/v1/redemption-transactions/by-email", `{"email":"ada@example.com","limit":100}`,
 		func(c caller) (any, error) {
 			found, err := collect(c.Rewards.TransactionsOf(c.ctx, "ada@example.com"))
-			return map[string]any{"transactions": found, "page": 1, "limit": 20}, err
+			if err != nil {
+				return nil, err
+			}
+			return map[string]any{"transactions": found, "page": 1, "limit": 20}, nil
 		},
 	},
 	{

@@ -100,6 +100,8 @@ func (x *scene) byKey(d *draft) *draft {
 	switch {
 	case takes["sender"] != nil:
 		return d.and("sender", x.server.owner)
+	case takes["user"] != nil && d.op.Role == api.RoleMember: // a member need not name itself
+		return d.and("user", x.server.owner)
 	case takes["identifier"] != nil && d.op.Takes(api.SessionAuth): // whom else it names already
 		return d.and("identifier", x.server.owner).and("identifier_type", "id")
 	}

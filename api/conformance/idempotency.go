@@ -99,11 +99,13 @@ func firstText(of *openapi3.Schema, names []string) string {
 // under sends the request for what has a name under an Idempotency-Key.
 func (c creation) under(who caller, key, name string) *answer {
 	d := c.draft(name)
-	if c.keys && who.name != c.a.name && who.name != c.b.name { // an account acts for itself
+	if c.keys && !c.isAccount(who) { // an account acts for itself
 		d = c.byKey(d)
 	}
 	return d.send(who.under(key))
 }
+
+func (c creation) isAccount(who caller) bool { return who.name == c.a.name || who.name == c.b.name }
 
 func (c creation) draft(name string) *draft {
 	if known, is := c.drafts.Load(name); is {
@@ -260,7 +262,11 @@ func repeatByKey(s *session, op *api.Operation) {
 	}
 	for i, who := range slices.Backward(callers) {
 		firsts[i].isRepeated(c.under(who, key, names[i]))
-		c.count(c.a, names[i], 1)
+		asks := c.a // in whose name keys call
+		if c.list != nil && isForAccounts(c.list) && c.isAccount(who) {
+			asks = who // everybody finds their own there
+		}
+		c.count(asks, names[i], 1)
 	}
 }
 

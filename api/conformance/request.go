@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
 
@@ -24,7 +23,6 @@ type draft struct {
 	raw     []byte // sent instead of body
 	parts   []part // more parts of a form
 	hasBody bool
-	user    string // in whose name a key calls
 }
 
 // draftOf is a request to an operation: what must be in it, about things of these ids.
@@ -66,9 +64,8 @@ func draftOf(op *api.Operation, id func(maker) string) *draft {
 		switch required := slices.Contains(schema.Required, name); {
 		case known && (required || m.thing == "server" || body[name] != nil):
 			body[name] = id(m)
-		case known && name == "user" && takesKeys(op): // which a key must name, and a session need not
-			d.user = id(m)
-			body[name] = d.user
+		case known && name == "user" && takesKeys(op) && op.Role != api.RoleMember: // which a key must name: see byKey for what members do for themselves
+			body[name] = id(m)
 		case required && isFile(inner):
 			d.parts = append(d.parts, fileOf(name, inner, body[name]))
 			delete(body, name)
@@ -167,9 +164,6 @@ func (d *draft) and(name string, value any) *draft {
 }
 
 func (d *draft) send(who caller) *answer {
-	if members, is := d.body.(map[string]any); is && d.user != "" && members["user"] == d.user && d.op.Role == api.RoleMember && !strings.Contains(who.name, "key") {
-		d = d.without("user") // an account acts for itself
-	}
 	path := d.op.Fill(func(p *openapi3.Parameter) string { return d.path[p.Name] })
 	if len(d.query) > 0 {
 		path += "?" + d.query.Encode()

@@ -95,7 +95,25 @@ var purchases = []testCase{
 		s.a.get(transactionsPath+"?serverId="+club.id+"&productID="+mug).expect(200).is("/data/transactions/0/status/name", "Cancelled").is("/data/transactions/0/user/id", number)
 		s.b.put(transactionsPath+"/status", object{"transactionId": order, "statusId": statuses.text("/data/0/_id")}).expect(403)
 	}},
-	{"REWARDS-STATUS-01", "createRedemptionStatus updateRedemptionStatus deleteRedemptionStatus updateTransactionStatus createPurchase store", "a status that something has stays as it is, and a name is that of one", func(s *session) {
+	{"REWARDS-ORDERS-01", "listTransactions listTransactionsByEmail createPurchase store keys auth", "a key that buys in the name of a member is shown no codes, which the member finds among what they have bought", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		number := s.b.joins(club)
+		key := s.a.makesKey(club, "redemptions")
+		code := s.a.makesProduct(club, object{"price": 0, "type": "voucher", "vouchers": []any{"CODE-ONE"}})
+		key.buys(code, nil).refuses("/user", "required")
+		order := key.buys(code, object{"user": number}).expect(201).is("/data/vouchers", []any{}).text("/data/transactionId")
+		key.buys(code, object{"user": number}).conflictsAt("/quantity")
+		email := s.b.get("/auth/me").expect(200).text("/body/email")
+		for _, found := range []*answer{
+			key.post(transactionsPath+"/by-email", object{"email": email}), key.get(transactionsPath), s.a.get(transactionsPath + "?serverId=" + club.id),
+		} {
+			found.expect(200).is("/data/transactions/0/transactionId", order).is("/data/transactions/0/user/id", number).lacks("/data/transactions/0/vouchers")
+		}
+		key.post(transactionsPath+"/by-email", object{"email": freshEmail()}).expect(404)
+		s.b.get(purchasesPath+"?serverId="+club.id).expect(200).is("/data/0/vouchers", []any{"CODE-ONE"})
+		s.a.get(purchasesPath+"?serverId="+club.id).expect(200).is("/data", []any{})
+	}},
+	{"REWARDS-STATUS-01", "createRedemptionStatus getRedemptionStatus updateRedemptionStatus deleteRedemptionStatus updateTransactionStatus createPurchase store", "a status that something has stays as it is, and a name is that of one", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		status := s.a.makesStatus(club, object{"name": "Packed"})
 		s.a.post(statusesPath, object{"serverId": club.id, "name": "PACKED", "category": "complete", "color": "#000000"}).conflictsAt("/name")
@@ -103,6 +121,7 @@ var purchases = []testCase{
 		s.a.put(transactionsPath+"/status", object{"transactionId": order, "statusId": status}).expect(200)
 		s.a.put(statusesPath+"/"+status, object{"category": "cancelled"}).expect(409)
 		s.a.put(statusesPath+"/"+status, object{"color": "#123456"}).expect(200).is("/data/color", "#123456")
+		s.a.get(statusesPath+"/"+status).expect(200).is("/data/color", "#123456").is("/data/name", "Packed")
 		s.a.delete(statusesPath + "/" + status).expect(409)
 		s.a.delete(statusesPath + "/" + s.a.makesStatus(club, nil)).expect(200)
 	}},
