@@ -76,7 +76,8 @@ func TestTheLimitsAreThoseOfTheContract(t *testing.T) {
 	}
 	for name, schema := range doc.Components.Schemas {
 		meta := schema.Value.Properties["meta"]
-		if !strings.HasSuffix(name, "ListResponse") || meta != nil && (meta.Value.Properties["page"] != nil || meta.Value.Properties["skip"] != nil) {
+		pagination := schema.Value.Properties["pagination"]
+		if !strings.HasSuffix(name, "ListResponse") || pagination != nil && pagination.Value.Properties["nextCursor"] != nil || meta != nil && (meta.Value.Properties["page"] != nil || meta.Value.Properties["skip"] != nil) {
 			continue // no list, or one that is shown page by page
 		}
 		for member, property := range schema.Value.Properties {

@@ -225,6 +225,9 @@ var filledWith = map[string]func(n int) map[string]any{
 		text := strings.Repeat("\U0001f600", 10_000)
 		return map[string]any{"name": worst, "price": 1, "description": text, "redemptionInstructions": text}
 	},
+	"createRedemptionStatus": func(n int) map[string]any {
+		return map[string]any{"name": fmt.Sprint(n, " ", strings.Repeat("\U0001f600", 40)), "category": "incomplete", "color": "#7A5CFA"}
+	},
 	"createMilestone": func(int) map[string]any {
 		steps := []any{}
 		for i := range 20 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/rejoin-dev/rejoin/gen"
@@ -86,24 +87,24 @@ type OrderQuery struct {
 
 // List returns a page of the orders of a server, the latest first.
 func (q Orders) List(ctx context.Context, ask OrderQuery, page Page) ([]Order, error) {
-	from := int64(earliest)
-	if ask.In.From != nil {
-		from = *ask.In.From
-	}
 	at, id := page.from(latest)
 	if ask.In.To != nil && *ask.In.To < at {
 		at, id = *ask.In.To+1, ""
 	}
-	text, args := selectOrder+`WHERE o.server_id = $1 AND o.created_at >= $2 AND (o.created_at, o.id) < ($3, $4) `, []any{ask.ServerID, from, at, id, page.Limit, page.Skip}
+	text, args := selectOrder+`WHERE o.server_id = $1 AND (o.created_at, o.id) < ($2, $3) `, []any{ask.ServerID, at, id, page.Limit, page.Skip}
 	switch {
 	case ask.StatusID != "" && ask.ProductID != "":
-		text, args = text+`AND o.product_id = $7 AND o.status_id = $8 `, append(args, ask.ProductID, ask.StatusID)
+		text, args = text+`AND o.product_id = $6 AND o.status_id = $7 `, append(args, ask.ProductID, ask.StatusID)
 	case ask.StatusID != "":
-		text, args = text+`AND o.status_id = $7 `, append(args, ask.StatusID)
+		text, args = text+`AND o.status_id = $6 `, append(args, ask.StatusID)
 	case ask.ProductID != "":
-		text, args = text+`AND o.product_id = $7 `, append(args, ask.ProductID)
+		text, args = text+`AND o.product_id = $6 `, append(args, ask.ProductID)
 	}
-	return list(ctx, q.conn, scanOrder, text+`ORDER BY o.created_at DESC, o.id DESC LIMIT $5 OFFSET $6`, args...)
+	found, err := list(ctx, q.conn, scanOrder, text+`ORDER BY o.created_at DESC, o.id DESC LIMIT $4 OFFSET $5`, args...)
+	if ask.In.From != nil { // these are the last of them, and one more argument would be one too many for a read that is remembered
+		found = slices.DeleteFunc(slices.Clone(found), func(o Order) bool { return o.CreatedAt.UnixMicro() < *ask.In.From })
+	}
+	return found, err
 }
 
 // Take takes pieces of a product out of its stock for an order, and tells whether there were as many, and whether they are counted. It
@@ -128,7 +129,7 @@ func (q Products) GiveBack(ctx context.Context, productID string, pieces int64) 
 func (q Vouchers) Sell(ctx context.Context, productID, orderID string, n int32, expiring, shown bool, now time.Time) (sealed []string, err error) {
 	text := `SELECT hash, sealed FROM vouchers WHERE product_id = $1 AND order_id IS NULL AND NOT expired AND +expires_at > $2 ORDER BY seq LIMIT $3` + unlocked // +: by the index of seq
 	if expiring {
-		text = `SELECT hash, sealed FROM vouchers WHERE product_id = $1 AND order_id IS NULL AND NOT expired AND expires_at > $2 ORDER BY expires_at LIMIT $3` + unlocked
+		text = `SELECT hash, sealed FROM vouchers WHERE product_id = $1 AND order_id IS NULL AND NOT expired AND expires_at > $2 ORDER BY expires_at, seq LIMIT $3` + unlocked
 	}
 	free, err := list(ctx, q.conn, func(rows *sql.Rows) (v Voucher, err error) { return v, rows.Scan(&v.Hash, &v.Sealed) }, text, productID, now.UnixMicro(), n)
 	if err == nil && len(free) < int(n) {

@@ -182,7 +182,7 @@ func (e *DuplicateVoucherError) Error() string { return "the product has this co
 // the one of which a code expired first.
 func (q Vouchers) Expire(ctx context.Context, productID string, now time.Time, some int) (n int64, err error) {
 	if productID == "" {
-		productID, err = get(ctx, q.conn, scanOne[string], `SELECT product_id FROM vouchers WHERE order_id IS NULL AND NOT expired AND expires_at <= $1 ORDER BY expires_at LIMIT 1`+unlocked, now.UnixMicro())
+		productID, err = get(ctx, q.conn, scanOne[string], `SELECT product_id FROM vouchers WHERE order_id IS NULL AND NOT expired AND expires_at < 9223372036854775807 AND expires_at <= $1 ORDER BY expires_at LIMIT 1`+unlocked, now.UnixMicro())
 		if errors.Is(err, ErrNotFound) {
 			return 0, nil
 		}
@@ -191,7 +191,7 @@ func (q Vouchers) Expire(ctx context.Context, productID string, now time.Time, s
 		}
 	}
 	gone, err := list(ctx, q.conn, scanOne[string], `UPDATE vouchers SET expired = TRUE WHERE (product_id, hash) IN (
-	       SELECT product_id, hash FROM vouchers WHERE product_id = $1 AND order_id IS NULL AND NOT expired AND expires_at <= $2 ORDER BY expires_at LIMIT $3`+unlocked+`) RETURNING hash`,
+	       SELECT product_id, hash FROM vouchers WHERE product_id = $1 AND order_id IS NULL AND NOT expired AND expires_at < 9223372036854775807 AND expires_at <= $2 ORDER BY expires_at LIMIT $3`+unlocked+`) RETURNING hash`,
 		productID, now.UnixMicro(), some)
 	if err != nil || len(gone) == 0 {
 		return 0, err
