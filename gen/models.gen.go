@@ -23,6 +23,7 @@ const (
 	ActionReactions  Action = "reactions"
 	ActionRefer      Action = "refer"
 	ActionReferrals  Action = "referrals"
+	ActionRefunds    Action = "refunds"
 	ActionReplies    Action = "replies"
 	ActionSocials    Action = "socials"
 	ActionStreaks    Action = "streaks"
@@ -59,6 +60,8 @@ func (e Action) Valid() bool {
 	case ActionRefer:
 		return true
 	case ActionReferrals:
+		return true
+	case ActionRefunds:
 		return true
 	case ActionReplies:
 		return true
@@ -157,6 +160,7 @@ const (
 	AuditActionMilestoneCreate    AuditAction = "milestone.create"
 	AuditActionMilestoneDelete    AuditAction = "milestone.delete"
 	AuditActionMilestoneUpdate    AuditAction = "milestone.update"
+	AuditActionOrderUpdate        AuditAction = "order.update"
 	AuditActionProductCreate      AuditAction = "product.create"
 	AuditActionProductDelete      AuditAction = "product.delete"
 	AuditActionProductUpdate      AuditAction = "product.update"
@@ -171,6 +175,9 @@ const (
 	AuditActionSettingsUpdate     AuditAction = "settings.update"
 	AuditActionSocialCreate       AuditAction = "social.create"
 	AuditActionSocialDelete       AuditAction = "social.delete"
+	AuditActionStatusCreate       AuditAction = "status.create"
+	AuditActionStatusDelete       AuditAction = "status.delete"
+	AuditActionStatusUpdate       AuditAction = "status.update"
 	AuditActionStoreUpdate        AuditAction = "store.update"
 	AuditActionStreakCreate       AuditAction = "streak.create"
 	AuditActionStreakDelete       AuditAction = "streak.delete"
@@ -263,6 +270,8 @@ func (e AuditAction) Valid() bool {
 		return true
 	case AuditActionMilestoneUpdate:
 		return true
+	case AuditActionOrderUpdate:
+		return true
 	case AuditActionProductCreate:
 		return true
 	case AuditActionProductDelete:
@@ -290,6 +299,12 @@ func (e AuditAction) Valid() bool {
 	case AuditActionSocialCreate:
 		return true
 	case AuditActionSocialDelete:
+		return true
+	case AuditActionStatusCreate:
+		return true
+	case AuditActionStatusDelete:
+		return true
+	case AuditActionStatusUpdate:
 		return true
 	case AuditActionStoreUpdate:
 		return true
@@ -952,6 +967,27 @@ func (e SocialAction) Valid() bool {
 	}
 }
 
+// Defines values for StatusCategory.
+const (
+	StatusCategoryCancelled  StatusCategory = "cancelled"
+	StatusCategoryComplete   StatusCategory = "complete"
+	StatusCategoryIncomplete StatusCategory = "incomplete"
+)
+
+// Valid indicates whether the value is a known member of the StatusCategory enum.
+func (e StatusCategory) Valid() bool {
+	switch e {
+	case StatusCategoryCancelled:
+		return true
+	case StatusCategoryComplete:
+		return true
+	case StatusCategoryIncomplete:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for UserFieldType.
 const (
 	UserFieldTypeBoolean        UserFieldType = "boolean"
@@ -1223,7 +1259,7 @@ type AccountUpdate struct {
 }
 
 // Action What a member did, or was given something for. This list only grows. `refer` is that somebody has brought them, `referrals` that they
-// have brought somebody; `deleted` takes back what a message has brought.
+// have brought somebody; `deleted` takes back what a message has brought, and `refunds` gives back what a purchase has cost.
 type Action string
 
 // ActiveDays The days of the week on which deeds count, if they do not on all. There must be one then.
@@ -1252,7 +1288,7 @@ type ActivityLog struct {
 	ID ObjectID `json:"_id"`
 
 	// Action What a member did, or was given something for. This list only grows. `refer` is that somebody has brought them, `referrals` that they
-	// have brought somebody; `deleted` takes back what a message has brought.
+	// have brought somebody; `deleted` takes back what a message has brought, and `refunds` gives back what a purchase has cost.
 	Action Action `json:"action"`
 
 	// XP So much XP, or so many coins, or so much premium currency; negative where it was taken.
@@ -2562,6 +2598,18 @@ type BulkUpdateUpload struct {
 	Data BulkFile `json:"data"`
 }
 
+// BuyerInformation What the product asks a buyer for, and no more of it is kept.
+type BuyerInformation struct {
+	// Name Their name.
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Phone Their phone number.
+	Phone string `json:"phone,omitempty,omitzero"`
+
+	// Address Their address.
+	Address string `json:"address,omitempty,omitzero"`
+}
+
 // Category A category of a store.
 type Category struct {
 	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
@@ -3368,7 +3416,7 @@ type ExportedCredit struct {
 	ServerID ObjectID `json:"serverId"`
 
 	// Action What a member did, or was given something for. This list only grows. `refer` is that somebody has brought them, `referrals` that they
-	// have brought somebody; `deleted` takes back what a message has brought.
+	// have brought somebody; `deleted` takes back what a message has brought, and `refunds` gives back what a purchase has cost.
 	Action Action `json:"action"`
 	Reason string `json:"reason"`
 
@@ -5351,6 +5399,49 @@ type NameTranslations = []NameTranslation
 // NewPassword 8 to 128 characters, of any kind.
 type NewPassword = string
 
+// NewPurchase What was just bought.
+type NewPurchase struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// TransactionID What names an order, to people too.
+	TransactionID TransactionID `json:"transactionId"`
+
+	// Status The status of an order.
+	Status OrderStatus `json:"status"`
+
+	// Product The product, as it was.
+	Product  OrderedProduct `json:"product"`
+	Quantity int32          `json:"quantity"`
+
+	// Price So many whole coins.
+	Price Price `json:"price"`
+
+	// Total How many, or how much.
+	Total Count `json:"total"`
+
+	// UserInformation What the product asks a buyer for, and no more of it is kept.
+	UserInformation BuyerInformation `json:"userInformation"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt Timestamp `json:"createdAt"`
+
+	// UpdatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	UpdatedAt Timestamp `json:"updatedAt"`
+
+	// Vouchers The codes that it has brought, to their buyer.
+	Vouchers []string `json:"vouchers"`
+
+	// Balance So much XP, or so many coins, or so much premium currency; negative where it was taken.
+	Balance Amount `json:"balance"`
+}
+
 // NewUsername 3 to 32 lower-case letters, digits, dots, hyphens and underscores, that are neither a number nor an `_id`: not digits only, nor
 // 24 hexadecimal characters. No other account has it.
 //
@@ -5418,6 +5509,51 @@ type OpenSession struct {
 
 	// Current Whether it is the one with whose token this was asked.
 	Current bool `json:"current"`
+}
+
+// OrderStatus The status of an order.
+type OrderStatus struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID   ObjectID `json:"_id"`
+	Name string   `json:"name"`
+
+	// Category Whether an order is under way, done, or over and paid back.
+	Category StatusCategory `json:"category"`
+
+	// Color A colour, as `#RRGGBB`.
+	Color StatusColor `json:"color"`
+}
+
+// OrderUser Who has bought; it is left out for whom is there no more.
+type OrderUser struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// Number An account's number, as a string.
+	//
+	// Example: 2
+	Number      UserNumber       `json:"id"`
+	Username    Nullable[string] `json:"username"`
+	DisplayName string           `json:"displayName"`
+}
+
+// OrderedProduct The product, as it was.
+type OrderedProduct struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID   ObjectID `json:"_id"`
+	Name string   `json:"name"`
+
+	// Image The address of an image, or nothing.
+	Image StoreImage `json:"image"`
+
+	// Type What it is: a code, a thing, or something else that needs no code.
+	Type ProductType `json:"type"`
 }
 
 // OverviewActivity How often members did what. A reply is a message, too; what was deleted since stays counted.
@@ -6119,6 +6255,97 @@ type ProductUpload struct {
 	File ProductFile `json:"file"`
 }
 
+// Purchase Something that was bought, as its buyer sees it.
+type Purchase struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// TransactionID What names an order, to people too.
+	TransactionID TransactionID `json:"transactionId"`
+
+	// Status The status of an order.
+	Status OrderStatus `json:"status"`
+
+	// Product The product, as it was.
+	Product  OrderedProduct `json:"product"`
+	Quantity int32          `json:"quantity"`
+
+	// Price So many whole coins.
+	Price Price `json:"price"`
+
+	// Total How many, or how much.
+	Total Count `json:"total"`
+
+	// UserInformation What the product asks a buyer for, and no more of it is kept.
+	UserInformation BuyerInformation `json:"userInformation"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt Timestamp `json:"createdAt"`
+
+	// UpdatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	UpdatedAt Timestamp `json:"updatedAt"`
+
+	// Vouchers The codes that it has brought, to their buyer.
+	Vouchers []string `json:"vouchers"`
+}
+
+// PurchaseCreate What is bought.
+type PurchaseCreate struct {
+	// ProductID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ProductID ObjectID `json:"productID"`
+
+	// Quantity How many pieces; 1 if it is left out.
+	Quantity int32 `json:"quantity,omitempty,omitzero"`
+
+	// User What names a member of the community: 24 hexadecimal characters are an `_id`, a text with an `@` is an e-mail address,
+	// digits only are a number, and everything else is a user name. Upper and lower case of an address or a user name are the
+	// same. Who is no member is not found, whether or not there is such an account. A user name from before that is digits only, or
+	// 24 hexadecimal characters, names nobody here: the number and the `_id` win.
+	//
+	//
+	// Example: vera
+	User UserName `json:"user,omitempty,omitzero"`
+
+	// UserInformation What the product asks a buyer for, and no more of it is kept.
+	UserInformation BuyerInformation `json:"userInformation,omitempty,omitzero"`
+}
+
+// PurchaseListResponse A page of purchases.
+type PurchaseListResponse struct {
+	Status  string     `json:"status"`
+	Message string     `json:"message"`
+	Data    []Purchase `json:"data"`
+
+	// Pagination Which part of a longer list this is.
+	Pagination PurchasePage `json:"pagination"`
+}
+
+// PurchasePage Which part of a longer list this is.
+type PurchasePage struct {
+	Page  int32 `json:"page"`
+	Limit int32 `json:"limit"`
+
+	// NextCursor The `cursor` of the page after this one; without it, this is the last.
+	NextCursor string `json:"nextCursor,omitempty,omitzero"`
+}
+
+// PurchaseResponse What was bought.
+type PurchaseResponse struct {
+	Status  string `json:"status"`
+	Message string `json:"message"`
+
+	// Data What was just bought.
+	Data NewPurchase `json:"data"`
+}
+
 // RankingField By what it ranks: `xps`, `currencies`, `messages`, `replies`, `reactions`, `referrals`, or the id of a field of the community that takes numbers.
 type RankingField = string
 
@@ -6156,6 +6383,75 @@ type RecoveryCodesResponse struct {
 
 	// Body Codes for who has lost the authenticator app, each good once.
 	Body RecoveryCodes `json:"body"`
+}
+
+// RedemptionStatus A status of orders.
+type RedemptionStatus struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID ObjectID `json:"communityId"`
+	Name        string   `json:"name"`
+
+	// Category Whether an order is under way, done, or over and paid back.
+	Category StatusCategory `json:"category"`
+
+	// Color A colour, as `#RRGGBB`.
+	Color StatusColor `json:"color"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt Timestamp `json:"createdAt"`
+}
+
+// RedemptionStatusCreate What a new status is made from.
+type RedemptionStatusCreate struct {
+	// Name What a status is called. No other one of its community has the same.
+	Name StatusName `json:"name"`
+
+	// Category Whether an order is under way, done, or over and paid back.
+	Category StatusCategory `json:"category"`
+
+	// Color A colour, as `#RRGGBB`.
+	Color StatusColor `json:"color"`
+
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID ServerReference `json:"serverId,omitempty,omitzero"`
+}
+
+// RedemptionStatusListResponse Statuses of orders.
+type RedemptionStatusListResponse struct {
+	Status  string             `json:"status"`
+	Message string             `json:"message"`
+	Data    []RedemptionStatus `json:"data"`
+}
+
+// RedemptionStatusResponse A status of orders.
+type RedemptionStatusResponse struct {
+	Status  string `json:"status"`
+	Message string `json:"message"`
+
+	// Data A status of orders.
+	Data RedemptionStatus `json:"data"`
+}
+
+// RedemptionStatusUpdate What changes of a status; at least one.
+type RedemptionStatusUpdate struct {
+	// Name What a status is called. No other one of its community has the same.
+	Name *StatusName `json:"name,omitempty"`
+
+	// Category Whether an order is under way, done, or over and paid back.
+	Category *StatusCategory `json:"category,omitempty"`
+
+	// Color A colour, as `#RRGGBB`.
+	Color *StatusColor `json:"color,omitempty"`
 }
 
 // ReplyCreate What a reply is made from, the message that it is to and a text, images, or both.
@@ -6731,6 +7027,15 @@ type SocialResponse struct {
 
 // SocialURL The address of what it is about, which begins with `https://`.
 type SocialURL = string
+
+// StatusCategory Whether an order is under way, done, or over and paid back.
+type StatusCategory string
+
+// StatusColor A colour, as `#RRGGBB`.
+type StatusColor = string
+
+// StatusName What a status is called. No other one of its community has the same.
+type StatusName = string
 
 // StoreAppearance The colours of a widget.
 type StoreAppearance struct {
@@ -7615,6 +7920,117 @@ type TopicResponse struct {
 
 	// Body What messages in a forum are about.
 	Body Topic `json:"body"`
+}
+
+// Transaction An order, as whoever runs the store sees it.
+type Transaction struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// TransactionID What names an order, to people too.
+	TransactionID TransactionID `json:"transactionId"`
+
+	// Status The status of an order.
+	Status OrderStatus `json:"status"`
+
+	// Product The product, as it was.
+	Product  OrderedProduct `json:"product"`
+	Quantity int32          `json:"quantity"`
+
+	// Price So many whole coins.
+	Price Price `json:"price"`
+
+	// Total How many, or how much.
+	Total Count `json:"total"`
+
+	// UserInformation What the product asks a buyer for, and no more of it is kept.
+	UserInformation BuyerInformation `json:"userInformation"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt Timestamp `json:"createdAt"`
+
+	// UpdatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	UpdatedAt Timestamp `json:"updatedAt"`
+
+	// User Who has bought; it is left out for whom is there no more.
+	User *OrderUser `json:"user,omitempty"`
+}
+
+// TransactionID What names an order, to people too.
+type TransactionID = string
+
+// TransactionListResponse A page of orders.
+type TransactionListResponse struct {
+	Status  string `json:"status"`
+	Message string `json:"message"`
+
+	// Data A page of orders.
+	Data TransactionPage `json:"data"`
+}
+
+// TransactionPage A page of orders.
+type TransactionPage struct {
+	Transactions []Transaction `json:"transactions"`
+	Page         int32         `json:"page"`
+	Limit        int32         `json:"limit"`
+
+	// NextCursor The `cursor` of the page after this one; without it, this is the last.
+	NextCursor string `json:"nextCursor,omitempty,omitzero"`
+}
+
+// TransactionQuestion Whose orders, and which page of them.
+type TransactionQuestion struct {
+	// Email Their e-mail address.
+	Email string `json:"email"`
+
+	// Page Which page, from 1, which is the one without it.
+	Page int32 `json:"page,omitempty,omitzero"`
+
+	// Limit How many orders a page has; 20 without it.
+	Limit int32 `json:"limit,omitempty,omitzero"`
+
+	// Cursor The `nextCursor` of the page before, instead of `page`.
+	Cursor string `json:"cursor,omitempty,omitzero"`
+}
+
+// TransactionStatus The status of an order.
+type TransactionStatus struct {
+	// TransactionID What names an order, to people too.
+	TransactionID TransactionID `json:"transactionId"`
+
+	// StatusID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	StatusID ObjectID `json:"statusId"`
+
+	// Status The status of an order.
+	Status OrderStatus `json:"status"`
+}
+
+// TransactionStatusResponse The status of an order.
+type TransactionStatusResponse struct {
+	Status  string `json:"status"`
+	Message string `json:"message"`
+
+	// Data The status of an order.
+	Data TransactionStatus `json:"data"`
+}
+
+// TransactionStatusUpdate Which order, and the status that it gets.
+type TransactionStatusUpdate struct {
+	// TransactionID What names an order, to people too.
+	TransactionID TransactionID `json:"transactionId"`
+
+	// StatusID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	StatusID ObjectID `json:"statusId"`
 }
 
 // Translation A text in a language.
@@ -8517,6 +8933,11 @@ type Skip = int32
 // Example: 66a282dab13eee0013cbb4d8
 type SocialID = ObjectID
 
+// StatusID An id. Ids of one kind sort in the order in which they were made, to the second.
+//
+// Example: 66a282dab13eee0013cbb4d8
+type StatusID = ObjectID
+
 // StoreFields defines model for StoreFields.
 type StoreFields = string
 
@@ -9128,6 +9549,83 @@ type GetProductParams struct {
 	Lang *StoreLanguage `form:"lang,omitempty" json:"lang,omitempty"`
 }
 
+// ListMyPurchasesParams defines parameters for ListMyPurchases.
+type ListMyPurchasesParams struct {
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID *ServerIDQuery `form:"serverId,omitempty" json:"serverId,omitempty"`
+
+	// Page Which page, from 1. A page past the end is empty. Pages reach the first 10,000 items of a list, `page` times `limit`;
+	// what is behind them is reached by `cursor`.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit How many items a page has.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins: the `nextCursor` of the page before it, as it came. It costs the same at any depth, and
+	// nothing comes twice or is left out because something was added or removed meanwhile. Leave `page` out with it.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreatePurchaseParams defines parameters for CreatePurchase.
+type CreatePurchaseParams struct {
+	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
+	// belongs to one account, or one API key, and to one operation: it is the same in every session of an account. Who has
+	// no credential is known by their network (IPv4 /32, IPv6 /64). A failure is not kept: the request may be tried again
+	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
+	// request; in another session of the account, the first answer has it masked.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListRedemptionStatusesParams defines parameters for ListRedemptionStatuses.
+type ListRedemptionStatusesParams struct {
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID *ServerIDQuery `form:"serverId,omitempty" json:"serverId,omitempty"`
+}
+
+// CreateRedemptionStatusParams defines parameters for CreateRedemptionStatus.
+type CreateRedemptionStatusParams struct {
+	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
+	// belongs to one account, or one API key, and to one operation: it is the same in every session of an account. Who has
+	// no credential is known by their network (IPv4 /32, IPv6 /64). A failure is not kept: the request may be tried again
+	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
+	// request; in another session of the account, the first answer has it masked.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListTransactionsParams defines parameters for ListTransactions.
+type ListTransactionsParams struct {
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID *ServerIDQuery `form:"serverId,omitempty" json:"serverId,omitempty"`
+
+	// Page Which page, from 1. A page past the end is empty. Pages reach the first 10,000 items of a list, `page` times `limit`;
+	// what is behind them is reached by `cursor`.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit How many items a page has.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins: the `nextCursor` of the page before it, as it came. It costs the same at any depth, and
+	// nothing comes twice or is left out because something was added or removed meanwhile. Leave `page` out with it.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Status The status that they have, by its id.
+	Status *ObjectID `form:"status,omitempty" json:"status,omitempty"`
+
+	// ProductID The product that was bought.
+	ProductID *string `form:"productID,omitempty" json:"productID,omitempty"`
+
+	// From From when on they were made.
+	From *Time `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Until when they were made; this moment included.
+	To *Time `form:"to,omitempty" json:"to,omitempty"`
+}
+
 // ListSocialsParams defines parameters for ListSocials.
 type ListSocialsParams struct {
 	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
@@ -9559,6 +10057,21 @@ type UpdateProductsMultipartRequestBody = ProductUpload
 
 // UpdateProductJSONRequestBody defines body for UpdateProduct for application/json ContentType.
 type UpdateProductJSONRequestBody = ProductUpdate
+
+// CreatePurchaseJSONRequestBody defines body for CreatePurchase for application/json ContentType.
+type CreatePurchaseJSONRequestBody = PurchaseCreate
+
+// CreateRedemptionStatusJSONRequestBody defines body for CreateRedemptionStatus for application/json ContentType.
+type CreateRedemptionStatusJSONRequestBody = RedemptionStatusCreate
+
+// UpdateRedemptionStatusJSONRequestBody defines body for UpdateRedemptionStatus for application/json ContentType.
+type UpdateRedemptionStatusJSONRequestBody = RedemptionStatusUpdate
+
+// ListTransactionsByEmailJSONRequestBody defines body for ListTransactionsByEmail for application/json ContentType.
+type ListTransactionsByEmailJSONRequestBody = TransactionQuestion
+
+// UpdateTransactionStatusJSONRequestBody defines body for UpdateTransactionStatus for application/json ContentType.
+type UpdateTransactionStatusJSONRequestBody = TransactionStatusUpdate
 
 // CreateSocialJSONRequestBody defines body for CreateSocial for application/json ContentType.
 type CreateSocialJSONRequestBody = SocialCreate
