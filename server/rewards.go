@@ -98,7 +98,8 @@ type buying struct {
 
 func (b buying) run(ctx context.Context) (made gen.NewPurchase, err error) {
 	server := b.product.CommunityID
-	if _, err := b.tx.Ledger.HoldTotals(ctx, server, b.account); err != nil {
+	had, err := b.tx.Ledger.HoldTotals(ctx, server, b.account)
+	if err != nil {
 		return made, err
 	}
 	day, err := b.today(ctx, b.tx.Queries, server)
@@ -123,6 +124,9 @@ func (b buying) run(ctx context.Context) (made gen.NewPurchase, err error) {
 	o.Status = gen.OrderStatus{ID: status.ID, Name: status.Name, Category: gen.StatusCategory(status.Category), Color: status.Color}
 	o.Product = gen.OrderedProduct{ID: b.product.ID, Name: b.product.Name, Image: b.product.Image, Type: b.product.Type}
 	o.CreatedAt, o.UpdatedAt, o.Vouchers = gen.Time{Time: b.now}, gen.Time{Time: b.now}, []string{}
+	if had.Coins < o.Total {
+		return made, conflictAt(atProduct, "Not enough coins", "the balance is lower than the cost")
+	}
 	if err := b.pay(ctx, o); err != nil {
 		return made, err
 	}
@@ -206,6 +210,9 @@ func (b buying) firstStatus(ctx context.Context, category gen.Category) (store.S
 		id = all[i].ID
 	}
 	status, err := b.tx.Statuses.Get(ctx, id)
+	if errors.Is(err, store.ErrNotFound) { // it was removed while the product was being given it
+		return status, conflictAt(atProduct, "This cannot be bought now", "the redemption status in which an order of it would begin is not there any more")
+	}
 	if err == nil && status.Category == string(gen.StatusCategoryCancelled) {
 		err = conflictAt(atProduct, "This cannot be bought now", "an order of it would begin as cancelled")
 	}
@@ -283,42 +290,58 @@ func (h rewards) ListMyPurchases(ctx context.Context, r stub.ListMyPurchasesRequ
 	if err != nil {
 		return nil, err
 	}
-	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.ListMyPurchases200JSONResponse, err error) {
-		s, err := resolve(ctx, tx.Queries, valueOf(r.Params.ServerID))
-		if err != nil {
-			return answer, err
-		}
-		found, err := tx.Orders.ListOf(ctx, s.ID, s.actor.account, page.asked())
-		if err != nil {
-			return answer, err
-		}
-		shown, next := cut(page, found, orderPosition)
-		answer = stub.ListMyPurchases200JSONResponse{
-			Status: integration, Message: "Purchases fetched successfully", Data: []gen.Purchase{},
-			Pagination: gen.PurchasePage{Page: page.number, Limit: page.limit, NextCursor: next},
-		}
-		for _, o := range shown {
-			if o.Product.Type == gen.ProductTypeVoucher && !o.Cancelled {
-				if o.Vouchers, err = h.showCodes(ctx, tx, o); err != nil {
-					return answer, err
-				}
-			}
-			answer.Data = append(answer.Data, o.Purchase)
-		}
-		return answer, nil
-	})
-}
-
-// showCodes is the step that opens the codes of an order for its buyer, and notes that they have seen them.
-func (k *core) showCodes(ctx context.Context, tx *store.Tx, o store.Order) ([]string, error) {
-	sealed, seen, err := tx.Vouchers.ListOfOrder(ctx, o.ID)
-	if err == nil && !seen {
-		err = tx.Vouchers.Show(ctx, o.ID)
-	}
+	q := h.store.Queries
+	s, err := resolve(ctx, q, valueOf(r.Params.ServerID))
 	if err != nil {
 		return nil, err
 	}
-	return k.opened(o.Product.ID, sealed)
+	found, err := q.Orders.ListOf(ctx, s.ID, s.actor.account, page.asked())
+	if err != nil {
+		return nil, err
+	}
+	shown, next := cut(page, found, orderPosition)
+	answer := stub.ListMyPurchases200JSONResponse{
+		Status: integration, Message: "Purchases fetched successfully", Data: []gen.Purchase{},
+		Pagination: gen.PurchasePage{Page: page.number, Limit: page.limit, NextCursor: next},
+	}
+	for _, o := range shown {
+		if o, err = h.withCodes(ctx, o); err != nil {
+			return nil, err
+		}
+		answer.Data = append(answer.Data, o.Purchase)
+	}
+	return answer, nil
+}
+
+// withCodes is an order with its codes, for its buyer. That they have seen them is noted first, of the order as it is then: of one that
+// is cancelled meanwhile, nobody shows codes that are in the stock again.
+func (h rewards) withCodes(ctx context.Context, o store.Order) (store.Order, error) {
+	if o.Product.Type != gen.ProductTypeVoucher || o.Cancelled {
+		return o, nil
+	}
+	sealed, seen, err := h.store.Vouchers.ListOfOrder(ctx, o.ID)
+	if err == nil && !seen {
+		type noted struct {
+			store.Order
+			sealed []string
+		}
+		var now noted
+		now, err = inSharedTx(ctx, h.core, func(tx *store.Tx) (now noted, err error) {
+			if now.Order, err = tx.Orders.Hold(ctx, o.TransactionID); err != nil || now.Cancelled {
+				return now, err
+			}
+			if err := tx.Vouchers.Show(ctx, o.ID); err != nil {
+				return now, err
+			}
+			now.sealed, _, err = tx.Vouchers.ListOfOrder(ctx, o.ID)
+			return now, err
+		})
+		o, sealed = now.Order, now.sealed
+	}
+	if err == nil {
+		o.Vouchers, err = h.opened(o.Product.ID, sealed)
+	}
+	return o, err
 }
 
 // transactionOf is an order as whoever runs the store sees it.

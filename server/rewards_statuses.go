@@ -61,7 +61,7 @@ func ofOneName(err error) error {
 
 // statusNamed finds a status with which the caller may do the operation of the request.
 func statusNamed(ctx context.Context, q store.Queries, id string) (s standing, status store.Status, err error) {
-	if status, err = q.Statuses.Get(ctx, id); errors.Is(err, store.ErrNotFound) {
+	if status, err = q.Statuses.Look(ctx, id); errors.Is(err, store.ErrNotFound) {
 		return s, status, contract.NotFound("redemption status")
 	}
 	if err == nil {
@@ -79,10 +79,25 @@ func (h rewards) GetRedemptionStatus(ctx context.Context, r stub.GetRedemptionSt
 	return stub.GetRedemptionStatus200JSONResponse{Status: integration, Message: "Redemption status fetched successfully", Data: shownStatus(status)}, nil
 }
 
+// statusHeld is statusNamed with all statuses of the community, of which nobody gives one to an order before the transaction ends.
+func statusHeld(ctx context.Context, tx *store.Tx, id string) (s standing, status store.Status, all []store.Status, err error) {
+	if s, status, err = statusNamed(ctx, tx.Queries, id); err != nil {
+		return s, status, nil, err
+	}
+	if all, err = tx.Statuses.Hold(ctx, s.ID); err != nil {
+		return s, status, nil, err
+	}
+	at := slices.IndexFunc(all, func(one store.Status) bool { return one.ID == id })
+	if at < 0 { // somebody has removed it meanwhile
+		return s, status, nil, contract.NotFound("redemption status")
+	}
+	return s, all[at], all, nil
+}
+
 // UpdateRedemptionStatus changes what is given of a status.
 func (h rewards) UpdateRedemptionStatus(ctx context.Context, r stub.UpdateRedemptionStatusRequestObject) (stub.UpdateRedemptionStatusResponseObject, error) {
-	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.UpdateRedemptionStatus200JSONResponse, err error) {
-		s, was, err := statusNamed(ctx, tx.Queries, r.StatusID)
+	return inSharedTx(ctx, h.core, func(tx *store.Tx) (answer stub.UpdateRedemptionStatus200JSONResponse, err error) {
+		s, was, all, err := statusHeld(ctx, tx, r.StatusID)
 		if err != nil {
 			return answer, err
 		}
@@ -90,7 +105,7 @@ func (h rewards) UpdateRedemptionStatus(ctx context.Context, r stub.UpdateRedemp
 		set(&is.Name, r.Body.Name)
 		set(&is.Color, r.Body.Color)
 		if r.Body.Category != nil && string(*r.Body.Category) != was.Category {
-			if err := h.free(ctx, tx, s, was); err != nil {
+			if err := h.free(ctx, tx, all, was); err != nil {
 				return answer, err
 			}
 			is.Category = string(*r.Body.Category)
@@ -105,15 +120,11 @@ func (h rewards) UpdateRedemptionStatus(ctx context.Context, r stub.UpdateRedemp
 }
 
 // free refuses a status that is used, or without which no order could begin.
-func (k *core) free(ctx context.Context, tx *store.Tx, s standing, status store.Status) error {
+func (k *core) free(ctx context.Context, tx *store.Tx, all []store.Status, status store.Status) error {
 	used, err := tx.Statuses.IsUsed(ctx, status)
 	if err == nil && used {
 		err = conflictAt("path/statusId", "The status is in use", "an order, a product or a category has it")
 	}
-	if err != nil {
-		return err
-	}
-	all, err := tx.Statuses.List(ctx, s.ID)
 	if err == nil && !slices.ContainsFunc(all, func(other store.Status) bool {
 		return other.ID != status.ID && other.Category != string(gen.StatusCategoryCancelled)
 	}) {
@@ -124,10 +135,10 @@ func (k *core) free(ctx context.Context, tx *store.Tx, s standing, status store.
 
 // DeleteRedemptionStatus ends a status that nothing has.
 func (h rewards) DeleteRedemptionStatus(ctx context.Context, r stub.DeleteRedemptionStatusRequestObject) (stub.DeleteRedemptionStatusResponseObject, error) {
-	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.DeleteRedemptionStatus200JSONResponse, err error) {
-		s, status, err := statusNamed(ctx, tx.Queries, r.StatusID)
+	return inSharedTx(ctx, h.core, func(tx *store.Tx) (answer stub.DeleteRedemptionStatus200JSONResponse, err error) {
+		s, status, all, err := statusHeld(ctx, tx, r.StatusID)
 		if err == nil {
-			err = h.free(ctx, tx, s, status)
+			err = h.free(ctx, tx, all, status)
 		}
 		if err != nil {
 			return answer, err

@@ -137,7 +137,7 @@ func (q Vouchers) Sell(ctx context.Context, productID, orderID string, n int32, 
 	}
 	for i := 0; i < len(free) && err == nil; i++ {
 		sealed = append(sealed, free[i].Sealed)
-		err = q.change(ctx, `UPDATE vouchers SET order_id = $3, shown = $4 WHERE product_id = $1 AND hash = $2 AND order_id IS NULL`, productID, free[i].Hash, orderID, shown)
+		err = q.change(ctx, `UPDATE vouchers SET order_id = $3, shown = $4 WHERE product_id = $1 AND hash = $2 AND order_id IS NULL AND NOT expired`, productID, free[i].Hash, orderID, shown)
 	}
 	return sealed, err
 }
@@ -167,9 +167,19 @@ func (q Vouchers) Release(ctx context.Context, orderID string) error {
 	return q.exec(ctx, `UPDATE vouchers SET order_id = NULL WHERE order_id = $1`, orderID)
 }
 
-// Get returns a status. In a shared transaction, nobody removes it until that ends.
+// Get returns a status. In a shared transaction, nobody changes or removes it until that ends.
 func (q Statuses) Get(ctx context.Context, id string) (Status, error) {
-	return get(ctx, q.conn, scanStatus, selectStatus+`WHERE s.id = $1 /* FOR KEY SHARE OF s */`, id)
+	return get(ctx, q.conn, scanStatus, selectStatus+`WHERE s.id = $1 /* FOR SHARE OF s */`, id)
+}
+
+// Look is Get where it may be out of date.
+func (q Statuses) Look(ctx context.Context, id string) (Status, error) {
+	return get(ctx, q.conn, scanStatus, selectStatus+`WHERE s.id = $1`+unlocked, id)
+}
+
+// Hold returns the statuses of a server, the oldest first, which nobody changes, removes or gives to an order until the transaction ends.
+func (q Statuses) Hold(ctx context.Context, serverID string) ([]Status, error) {
+	return list(ctx, q.conn, scanStatus, selectStatus+`WHERE s.server_id = $1 ORDER BY s.created_at, s.id /* FOR UPDATE OF s */`, serverID)
 }
 
 // Update replaces a status. If another one of the server has its name, it is ErrDuplicate.
@@ -185,5 +195,5 @@ func (q Statuses) Delete(ctx context.Context, id string) error {
 // IsUsed tells whether an order, a product or a category has a status.
 func (q Statuses) IsUsed(ctx context.Context, s Status) (bool, error) {
 	return get(ctx, q.conn, scanOne[bool], `SELECT EXISTS (SELECT 1 FROM orders WHERE status_id = $1) OR EXISTS (SELECT 1 FROM products WHERE server_id = $2 AND status_id = $1)
-	    OR EXISTS (SELECT 1 FROM categories WHERE server_id = $2 AND status_id = $1)`, s.ID, s.ServerID)
+	    OR EXISTS (SELECT 1 FROM categories WHERE server_id = $2 AND status_id = $1)`+unlocked, s.ID, s.ServerID)
 }

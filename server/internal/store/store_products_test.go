@@ -16,6 +16,8 @@ func (l *life) buys(server, product string, account int64) {
 		l.must(err)
 		status, err := tx.Statuses.Get(ctx, statuses[0].ID)
 		l.must(err)
+		check(tx.Statuses.Hold(ctx, server))
+		check(tx.Statuses.Look(ctx, status.ID))
 		unused := statuses[len(statuses)-1]
 		check(tx.Statuses.IsUsed(ctx, unused))
 		check(0, tx.Statuses.Update(ctx, unused))
