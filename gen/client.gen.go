@@ -1169,6 +1169,146 @@ type ClientInterface interface {
 	// Corresponds with PUT /apis/v1/products/{productID} (the `UpdateProduct` operationId).
 	UpdateProduct(ctx context.Context, productID ProductID, body UpdateProductJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListMyPurchases List what one has bought
+	//
+	// What the caller has bought in a community, the latest first, with the codes that it has brought: whoever sees them has seen them, and they do not go back into the
+	// stock. A purchase that was cancelled shows none. For members.
+	//
+	// Corresponds with GET /apis/v1/purchases (the `ListMyPurchases` operationId).
+	ListMyPurchases(ctx context.Context, params *ListMyPurchasesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreatePurchaseWithBody Buy a product
+	//
+	// Takes the coins and hands over the pieces, in one step: all of it is done, or nothing. Who buys is the caller; an API key is nobody, and says in `user` who buys. It costs what the product costs that
+	// member now: `currentPrice` as `userID` shows it. The codes of vouchers are shown to their buyer only: to a session, in this answer; of what an API key buys for somebody, in their own list of purchases.
+	// Bought is what is in an order, which begins in the status that the product, or else its category, says, or else in the oldest one of the community that is `incomplete`. A purchase counts as `purchases`.
+	//
+	// A conflict, which takes and costs nothing, says in `fields` which rule it is: the store is closed, the product or its category is archived, not sold yet or not any more, or not for this member; a purchase
+	// limit is reached, it is sold out, or there are not enough coins. What the product asks for stands in `userInformation`. Under an `Idempotency-Key`, a request that is sent again buys once. For members.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/purchases (the `CreatePurchase` operationId).
+	CreatePurchaseWithBody(ctx context.Context, params *CreatePurchaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreatePurchase Buy a product
+	//
+	// Takes the coins and hands over the pieces, in one step: all of it is done, or nothing. Who buys is the caller; an API key is nobody, and says in `user` who buys. It costs what the product costs that
+	// member now: `currentPrice` as `userID` shows it. The codes of vouchers are shown to their buyer only: to a session, in this answer; of what an API key buys for somebody, in their own list of purchases.
+	// Bought is what is in an order, which begins in the status that the product, or else its category, says, or else in the oldest one of the community that is `incomplete`. A purchase counts as `purchases`.
+	//
+	// A conflict, which takes and costs nothing, says in `fields` which rule it is: the store is closed, the product or its category is archived, not sold yet or not any more, or not for this member; a purchase
+	// limit is reached, it is sold out, or there are not enough coins. What the product asks for stands in `userInformation`. Under an `Idempotency-Key`, a request that is sent again buys once. For members.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apis/v1/purchases (the `CreatePurchase` operationId).
+	CreatePurchase(ctx context.Context, params *CreatePurchaseParams, body CreatePurchaseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListRedemptionStatuses List the statuses of orders
+	//
+	// All of them, the oldest first. A new community has Pending, Shipping, Completed and Cancelled; it has up to 50. For members, and for API keys.
+	//
+	// Corresponds with GET /apis/v1/redemption-statuses (the `ListRedemptionStatuses` operationId).
+	ListRedemptionStatuses(ctx context.Context, params *ListRedemptionStatusesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateRedemptionStatusWithBody Create a status of orders
+	//
+	// An order in one of the category `cancelled` is over, and paid back. A name is that of one status in its community, whatever its upper and lower case. For the owner and administrators, and for API keys.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/redemption-statuses (the `CreateRedemptionStatus` operationId).
+	CreateRedemptionStatusWithBody(ctx context.Context, params *CreateRedemptionStatusParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateRedemptionStatus Create a status of orders
+	//
+	// An order in one of the category `cancelled` is over, and paid back. A name is that of one status in its community, whatever its upper and lower case. For the owner and administrators, and for API keys.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apis/v1/redemption-statuses (the `CreateRedemptionStatus` operationId).
+	CreateRedemptionStatus(ctx context.Context, params *CreateRedemptionStatusParams, body CreateRedemptionStatusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteRedemptionStatus Delete a status of orders
+	//
+	// One that an order, a product or a category has, and the last one in which an order could begin, is a conflict. For the owner and administrators, and for API keys.
+	//
+	// Corresponds with DELETE /apis/v1/redemption-statuses/{statusId} (the `DeleteRedemptionStatus` operationId).
+	DeleteRedemptionStatus(ctx context.Context, statusID StatusID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetRedemptionStatus Get a status of orders
+	//
+	// For members, and for API keys.
+	//
+	// Corresponds with GET /apis/v1/redemption-statuses/{statusId} (the `GetRedemptionStatus` operationId).
+	GetRedemptionStatus(ctx context.Context, statusID StatusID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateRedemptionStatusWithBody Update a status of orders
+	//
+	// Changes what is given; the rest stays. Its category stays while an order, a product or a category has it: to change that is a conflict then. For the owner and administrators, and for API keys.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /apis/v1/redemption-statuses/{statusId} (the `UpdateRedemptionStatus` operationId).
+	UpdateRedemptionStatusWithBody(ctx context.Context, statusID StatusID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateRedemptionStatus Update a status of orders
+	//
+	// Changes what is given; the rest stays. Its category stays while an order, a product or a category has it: to change that is a conflict then. For the owner and administrators, and for API keys.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /apis/v1/redemption-statuses/{statusId} (the `UpdateRedemptionStatus` operationId).
+	UpdateRedemptionStatus(ctx context.Context, statusID StatusID, body UpdateRedemptionStatusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListTransactions List the orders of a community
+	//
+	// The latest first; `status`, `productID`, `from` and `to` leave out the others. Codes are never shown. For the owner and administrators, and for API keys.
+	//
+	// Corresponds with GET /apis/v1/redemption-transactions (the `ListTransactions` operationId).
+	ListTransactions(ctx context.Context, params *ListTransactionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListTransactionsByEmailWithBody List the orders of a member
+	//
+	// The latest first. Codes are never shown.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/redemption-transactions/by-email (the `ListTransactionsByEmail` operationId).
+	ListTransactionsByEmailWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListTransactionsByEmail List the orders of a member
+	//
+	// The latest first. Codes are never shown.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apis/v1/redemption-transactions/by-email (the `ListTransactionsByEmail` operationId).
+	ListTransactionsByEmail(ctx context.Context, body ListTransactionsByEmailJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateTransactionStatusWithBody Change the status of an order
+	//
+	// To a status of the category `cancelled`, it gives the coins back, once, on the day on which they were spent, and the pieces go back into the stock; codes do if their buyer has not seen
+	// them. What a purchase has counted and brought beside that stays, and it counts against no purchase limit any more. From `cancelled` there is no way out: any other status is a conflict. For the owner and
+	// administrators, and for API keys.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /apis/v1/redemption-transactions/status (the `UpdateTransactionStatus` operationId).
+	UpdateTransactionStatusWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateTransactionStatus Change the status of an order
+	//
+	// To a status of the category `cancelled`, it gives the coins back, once, on the day on which they were spent, and the pieces go back into the stock; codes do if their buyer has not seen
+	// them. What a purchase has counted and brought beside that stays, and it counts against no purchase limit any more. From `cancelled` there is no way out: any other status is a conflict. For the owner and
+	// administrators, and for API keys.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /apis/v1/redemption-transactions/status (the `UpdateTransactionStatus` operationId).
+	UpdateTransactionStatus(ctx context.Context, body UpdateTransactionStatusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListSocials List the social links of a community
 	//
 	// All of them, the oldest first. For members, and API keys.
@@ -4859,6 +4999,296 @@ func (c *Client) UpdateProductWithBody(ctx context.Context, productID ProductID,
 // Corresponds with PUT /apis/v1/products/{productID} (the `UpdateProduct` operationId).
 func (c *Client) UpdateProduct(ctx context.Context, productID ProductID, body UpdateProductJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateProductRequest(c.Server, productID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListMyPurchases List what one has bought
+//
+// What the caller has bought in a community, the latest first, with the codes that it has brought: whoever sees them has seen them, and they do not go back into the
+// stock. A purchase that was cancelled shows none. For members.
+//
+// Corresponds with GET /apis/v1/purchases (the `ListMyPurchases` operationId).
+func (c *Client) ListMyPurchases(ctx context.Context, params *ListMyPurchasesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListMyPurchasesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreatePurchaseWithBody Buy a product
+//
+// Takes the coins and hands over the pieces, in one step: all of it is done, or nothing. Who buys is the caller; an API key is nobody, and says in `user` who buys. It costs what the product costs that
+// member now: `currentPrice` as `userID` shows it. The codes of vouchers are shown to their buyer only: to a session, in this answer; of what an API key buys for somebody, in their own list of purchases.
+// Bought is what is in an order, which begins in the status that the product, or else its category, says, or else in the oldest one of the community that is `incomplete`. A purchase counts as `purchases`.
+//
+// A conflict, which takes and costs nothing, says in `fields` which rule it is: the store is closed, the product or its category is archived, not sold yet or not any more, or not for this member; a purchase
+// limit is reached, it is sold out, or there are not enough coins. What the product asks for stands in `userInformation`. Under an `Idempotency-Key`, a request that is sent again buys once. For members.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/purchases (the `CreatePurchase` operationId).
+func (c *Client) CreatePurchaseWithBody(ctx context.Context, params *CreatePurchaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreatePurchaseRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreatePurchase Buy a product
+//
+// Takes the coins and hands over the pieces, in one step: all of it is done, or nothing. Who buys is the caller; an API key is nobody, and says in `user` who buys. It costs what the product costs that
+// member now: `currentPrice` as `userID` shows it. The codes of vouchers are shown to their buyer only: to a session, in this answer; of what an API key buys for somebody, in their own list of purchases.
+// Bought is what is in an order, which begins in the status that the product, or else its category, says, or else in the oldest one of the community that is `incomplete`. A purchase counts as `purchases`.
+//
+// A conflict, which takes and costs nothing, says in `fields` which rule it is: the store is closed, the product or its category is archived, not sold yet or not any more, or not for this member; a purchase
+// limit is reached, it is sold out, or there are not enough coins. What the product asks for stands in `userInformation`. Under an `Idempotency-Key`, a request that is sent again buys once. For members.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apis/v1/purchases (the `CreatePurchase` operationId).
+func (c *Client) CreatePurchase(ctx context.Context, params *CreatePurchaseParams, body CreatePurchaseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreatePurchaseRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListRedemptionStatuses List the statuses of orders
+//
+// All of them, the oldest first. A new community has Pending, Shipping, Completed and Cancelled; it has up to 50. For members, and for API keys.
+//
+// Corresponds with GET /apis/v1/redemption-statuses (the `ListRedemptionStatuses` operationId).
+func (c *Client) ListRedemptionStatuses(ctx context.Context, params *ListRedemptionStatusesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListRedemptionStatusesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateRedemptionStatusWithBody Create a status of orders
+//
+// An order in one of the category `cancelled` is over, and paid back. A name is that of one status in its community, whatever its upper and lower case. For the owner and administrators, and for API keys.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/redemption-statuses (the `CreateRedemptionStatus` operationId).
+func (c *Client) CreateRedemptionStatusWithBody(ctx context.Context, params *CreateRedemptionStatusParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateRedemptionStatusRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateRedemptionStatus Create a status of orders
+//
+// An order in one of the category `cancelled` is over, and paid back. A name is that of one status in its community, whatever its upper and lower case. For the owner and administrators, and for API keys.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apis/v1/redemption-statuses (the `CreateRedemptionStatus` operationId).
+func (c *Client) CreateRedemptionStatus(ctx context.Context, params *CreateRedemptionStatusParams, body CreateRedemptionStatusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateRedemptionStatusRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteRedemptionStatus Delete a status of orders
+//
+// One that an order, a product or a category has, and the last one in which an order could begin, is a conflict. For the owner and administrators, and for API keys.
+//
+// Corresponds with DELETE /apis/v1/redemption-statuses/{statusId} (the `DeleteRedemptionStatus` operationId).
+func (c *Client) DeleteRedemptionStatus(ctx context.Context, statusID StatusID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteRedemptionStatusRequest(c.Server, statusID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetRedemptionStatus Get a status of orders
+//
+// For members, and for API keys.
+//
+// Corresponds with GET /apis/v1/redemption-statuses/{statusId} (the `GetRedemptionStatus` operationId).
+func (c *Client) GetRedemptionStatus(ctx context.Context, statusID StatusID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetRedemptionStatusRequest(c.Server, statusID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateRedemptionStatusWithBody Update a status of orders
+//
+// Changes what is given; the rest stays. Its category stays while an order, a product or a category has it: to change that is a conflict then. For the owner and administrators, and for API keys.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /apis/v1/redemption-statuses/{statusId} (the `UpdateRedemptionStatus` operationId).
+func (c *Client) UpdateRedemptionStatusWithBody(ctx context.Context, statusID StatusID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateRedemptionStatusRequestWithBody(c.Server, statusID, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateRedemptionStatus Update a status of orders
+//
+// Changes what is given; the rest stays. Its category stays while an order, a product or a category has it: to change that is a conflict then. For the owner and administrators, and for API keys.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /apis/v1/redemption-statuses/{statusId} (the `UpdateRedemptionStatus` operationId).
+func (c *Client) UpdateRedemptionStatus(ctx context.Context, statusID StatusID, body UpdateRedemptionStatusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateRedemptionStatusRequest(c.Server, statusID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListTransactions List the orders of a community
+//
+// The latest first; `status`, `productID`, `from` and `to` leave out the others. Codes are never shown. For the owner and administrators, and for API keys.
+//
+// Corresponds with GET /apis/v1/redemption-transactions (the `ListTransactions` operationId).
+func (c *Client) ListTransactions(ctx context.Context, params *ListTransactionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListTransactionsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListTransactionsByEmailWithBody List the orders of a member
+//
+// The latest first. Codes are never shown.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/redemption-transactions/by-email (the `ListTransactionsByEmail` operationId).
+func (c *Client) ListTransactionsByEmailWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListTransactionsByEmailRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListTransactionsByEmail List the orders of a member
+//
+// The latest first. Codes are never shown.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apis/v1/redemption-transactions/by-email (the `ListTransactionsByEmail` operationId).
+func (c *Client) ListTransactionsByEmail(ctx context.Context, body ListTransactionsByEmailJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListTransactionsByEmailRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateTransactionStatusWithBody Change the status of an order
+//
+// To a status of the category `cancelled`, it gives the coins back, once, on the day on which they were spent, and the pieces go back into the stock; codes do if their buyer has not seen
+// them. What a purchase has counted and brought beside that stays, and it counts against no purchase limit any more. From `cancelled` there is no way out: any other status is a conflict. For the owner and
+// administrators, and for API keys.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /apis/v1/redemption-transactions/status (the `UpdateTransactionStatus` operationId).
+func (c *Client) UpdateTransactionStatusWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateTransactionStatusRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateTransactionStatus Change the status of an order
+//
+// To a status of the category `cancelled`, it gives the coins back, once, on the day on which they were spent, and the pieces go back into the stock; codes do if their buyer has not seen
+// them. What a purchase has counted and brought beside that stays, and it counts against no purchase limit any more. From `cancelled` there is no way out: any other status is a conflict. For the owner and
+// administrators, and for API keys.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /apis/v1/redemption-transactions/status (the `UpdateTransactionStatus` operationId).
+func (c *Client) UpdateTransactionStatus(ctx context.Context, body UpdateTransactionStatusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateTransactionStatusRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -12352,6 +12782,593 @@ func NewUpdateProductRequestWithBody(server string, productID ProductID, content
 	}
 
 	operationPath := fmt.Sprintf("/apis/v1/products/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListMyPurchasesRequest constructs an http.Request for the ListMyPurchases method
+func NewListMyPurchasesRequest(server string, params *ListMyPurchasesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/purchases")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.ServerID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serverId", *params.ServerID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "objectid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreatePurchaseRequest calls the generic CreatePurchase builder with application/json body
+func NewCreatePurchaseRequest(server string, params *CreatePurchaseParams, body CreatePurchaseJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreatePurchaseRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreatePurchaseRequestWithBody constructs an http.Request for the CreatePurchase method, with any body, and a specified content type
+func NewCreatePurchaseRequestWithBody(server string, params *CreatePurchaseParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/purchases")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListRedemptionStatusesRequest constructs an http.Request for the ListRedemptionStatuses method
+func NewListRedemptionStatusesRequest(server string, params *ListRedemptionStatusesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/redemption-statuses")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.ServerID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serverId", *params.ServerID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "objectid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateRedemptionStatusRequest calls the generic CreateRedemptionStatus builder with application/json body
+func NewCreateRedemptionStatusRequest(server string, params *CreateRedemptionStatusParams, body CreateRedemptionStatusJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateRedemptionStatusRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateRedemptionStatusRequestWithBody constructs an http.Request for the CreateRedemptionStatus method, with any body, and a specified content type
+func NewCreateRedemptionStatusRequestWithBody(server string, params *CreateRedemptionStatusParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/redemption-statuses")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteRedemptionStatusRequest constructs an http.Request for the DeleteRedemptionStatus method
+func NewDeleteRedemptionStatusRequest(server string, statusID StatusID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "statusId", statusID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/redemption-statuses/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetRedemptionStatusRequest constructs an http.Request for the GetRedemptionStatus method
+func NewGetRedemptionStatusRequest(server string, statusID StatusID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "statusId", statusID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/redemption-statuses/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateRedemptionStatusRequest calls the generic UpdateRedemptionStatus builder with application/json body
+func NewUpdateRedemptionStatusRequest(server string, statusID StatusID, body UpdateRedemptionStatusJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateRedemptionStatusRequestWithBody(server, statusID, "application/json", bodyReader)
+}
+
+// NewUpdateRedemptionStatusRequestWithBody constructs an http.Request for the UpdateRedemptionStatus method, with any body, and a specified content type
+func NewUpdateRedemptionStatusRequestWithBody(server string, statusID StatusID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "statusId", statusID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/redemption-statuses/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListTransactionsRequest constructs an http.Request for the ListTransactions method
+func NewListTransactionsRequest(server string, params *ListTransactionsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/redemption-transactions")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.ServerID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serverId", *params.ServerID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "objectid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Status != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "objectid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ProductID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "productID", *params.ProductID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.To != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", *params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListTransactionsByEmailRequest calls the generic ListTransactionsByEmail builder with application/json body
+func NewListTransactionsByEmailRequest(server string, body ListTransactionsByEmailJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewListTransactionsByEmailRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewListTransactionsByEmailRequestWithBody constructs an http.Request for the ListTransactionsByEmail method, with any body, and a specified content type
+func NewListTransactionsByEmailRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/redemption-transactions/by-email")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewUpdateTransactionStatusRequest calls the generic UpdateTransactionStatus builder with application/json body
+func NewUpdateTransactionStatusRequest(server string, body UpdateTransactionStatusJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateTransactionStatusRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewUpdateTransactionStatusRequestWithBody constructs an http.Request for the UpdateTransactionStatus method, with any body, and a specified content type
+func NewUpdateTransactionStatusRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/redemption-transactions/status")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
