@@ -1559,7 +1559,7 @@ type ClientInterface interface {
 	// ListActivityLogsWithBody List what a member did and got
 	//
 	// The lines of the ledger of a member, newest first: each thing that they have done or were given, and what that was worth, which is
-	// negative where it has cost something. Nothing in it ever changes.
+	// negative where it has cost something; those from `from` until `to`, which must not be before it. Nothing in it ever changes.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1569,7 +1569,7 @@ type ClientInterface interface {
 	// ListActivityLogs List what a member did and got
 	//
 	// The lines of the ledger of a member, newest first: each thing that they have done or were given, and what that was worth, which is
-	// negative where it has cost something. Nothing in it ever changes.
+	// negative where it has cost something; those from `from` until `to`, which must not be before it. Nothing in it ever changes.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5729,7 +5729,7 @@ func (c *Client) GetDailyHistory(ctx context.Context, body GetDailyHistoryJSONRe
 // ListActivityLogsWithBody List what a member did and got
 //
 // The lines of the ledger of a member, newest first: each thing that they have done or were given, and what that was worth, which is
-// negative where it has cost something. Nothing in it ever changes.
+// negative where it has cost something; those from `from` until `to`, which must not be before it. Nothing in it ever changes.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5749,7 +5749,7 @@ func (c *Client) ListActivityLogsWithBody(ctx context.Context, contentType strin
 // ListActivityLogs List what a member did and got
 //
 // The lines of the ledger of a member, newest first: each thing that they have done or were given, and what that was worth, which is
-// negative where it has cost something. Nothing in it ever changes.
+// negative where it has cost something; those from `from` until `to`, which must not be before it. Nothing in it ever changes.
 //
 // Takes a body of the `application/json` content type.
 //

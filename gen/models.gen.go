@@ -1326,7 +1326,7 @@ type ActivityLogQuestion struct {
 	// Identifier What identifies a member of the community. Who is no member is not found, whether or not there is such an account.
 	Identifier Identifier `json:"identifier"`
 
-	// IdentifierType What an identifier is: an address (also if this is left out), a user name, a number (`id`), an `_id`, or the value that just one
+	// IdentifierType What an identifier is: an address (also if this is left out: then what is none is refused), a user name, a number (`id`), an `_id`, or the value that just one
 	// member has in the field of the community called `fieldName`. A value that several have is a conflict.
 	IdentifierType IdentifierType `json:"identifier_type,omitempty,omitzero"`
 
@@ -1359,7 +1359,7 @@ type ActivityQuestion struct {
 	// Identifier What identifies a member of the community. Who is no member is not found, whether or not there is such an account.
 	Identifier Identifier `json:"identifier"`
 
-	// IdentifierType What an identifier is: an address (also if this is left out), a user name, a number (`id`), an `_id`, or the value that just one
+	// IdentifierType What an identifier is: an address (also if this is left out: then what is none is refused), a user name, a number (`id`), an `_id`, or the value that just one
 	// member has in the field of the community called `fieldName`. A value that several have is a conflict.
 	IdentifierType IdentifierType `json:"identifier_type,omitempty,omitzero"`
 
@@ -3212,7 +3212,7 @@ type DailyHistoryResponse struct {
 type DailyQuestion struct {
 	Identifier []Identifier `json:"identifier"`
 
-	// IdentifierType What an identifier is: an address (also if this is left out), a user name, a number (`id`), an `_id`, or the value that just one
+	// IdentifierType What an identifier is: an address (also if this is left out: then what is none is refused), a user name, a number (`id`), an `_id`, or the value that just one
 	// member has in the field of the community called `fieldName`. A value that several have is a conflict.
 	IdentifierType IdentifierType `json:"identifier_type,omitempty,omitzero"`
 
@@ -3764,7 +3764,7 @@ type GamificationSetting struct {
 // Identifier What identifies a member of the community. Who is no member is not found, whether or not there is such an account.
 type Identifier = string
 
-// IdentifierType What an identifier is: an address (also if this is left out), a user name, a number (`id`), an `_id`, or the value that just one
+// IdentifierType What an identifier is: an address (also if this is left out: then what is none is refused), a user name, a number (`id`), an `_id`, or the value that just one
 // member has in the field of the community called `fieldName`. A value that several have is a conflict.
 type IdentifierType string
 
@@ -4673,7 +4673,7 @@ type MemberQuestion struct {
 	// Identifier What identifies a member of the community. Who is no member is not found, whether or not there is such an account.
 	Identifier Identifier `json:"identifier"`
 
-	// IdentifierType What an identifier is: an address (also if this is left out), a user name, a number (`id`), an `_id`, or the value that just one
+	// IdentifierType What an identifier is: an address (also if this is left out: then what is none is refused), a user name, a number (`id`), an `_id`, or the value that just one
 	// member has in the field of the community called `fieldName`. A value that several have is a conflict.
 	IdentifierType IdentifierType `json:"identifier_type,omitempty,omitzero"`
 
@@ -5100,7 +5100,7 @@ type MiniGameLogQuestion struct {
 	// Identifier What identifies a member of the community. Who is no member is not found, whether or not there is such an account.
 	Identifier Identifier `json:"identifier,omitempty,omitzero"`
 
-	// IdentifierType What an identifier is: an address (also if this is left out), a user name, a number (`id`), an `_id`, or the value that just one
+	// IdentifierType What an identifier is: an address (also if this is left out: then what is none is refused), a user name, a number (`id`), an `_id`, or the value that just one
 	// member has in the field of the community called `fieldName`. A value that several have is a conflict.
 	IdentifierType IdentifierType `json:"identifier_type,omitempty,omitzero"`
 
@@ -5145,7 +5145,7 @@ type MiniGamePlayCreate struct {
 	// Identifier What identifies a member of the community. Who is no member is not found, whether or not there is such an account.
 	Identifier Identifier `json:"identifier,omitempty,omitzero"`
 
-	// IdentifierType What an identifier is: an address (also if this is left out), a user name, a number (`id`), an `_id`, or the value that just one
+	// IdentifierType What an identifier is: an address (also if this is left out: then what is none is refused), a user name, a number (`id`), an `_id`, or the value that just one
 	// member has in the field of the community called `fieldName`. A value that several have is a conflict.
 	IdentifierType IdentifierType `json:"identifier_type,omitempty,omitzero"`
 
@@ -5198,7 +5198,7 @@ type MiniGamePlaysUpdate struct {
 	// Identifier What identifies a member of the community. Who is no member is not found, whether or not there is such an account.
 	Identifier Identifier `json:"identifier"`
 
-	// IdentifierType What an identifier is: an address (also if this is left out), a user name, a number (`id`), an `_id`, or the value that just one
+	// IdentifierType What an identifier is: an address (also if this is left out: then what is none is refused), a user name, a number (`id`), an `_id`, or the value that just one
 	// member has in the field of the community called `fieldName`. A value that several have is a conflict.
 	IdentifierType IdentifierType `json:"identifier_type,omitempty,omitzero"`
 
@@ -5330,7 +5330,7 @@ type MiniGameStatsQuestion struct {
 	// Identifier What identifies a member of the community. Who is no member is not found, whether or not there is such an account.
 	Identifier Identifier `json:"identifier,omitempty,omitzero"`
 
-	// IdentifierType What an identifier is: an address (also if this is left out), a user name, a number (`id`), an `_id`, or the value that just one
+	// IdentifierType What an identifier is: an address (also if this is left out: then what is none is refused), a user name, a number (`id`), an `_id`, or the value that just one
 	// member has in the field of the community called `fieldName`. A value that several have is a conflict.
 	IdentifierType IdentifierType `json:"identifier_type,omitempty,omitzero"`
 
@@ -6981,7 +6981,7 @@ type SocialDeedCreate struct {
 	// Identifier What identifies a member of the community. Who is no member is not found, whether or not there is such an account.
 	Identifier Identifier `json:"identifier"`
 
-	// IdentifierType What an identifier is: an address (also if this is left out), a user name, a number (`id`), an `_id`, or the value that just one
+	// IdentifierType What an identifier is: an address (also if this is left out: then what is none is refused), a user name, a number (`id`), an `_id`, or the value that just one
 	// member has in the field of the community called `fieldName`. A value that several have is a conflict.
 	IdentifierType IdentifierType `json:"identifier_type,omitempty,omitzero"`
 
@@ -7574,7 +7574,7 @@ type StreakLogQuestion struct {
 	// Identifier What identifies a member of the community. Who is no member is not found, whether or not there is such an account.
 	Identifier Identifier `json:"identifier"`
 
-	// IdentifierType What an identifier is: an address (also if this is left out), a user name, a number (`id`), an `_id`, or the value that just one
+	// IdentifierType What an identifier is: an address (also if this is left out: then what is none is refused), a user name, a number (`id`), an `_id`, or the value that just one
 	// member has in the field of the community called `fieldName`. A value that several have is a conflict.
 	IdentifierType IdentifierType `json:"identifier_type,omitempty,omitzero"`
 

@@ -95,6 +95,30 @@ func TestAnAnalysisThatIsDeletedWithinAMinuteTakesBackWhatItHasBrought(t *testin
 	})
 }
 
+func TestNoPartOfAnAnalysisHasALinkOfWhoMayShareNone(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		c := newClub(t, unlimited(open(t, config)), "allow_dm")
+		channel := c.charted(t)
+		for _, role := range do[gen.RoleListResponse](t, c.h, "GET", "/servers/"+c.id+"/roles", c.owner, nil).Body {
+			if role.Title == "@all" {
+				do[gen.RoleResponse](t, c.h, "PUT", "/roles/"+role.ID, c.owner, map[string]any{
+					"class": role.Class, "order": role.Order, "billable": role.Billable, "channelPermissions": map[string]any{"view_channels": true, "post_messages": true},
+				})
+			}
+		}
+		for _, part := range []string{"title", "symbol", "timeframe", "comments", "preferenceText", "alternativeText"} {
+			metadata := map[string]any{"direction": "BULLISH", "entryPlacement": "BELOW_CURRENT", "title": "Bounce", "symbol": "GBP/USD"}
+			metadata[part] = "evil.example/x"
+			if w := sendJSON(c.h, "POST", c.analysisPath(channel), c.ben, charting(map[string]any{"metadata": metadata})); w.Code != http.StatusForbidden {
+				t.Errorf("%s: got %d %s", part, w.Code, w.Body)
+			}
+			if w := sendJSON(c.h, "POST", c.analysisPath(channel), c.owner, charting(map[string]any{"metadata": metadata})); w.Code != http.StatusCreated {
+				t.Errorf("%s, of the owner: got %d %s", part, w.Code, w.Body)
+			}
+		}
+	})
+}
+
 // Changes at once do not undo each other, and what holds of an analysis holds after all of them.
 func TestChangesOfAnAnalysisAtOnceAllCount(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, config Config) {

@@ -251,6 +251,9 @@ func (h gamification) ListActivityLogs(ctx context.Context, r stub.ListActivityL
 	if err != nil {
 		return nil, err
 	}
+	if !r.Body.To.IsZero() && r.Body.To.Before(r.Body.From.Time) {
+		return nil, contract.Invalid(contract.Field("/to", gen.FieldCodeNotAllowed, "must not be before from"))
+	}
 	s, account, err := memberAsked(ctx, h.store.Queries, identifiedBy{r.Body.Identifier, r.Body.FieldName, r.Body.IdentifierType})
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/rejoin-dev/rejoin/api/contract"
+	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
@@ -53,6 +54,13 @@ var identifierTypes = map[string]store.MemberName{
 // memberIdentified finds a member of a server by an identifier of one kind, an address unless the request names another: by the value
 // of a field if it is that. A value that several have is a conflict.
 func memberIdentified(ctx context.Context, q store.Queries, serverID, identifier, kind, fieldName string) (store.Account, error) {
+	if kind == "" && !strings.Contains(identifier, "@") {
+		at := "/identifier"
+		if contract.OperationFrom(ctx).Body == nil {
+			at = "query/identifier"
+		}
+		return store.Account{}, contract.Invalid(contract.Field(at, gen.FieldCodeWrongFormat, "must be an email address, unless identifier_type says what else it is"))
+	}
 	find, err := identifying(ctx, q, serverID, kind, fieldName)
 	if err != nil {
 		return store.Account{}, err

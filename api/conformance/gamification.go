@@ -258,6 +258,8 @@ var gamification = []testCase{
 		if found := ask(object{"page": 2, "limit": 4}).expect(200).each("/data/logs", "reason"); !slices.Equal(found, all[4:]) {
 			s.fail("the second page is %v", found)
 		}
+		ask(object{"from": "2026-03-02T00:00:00.000Z", "to": "2026-03-01T00:00:00.000Z"}).refuses("/to", "not_allowed")
+		key.post("/apis/v1/users/activity/logs", object{"identifier": club.owner}).refuses("/identifier", "wrong_format")
 		if later := ask(object{"from": "2999-01-01T00:00:00.000Z"}).expect(200).list("/data/logs"); len(later) != 0 {
 			s.fail("%d lines are of the future", len(later))
 		}

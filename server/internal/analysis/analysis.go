@@ -133,8 +133,12 @@ func (e *edit) metadata(in gen.AnalysisMetadataUpdate) {
 			e.texts, e.Given = append(e.texts, textNames[i]), append(e.Given, *to)
 		}
 	}
-	given(e, "timeframe", &m.Timeframe, in.Timeframe)
-	given(e, "symbol", &m.Symbol, in.Symbol)
+	if given(e, "timeframe", &m.Timeframe, in.Timeframe) {
+		e.Given = append(e.Given, m.Timeframe)
+	}
+	if given(e, "symbol", &m.Symbol, in.Symbol) {
+		e.Given = append(e.Given, m.Symbol)
+	}
 }
 
 var textNames = []string{"preferenceText", "alternativeText", "comments"}
