@@ -102,7 +102,7 @@ func TestNoPartOfAnAnalysisHasALinkOfWhoMayShareNone(t *testing.T) {
 		for _, role := range do[gen.RoleListResponse](t, c.h, "GET", "/servers/"+c.id+"/roles", c.owner, nil).Body {
 			if role.Title == "@all" {
 				do[gen.RoleResponse](t, c.h, "PUT", "/roles/"+role.ID, c.owner, map[string]any{
-					"class": role.Class, "order": role.Order, "billable": role.Billable, "channelPermissions": map[string]any{"view_channels": true, "post_messages": true},
+					"class": role.Class, "order": role.Order, "billable": role.Billable, "channelPermissions": map[string]any{"post_messages": true},
 				})
 			}
 		}
