@@ -65,7 +65,7 @@ var damages = map[string]string{
 	"plays against the ledger":          gameInSQL + `; INSERT INTO mini_game_plays (id, game_id, account, server_id, prize_id, taken, prize, at) SELECT 'x', 'game', owner, id, 'x', 0, '{}', 0 FROM servers`,
 	"badges against the ledger":         `UPDATE ledger SET reason = 'badges/x' WHERE action = 'badges'`,
 	"streaks against the ledger":        `INSERT INTO streak_logs (account, server_id, streak_id, period, id, name, length, xp, coins, at) SELECT owner, id, 'x', '2026-03-02/daily', 'x', '', 1, 5, 0, 0 FROM servers`,
-	"balances below zero":               `UPDATE totals SET coins = -1`,
+	"balances below zero":               `UPDATE totals SET premium = -1`,
 	"last visits":                       `UPDATE totals SET visited = visited - 1`,
 	"visits in a row":                   `UPDATE totals SET visits_run = visits_run + 1`,
 }

@@ -139,8 +139,9 @@ var comparisons = []comparison{
 	SELECT server_id, account, reason, xp, coins FROM ledger WHERE action = 'streaks'
 	UNION ALL SELECT server_id, account, 'streak/' || streak_id || '/' || period, -xp, -coins FROM streak_logs WHERE xp <> 0 OR coins <> 0`,
 		`account IN `+liveAccounts+` AND server_id IN `+liveServers)},
-	{"balances below zero", []string{"xp", "coins"}, `SELECT server_id || ' ' || account, CASE WHEN xp < 0 THEN xp ELSE 0 END, CASE WHEN coins < 0 THEN coins ELSE 0 END
-	  FROM totals WHERE (xp < 0 OR coins < 0) AND account IN ` + liveAccounts + ` AND server_id IN ` + liveServers},
+	{"balances below zero", []string{"xp", "coins", "premium"}, `SELECT server_id || ' ' || account, CASE WHEN xp < 0 THEN xp ELSE 0 END, CASE WHEN coins < 0 THEN coins ELSE 0 END,
+	       CASE WHEN premium < 0 THEN premium ELSE 0 END
+	  FROM totals WHERE (xp < 0 OR coins < 0 OR premium < 0) AND account IN ` + liveAccounts + ` AND server_id IN ` + liveServers},
 	{"last visits", []string{"visited"}, offBy([]string{"server_id", "account"}, []string{"visited"}, `
 	SELECT server_id, account, visited FROM totals UNION ALL SELECT server_id, account, -MAX(day) FROM days WHERE visits > 0 AND day > 0 GROUP BY server_id, account`,
 		`account IN `+liveAccounts+` AND server_id IN `+liveServers)},
