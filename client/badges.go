@@ -158,6 +158,24 @@ func (s *BadgesService) Apply(ctx context.Context, id string, in BadgeApplicatio
 	})
 }
 
+// Applied returns the open applications of the caller in a server, 50 at most. One that is not among them any more was withdrawn or refused, unless the
+// caller has the badge. Without a server, it is the only one of the account.
+//
+// For members.
+func (s *BadgesService) Applied(ctx context.Context, serverID string) ([]BadgeApplication, error) {
+	return list[BadgeApplication](s.api.ListMyBadgeApplications(ctx, &gen.ListMyBadgeApplicationsParams{ServerID: optional(serverID)}))
+}
+
+// Withdraw ends the application of the caller for a badge, if there is one.
+//
+// For members.
+func (s *BadgesService) Withdraw(ctx context.Context, id string) error {
+	if err := checkID(id); err != nil {
+		return err
+	}
+	return done(s.api.WithdrawBadgeApplication(ctx, id))
+}
+
 // Applications returns an iterator over the open applications for a badge, the oldest first, which works as that of
 // [ServersService.Members].
 //

@@ -764,6 +764,14 @@ var calls = []struct {
 		},
 	},
 	{
+		"listMyBadgeApplications", "GET /badges/applications?serverId=" + id, "",
+		func(c caller) (any, error) { return c.Badges.Applied(c.ctx, id) },
+	},
+	{
+		"withdrawBadgeApplication", "DELETE /badges/" + badgeID + "/apply", "",
+		func(c caller) (any, error) { return nil, c.Badges.Withdraw(c.ctx, badgeID) },
+	},
+	{
 		"listBadgeApplications", "GET /badges/" + badgeID + "/applications?limit=100", "",
 		func(c caller) (any, error) { return collect(c.Badges.Applications(c.ctx, badgeID)) },
 	},

@@ -2342,6 +2342,13 @@ type ClientInterface interface {
 	// Corresponds with POST /badges (the `CreateBadge` operationId).
 	CreateBadge(ctx context.Context, params *CreateBadgeParams, body CreateBadgeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListMyBadgeApplications List my applications for badges
+	//
+	// The open applications of the caller in a server. One that is here no more was withdrawn or refused, unless the caller has the badge.
+	//
+	// Corresponds with GET /badges/applications (the `ListMyBadgeApplications` operationId).
+	ListMyBadgeApplications(ctx context.Context, params *ListMyBadgeApplicationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// DeleteBadge Delete a badge
 	//
 	// Removes a badge and takes it from everybody who has it. What was credited for it stays.
@@ -2391,11 +2398,18 @@ type ClientInterface interface {
 	// Corresponds with POST /badges/{badgeId}/applications/{applicationId}/refuse (the `RefuseBadgeApplication` operationId).
 	RefuseBadgeApplication(ctx context.Context, badgeID BadgeID, applicationID ApplicationID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// WithdrawBadgeApplication Withdraw my application for a badge
+	//
+	// Ends the application of the caller for a badge, with its proof, if there is one open.
+	//
+	// Corresponds with DELETE /badges/{badgeId}/apply (the `WithdrawBadgeApplication` operationId).
+	WithdrawBadgeApplication(ctx context.Context, badgeID BadgeID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ApplyForBadgeWithBody Apply for a badge
 	//
 	// Asks the owner and administrators for a badge, with a `note` and a picture as `proof`, which a badge with `attachRequired` needs. Nobody
-	// but them and the applicant sees either. The application ends when the badge is awarded, by whomever or by itself, when it is refused,
-	// and with the badge or the membership.
+	// but them and the applicant sees either. The application ends when the badge is awarded, by whomever or by itself, when it is refused or
+	// withdrawn, and with the badge or the membership.
 	//
 	// Another application for the same badge is a conflict as long as the first is open, and so is one for a badge that the applicant has: to send
 	// this again is safe. What was refused may be applied for again. A member has up to 50 open applications in a server.
@@ -7172,6 +7186,23 @@ func (c *Client) CreateBadge(ctx context.Context, params *CreateBadgeParams, bod
 	return c.Client.Do(req)
 }
 
+// ListMyBadgeApplications List my applications for badges
+//
+// The open applications of the caller in a server. One that is here no more was withdrawn or refused, unless the caller has the badge.
+//
+// Corresponds with GET /badges/applications (the `ListMyBadgeApplications` operationId).
+func (c *Client) ListMyBadgeApplications(ctx context.Context, params *ListMyBadgeApplicationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListMyBadgeApplicationsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // DeleteBadge Delete a badge
 //
 // Removes a badge and takes it from everybody who has it. What was credited for it stays.
@@ -7281,11 +7312,28 @@ func (c *Client) RefuseBadgeApplication(ctx context.Context, badgeID BadgeID, ap
 	return c.Client.Do(req)
 }
 
+// WithdrawBadgeApplication Withdraw my application for a badge
+//
+// Ends the application of the caller for a badge, with its proof, if there is one open.
+//
+// Corresponds with DELETE /badges/{badgeId}/apply (the `WithdrawBadgeApplication` operationId).
+func (c *Client) WithdrawBadgeApplication(ctx context.Context, badgeID BadgeID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewWithdrawBadgeApplicationRequest(c.Server, badgeID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ApplyForBadgeWithBody Apply for a badge
 //
 // Asks the owner and administrators for a badge, with a `note` and a picture as `proof`, which a badge with `attachRequired` needs. Nobody
-// but them and the applicant sees either. The application ends when the badge is awarded, by whomever or by itself, when it is refused,
-// and with the badge or the membership.
+// but them and the applicant sees either. The application ends when the badge is awarded, by whomever or by itself, when it is refused or
+// withdrawn, and with the badge or the membership.
 //
 // Another application for the same badge is a conflict as long as the first is open, and so is one for a badge that the applicant has: to send
 // this again is safe. What was refused may be applied for again. A member has up to 50 open applications in a server.
@@ -15899,6 +15947,60 @@ func NewCreateBadgeRequestWithBody(server string, params *CreateBadgeParams, con
 	return req, nil
 }
 
+// NewListMyBadgeApplicationsRequest constructs an http.Request for the ListMyBadgeApplications method
+func NewListMyBadgeApplicationsRequest(server string, params *ListMyBadgeApplicationsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/badges/applications")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.ServerID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serverId", *params.ServerID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "objectid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewDeleteBadgeRequest constructs an http.Request for the DeleteBadge method
 func NewDeleteBadgeRequest(server string, badgeID BadgeID) (*http.Request, error) {
 	var err error
@@ -16140,6 +16242,40 @@ func NewRefuseBadgeApplicationRequest(server string, badgeID BadgeID, applicatio
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewWithdrawBadgeApplicationRequest constructs an http.Request for the WithdrawBadgeApplication method
+func NewWithdrawBadgeApplicationRequest(server string, badgeID BadgeID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "badgeId", badgeID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/badges/%s/apply", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -5699,6 +5699,13 @@ type OverviewTier struct {
 	Members Count `json:"members"`
 }
 
+// OwnBadgeApplicationListResponse The applications of a member.
+type OwnBadgeApplicationListResponse struct {
+	// Meta How a request of the System API went.
+	Meta SystemMeta         `json:"meta"`
+	Body []BadgeApplication `json:"body"`
+}
+
 // PasswordChange The password that the account has, and the one that it gets.
 type PasswordChange struct {
 	// Password The present one.
@@ -9841,6 +9848,13 @@ type CreateBadgeParams struct {
 	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
 	// request; in another session of the account, the first answer has it masked.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListMyBadgeApplicationsParams defines parameters for ListMyBadgeApplications.
+type ListMyBadgeApplicationsParams struct {
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID *ServerIDQuery `form:"serverId,omitempty" json:"serverId,omitempty"`
 }
 
 // ListBadgeApplicationsParams defines parameters for ListBadgeApplications.

@@ -94,6 +94,35 @@ func checkApplying(ctx context.Context, q store.Queries, badge store.Badge, acco
 	return err
 }
 
+// ListMyBadgeApplications shows the open applications of the caller.
+func (h badges) ListMyBadgeApplications(ctx context.Context, r stub.ListMyBadgeApplicationsRequestObject) (stub.ListMyBadgeApplicationsResponseObject, error) {
+	s, err := resolve(ctx, h.store.Queries, valueOf(r.Params.ServerID))
+	if err != nil {
+		return nil, err
+	}
+	found, err := h.store.Badges.ListApplicationsOf(ctx, s.ID, s.actor.account)
+	if err != nil {
+		return nil, err
+	}
+	answer := stub.ListMyBadgeApplications200JSONResponse{Meta: system("Badge applications"), Body: []gen.BadgeApplication{}}
+	for _, a := range found {
+		answer.Body = append(answer.Body, h.shownApplication(ctx, a))
+	}
+	return answer, nil
+}
+
+// WithdrawBadgeApplication ends the application of the caller, if there is one. What it locks, it locks in the order of who awards the badge.
+func (h badges) WithdrawBadgeApplication(ctx context.Context, r stub.WithdrawBadgeApplicationRequestObject) (stub.WithdrawBadgeApplicationResponseObject, error) {
+	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.WithdrawBadgeApplication200JSONResponse, err error) {
+		s, badge, err := badgeNamed(ctx, tx.Queries, r.BadgeID)
+		if err != nil {
+			return answer, err
+		}
+		answer.Meta = system("Application has been withdrawn successfully")
+		return answer, tx.Badges.EndApplication(ctx, badge.ID, s.actor.account, h.now())
+	})
+}
+
 // ListBadgeApplications shows a page of the open applications for a badge.
 func (h badges) ListBadgeApplications(ctx context.Context, r stub.ListBadgeApplicationsRequestObject) (stub.ListBadgeApplicationsResponseObject, error) {
 	_, badge, err := badgeNamed(ctx, h.store.Queries, r.BadgeID)

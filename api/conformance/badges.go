@@ -260,6 +260,24 @@ var badges = []testCase{
 		}
 	}},
 
+	{"BADGES-APPLY-06", "applyForBadge listMyBadgeApplications withdrawBadgeApplication listBadgeApplications refuseBadgeApplication", "who applies sees what is open, of their own alone, and withdraws it as often as they like", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		s.b.joins(club)
+		badge, other, mine := s.a.makesBadge(club, nil), s.a.makesBadge(club, nil), "/badges/applications?serverId="+club.id
+		s.b.get(mine).expect(200).is("/body", []any{})
+		s.a.applies(badge)
+		first, second := s.b.applies(badge), s.b.applies(other)
+		s.b.get(mine).expect(200).says("Badge applications").holds("/body", 2).is("/body/0/_id", first).is("/body/1/_id", second)
+		s.a.post("/badges/" + other + "/applications/" + second + "/refuse").expect(200)
+		s.b.get(mine).expect(200).holds("/body", 1).is("/body/0/_id", first)
+		for range 2 {
+			s.b.delete("/badges/" + badge + "/apply").expect(200).says("Application has been withdrawn successfully").is("/body", object{})
+		}
+		s.b.get(mine).expect(200).is("/body", []any{})
+		s.a.get("/badges/"+badge+"/applications").expect(200).is("/meta/total", 1).is("/body/0/user/id", club.owner)
+		s.b.applies(badge)
+	}},
+
 	{"BADGES-APPLY-03", "createBadge applyForBadge getBadgeApplicationProof refuseBadgeApplication", "a proof is wanted where the badge says so, and shown to nobody but who may see it, at no other address, as long as the application is open", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		s.b.joins(club)

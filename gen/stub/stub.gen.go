@@ -425,6 +425,9 @@ type ServerInterface interface {
 	// CreateBadge Create a badge
 	// (POST /badges)
 	CreateBadge(ctx echo.Context, params CreateBadgeParams) error
+	// ListMyBadgeApplications List my applications for badges
+	// (GET /badges/applications)
+	ListMyBadgeApplications(ctx echo.Context, params ListMyBadgeApplicationsParams) error
 	// DeleteBadge Delete a badge
 	// (DELETE /badges/{badgeId})
 	DeleteBadge(ctx echo.Context, badgeID BadgeID) error
@@ -440,6 +443,9 @@ type ServerInterface interface {
 	// RefuseBadgeApplication Refuse an application for a badge
 	// (POST /badges/{badgeId}/applications/{applicationId}/refuse)
 	RefuseBadgeApplication(ctx echo.Context, badgeID BadgeID, applicationID ApplicationID) error
+	// WithdrawBadgeApplication Withdraw my application for a badge
+	// (DELETE /badges/{badgeId}/apply)
+	WithdrawBadgeApplication(ctx echo.Context, badgeID BadgeID) error
 	// ApplyForBadge Apply for a badge
 	// (POST /badges/{badgeId}/apply)
 	ApplyForBadge(ctx echo.Context, badgeID BadgeID) error
@@ -3844,6 +3850,24 @@ func (w *ServerInterfaceWrapper) CreateBadge(ctx echo.Context) error {
 	return err
 }
 
+// ListMyBadgeApplications converts echo context to params.
+func (w *ServerInterfaceWrapper) ListMyBadgeApplications(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListMyBadgeApplicationsParams
+	// ------------- Optional query parameter "serverId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "serverId", ctx.QueryParams(), &params.ServerID, runtime.BindQueryParameterOptions{Type: "string", Format: "objectid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter serverId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListMyBadgeApplications(ctx, params)
+	return err
+}
+
 // DeleteBadge converts echo context to params.
 func (w *ServerInterfaceWrapper) DeleteBadge(ctx echo.Context) error {
 	var err error
@@ -3960,6 +3984,22 @@ func (w *ServerInterfaceWrapper) RefuseBadgeApplication(ctx echo.Context) error 
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.RefuseBadgeApplication(ctx, badgeID, applicationID)
+	return err
+}
+
+// WithdrawBadgeApplication converts echo context to params.
+func (w *ServerInterfaceWrapper) WithdrawBadgeApplication(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "badgeId" -------------
+	var badgeID BadgeID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "badgeId", ctx.Param("badgeId"), &badgeID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter badgeId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.WithdrawBadgeApplication(ctx, badgeID)
 	return err
 }
 
@@ -5002,9 +5042,11 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/badges/:badgeId/applications", wrapper.ListBadgeApplications, options.OperationMiddlewares["listBadgeApplications"]...)
 	router.GET(options.BaseURL+"/badges/:badgeId/applications/:applicationId/proof", wrapper.GetBadgeApplicationProof, options.OperationMiddlewares["getBadgeApplicationProof"]...)
 	router.POST(options.BaseURL+"/badges/:badgeId/applications/:applicationId/refuse", wrapper.RefuseBadgeApplication, options.OperationMiddlewares["refuseBadgeApplication"]...)
+	router.DELETE(options.BaseURL+"/badges/:badgeId/apply", wrapper.WithdrawBadgeApplication, options.OperationMiddlewares["withdrawBadgeApplication"]...)
 	router.POST(options.BaseURL+"/badges/:badgeId/apply", wrapper.ApplyForBadge, options.OperationMiddlewares["applyForBadge"]...)
 	router.POST(options.BaseURL+"/badges/:badgeId/award", wrapper.AwardBadge, options.OperationMiddlewares["awardBadge"]...)
 	router.POST(options.BaseURL+"/badges/:badgeId/remove", wrapper.RemoveBadge, options.OperationMiddlewares["removeBadge"]...)
+	router.GET(options.BaseURL+"/badges/applications", wrapper.ListMyBadgeApplications, options.OperationMiddlewares["listMyBadgeApplications"]...)
 	router.GET(options.BaseURL+"/channels", wrapper.ListChannels, options.OperationMiddlewares["listChannels"]...)
 	router.POST(options.BaseURL+"/channels", wrapper.CreateChannel, options.OperationMiddlewares["createChannel"]...)
 	router.DELETE(options.BaseURL+"/channels/:channelId", wrapper.DeleteChannel, options.OperationMiddlewares["deleteChannel"]...)
@@ -8439,6 +8481,28 @@ func (response CreateBadge200JSONResponse) VisitCreateBadgeResponse(w http.Respo
 	return err
 }
 
+type ListMyBadgeApplicationsRequestObject struct {
+	Params ListMyBadgeApplicationsParams
+}
+
+type ListMyBadgeApplicationsResponseObject interface {
+	VisitListMyBadgeApplicationsResponse(w http.ResponseWriter) error
+}
+
+type ListMyBadgeApplications200JSONResponse OwnBadgeApplicationListResponse
+
+func (response ListMyBadgeApplications200JSONResponse) VisitListMyBadgeApplicationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type DeleteBadgeRequestObject struct {
 	BadgeID BadgeID `json:"badgeId"`
 }
@@ -8549,6 +8613,28 @@ type RefuseBadgeApplicationResponseObject interface {
 type RefuseBadgeApplication200JSONResponse EmptyResponse
 
 func (response RefuseBadgeApplication200JSONResponse) VisitRefuseBadgeApplicationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawBadgeApplicationRequestObject struct {
+	BadgeID BadgeID `json:"badgeId"`
+}
+
+type WithdrawBadgeApplicationResponseObject interface {
+	VisitWithdrawBadgeApplicationResponse(w http.ResponseWriter) error
+}
+
+type WithdrawBadgeApplication200JSONResponse EmptyResponse
+
+func (response WithdrawBadgeApplication200JSONResponse) VisitWithdrawBadgeApplicationResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := WriteJSON(&buf, response); err != nil {
@@ -9985,6 +10071,9 @@ type StrictServerInterface interface {
 	// CreateBadge Create a badge
 	// (POST /badges)
 	CreateBadge(ctx context.Context, request CreateBadgeRequestObject) (CreateBadgeResponseObject, error)
+	// ListMyBadgeApplications List my applications for badges
+	// (GET /badges/applications)
+	ListMyBadgeApplications(ctx context.Context, request ListMyBadgeApplicationsRequestObject) (ListMyBadgeApplicationsResponseObject, error)
 	// DeleteBadge Delete a badge
 	// (DELETE /badges/{badgeId})
 	DeleteBadge(ctx context.Context, request DeleteBadgeRequestObject) (DeleteBadgeResponseObject, error)
@@ -10000,6 +10089,9 @@ type StrictServerInterface interface {
 	// RefuseBadgeApplication Refuse an application for a badge
 	// (POST /badges/{badgeId}/applications/{applicationId}/refuse)
 	RefuseBadgeApplication(ctx context.Context, request RefuseBadgeApplicationRequestObject) (RefuseBadgeApplicationResponseObject, error)
+	// WithdrawBadgeApplication Withdraw my application for a badge
+	// (DELETE /badges/{badgeId}/apply)
+	WithdrawBadgeApplication(ctx context.Context, request WithdrawBadgeApplicationRequestObject) (WithdrawBadgeApplicationResponseObject, error)
 	// ApplyForBadge Apply for a badge
 	// (POST /badges/{badgeId}/apply)
 	ApplyForBadge(ctx context.Context, request ApplyForBadgeRequestObject) (ApplyForBadgeResponseObject, error)
@@ -14933,6 +15025,31 @@ func (sh *strictHandler) CreateBadge(ctx echo.Context, params CreateBadgeParams)
 	return nil
 }
 
+// ListMyBadgeApplications operation middleware
+func (sh *strictHandler) ListMyBadgeApplications(ctx echo.Context, params ListMyBadgeApplicationsParams) error {
+	var request ListMyBadgeApplicationsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListMyBadgeApplications(ctx.Request().Context(), request.(ListMyBadgeApplicationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListMyBadgeApplications")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListMyBadgeApplicationsResponseObject); ok {
+		return validResponse.VisitListMyBadgeApplicationsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // DeleteBadge operation middleware
 func (sh *strictHandler) DeleteBadge(ctx echo.Context, badgeID BadgeID) error {
 	var request DeleteBadgeRequestObject
@@ -15078,6 +15195,31 @@ func (sh *strictHandler) RefuseBadgeApplication(ctx echo.Context, badgeID BadgeI
 		return err
 	} else if validResponse, ok := response.(RefuseBadgeApplicationResponseObject); ok {
 		return validResponse.VisitRefuseBadgeApplicationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// WithdrawBadgeApplication operation middleware
+func (sh *strictHandler) WithdrawBadgeApplication(ctx echo.Context, badgeID BadgeID) error {
+	var request WithdrawBadgeApplicationRequestObject
+
+	request.BadgeID = badgeID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.WithdrawBadgeApplication(ctx.Request().Context(), request.(WithdrawBadgeApplicationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "WithdrawBadgeApplication")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(WithdrawBadgeApplicationResponseObject); ok {
+		return validResponse.VisitWithdrawBadgeApplicationResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -557,6 +557,10 @@ func (Unimplemented) CreateBadge(context.Context, CreateBadgeRequestObject) (Cre
 	return nil, ErrNotImplemented
 }
 
+func (Unimplemented) ListMyBadgeApplications(context.Context, ListMyBadgeApplicationsRequestObject) (ListMyBadgeApplicationsResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
 func (Unimplemented) DeleteBadge(context.Context, DeleteBadgeRequestObject) (DeleteBadgeResponseObject, error) {
 	return nil, ErrNotImplemented
 }
@@ -574,6 +578,10 @@ func (Unimplemented) GetBadgeApplicationProof(context.Context, GetBadgeApplicati
 }
 
 func (Unimplemented) RefuseBadgeApplication(context.Context, RefuseBadgeApplicationRequestObject) (RefuseBadgeApplicationResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) WithdrawBadgeApplication(context.Context, WithdrawBadgeApplicationRequestObject) (WithdrawBadgeApplicationResponseObject, error) {
 	return nil, ErrNotImplemented
 }
 

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"time"
 
 	"github.com/rejoin-dev/rejoin/gen"
@@ -35,6 +36,14 @@ func (q Badges) ListApplications(ctx context.Context, badgeID string, page Page)
 	at, id := page.from(earliest)
 	return list(ctx, q.conn, scanApplication, selectApplication+`WHERE p.badge_id = $1 AND (p.at, p.id) > ($2, $3) ORDER BY p.at, p.id LIMIT $4 OFFSET $5`,
 		badgeID, at, id, page.Limit, page.Skip)
+}
+
+// ListApplicationsOf returns the open applications of a member in a server, the oldest first: they are few.
+func (q Badges) ListApplicationsOf(ctx context.Context, serverID string, account int64) ([]Application, error) {
+	all, err := list(ctx, q.conn, scanApplication, selectApplication+`JOIN badges b ON b.id = p.badge_id WHERE p.account = $1 AND p.server_id = $2 ORDER BY p.id LIMIT $3`,
+		account, serverID, MaxApplications)
+	slices.SortFunc(all, func(a, b Application) int { return a.CreatedAt.Compare(b.CreatedAt.Time) })
+	return all, err
 }
 
 // CountApplications tells how many open applications there are for a badge.

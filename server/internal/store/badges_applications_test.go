@@ -57,6 +57,7 @@ func (l *life) hasApplications(serverID string, members ...int64) {
 		l.Errorf("counted %d applications, %v; want %d", n, err, len(members))
 	}
 	check(l.s.Badges.GetApplication(ctx, badge.ID, found[0].ID))
+	check(l.s.Badges.ListApplicationsOf(ctx, serverID, members[0]))
 }
 
 // hasSocials makes social links of a server, of which one stays.
