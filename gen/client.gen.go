@@ -1032,7 +1032,7 @@ type ClientInterface interface {
 	//
 	// Those with a lower `displayOrder` first, and of the same the older ones, or as `sort` says. `skip` leaves out so many from the beginning; `total` is how many there are. `fields`
 	// leaves the other parts out. With `lang`, `category` is in that language where there is a translation. Members see those that are not archived and that they may view, without `productPermission`, and `stocks` only of those
-	// that show the remaining quantity; the owner, administrators and API keys see all, or with `userID` those that this member sees. `currentPrice` is what they pay now. Codes of vouchers are never shown. For members.
+	// that show the remaining quantity; the owner, administrators and API keys see all, or with `userID` those that this member sees. `currentPrice` is what the member who looks pays now, or without one, who has none of the roles. Codes of vouchers are never shown. For members.
 	//
 	// Corresponds with GET /apis/v1/products (the `ListProducts` operationId).
 	ListProducts(ctx context.Context, params *ListProductsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1045,7 +1045,7 @@ type ClientInterface interface {
 	// `voucherExpireDate`, or never without it. With `shouldPrioritiesExpiringVouchers` those that expire first are sold first, otherwise those that were added first.
 	//
 	// The first entry of `productPermission` that is enabled and names a member says what they may do, if `isProductAccessEnabled`: with `full-access` they buy, with `view-only` they look, with `no-access`, or where no
-	// entry names them, there is no such product for them. The special price and the purchase limit of that entry are theirs in any case. A limit is so many pieces in so many of the last days, weeks, months or years, today included. An entry names members by the titles of their roles and by
+	// entry names them, they do not see it, and to buy it is a conflict. The special price and the purchase limit of that entry are theirs in any case. A limit is so many pieces in so many of the last days, weeks, months or years, today included. An entry names members by the titles of their roles and by
 	// their user names, or all of them; in one of the type `combination`, each part has to name them. There are no tags of users yet: they are kept, and nobody has one.
 	//
 	// `purchaseStatusOverride` is the status in which an order begins, by its id; `purchaseStatusOverrideName` gives it by its name. HTML in `description` and `redemptionInstructions` is sanitised: scripts, styles, forms and handlers are gone before it
@@ -1064,7 +1064,7 @@ type ClientInterface interface {
 	// `voucherExpireDate`, or never without it. With `shouldPrioritiesExpiringVouchers` those that expire first are sold first, otherwise those that were added first.
 	//
 	// The first entry of `productPermission` that is enabled and names a member says what they may do, if `isProductAccessEnabled`: with `full-access` they buy, with `view-only` they look, with `no-access`, or where no
-	// entry names them, there is no such product for them. The special price and the purchase limit of that entry are theirs in any case. A limit is so many pieces in so many of the last days, weeks, months or years, today included. An entry names members by the titles of their roles and by
+	// entry names them, they do not see it, and to buy it is a conflict. The special price and the purchase limit of that entry are theirs in any case. A limit is so many pieces in so many of the last days, weeks, months or years, today included. An entry names members by the titles of their roles and by
 	// their user names, or all of them; in one of the type `combination`, each part has to name them. There are no tags of users yet: they are kept, and nobody has one.
 	//
 	// `purchaseStatusOverride` is the status in which an order begins, by its id; `purchaseStatusOverrideName` gives it by its name. HTML in `description` and `redemptionInstructions` is sanitised: scripts, styles, forms and handlers are gone before it
@@ -1085,7 +1085,7 @@ type ClientInterface interface {
 	// Expiring Highlight Enabled, Expiring Highlight Duration, Expiring Highlight Timeframe, Archived, Display Order, Redemption Instructions, Product Access Enabled, Purchase Status Override Name, Vouchers and
 	// Voucher Expire Date; and for an entry of its permissions Permission Enabled, Permission Type, Roles, Tags, Users, Combination Type, Combination Values, Special Price, Special Price Enabled, Purchase Limit Enabled,
 	// Purchase Limit Quantity, Purchase Limit Interval Count, Purchase Limit Interval Unit, Access Level and Exclusive Tag Enabled. A row without a name is one more entry of the permissions of the product above it, and has nothing else.
-	// Where a cell is a list, its items have commas between them; yes and no are `true` and `false`; an empty cell is left out. For the owner and administrators, and for API keys.
+	// Where a cell is a list, its items have commas between them; yes and no are `true` and `false`; an empty cell is left out. Columns of one group - user information, highlight, purchase limit, special price - are given together. For the owner and administrators, and for API keys.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1102,7 +1102,7 @@ type ClientInterface interface {
 	// Expiring Highlight Enabled, Expiring Highlight Duration, Expiring Highlight Timeframe, Archived, Display Order, Redemption Instructions, Product Access Enabled, Purchase Status Override Name, Vouchers and
 	// Voucher Expire Date; and for an entry of its permissions Permission Enabled, Permission Type, Roles, Tags, Users, Combination Type, Combination Values, Special Price, Special Price Enabled, Purchase Limit Enabled,
 	// Purchase Limit Quantity, Purchase Limit Interval Count, Purchase Limit Interval Unit, Access Level and Exclusive Tag Enabled. A row without a name is one more entry of the permissions of the product above it, and has nothing else.
-	// Where a cell is a list, its items have commas between them; yes and no are `true` and `false`; an empty cell is left out. For the owner and administrators, and for API keys.
+	// Where a cell is a list, its items have commas between them; yes and no are `true` and `false`; an empty cell is left out. Columns of one group - user information, highlight, purchase limit, special price - are given together. For the owner and administrators, and for API keys.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1348,7 +1348,8 @@ type ClientInterface interface {
 	// GetStore Get how the store of a community is set up
 	//
 	// What a store is called and how it looks. One that nobody has set up is not enabled, and has no title. With `lang`, the title and the description are in
-	// that language, if the store has translations and one of them is in it. `fields` leaves the other parts out. There is no secret in it. For members.
+	// that language, if the store has translations and one of them is in it. `fields` leaves the other parts out. There is no secret in it; who tests its widget, and how users are identified there, is for the owner,
+	// administrators and API keys. For members.
 	//
 	// Corresponds with GET /apis/v1/stores (the `GetStore` operationId).
 	GetStore(ctx context.Context, params *GetStoreParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1658,8 +1659,8 @@ type ClientInterface interface {
 	// BulkUpdateWithBody Update members from a CSV file
 	//
 	// Changes what the community knows of a member, for each row of a CSV file: `identifier` is an `_id`, an address, a number or a user name, and is required;
-	// `xp`, `coins` and the user fields of the community, each by its `field`, are what changes. Where a column `<field>_op` stands
-	// before one of numbers, it says how: `add`, `subtract` or `overwrite`; without it, or where it is empty, the value replaces what there was. An empty cell changes nothing. What comes and goes is a line of the ledger of
+	// `xp`, `coins` and the user fields of the community, each by its `field`, are what changes. A column `<field>_op` says how the column `<field>` of
+	// numbers counts: `add`, `subtract` or `overwrite`; without it, or where it is empty, the value replaces what there was. An empty cell changes nothing. What comes and goes is a line of the ledger of
 	// each member; nobody's XP or coins go below zero.
 	//
 	// Names, addresses and pictures are those of the account, in all its communities, and no API key changes them. The file, and how its
@@ -4776,7 +4777,7 @@ func (c *Client) PlayMiniGame(ctx context.Context, gameID GameID, params *PlayMi
 //
 // Those with a lower `displayOrder` first, and of the same the older ones, or as `sort` says. `skip` leaves out so many from the beginning; `total` is how many there are. `fields`
 // leaves the other parts out. With `lang`, `category` is in that language where there is a translation. Members see those that are not archived and that they may view, without `productPermission`, and `stocks` only of those
-// that show the remaining quantity; the owner, administrators and API keys see all, or with `userID` those that this member sees. `currentPrice` is what they pay now. Codes of vouchers are never shown. For members.
+// that show the remaining quantity; the owner, administrators and API keys see all, or with `userID` those that this member sees. `currentPrice` is what the member who looks pays now, or without one, who has none of the roles. Codes of vouchers are never shown. For members.
 //
 // Corresponds with GET /apis/v1/products (the `ListProducts` operationId).
 func (c *Client) ListProducts(ctx context.Context, params *ListProductsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4799,7 +4800,7 @@ func (c *Client) ListProducts(ctx context.Context, params *ListProductsParams, r
 // `voucherExpireDate`, or never without it. With `shouldPrioritiesExpiringVouchers` those that expire first are sold first, otherwise those that were added first.
 //
 // The first entry of `productPermission` that is enabled and names a member says what they may do, if `isProductAccessEnabled`: with `full-access` they buy, with `view-only` they look, with `no-access`, or where no
-// entry names them, there is no such product for them. The special price and the purchase limit of that entry are theirs in any case. A limit is so many pieces in so many of the last days, weeks, months or years, today included. An entry names members by the titles of their roles and by
+// entry names them, they do not see it, and to buy it is a conflict. The special price and the purchase limit of that entry are theirs in any case. A limit is so many pieces in so many of the last days, weeks, months or years, today included. An entry names members by the titles of their roles and by
 // their user names, or all of them; in one of the type `combination`, each part has to name them. There are no tags of users yet: they are kept, and nobody has one.
 //
 // `purchaseStatusOverride` is the status in which an order begins, by its id; `purchaseStatusOverrideName` gives it by its name. HTML in `description` and `redemptionInstructions` is sanitised: scripts, styles, forms and handlers are gone before it
@@ -4828,7 +4829,7 @@ func (c *Client) CreateProductWithBody(ctx context.Context, params *CreateProduc
 // `voucherExpireDate`, or never without it. With `shouldPrioritiesExpiringVouchers` those that expire first are sold first, otherwise those that were added first.
 //
 // The first entry of `productPermission` that is enabled and names a member says what they may do, if `isProductAccessEnabled`: with `full-access` they buy, with `view-only` they look, with `no-access`, or where no
-// entry names them, there is no such product for them. The special price and the purchase limit of that entry are theirs in any case. A limit is so many pieces in so many of the last days, weeks, months or years, today included. An entry names members by the titles of their roles and by
+// entry names them, they do not see it, and to buy it is a conflict. The special price and the purchase limit of that entry are theirs in any case. A limit is so many pieces in so many of the last days, weeks, months or years, today included. An entry names members by the titles of their roles and by
 // their user names, or all of them; in one of the type `combination`, each part has to name them. There are no tags of users yet: they are kept, and nobody has one.
 //
 // `purchaseStatusOverride` is the status in which an order begins, by its id; `purchaseStatusOverrideName` gives it by its name. HTML in `description` and `redemptionInstructions` is sanitised: scripts, styles, forms and handlers are gone before it
@@ -4859,7 +4860,7 @@ func (c *Client) CreateProduct(ctx context.Context, params *CreateProductParams,
 // Expiring Highlight Enabled, Expiring Highlight Duration, Expiring Highlight Timeframe, Archived, Display Order, Redemption Instructions, Product Access Enabled, Purchase Status Override Name, Vouchers and
 // Voucher Expire Date; and for an entry of its permissions Permission Enabled, Permission Type, Roles, Tags, Users, Combination Type, Combination Values, Special Price, Special Price Enabled, Purchase Limit Enabled,
 // Purchase Limit Quantity, Purchase Limit Interval Count, Purchase Limit Interval Unit, Access Level and Exclusive Tag Enabled. A row without a name is one more entry of the permissions of the product above it, and has nothing else.
-// Where a cell is a list, its items have commas between them; yes and no are `true` and `false`; an empty cell is left out. For the owner and administrators, and for API keys.
+// Where a cell is a list, its items have commas between them; yes and no are `true` and `false`; an empty cell is left out. Columns of one group - user information, highlight, purchase limit, special price - are given together. For the owner and administrators, and for API keys.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4886,7 +4887,7 @@ func (c *Client) CreateProductsWithBody(ctx context.Context, params *CreateProdu
 // Expiring Highlight Enabled, Expiring Highlight Duration, Expiring Highlight Timeframe, Archived, Display Order, Redemption Instructions, Product Access Enabled, Purchase Status Override Name, Vouchers and
 // Voucher Expire Date; and for an entry of its permissions Permission Enabled, Permission Type, Roles, Tags, Users, Combination Type, Combination Values, Special Price, Special Price Enabled, Purchase Limit Enabled,
 // Purchase Limit Quantity, Purchase Limit Interval Count, Purchase Limit Interval Unit, Access Level and Exclusive Tag Enabled. A row without a name is one more entry of the permissions of the product above it, and has nothing else.
-// Where a cell is a list, its items have commas between them; yes and no are `true` and `false`; an empty cell is left out. For the owner and administrators, and for API keys.
+// Where a cell is a list, its items have commas between them; yes and no are `true` and `false`; an empty cell is left out. Columns of one group - user information, highlight, purchase limit, special price - are given together. For the owner and administrators, and for API keys.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5392,7 +5393,8 @@ func (c *Client) DeleteSocial(ctx context.Context, socialID SocialID, reqEditors
 // GetStore Get how the store of a community is set up
 //
 // What a store is called and how it looks. One that nobody has set up is not enabled, and has no title. With `lang`, the title and the description are in
-// that language, if the store has translations and one of them is in it. `fields` leaves the other parts out. There is no secret in it. For members.
+// that language, if the store has translations and one of them is in it. `fields` leaves the other parts out. There is no secret in it; who tests its widget, and how users are identified there, is for the owner,
+// administrators and API keys. For members.
 //
 // Corresponds with GET /apis/v1/stores (the `GetStore` operationId).
 func (c *Client) GetStore(ctx context.Context, params *GetStoreParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5922,8 +5924,8 @@ func (c *Client) BulkImportWithBody(ctx context.Context, params *BulkImportParam
 // BulkUpdateWithBody Update members from a CSV file
 //
 // Changes what the community knows of a member, for each row of a CSV file: `identifier` is an `_id`, an address, a number or a user name, and is required;
-// `xp`, `coins` and the user fields of the community, each by its `field`, are what changes. Where a column `<field>_op` stands
-// before one of numbers, it says how: `add`, `subtract` or `overwrite`; without it, or where it is empty, the value replaces what there was. An empty cell changes nothing. What comes and goes is a line of the ledger of
+// `xp`, `coins` and the user fields of the community, each by its `field`, are what changes. A column `<field>_op` says how the column `<field>` of
+// numbers counts: `add`, `subtract` or `overwrite`; without it, or where it is empty, the value replaces what there was. An empty cell changes nothing. What comes and goes is a line of the ledger of
 // each member; nobody's XP or coins go below zero.
 //
 // Names, addresses and pictures are those of the account, in all its communities, and no API key changes them. The file, and how its

@@ -1525,10 +1525,8 @@ type AnalysisDrawingsAppend struct {
 	//
 	//
 	// Example: vera
-	Sender UserName `json:"sender,omitempty,omitzero"`
-
-	// Drawings Drawings, the lowest first.
-	Drawings AnalysisDrawingsCreate `json:"drawings"`
+	Sender   UserName                `json:"sender,omitempty,omitzero"`
+	Drawings []AnalysisDrawingCreate `json:"drawings"`
 }
 
 // AnalysisDrawingsCreate Drawings, the lowest first.
@@ -7117,6 +7115,9 @@ type StoreConfig struct {
 	// Currency What coins are called.
 	Currency StoreCurrency `json:"currency"`
 
+	// WidgetID Its widget; null where there is none.
+	WidgetID Nullable[string] `json:"widgetID"`
+
 	// Widget How a widget shows a store.
 	Widget StoreWidget `json:"widget"`
 
@@ -7158,6 +7159,9 @@ type StoreConfigParts struct {
 
 	// Currency What coins are called.
 	Currency *StoreCurrency `json:"currency,omitempty"`
+
+	// WidgetID Its widget; null where there is none.
+	WidgetID Nullable[string] `json:"widgetID,omitempty,omitzero"`
 
 	// Widget How a widget shows a store.
 	Widget *StoreWidget `json:"widget,omitempty"`

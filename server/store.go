@@ -36,8 +36,14 @@ func (h stores) GetStore(ctx context.Context, r stub.GetStoreRequestObject) (stu
 		return nil, err
 	}
 	config, err := storeOf(ctx, h.store.Queries, s.ID)
+	if err == nil {
+		err = s.learn(ctx, h.store.Queries)
+	}
 	if err != nil {
 		return nil, err
+	}
+	if !s.may.Full { // who tests a widget is nobody else's business
+		config.Widget.TestUsers, config.Widget.TestRoles, config.Widget.UserIdentifierFields = nil, nil, nil
 	}
 	if lang := valueOf(r.Params.Lang); config.I18N.IsTranslationEnabled {
 		config.Title = translatedName(config.Title, config.I18N.TitleTranslations, lang)
@@ -80,8 +86,9 @@ func storeOf(ctx context.Context, q store.Queries, serverID string) (gen.StoreCo
 	config, err := q.Stores.Get(ctx, serverID)
 	if errors.Is(err, store.ErrNotFound) {
 		made := gen.Time{Time: bornAt(serverID)}
-		return gen.StoreConfig{ID: serverID, CommunityID: serverID, Currency: gen.StoreCurrency{Name: coinsName}, CreatedAt: made, UpdatedAt: made}, nil
+		config, err = gen.StoreConfig{ID: serverID, CommunityID: serverID, Currency: gen.StoreCurrency{Name: coinsName}, CreatedAt: made, UpdatedAt: made}, nil
 	}
+	config.WidgetID = gen.Null[string]()
 	return config, err
 }
 
@@ -230,17 +237,17 @@ func checkPermissions(ctx context.Context, q store.Queries, serverID string, bef
 		known["role"] = append(known["role"], role.Title)
 	}
 	for i, entry := range after {
-		for kind, values := range named(gen.StorePermissions{entry}) {
-			for _, value := range values {
-				if kind == "tag" || slices.Contains(known[kind], value) {
+		for _, names := range namesIn(entry.Permission) {
+			for _, value := range names.values {
+				if names.kind == "tag" || slices.Contains(known[names.kind], value) {
 					continue
 				}
 				err := store.ErrNotFound
-				if kind == "user" {
+				if names.kind == "user" {
 					_, err = q.Users.GetMember(ctx, serverID, store.ByUsername, strings.ToLower(value))
 				}
 				if err != nil {
-					return unknownIf(err, fmt.Sprintf("%s/%d/permission", at, i), "must name roles and members of the community")
+					return unknownIf(err, fmt.Sprintf("%s/%d/permission/%s", at, i, names.at), "must name roles and members of the community")
 				}
 			}
 		}
@@ -248,15 +255,27 @@ func checkPermissions(ctx context.Context, q store.Queries, serverID string, bef
 	return nil
 }
 
-// named are the names in entries of permissions, by what they are of.
-func named(all gen.StorePermissions) map[string][]string {
-	names := map[string][]string{}
-	for _, p := range all {
-		names["role"] = append(names["role"], p.Permission.RoleNames...)
-		names["user"] = append(names["user"], p.Permission.Usernames...)
-		for _, c := range p.Permission.Combination {
-			names[c.Type] = append(names[c.Type], c.Values...)
-		}
+// audienceNames are names of one kind in an entry of permissions, and where they stand in it.
+type audienceNames struct {
+	kind, at string
+	values   []string
+}
+
+func namesIn(a gen.StoreAudience) []audienceNames {
+	names := []audienceNames{{"role", "roleNames", a.RoleNames}, {"user", "usernames", a.Usernames}}
+	for i, c := range a.Combination {
+		names = append(names, audienceNames{c.Type, fmt.Sprintf("combination/%d/values", i), c.Values})
 	}
 	return names
+}
+
+// named are the names in entries of permissions, by what they are of.
+func named(all gen.StorePermissions) map[string][]string {
+	byKind := map[string][]string{}
+	for _, p := range all {
+		for _, names := range namesIn(p.Permission) {
+			byKind[names.kind] = append(byKind[names.kind], names.values...)
+		}
+	}
+	return byKind
 }

@@ -178,6 +178,9 @@ func setStatus(id *gen.Nullable[string], byID, byName gen.Nullable[string], all 
 	if i < 0 {
 		return contract.Invalid(contract.Field(pointer, gen.FieldCodeNotAllowed, "must be a redemption status of the community"))
 	}
+	if all[i].Category == string(gen.StatusCategoryCancelled) {
+		return contract.Invalid(contract.Field(pointer, gen.FieldCodeNotAllowed, "must not be a status of cancelled orders: orders begin in it"))
+	}
 	*id = gen.NullableOf(all[i].ID)
 	return nil
 }

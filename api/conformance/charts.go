@@ -197,7 +197,7 @@ var charts = []testCase{
 		change(key.caller, unknownNumber).expect(404)
 		other := s.a.posts(club, channel, nil).analysis()
 		for _, who := range []*answer{
-			s.b.write("PATCH", atAnalyses+"/"+other, object{"metadata": object{"title": "Mine"}}), s.b.post(atAnalyses+"/"+other+"/drawings", object{"drawings": []any{}}),
+			s.b.write("PATCH", atAnalyses+"/"+other, object{"metadata": object{"title": "Mine"}}), s.b.post(atAnalyses+"/"+other+"/drawings", object{"drawings": []any{across}}),
 			key.write("PATCH", atAnalyses+"/"+other, object{"metadata": object{"title": "Mine"}, "sender": number}), s.b.delete(atAnalyses + "/" + other),
 		} {
 			who.expect(403)

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/getkin/kin-openapi/openapi3"
-
 	"github.com/rejoin-dev/rejoin/api"
 )
 
@@ -45,10 +43,9 @@ func (c *contract) documented(tag string) []requirement {
 	var all []requirement
 	shown := map[string]int{}
 	for _, r := range documentedRequests() {
-		method, path, _ := strings.Cut(r.Send, " ")
-		op := c.operations.Match(method, path)
-		if op == nil || op.Tag != tag || len(r.JSON) > 0 && r.JSON[0] == '[' && !op.Body.Schema.Value.Type.Is(openapi3.TypeArray) {
-			continue // what is another operation, some day, has a path that looks like that of this one
+		op := c.shownBy(r)
+		if op == nil || op.Tag != tag {
+			continue
 		}
 		shown[op.ID]++
 		more := r.needs()
@@ -66,6 +63,13 @@ func (c *contract) documented(tag string) []requirement {
 		}})
 	}
 	return all
+}
+
+// shownBy is the operation of a documented request, or nil.
+func (c *contract) shownBy(r documentedRequest) *api.Operation {
+	method, target, _ := strings.Cut(r.Send, " ")
+	path, _, _ := strings.Cut(target, "?")
+	return c.operations.Match(method, path)
 }
 
 // needs are the tags of what makes what it names.

@@ -58,6 +58,20 @@ func TestEveryRequirementHasAnIDOfItsOwnAndSaysWhatItIsAbout(t *testing.T) {
 	}
 }
 
+// What the public documentation shows of a tag that the contract has is replayed: an entry that no operation takes would be lost without a word.
+func TestEveryDocumentedRequestOfATagOfTheContractIsReplayed(t *testing.T) {
+	c, err := loadContract()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range documentedRequests() {
+		op := c.shownBy(r)
+		if has := slices.ContainsFunc(c.operations, func(o *api.Operation) bool { return o.Tag == r.Tag }); has && (op == nil || op.Tag != r.Tag) {
+			t.Errorf("%s, of %s, is no operation of that tag", r.Send, r.Tag)
+		}
+	}
+}
+
 func TestEveryOperationIsWhatSomeRequirementIsAbout(t *testing.T) {
 	contract, err := loadContract()
 	if err != nil {

@@ -54,6 +54,10 @@ var shop = []testCase{
 			got.fail("/data/description still has what does harm, or has lost the rest")
 		}
 		s.a.put(storePath, object{"serverId": club.id, "currency": object{"isEnabled": true, "name": "Pawns"}}).expect(200).is("/data/title", "Rewards")
+		s.b.joins(club)
+		s.a.put(storePath, object{"serverId": club.id, "widget": object{"isEnabled": true, "testUsers": []any{"vera"}}}).expect(200).is("/data/widget/testUsers/0", "vera").is("/data/widgetID", nil)
+		s.b.get(at).expect(200).is("/data/widget/isEnabled", true).lacks("/data/widget/testUsers")
+		s.a.get(at).expect(200).is("/data/widget/testUsers/0", "vera")
 		s.a.get(at+"&fields=currency").expect(200).is("/data/currency/name", "Pawns").lacks("/data/title")
 		s.a.get(at+"&fields=apiKey").refuses("query/fields", "")
 	}},
@@ -173,7 +177,7 @@ var shop = []testCase{
 			{"Name,Price\r\nMug,1\r\nCup,cheap\r\n", "row 2, column Price"},
 			{"Name,Price,Access Level\r\nMug,1,\r\n,2,no-access\r\n", "row 2, column Price"},
 			{"Name,Price,Permission Enabled,Permission Type,Access Level\r\nMug,1,,,\r\n,,true,role,some\r\n", "row 2, column Access Level"},
-			{"Name,Price,Permission Enabled,Permission Type,Roles,Access Level\r\nMug,1,true,role,Nobody has this,no-access\r\n", "row 1: "},
+			{"Name,Price,Permission Enabled,Permission Type,Roles,Access Level\r\nMug,1,true,role,Nobody has this,no-access\r\n", "row 1, column Roles"},
 			{"Name,Price\r\nMug\r\n", "row 1"},
 			{"Name,Price\r\n", ""},
 			{"Name,Price,Category Name\r\nMug,1,Nobody has this\r\n", "row 1, column Category Name"},
@@ -206,7 +210,7 @@ var shop = []testCase{
 		s.a.put(categoriesPath+"/"+in, object{"categoryPermission": []any{permits("VIP", "full-access")}}).expect(200)
 		s.b.get(categoriesPath + "/" + in).expect(404)
 		s.b.get(productsPath + "/" + plain).expect(404)
-		s.a.put(productsPath+"/"+plain, object{"productPermission": []any{permits("Nobody has this", "full-access")}}).refuses("/productPermission/0/permission", "")
+		s.a.put(productsPath+"/"+plain, object{"productPermission": []any{permits("Nobody has this", "full-access")}}).refuses("/productPermission/0/permission/roleNames", "")
 		s.a.put(storePath, object{"serverId": club.id, "isEnabled": false}).expect(200)
 		s.b.get(at).expect(200).holds("/data", 0)
 		s.b.get(productsPath + "/" + shown).expect(404)
