@@ -271,7 +271,7 @@ var badges = []testCase{
 		s.a.post("/badges/" + other + "/applications/" + second + "/refuse").expect(200)
 		s.b.get(mine).expect(200).holds("/body", 1).is("/body/0/_id", first)
 		for range 2 {
-			s.b.delete("/badges/" + badge + "/apply").expect(200).says("Application has been withdrawn successfully").is("/body", object{})
+			s.b.delete("/badges/"+badge+"/apply").expect(200).says("Application has been withdrawn successfully").is("/body", object{})
 		}
 		s.b.get(mine).expect(200).is("/body", []any{})
 		s.a.get("/badges/"+badge+"/applications").expect(200).is("/meta/total", 1).is("/body/0/user/id", club.owner)
