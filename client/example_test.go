@@ -917,6 +917,53 @@ func ExampleBulkService() {
 	// row,identifier,result,column,message
 }
 
+func ExampleRewardsService() {
+	url, token, stop := newServer()
+	defer stop()
+	c, err := client.New(url, client.WithToken(token))
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	server, err := c.Servers.Create(ctx, client.ServerCreate{Name: "Chess club"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := c.Store.Update(ctx, client.StoreConfigUpdate{ServerID: server.ID, IsEnabled: new(true), Title: new("Rewards")}); err != nil {
+		log.Fatal(err)
+	}
+	product, err := c.Store.CreateProduct(ctx, client.ProductCreate{ServerID: server.ID, Name: "Premium", Price: new(int32(0)), Vouchers: []string{"PREMIUM-1"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	bought, err := c.Rewards.Buy(ctx, client.PurchaseCreate{ProductID: product.ID})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(bought.Status.Name, bought.Vouchers)
+	_, err = c.Rewards.Buy(ctx, client.PurchaseCreate{ProductID: product.ID})
+	if refused, ok := errors.AsType[*client.Error](err); ok && refused.Code == client.CodeConflict {
+		fmt.Println(refused.Message)
+	}
+	statuses, err := c.Rewards.Statuses(ctx, server.ID)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, status := range statuses {
+		if status.Category == client.StatusComplete {
+			done, err := c.Rewards.SetStatus(ctx, bought.TransactionID, status.ID)
+			if err != nil {
+				log.Fatal(err)
+			}
+			fmt.Println(done.Status.Name)
+		}
+	}
+	// Output:
+	// Pending [PREMIUM-1]
+	// This is sold out
+	// Completed
+}
+
 func ExampleAnalyticsService() {
 	url, token, stop := newServer()
 	defer stop()

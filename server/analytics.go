@@ -154,6 +154,7 @@ func addDay(to *gen.OverviewPart, d store.ServerDay) {
 	to.Messages += d.Messages
 	to.Replies += d.Replies
 	to.Reactions += d.Reactions
+	to.Redemptions += d.Purchases
 	to.XPIssued += d.XP
 	to.XPSpent += d.XPSpent
 	to.CoinsIssued += d.Coins
@@ -165,6 +166,7 @@ func addPart(to *gen.LoyaltyOverview, p gen.OverviewPart) {
 	to.Activity.Messages += p.Messages
 	to.Activity.Replies += p.Replies
 	to.Activity.Reactions += p.Reactions
+	to.Activity.Redemptions += p.Redemptions
 	to.XP.Issued += p.XPIssued
 	to.XP.Spent += p.XPSpent
 	to.Coins.Issued += p.CoinsIssued

@@ -47,6 +47,7 @@ var exported = []struct {
 	}},
 	{"miniGames", func(e *export) error { return exportInServers(e, e.store.Exports.MiniGames, asItIs) }},
 	{"plays", func(e *export) error { return exportInServers(e, e.store.Exports.Plays, asItIs) }},
+	{"purchases", func(e *export) error { return exportInServers(e, e.store.Exports.Purchases, asItIs) }},
 	{"userKeys", func(e *export) error { return exportPages(e, e.store.Exports.UserKeys, asItIs) }},
 	{"apiKeys", func(e *export) error { return exportPages(e, e.store.Exports.APIKeys, asItIs) }},
 	{"invites", func(e *export) error {

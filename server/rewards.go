@@ -54,7 +54,7 @@ func (s standing) buyer(ctx context.Context, q store.Queries, user string) (acco
 	case user == "":
 		return 0, contract.Invalid(contract.Field("/user", gen.FieldCodeRequired, "is required: an API key is nobody"))
 	}
-	named, err := memberReferred(ctx, q, s.ID, user)
+	named, err := memberNamed(ctx, q, s.ID, user)
 	return named.AccountNumber, err
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 // What is another one each time: ids and secrets, moments, where a page goes on, and the numbers and addresses of new accounts.
-var passing = regexp.MustCompile(`[0-9a-f]{24,64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|visits/\d{4}-\d\d-\d\d|\d{4}-\d\d-\d\dT[0-9:.]+Z|"next_cursor":"[\w-]+"|"(id|userId)":("\d+"|\d+)|vera[.\d]+`)
+var passing = regexp.MustCompile(`ORD[0-9a-f]{20}|[0-9a-f]{24,64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|visits/\d{4}-\d\d-\d\d|\d{4}-\d\d-\d\dT[0-9:.]+Z|"next_cursor":"[\w-]+"|"(id|userId)":("\d+"|\d+)|vera[.\d]+`)
 
 const words = "server/testdata/calls.sh"
 

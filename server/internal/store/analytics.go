@@ -110,14 +110,15 @@ type ServerDay struct {
 	Day, Joined, Active            int64
 	XP, Coins, XPSpent, CoinsSpent int64
 	Messages, Replies, Reactions   int64
+	Purchases                      int64
 }
 
 // ListDays returns what the members of a server did from a day to another one, the first first: days without anything are not among them.
 func (q Analytics) ListDays(ctx context.Context, serverID string, from, to int64) ([]ServerDay, error) {
 	return list(ctx, q.conn, func(rows *sql.Rows) (d ServerDay, err error) {
-		return d, rows.Scan(&d.Day, &d.Joined, &d.Active, &d.XP, &d.Coins, &d.XPSpent, &d.CoinsSpent, &d.Messages, &d.Replies, &d.Reactions)
+		return d, rows.Scan(&d.Day, &d.Joined, &d.Active, &d.XP, &d.Coins, &d.XPSpent, &d.CoinsSpent, &d.Messages, &d.Replies, &d.Reactions, &d.Purchases)
 	}, `SELECT day, CAST(SUM(joined) AS BIGINT), CAST(SUM(active) AS BIGINT), CAST(SUM(xp) AS BIGINT), CAST(SUM(coins) AS BIGINT), CAST(SUM(xp_spent) AS BIGINT),
-	       CAST(SUM(coins_spent) AS BIGINT), CAST(SUM(messages) AS BIGINT), CAST(SUM(replies) AS BIGINT), CAST(SUM(reactions) AS BIGINT)
+	       CAST(SUM(coins_spent) AS BIGINT), CAST(SUM(messages) AS BIGINT), CAST(SUM(replies) AS BIGINT), CAST(SUM(reactions) AS BIGINT), CAST(SUM(purchases) AS BIGINT)
 	  FROM server_days WHERE server_id = $1 AND day >= $2 AND day <= $3 GROUP BY day ORDER BY day`+unlocked, serverID, from, to)
 }
 

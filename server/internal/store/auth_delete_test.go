@@ -249,6 +249,7 @@ func (l *life) exports(server string, account int64) {
 	check(q.Applications(ctx, server, account, gen.ExportedApplication{}, some))
 	check(q.MiniGames(ctx, server, account, gen.ExportedMiniGame{}, some))
 	check(q.Plays(ctx, server, account, gen.ExportedPlay{}, some))
+	check(q.Purchases(ctx, server, account, gen.ExportedPurchase{}, some))
 	check(q.Visits(ctx, server, account, gen.ExportedVisit{}, some))
 	check(q.Ledger(ctx, server, account, gen.ExportedCredit{}, some))
 	check(q.Streaks(ctx, server, account, ExportedStreak{}, some))

@@ -154,6 +154,20 @@ func (q Exports) Plays(ctx context.Context, serverID string, account int64, afte
 		serverID, account, placeOf(after.PlayedAt), after.ID, some)
 }
 
+// Purchases are those of an account in a server, the first first.
+func (q Exports) Purchases(ctx context.Context, serverID string, account int64, after gen.ExportedPurchase, some int) ([]gen.ExportedPurchase, error) {
+	return list(ctx, q.conn, func(rows *sql.Rows) (p gen.ExportedPurchase, err error) {
+		var of gen.OrderedProduct
+		var told gen.BuyerInformation
+		err = rows.Scan(&p.ID, &p.ServerID, &p.TransactionID, &p.Status, document{&of}, &p.Quantity, &p.Price, &p.Total, document{&told}, micros{&p.CreatedAt})
+		p.ProductID, p.Product, p.Name, p.Phone, p.Address = of.ID, of.Name, told.Name, told.Phone, told.Address
+		return p, err
+	}, `SELECT o.id, o.server_id, o.transaction_id, s.name, o.product, o.quantity, o.price, o.total, o.buyer, o.created_at
+	  FROM orders o JOIN redemption_statuses s ON s.id = o.status_id
+	 WHERE o.server_id = $1 AND o.account = $2 AND (o.created_at, o.id) > ($3, $4) ORDER BY o.created_at, o.id LIMIT $5`,
+		serverID, account, placeOf(after.CreatedAt), after.ID, some)
+}
+
 // APIKeys are the API keys of communities for which an account vouches.
 func (q Exports) APIKeys(ctx context.Context, account int64, after gen.ExportedKey, some int) ([]gen.ExportedKey, error) {
 	return q.keys(ctx, "api_keys", account, after, some)

@@ -49,9 +49,13 @@ func (q Orders) GetNamed(ctx context.Context, transactionID string) (Order, erro
 	return get(ctx, q.conn, scanOrder, selectOrder+`WHERE o.transaction_id = $1`+unlocked, transactionID)
 }
 
-// Hold is GetNamed of an order that nobody else changes before the transaction ends.
+// Hold is GetNamed of an order that nobody else changes before the transaction ends. It is locked before it is read: one statement for both
+// would look for the status that the order had before others, for whom it has waited, gave it another one, and find nothing.
 func (q Orders) Hold(ctx context.Context, transactionID string) (Order, error) {
-	return get(ctx, q.conn, scanOrder, selectOrder+`WHERE o.transaction_id = $1 /* FOR UPDATE OF o */`, transactionID)
+	if _, err := get(ctx, q.conn, scanOne[string], `SELECT id FROM orders WHERE transaction_id = $1 /* FOR UPDATE */`, transactionID); err != nil {
+		return Order{}, err
+	}
+	return q.GetNamed(ctx, transactionID)
 }
 
 // SetStatus changes the status of an order, and how many pieces it has of the stock.
