@@ -1188,6 +1188,9 @@ type AccountExport struct {
 	// Plays Of mini games, and what each has drawn.
 	Plays []ExportedPlay `json:"plays"`
 
+	// Purchases Without the codes that they have brought: these are shown by the purchases themselves.
+	Purchases []ExportedPurchase `json:"purchases"`
+
 	// UserKeys That act for the account.
 	UserKeys []ExportedKey `json:"userKeys"`
 
@@ -3608,6 +3611,46 @@ type ExportedPresence struct {
 	Streak     int64          `json:"streak"`
 }
 
+// ExportedPurchase Something that the account has bought, and what it has told for that.
+type ExportedPurchase struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// ServerID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ServerID      ObjectID `json:"serverId"`
+	TransactionID string   `json:"transactionId"`
+
+	// Status What its status is called.
+	Status string `json:"status"`
+
+	// ProductID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ProductID ObjectID `json:"productID"`
+
+	// Product What the product was called then.
+	Product  string `json:"product"`
+	Quantity int32  `json:"quantity"`
+
+	// Price Of a piece.
+	Price int64 `json:"price"`
+
+	// Total Of all pieces.
+	Total   int64  `json:"total"`
+	Name    string `json:"name"`
+	Phone   string `json:"phone"`
+	Address string `json:"address"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt Timestamp `json:"createdAt"`
+}
+
 // ExportedReaction A reaction, and when the message was sent that it is to.
 type ExportedReaction struct {
 	Emoji string `json:"emoji"`
@@ -4560,7 +4603,7 @@ type LoyaltyOverview struct {
 	// Members The members of a community, those of now in `total`, and the others by the range.
 	Members OverviewMembers `json:"members"`
 
-	// Activity How often members did what. A reply is a message, too; what was deleted since stays counted.
+	// Activity How often members did what. A reply is a message, too, and a redemption a purchase; what was deleted or cancelled since stays counted.
 	Activity OverviewActivity `json:"activity"`
 
 	// XP What members got, without what was taken back, and what they spent.
@@ -5554,7 +5597,7 @@ type OrderedProduct struct {
 	Type ProductType `json:"type"`
 }
 
-// OverviewActivity How often members did what. A reply is a message, too; what was deleted since stays counted.
+// OverviewActivity How often members did what. A reply is a message, too, and a redemption a purchase; what was deleted or cancelled since stays counted.
 type OverviewActivity struct {
 	// Messages How many, or how much.
 	Messages Count `json:"messages"`
@@ -5564,6 +5607,9 @@ type OverviewActivity struct {
 
 	// Reactions How many, or how much.
 	Reactions Count `json:"reactions"`
+
+	// Redemptions How many, or how much.
+	Redemptions Count `json:"redemptions"`
 }
 
 // OverviewFlow What members got, without what was taken back, and what they spent.
@@ -5641,6 +5687,9 @@ type OverviewPart struct {
 
 	// Reactions How many, or how much.
 	Reactions Count `json:"reactions"`
+
+	// Redemptions How many, or how much.
+	Redemptions Count `json:"redemptions"`
 
 	// XPIssued How many, or how much.
 	XPIssued Count `json:"xpIssued"`
