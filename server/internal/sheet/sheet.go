@@ -61,8 +61,11 @@ func Open(from io.Reader) (*Reader, error) {
 	if err != nil && err != io.EOF {
 		return nil, err
 	}
-	if isUTF16(first) {
+	switch {
+	case isUTF16(first):
 		return nil, &Fault{Message: "the file is UTF-16, and must be UTF-8: save it as \"CSV UTF-8\""}
+	case isPacked(first):
+		return nil, &Fault{Message: "the file is compressed, or of a spreadsheet: save it as \"CSV UTF-8\""}
 	}
 	if bytes.HasPrefix(first, byteOrderMark) {
 		head.Discard(len(byteOrderMark))
@@ -91,6 +94,11 @@ func Open(from io.Reader) (*Reader, error) {
 func isUTF16(first []byte) bool {
 	return bytes.HasPrefix(first, []byte{0xFF, 0xFE}) || bytes.HasPrefix(first, []byte{0xFE, 0xFF}) ||
 		len(first) >= 2 && (first[0] == 0) != (first[1] == 0) || bytes.HasPrefix(first, []byte{0, 0, 0xFE, 0xFF})
+}
+
+// isPacked tells whether a file begins as one of gzip or ZIP does. Spreadsheets are ZIP files.
+func isPacked(first []byte) bool {
+	return bytes.HasPrefix(first, []byte{0x1F, 0x8B}) || bytes.HasPrefix(first, []byte("PK\x03\x04"))
 }
 
 // Number is that of the row that was read last.
@@ -132,7 +140,12 @@ func (r *Reader) Next() ([]string, error) {
 func (r *Reader) Columns(known func(name string) (string, bool), required []string) error {
 	for i, name := range r.Header {
 		column, is := known(name)
+		if !is {
+			column, is = known(Plain(name))
+		}
 		switch {
+		case !is && len(r.Header) == 1 && strings.ContainsAny(name, ";\t"):
+			return &Fault{Column: 1, Message: "must have commas between the cells, not semicolons or tabs"}
 		case !is:
 			return &Fault{Column: i + 1, Message: "is not known here: the template shows which columns there are"}
 		case slices.Contains(r.Header[:i], column):
@@ -151,10 +164,21 @@ func (r *Reader) Columns(known func(name string) (string, bool), required []stri
 // TooLong tells whether a cell has more characters than one may have.
 func TooLong(cell string) bool { return len(cell) > MaxCell && utf8.RuneCountInString(cell) > MaxCell }
 
+// formulas begin with one of these.
+const formulas = "=+-@\t\r\n"
+
 // Harmless is a text as a cell that no spreadsheet takes for a formula.
 func Harmless(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r\n", rune(cell[0])) {
+	if cell != "" && strings.IndexByte(formulas, cell[0]) >= 0 {
 		return "'" + cell
+	}
+	return cell
+}
+
+// Plain is the text of which Harmless has made a cell.
+func Plain(cell string) string {
+	if text, is := strings.CutPrefix(cell, "'"); is && Harmless(text) == cell {
+		return text
 	}
 	return cell
 }
