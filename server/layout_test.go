@@ -69,7 +69,7 @@ func TestTheLimitsAreThoseOfTheContract(t *testing.T) {
 		t.Fatal(err)
 	}
 	limits := map[string]uint64{
-		"RoleListResponse.body": store.MaxRoles, "ChannelListResponse.body": store.MaxChannels, "BadgeListResponse.body": store.MaxBadges,
+		"RoleListResponse.body": store.MaxRoles, "ChannelListResponse.body": store.MaxChannels, "BadgeListResponse.body": store.MaxBadges, "OwnBadgeApplicationListResponse.body": store.MaxApplications,
 		"ApiKeyListResponse.data": store.MaxKeys, "UserApiKeyListResponse.data": store.MaxUserKeys, "ServerListResponse.body": store.MaxMemberships, "IntegrationChannelListResponse.data": store.MaxChannels,
 		"InviteListResponse.body": store.MaxInvites, "SessionListResponse.body": store.MaxSessions,
 		"AccessLevelListResponse.body": store.MaxAccessLevels, "UserFieldListResponse.data": store.MaxFields, "StreakListResponse.data": store.MaxStreaks, "MilestoneListResponse.data": store.MaxMilestones, "SocialListResponse.data": store.MaxSocials, "MiniGameListResponse.data": store.MaxMiniGames, "RedemptionStatusListResponse.data": store.MaxStatuses,
@@ -123,6 +123,7 @@ func TestTheNumbersOfTheCodeAreThoseInTheWordsOfTheContract(t *testing.T) {
 		},
 		"createCategory":  {fmt.Sprintf("has up to %d", store.MaxCategories)},
 		"createProduct":   {fmt.Sprintf("up to %d,000 products", store.MaxProducts/1000), fmt.Sprintf("up to %d,000 codes", store.MaxVouchers/1000)},
+		"createProducts":  {fmt.Sprintf("%d,000 codes", mostCodes/1000)},
 		"createStreak":    {fmt.Sprintf("the last %d are known", store.MostZones)},
 		"listStreaks":     {fmt.Sprintf("has up to %d", store.MaxStreaks)},
 		"updateUserField": {fmt.Sprintf("identifier has up to %d characters", longestIdentifier)},
