@@ -56,22 +56,29 @@ var damages = map[string]string{
 	"totals against days":               `UPDATE totals SET coins = coins + 1`,
 	"days against the ledger":           `UPDATE days SET messages = messages + 1`,
 	"days of servers against those of members": `UPDATE server_days SET coins = coins + 1`,
-	"joins":                             `UPDATE server_days SET joined = joined + 1`,
-	"active days against days":          `INSERT INTO active_days (server_id, day, since, shard, n, gone) SELECT id, 1, 1, 0, 1, 0 FROM servers`,
-	"days against the days before them": `UPDATE days SET since = since - 1 WHERE active = 1`,
-	"last days":                         `UPDATE totals SET acted = acted + 1`,
-	"messages against the ledger":       saidInSQL,
-	"replies against the ledger":        saidInSQL + `; UPDATE messages SET reply_to = 'gone'`,
-	"plays against the ledger":          gameInSQL + `; INSERT INTO mini_game_plays (id, game_id, account, server_id, prize_id, taken, prize, at) SELECT 'x', 'game', owner, id, 'x', 0, '{}', 0 FROM servers`,
-	"badges against the ledger":         `UPDATE ledger SET reason = 'badges/x' WHERE action = 'badges'`,
-	"streaks against the ledger":        `INSERT INTO streak_logs (account, server_id, streak_id, period, id, name, length, xp, coins, at) SELECT owner, id, 'x', '2026-03-02/daily', 'x', '', 1, 5, 0, 0 FROM servers`,
-	"balances below zero":               `UPDATE totals SET premium = -1`,
-	"last visits":                       `UPDATE totals SET visited = visited - 1`,
-	"visits in a row":                   `UPDATE totals SET visits_run = visits_run + 1`,
+	"joins":                              `UPDATE server_days SET joined = joined + 1`,
+	"active days against days":           `INSERT INTO active_days (server_id, day, since, shard, n, gone) SELECT id, 1, 1, 0, 1, 0 FROM servers`,
+	"days against the days before them":  `UPDATE days SET since = since - 1 WHERE active = 1`,
+	"last days":                          `UPDATE totals SET acted = acted + 1`,
+	"messages against the ledger":        saidInSQL,
+	"replies against the ledger":         saidInSQL + `; UPDATE messages SET reply_to = 'gone'`,
+	"plays against the ledger":           gameInSQL + `; INSERT INTO mini_game_plays (id, game_id, account, server_id, prize_id, taken, prize, at) SELECT 'x', 'game', owner, id, 'x', 0, '{}', 0 FROM servers`,
+	"badges against the ledger":          `UPDATE ledger SET reason = 'badges/x' WHERE action = 'badges'`,
+	"streaks against the ledger":         `INSERT INTO streak_logs (account, server_id, streak_id, period, id, name, length, xp, coins, at) SELECT owner, id, 'x', '2026-03-02/daily', 'x', '', 1, 5, 0, 0 FROM servers`,
+	"stocks against orders":              soldInSQL,
+	"codes of orders":                    soldInSQL + `; UPDATE orders SET product = '{"type":"voucher"}'`,
+	"coins of orders against the ledger": soldInSQL + `; UPDATE orders SET total = 5`,
+	"balances below zero":                `UPDATE totals SET premium = -1`,
+	"last visits":                        `UPDATE totals SET visited = visited - 1`,
+	"visits in a row":                    `UPDATE totals SET visits_run = visits_run + 1`,
 }
 
 const (
 	saidInSQL = `INSERT INTO messages (id, server_id, channel_id, position, account, text, at) SELECT 'x', s.id, c.id, 7, s.owner, '', 0 FROM servers s JOIN channels c ON c.server_id = s.id`
+	soldInSQL = `INSERT INTO products (id, server_id, definition, name, type, price, position, archived, discounted, restricted, access, created_at, updated_at) SELECT 'product', id, '{}', '', 'physical', 5, 0, FALSE, FALSE, FALSE, '', 0, 0 FROM servers;
+	INSERT INTO product_stock (product_id, stock) VALUES ('product', 2);
+	INSERT INTO orders (id, transaction_id, server_id, account, product_id, category_id, status_id, cancelled, quantity, price, total, taken, day, product, buyer, created_at, updated_at)
+	SELECT 'order', 'order', v.id, v.owner, 'product', '', s.id, FALSE, 1, 0, 0, 1, 0, '{}', '{}', 0, 0 FROM servers v JOIN redemption_statuses s ON s.server_id = v.id AND s.name = 'Pending'`
 	gameInSQL = `INSERT INTO mini_games (id, server_id, name, definition, created_at) SELECT 'game', id, '', '{}', 0 FROM servers`
 )
 
