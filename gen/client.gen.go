@@ -1246,7 +1246,7 @@ type ClientInterface interface {
 
 	// UpdateRedemptionStatusWithBody Update a status of orders
 	//
-	// Changes what is given; the rest stays. Its category stays while an order, a product or a category has it: to change that is a conflict then. For the owner and administrators, and for API keys.
+	// Changes what is given; the rest stays. Its category stays while an order, a product or a category has it: to change that is a conflict then. So is to make the last one cancelled in which an order could begin. For the owner and administrators, and for API keys.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1255,7 +1255,7 @@ type ClientInterface interface {
 
 	// UpdateRedemptionStatus Update a status of orders
 	//
-	// Changes what is given; the rest stays. Its category stays while an order, a product or a category has it: to change that is a conflict then. For the owner and administrators, and for API keys.
+	// Changes what is given; the rest stays. Its category stays while an order, a product or a category has it: to change that is a conflict then. So is to make the last one cancelled in which an order could begin. For the owner and administrators, and for API keys.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1290,7 +1290,7 @@ type ClientInterface interface {
 	// UpdateTransactionStatusWithBody Change the status of an order
 	//
 	// To a status of the category `cancelled`, it gives the coins back, once, on the day on which they were spent, and the pieces go back into the stock; codes do if their buyer has not seen
-	// them. What a purchase has counted and brought beside that stays, and it counts against no purchase limit any more. From `cancelled` there is no way out: any other status is a conflict. For the owner and
+	// them. What a purchase has counted and brought beside that stays, and it counts against no purchase limit any more. A cancelled order stays cancelled: a status of another category is a conflict. For the owner and
 	// administrators, and for API keys.
 	//
 	// Takes any type of body and a specified content type.
@@ -1301,7 +1301,7 @@ type ClientInterface interface {
 	// UpdateTransactionStatus Change the status of an order
 	//
 	// To a status of the category `cancelled`, it gives the coins back, once, on the day on which they were spent, and the pieces go back into the stock; codes do if their buyer has not seen
-	// them. What a purchase has counted and brought beside that stays, and it counts against no purchase limit any more. From `cancelled` there is no way out: any other status is a conflict. For the owner and
+	// them. What a purchase has counted and brought beside that stays, and it counts against no purchase limit any more. A cancelled order stays cancelled: a status of another category is a conflict. For the owner and
 	// administrators, and for API keys.
 	//
 	// Takes a body of the `application/json` content type.
@@ -5181,7 +5181,7 @@ func (c *Client) GetRedemptionStatus(ctx context.Context, statusID StatusID, req
 
 // UpdateRedemptionStatusWithBody Update a status of orders
 //
-// Changes what is given; the rest stays. Its category stays while an order, a product or a category has it: to change that is a conflict then. For the owner and administrators, and for API keys.
+// Changes what is given; the rest stays. Its category stays while an order, a product or a category has it: to change that is a conflict then. So is to make the last one cancelled in which an order could begin. For the owner and administrators, and for API keys.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5200,7 +5200,7 @@ func (c *Client) UpdateRedemptionStatusWithBody(ctx context.Context, statusID St
 
 // UpdateRedemptionStatus Update a status of orders
 //
-// Changes what is given; the rest stays. Its category stays while an order, a product or a category has it: to change that is a conflict then. For the owner and administrators, and for API keys.
+// Changes what is given; the rest stays. Its category stays while an order, a product or a category has it: to change that is a conflict then. So is to make the last one cancelled in which an order could begin. For the owner and administrators, and for API keys.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5275,7 +5275,7 @@ func (c *Client) ListTransactionsByEmail(ctx context.Context, body ListTransacti
 // UpdateTransactionStatusWithBody Change the status of an order
 //
 // To a status of the category `cancelled`, it gives the coins back, once, on the day on which they were spent, and the pieces go back into the stock; codes do if their buyer has not seen
-// them. What a purchase has counted and brought beside that stays, and it counts against no purchase limit any more. From `cancelled` there is no way out: any other status is a conflict. For the owner and
+// them. What a purchase has counted and brought beside that stays, and it counts against no purchase limit any more. A cancelled order stays cancelled: a status of another category is a conflict. For the owner and
 // administrators, and for API keys.
 //
 // Takes any type of body and a specified content type.
@@ -5296,7 +5296,7 @@ func (c *Client) UpdateTransactionStatusWithBody(ctx context.Context, contentTyp
 // UpdateTransactionStatus Change the status of an order
 //
 // To a status of the category `cancelled`, it gives the coins back, once, on the day on which they were spent, and the pieces go back into the stock; codes do if their buyer has not seen
-// them. What a purchase has counted and brought beside that stays, and it counts against no purchase limit any more. From `cancelled` there is no way out: any other status is a conflict. For the owner and
+// them. What a purchase has counted and brought beside that stays, and it counts against no purchase limit any more. A cancelled order stays cancelled: a status of another category is a conflict. For the owner and
 // administrators, and for API keys.
 //
 // Takes a body of the `application/json` content type.

@@ -48,16 +48,6 @@ func (o office) sends(path string, file io.Reader) *httptest.ResponseRecorder {
 	return send(o.h, r)
 }
 
-// queues sends a file that is taken, and returns its id.
-func (o office) queues(t *testing.T, path, file string) string {
-	t.Helper()
-	w := o.sends(path, strings.NewReader(file))
-	if w.Code != http.StatusOK {
-		t.Fatalf("it was not taken: %d %s", w.Code, w.Body)
-	}
-	return decoded[gen.BulkQueuedResponse](t, w).Data.BulkID
-}
-
 func (o office) status(t *testing.T, id string) gen.BulkUpdate {
 	t.Helper()
 	return do[gen.BulkUpdateResponse](t, o.h, "GET", "/apis/v1/bulk-updates/"+id+"/status", o.key, nil).Data

@@ -105,10 +105,10 @@ func (h rewards) UpdateRedemptionStatus(ctx context.Context, r stub.UpdateRedemp
 		set(&is.Name, r.Body.Name)
 		set(&is.Color, r.Body.Color)
 		if r.Body.Category != nil && string(*r.Body.Category) != was.Category {
-			if err := h.free(ctx, tx, all, was); err != nil {
+			is.Category = string(*r.Body.Category)
+			if err := h.free(ctx, tx, all, was, is.Category == string(gen.StatusCategoryCancelled)); err != nil {
 				return answer, err
 			}
-			is.Category = string(*r.Body.Category)
 		}
 		if err := ofOneName(tx.Statuses.Update(ctx, is)); err != nil {
 			return answer, err
@@ -119,13 +119,13 @@ func (h rewards) UpdateRedemptionStatus(ctx context.Context, r stub.UpdateRedemp
 	})
 }
 
-// free refuses a status that is used, or without which no order could begin.
-func (k *core) free(ctx context.Context, tx *store.Tx, all []store.Status, status store.Status) error {
+// free refuses a status that is used, or without which no order could begin, if it ends.
+func (k *core) free(ctx context.Context, tx *store.Tx, all []store.Status, status store.Status, ends bool) error {
 	used, err := tx.Statuses.IsUsed(ctx, status)
 	if err == nil && used {
 		err = conflictAt("path/statusId", "The status is in use", "an order, a product or a category has it")
 	}
-	if err == nil && !slices.ContainsFunc(all, func(other store.Status) bool {
+	if err == nil && ends && !slices.ContainsFunc(all, func(other store.Status) bool {
 		return other.ID != status.ID && other.Category != string(gen.StatusCategoryCancelled)
 	}) {
 		err = conflictAt("path/statusId", "The status is needed", "it is the last one in which an order could begin")
@@ -138,7 +138,7 @@ func (h rewards) DeleteRedemptionStatus(ctx context.Context, r stub.DeleteRedemp
 	return inSharedTx(ctx, h.core, func(tx *store.Tx) (answer stub.DeleteRedemptionStatus200JSONResponse, err error) {
 		s, status, all, err := statusHeld(ctx, tx, r.StatusID)
 		if err == nil {
-			err = h.free(ctx, tx, all, status)
+			err = h.free(ctx, tx, all, status, true)
 		}
 		if err != nil {
 			return answer, err

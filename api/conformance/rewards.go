@@ -124,5 +124,24 @@ var purchases = []testCase{
 		s.a.get(statusesPath+"/"+status).expect(200).is("/data/color", "#123456").is("/data/name", "Packed")
 		s.a.delete(statusesPath + "/" + status).expect(409)
 		s.a.delete(statusesPath + "/" + s.a.makesStatus(club, nil)).expect(200)
+
+		other := s.a.makesServer("Go club")
+		for _, one := range s.a.get(statusesPath + "?serverId=" + other.id).expect(200).each("/data", "_id") {
+			if s.a.get(statusesPath+"/"+one).expect(200).text("/data/category") == "complete" {
+				s.a.delete(statusesPath + "/" + one).expect(200)
+			}
+		}
+		var begins []string
+		for _, one := range s.a.get(statusesPath + "?serverId=" + other.id).expect(200).each("/data", "_id") {
+			if s.a.get(statusesPath+"/"+one).expect(200).text("/data/category") == "incomplete" {
+				begins = append(begins, one)
+			}
+		}
+		for _, one := range begins[1:] {
+			s.a.delete(statusesPath + "/" + one).expect(200)
+		}
+		s.a.put(statusesPath+"/"+begins[0], object{"category": "cancelled"}).expect(409)
+		s.a.delete(statusesPath + "/" + begins[0]).expect(409)
+		s.a.put(statusesPath+"/"+begins[0], object{"category": "complete"}).expect(200)
 	}},
 }
