@@ -126,13 +126,13 @@ var purchases = []testCase{
 		s.a.delete(statusesPath + "/" + s.a.makesStatus(club, nil)).expect(200)
 
 		other := s.a.makesServer("Go club")
-		for _, one := range s.a.get(statusesPath + "?serverId=" + other.id).expect(200).each("/data", "_id") {
+		for _, one := range s.a.get(statusesPath+"?serverId="+other.id).expect(200).each("/data", "_id") {
 			if s.a.get(statusesPath+"/"+one).expect(200).text("/data/category") == "complete" {
 				s.a.delete(statusesPath + "/" + one).expect(200)
 			}
 		}
 		var begins []string
-		for _, one := range s.a.get(statusesPath + "?serverId=" + other.id).expect(200).each("/data", "_id") {
+		for _, one := range s.a.get(statusesPath+"?serverId="+other.id).expect(200).each("/data", "_id") {
 			if s.a.get(statusesPath+"/"+one).expect(200).text("/data/category") == "incomplete" {
 				begins = append(begins, one)
 			}
