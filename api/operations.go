@@ -250,10 +250,15 @@ func (o *Operation) read(families map[string]Family) error {
 			o.Secrets = secretsIn(content.Schema, nil)
 		}
 	}
-	if spec.RequestBody == nil {
+	return o.readBody()
+}
+
+// readBody reads what it takes as its body.
+func (o *Operation) readBody() error {
+	if o.Spec.RequestBody == nil {
 		return nil
 	}
-	content := spec.RequestBody.Value.Content
+	content := o.Spec.RequestBody.Value.Content
 	o.BodyType, o.Form = "application/json", content.Get("multipart/form-data")
 	if o.Body = content[o.BodyType]; o.Body == nil {
 		o.BodyType, o.Body = "multipart/form-data", o.Form

@@ -30,87 +30,112 @@ func TestAHundredBuyersAtOnceShareTheLastTen(t *testing.T) {
 			other.Data = t.TempDir()
 			replicas = append(replicas, unlimited(open(t, other)))
 		}
-		s := replicas[0]
-		var urls []string
-		for _, one := range replicas {
-			urls = append(urls, listen(t, one))
-		}
-		anna := must(client.New(urls[0], client.WithToken(tokenOf(t, s, "anna@example.com"))))
-		ctx := t.Context()
-		club := must(anna.Servers.Create(ctx, client.ServerCreate{Name: "Chess club"}))
-		must(anna.Servers.UpdateSettings(ctx, club.ID, client.ServerSettingsUpdate{Joining: new(client.JoiningOpen)}))
-		must(anna.Store.Update(ctx, client.StoreConfigUpdate{ServerID: club.ID, IsEnabled: new(true), Title: new("Rewards")}))
-		badge := must(anna.Badges.Create(ctx, client.BadgeCreate{ServerID: club.ID, Title: "Rich", Action: "custom", AwardCurrency: true, AwardCurrencyQuantity: 50}))
-		var codes []string
-		for i := range pieces {
-			codes = append(codes, fmt.Sprint("CODE-", i))
-		}
-		product := must(anna.Store.CreateProduct(ctx, client.ProductCreate{ServerID: club.ID, Name: "Premium", Price: new(int32(30)), Vouchers: codes}))
-		members, numbers := make([]*client.Client, buyers), make([]string, buyers)
-		for i := range members {
-			members[i] = must(client.New(urls[i%len(urls)], client.WithToken(tokenOf(t, s, fmt.Sprintf("buyer%d@example.com", i)))))
-			must(members[i].Servers.Join(ctx, club.ID))
-			numbers[i] = must(members[i].Auth.Me(ctx)).Number
-			must(anna.Badges.Award(ctx, badge.ID, numbers[i]))
-		}
-		var mu sync.Mutex
-		var got []string
-		var wait sync.WaitGroup
-		begin := make(chan struct{})
-		for i, c := range members {
-			wait.Go(func() {
-				<-begin
-				bought, err := c.Rewards.Buy(ctx, client.PurchaseCreate{ProductID: product.ID})
-				mu.Lock()
-				defer mu.Unlock()
-				switch {
-				case err == nil:
-					got = append(got, bought.Vouchers...)
-					if bought.Balance != 20 {
-						t.Errorf("buyer %d has %d coins left, want 20", i, bought.Balance)
-					}
-				case !errors.Is(err, client.ErrConflict):
-					t.Errorf("buyer %d: %v", i, err)
-				}
-			})
-		}
-		close(begin)
-		wait.Wait()
+		r := newRush(t, replicas)
+		got := r.buy(t)
 		slices.Sort(got)
-		if !slices.Equal(got, codes) {
-			t.Errorf("sold: %v; want each of %v once", got, codes)
+		if !slices.Equal(got, r.codes) {
+			t.Errorf("sold: %v; want each of %v once", got, r.codes)
 		}
-		after := must(anna.Store.GetProduct(ctx, product.ID))
-		if stock, _ := after.Stocks.Get(); stock != 0 || after.TotalOrders != pieces {
-			t.Errorf("%d are left, and %d orders", stock, after.TotalOrders)
-		}
-		orders := map[string]bool{}
-		for order, err := range anna.Rewards.Transactions(ctx, club.ID, client.TransactionQuery{ProductID: product.ID}) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			orders[order.TransactionID] = true
-		}
-		if len(orders) != pieces {
-			t.Errorf("got the orders %v, want %d", orders, pieces)
-		}
-		poorer := 0
-		for _, number := range numbers {
-			switch coins := must(anna.Badges.Balance(ctx, club.ID, number)).Coins; coins {
-			case 20:
-				poorer++
-			case 50:
-			default:
-				t.Errorf("member %s has %d coins", number, coins)
-			}
-		}
-		if poorer != pieces {
-			t.Errorf("%d have paid, want %d", poorer, pieces)
-		}
+		r.check(t)
 		for _, one := range replicas {
 			verify(t, one)
 		}
 	})
+}
+
+// A rush is many who want the last pieces of a product, and could pay for one each.
+type rush struct {
+	anna           *client.Client
+	club, product  string
+	codes, numbers []string
+	members        []*client.Client
+}
+
+func newRush(t *testing.T, replicas []*Server) (r rush) {
+	t.Helper()
+	var urls []string
+	for _, one := range replicas {
+		urls = append(urls, listen(t, one))
+	}
+	ctx, s := t.Context(), replicas[0]
+	r.anna = must(client.New(urls[0], client.WithToken(tokenOf(t, s, "anna@example.com"))))
+	r.club = must(r.anna.Servers.Create(ctx, client.ServerCreate{Name: "Chess club"})).ID
+	must(r.anna.Servers.UpdateSettings(ctx, r.club, client.ServerSettingsUpdate{Joining: new(client.JoiningOpen)}))
+	must(r.anna.Store.Update(ctx, client.StoreConfigUpdate{ServerID: r.club, IsEnabled: new(true), Title: new("Rewards")}))
+	badge := must(r.anna.Badges.Create(ctx, client.BadgeCreate{ServerID: r.club, Title: "Rich", Action: "custom", AwardCurrency: true, AwardCurrencyQuantity: 50}))
+	for i := range pieces {
+		r.codes = append(r.codes, fmt.Sprint("CODE-", i))
+	}
+	r.product = must(r.anna.Store.CreateProduct(ctx, client.ProductCreate{ServerID: r.club, Name: "Premium", Price: new(int32(30)), Vouchers: r.codes})).ID
+	for i := range buyers {
+		member := must(client.New(urls[i%len(urls)], client.WithToken(tokenOf(t, s, fmt.Sprintf("buyer%d@example.com", i)))))
+		must(member.Servers.Join(ctx, r.club))
+		number := must(member.Auth.Me(ctx)).Number
+		must(r.anna.Badges.Award(ctx, badge.ID, number))
+		r.members, r.numbers = append(r.members, member), append(r.numbers, number)
+	}
+	return r
+}
+
+// buy has all of them buy at once, and returns the codes that they got.
+func (r rush) buy(t *testing.T) (got []string) {
+	t.Helper()
+	var mu sync.Mutex
+	var wait sync.WaitGroup
+	begin := make(chan struct{})
+	for i, c := range r.members {
+		wait.Go(func() {
+			<-begin
+			bought, err := c.Rewards.Buy(t.Context(), client.PurchaseCreate{ProductID: r.product})
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err == nil:
+				got = append(got, bought.Vouchers...)
+				if bought.Balance != 20 {
+					t.Errorf("buyer %d has %d coins left, want 20", i, bought.Balance)
+				}
+			case !errors.Is(err, client.ErrConflict):
+				t.Errorf("buyer %d: %v", i, err)
+			}
+		})
+	}
+	close(begin)
+	wait.Wait()
+	return got
+}
+
+// check wants nothing to be left, and as many to have paid as have got something.
+func (r rush) check(t *testing.T) {
+	t.Helper()
+	ctx := t.Context()
+	after := must(r.anna.Store.GetProduct(ctx, r.product))
+	if stock, _ := after.Stocks.Get(); stock != 0 || after.TotalOrders != pieces {
+		t.Errorf("%d are left, and %d orders", stock, after.TotalOrders)
+	}
+	orders := map[string]bool{}
+	for order, err := range r.anna.Rewards.Transactions(ctx, r.club, client.TransactionQuery{ProductID: r.product}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		orders[order.TransactionID] = true
+	}
+	if len(orders) != pieces {
+		t.Errorf("got the orders %v, want %d", orders, pieces)
+	}
+	poorer := 0
+	for _, number := range r.numbers {
+		switch coins := must(r.anna.Badges.Balance(ctx, r.club, number)).Coins; coins {
+		case 20:
+			poorer++
+		case 50:
+		default:
+			t.Errorf("member %s has %d coins", number, coins)
+		}
+	}
+	if poorer != pieces {
+		t.Errorf("%d have paid, want %d", poorer, pieces)
+	}
 }
 
 // A shopClub is a community with a store, its owner, a member with 200 coins, and an API key.

@@ -163,12 +163,7 @@ func (l *life) fullAccount(server string, owner int64) (dora int64) {
 		l.must(tx.Users.Describe(ctx, a))
 		l.must(tx.Auth.UpdatePassword(ctx, dora, "x"))
 		l.must(tx.Images.Insert(ctx, "d0", dora, l.nowAt))
-		status := Status{ID: l.id(), ServerID: server, Name: "Of Dora", Category: "incomplete", CreatedAt: l.now()}
-		l.must(tx.Statuses.Insert(ctx, status))
-		order := Order{ServerID: server, Account: dora, StatusID: status.ID}
-		order.ID, order.TransactionID, order.Quantity, order.CreatedAt, order.UserInformation.Name = l.id(), "ORD"+l.id(), 1, l.now(), "Dora Doe"
-		_, err = tx.Orders.Insert(ctx, order)
-		l.must(err)
+		l.orders(tx, server, dora)
 		l.must(tx.Images.Show(ctx, "d0", 1))
 		l.check(tx.Users.SetAvatar(ctx, dora, "d0"))
 		made := gen.CreatedUser{ID: a.ID, UserID: a.Number, Username: "dora_d", Email: "dora@example.com", DisplayName: "Dora Doe"}
@@ -217,6 +212,16 @@ func (l *life) fullAccount(server string, owner int64) (dora int64) {
 		return tx.Users.DeleteMember(ctx, other, dora, l.nowAt)
 	})
 	return dora
+}
+
+// orders makes an order of Dora Doe, an account.
+func (l *life) orders(tx *Tx, server string, account int64) {
+	status := Status{ID: l.id(), ServerID: server, Name: "Of Dora", Category: "incomplete", CreatedAt: l.now()}
+	l.must(tx.Statuses.Insert(l.Context(), status))
+	order := Order{ServerID: server, Account: account, StatusID: status.ID}
+	order.ID, order.TransactionID, order.Quantity, order.CreatedAt, order.UserInformation.Name = l.id(), "ORD"+l.id(), 1, l.now(), "Dora Doe"
+	_, err := tx.Orders.Insert(l.Context(), order)
+	l.must(err)
 }
 
 // leaves deletes an account, and step by step what it has left.
