@@ -220,7 +220,7 @@ func conflictAt(pointer, message, why string) *contract.Error {
 const mostPermissions = 16_000
 
 // checkPermissions refuses entries that name what is not there. What was named before may stay, also where it is gone meanwhile.
-func checkPermissions(ctx context.Context, q store.Queries, serverID string, before, after gen.StorePermissions, at string) error {
+func checkPermissions(ctx context.Context, q store.Queries, serverID string, titles func() ([]string, error), before, after gen.StorePermissions, at string) error {
 	text, err := gen.MarshalJSON(after)
 	if err == nil && len(text) > mostPermissions {
 		err = contract.Invalid(contract.Field(at, gen.FieldCodeTooLong, "must have at most 16,000 bytes as JSON"))
@@ -229,13 +229,11 @@ func checkPermissions(ctx context.Context, q store.Queries, serverID string, bef
 		return err
 	}
 	known := named(before)
-	roles, err := q.Roles.List(ctx, serverID)
+	roles, err := titles()
 	if err != nil {
 		return err
 	}
-	for _, role := range roles {
-		known["role"] = append(known["role"], role.Title)
-	}
+	known["role"] = append(known["role"], roles...)
 	for i, entry := range after {
 		for _, names := range namesIn(entry.Permission) {
 			for _, value := range names.values {

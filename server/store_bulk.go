@@ -36,13 +36,17 @@ func (h stores) CreateProducts(ctx context.Context, r stub.CreateProductsRequest
 		if err != nil {
 			return body, err
 		}
+		refers, err := referredBy(ctx, tx.Queries, s.ID)
+		if err != nil {
+			return body, err
+		}
 		meta := gen.ProductBulkMeta{Status: "success", StatusCode: http.StatusCreated, Created: int32(len(list.items))}
 		body = gen.ProductBulkResponse{Meta: meta, Message: "Create products success."}
 		body.Data, err = list.each(func(in gen.ProductUpdate) (shown gen.Product, err error) {
 			if err := s.sameServer(in.ServerID); err != nil {
 				return shown, err
 			}
-			if shown, err = h.addProduct(ctx, tx, s.ID, in); err == nil {
+			if shown, err = h.addProduct(ctx, tx, s.ID, refers, in); err == nil {
 				err = record(ctx, h.core, tx, s.ID, shown.ID, nil, &shown)
 			}
 			return shown, err
@@ -74,6 +78,10 @@ func (h stores) UpdateProducts(ctx context.Context, r stub.UpdateProductsRequest
 		if err != nil {
 			return answer, err
 		}
+		refers, err := referredBy(ctx, tx.Queries, s.ID)
+		if err != nil {
+			return answer, err
+		}
 		named := map[string]bool{}
 		meta := gen.ProductBulkMeta{Status: "success", StatusCode: http.StatusOK, Updated: int32(len(list.items))}
 		answer = stub.UpdateProducts200JSONResponse{Meta: meta, Message: "Update products success."}
@@ -85,7 +93,7 @@ func (h stores) UpdateProducts(ctx context.Context, r stub.UpdateProductsRequest
 			if err != nil {
 				return after, err
 			}
-			before, after, err := h.replaceProduct(ctx, tx, p, in)
+			before, after, err := h.replaceProduct(ctx, tx, p, refers, in)
 			if err != nil {
 				return after, err
 			}

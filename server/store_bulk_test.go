@@ -6,6 +6,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -39,6 +40,10 @@ func TestAFileOfProductsThatIsNoneMakesNothingAndSaysWhy(t *testing.T) {
 			"an entry before all":   {"Name,Price,Access Level\n,,no-access\n", http.StatusBadRequest, "row 1, column Name: is required"},
 			"an id that is new":     {"Product ID,Name,Price\n66a282dab13eee0013cbb502,Mug,1\n", http.StatusBadRequest, "is not known here"},
 			"a byte too many":       {header + strings.Repeat("a", 1<<20) + "\n", http.StatusRequestEntityTooLarge, "1 MiB"},
+			"a million codes":       {"Name,Price,Vouchers\na,1,\"" + strings.Repeat(",", 1_000_000) + "\"\n", http.StatusBadRequest, "row 1, column Vouchers: must have at most 1000 items"},
+			"codes without an end":  {"Name,Price,Vouchers\n" + strings.Repeat("a,1,\""+strings.Repeat("b,", 999)+"\"\n", 300), http.StatusBadRequest, "row 21, column Vouchers: must leave the lists"},
+			"many cells":            {header + "a,1" + strings.Repeat(",", 1_000_000) + "\n", http.StatusBadRequest, "row 1: has more than 1000 cells"},
+			"entries without end":   {"Name,Price,Permission Enabled\na,1,true\n" + strings.Repeat(",,x\n", 90_000), http.StatusBadRequest, "must have at most 20 items"},
 			"several wrong at once": {header + "Mug,free\n,1\n" + strings.Repeat("b", 101) + ",2\n", http.StatusBadRequest, "row 1, column Price: must be of type integer"},
 		} {
 			w := c.sendsProducts("POST", test.file)
@@ -70,6 +75,37 @@ func (c club) sendsProducts(method, file string) *httptest.ResponseRecorder {
 	r.Header.Set("Authorization", "Bearer "+c.owner)
 	r.Header.Set("Content-Type", strings.Replace(form.FormDataContentType(), "multipart/form-data", "Multipart/Form-Data", 1))
 	return send(c.h, r)
+}
+
+// How much a list of changes costs does not depend on what else is in the store: all of that is read once.
+func TestAListOfProductsReadsTheRestOfTheStoreOnce(t *testing.T) {
+	config := onSQLite(t)
+	s := unlimited(open(t, config))
+	c := newClub(t, s, "allow_dm")
+	var names []string
+	for i := range 300 {
+		names = append(names, fmt.Sprintf("%050d", i))
+	}
+	entry := map[string]any{"isEnabled": true, "type": "tag", "permission": map[string]any{"tagNames": names[:100]}, "accessLevel": "full-access"}
+	for i := range 50 {
+		do[gen.CategoryResponse](t, c.h, "POST", "/apis/v1/categories", c.owner, map[string]any{
+			"serverId": c.id, "name": fmt.Sprint("C", i), "categoryPermission": []any{entry, entry},
+		})
+	}
+	reads := func(n int) int64 {
+		file := "Name,Price,Category Name\n" + strings.Repeat("Mug,1,c7\n", n)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if w := c.sendsProducts("POST", file); w.Code != http.StatusCreated {
+			t.Fatalf("got %d %s", w.Code, w.Body)
+		}
+		runtime.ReadMemStats(&after)
+		return int64(after.TotalAlloc - before.TotalAlloc)
+	}
+	one := reads(1)
+	if each := (reads(101) - one) / 100; each > 200_000 { // the categories alone are 600 KB
+		t.Errorf("each product of a list allocates %d bytes", each)
+	}
 }
 
 // Two lists that change the same products in another order wait for each other or fail, and never do half.

@@ -85,11 +85,15 @@ func nameIn(names map[string]string, id gen.Nullable[string]) gen.Nullable[strin
 // statusNames are what the statuses of a server are called, by their ids.
 func statusNames(ctx context.Context, q store.Queries, serverID string) (map[string]string, error) {
 	all, err := q.Statuses.List(ctx, serverID)
+	return namesOf(all), err
+}
+
+func namesOf(all []store.Status) map[string]string {
 	names := map[string]string{}
 	for _, status := range all {
 		names[status.ID] = status.Name
 	}
-	return names, err
+	return names
 }
 
 // CreateCategory makes a category.
@@ -137,13 +141,9 @@ func (k *core) putCategory(ctx context.Context, tx *store.Tx, c gen.Category, in
 		return c, err
 	}
 	if in.CategoryPermission != nil {
-		if err := checkPermissions(ctx, tx.Queries, c.CommunityID, before.CategoryPermission, c.CategoryPermission, "/categoryPermission"); err != nil {
+		if err := checkPermissions(ctx, tx.Queries, c.CommunityID, titlesOf(ctx, tx.Queries, c.CommunityID), before.CategoryPermission, c.CategoryPermission, "/categoryPermission"); err != nil {
 			return c, err
 		}
-	}
-	shown := map[string]string{}
-	for _, status := range statuses {
-		shown[status.ID] = status.Name
 	}
 	if !same(&before, &c) {
 		c.UpdatedAt, c.DefaultPurchaseStatus = gen.Time{Time: k.now()}, gen.Null[string]()
@@ -152,7 +152,7 @@ func (k *core) putCategory(ctx context.Context, tx *store.Tx, c gen.Category, in
 	if errors.Is(err, store.ErrDuplicate) {
 		err = conflictAt("/name", "There is such a category already", "another category of the community has this name")
 	}
-	return shownCategory(c, shown), err
+	return shownCategory(c, namesOf(statuses)), err
 }
 
 // setStatus changes a status, if one is given, by its id or by its name.

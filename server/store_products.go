@@ -9,12 +9,14 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/gen/stub"
 	"github.com/rejoin-dev/rejoin/server/internal/shop"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
+	"github.com/rejoin-dev/rejoin/server/internal/words"
 )
 
 // ListProducts shows a part of the products that the caller may view. Of those that are not shown, the cards are read.
@@ -103,10 +105,13 @@ func (v shopper) product(parts parts[gen.ProductParts], p gen.Product) gen.Produ
 	return shown
 }
 
-// referred is what products refer to: categories, and what statuses are called, by their ids.
+// referred is what products refer to: categories, and what statuses are called, by their ids. It is read once for all products of a request.
 type referred struct {
 	categories map[string]gen.Category
 	statuses   map[string]string
+	all        []store.Status
+	named      func() map[string]string // the ids of categories, by their names without regard to case
+	titles     func() ([]string, error) // of roles
 }
 
 func referredBy(ctx context.Context, q store.Queries, serverID string) (r referred, err error) {
@@ -118,8 +123,28 @@ func referredBy(ctx context.Context, q store.Queries, serverID string) (r referr
 	for _, c := range all {
 		r.categories[c.ID] = c
 	}
-	r.statuses, err = statusNames(ctx, q, serverID)
+	r.named = sync.OnceValue(func() map[string]string {
+		ids := map[string]string{}
+		for _, c := range all {
+			ids[words.Caseless(c.Name)] = c.ID
+		}
+		return ids
+	})
+	r.titles = titlesOf(ctx, q, serverID)
+	r.all, err = q.Statuses.List(ctx, serverID)
+	r.statuses = namesOf(r.all)
 	return r, err
+}
+
+// titlesOf reads the titles of the roles of a server, when somebody asks for them.
+func titlesOf(ctx context.Context, q store.Queries, serverID string) func() ([]string, error) {
+	return sync.OnceValues(func() (titles []string, err error) {
+		roles, err := q.Roles.List(ctx, serverID)
+		for _, role := range roles {
+			titles = append(titles, role.Title)
+		}
+		return titles, err
+	})
 }
 
 // shownProduct is a product with all that is counted of it, and with what things are called now that it refers to.
@@ -181,7 +206,11 @@ func (h stores) CreateProduct(ctx context.Context, r stub.CreateProductRequestOb
 		if err != nil {
 			return body, err
 		}
-		shown, err := h.addProduct(ctx, tx, s.ID, asUpdate(*r.Body))
+		refers, err := referredBy(ctx, tx.Queries, s.ID)
+		if err != nil {
+			return body, err
+		}
+		shown, err := h.addProduct(ctx, tx, s.ID, refers, asUpdate(*r.Body))
 		if err != nil {
 			return body, err
 		}
@@ -204,11 +233,7 @@ func asUpdate(in gen.ProductCreate) (out gen.ProductUpdate) {
 }
 
 // addProduct is the step that makes a product, and returns it as it is shown.
-func (k *core) addProduct(ctx context.Context, tx *store.Tx, serverID string, in gen.ProductUpdate) (shown gen.Product, err error) {
-	refers, err := referredBy(ctx, tx.Queries, serverID)
-	if err != nil {
-		return shown, err
-	}
+func (k *core) addProduct(ctx context.Context, tx *store.Tx, serverID string, refers referred, in gen.ProductUpdate) (shown gen.Product, err error) {
 	p := store.Product{Product: newProduct()}
 	p.ID, p.CommunityID, p.CreatedAt = k.newID(), serverID, gen.Time{Time: k.now()}
 	set(&p.Type, in.Type)
@@ -218,7 +243,7 @@ func (k *core) addProduct(ctx context.Context, tx *store.Tx, serverID string, in
 	if p.Type == gen.ProductTypeVoucher {
 		p.Stock = new(int64)
 	}
-	if err := k.changeProduct(ctx, tx.Queries, &p, in); err != nil {
+	if err := k.changeProduct(ctx, tx.Queries, refers, &p, in); err != nil {
 		return shown, err
 	}
 	p.UpdatedAt = p.CreatedAt
@@ -258,7 +283,11 @@ func (h stores) UpdateProduct(ctx context.Context, r stub.UpdateProductRequestOb
 		if err != nil {
 			return answer, err
 		}
-		before, after, err := h.replaceProduct(ctx, tx, p, *r.Body)
+		refers, err := referredBy(ctx, tx.Queries, s.ID)
+		if err != nil {
+			return answer, err
+		}
+		before, after, err := h.replaceProduct(ctx, tx, p, refers, *r.Body)
 		if err != nil {
 			return answer, err
 		}
@@ -268,14 +297,10 @@ func (h stores) UpdateProduct(ctx context.Context, r stub.UpdateProductRequestOb
 }
 
 // replaceProduct is the step that changes a product, and returns how it was shown and how it is.
-func (k *core) replaceProduct(ctx context.Context, tx *store.Tx, p store.Product, in gen.ProductUpdate) (before, after gen.Product, err error) {
-	refers, err := referredBy(ctx, tx.Queries, p.CommunityID)
-	if err != nil {
-		return before, after, err
-	}
+func (k *core) replaceProduct(ctx context.Context, tx *store.Tx, p store.Product, refers referred, in gen.ProductUpdate) (before, after gen.Product, err error) {
 	before = k.shownProduct(p, refers, shop.Member{}, "")
 	was, stock := p.Product, p.Stock
-	if err := k.changeProduct(ctx, tx.Queries, &p, in); err != nil {
+	if err := k.changeProduct(ctx, tx.Queries, refers, &p, in); err != nil {
 		return before, after, err
 	}
 	if !same(&was, &p.Product) || stock != p.Stock || len(in.Vouchers) > 0 {
@@ -301,7 +326,7 @@ func (k *core) replaceProduct(ctx context.Context, tx *store.Tx, p store.Product
 }
 
 // changeProduct changes what is given of a product, and refuses what it cannot become.
-func (k *core) changeProduct(ctx context.Context, q store.Queries, p *store.Product, in gen.ProductUpdate) error {
+func (k *core) changeProduct(ctx context.Context, q store.Queries, refers referred, p *store.Product, in gen.ProductUpdate) error {
 	before := p.Product
 	p.Name = cmp.Or(in.Name, p.Name)
 	set(&p.Image, in.Image)
@@ -335,13 +360,13 @@ func (k *core) changeProduct(ctx context.Context, q store.Queries, p *store.Prod
 	if err := k.changeStock(p, in); err != nil {
 		return err
 	}
-	if err := setCategory(ctx, q, p.CommunityID, &p.CategoryID, in); err != nil {
+	if err := setCategory(refers, &p.CategoryID, in); err != nil {
 		return err
 	}
-	if err := setOverride(ctx, q, &p.Product, in); err != nil || in.ProductPermission == nil {
+	if err := setOverride(refers, &p.Product, in); err != nil || in.ProductPermission == nil {
 		return err
 	}
-	return checkPermissions(ctx, q, p.CommunityID, before.ProductPermission, p.ProductPermission, "/productPermission")
+	return checkPermissions(ctx, q, p.CommunityID, refers.titles, before.ProductPermission, p.ProductPermission, "/productPermission")
 }
 
 func checkTimes(p gen.Product) error {
@@ -386,7 +411,7 @@ func (k *core) changeStock(p *store.Product, in gen.ProductUpdate) error {
 }
 
 // setCategory changes the category, if one is given, by its id or by its name.
-func setCategory(ctx context.Context, q store.Queries, serverID string, id *gen.Nullable[string], in gen.ProductUpdate) error {
+func setCategory(refers referred, id *gen.Nullable[string], in gen.ProductUpdate) error {
 	const must = "must be a category of the community"
 	byID, isID := in.CategoryID.Get()
 	byName, isName := in.CategoryName.Get()
@@ -394,20 +419,16 @@ func setCategory(ctx context.Context, q store.Queries, serverID string, id *gen.
 	case !in.CategoryID.IsZero() && !in.CategoryName.IsZero():
 		return contract.Invalid(contract.Field("/categoryID", gen.FieldCodeDuplicate, "is given by its name, too; give one"))
 	case isID:
-		c, err := q.Categories.Get(ctx, byID)
-		if err == nil && c.CommunityID != serverID {
-			err = store.ErrNotFound
+		if _, known := refers.categories[byID]; !known {
+			return contract.Invalid(contract.Field("/categoryID", gen.FieldCodeNotAllowed, must))
 		}
-		if err != nil {
-			return unknownIf(err, "/categoryID", must)
-		}
-		*id = gen.NullableOf(c.ID)
+		*id = gen.NullableOf(byID)
 	case isName:
-		c, err := q.Categories.GetNamed(ctx, serverID, byName)
-		if err != nil {
-			return unknownIf(err, "/categoryName", must)
+		named, known := refers.named()[words.Caseless(byName)]
+		if !known {
+			return contract.Invalid(contract.Field("/categoryName", gen.FieldCodeNotAllowed, must))
 		}
-		*id = gen.NullableOf(c.ID)
+		*id = gen.NullableOf(named)
 	case !in.CategoryID.IsZero() || !in.CategoryName.IsZero():
 		*id = gen.Null[string]()
 	}
@@ -415,21 +436,17 @@ func setCategory(ctx context.Context, q store.Queries, serverID string, id *gen.
 }
 
 // setOverride changes in which status an order begins. Whoever names one means it.
-func setOverride(ctx context.Context, q store.Queries, p *gen.Product, in gen.ProductUpdate) error {
+func setOverride(refers referred, p *gen.Product, in gen.ProductUpdate) error {
 	given, override := in.PurchaseStatusOverride, &p.PurchaseStatusOverride
 	if given == nil && in.PurchaseStatusOverrideName.IsZero() {
 		return nil
-	}
-	statuses, err := q.Statuses.List(ctx, p.CommunityID)
-	if err != nil {
-		return err
 	}
 	var byID gen.Nullable[string]
 	if given != nil {
 		byID = given.StatusID
 	}
 	names := [2]string{"/purchaseStatusOverride/statusID", "/purchaseStatusOverrideName"}
-	if err := setStatus(&override.StatusID, byID, in.PurchaseStatusOverrideName, statuses, names); err != nil {
+	if err := setStatus(&override.StatusID, byID, in.PurchaseStatusOverrideName, refers.all, names); err != nil {
 		return err
 	}
 	_, there := override.StatusID.Get()

@@ -11,6 +11,7 @@ import (
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/server/internal/sheet"
+	"github.com/rejoin-dev/rejoin/server/internal/store"
 	"github.com/rejoin-dev/rejoin/server/internal/words"
 )
 
@@ -99,7 +100,7 @@ func truthCell(cell string) any {
 
 func listCell(cell string) any {
 	items := []any{}
-	for item := range strings.SplitSeq(cell, ",") {
+	for _, item := range strings.SplitN(cell, ",", mostListed+2) {
 		items = append(items, strings.TrimSpace(item))
 	}
 	return items
@@ -112,6 +113,7 @@ type productFile struct {
 	wrong   []gen.ProblemField // what no item can show
 	columns []productColumn    // in their order
 	first   string             // the column that begins a product
+	listed  int                // items of all lists
 }
 
 // productRows are the rows of a product: its own, and those of the entries of its permissions.
@@ -142,7 +144,7 @@ func readProductFile(from io.Reader, creates bool) (*productFile, error) {
 			f.columns = append(f.columns, *columnCalled(name))
 		}
 	}
-	for err == nil {
+	for err == nil && !f.isHopeless() {
 		var cells []string
 		if cells, err = rows.Next(); err == nil {
 			f.add(rows.Number(), cells)
@@ -152,7 +154,7 @@ func readProductFile(from io.Reader, creates bool) (*productFile, error) {
 	switch {
 	case errors.As(err, &fault):
 		return nil, contract.Invalid(contract.Field("/file", gen.FieldCodeMalformed, fault.Error()))
-	case err != io.EOF:
+	case err != nil && err != io.EOF:
 		return nil, err
 	case rows.Number() == 0:
 		return nil, contract.Invalid(contract.Field("/file", gen.FieldCodeTooFew, "must have a row for each product"))
@@ -184,16 +186,23 @@ func (f *productFile) add(row int, cells []string) {
 		}
 		cell = strings.Clone(cell) // of a row, the cells are one text
 		part, ofEntry := strings.CutPrefix(c.part, entry)
+		value := c.read(cell)
+		if list, is := value.([]any); is {
+			if f.listed += len(list); f.listed > mostOfAll {
+				f.fault(row, c.name, gen.FieldCodeTooMany, "must leave the lists of a file with at most 20,000 items")
+				return
+			}
+		}
 		switch {
 		case ofEntry:
-			putPart(more, part, c.read(cell))
+			putPart(more, part, value)
 			continue
 		case c.name == f.first:
 			begins = true
 		default:
 			other = c.name
 		}
-		putPart(item, part, c.read(cell))
+		putPart(item, part, value)
 	}
 	switch {
 	case begins || other != "" && len(f.rows) == 0:
@@ -212,6 +221,19 @@ func (f *productFile) add(row int, cells []string) {
 	}
 }
 
+// What a file may have of each; the contract says so of products and entries. What is more is not read, as it would only be refused, item by item.
+const (
+	mostListed   = 1000 // items of a cell
+	mostOfAll    = 20_000
+	mostEntries  = 20
+	faultsEnough = 100
+)
+
+// isHopeless tells whether a file is refused, whatever its other rows have.
+func (f *productFile) isHopeless() bool {
+	return len(f.items) > store.MaxProducts || f.listed > mostOfAll || len(f.wrong) >= faultsEnough
+}
+
 // addEntry adds an entry to the permissions of the last product.
 func (f *productFile) addEntry(row int, more map[string]any) {
 	audience, _ := more["permission"].(map[string]any)
@@ -225,6 +247,9 @@ func (f *productFile) addEntry(row int, more map[string]any) {
 	last := len(f.items) - 1
 	item, _ := f.items[last].(map[string]any)
 	entries, _ := item["productPermission"].([]any)
+	if len(entries) > mostEntries {
+		return
+	}
 	item["productPermission"] = append(entries, more)
 	f.rows[last].entries = append(f.rows[last].entries, row)
 }

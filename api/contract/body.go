@@ -28,6 +28,7 @@ const (
 	minJSONLimit    = 16 << 10 // so that somebody whose body is somewhat too long learns where
 	maxJSONLimit    = 1 << 20
 	minValueLimit   = 250     // for the same
+	maxValueLimit   = 100_000 // for what has more, there is a file
 	maxPartOverhead = 4 << 10 // the boundary and the headers of one part
 )
 
@@ -36,7 +37,7 @@ func (o *Operation) prepareBody() error {
 	if o.BodyType == jsonType {
 		const kib = 1 << 10 // errors name it in KiB
 		o.bodyLimit = min(max(minJSONLimit, (2*jsonSize(o.Body.Schema.Value)+kib-1)/kib*kib), maxJSONLimit)
-		o.valueLimit = max(minValueLimit, 2*jsonValues(o.Body.Schema.Value))
+		o.valueLimit = min(max(minValueLimit, 2*jsonValues(o.Body.Schema.Value)), maxValueLimit)
 	}
 	if o.Form == nil {
 		return nil
@@ -275,6 +276,9 @@ func (o *Operation) unambiguous(data []byte) error {
 	if o.hasTooManyValues(data) {
 		return Invalid(Field("", gen.FieldCodeTooMany, "has far too many values"))
 	}
+	if o.hasTooManyItems(data) {
+		return Invalid(Field("", gen.FieldCodeTooMany, fmt.Sprintf("must have at most %d items", *o.Body.Schema.Value.MaxItems)))
+	}
 	decoder := jsontext.NewDecoder(bytes.NewBuffer(data))
 	_, err := decoder.ReadValue()
 	var syntax *jsontext.SyntacticError
@@ -288,6 +292,27 @@ func (o *Operation) unambiguous(data []byte) error {
 		return Invalid(Field("", gen.FieldCodeMalformed, "has something behind its end"))
 	}
 	return nil
+}
+
+// hasTooManyItems tells whether a body that is a list is longer than one may be: then none of its items is looked at.
+func (o *Operation) hasTooManyItems(data []byte) bool {
+	list := o.Body.Schema.Value
+	decoder, items := jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowDuplicateNames(true)), uint64(0)
+	if list.MaxItems == nil || decoder.PeekKind() != '[' {
+		return false
+	}
+	if _, err := decoder.ReadToken(); err != nil {
+		return false
+	}
+	for decoder.PeekKind() != ']' {
+		if items++; items > *list.MaxItems {
+			return true
+		}
+		if decoder.SkipValue() != nil {
+			return false // it is refused for that
+		}
+	}
+	return false
 }
 
 // hasTooManyValues counts the values in a body, as far as its JSON can be read.

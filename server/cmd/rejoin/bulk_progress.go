@@ -73,7 +73,9 @@ func (p *bulkProgress) rows(is *client.BulkUpdate) {
 	p.status = is.Status
 	p.mu.Unlock()
 	if p.done == nil {
-		p.sent.Abort(true)
+		if p.sent != nil { // nothing was, where a file is only followed
+			p.sent.Abort(true)
+		}
 		p.done = p.bars.AddBar(int64(is.Total), mpb.PrependDecorators(decor.Any(p.shownStatus), decor.CountersNoUnit("%d / %d rows")),
 			mpb.AppendDecorators(decor.Percentage()))
 	}

@@ -81,9 +81,6 @@ func Open(from io.Reader) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(header) > mostWide {
-		return nil, &Fault{Message: fmt.Sprintf("must have at most %d columns", mostWide)}
-	}
 	for _, name := range header {
 		r.Header = append(r.Header, strings.TrimSpace(name))
 	}
@@ -115,6 +112,8 @@ func (r *Reader) Next() ([]string, error) {
 	r.number++
 	var broken *csv.ParseError
 	switch {
+	case errors.Is(err, errWideRow):
+		return nil, &Fault{Row: r.number, Message: fmt.Sprintf("has more than %d cells", mostWide)}
 	case errors.Is(err, errLongRow):
 		return nil, &Fault{Row: r.number, Message: "is longer than 1 MiB, or a quotation mark is not closed"}
 	case errors.As(err, &broken):
@@ -183,19 +182,43 @@ func Plain(cell string) string {
 	return cell
 }
 
-var errLongRow = errors.New("a row is too long")
+var (
+	errLongRow = errors.New("a row is too long")
+	errWideRow = errors.New("a row has too many cells")
+)
 
-// A rowLimit hands on so much before it is asked for another row.
+// A rowLimit hands on so much before it is asked for another row, and no row of many cells: each costs many times its bytes.
 type rowLimit struct {
-	from io.Reader
-	left int
+	from   io.Reader
+	left   int
+	commas int // of the row that is under way
+	quoted bool
+	wide   bool // it has too many
 }
 
 func (l *rowLimit) Read(p []byte) (int, error) {
-	if l.left <= 0 {
+	switch {
+	case l.wide:
+		return 0, errWideRow
+	case l.left <= 0:
 		return 0, errLongRow
 	}
 	n, err := l.from.Read(p[:min(len(p), l.left)])
 	l.left -= n
+	for i, b := range p[:n] {
+		switch {
+		case b == '"':
+			l.quoted = !l.quoted
+		case l.quoted:
+		case b == ',':
+			l.commas++
+		case b == '\n':
+			l.commas = 0
+		}
+		if l.commas >= mostWide {
+			l.wide = true
+			return i, nil // what is before it may end other rows
+		}
+	}
 	return n, err
 }

@@ -101,7 +101,7 @@ func TestAFileIsReadRowByRowOrRefusedByRowAndColumn(t *testing.T) {
 		"tabs":                  {"who\txp\n1\t2\n", nil, "the header, column 1: must have commas between the cells, not semicolons or tabs"},
 		"long row":              {"who,xp\n1,2\n" + strings.Repeat("a", MaxRow+(64<<10)) + ",2\n", nil, "row 2: is longer than 1 MiB, or a quotation mark is not closed"},
 		"long header":           {strings.Repeat("a", MaxRow+(64<<10)), nil, "the header: is longer than 1 MiB, or a quotation mark is not closed"},
-		"wide header":           {"who" + strings.Repeat(",", mostWide), nil, "the header: must have at most 1000 columns"},
+		"wide header":           {"who" + strings.Repeat(",", mostWide), nil, "the header: has more than 1000 cells"},
 	} {
 		rows, err := read(strings.NewReader(test.file))
 		said := ""

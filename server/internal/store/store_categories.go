@@ -48,11 +48,6 @@ func (q Categories) Get(ctx context.Context, id string) (gen.Category, error) {
 	return get(ctx, q.conn, scanCategory, selectCategory+`WHERE c.id = $1`+unlocked, id)
 }
 
-// GetNamed returns the category of a server with a name.
-func (q Categories) GetNamed(ctx context.Context, serverID, name string) (gen.Category, error) {
-	return get(ctx, q.conn, scanCategory, selectCategory+`WHERE c.server_id = $1 AND c.name_key = $2`+unlocked, serverID, words.Caseless(name))
-}
-
 // Insert adds a category. Beyond MaxCategories it is a LimitError, and if there is one of its name, ErrDuplicate.
 func (q Categories) Insert(ctx context.Context, c gen.Category) error {
 	if err := q.exec(ctx, `INSERT INTO categories (id, server_id, name_key, definition, status_id, created_at) VALUES ($1, $2, $3, $4, $5, $6)`,

@@ -88,7 +88,6 @@ func (l *life) sells(server string) (product string) {
 		check(0, tx.Categories.Update(ctx, kept))
 		check(0, tx.Categories.Delete(ctx, gone.ID))
 		check(tx.Categories.Get(ctx, kept.ID))
-		check(tx.Categories.GetNamed(ctx, server, "MUGS"))
 		check(tx.Categories.List(ctx, server))
 		for i := range 2 {
 			p := Product{Product: gen.Product{ID: l.id(), CommunityID: server, CategoryID: gen.NullableOf(kept.ID), Name: "Mug", Type: "voucher", CreatedAt: now, UpdatedAt: now}, Stock: new(int64)}
