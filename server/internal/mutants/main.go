@@ -104,9 +104,13 @@ func run(m mutant) (killedBy string, err error) {
 		return "", err
 	}
 	defer os.RemoveAll(data)
-	ctx, stop := context.WithTimeout(context.Background(), 5*time.Minute)
+	ctx, stop := context.WithTimeout(context.Background(), 15*time.Minute)
 	defer stop()
-	s, err := server.New(ctx, server.Config{Data: data})
+	config := server.Config{Data: data}
+	if m.by == "" { // all of the suite would mostly wait for the usual rates
+		config.RateLimit = 4
+	}
+	s, err := server.New(ctx, config)
 	if err != nil {
 		return "", err
 	}
