@@ -192,14 +192,17 @@ func detailLines(row gen.BulkRow) (lines [][]string) {
 
 // CancelBulkUpdate ends a file before all of its rows were done.
 func (h bulk) CancelBulkUpdate(ctx context.Context, r stub.CancelBulkUpdateRequestObject) (stub.CancelBulkUpdateResponseObject, error) {
-	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.CancelBulkUpdate200JSONResponse, err error) {
-		before, err := bulkNamed(ctx, tx.Queries, r.BulkID)
-		if err != nil {
-			return answer, err
-		}
-		after, err := h.endBulk(ctx, tx, before.BulkID, gen.BulkStatusCancelled)
+	before, err := bulkNamed(ctx, h.store.Queries, r.BulkID)
+	if err != nil {
+		return nil, err
+	}
+	return inSharedTx(ctx, h.core, func(tx *store.Tx) (answer stub.CancelBulkUpdate200JSONResponse, err error) {
+		after, err := tx.Bulk.Cancel(ctx, before.BulkID, h.now())
 		if errors.Is(err, store.ErrNotFound) {
 			err = contract.Conflict("This has ended", "a file that has ended cannot be cancelled")
+		}
+		if err == nil {
+			err = h.leaveBulk(ctx, tx, after)
 		}
 		if err != nil {
 			return answer, err
@@ -224,7 +227,7 @@ func (h bulk) GetBulkTemplate(ctx context.Context, r stub.GetBulkTemplateRequest
 	if contract.Wants(ctx, csvType) {
 		var file strings.Builder
 		to := csv.NewWriter(&file)
-		to.Write(columns.names()) // a Builder does not fail
+		to.Write(columns.harmless()) // a Builder does not fail
 		to.Flush()
 		name := `attachment; filename="bulk-` + string(kind) + `.csv"`
 		return stub.GetBulkTemplate200TextCsvResponse{

@@ -20,11 +20,13 @@ import (
 // name, the runner: should its process die, or be cut off, another run takes over, and the former one, if it is still there, has no turn any more.
 
 const (
-	bulkStalled   = 10 * time.Second       // after which another run takes over. A step under way cannot be taken over: it holds the row.
-	bulkWatched   = 2 * time.Second        // how often somebody looks for those
-	bulkStallsMax = 100                    // that are taken over at once
-	bulkStepLasts = 200 * time.Millisecond // after which no other row is begun: others wait to write
+	bulkStalled   = 10 * time.Second // after which another run takes over. A step under way cannot be taken over: it holds the row.
+	bulkWatched   = 2 * time.Second  // how often somebody looks for those
+	bulkStallsMax = 100              // that are taken over at once
 )
+
+// bulkStepLasts is how long a step lasts, after which no other row is begun: others wait to write.
+const bulkStepLasts = 200 * time.Millisecond
 
 // bulkRun is that job.
 type bulkRun struct {
@@ -55,7 +57,7 @@ func (w bulkRunner) Work(ctx context.Context, job *river.Job[bulkRun]) error {
 		case errors.As(err, &broken) && how.until == 0: // which of its effects are there, its transaction took with it
 			how.until = broken.until
 		case errors.As(err, &broken):
-			how.failed = &gen.BulkRow{Row: broken.row, Errors: broken.faults}
+			how.failed = &broken.done
 		case err != nil:
 			return err
 		case done == 0:
@@ -72,17 +74,21 @@ func (w bulkRunner) Work(ctx context.Context, job *river.Job[bulkRun]) error {
 // A bulkStep is how a step is made.
 type bulkStep struct {
 	bulkRun
-	until  int32        // not 0: the rows up to this one are done one by one, because one of them fails
-	failed *gen.BulkRow // one of which that is known
+	until  int32           // not 0: the rows up to this one are done one by one, because one of them fails
+	failed *store.BulkDone // one of which that is known
 }
 
 // A brokenRow is the error of a step in which a row has failed after it had written something: all of the step is rolled back.
 type brokenRow struct {
-	row, until int32
-	faults     []gen.BulkRowError
+	done  store.BulkDone
+	until int32
 }
 
-func (b *brokenRow) Error() string { return "row " + strconv.Itoa(int(b.row)) + " has failed" }
+func (b *brokenRow) Error() string { return "row " + strconv.Itoa(int(b.done.Row)) + " has failed" }
+
+func brokenAt(row, until int32, account int64, faults []gen.BulkRowError) *brokenRow {
+	return &brokenRow{store.BulkDone{BulkRow: gen.BulkRow{Row: row, Errors: faults}, Account: account}, until}
+}
 
 // stepOf does some rows, and returns up to which they are done; 0: there are no more, or the runner has no turn any more.
 func (k *core) stepOf(ctx context.Context, how bulkStep) (done int32, err error) {
@@ -94,6 +100,9 @@ func (k *core) stepOf(ctx context.Context, how bulkStep) (done int32, err error)
 		}
 		if err != nil {
 			return 0, err
+		}
+		if _, ended := b.FinishedAt.Get(); ended {
+			return 0, errors.Join(tx.Bulk.Release(ctx, b.BulkID), k.nextBulk(ctx, tx, b.ServerID))
 		}
 		s, may, err := k.standingOfFile(ctx, tx.Queries, b)
 		if err != nil {
@@ -125,7 +134,7 @@ func (k *core) stepOf(ctx context.Context, how bulkStep) (done int32, err error)
 		return done, err
 	}
 	k.log.Error("a row of a bulk update fails", slog.String("bulk", how.BulkID), slog.Int("row", int(current)), slog.Any("error", err))
-	return 0, &brokenRow{current, last, []gen.BulkRowError{{Message: "Something went wrong: the log of the server has the cause"}}}
+	return 0, brokenAt(current, last, 0, []gen.BulkRowError{{Message: "Something went wrong: the log of the server has the cause"}})
 }
 
 // standingOfFile is how who has sent a file stands in its community, and whether they may still do what it asks for.
@@ -159,7 +168,7 @@ func (k *core) doLines(ctx context.Context, tx *store.Tx, s standing, b store.Bu
 		row := bulkRow{core: k, ctx: ctx, tx: tx, s: s, columns: columns, reason: "bulk/" + b.BulkID + "/" + strconv.Itoa(int(line.Number))}
 		result, err := row.do(b.Header, line, how.failed)
 		if faults, is := faultsOf(err); is {
-			return 0, &brokenRow{line.Number, lines[len(lines)-1].Number, faults}
+			return 0, brokenAt(line.Number, lines[len(lines)-1].Number, row.account, faults)
 		}
 		if err != nil {
 			return 0, err
@@ -171,7 +180,7 @@ func (k *core) doLines(ctx context.Context, tx *store.Tx, s standing, b store.Bu
 		if result.Result == gen.BulkResultFailed {
 			b.Failed++
 		}
-		if how.until > 0 || time.Since(began) > bulkStepLasts {
+		if how.until > 0 || time.Since(began) > k.stepLasts {
 			break
 		}
 	}
@@ -179,8 +188,8 @@ func (k *core) doLines(ctx context.Context, tx *store.Tx, s standing, b store.Bu
 }
 
 // do does a row, unless it has failed already, and returns what became of it. An error means that it may have written something.
-func (r *bulkRow) do(header []string, line store.BulkLine, failed *gen.BulkRow) (gen.BulkRow, error) {
-	result := gen.BulkRow{Row: line.Number, Identifier: line.Name, Result: gen.BulkResultSucceeded, Errors: []gen.BulkRowError{}}
+func (r *bulkRow) do(header []string, line store.BulkLine, failed *store.BulkDone) (store.BulkDone, error) {
+	result := store.BulkDone{BulkRow: gen.BulkRow{Row: line.Number, Identifier: line.Name, Result: gen.BulkResultSucceeded, Errors: []gen.BulkRowError{}}}
 	r.faults, r.cells = line.Errors, map[string]string{}
 	for i, cell := range line.Cells {
 		if cell != "" {
@@ -191,7 +200,7 @@ func (r *bulkRow) do(header []string, line store.BulkLine, failed *gen.BulkRow) 
 		result.Identifier = shownName(r.cells[r.columns.identifies()])
 	}
 	if failed != nil && failed.Row == line.Number {
-		r.faults = failed.Errors
+		r.faults, r.account = failed.Errors, failed.Account
 	}
 	if r.faults == nil {
 		if err := r.prepare(); err != nil {
@@ -200,12 +209,16 @@ func (r *bulkRow) do(header []string, line store.BulkLine, failed *gen.BulkRow) 
 	}
 	if r.faults != nil {
 		result.Result, result.Errors = gen.BulkResultFailed, r.faults
-		return result, nil
-	}
-	for _, do := range r.todo {
-		if err := do(); err != nil {
-			return result, err
+	} else {
+		for _, do := range r.todo {
+			if err := do(); err != nil {
+				return result, err
+			}
 		}
+		result.XP, result.Coins, result.Premium = r.line.XP, r.line.Coins, r.line.Premium
+	}
+	if result.Account = r.account; r.account == 0 {
+		result.Identifier = strangersName(result.Identifier)
 	}
 	return result, nil
 }
@@ -223,18 +236,56 @@ func (k *core) nextBulk(ctx context.Context, tx *store.Tx, serverID string) erro
 	return tx.Jobs.Insert(ctx, bulkRun{BulkID: id, Runner: runner})
 }
 
+// importedUsers is how many accounts the files of API keys make for which one account vouches: some 8,600 a day, and some more at once.
+// Config.RateLimit scales it. The contract says so.
+var importedUsers = store.Quota{AtOnce: 20_000, Every: 10 * time.Second}
+
+// importing is under which name they are counted.
+const importing = "imported"
+
+// payImports is the step that takes the rows of a file that has come from the quota of who vouches for the API key, all of them before any is done: else it
+// would be told row by row, much later. It returns who that is.
+func (k *core) payImports(ctx context.Context, tx *store.Tx, kind gen.BulkType, rows int) (account int64, err error) {
+	if kind != gen.BulkTypeImport || k.imported.AtOnce == 0 {
+		return 0, nil
+	}
+	if rows > k.imported.AtOnce {
+		return 0, contract.Invalid(contract.Field("/data", gen.FieldCodeTooLong, "has more rows than users may be imported at once here: "+strconv.Itoa(k.imported.AtOnce)))
+	}
+	account = actorFrom(ctx).account
+	wait, err := tx.Codes.TakeSome(ctx, account, importing, k.imported, rows, k.now())
+	if err == nil && wait > 0 {
+		limited := contract.RateLimited(wait)
+		limited.Message = "Too many users were imported: send this file later, or one with fewer rows"
+		err = limited
+	}
+	return account, err
+}
+
+// repayImports is the step that gives back what was taken for rows of which none became a user.
+func (k *core) repayImports(ctx context.Context, tx *store.Tx, b store.BulkUpdate) error {
+	rows := int(b.Total - b.Succeeded)
+	if b.PaidBy == 0 || rows == 0 {
+		return nil
+	}
+	return tx.Codes.GiveBack(ctx, b.PaidBy, importing, k.imported, rows)
+}
+
 // endBulk is the step that ends a file. One that has ended is ErrNotFound.
 func (k *core) endBulk(ctx context.Context, tx *store.Tx, id string, status gen.BulkStatus) (store.BulkUpdate, error) {
 	b, err := tx.Bulk.Finish(ctx, id, status, k.now())
 	if err != nil {
 		return b, err
 	}
-	if b.Processed < b.Total {
-		if err := tx.Jobs.Insert(ctx, bulkRemoval{BulkID: id}); err != nil {
-			return b, err
-		}
+	return b, errors.Join(k.leaveBulk(ctx, tx, b), k.nextBulk(ctx, tx, b.ServerID))
+}
+
+// leaveBulk is the step that gives back and removes what is left of a file that ends.
+func (k *core) leaveBulk(ctx context.Context, tx *store.Tx, b store.BulkUpdate) error {
+	if err := k.repayImports(ctx, tx, b); err != nil || b.Processed == b.Total {
+		return err
 	}
-	return b, k.nextBulk(ctx, tx, b.ServerID)
+	return tx.Jobs.Insert(ctx, bulkRemoval{BulkID: b.BulkID})
 }
 
 // watchBulk takes over what nobody does any more, until stop is called. Who is alone with a database knows at once that nobody else does anything.
@@ -262,18 +313,19 @@ func (k *core) watchBulk() (stop func()) {
 	return func() { cancel(); <-done }
 }
 
-// takeOver gives each file that has its turn, and to which nothing has happened since before a moment, to another run.
+// takeOver gives each file that has its turn, and to which nothing has happened since before a moment, to another run. One of which that fails keeps no other.
 func (k *core) takeOver(ctx context.Context, before time.Time) error {
 	stalled, err := k.store.Bulk.ListStalled(ctx, before, bulkStallsMax)
-	for i := 0; i < len(stalled) && err == nil; i++ {
-		_, err = inTx(ctx, k, func(tx *store.Tx) (none struct{}, err error) {
+	for _, id := range stalled {
+		_, failed := inTx(ctx, k, func(tx *store.Tx) (none struct{}, err error) {
 			runner := k.newID()
-			taken, err := tx.Bulk.TakeOver(ctx, stalled[i], runner, before, k.now())
+			taken, err := tx.Bulk.TakeOver(ctx, id, runner, before, k.now())
 			if err == nil && taken {
-				err = tx.Jobs.Insert(ctx, bulkRun{BulkID: stalled[i], Runner: runner})
+				err = tx.Jobs.Insert(ctx, bulkRun{BulkID: id, Runner: runner})
 			}
 			return none, err
 		})
+		err = errors.Join(err, failed)
 	}
 	return err
 }

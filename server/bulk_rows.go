@@ -19,10 +19,6 @@ import (
 	"github.com/rejoin-dev/rejoin/server/internal/words"
 )
 
-// importedUsers is how many accounts the files of API keys make for which one account vouches: some 8,600 a day, and some more at once.
-// Config.RateLimit scales it. See madeUsers.
-var importedUsers = store.Quota{AtOnce: 20_000, Every: 10 * time.Second}
-
 // mostRowErrors is how many errors of a row are told. The contract says so.
 const mostRowErrors = 100
 
@@ -87,9 +83,10 @@ func (c bulkColumns) named(name string) (string, bool) {
 	return "", false
 }
 
-func (c bulkColumns) names() (names []string) {
+// harmless are their names as the cells of a file.
+func (c bulkColumns) harmless() (names []string) {
 	for _, one := range c.all {
-		names = append(names, one.name)
+		names = append(names, sheet.Harmless(one.name))
 	}
 	return names
 }
@@ -129,6 +126,8 @@ type bulkRow struct {
 	s       standing
 	columns bulkColumns
 	cells   map[string]string // those that are not empty
+	account int64             // whom it is about; 0: it names nobody here
+	line    store.LedgerLine  // what comes or goes
 	reason  string            // of a line of the ledger: together with the member, it counts once
 	faults  []gen.BulkRowError
 	todo    []func() error // nothing is written before all is known to be good
@@ -158,6 +157,7 @@ func (r *bulkRow) prepare() error {
 		r.fault("identifier", "must name a member of the community")
 		return nil
 	}
+	r.account = account.AccountNumber
 	if err == nil {
 		err = r.prepareLine(account)
 	}
@@ -197,6 +197,7 @@ func (r *bulkRow) prepareLine(account store.Account) error {
 	if line.XP == 0 && line.Coins == 0 && line.Premium == 0 {
 		return nil
 	}
+	r.line = line
 	r.todo = append(r.todo, func() error {
 		_, err := r.credit(r.ctx, r.tx, line) // one that is there already was done
 		return err
@@ -352,10 +353,8 @@ func (r *bulkRow) prepareUser() error {
 		return err
 	}
 	r.todo = append(r.todo, func() error {
-		if err := r.countMade(r.ctx, r.tx, "imported", r.imported); err != nil {
-			return err
-		}
-		_, err := r.makeUser(r.ctx, r.tx, r.s, account, in)
+		made, err := r.makeUser(r.ctx, r.tx, r.s, account, in)
+		r.account = made.AccountNumber
 		return err
 	})
 	return nil
@@ -395,8 +394,6 @@ func faultsOf(err error) (faults []gen.BulkRowError, is bool) {
 		return []gen.BulkRowError{{Message: "is more than the user has"}}, true
 	case !errors.As(err, &answer) || answer.Code == gen.ProblemCodeInternal || answer.Code == gen.ProblemCodeUnavailable:
 		return nil, false
-	case answer.Code == gen.ProblemCodeRateLimited:
-		return []gen.BulkRowError{{Message: "too many users were imported: import this one later"}}, true
 	case len(answer.Fields) == 0:
 		return []gen.BulkRowError{{Message: answer.Message}}, true
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
@@ -28,6 +29,7 @@ type arrival struct {
 	file    store.BulkUpdate
 	columns bulkColumns
 	begun   bool
+	rows    int
 	lines   []store.BulkLine
 	bytes   int
 }
@@ -54,7 +56,18 @@ func (h bulk) upload(ctx context.Context, kind gen.BulkType, body *multipart.Rea
 		if _, err := requireOfKey(ctx, tx.Queries); err != nil {
 			return answer, err
 		}
-		queued, err := tx.Bulk.Queue(ctx, a.file.BulkID, h.now())
+		paidBy, err := h.payImports(ctx, tx, kind, a.rows)
+		if err != nil {
+			return answer, err
+		}
+		queued, err := tx.Bulk.Queue(ctx, a.file.BulkID, paidBy, h.now())
+		if err != nil {
+			return answer, err
+		}
+		forgotten, err := tx.Bulk.Forget(ctx, queued.ServerID)
+		for _, id := range forgotten {
+			err = errors.Join(err, tx.Jobs.Insert(ctx, bulkRemoval{BulkID: id}))
+		}
 		if err != nil {
 			return answer, err
 		}
@@ -107,7 +120,7 @@ func (a *arrival) receiveRows(content io.Reader) error {
 			return err
 		}
 	}
-	if rows.Number() == 0 {
+	if a.rows = rows.Number(); a.rows == 0 {
 		return refusedFile(&sheet.Fault{Row: 1, Message: "is missing: the file has no rows"})
 	}
 	return a.keep()
@@ -145,7 +158,7 @@ func (a *arrival) add(number int32, cells []string) {
 			a.bytes += len(cell)
 		}
 	} else if i := slices.Index(a.file.Header, a.columns.identifies()); i >= 0 && i < len(cells) {
-		line.Name = shownName(cells[i])
+		line.Name = strangersName(shownName(cells[i]))
 	}
 	a.lines = append(a.lines, line)
 }
@@ -156,6 +169,16 @@ func shownName(text string) string {
 		text = string(runes[:longestShown])
 	}
 	return strings.Clone(text)
+}
+
+// strangersName is what is kept of a name that is nobody's in the community: of an address, not whose it may be.
+func strangersName(name string) string {
+	at := strings.LastIndexByte(name, '@')
+	if at <= 0 {
+		return name
+	}
+	_, first := utf8.DecodeRuneInString(name)
+	return name[:first] + "…" + name[at:]
 }
 
 // keep writes the rows that have come.

@@ -44,7 +44,8 @@ type core struct {
 	verifyMails store.Quota
 	madeUsers   store.Quota // how many accounts the API keys make for which one vouches
 	vault       vault
-	imported    store.Quota // the same, from files
+	imported    store.Quota   // the same, from files
+	stepLasts   time.Duration // of the rows of a file
 	publicURL   string
 	log         *slog.Logger
 	now         func() time.Time // the only clock
@@ -76,7 +77,7 @@ func newCore(ctx context.Context, config Config) (*core, error) {
 		notes:       newNotes(),
 		guesses:     ratelimit.New(guessesAtOnce, guessesEvery),
 		wrongCodes:  ratelimit.New(wrongCodesAtOnce, wrongCodesEvery),
-		verifyMails: scaled(verifyMails, config.RateLimit), madeUsers: scaled(madeUsers, config.RateLimit), imported: scaled(importedUsers, config.RateLimit),
+		verifyMails: scaled(verifyMails, config.RateLimit), madeUsers: scaled(madeUsers, config.RateLimit), imported: scaled(importedUsers, config.RateLimit), stepLasts: bulkStepLasts,
 		publicURL: strings.TrimSuffix(config.PublicURL, "/"),
 		log:       log,
 		now:       now,

@@ -207,8 +207,8 @@ func patiently[T any](ctx context.Context, show *bulkProgress, ask func() (T, er
 // passes tells whether an error may be another one later.
 func passes(err error) bool {
 	if answered := (*client.Error)(nil); errors.As(err, &answered) {
-		return answered.Status >= 500 && answered.Status != http.StatusNotImplemented || answered.RetryAfter > 0 ||
-			answered.Status == http.StatusTooManyRequests || answered.Status == http.StatusRequestTimeout
+		return answered.RetryAfter <= bulkPatience && (answered.Status >= 500 && answered.Status != http.StatusNotImplemented || answered.RetryAfter > 0 ||
+			answered.Status == http.StatusTooManyRequests || answered.Status == http.StatusRequestTimeout)
 	}
 	request := (*url.Error)(nil)
 	return errors.As(err, &request) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded)

@@ -14,8 +14,16 @@ import (
 // its rows. One that has expired, or never arrived whole, counts as arriving again until all of it was removed.
 type Bulk struct{ *conn }
 
-// MaxBulkWaiting is how many files of a server may wait for their turn. The contract says so.
-const MaxBulkWaiting = 20
+// How many files of a server may wait for their turn, and arrive at once, and of how many of its last rows it is kept what became of them. The contract
+// says so.
+const (
+	MaxBulkWaiting  = 20
+	MaxBulkArriving = 10
+	MaxBulkKept     = 1_000_000
+)
+
+// forgottenAtOnce is how many files at most one that comes has forgotten. That is more than come meanwhile.
+const forgottenAtOnce = 100
 
 // arriving is the status of what nobody sees.
 const arriving = "arriving"
@@ -26,9 +34,17 @@ type BulkUpdate struct {
 	ServerID string
 	KeyID    string   // the API key by which it came
 	Header   []string // the names of its columns
+	PaidBy   int64    // from whose quota of imported users its rows were taken; 0: from nobody's
 	Turn     bool
 	Runner   string
 	At       time.Time // when something happened to it last
+}
+
+// A BulkDone is what became of a row, whom it was about (0: nobody here), and what it has changed.
+type BulkDone struct {
+	gen.BulkRow
+	Account            int64
+	XP, Coins, Premium int64
 }
 
 // A BulkLine is a row that is not done yet.
@@ -40,20 +56,27 @@ type BulkLine struct {
 }
 
 const (
-	bulkColumns = `id, server_id, key_id, kind, status, header, total, processed, failed, turn, runner, stepped_at, created_at, started_at, finished_at`
+	bulkColumns = `id, server_id, key_id, kind, status, header, total, processed, failed, paid_by, turn, runner, stepped_at, created_at, started_at, finished_at`
 	selectBulk  = `SELECT ` + bulkColumns + ` FROM bulk_updates `
 )
 
 func scanBulk(rows *sql.Rows) (b BulkUpdate, err error) {
 	var at gen.Time
-	err = rows.Scan(&b.BulkID, &b.ServerID, &b.KeyID, &b.Type, &b.Status, document{&b.Header}, &b.Total, &b.Processed, &b.Failed, &b.Turn, &b.Runner,
+	err = rows.Scan(&b.BulkID, &b.ServerID, &b.KeyID, &b.Type, &b.Status, document{&b.Header}, &b.Total, &b.Processed, &b.Failed, &b.PaidBy, &b.Turn, &b.Runner,
 		micros{&at}, micros{&b.CreatedAt}, nullableMicros{&b.StartedAt}, nullableMicros{&b.FinishedAt})
 	b.Succeeded, b.At = b.Processed-b.Failed, at.Time
 	return b, err
 }
 
-// Insert adds a file that arrives.
+// Insert adds a file that arrives. Beyond MaxBulkArriving it is a LimitError.
 func (q Bulk) Insert(ctx context.Context, b BulkUpdate) error {
+	arrive, err := list(ctx, q.conn, scanOne[string], `SELECT id FROM bulk_updates WHERE server_id = $1 AND kept = 0 AND status = '`+arriving+`' LIMIT $2`, b.ServerID, MaxBulkArriving)
+	if err == nil && len(arrive) == MaxBulkArriving {
+		err = &LimitError{Most: MaxBulkArriving, What: "files that arrive in this community"}
+	}
+	if err != nil {
+		return err
+	}
 	return q.exec(ctx, `INSERT INTO bulk_updates (id, server_id, key_id, kind, status, header, stepped_at, created_at)
 	VALUES ($1, $2, $3, $4, '`+arriving+`', $5, $6, $7)`, b.BulkID, b.ServerID, b.KeyID, b.Type, written(b.Header), b.At.UnixMicro(), b.CreatedAt.UnixMicro())
 }
@@ -74,9 +97,11 @@ func (q Bulk) GiveUp(ctx context.Context, id string) error {
 }
 
 // Queue says that all of a file is there, and returns it. If it was given up, it is ErrNotFound. Beyond MaxBulkWaiting it is a LimitError.
-func (q Bulk) Queue(ctx context.Context, id string, at time.Time) (BulkUpdate, error) {
-	b, err := get(ctx, q.conn, scanBulk, `UPDATE bulk_updates SET status = 'queued', stepped_at = $2 WHERE id = $1 AND status = '`+arriving+`' AND stepped_at > 0
-	RETURNING `+bulkColumns, id, at.UnixMicro())
+func (q Bulk) Queue(ctx context.Context, id string, paidBy int64, at time.Time) (BulkUpdate, error) {
+	b, err := get(ctx, q.conn, scanBulk, `UPDATE bulk_updates SET status = 'queued', stepped_at = $2, paid_by = $3,
+	       kept = total + (SELECT COALESCE(MAX(o.kept), 0) FROM bulk_updates o WHERE o.server_id = bulk_updates.server_id)
+	 WHERE id = $1 AND status = '`+arriving+`' AND stepped_at > 0
+	RETURNING `+bulkColumns, id, at.UnixMicro(), paidBy)
 	if err != nil {
 		return b, err
 	}
@@ -85,6 +110,13 @@ func (q Bulk) Queue(ctx context.Context, id string, at time.Time) (BulkUpdate, e
 		err = &LimitError{Most: MaxBulkWaiting, What: "files that wait in this community"}
 	}
 	return b, err
+}
+
+// Forget lets the files of a server be removed that have ended and are not among its last MaxBulkKept rows, and returns them.
+func (q Bulk) Forget(ctx context.Context, serverID string) ([]string, error) {
+	return list(ctx, q.conn, scanOne[string], `UPDATE bulk_updates SET status = '`+arriving+`', stepped_at = 0, finished_at = NULL WHERE id IN (
+	       SELECT id FROM bulk_updates WHERE server_id = $1 AND kept > 0 AND kept <= (SELECT MAX(kept) FROM bulk_updates WHERE server_id = $1) - $2
+	          AND finished_at IS NOT NULL AND NOT turn ORDER BY kept LIMIT $3) RETURNING id`, serverID, MaxBulkKept, forgottenAtOnce)
 }
 
 // Next gives the turn to the file of a server that has waited longest, if none has it, and to a runner. Without one it is ErrNotFound.
@@ -108,9 +140,10 @@ func (q Bulk) List(ctx context.Context, serverID, kind, status string, page Page
 }
 
 // Take begins a step of a runner: nobody else does anything to the file before the transaction ends. If the runner has no turn any more, it is
-// ErrNotFound.
+// ErrNotFound. The file may have been cancelled: then Release is what is left to do.
 func (q Bulk) Take(ctx context.Context, id, runner string, at time.Time) (BulkUpdate, error) {
-	return get(ctx, q.conn, scanBulk, `UPDATE bulk_updates SET status = 'running', stepped_at = $3, started_at = COALESCE(started_at, $3)
+	return get(ctx, q.conn, scanBulk, `UPDATE bulk_updates SET stepped_at = $3, status = CASE WHEN finished_at IS NULL THEN 'running' ELSE status END,
+	       started_at = CASE WHEN finished_at IS NULL AND started_at IS NULL THEN $3 ELSE started_at END
 	 WHERE id = $1 AND turn AND runner = $2 RETURNING `+bulkColumns, id, runner, at.UnixMicro())
 }
 
@@ -125,9 +158,9 @@ func (q Bulk) Lines(ctx context.Context, id string) (lines []BulkLine, err error
 }
 
 // InsertRow notes what became of a row.
-func (q Bulk) InsertRow(ctx context.Context, id string, row gen.BulkRow) error {
-	return q.exec(ctx, `INSERT INTO bulk_rows (bulk_id, number, identifier, failed, errors) VALUES ($1, $2, $3, $4, $5)`,
-		id, row.Row, row.Identifier, row.Result == gen.BulkResultFailed, written(row.Errors))
+func (q Bulk) InsertRow(ctx context.Context, id string, row BulkDone) error {
+	return q.exec(ctx, `INSERT INTO bulk_rows (bulk_id, number, identifier, failed, errors, account, xp, coins, premium) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		id, row.Row, row.Identifier, row.Result == gen.BulkResultFailed, written(row.Errors), row.Account, row.XP, row.Coins, row.Premium)
 }
 
 // Step notes how far a file is. What was done of a chunk that is whole is not kept.
@@ -145,6 +178,18 @@ func (q Bulk) Step(ctx context.Context, b BulkUpdate, lines []BulkLine) error {
 func (q Bulk) Finish(ctx context.Context, id string, status gen.BulkStatus, at time.Time) (BulkUpdate, error) {
 	return get(ctx, q.conn, scanBulk, `UPDATE bulk_updates SET status = $2, turn = FALSE, runner = '', stepped_at = $3, finished_at = $3
 	 WHERE id = $1 AND status IN ('queued', 'running') RETURNING `+bulkColumns, id, string(status), at.UnixMicro())
+}
+
+// Cancel ends a file that has not ended, and returns it. If it has its turn, that is left to its runner, who is in the middle of a step: it is this
+// statement that waits for the end of one, and not a transaction that would lose against each. Without a file it is ErrNotFound.
+func (q Bulk) Cancel(ctx context.Context, id string, at time.Time) (BulkUpdate, error) {
+	return get(ctx, q.conn, scanBulk, `UPDATE bulk_updates SET status = 'cancelled', finished_at = $2 WHERE id = $1 AND status IN ('queued', 'running')
+	RETURNING `+bulkColumns, id, at.UnixMicro())
+}
+
+// Release takes the turn from a file that has ended.
+func (q Bulk) Release(ctx context.Context, id string) error {
+	return q.exec(ctx, `UPDATE bulk_updates SET turn = FALSE, runner = '' WHERE id = $1`, id)
 }
 
 // ListStalled returns some of those who have their turn, and to which nothing has happened since before a moment.
@@ -178,9 +223,19 @@ func (q Bulk) ListRows(ctx context.Context, id string, result gen.BulkResult, af
 	}, `SELECT number, identifier, failed, errors FROM bulk_rows WHERE bulk_id = $1 AND number > $2`+of+` ORDER BY number LIMIT $3 OFFSET $4`, id, after, some, skip)
 }
 
-// DeleteLines removes some of the rows that are not done, of a file that has ended, and tells whether there may be more.
+// DeleteLines removes some of the rows that are not done, of a file that has ended, and tells whether there may be more. Of one that was given up or
+// forgotten, it removes all.
 func (q Bulk) DeleteLines(ctx context.Context, id string, some int) (more bool, err error) {
-	return q.changed(ctx, `DELETE FROM bulk_chunks WHERE (bulk_id, first) IN (SELECT bulk_id, first FROM bulk_chunks WHERE bulk_id = $1 LIMIT $2)`, id, some)
+	for _, text := range []string{
+		`DELETE FROM bulk_chunks WHERE (bulk_id, first) IN (SELECT bulk_id, first FROM bulk_chunks WHERE bulk_id = $1 LIMIT $2)`,
+		`DELETE FROM bulk_rows WHERE (bulk_id, number) IN (
+	       SELECT bulk_id, number FROM bulk_rows WHERE bulk_id = (SELECT id FROM bulk_updates WHERE id = $1 AND status = '` + arriving + `' AND stepped_at = 0) LIMIT $2)`,
+	} {
+		if deleted, err := q.changed(ctx, text, id, some); err != nil || deleted {
+			return true, err
+		}
+	}
+	return false, q.exec(ctx, `DELETE FROM bulk_updates WHERE id = $1 AND status = '`+arriving+`' AND stepped_at = 0`, id)
 }
 
 // DeleteExpired removes a part of a file that has ended before a moment, or to one that arrives nothing has happened since another one, and tells whether there

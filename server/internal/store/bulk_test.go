@@ -15,8 +15,8 @@ func (l *life) hasBulk(server string) {
 		return BulkUpdate{ServerID: server, KeyID: l.id(), Header: []string{"identifier"}, At: now.Time,
 			BulkUpdate: gen.BulkUpdate{BulkID: l.id(), Type: gen.BulkTypeUpdate, CreatedAt: now}}
 	}
-	row := func(n int32, result gen.BulkResult) gen.BulkRow {
-		return gen.BulkRow{Row: n, Identifier: "x", Result: result, Errors: []gen.BulkRowError{{Column: "identifier", Message: "x"}}}
+	row := func(n int32, result gen.BulkResult) BulkDone {
+		return BulkDone{BulkRow: gen.BulkRow{Row: n, Identifier: "x", Result: result, Errors: []gen.BulkRowError{{Column: "identifier", Message: "x"}}}}
 	}
 	first, second, third := file(), file(), file()
 	l.tx(func(tx *Tx) error {
@@ -24,7 +24,7 @@ func (l *life) hasBulk(server string) {
 			check(0, tx.Bulk.Insert(ctx, b))
 			check(0, tx.Bulk.AddLines(ctx, b.BulkID, []BulkLine{{Number: 1}, {Number: 2}}, l.now().Time))
 			check(0, tx.Bulk.AddLines(ctx, b.BulkID, []BulkLine{{Number: 3}}, l.now().Time))
-			check(tx.Bulk.Queue(ctx, b.BulkID, l.now().Time))
+			check(tx.Bulk.Queue(ctx, b.BulkID, 1, l.now().Time))
 		}
 		check(tx.Bulk.Next(ctx, server, "r1", l.now().Time))
 		if id, err := tx.Bulk.Next(ctx, server, "r2", l.now().Time); !errors.Is(err, ErrNotFound) {
@@ -46,6 +46,9 @@ func (l *life) hasBulk(server string) {
 		check(tx.Bulk.Get(ctx, b.BulkID))
 		check(tx.Bulk.List(ctx, server, "", "", Page{Limit: 10}))
 		check(tx.Bulk.List(ctx, server, "update", "queued", Page{Limit: 10}))
+		check(tx.Bulk.Forget(ctx, server))
+		check(tx.Bulk.Cancel(ctx, third.BulkID, l.now().Time))
+		check(0, tx.Bulk.Release(ctx, third.BulkID))
 		check(tx.Bulk.Finish(ctx, second.BulkID, gen.BulkStatusCancelled, time.UnixMicro(1)))
 		check(0, tx.Bulk.GiveUp(ctx, third.BulkID))
 		for more := true; more; {

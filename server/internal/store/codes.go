@@ -120,18 +120,29 @@ type Asking struct {
 // Ask takes one from the quotas that an asking counts for. If there is none, it returns how long it will be until there is:
 // then the transaction must be rolled back.
 func (q Codes) Ask(ctx context.Context, a Asking, now time.Time) (wait time.Duration, err error) {
-	wait, err = q.take(ctx, a, a.Network, a.OfNetwork, now)
+	wait, err = q.take(ctx, a, a.Network, a.OfNetwork, 1, now)
 	if err != nil || wait > 0 || a.Known {
 		return wait, err
 	}
-	return q.take(ctx, a, "", a.OfStrangers, now)
+	return q.take(ctx, a, "", a.OfStrangers, 1, now)
 }
 
-// take takes one from a quota. A bucket that is full later than it can be was written to by a clock that was wrong: it is full.
-func (q Codes) take(ctx context.Context, a Asking, network string, of Quota, now time.Time) (wait time.Duration, err error) {
-	every := of.Every.Microseconds()
+// TakeSome takes so many from a quota of an account at once, or none: then it returns how long it is until there are as many.
+func (q Codes) TakeSome(ctx context.Context, account int64, purpose string, of Quota, some int, now time.Time) (wait time.Duration, err error) {
+	return q.take(ctx, Asking{Account: account, Purpose: purpose}, "", of, some, now)
+}
+
+// GiveBack gives back what TakeSome has taken.
+func (q Codes) GiveBack(ctx context.Context, account int64, purpose string, of Quota, some int) error {
+	return q.exec(ctx, `UPDATE code_quotas SET full_at = full_at - $3 WHERE account = $1 AND purpose = $2 AND network = ''`,
+		account, purpose, int64(some)*of.Every.Microseconds())
+}
+
+// take takes some from a quota. A bucket that is full later than it can be was written to by a clock that was wrong: it is full.
+func (q Codes) take(ctx context.Context, a Asking, network string, of Quota, some int, now time.Time) (wait time.Duration, err error) {
+	every := int64(some) * of.Every.Microseconds()
 	next := now.UnixMicro() + every
-	most := now.UnixMicro() + int64(of.AtOnce)*every
+	most := now.UnixMicro() + int64(of.AtOnce)*of.Every.Microseconds()
 	taken, err := q.changed(ctx, `INSERT INTO code_quotas (account, purpose, network, full_at) VALUES ($1, $2, $3, $4)
 	ON CONFLICT (account, purpose, network) DO UPDATE
 	SET full_at = CASE WHEN code_quotas.full_at + $5 BETWEEN excluded.full_at AND $6 THEN code_quotas.full_at + $5 ELSE excluded.full_at END

@@ -104,6 +104,9 @@ var comparisons = []comparison{
 	{"bulk rows", []string{"processed", "failed"}, offBy([]string{"id"}, []string{"processed", "failed"}, `
 	SELECT id, processed, failed FROM bulk_updates UNION ALL SELECT bulk_id, -1, CASE WHEN failed THEN -1 ELSE 0 END FROM bulk_rows`,
 		`id IN (SELECT id FROM bulk_updates WHERE status <> '`+arriving+`' AND server_id IN `+liveServers+`)`)},
+	{"bulk rows against the ledger", []string{"xp", "coins", "premium"}, offBy([]string{"bulk_id", "account"}, []string{"xp", "coins", "premium"}, `
+	SELECT bulk_id, account, xp, coins, premium FROM bulk_rows UNION ALL SELECT SUBSTR(reason, 6, 24), account, -xp, -coins, -premium FROM ledger WHERE action = 'bulk'`,
+		`account IN `+liveAccounts+` AND bulk_id IN (SELECT id FROM bulk_updates WHERE kept > 0 AND status <> '`+arriving+`' AND server_id IN `+liveServers+`)`)},
 	{"totals against days", balances, offBy([]string{"server_id", "account"}, balances, `
 	SELECT server_id, account, `+strings.Join(balances, ", ")+` FROM totals
 	UNION ALL SELECT server_id, account, xp_spent - xp, coins_spent - coins, premium_spent - premium, -`+strings.Join(counted, ", -")+` FROM days`,
