@@ -33,7 +33,7 @@ var eraseSome = []string{
 	`DELETE FROM code_tries WHERE (account, purpose, network) IN (SELECT account, purpose, network FROM code_tries WHERE account = $1 LIMIT $2)`,
 	`DELETE FROM code_quotas WHERE (account, purpose, network) IN (SELECT account, purpose, network FROM code_quotas WHERE account = $1 LIMIT $2)`,
 	`DELETE FROM former_members WHERE (account, server_id) IN (SELECT account, server_id FROM former_members WHERE account = $1 LIMIT $2)`,
-	`UPDATE bulk_rows SET identifier = '', account = 0 WHERE (bulk_id, number) IN (SELECT bulk_id, number FROM bulk_rows WHERE account = $1 LIMIT $2)`, // the rows are counted
+	`UPDATE bulk_rows SET identifier = '', account = 0 WHERE (bulk_id, number) IN (SELECT bulk_id, number FROM bulk_rows WHERE account = $1 AND account > 0 LIMIT $2)`, // the rows are counted
 	`DELETE FROM leaderboard_users WHERE (leaderboard_id, account) IN (SELECT leaderboard_id, account FROM leaderboard_users WHERE account = $1 LIMIT $2)`,
 }
 

@@ -32,6 +32,7 @@ var ofAccounts = map[string]string{
 	"presence.account":            erased,
 	"auth_events.account":         erased,
 	"former_members.account":      erased,
+	"bulk_rows.account":           erased,
 	"channel_members.account":     erased,
 	"cooldowns.account":           erased,
 	"leaderboard_rows.account":    erased,
@@ -117,7 +118,7 @@ func TestOfWhoIsDeletedGoesWhatTheSchemaHasOfThem(t *testing.T) {
 			t.Errorf("%v are still counted for the account", left)
 		}
 		secrets := []string{"dora@example.com", "dora_d", "Dora Doe", "About Dora", "Europe/Paris"}
-		for _, table := range []string{"accounts", "registrations", "audit"} {
+		for _, table := range []string{"accounts", "registrations", "audit", "bulk_rows"} {
 			for _, row := range textsOf(t, s, table) {
 				for _, secret := range secrets {
 					if strings.Contains(row, secret) {
@@ -146,6 +147,7 @@ func textsOf(t *testing.T, s *Store, table string) []string {
 		"accounts":      "email, COALESCE(username, ''), display_name, first_name, last_name, about_me, quote, time_zone, COALESCE(avatar_image_id, '')",
 		"registrations": "email, COALESCE(username, ''), display_name",
 		"audit":         "COALESCE(before, ''), COALESCE(after, '')",
+		"bulk_rows":     "identifier",
 	}[table]
 	return rowsOf(t, s, `SELECT `+columns+` FROM `+table)
 }
@@ -199,6 +201,7 @@ func (l *life) fullAccount(server string, owner int64) (dora int64) {
 		l.check(tx.Auth.TryOTP(ctx, dora, "x", 10, l.nowAt.Add(-time.Hour), l.nowAt))
 		l.check(tx.Codes.Try(ctx, Try{Account: dora, Purpose: "reset", Network: "y", Life: time.Hour, OfNetwork: 5, OfStrangers: 5}, l.nowAt))
 		l.check(tx.Codes.Ask(ctx, Asking{Account: dora, Purpose: "reset", Known: true, OfNetwork: Quota{1, time.Hour}}, l.nowAt))
+		l.importsHerself(tx, server, dora)
 		l.must(tx.Users.NoteActivity(ctx, dora, l.nowAt))
 		for range 3 {
 			l.must(tx.Auth.InsertEvent(ctx, AuthEvent{Account: dora, AuthEvent: gen.AuthEvent{ID: l.id(), Kind: "session.open", At: l.now(), LastAt: l.now(), Times: 1}}))
@@ -222,6 +225,22 @@ func (l *life) orders(tx *Tx, server string, account int64) {
 	order.ID, order.TransactionID, order.Quantity, order.CreatedAt, order.UserInformation.Name = l.id(), "ORD"+l.id(), 1, l.now(), "Dora Doe"
 	_, err := tx.Orders.Insert(l.Context(), order)
 	l.must(err)
+}
+
+// importsHerself sends a file about herself, which is taken from her quota, and fails.
+func (l *life) importsHerself(tx *Tx, server string, dora int64) {
+	ctx, quota := l.Context(), Quota{3, time.Hour}
+	b := BulkUpdate{ServerID: server, At: l.nowAt}
+	b.BulkID, b.CreatedAt = l.id(), l.now()
+	l.must(tx.Bulk.Insert(ctx, b))
+	l.must(tx.Bulk.InsertRow(ctx, b.BulkID, BulkDone{BulkRow: gen.BulkRow{Row: 1, Identifier: "dora@example.com"}, Account: dora}))
+	for _, want := range []bool{true, false} {
+		if wait, err := tx.Codes.TakeSome(ctx, dora, "imported", quota, 2, l.nowAt); err != nil || (wait == 0) != want {
+			l.Errorf("2 of %d are to be had in %v, %v", quota.AtOnce, wait, err)
+		}
+	}
+	l.must(tx.Codes.GiveBack(ctx, dora, "imported", quota, 1))
+	l.check(tx.Codes.TakeSome(ctx, dora, "imported", quota, 2, l.nowAt))
 }
 
 // leaves deletes an account, and step by step what it has left.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"testing"
 	"time"
 
 	"github.com/rejoin-dev/rejoin/gen"
@@ -60,5 +61,91 @@ func (l *life) hasBulk(server string) {
 			l.must(err)
 		}
 		return nil
+	})
+}
+
+func TestOfTheFilesOfAServerTheLastRowsAreKept(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, url string) {
+		l := &life{T: t, s: open(t, url), nowAt: time.Now()}
+		ctx := t.Context()
+		server := l.server(l.account())
+		var ids []string
+		comes := func(rows int32) (forgotten []string) {
+			l.tx(func(tx *Tx) (err error) {
+				b := BulkUpdate{ServerID: server, At: l.nowAt}
+				b.BulkID, b.CreatedAt = l.id(), l.now()
+				ids = append(ids, b.BulkID)
+				l.must(tx.Bulk.Insert(ctx, b))
+				l.must(tx.Bulk.AddLines(ctx, b.BulkID, []BulkLine{{Number: rows}}, l.nowAt))
+				l.check(tx.Bulk.Queue(ctx, b.BulkID, 0, l.nowAt))
+				forgotten, err = tx.Bulk.Forget(ctx, server)
+				return err
+			})
+			return forgotten
+		}
+		ends := func(id string) {
+			l.tx(func(tx *Tx) error {
+				l.must(tx.Bulk.InsertRow(ctx, id, BulkDone{BulkRow: gen.BulkRow{Row: 1}}))
+				_, err := tx.Bulk.Finish(ctx, id, gen.BulkStatusDone, l.nowAt)
+				return err
+			})
+		}
+		comes(MaxBulkKept/2 + 1)
+		comes(MaxBulkKept/2 + 1)
+		ends(ids[1])
+		if forgotten := comes(MaxBulkKept/2 + 1); len(forgotten) > 0 {
+			t.Errorf("%v are forgotten, of which one has not ended, and the other is among the last rows", forgotten)
+		}
+		ends(ids[0])
+		if forgotten := comes(1); len(forgotten) != 1 || forgotten[0] != ids[0] {
+			t.Errorf("%v are forgotten, want %v", forgotten, ids[:1])
+		}
+		if _, err := l.s.Bulk.Get(ctx, ids[0]); !errors.Is(err, ErrNotFound) {
+			t.Errorf("a forgotten file is still shown: %v", err)
+		}
+		for _, id := range ids[:2] {
+			for more := true; more; {
+				l.tx(func(tx *Tx) (err error) { more, err = tx.Bulk.DeleteLines(ctx, id, 1); return err })
+			}
+		}
+		if left := rowsOf(t, l.s, `SELECT bulk_id FROM bulk_rows`); len(left) != 1 || left[0] != ids[1] {
+			t.Errorf("the rows of %v are left, want those of %s", left, ids[1])
+		}
+		if left := rowsOf(t, l.s, `SELECT id FROM bulk_updates`); len(left) != 3 {
+			t.Errorf("%v are left", left)
+		}
+	})
+}
+
+func TestTenFilesArriveAtOnce(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, url string) {
+		l := &life{T: t, s: open(t, url), nowAt: time.Now()}
+		ctx := t.Context()
+		server, other := l.server(l.account()), l.server(l.account())
+		comes := func(server string) (id string, err error) {
+			b := BulkUpdate{ServerID: server, At: l.nowAt}
+			b.BulkID, b.CreatedAt = l.id(), l.now()
+			return b.BulkID, l.s.Tx(ctx, func(tx *Tx) error { return tx.Bulk.Insert(ctx, b) })
+		}
+		var last string
+		for range MaxBulkArriving {
+			var err error
+			last, err = comes(server)
+			l.must(err)
+		}
+		limit := (*LimitError)(nil)
+		if _, err := comes(server); !errors.As(err, &limit) || limit.Most != MaxBulkArriving {
+			t.Errorf("one more: got %v", err)
+		}
+		l.check(comes(other))
+		l.tx(func(tx *Tx) error {
+			l.must(tx.Bulk.GiveUp(ctx, last))
+			more, err := tx.Bulk.DeleteLines(ctx, last, 1)
+			if more {
+				t.Error("more than nothing is left of it")
+			}
+			return err
+		})
+		l.check(comes(server))
 	})
 }

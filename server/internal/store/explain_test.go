@@ -81,6 +81,7 @@ func TestNoStatementGrowsWithACommunity(t *testing.T) {
 		}
 		enlargeCommunity(t, s, kept, rows)
 		enlargeStore(t, s, kept, rows)
+		enlargeBulk(t, s, kept, rows)
 		if s.write.goose == postgreSQL.goose { // SQLite likes to look through a table of one row
 			seen.explain(t, s)
 		}
@@ -229,6 +230,18 @@ func enlargeStore(t *testing.T, s *Store, id string, rows int) {
 			 FROM n JOIN redemption_statuses s ON s.name = 'Pending' AND s.server_id = '`+id+`'`)
 }
 
+// enlargeBulk gives a community files that have ended and that wait, and the one that has its turn many rows.
+func enlargeBulk(t *testing.T, s *Store, id string, rows int) {
+	t.Helper()
+	numbers, file := numbersOf(rows), `INSERT INTO bulk_updates (id, server_id, key_id, kind, status, header, kept, stepped_at, created_at, finished_at) `
+	fill(t, s,
+		file+numbers+`SELECT 'e' || i, '`+id+`', 'k', 'update', 'done', '[]', i * 1000, i, i, 9000000000000000 + i FROM n`,
+		file+numbers+`SELECT 'w' || i, '`+id+`', 'k', 'update', 'queued', '[]', i * 1000 + 1, i, i, NULL FROM n`,
+		`INSERT INTO bulk_chunks (bulk_id, first, lines) `+numbers+`SELECT b.id, i, '[]' FROM n JOIN bulk_updates b ON b.turn AND b.server_id = '`+id+`'`,
+		`INSERT INTO bulk_rows (bulk_id, number, identifier, failed, errors, account) `+numbers+`SELECT b.id, i, 'x', i % 2 = 0, '[]', CASE WHEN i % 3 = 0 THEN 1 WHEN i % 3 = 1 THEN i ELSE 0 END
+		   FROM n JOIN bulk_updates b ON b.turn AND b.server_id = '`+id+`'`)
+}
+
 // addCommunities adds as many others, of which an account is in many.
 func addCommunities(t *testing.T, s *Store, rows int) {
 	t.Helper()
@@ -249,6 +262,8 @@ func addCommunities(t *testing.T, s *Store, rows int) {
 		`INSERT INTO mini_games (id, server_id, name, definition, created_at) `+numbers+`SELECT 'g' || i, 's' || i, 'x', '{}', i FROM n`,
 		`INSERT INTO mini_game_prizes (id, game_id, stock, drawn) `+numbers+`SELECT 'q' || i, 'g' || i, 1, 0 FROM n`,
 		`INSERT INTO redemption_statuses (id, server_id, name, name_key, category, color, created_at) `+numbers+`SELECT 'u' || i, 's' || i, 'x', 'x', 'incomplete', '', i FROM n`,
+		`INSERT INTO bulk_updates (id, server_id, key_id, kind, status, header, turn, stepped_at, created_at) `+numbers+`SELECT 'r' || i, 's' || i, 'k', 'update', 'running', '[]', TRUE, 9000000000000000 + i, i FROM n`,
+		`INSERT INTO bulk_updates (id, server_id, key_id, kind, status, header, stepped_at, created_at) `+numbers+`SELECT 'a' || i, 's' || i, 'k', 'update', 'arriving', '[]', 9000000000000000 + i, i FROM n`,
 		`INSERT INTO stores (server_id, definition) `+numbers+`SELECT 's' || i, '{}' FROM n`,
 		`INSERT INTO categories (id, server_id, name_key, definition, created_at) `+numbers+`SELECT 'y' || i, 's' || i, 'x', '{}', i FROM n`,
 		`INSERT INTO products (id, server_id, category_id, definition, name, type, price, position, archived, discounted, restricted, access, created_at, updated_at) `+
