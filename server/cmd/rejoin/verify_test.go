@@ -68,6 +68,8 @@ var damages = map[string]string{
 	"stocks against orders":              soldInSQL,
 	"codes of orders":                    soldInSQL + `; UPDATE orders SET product = '{"type":"voucher"}'`,
 	"coins of orders against the ledger": soldInSQL + `; UPDATE orders SET total = 5`,
+	"bulk rows":                          sentInSQL,
+	"bulk rows against the ledger":       sentInSQL + `; INSERT INTO bulk_rows (bulk_id, number, identifier, failed, errors, account, coins) SELECT 'x', 1, '', FALSE, '[]', owner, 5 FROM servers`,
 	"balances below zero":                `UPDATE totals SET premium = -1`,
 	"last visits":                        `UPDATE totals SET visited = visited - 1`,
 	"visits in a row":                    `UPDATE totals SET visits_run = visits_run + 1`,
@@ -79,6 +81,7 @@ const (
 	INSERT INTO product_stock (product_id, stock) VALUES ('product', 2);
 	INSERT INTO orders (id, transaction_id, server_id, account, product_id, category_id, status_id, cancelled, quantity, price, total, taken, day, product, buyer, created_at, updated_at)
 	SELECT 'order', 'order', v.id, v.owner, 'product', '', s.id, FALSE, 1, 0, 0, 1, 0, '{}', '{}', 0, 0 FROM servers v JOIN redemption_statuses s ON s.server_id = v.id AND s.name = 'Pending'`
+	sentInSQL = `INSERT INTO bulk_updates (id, server_id, key_id, kind, status, header, total, processed, kept, stepped_at, created_at) SELECT 'x', id, '', 'update', 'done', '[]', 1, 1, 1, 0, 0 FROM servers`
 	gameInSQL = `INSERT INTO mini_games (id, server_id, name, definition, created_at) SELECT 'game', id, '', '{}', 0 FROM servers`
 )
 
