@@ -2490,7 +2490,7 @@ type BulkRow struct {
 	// Row Which row, from 1 behind the header.
 	Row int32 `json:"row"`
 
-	// Identifier Whom it names, as it stands in the file, as far as it is no longer; of an import, the address.
+	// Identifier Whom it names, as it stands in the file, as far as it is no longer; of an import, the address. Of nobody here, an address is masked; of a deleted account, it is empty.
 	Identifier string `json:"identifier"`
 
 	// Result What became of a row.

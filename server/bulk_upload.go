@@ -178,7 +178,7 @@ func strangersName(name string) string {
 		return name
 	}
 	_, first := utf8.DecodeRuneInString(name)
-	return name[:first] + "…" + name[at:]
+	return shownName(name[:first] + "…" + name[at:])
 }
 
 // keep writes the rows that have come.

@@ -133,8 +133,11 @@ func TestTheNumbersOfTheCodeAreThoseInTheWordsOfTheContract(t *testing.T) {
 		"createSocial":    {fmt.Sprintf("up to %d", store.MaxSocials)},
 		"bulkImport": {
 			fmt.Sprintf("%d,000 rows and 64 MiB", sheet.MaxRows/1000), fmt.Sprintf("a row %d MiB", sheet.MaxRow>>20), fmt.Sprintf("steps of up to %d", bulkRowsAtOnce),
-			fmt.Sprintf("up to %d wait", store.MaxBulkWaiting), "kept for " + days(bulkLife),
+			fmt.Sprintf("up to %d wait, and up to %d arrive at once", store.MaxBulkWaiting, store.MaxBulkArriving), "kept for " + days(bulkLife),
+			fmt.Sprintf("the last %d,000,000 rows", store.MaxBulkKept/1_000_000),
+			fmt.Sprintf("%d,000 at once, and one more each %d seconds", importedUsers.AtOnce/1000, importedUsers.Every/time.Second),
 		},
+		"getBulkDetails": {"of `nobody@example.com`, `" + strangersName("nobody@example.com") + "` is kept"},
 		"createAnalysis": {fmt.Sprintf("up to %d drawings", analysis.MostDrawings), fmt.Sprintf("up to %d characters", analysis.LongestText)},
 		"joinServer":     {"ended " + days(endedInvites) + " ago is unknown"},
 		"createInvite":   {fmt.Sprintf("at most %d invites", store.MaxInvites), fmt.Sprintf("at most %d. One more", store.MaxInvitesOfMember)},
