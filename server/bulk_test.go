@@ -14,6 +14,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/rejoin-dev/rejoin/gen"
+	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
 // An office is an API key of a club, and where its files are sent.
@@ -37,7 +38,10 @@ func decoded[T any](t *testing.T, w *httptest.ResponseRecorder) (answer T) {
 	return answer
 }
 
-const bulkUpdatePath = "/apis/v1/users/bulk-update"
+const (
+	bulkUpdatePath = "/apis/v1/users/bulk-update"
+	bulkImportPath = "/apis/v1/users/bulk-import"
+)
 
 // sends sends a file.
 func (o office) sends(path string, file io.Reader) *httptest.ResponseRecorder {
@@ -46,6 +50,16 @@ func (o office) sends(path string, file io.Reader) *httptest.ResponseRecorder {
 	r.Header.Set("Authorization", "Bearer "+o.key)
 	r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
 	return send(o.h, r)
+}
+
+// queues sends a file that is taken, and returns its id.
+func (o office) queues(t *testing.T, path, file string) string {
+	t.Helper()
+	w := o.sends(path, strings.NewReader(file))
+	if w.Code != http.StatusOK {
+		t.Fatalf("it was not taken: %d %s", w.Code, w.Body)
+	}
+	return decoded[gen.BulkQueuedResponse](t, w).Data.BulkID
 }
 
 func (o office) status(t *testing.T, id string) gen.BulkUpdate {
@@ -232,4 +246,173 @@ func (o office) gets(t *testing.T, w *httptest.ResponseRecorder) string {
 		return "413, and no part of it is kept"
 	}
 	return w.Body.String()
+}
+
+// usersNamed is a file that makes users of these names.
+func usersNamed(names ...string) string {
+	file := "firstname,lastname,username,displayname,email\n"
+	for _, name := range names {
+		file += "Vera,Menchik," + name + ",Vera," + name + "@example.com\n"
+	}
+	return file
+}
+
+func TestTheRowsOfAnImportAreTakenFromTheQuotaWhenTheyComeAndGivenBackIfTheyMakeNobody(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		config.RateLimit = 3.1 / float64(importedUsers.AtOnce)
+		s := open(t, config)
+		quota := s.imported
+		o := newOffice(t, s)
+		s.imported = quota
+		sends := func(names ...string) *httptest.ResponseRecorder {
+			return o.sends(bulkImportPath, strings.NewReader(usersNamed(names...)))
+		}
+		refused := decoded[gen.IntegrationErrorResponse](t, sends("a", "b", "c", "d")).Data
+		if len(refused.Fields) != 1 || refused.Fields[0].Pointer != "/data" || refused.Fields[0].Code != gen.FieldCodeTooLong {
+			t.Errorf("more than may be imported at once: got %+v", refused)
+		}
+		if is := o.ended(t, o.queues(t, bulkImportPath, usersNamed("vera", "vera", "a b"))); is.Succeeded != 1 || is.Failed != 2 {
+			t.Errorf("got %+v: %s", is, o.failures(t, is.BulkID))
+		}
+		if is := o.ended(t, o.queues(t, bulkImportPath, usersNamed("sonja", "nona"))); is.Succeeded != 2 {
+			t.Errorf("of two that were given back: got %+v: %s", is, o.failures(t, is.BulkID))
+		}
+		w := sends("maia")
+		if problem := decoded[gen.IntegrationErrorResponse](t, w).Data; w.Code != http.StatusTooManyRequests || problem.Code != gen.ProblemCodeRateLimited || w.Header().Get("Retry-After") == "" {
+			t.Errorf("one more: got %d %v %s", w.Code, w.Header(), w.Body)
+		}
+		if list := do[gen.BulkUpdatePageResponse](t, o.h, "GET", "/apis/v1/bulk-updates", o.key, nil).Data; len(list) != 2 {
+			t.Errorf("those that were refused are there: %+v", list)
+		}
+	})
+}
+
+func TestAFileThatRunsIsCancelledAndTheNextOneBegins(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		o := newOffice(t, open(t, config))
+		const rows = 20_000
+		first := o.queues(t, bulkUpdatePath, "identifier,coins_op,coins\n"+strings.Repeat("nobody,add,1\n", rows))
+		next := o.queues(t, bulkUpdatePath, "identifier,coins_op,coins\nowner@example.com,add,1\n")
+		for o.status(t, first).Processed == 0 {
+			runtime.Gosched()
+		}
+		cancelled := do[gen.BulkUpdateResponse](t, o.h, "POST", "/apis/v1/bulk-updates/"+first+"/cancel", o.key, nil).Data
+		if cancelled.Status != gen.BulkStatusCancelled || cancelled.Processed == 0 || cancelled.Processed == rows {
+			t.Errorf("got %+v", cancelled)
+		}
+		if is := o.ended(t, next); is.Status != gen.BulkStatusDone {
+			t.Errorf("the next one: got %+v", is)
+		}
+		if is := o.status(t, first); is.Status != cancelled.Status || is.Processed != cancelled.Processed {
+			t.Errorf("it was %+v, and is %+v", cancelled, is)
+		}
+	})
+}
+
+func TestARowThatFailsAfterItHasWrittenFailsAloneAmongOthersThatAreWrong(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		o := newOffice(t, open(t, config))
+		fields := "/apis/v1/communities/" + o.id + "/user-fields"
+		card := do[gen.UserFieldResponse](t, o.h, "POST", fields, o.owner, map[string]any{"field": "card", "name": "Card", "type": "text"}).Data.ID
+		do[gen.UserFieldResponse](t, o.h, "PUT", fields+"/"+card, o.owner, map[string]any{"name": "Card", "type": "text", "isIdentifier": true})
+		is := o.ended(t, o.queues(t, bulkUpdatePath, "identifier,coins_op,coins,card\nowner@example.com,add,1,a\nben@example.com,add,1,a\n"+
+			"nobody,add,1,\nben@example.com,subtract,5,\nben@example.com,add,1,b\nben@example.com,add,1,\n"))
+		const want = "row 2: Another user has this value; row 3, column identifier: must name a member of the community; row 4, column coins: is more than the user has"
+		if told := o.failures(t, is.BulkID); is.Succeeded != 3 || is.Failed != 3 || told != want {
+			t.Errorf("got %+v: %s", is, told)
+		}
+		if name := o.rows(t, is.BulkID)[1].Identifier; name != "ben@example.com" {
+			t.Errorf("the one that has written is of %q", name)
+		}
+		o.has(t, gen.Balance{Coins: 2})
+	})
+}
+
+func TestWhatBecameOfARowDoesNotNameWhoIsNobodyHere(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		o := newOffice(t, open(t, config))
+		id := o.ended(t, o.queues(t, bulkUpdatePath, "identifier,xp\nben@example.com,0\nbenedikt@example.com,0\nélodie@example.com\nnobody,0\nben@example.com,x\n")).BulkID
+		names := func() (names string) {
+			for _, row := range o.rows(t, id) {
+				names += row.Identifier + " "
+			}
+			return names
+		}
+		const others = "b…@example.com é…@example.com nobody "
+		if got, want := names(), "ben@example.com "+others+"ben@example.com "; got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		made := o.ended(t, o.queues(t, bulkImportPath, usersNamed("vera", "v x"))).BulkID
+		if rows := o.rows(t, made); rows[0].Identifier != "vera@example.com" || rows[1].Identifier != "v…@example.com" {
+			t.Errorf("got %+v", rows)
+		}
+		if name := strangersName("a@" + strings.Repeat("é", longestShown-2)); len([]rune(name)) != longestShown {
+			t.Errorf("got a name of %d characters", len([]rune(name)))
+		}
+		// Of whom it names, it is not kept longer than they are there.
+		if w := leave(o.s, o.ben, nil); w.Code != http.StatusOK {
+			t.Fatalf("Ben does not leave: %d %s", w.Code, w.Body)
+		}
+		for end := time.Now().Add(time.Minute); names() != " "+others+" "; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("it still has %q", names())
+			}
+		}
+	})
+}
+
+// A halfSent is a file of which a part has come.
+type halfSent struct {
+	rest  *io.PipeWriter
+	ended chan *httptest.ResponseRecorder
+}
+
+// begins sends the first rows of a file, more than are kept at once.
+func (o office) begins() halfSent {
+	content, rest := io.Pipe()
+	b := halfSent{rest, make(chan *httptest.ResponseRecorder, 1)}
+	go func() { b.ended <- o.sends(bulkUpdatePath, content) }()
+	io.WriteString(rest, "identifier,xp\n"+strings.Repeat("nobody@example.com,0\n", 10*bulkRowsAtOnce))
+	return b
+}
+
+func TestOfTheFilesThatArriveAtOnceOneTooManyIsRefused(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		o := newOffice(t, open(t, config))
+		var all []halfSent
+		for range store.MaxBulkArriving {
+			all = append(all, o.begins())
+		}
+		const small = "identifier,xp\nowner@example.com,0\n"
+		if w := o.sends(bulkUpdatePath, strings.NewReader(small)); w.Code != http.StatusConflict {
+			t.Errorf("one too many: got %d %s", w.Code, w.Body)
+		}
+		for i, b := range all {
+			b.rest.CloseWithError(io.ErrUnexpectedEOF)
+			if w := <-b.ended; w.Code == http.StatusOK {
+				t.Errorf("file %d was broken off, and taken: %s", i, w.Body)
+			}
+		}
+		if w := o.sends(bulkUpdatePath, strings.NewReader(small)); w.Code != http.StatusOK {
+			t.Errorf("none is taken any more: %d %s", w.Code, w.Body)
+		}
+	})
+}
+
+func TestATemplateIsHarmlessAndAFileToBeginWith(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		o := newOffice(t, open(t, config))
+		do[gen.UserFieldResponse](t, o.h, "POST", "/apis/v1/communities/"+o.id+"/user-fields", o.owner, map[string]any{"field": "=1+1", "name": "Sum", "type": "text"})
+		r := request("GET", "/apis/v1/bulk-updates/template", o.key)
+		r.Header.Set("Accept", "text/csv")
+		template := send(o.h, r).Body.String()
+		if !strings.HasSuffix(template, ",'=1+1\n") {
+			t.Errorf("got %q", template)
+		}
+		columns := strings.Count(template, ",")
+		is := o.ended(t, o.queues(t, bulkUpdatePath, template+"ben@example.com"+strings.Repeat(",", columns)+"two\n"))
+		if is.Status != gen.BulkStatusDone {
+			t.Errorf("got %+v: %s", is, o.failures(t, is.BulkID))
+		}
+	})
 }

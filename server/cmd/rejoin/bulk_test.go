@@ -3,12 +3,14 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rejoin-dev/rejoin/client"
 )
@@ -182,5 +184,13 @@ func TestOnATerminalThereIsABarAndWhatIsSaidStandsAboveIt(t *testing.T) {
 	text := out.String()
 	if note, bar := strings.Index(text, "rejoin: the file is 1\n"), strings.LastIndex(text, "done 20 / 20 rows ["); note < 0 || bar < note || !strings.Contains(text[bar:], "100 %") {
 		t.Errorf("got %q", text)
+	}
+}
+
+func TestWhatIsRefusedForLongerThanTheCommandWaitsIsSaidAtOnce(t *testing.T) {
+	for after, want := range map[time.Duration]bool{0: true, bulkPatience: true, bulkPatience + time.Second: false} {
+		if got := passes(&client.Error{Status: http.StatusTooManyRequests, RetryAfter: after}); got != want {
+			t.Errorf("after %v: got %v, want %v", after, got, want)
+		}
 	}
 }

@@ -195,17 +195,8 @@ func (l *life) fullAccount(server string, owner int64) (dora int64) {
 		l.must(err)
 		l.must(tx.Channels.AdmitMembers(ctx, channels[0].ID, server, []int64{owner, dora}))
 		l.must(tx.Invites.Insert(ctx, Invite{Account: dora, Invite: gen.Invite{Code: l.id(), ID: l.id(), ServerID: server, Uses: 2, CreatedAt: l.now()}}, l.nowAt))
-
-		l.check(tx.Auth.StartTwoFactor(ctx, TwoFactor{Account: dora, Secret: "x", BegunAt: l.nowAt}))
-		l.must(tx.Auth.InsertRecoveryCode(ctx, dora, "x"))
-		l.check(tx.Auth.TryOTP(ctx, dora, "x", 10, l.nowAt.Add(-time.Hour), l.nowAt))
-		l.check(tx.Codes.Try(ctx, Try{Account: dora, Purpose: "reset", Network: "y", Life: time.Hour, OfNetwork: 5, OfStrangers: 5}, l.nowAt))
-		l.check(tx.Codes.Ask(ctx, Asking{Account: dora, Purpose: "reset", Known: true, OfNetwork: Quota{1, time.Hour}}, l.nowAt))
+		l.signsIn(tx, dora)
 		l.importsHerself(tx, server, dora)
-		l.must(tx.Users.NoteActivity(ctx, dora, l.nowAt))
-		for range 3 {
-			l.must(tx.Auth.InsertEvent(ctx, AuthEvent{Account: dora, AuthEvent: gen.AuthEvent{ID: l.id(), Kind: "session.open", At: l.now(), LastAt: l.now(), Times: 1}}))
-		}
 		return nil
 	})
 	third := l.account()
@@ -225,6 +216,20 @@ func (l *life) orders(tx *Tx, server string, account int64) {
 	order.ID, order.TransactionID, order.Quantity, order.CreatedAt, order.UserInformation.Name = l.id(), "ORD"+l.id(), 1, l.now(), "Dora Doe"
 	_, err := tx.Orders.Insert(l.Context(), order)
 	l.must(err)
+}
+
+// signsIn leaves what whoever signs in leaves.
+func (l *life) signsIn(tx *Tx, dora int64) {
+	ctx := l.Context()
+	l.check(tx.Auth.StartTwoFactor(ctx, TwoFactor{Account: dora, Secret: "x", BegunAt: l.nowAt}))
+	l.must(tx.Auth.InsertRecoveryCode(ctx, dora, "x"))
+	l.check(tx.Auth.TryOTP(ctx, dora, "x", 10, l.nowAt.Add(-time.Hour), l.nowAt))
+	l.check(tx.Codes.Try(ctx, Try{Account: dora, Purpose: "reset", Network: "y", Life: time.Hour, OfNetwork: 5, OfStrangers: 5}, l.nowAt))
+	l.check(tx.Codes.Ask(ctx, Asking{Account: dora, Purpose: "reset", Known: true, OfNetwork: Quota{1, time.Hour}}, l.nowAt))
+	l.must(tx.Users.NoteActivity(ctx, dora, l.nowAt))
+	for range 3 {
+		l.must(tx.Auth.InsertEvent(ctx, AuthEvent{Account: dora, AuthEvent: gen.AuthEvent{ID: l.id(), Kind: "session.open", At: l.now(), LastAt: l.now(), Times: 1}}))
+	}
 }
 
 // importsHerself sends a file about herself, which is taken from her quota, and fails.

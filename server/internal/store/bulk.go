@@ -18,7 +18,7 @@ type Bulk struct{ *conn }
 // says so.
 const (
 	MaxBulkWaiting  = 20
-	MaxBulkArriving = 10
+	MaxBulkArriving = 20 // more than a caller sends under one Idempotency-Key, of which each arrives before it is known to be the same
 	MaxBulkKept     = 1_000_000
 )
 
@@ -70,7 +70,7 @@ func scanBulk(rows *sql.Rows) (b BulkUpdate, err error) {
 
 // Insert adds a file that arrives. Beyond MaxBulkArriving it is a LimitError.
 func (q Bulk) Insert(ctx context.Context, b BulkUpdate) error {
-	arrive, err := list(ctx, q.conn, scanOne[string], `SELECT id FROM bulk_updates WHERE server_id = $1 AND kept = 0 AND status = '`+arriving+`' LIMIT $2`, b.ServerID, MaxBulkArriving)
+	arrive, err := list(ctx, q.conn, scanOne[string], `SELECT id FROM bulk_updates WHERE server_id = $1 AND kept = 0 AND status = '`+arriving+`' AND stepped_at > 0 LIMIT $2`, b.ServerID, MaxBulkArriving)
 	if err == nil && len(arrive) == MaxBulkArriving {
 		err = &LimitError{Most: MaxBulkArriving, What: "files that arrive in this community"}
 	}
