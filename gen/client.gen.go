@@ -253,6 +253,9 @@ type ClientInterface interface {
 	//
 	// The rows that were done, in their order, by page or by `cursor`; a row that has failed says why, by column.
 	//
+	// `identifier` is what the row called its member. An address that is nobody's in the community is masked: of `nobody@example.com`, `n…@example.com` is kept.
+	// When an account is deleted, the rows about it stay, without its name.
+	//
 	// With `Accept: text/csv` the answer is a file of all of them: `row`, `identifier`, `result`, and the `column` and `message` of each error, one to a line. It takes no `page`,
 	// `limit` or `cursor`. A cell that a spreadsheet would calculate with begins with an apostrophe in it.
 	//
@@ -1650,8 +1653,14 @@ type ClientInterface interface {
 	// Texts stay as they are: nothing is calculated from what begins with `=`, `+`, `-` or `@`.
 	//
 	// **The rows** are done afterwards, in steps of up to 500, each of them once, whatever happens to the server meanwhile. In a community, one file is done
-	// at a time, and up to 20 wait. The rows are gone when they were done; what became of them is kept for 30 days. If the API
-	// key ends, what is not done yet is not done.
+	// at a time, up to 20 wait, and up to 20 arrive at once; one more is a conflict. The rows are gone when they were done; what became of them is
+	// kept for 30 days, of the last 1,000,000 rows of the community: older files that have ended are forgotten. If the API key ends, what is
+	// not done yet is not done.
+	//
+	// **How many** users are imported is limited for the account that vouches for the API key: 20,000 at once, and one more each 10
+	// seconds; whoever runs the server may have set other numbers. The rows of a file count when it has arrived, all of them or none, and those that made
+	// nobody are given back when it ends. A file with more rows than may be imported at once is refused with 400. One for which there is not enough left now
+	// is answered as a call too many is: nothing of it is kept, and `Retry-After` says when there is enough for all of it, which may be days.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3279,6 +3288,9 @@ func (c *Client) CancelBulkUpdate(ctx context.Context, bulkID BulkID, reqEditors
 // GetBulkDetails Show what became of the rows of a file
 //
 // The rows that were done, in their order, by page or by `cursor`; a row that has failed says why, by column.
+//
+// `identifier` is what the row called its member. An address that is nobody's in the community is masked: of `nobody@example.com`, `n…@example.com` is kept.
+// When an account is deleted, the rows about it stay, without its name.
 //
 // With `Accept: text/csv` the answer is a file of all of them: `row`, `identifier`, `result`, and the `column` and `message` of each error, one to a line. It takes no `page`,
 // `limit` or `cursor`. A cell that a spreadsheet would calculate with begins with an apostrophe in it.
@@ -5907,8 +5919,14 @@ func (c *Client) UploadAvatarWithBody(ctx context.Context, contentType string, b
 // Texts stay as they are: nothing is calculated from what begins with `=`, `+`, `-` or `@`.
 //
 // **The rows** are done afterwards, in steps of up to 500, each of them once, whatever happens to the server meanwhile. In a community, one file is done
-// at a time, and up to 20 wait. The rows are gone when they were done; what became of them is kept for 30 days. If the API
-// key ends, what is not done yet is not done.
+// at a time, up to 20 wait, and up to 20 arrive at once; one more is a conflict. The rows are gone when they were done; what became of them is
+// kept for 30 days, of the last 1,000,000 rows of the community: older files that have ended are forgotten. If the API key ends, what is
+// not done yet is not done.
+//
+// **How many** users are imported is limited for the account that vouches for the API key: 20,000 at once, and one more each 10
+// seconds; whoever runs the server may have set other numbers. The rows of a file count when it has arrived, all of them or none, and those that made
+// nobody are given back when it ends. A file with more rows than may be imported at once is refused with 400. One for which there is not enough left now
+// is answered as a call too many is: nothing of it is kept, and `Retry-After` says when there is enough for all of it, which may be days.
 //
 // Takes any type of body and a specified content type.
 //
