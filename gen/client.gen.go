@@ -1658,8 +1658,8 @@ type ClientInterface interface {
 	// not done yet is not done.
 	//
 	// **How many** users are imported is limited for the account that vouches for the API key: 20,000 at once, and one more each 10
-	// seconds; whoever runs the server may have set other numbers. The rows of a file count when it has arrived, all of them or none, and those that made
-	// nobody are given back when it ends. A file with more rows than may be imported at once is refused with 400. One for which there is not enough left now
+	// seconds; whoever runs the server may have set other numbers. The rows of a file count when it has arrived, all of them or none, and those that
+	// were not done are given back when it ends; one that has failed counts. A file with more rows than may be imported at once is refused with 400. One for which there is not enough left now
 	// is answered as a call too many is: nothing of it is kept, and `Retry-After` says when there is enough for all of it, which may be days.
 	//
 	// Takes any type of body and a specified content type.
@@ -5924,8 +5924,8 @@ func (c *Client) UploadAvatarWithBody(ctx context.Context, contentType string, b
 // not done yet is not done.
 //
 // **How many** users are imported is limited for the account that vouches for the API key: 20,000 at once, and one more each 10
-// seconds; whoever runs the server may have set other numbers. The rows of a file count when it has arrived, all of them or none, and those that made
-// nobody are given back when it ends. A file with more rows than may be imported at once is refused with 400. One for which there is not enough left now
+// seconds; whoever runs the server may have set other numbers. The rows of a file count when it has arrived, all of them or none, and those that
+// were not done are given back when it ends; one that has failed counts. A file with more rows than may be imported at once is refused with 400. One for which there is not enough left now
 // is answered as a call too many is: nothing of it is kept, and `Retry-After` says when there is enough for all of it, which may be days.
 //
 // Takes any type of body and a specified content type.

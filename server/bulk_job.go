@@ -262,9 +262,10 @@ func (k *core) payImports(ctx context.Context, tx *store.Tx, kind gen.BulkType, 
 	return account, err
 }
 
-// repayImports is the step that gives back what was taken for rows of which none became a user.
+// repayImports is the step that gives back what was taken for rows that were never done. One that has failed is paid for: what it tells, of an address that
+// somebody has already, would cost nothing else.
 func (k *core) repayImports(ctx context.Context, tx *store.Tx, b store.BulkUpdate) error {
-	rows := int(b.Total - b.Succeeded)
+	rows := int(b.Total - b.Processed)
 	if b.PaidBy == 0 || rows == 0 {
 		return nil
 	}

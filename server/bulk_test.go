@@ -257,9 +257,9 @@ func usersNamed(names ...string) string {
 	return file
 }
 
-func TestTheRowsOfAnImportAreTakenFromTheQuotaWhenTheyComeAndGivenBackIfTheyMakeNobody(t *testing.T) {
+func TestTheRowsOfAnImportAreTakenFromTheQuotaWhenTheyComeAndGivenBackIfTheyAreNeverDone(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, config Config) {
-		config.RateLimit = 3.1 / float64(importedUsers.AtOnce)
+		config.RateLimit = 5.1 / float64(importedUsers.AtOnce)
 		s := open(t, config)
 		quota := s.imported
 		o := newOffice(t, s)
@@ -267,12 +267,20 @@ func TestTheRowsOfAnImportAreTakenFromTheQuotaWhenTheyComeAndGivenBackIfTheyMake
 		sends := func(names ...string) *httptest.ResponseRecorder {
 			return o.sends(bulkImportPath, strings.NewReader(usersNamed(names...)))
 		}
-		refused := decoded[gen.IntegrationErrorResponse](t, sends("a", "b", "c", "d")).Data
+		refused := decoded[gen.IntegrationErrorResponse](t, sends("a", "b", "c", "d", "e", "f")).Data
 		if len(refused.Fields) != 1 || refused.Fields[0].Pointer != "/data" || refused.Fields[0].Code != gen.FieldCodeTooLong {
 			t.Errorf("more than may be imported at once: got %+v", refused)
 		}
 		if is := o.ended(t, o.queues(t, bulkImportPath, usersNamed("vera", "vera", "a b"))); is.Succeeded != 1 || is.Failed != 2 {
 			t.Errorf("got %+v: %s", is, o.failures(t, is.BulkID))
+		}
+		long := o.queues(t, bulkUpdatePath, "identifier,coins_op,coins\n"+strings.Repeat("nobody,add,1\n", 20_000))
+		waits := o.queues(t, bulkImportPath, usersNamed("sonja", "nona"))
+		if w := sends("maia"); w.Code != http.StatusTooManyRequests {
+			t.Errorf("one more, where two have failed: got %d %s", w.Code, w.Body)
+		}
+		for _, id := range []string{waits, long} {
+			do[gen.BulkUpdateResponse](t, o.h, "POST", "/apis/v1/bulk-updates/"+id+"/cancel", o.key, nil)
 		}
 		if is := o.ended(t, o.queues(t, bulkImportPath, usersNamed("sonja", "nona"))); is.Succeeded != 2 {
 			t.Errorf("of two that were given back: got %+v: %s", is, o.failures(t, is.BulkID))
@@ -281,7 +289,7 @@ func TestTheRowsOfAnImportAreTakenFromTheQuotaWhenTheyComeAndGivenBackIfTheyMake
 		if problem := decoded[gen.IntegrationErrorResponse](t, w).Data; w.Code != http.StatusTooManyRequests || problem.Code != gen.ProblemCodeRateLimited || w.Header().Get("Retry-After") == "" {
 			t.Errorf("one more: got %d %v %s", w.Code, w.Header(), w.Body)
 		}
-		if list := do[gen.BulkUpdatePageResponse](t, o.h, "GET", "/apis/v1/bulk-updates", o.key, nil).Data; len(list) != 2 {
+		if list := do[gen.BulkUpdatePageResponse](t, o.h, "GET", "/apis/v1/bulk-updates", o.key, nil).Data; len(list) != 4 {
 			t.Errorf("those that were refused are there: %+v", list)
 		}
 	})
