@@ -148,15 +148,16 @@ func (q Vouchers) Sell(ctx context.Context, productID, orderID string, n int32, 
 
 // ListOfOrder returns the codes of an order, sealed, and whether their buyer has seen all of them.
 func (q Vouchers) ListOfOrder(ctx context.Context, orderID string) (sealed []string, shown bool, err error) {
-	shown = true
-	found, err := list(ctx, q.conn, func(rows *sql.Rows) (v Voucher, err error) {
-		seen := false
-		err = rows.Scan(&v.Sealed, &seen)
-		shown = shown && seen
-		return v, err
+	type code struct {
+		sealed string
+		shown  bool
+	}
+	found, err := list(ctx, q.conn, func(rows *sql.Rows) (c code, err error) {
+		return c, rows.Scan(&c.sealed, &c.shown)
 	}, `SELECT sealed, shown FROM vouchers WHERE order_id = $1 ORDER BY seq`+unlocked, orderID)
-	for _, v := range found {
-		sealed = append(sealed, v.Sealed)
+	shown = true
+	for _, c := range found {
+		sealed, shown = append(sealed, c.sealed), shown && c.shown
 	}
 	return sealed, shown, err
 }
