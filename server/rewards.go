@@ -121,7 +121,7 @@ func (b buying) run(ctx context.Context) (made gen.NewPurchase, err error) {
 	price := shop.Price(b.product.Product, member, b.now)
 	o := store.Order{ServerID: server, Account: b.account, CategoryID: category.ID, StatusID: status.ID, Day: day}
 	o.ID, o.Quantity, o.Price, o.Total, o.UserInformation = b.newID(), b.pieces, price, int64(price)*int64(b.pieces), b.answers
-	o.Status = gen.OrderStatus{ID: status.ID, Name: status.Name, Category: gen.StatusCategory(status.Category), Color: status.Color}
+	o.Status = orderStatus(status)
 	o.Product = gen.OrderedProduct{ID: b.product.ID, Name: b.product.Name, Image: b.product.Image, Type: b.product.Type}
 	o.CreatedAt, o.UpdatedAt, o.Vouchers = gen.Time{Time: b.now}, gen.Time{Time: b.now}, []string{}
 	if had.Coins < o.Total {
@@ -445,6 +445,11 @@ func (h rewards) UpdateTransactionStatus(ctx context.Context, r stub.UpdateTrans
 	})
 }
 
+// orderStatus is a status as an order shows it.
+func orderStatus(s store.Status) gen.OrderStatus {
+	return gen.OrderStatus{ID: s.ID, Name: s.Name, Category: gen.StatusCategory(s.Category), Color: s.Color}
+}
+
 // statusOf finds a status of a server.
 func statusOf(ctx context.Context, q store.Queries, s standing, id string) (status store.Status, err error) {
 	status, err = q.Statuses.Get(ctx, id)
@@ -468,7 +473,7 @@ func (k *core) moveOrder(ctx context.Context, tx *store.Tx, o store.Order, to st
 	}
 	before = gen.TransactionStatus{TransactionID: o.TransactionID, StatusID: o.StatusID, Status: o.Status}
 	after = before
-	after.StatusID, after.Status = to.ID, gen.OrderStatus{ID: to.ID, Name: to.Name, Category: gen.StatusCategory(to.Category), Color: to.Color}
+	after.StatusID, after.Status = to.ID, orderStatus(to)
 	switch {
 	case o.StatusID == to.ID:
 		return before, after, nil

@@ -391,8 +391,8 @@ func TestManyPurchasesAtOnceKeepToALimitAndToTheCoins(t *testing.T) {
 		s := unlimited(open(t, config))
 		c := openShop(t, s, listen(t, s))
 		free := c.sells(client.ProductCreate{Price: new(int32(0)), ProductPermission: limitedTo(3), IsProductAccessEnabled: new(true), Type: new(client.ProductDigital)})
-		dear := c.sells(client.ProductCreate{Price: new(int32(firstCoins / 2)), Type: new(client.ProductDigital)})
-		for product, want := range map[string]int{free: 3, dear: 2} {
+		costly := c.sells(client.ProductCreate{Price: new(int32(firstCoins / 2)), Type: new(client.ProductDigital)})
+		for product, want := range map[string]int{free: 3, costly: 2} {
 			c.wants("bought", c.atOnce(10, func(int) error {
 				_, err := c.ben.Rewards.Buy(t.Context(), client.PurchaseCreate{ProductID: product})
 				return err

@@ -297,8 +297,11 @@ func (o *Operation) unambiguous(data []byte) error {
 // hasTooManyItems tells whether a body that is a list is longer than one may be: then none of its items is looked at.
 func (o *Operation) hasTooManyItems(data []byte) bool {
 	list := o.Body.Schema.Value
+	if list.MaxItems == nil {
+		return false
+	}
 	decoder, items := jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowDuplicateNames(true)), uint64(0)
-	if list.MaxItems == nil || decoder.PeekKind() != '[' {
+	if decoder.PeekKind() != '[' {
 		return false
 	}
 	if _, err := decoder.ReadToken(); err != nil {

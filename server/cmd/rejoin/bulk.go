@@ -54,7 +54,7 @@ const (
 	bulkAsked    = 500 * time.Millisecond // how often it is asked how far the file is
 	bulkAnswer   = 30 * time.Second       // how long an answer may take
 	bulkPatience = 5 * time.Minute        // how long the backend may be away
-	bulkFailures = 20                     // how many rows that have failed are told one by one
+	bulkFailures = 20                     // how many rows that have failed are reported one by one
 )
 
 // Run sends the file, and follows it to its end.
@@ -68,7 +68,7 @@ func (c bulkCommand) Run(ctx context.Context, t terminal) error {
 			return err
 		}
 	}
-	// Whether there is a backend, and whether it takes the key, is told before all of a file is sent.
+	// Whether there is a backend, and whether it takes the key, is reported before all of a file is sent.
 	if _, err := api.Bulk.Template(ctx, client.BulkType(c.Type)); err != nil {
 		return said(err)
 	}
@@ -92,7 +92,7 @@ func (c bulkCommand) Run(ctx context.Context, t terminal) error {
 	if ended.Status == client.BulkIsDone {
 		return said(err)
 	}
-	if err = errors.Join(err, tellFailures(ctx, api, t.out, ended)); err != nil {
+	if err = errors.Join(err, reportFailures(ctx, api, t.out, ended)); err != nil {
 		return said(err)
 	}
 	return errFailed
@@ -185,7 +185,7 @@ func wait(ctx context.Context, d time.Duration) error {
 
 // patiently asks until there is an answer, for as long as the backend may be away.
 func patiently[T any](ctx context.Context, show *bulkProgress, ask func() (T, error)) (T, error) {
-	for began, told := time.Now(), false; ; {
+	for began, reported := time.Now(), false; ; {
 		answer, err := ask()
 		if err == nil || ctx.Err() != nil || !passes(err) || time.Since(began) > bulkPatience {
 			return answer, err
@@ -194,8 +194,8 @@ func patiently[T any](ctx context.Context, show *bulkProgress, ask func() (T, er
 		if answered := (*client.Error)(nil); errors.As(err, &answered) {
 			pause = min(max(pause, answered.RetryAfter), bulkPatience)
 		}
-		if !told {
-			told = true
+		if !reported {
+			reported = true
 			show.note(fmt.Sprintf("no answer (%s): asking again for %s", say(said(err)), bulkPatience))
 		}
 		if err := wait(ctx, pause); err != nil {
@@ -246,14 +246,14 @@ func said(err error) error {
 	return errors.New(text)
 }
 
-// tellFailures tells the first rows that have failed.
-func tellFailures(ctx context.Context, api *client.Client, out io.Writer, of *client.BulkUpdate) error {
-	told := 0
+// reportFailures reports the first rows that have failed.
+func reportFailures(ctx context.Context, api *client.Client, out io.Writer, of *client.BulkUpdate) error {
+	reported := 0
 	for row, err := range api.Bulk.Details(ctx, of.BulkID, client.BulkRowFailed) {
 		if err != nil {
 			return err
 		}
-		if told++; told > bulkFailures {
+		if reported++; reported > bulkFailures {
 			fmt.Fprintf(out, "... and %s; --results writes them all\n", counted(int(of.Failed)-bulkFailures, "more row"))
 			break
 		}

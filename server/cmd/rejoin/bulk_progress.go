@@ -14,18 +14,18 @@ import (
 
 // A bulkProgress shows how far a file is: on a terminal as a bar, elsewhere as a line for each tenth.
 type bulkProgress struct {
-	out  io.Writer
-	bars *mpb.Progress // nil: it is no terminal
-	sent *mpb.Bar
-	done *mpb.Bar
-	told int32
+	out      io.Writer
+	bars     *mpb.Progress // nil: it is no terminal
+	sent     *mpb.Bar
+	done     *mpb.Bar
+	reported int32
 
 	mu     sync.Mutex
 	status client.BulkStatus // beside the bar
 }
 
 func newBulkProgress(out io.Writer, live bool) *bulkProgress {
-	p := &bulkProgress{out: out, told: -1}
+	p := &bulkProgress{out: out, reported: -1}
 	if live {
 		p.bars = mpb.New(mpb.WithOutput(out), mpb.WithWidth(60), mpb.WithAutoRefresh())
 	}
@@ -63,8 +63,8 @@ func (r readSeeker) Seek(offset int64, whence int) (int64, error) {
 // rows shows how many rows were done.
 func (p *bulkProgress) rows(is *client.BulkUpdate) {
 	if p.bars == nil {
-		if tenth := is.Processed * 10 / max(1, is.Total); tenth > p.told {
-			p.told = tenth
+		if tenth := is.Processed * 10 / max(1, is.Total); tenth > p.reported {
+			p.reported = tenth
 			p.note(fmt.Sprintf("%s, %d of %s", is.Status, is.Processed, counted(int(is.Total), "row")))
 		}
 		return
