@@ -163,6 +163,10 @@ const (
 	AuditTopicDelete        = gen.AuditActionTopicDelete
 	AuditUserCreate         = gen.AuditActionUserCreate
 	AuditUserManage         = gen.AuditActionUserManage
+	AuditWebhookCreate      = gen.AuditActionWebhookCreate
+	AuditWebhookDelete      = gen.AuditActionWebhookDelete
+	AuditWebhookRotate      = gen.AuditActionWebhookRotate
+	AuditWebhookUpdate      = gen.AuditActionWebhookUpdate
 )
 
 // The values of the list gen.Joining.
@@ -319,6 +323,36 @@ const (
 	LineDashed = gen.LineStyleDashed
 	LineDotted = gen.LineStyleDotted
 	LineSolid  = gen.LineStyleSolid
+)
+
+// The values of the list gen.WebhookEventType.
+const (
+	WebhookAnalysisCreated   = gen.WebhookEventTypeAnalysisCreated
+	WebhookAnalysisUpdated   = gen.WebhookEventTypeAnalysisUpdated
+	WebhookBadgeAwarded      = gen.WebhookEventTypeBadgeAwarded
+	WebhookFieldChanged      = gen.WebhookEventTypeFieldChanged
+	WebhookLevelReached      = gen.WebhookEventTypeLevelReached
+	WebhookMessagePosted     = gen.WebhookEventTypeMessagePosted
+	WebhookRedemptionUpdated = gen.WebhookEventTypeRedemptionUpdated
+	WebhookStorePurchased    = gen.WebhookEventTypeStorePurchased
+	WebhookStreakReached     = gen.WebhookEventTypeStreakReached
+	WebhookUserJoined        = gen.WebhookEventTypeUserJoined
+	WebhookUserLeft          = gen.WebhookEventTypeUserLeft
+	WebhookUserVisited       = gen.WebhookEventTypeUserVisited
+	WebhookWebhookTest       = gen.WebhookEventTypeWebhookTest
+)
+
+// The values of the list gen.WebhookCipher.
+const (
+	CipherCbc = gen.WebhookCipherCbc
+	CipherGcm = gen.WebhookCipherGcm
+)
+
+// The values of the list gen.WebhookDeliveryStatus.
+const (
+	DeliveryDelivered = gen.WebhookDeliveryStatusDelivered
+	DeliveryFailed    = gen.WebhookDeliveryStatusFailed
+	DeliveryPending   = gen.WebhookDeliveryStatusPending
 )
 
 // The values of the list gen.Action.
