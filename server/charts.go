@@ -41,7 +41,14 @@ func (h charts) CreateAnalysis(ctx context.Context, r stub.CreateAnalysisRequest
 		if err := tx.Charts.Insert(ctx, &a); err != nil {
 			return body, err
 		}
-		if _, err := h.acted(ctx, tx, posted(a)); err != nil {
+		rules, err := tx.Gamification.Get(ctx, s.ID)
+		if err == nil {
+			_, err = h.actedUnder(ctx, tx, rules, posted(a))
+		}
+		if err == nil {
+			err = h.analysisMoved(ctx, tx, rules, gen.WebhookEventTypeAnalysisCreated, a.AnalysisID)
+		}
+		if err != nil {
 			return body, err
 		}
 		a, err = tx.Charts.Get(ctx, a.AnalysisID) // with who has posted it
@@ -189,7 +196,14 @@ func (h charts) change(ctx context.Context, tx *store.Tx, c changing, made analy
 		return a, err
 	}
 	a.Analysis = made.Analysis
-	if err := tx.Charts.Update(ctx, a); err != nil || c.own {
+	err = tx.Charts.Update(ctx, a)
+	if err == nil {
+		var rules store.Rules
+		if rules, err = tx.Gamification.Get(ctx, a.CommunityID); err == nil {
+			err = h.analysisMoved(ctx, tx, rules, gen.WebhookEventTypeAnalysisUpdated, a.AnalysisID)
+		}
+	}
+	if err != nil || c.own {
 		return a, err
 	}
 	return a, record(ctx, h.core, tx, a.CommunityID, a.AnalysisID, nil, &gen.AnalysisChange{AnalysisID: a.AnalysisID, UpdatedFields: made.Updated})

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/rejoin-dev/rejoin/api/contract"
+	"github.com/rejoin-dev/rejoin/server/internal/guard"
 	"github.com/rejoin-dev/rejoin/server/internal/images"
 	"github.com/rejoin-dev/rejoin/server/internal/logsample"
 	"github.com/rejoin-dev/rejoin/server/internal/mailer"
@@ -44,6 +45,8 @@ type core struct {
 	verifyMails store.Quota
 	madeUsers   store.Quota // how many accounts the API keys make for which one vouches
 	vault       vault
+	outside     *guard.Client // for addresses that others have chosen
+	reaches     guard.Guard   // which of those it calls
 	imported    store.Quota   // the same, from files
 	stepLasts   time.Duration // of the rows of a file
 	publicURL   string
@@ -83,7 +86,9 @@ func newCore(ctx context.Context, config Config) (*core, error) {
 		now:       now,
 		newID:     newID,
 		random:    rand.Reader,
+		reaches:   guard.Guard{Allow: config.WebhookAllow},
 	}
+	k.outside = guard.NewClient(k.reaches, nil)
 	if !config.CommandsOnly {
 		if err := k.openFiles(ctx, config); err != nil {
 			return nil, err

@@ -24,7 +24,7 @@ import (
 type audited interface {
 	gen.Server | gen.CreatedServer | gen.ServerSettings | gen.InviteCreate | gen.Channel | gen.Role | gen.BadgeUpdate | gen.APIKey | gen.UserReference | gen.ManagedUser | gen.CreatedUser |
 		gen.AccessLevels | gen.UserField | gen.UserFieldHistory | gen.GamificationSetting | gen.Milestone | gen.Leaderboard | gen.Streak | gen.MiniGame | gen.MiniGamePlays | gen.Social |
-		gen.StoreConfig | gen.Category | gen.Product | gen.TransactionStatus | gen.RedemptionStatus | gen.AnalysisChange | gen.BulkUpdate
+		gen.StoreConfig | gen.Category | gen.Product | gen.TransactionStatus | gen.RedemptionStatus | gen.AnalysisChange | gen.BulkUpdate | gen.Webhook
 }
 
 // record adds what an operation has changed to the audit trail of a server, under the action that the contract names in
@@ -128,6 +128,11 @@ func (k *core) actedFor(ctx context.Context, tx *store.Tx, rules store.Rules, d 
 	if !added {
 		return false, nil
 	}
+	if d.action == gen.ActionVisits {
+		if err := k.emitOf(ctx, tx, rules, gen.WebhookEventTypeUserVisited, d.account, ofMember); err != nil {
+			return true, err
+		}
+	}
 	if rules.Badges {
 		if err := k.reached(ctx, tx, line, after); err != nil {
 			return true, err
@@ -198,8 +203,11 @@ func (k *core) addLine(ctx context.Context, tx *store.Tx, rules store.Rules, lin
 	return after, added, err
 }
 
-// credited credits the steps of milestones that a line has made the member reach.
+// credited credits the steps of milestones that a line has made the member reach, and tells of the level.
 func (k *core) credited(ctx context.Context, tx *store.Tx, rules store.Rules, line store.LedgerLine, after store.Totals) error {
+	if err := k.levelReached(ctx, tx, rules, line, after); err != nil {
+		return err
+	}
 	values := map[string]float64{}
 	changedBy(line, after, values)
 	return k.stepsReached(ctx, tx, rules, line.Account, values)
@@ -216,7 +224,20 @@ func (k *core) badgeAwarded(ctx context.Context, tx *store.Tx, badge store.Badge
 	if d.AwardCurrency {
 		line.Coins = int64(d.AwardCurrencyQuantity)
 	}
-	if _, err := k.credit(ctx, tx, line); err != nil {
+	rules, err := tx.Gamification.Get(ctx, badge.ServerID)
+	if err != nil {
+		return err
+	}
+	after, added, err := k.addLine(ctx, tx, rules, line)
+	if err == nil && added {
+		err = k.credited(ctx, tx, rules, line, after)
+	}
+	if err == nil {
+		err = k.emitOf(ctx, tx, rules, gen.WebhookEventTypeBadgeAwarded, account, func(user gen.EventUser) any {
+			return gen.BadgeEventData{User: user, Badge: shownBadge(badge)}
+		})
+	}
+	if err != nil {
 		return err
 	}
 	return tx.Badges.EndApplication(ctx, badge.ID, account, k.now()) // in this order, as a deed does it that awards one, or two would wait for each other
@@ -260,11 +281,14 @@ func deedOf(m store.Message) deed {
 
 // memberJoined counts who has become a member, if they were none before.
 func (k *core) memberJoined(ctx context.Context, tx *store.Tx, serverID string, account int64) error {
-	day, err := k.today(ctx, tx.Queries, serverID)
+	rules, err := tx.Gamification.Get(ctx, serverID)
 	if err != nil {
 		return err
 	}
-	return tx.Analytics.InsertJoin(ctx, serverID, account, day)
+	if err := tx.Analytics.InsertJoin(ctx, serverID, account, dayOf(k.now(), zoneOf(rules.Zone))); err != nil {
+		return err
+	}
+	return k.emitOf(ctx, tx, rules, gen.WebhookEventTypeUserJoined, account, ofMember)
 }
 
 // userReferred notes who has brought somebody to a server.

@@ -220,7 +220,11 @@ func (k *core) setValue(ctx context.Context, tx *store.Tx, f store.Field, accoun
 			err = k.stepsReached(ctx, tx, rules, number, map[string]float64{f.ID: *given.Measure})
 		}
 	}
-	return line, line.ID != before.ID, err
+	changed = line.ID != before.ID
+	if err == nil && changed {
+		err = k.valueChanged(ctx, tx, f.ServerID, number, line)
+	}
+	return line, changed, err
 }
 
 // fieldNamed is the field of those of a community that a text names: by its id, or by what programs call it.

@@ -56,6 +56,9 @@ func (w sweeper) Work(ctx context.Context, _ *river.Job[sweep]) error {
 			return tx.Invites.DeleteExpired(ctx, now, now.Add(-endedInvites), removedAtOnce)
 		},
 		func(tx *store.Tx) (bool, error) {
+			return tx.Webhooks.DeleteExpired(ctx, now.Add(-webhookLife), removedAtOnce)
+		},
+		func(tx *store.Tx) (bool, error) {
 			return tx.Bulk.DeleteExpired(ctx, now.Add(-bulkLife), now.Add(-bulkSilence), removedAtOnce)
 		},
 	} {
@@ -137,6 +140,9 @@ type (
 	accountRemoval struct {
 		Account int64 `json:"account"`
 	}
+	webhookRemoval struct {
+		WebhookID string `json:"webhookId"`
+	}
 	bulkRemoval struct {
 		BulkID string `json:"bulkId"` // of which some rows are not done
 	}
@@ -177,6 +183,13 @@ func (accountRemoval) Kind() string { return "account_removal" }
 
 // Kind is the name of the job in the database.
 func (bulkRemoval) Kind() string { return "bulk_removal" }
+
+// Kind is the name of the job in the database.
+func (webhookRemoval) Kind() string { return "webhook_removal" }
+
+func (r webhookRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int, now time.Time) (bool, error) {
+	return tx.Webhooks.DeleteRest(ctx, r.WebhookID, some)
+}
 
 func (r bulkRemoval) deleteRest(ctx context.Context, tx *store.Tx, some int, now time.Time) (bool, error) {
 	return tx.Bulk.DeleteLines(ctx, r.BulkID, some)
@@ -341,6 +354,11 @@ func (k *core) startJobs() (stop func(context.Context), err error) {
 	river.AddWorker(workers, remover[accountRemoval]{core: &own})
 	river.AddWorker(workers, remover[bulkRemoval]{core: &own})
 	river.AddWorker(workers, bulkRunner{core: &own})
+	river.AddWorker(workers, remover[webhookRemoval]{core: &own})
+	river.AddWorker(workers, webhookSpreader{core: &own})
+	river.AddWorker(workers, webhookLaneRunner{core: &own})
+	river.AddWorker(workers, webhookReplayer{core: &own})
+	river.AddWorker(workers, webhookMailer{core: &own})
 	stopJobs, err := k.store.Work(workers, []*river.PeriodicJob{
 		river.NewPeriodicJob(river.PeriodicInterval(sweepEvery), func() (river.JobArgs, *river.InsertOpts) { return sweep{}, nil },
 			&river.PeriodicJobOpts{RunOnStart: true}),
@@ -348,9 +366,10 @@ func (k *core) startJobs() (stop func(context.Context), err error) {
 	if err != nil {
 		return nil, err
 	}
-	stopWatching := own.watchBulk()
+	stopWatching, stopSending := own.watchBulk(), own.watchWebhooks()
 	return func(ctx context.Context) {
 		stopWatching()
+		stopSending()
 		stopJobs(ctx)
 	}, nil
 }

@@ -240,7 +240,13 @@ func (h messages) post(ctx context.Context, tx *store.Tx, s standing, channel ge
 	if err := h.takeImages(ctx, tx, m, what.images); err != nil {
 		return body, err
 	}
-	_, err = h.acted(ctx, tx, deedOf(m))
+	rules, err := tx.Gamification.Get(ctx, s.ID)
+	if err == nil {
+		_, err = h.actedUnder(ctx, tx, rules, deedOf(m))
+	}
+	if err == nil {
+		err = h.messagePosted(ctx, tx, rules, m)
+	}
 	return gen.MessageSentResponse{Status: integration, Message: done, Data: gen.SentMessage{MessageID: m.ID}}, err
 }
 

@@ -130,7 +130,11 @@ func (b buying) run(ctx context.Context) (made gen.NewPurchase, err error) {
 	if err := b.pay(ctx, o); err != nil {
 		return made, err
 	}
-	if err := b.handOver(ctx, &o); err != nil {
+	err = b.handOver(ctx, &o)
+	if err == nil {
+		err = b.orderMoved(ctx, b.tx, gen.WebhookEventTypeStorePurchased, o)
+	}
+	if err != nil {
 		return made, err
 	}
 	left, err := b.tx.Ledger.GetTotals(ctx, server, b.account)
@@ -494,7 +498,11 @@ func (k *core) moveOrder(ctx context.Context, tx *store.Tx, o store.Order, to st
 			return before, after, err
 		}
 	}
-	return before, after, tx.Orders.SetStatus(ctx, o)
+	if err := tx.Orders.SetStatus(ctx, o); err != nil {
+		return before, after, err
+	}
+	o.Status = after.Status
+	return before, after, k.orderMoved(ctx, tx, gen.WebhookEventTypeRedemptionUpdated, o)
 }
 
 // giveBack is the step that puts the pieces of an order back: of codes, only if their buyer has not seen them.

@@ -57,6 +57,9 @@ type Config struct {
 	// SMTP is the URL of the server that sends mails, such as smtp://user:password@mail.example:587 or smtps://. What
 	// stands behind ?from= is their sender. Empty: mails are written to the directory mail in Data, and logged.
 	SMTP string
+	// WebhookAllow are networks that webhooks may be sent to although they are not on the internet, also without TLS, such as 127.0.0.0/8.
+	// Empty: none, and all of them need https.
+	WebhookAllow []netip.Prefix
 	// SecretKey seals what the database must not tell by itself, such as the codes of vouchers: 64 hexadecimal characters. All servers on
 	// a database need the same one, and with Database it is required. Empty: that of the file secret.key in Data, which is made on the
 	// first run. Whatever has it opens what is sealed, and without it nothing does: a backup of the database does not have it.
@@ -133,10 +136,11 @@ type handlers struct {
 	rewards
 	charts
 	bulk
+	webhooks
 }
 
 func handlersOf(k *core) handlers {
-	return handlers{auth{k}, servers{k}, invites{k}, channels{k}, roles{k}, badges{k}, keys{k}, audit{k}, users{k}, fields{k}, messages{k}, gamification{k}, streaks{k}, leaderboards{k}, analytics{k}, stores{k}, rewards{k}, charts{k}, bulk{k}}
+	return handlers{auth{k}, servers{k}, invites{k}, channels{k}, roles{k}, badges{k}, keys{k}, audit{k}, users{k}, fields{k}, messages{k}, gamification{k}, streaks{k}, leaderboards{k}, analytics{k}, stores{k}, rewards{k}, charts{k}, bulk{k}, webhooks{k}}
 }
 
 var _ stub.StrictServerInterface = handlers{}

@@ -267,6 +267,9 @@ func (h servers) LeaveServer(ctx context.Context, r stub.LeaveServerRequestObjec
 		if s.owns() {
 			return answer, contract.Conflict("The owner cannot leave", "the caller owns this server; delete it instead")
 		}
+		if err := h.memberLeaves(ctx, tx, s.ID, s.actor.account); err != nil {
+			return answer, err
+		}
 		if err := tx.Servers.DeleteMember(ctx, s.ID, s.actor.account); err != nil {
 			return answer, err
 		}

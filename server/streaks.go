@@ -381,7 +381,16 @@ func (k *core) moveSome(ctx context.Context, tx *store.Tx, serverID string, acco
 // streakReached is the step that notes that a member has reached a streak, and credits it, once with a period.
 func (k *core) streakReached(ctx context.Context, tx *store.Tx, line store.StreakLog) error {
 	added, err := tx.Streaks.InsertLog(ctx, line)
-	if err != nil || !added || line.XP == 0 && line.Coins == 0 {
+	if err != nil || !added {
+		return err
+	}
+	rules, err := tx.Gamification.Get(ctx, line.ServerID)
+	if err == nil {
+		err = k.emitOf(ctx, tx, rules, gen.WebhookEventTypeStreakReached, line.Account, func(user gen.EventUser) any {
+			return gen.StreakEventData{User: user, Streak: line.StreakLog}
+		})
+	}
+	if err != nil || line.XP == 0 && line.Coins == 0 {
 		return err
 	}
 	_, err = k.credit(ctx, tx, store.LedgerLine{

@@ -43,6 +43,9 @@ func (k *core) deleteUser(ctx context.Context, tx *store.Tx, s standing, name st
 		err = mayDelete(ctx, tx.Queries, s, account)
 	}
 	if err == nil {
+		err = k.memberLeaves(ctx, tx, s.ID, account.AccountNumber)
+	}
+	if err == nil {
 		err = tx.Users.DeleteMember(ctx, s.ID, account.AccountNumber, k.now())
 	}
 	if err == nil {
@@ -73,6 +76,9 @@ func (k *core) restoreUser(ctx context.Context, tx *store.Tx, s standing, name s
 	}
 	if err == nil {
 		err = tx.Users.Restore(ctx, s.ID, account.AccountNumber, s.actor.key == nil)
+	}
+	if err == nil {
+		err = k.memberReturned(ctx, tx, s.ID, account.AccountNumber)
 	}
 	return account, "User has been restored successfully", err
 }

@@ -23,17 +23,18 @@ import (
 
 type serveCommand struct {
 	storage
-	Addr       string        `default:"127.0.0.1:8080" help:"Address to listen on." placeholder:"HOST:PORT"`
-	OpsAddr    string        `name:"ops-addr" help:"Address to answer /metrics and /readyz on, and not beside the API. Without it, /readyz stands beside the API, and /metrics nowhere." placeholder:"HOST:PORT"`
-	PublicURL  string        `name:"public-url" help:"Origin under which clients reach the server. Without it, the one that each request is sent to." placeholder:"URL"`
-	CORSOrigin []string      `name:"cors-origin" help:"Origins whose pages may call the paths below /apis/v1, /api/secureAuth and /widgets from a browser, or * for all. Without it, none." placeholder:"URL"`
-	Drain      time.Duration `default:"5s" help:"How long, on SIGTERM, /readyz says no while requests are still answered, so that a load balancer notices. 0s: not at all. Ctrl-C stops at once." placeholder:"TIME"`
-	Log        string        `default:"text" enum:"text,json" help:"Form of the log on standard error: text or json." placeholder:"FORM"`
-	SMTP       string        `name:"smtp" help:"Server that sends mails, as a URL that begins with smtp:// or smtps://; ?from= sets the sender. Without it, mails are files in the data directory." placeholder:"URL"`
-	SecretKey  string        `name:"secret-key" help:"Key of 64 hexadecimal characters that seals the codes of vouchers; with --db it is required, the same for all servers. Others see a command line: set the variable. Without it, the key of the file secret.key in the data directory, which is made on the first run." placeholder:"HEX"`
-	Check      string        `name:"check-answers" default:"off" enum:"off,log,enforce" help:"Validate answers against the contract too: off, log (the wrong ones), or enforce (answer 500 instead)." placeholder:"HOW"`
-	RateLimit  rateLimit     `name:"rate-limit" default:"1" help:"How many times the usual rates each account, community (by its API keys) or network may have: 2 is twice, off is without a limit. Signing in stays limited." placeholder:"TIMES"`
-	TrustProxy []string      `name:"trust-proxy" help:"Networks of reverse proxies whose X-Forwarded-For is believed, such as 192.0.2.7/32: everybody in them may claim any address. Without it, nobody's is." placeholder:"CIDR"`
+	Addr         string        `default:"127.0.0.1:8080" help:"Address to listen on." placeholder:"HOST:PORT"`
+	OpsAddr      string        `name:"ops-addr" help:"Address to answer /metrics and /readyz on, and not beside the API. Without it, /readyz stands beside the API, and /metrics nowhere." placeholder:"HOST:PORT"`
+	PublicURL    string        `name:"public-url" help:"Origin under which clients reach the server. Without it, the one that each request is sent to." placeholder:"URL"`
+	CORSOrigin   []string      `name:"cors-origin" help:"Origins whose pages may call the paths below /apis/v1, /api/secureAuth and /widgets from a browser, or * for all. Without it, none." placeholder:"URL"`
+	Drain        time.Duration `default:"5s" help:"How long, on SIGTERM, /readyz says no while requests are still answered, so that a load balancer notices. 0s: not at all. Ctrl-C stops at once." placeholder:"TIME"`
+	Log          string        `default:"text" enum:"text,json" help:"Form of the log on standard error: text or json." placeholder:"FORM"`
+	SMTP         string        `name:"smtp" help:"Server that sends mails, as a URL that begins with smtp:// or smtps://; ?from= sets the sender. Without it, mails are files in the data directory." placeholder:"URL"`
+	SecretKey    string        `name:"secret-key" help:"Key of 64 hexadecimal characters that seals the codes of vouchers; with --db it is required, the same for all servers. Others see a command line: set the variable. Without it, the key of the file secret.key in the data directory, which is made on the first run." placeholder:"HEX"`
+	Check        string        `name:"check-answers" default:"off" enum:"off,log,enforce" help:"Validate answers against the contract too: off, log (the wrong ones), or enforce (answer 500 instead)." placeholder:"HOW"`
+	RateLimit    rateLimit     `name:"rate-limit" default:"1" help:"How many times the usual rates each account, community (by its API keys) or network may have: 2 is twice, off is without a limit. Signing in stays limited." placeholder:"TIMES"`
+	WebhookAllow []string      `name:"webhook-allow" help:"Networks that webhooks may be sent to although they are not on the internet, also by http, such as 127.0.0.0/8. Without it, none." placeholder:"CIDR"`
+	TrustProxy   []string      `name:"trust-proxy" help:"Networks of reverse proxies whose X-Forwarded-For is believed, such as 192.0.2.7/32: everybody in them may claim any address. Without it, nobody's is." placeholder:"CIDR"`
 }
 
 // A rateLimit is a factor; negative: off.
@@ -90,7 +91,10 @@ func (c serveCommand) Validate() error {
 			return fmt.Errorf("--smtp: %w", err)
 		}
 	}
-	_, err := c.trusted()
+	if _, err := networks("--webhook-allow", c.WebhookAllow); err != nil {
+		return err
+	}
+	_, err := networks("--trust-proxy", c.TrustProxy)
 	return err
 }
 
@@ -103,17 +107,17 @@ func checkAddress(flag, address string) error {
 	return nil
 }
 
-// trusted reads the networks.
-func (c serveCommand) trusted() ([]netip.Prefix, error) {
-	networks := make([]netip.Prefix, 0, len(c.TrustProxy))
-	for _, text := range c.TrustProxy {
+// networks reads those of a flag.
+func networks(flag string, texts []string) ([]netip.Prefix, error) {
+	all := make([]netip.Prefix, 0, len(texts))
+	for _, text := range texts {
 		network, err := netip.ParsePrefix(text)
 		if err != nil {
-			return nil, fmt.Errorf("--trust-proxy must be a network, such as 127.0.0.1/32 or 192.0.2.7/32, and is %q", text)
+			return nil, fmt.Errorf("%s must be a network, such as 127.0.0.1/32 or 192.0.2.7/32, and is %q", flag, text)
 		}
-		networks = append(networks, network)
+		all = append(all, network)
 	}
-	return networks, nil
+	return all, nil
 }
 
 func (c serveCommand) Run(ctx context.Context, t terminal) (err error) {
@@ -122,7 +126,10 @@ func (c serveCommand) Run(ctx context.Context, t terminal) (err error) {
 	config := c.config()
 	config.CheckAnswers, config.PublicURL, config.CORSOrigins, config.SMTP, config.Log = c.Check, c.PublicURL, c.CORSOrigin, c.SMTP, log
 	config.Drain, config.RateLimit, config.SecretKey = c.Drain, float64(c.RateLimit), c.SecretKey
-	if config.TrustProxy, err = c.trusted(); err != nil {
+	if config.TrustProxy, err = networks("--trust-proxy", c.TrustProxy); err != nil {
+		return err
+	}
+	if config.WebhookAllow, err = networks("--webhook-allow", c.WebhookAllow); err != nil {
 		return err
 	}
 

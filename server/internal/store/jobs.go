@@ -15,13 +15,17 @@ import (
 )
 
 const (
-	fetchJobs   = 100 * time.Millisecond // how late a new job may begin
-	jobsAtOnce  = 20                     // of one process
-	keepJobs    = time.Hour              // that are done
-	loseJobs    = 5 * time.Minute        // after which a job of a process that was killed is run again
-	jobDeadline = time.Minute
-	heedStop    = 2 * time.Second // for a job that is called off
+	fetchJobs     = 100 * time.Millisecond // how late a new job may begin
+	jobsAtOnce    = 20                     // of one process
+	waitingAtOnce = 256                    // of those that wait for others
+	keepJobs      = time.Hour              // that are done
+	loseJobs      = 5 * time.Minute        // after which a job of a process that was killed is run again
+	jobDeadline   = time.Minute
+	heedStop      = 2 * time.Second // for a job that is called off
 )
+
+// WaitingJobs is the queue of the jobs that mostly wait for answers of others. They keep nobody else waiting.
+const WaitingJobs = "waiting"
 
 // Jobs enqueues background work. A job runs after its transaction was committed, in whichever process works, and runs
 // again if it has failed or its process was killed: it must bear that.
@@ -44,7 +48,7 @@ func (j Jobs) Insert(_ context.Context, args river.JobArgs) error {
 func (s *Store) Work(workers *river.Workers, periodic []*river.PeriodicJob, log *slog.Logger) (stop func(context.Context), err error) {
 	client, err := river.NewClient(s.write.jobs(s.write.db, s.newJobs), &river.Config{
 		Workers:                     workers,
-		Queues:                      map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: jobsAtOnce}},
+		Queues:                      map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: jobsAtOnce}, WaitingJobs: {MaxWorkers: waitingAtOnce}},
 		PeriodicJobs:                periodic,
 		FetchPollInterval:           s.write.pollJobs,
 		FetchCooldown:               fetchJobs,
@@ -134,9 +138,12 @@ func (d heardSQLite) SupportsListener() bool { return true }
 func (d heardSQLite) GetListener(*riverdriver.GetListenenerParams) riverdriver.Listener { return d.new }
 
 // A bell tells who works, in the same process, that jobs were committed: a notifier.
-type bell struct{ rung chan struct{} }
+type bell struct {
+	rung chan struct{}
+	rest []string // of the queues, which have not heard it yet
+}
 
-func newBell() *bell { return &bell{make(chan struct{}, 1)} }
+func newBell() *bell { return &bell{rung: make(chan struct{}, 1)} }
 
 func (b *bell) ring() {
 	select {
@@ -145,14 +152,19 @@ func (b *bell) ring() {
 	}
 }
 
-// WaitForNotification waits for the bell. It says what River says on PostgreSQL when a job was inserted.
+// WaitForNotification waits for the bell. It says what River says on PostgreSQL when a job was inserted: to one queue after the other.
 func (b *bell) WaitForNotification(ctx context.Context) (*riverdriver.Notification, error) {
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-b.rung:
-		return &riverdriver.Notification{Topic: "river_insert", Payload: "{\"queue\":\"" + river.QueueDefault + "\"}"}, nil
+	if len(b.rest) == 0 {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-b.rung:
+			b.rest = []string{river.QueueDefault, WaitingJobs}
+		}
 	}
+	queue := b.rest[0]
+	b.rest = b.rest[1:]
+	return &riverdriver.Notification{Topic: "river_insert", Payload: "{\"queue\":\"" + queue + "\"}"}, nil
 }
 
 // Connect, Close, Listen, Unlisten, Ping, Schema and SetAfterConnectExec are for databases that one has to connect to.

@@ -205,6 +205,8 @@ var deleteSome = []string{
 	`DELETE FROM bulk_chunks WHERE (bulk_id, first) IN (SELECT c.bulk_id, c.first FROM bulk_updates b JOIN bulk_chunks c ON c.bulk_id = b.id WHERE b.server_id = $1 LIMIT $2)`,
 	`DELETE FROM bulk_rows WHERE (bulk_id, number) IN (SELECT r.bulk_id, r.number FROM bulk_updates b JOIN bulk_rows r ON r.bulk_id = b.id WHERE b.server_id = $1 LIMIT $2)`,
 	`DELETE FROM bulk_updates WHERE id IN (SELECT id FROM bulk_updates WHERE server_id = $1 LIMIT $2)`,
+	`DELETE FROM webhook_deliveries WHERE id IN (SELECT id FROM webhook_deliveries WHERE server_id = $1 LIMIT $2)`,
+	`DELETE FROM webhook_events WHERE id IN (SELECT id FROM webhook_events WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM totals WHERE (server_id, account) IN (SELECT server_id, account FROM totals WHERE server_id = $1 LIMIT $2)`,
 	`DELETE FROM member_roles WHERE (account, server_id, role_id) IN (
 	       SELECT mr.account, mr.server_id, mr.role_id FROM roles r JOIN member_roles mr ON mr.role_id = r.id WHERE r.server_id = $1 LIMIT $2)`,
