@@ -158,6 +158,8 @@ type Client struct {
 	Charts *ChartsService
 	// Bulk takes files of many members.
 	Bulk *BulkService
+	// Webhooks are sent what happens in a community.
+	Webhooks *WebhooksService
 
 	// Store is what a community sells for coins, and to whom.
 	Store *StoreService
@@ -278,6 +280,7 @@ func build(base *url.URL, o options) (*Client, error) {
 		Rewards:      &RewardsService{api: api},
 		Charts:       &ChartsService{api: api},
 		Bulk:         &BulkService{api: api},
+		Webhooks:     &WebhooksService{api: api},
 		base:         base,
 		options:      o,
 		sender:       sender,

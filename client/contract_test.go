@@ -39,6 +39,7 @@ const (
 	boardID = "66a282dab13eee0013cbb4f1"
 	askedID = "66a282dab13eee0013cbb4fa"
 	linkID  = "66a282dab13eee0013cbb4fb"
+	hookID  = "66a282dab13eee0013cbb601"
 	chartID = "66a282dab13eee0013cbb501"
 
 	atKeys     = "/apis/v1/communities/" + id + "/api-keys"
@@ -571,6 +572,59 @@ var calls = []struct {
 	{
 		"cancelBulkUpdate", "POST /apis/v1/bulk-updates/" + id + "/cancel", "",
 		func(c caller) (any, error) { return c.Bulk.Cancel(c.ctx, id) },
+	},
+	{
+		"listWebhooks", "GET /apis/v1/webhooks?serverId=" + id, "",
+		func(c caller) (any, error) { return c.Webhooks.List(c.ctx, id) },
+	},
+	{
+		"createWebhook", "POST /apis/v1/webhooks", `{"name":"CRM","url":"https://crm.example/hooks/rejoin","events":["user.joined","message.posted"]}`,
+		func(c caller) (any, error) {
+			return c.Webhooks.Create(c.ctx, client.WebhookCreate{
+				Name: "CRM", URL: "https://crm.example/hooks/rejoin", Events: []client.WebhookEventType{client.WebhookUserJoined, client.WebhookMessagePosted},
+			}, c.opts...)
+		},
+	},
+	{
+		"getWebhook", "GET /apis/v1/webhooks/" + hookID, "",
+		func(c caller) (any, error) { return c.Webhooks.Get(c.ctx, hookID) },
+	},
+	{
+		"updateWebhook", "PUT /apis/v1/webhooks/" + hookID, `{"isActive":true}`,
+		func(c caller) (any, error) {
+			return c.Webhooks.Update(c.ctx, hookID, client.WebhookUpdate{IsActive: new(true)})
+		},
+	},
+	{
+		"deleteWebhook", "DELETE /apis/v1/webhooks/" + hookID, "",
+		func(c caller) (any, error) { return c.Webhooks.Delete(c.ctx, hookID) },
+	},
+	{
+		"rotateWebhookSecret", "POST /apis/v1/webhooks/" + hookID + "/secret", "",
+		func(c caller) (any, error) { return c.Webhooks.RotateSecret(c.ctx, hookID) },
+	},
+	{
+		"testWebhook", "POST /apis/v1/webhooks/" + hookID + "/test", "",
+		func(c caller) (any, error) { return c.Webhooks.Test(c.ctx, hookID) },
+	},
+	{
+		"replayWebhook", "POST /apis/v1/webhooks/" + hookID + "/replay?from=2026-03-01T00%3A00%3A00.000Z&to=2026-03-02T00%3A00%3A00.000Z", "",
+		func(c caller) (any, error) {
+			from := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+			return c.Webhooks.ReplayBetween(c.ctx, hookID, from, from.AddDate(0, 0, 1))
+		},
+	},
+	{
+		"listWebhookDeliveries", "GET /apis/v1/webhooks/" + hookID + "/deliveries?limit=100", "",
+		func(c caller) (any, error) { return collect(c.Webhooks.Deliveries(c.ctx, hookID)) },
+	},
+	{
+		"getWebhookDelivery", "GET /apis/v1/webhooks/" + hookID + "/deliveries/" + id, "",
+		func(c caller) (any, error) { return c.Webhooks.Delivery(c.ctx, hookID, id) },
+	},
+	{
+		"replayWebhookDelivery", "POST /apis/v1/webhooks/" + hookID + "/deliveries/" + id + "/replay", "",
+		func(c caller) (any, error) { return c.Webhooks.Replay(c.ctx, hookID, id) },
 	},
 	{
 		"getBulkTemplate", "GET /apis/v1/bulk-updates/template?type=import", "",
