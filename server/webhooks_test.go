@@ -294,7 +294,9 @@ func TestOneThatIsGoneIsSwitchedOffAndTheOwnerIsTold(t *testing.T) {
 		if _, err := x.anna.Webhooks.Test(t.Context(), x.hook.ID); !errors.Is(err, client.ErrConflict) {
 			t.Errorf("a test of one that is off: %v", err)
 		}
-		eventually(t, "the mail", func() bool { return slices.ContainsFunc(mailsTo(t, config.Data, "anna@example.com"), func(m mailFile) bool { return strings.Contains(m.text, "gone") }) })
+		eventually(t, "the mail", func() bool {
+			return slices.ContainsFunc(mailsTo(t, config.Data, "anna@example.com"), func(m mailFile) bool { return strings.Contains(m.text, "gone") })
+		})
 		x.r.answers = nil
 		must(x.anna.Webhooks.Update(t.Context(), x.hook.ID, client.WebhookUpdate{IsActive: new(true)}))
 		must(x.anna.Webhooks.Replay(t.Context(), x.hook.ID, id))

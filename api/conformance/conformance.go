@@ -58,6 +58,10 @@ type Target struct {
 	// run.
 	Code func(ctx context.Context, email string) (string, error)
 
+	// Receiver is where the suite may listen for what the backend sends to webhooks, such as 127.0.0.1:0: the backend must allow that
+	// address, and reach it, by http. Without it, what needs that is not run.
+	Receiver string
+
 	// Key makes an API key with these permissions, which does not expire, for a server that A or B owns, and returns it whole. It
 	// is for a backend that does not offer the tag keys yet: where Options.Tags leaves that out, what is derived from
 	// the contract of the other tags is also tested with API keys. Without it, that needs the tag keys. It may be called

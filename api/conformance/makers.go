@@ -61,6 +61,8 @@ var makers = map[string]maker{
 	"transactionId":      {"order", "rewards", true, func(x *scene) string { return x.a.makesOrder(x.server) }, func() string { return "ORD20260101" + unknownID() }},
 	"analysisId":         {"analysis", "charts", true, (*scene).charted, unknownID},
 	"bulkId":             {"bulk", "bulk", true, func(x *scene) string { return x.bulk() }, unknownID},
+	"webhookId":          {"webhook", "webhooks", true, (*scene).webhook, unknownID},
+	"deliveryId":         {"delivery", "webhooks", true, (*scene).delivery, unknownID},
 	"apiKeyId":           {"key", "keys", true, func(x *scene) string { return x.a.makesKey(x.server).id }, unknownID},
 }
 

@@ -46,6 +46,8 @@ func (o Options) check(all []requirement, target Target) error {
 		return errors.New("a run that certifies chooses nothing and skips nothing")
 	case target.Code == nil:
 		return errors.New("a run that certifies needs mail, because some requirements do")
+	case target.Receiver == "":
+		return errors.New("a run that certifies needs a receiver, because some requirements do")
 	}
 	return nil
 }
@@ -69,6 +71,8 @@ func (t Target) disables(r requirement) string {
 		return "not among the chosen ids"
 	case r.Mail && t.Code == nil:
 		return "needs a code from a mail"
+	case r.Receiver && t.Receiver == "":
+		return "needs a receiver that the backend may call"
 	}
 	return ""
 }

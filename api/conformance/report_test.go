@@ -196,7 +196,7 @@ func TestAListOfSkipsIsReadStrictly(t *testing.T) {
 
 func TestOptionsThatMakeNoSenseAreRefused(t *testing.T) {
 	code := func(context.Context, string) (string, error) { return "", nil }
-	target := Target{URL: "http://127.0.0.1", A: "a", B: "b", Code: code}
+	target := Target{URL: "http://127.0.0.1", A: "a", B: "b", Code: code, Receiver: "127.0.0.1:0"}
 	for promise, options := range map[string]Options{
 		"a tag that is none":               {Tags: []string{"nope"}},
 		"a level that is none":             {Level: "MAY"},
@@ -213,6 +213,10 @@ func TestOptionsThatMakeNoSenseAreRefused(t *testing.T) {
 	target.Options, target.Code = Options{Certify: true}, nil
 	if _, err := newRun(target); err == nil {
 		t.Error("a run that certifies needs no mail")
+	}
+	target.Code, target.Receiver = code, ""
+	if _, err := newRun(target); err == nil {
+		t.Error("a run that certifies needs no receiver")
 	}
 }
 

@@ -26,6 +26,7 @@ type Requirement struct {
 	Operations []string `json:"operations"` // that it is about
 	With       []string `json:"with"`       // the other tags that it needs, besides servers
 	Mail       bool     `json:"mail"`       // it needs Target.Code
+	Receiver   bool     `json:"receiver"`   // it needs Target.Receiver
 	Text       string   `json:"text"`
 }
 
@@ -43,7 +44,8 @@ type testCase struct {
 	id string
 
 	// about names the operations that the promise is about, and any of these: the tags that it needs (besides its own and
-	// servers), `mail` if it needs a code from one, and SHOULD.
+	// servers), `mail` if it needs a code from one, `receiver` if
+	// the backend calls the suite, and SHOULD.
 	about string
 
 	promise string
@@ -79,6 +81,7 @@ var sections = []section{
 	{"rewards", purchases},
 	{"charts", charts},
 	{"bulk", bulk},
+	{"webhooks", hooks},
 }
 
 // Requirements are all requirements of the suite, in order.
@@ -124,6 +127,8 @@ func (c *contract) requirements(of section) []requirement {
 			switch {
 			case word == "mail":
 				r.Mail, r.queue = true, of.tag // these share an account
+			case word == "receiver":
+				r.Receiver = true
 			case word == string(Should):
 				r.Level = Should
 			case slices.ContainsFunc(sections, func(x section) bool { return x.tag == word }):

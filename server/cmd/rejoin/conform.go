@@ -25,6 +25,8 @@ type conformCommand struct {
 	Token []string `required:"" help:"Session tokens of two different accounts: give the flag twice, or set the variable to both with a comma between them." placeholder:"TOKEN"`
 	Mail  string   `help:"Directory where the backend puts its mail as .eml files. Requirements that need a code from a mail are disabled without it." placeholder:"DIR"`
 
+	Receiver string `help:"Address of this machine where the suite may listen for webhooks, such as 127.0.0.1:0: the backend must allow it, as --webhook-allow does, and reach it by http. Requirements that need it are disabled without it." placeholder:"HOST:PORT"`
+
 	Tag   []string       `help:"Run only what needs no other tags than these; may be given more than once." placeholder:"TAG"`
 	Level string         `help:"With MUST, leave out what a backend only SHOULD do." enum:",MUST,SHOULD" default:"" placeholder:"LEVEL"`
 	Match *regexp.Regexp `name:"run" help:"Run only the requirements whose id matches." placeholder:"REGEXP"`
@@ -66,6 +68,11 @@ func (c conformCommand) Validate() error {
 	if c.Parallel < 1 || c.Parallel > 64 {
 		return fmt.Errorf("--parallel must be 1 to 64, and is %d", c.Parallel)
 	}
+	if c.Receiver != "" {
+		if err := checkAddress("--receiver", c.Receiver); err != nil {
+			return err
+		}
+	}
 	for _, name := range c.Report {
 		if err := (conformance.Report{}).Write(io.Discard, name); err != nil {
 			return fmt.Errorf("--report: %w", err)
@@ -78,6 +85,7 @@ func (c conformCommand) target() (conformance.Target, error) {
 	target := conformance.Target{URL: c.URL, A: c.Token[0], B: c.Token[1], Options: conformance.Options{
 		Tags: c.Tag, Level: conformance.Level(c.Level), Match: c.Match, Certify: c.Certify, Seed: c.Seed, Parallel: c.Parallel,
 	}}
+	target.Receiver = c.Receiver
 	if c.Mail != "" {
 		target.Code = conformance.MailDir(c.Mail)
 	}

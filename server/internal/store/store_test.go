@@ -197,6 +197,8 @@ func (l *life) everything() (kept string) {
 	l.buys(gone, l.sells(gone), cleo)
 	l.hasBulk(kept)
 	l.hasBulk(gone)
+	l.hasWebhooks(kept, ann)
+	l.hasWebhooks(gone, ben)
 	l.talks(kept, ann, ben)
 	l.talks(gone, ben, ann)
 	l.changesPeople(kept, cleo)

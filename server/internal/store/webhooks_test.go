@@ -1,0 +1,88 @@
+package store
+
+import (
+	"errors"
+	"time"
+
+	"github.com/rejoin-dev/rejoin/gen"
+)
+
+// hasWebhooks sends something to a webhook, and has more to send. Another webhook has come and gone.
+func (l *life) hasWebhooks(server string, member int64) {
+	ctx, check := l.Context(), l.check
+	hook := func() Webhook {
+		now := l.now()
+		return Webhook{SealedSecret: "x", Webhook: gen.Webhook{ID: l.id(), CommunityID: server, Name: "CRM", Events: []gen.WebhookEventType{"user.left", "user.joined"},
+			Channels: []string{}, IsActive: true, FailingSince: gen.Null[gen.Time](), CreatedAt: now, UpdatedAt: now}}
+	}
+	kept, gone := hook(), hook()
+	event := WebhookEvent{ID: l.id(), ServerID: server, Kind: "user.left", Body: "{}", Waiting: true, At: l.now().Time}
+	late := WebhookEvent{ID: l.id(), ServerID: server, Kind: "user.left", Body: "{}", Waiting: true, At: l.now().Time}
+	delivery := func(of Webhook) WebhookDelivery {
+		now := l.now()
+		return WebhookDelivery{ServerID: server, WebhookDelivery: gen.WebhookDelivery{
+			ID: l.id(), WebhookID: of.ID, EventID: event.ID, Type: "user.left", Status: gen.WebhookDeliveryStatusPending, NextTryAt: gen.NullableOf(now), CreatedAt: now, UpdatedAt: now,
+		}}
+	}
+	first, second, third := delivery(kept), delivery(kept), delivery(gone)
+	l.tx(func(tx *Tx) error {
+		q, now := tx.Webhooks, l.now().Time
+		check(0, q.Insert(ctx, kept))
+		check(0, q.Insert(ctx, gone))
+		check(0, q.Update(ctx, kept))
+		check(q.List(ctx, server))
+		check(q.Get(ctx, kept.ID))
+		check(q.Hold(ctx, kept.ID))
+		check(q.IsWanted(ctx, server, "user.left"))
+		check(q.ListWanting(ctx, server, "user.left"))
+		check(0, q.InsertEvent(ctx, event))
+		check(0, q.InsertEvent(ctx, late))
+		check(q.TakeEvent(ctx, event.ID))
+		if _, err := q.TakeEvent(ctx, event.ID); !errors.Is(err, ErrNotFound) {
+			l.Errorf("an event is spread twice: %v", err)
+		}
+		check(q.ListWaiting(ctx, now, 10))
+		check(q.GetBody(ctx, event.ID))
+		for _, d := range []WebhookDelivery{first, second, third} {
+			check(0, q.InsertDelivery(ctx, d))
+		}
+		check(q.ListDeliveries(ctx, kept.ID, Page{Limit: 10}))
+		check(q.GetDelivery(ctx, kept.ID, first.ID))
+		check(q.ListBetween(ctx, kept.ID, Position{At: first.CreatedAt}, now, 10))
+		check(0, q.Replay(ctx, second.ID, now))
+		for _, want := range []bool{true, false} {
+			if begun, err := q.BeginLane(ctx, kept.ID, 0, "r1", now); err != nil || begun != want {
+				l.Errorf("a lane has begun: %v %v, want %v", begun, err, want)
+			}
+		}
+		check(q.KeepLane(ctx, kept.ID, 0, "r1", now))
+		if d, more, err := q.NextIn(ctx, kept.ID, 0, now.Add(time.Hour)); err != nil || d.ID != first.ID || !more {
+			l.Errorf("the next one is %s, more: %v, %v; want %s", d.ID, more, err, first.ID)
+		}
+		if d, _, err := q.NextIn(ctx, kept.ID, 0, now); err != nil || d.ID != first.ID {
+			l.Errorf("what the lane has is %s %v, want %s", d.ID, err, first.ID)
+		}
+		first.Log, first.NextTryAt, first.Status = []gen.WebhookTry{{At: l.now(), Status: 204}}, gen.Null[gen.Time](), gen.WebhookDeliveryStatusDelivered
+		check(0, q.Tried(ctx, first))
+		check(0, q.SetHealth(ctx, kept))
+		check(0, q.Return(ctx, kept.ID, 0, now))
+		check(q.ListSilent(ctx, now, 10))
+		check(q.TakeLane(ctx, Lane{kept.ID, 0}, "r2", now.Add(time.Hour), now))
+		check(0, q.EndLane(ctx, kept.ID, 0))
+		check(q.ListDue(ctx, now.Add(time.Hour), 10))
+		check(0, q.Rouse(ctx, kept.ID, now))
+		check(0, q.Roused(ctx, kept.ID))
+		check(q.BeginLane(ctx, gone.ID, 0, "r1", now))
+		check(0, q.EndLane(ctx, gone.ID, 0))
+		check(0, q.Delete(ctx, gone.ID))
+		for more := true; more; {
+			var err error
+			more, err = q.DeleteRest(ctx, gone.ID, 1)
+			l.must(err)
+		}
+		check(q.BeginLane(ctx, kept.ID, 1, "r3", now))
+		check(q.GetUser(ctx, server, member))
+		_, err := q.DeleteExpired(ctx, time.UnixMicro(2), 1)
+		return err
+	})
+}
