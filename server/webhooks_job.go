@@ -88,7 +88,7 @@ func (w webhookSpreader) Work(ctx context.Context, job *river.Job[webhookSpread]
 // deliver is the step that makes a delivery. The transaction holds the webhook.
 func (k *core) deliver(ctx context.Context, tx *store.Tx, w store.Webhook, e store.WebhookEvent) (store.WebhookDelivery, error) {
 	now := gen.Time{Time: k.now()}
-	d := store.WebhookDelivery{ServerID: w.CommunityID, WebhookDelivery: gen.WebhookDelivery{
+	d := store.WebhookDelivery{ServerID: w.CommunityID, ExpiresAt: now.Add(webhookLife), WebhookDelivery: gen.WebhookDelivery{
 		ID: k.newID(), WebhookID: w.ID, EventID: e.ID, Type: gen.WebhookEventType(e.Kind), Status: gen.WebhookDeliveryStatusPending, NextTryAt: gen.NullableOf(now), CreatedAt: now, UpdatedAt: now,
 	}}
 	if err := tx.Webhooks.InsertDelivery(ctx, d); err != nil {

@@ -442,7 +442,7 @@ func TestALaneWhoseRunHasDiedIsTakenOver(t *testing.T) {
 		}
 		event.Waiting = false
 		now := gen.Time{Time: x.clock.now()}
-		d := store.WebhookDelivery{ServerID: x.club, WebhookDelivery: gen.WebhookDelivery{
+		d := store.WebhookDelivery{ServerID: x.club, ExpiresAt: now.Add(webhookLife), WebhookDelivery: gen.WebhookDelivery{
 			ID: x.s.newID(), WebhookID: x.hook.ID, EventID: event.ID, Type: gen.WebhookEventTypeWebhookTest, Status: gen.WebhookDeliveryStatusPending, NextTryAt: gen.NullableOf(now), CreatedAt: now,
 		}}
 		if err := x.s.store.Tx(ctx, func(tx *store.Tx) error {

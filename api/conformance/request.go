@@ -38,6 +38,8 @@ func draftOf(op *api.Operation, id func(maker) string) *draft {
 		case p.In == openapi3.ParameterInQuery && known && m.inServer && m.thing != "server" && !p.Required: // it narrows the answer
 		case p.In == openapi3.ParameterInQuery && known:
 			d.query.Set(p.Name, id(m))
+		case p.In == openapi3.ParameterInQuery && p.Required:
+			d.query.Set(p.Name, fmt.Sprint(p.Example))
 		case p.In == openapi3.ParameterInHeader && p.Required:
 			d.header[p.Name] = fmt.Sprint(p.Example)
 		}

@@ -35,7 +35,7 @@ func (x *scene) webhook() string {
 
 // delivery is the id of one of that.
 func (x *scene) delivery() string {
-	return x.a.post(hooksPath+"/"+x.webhook()+"/test").expect(202).text("/data/_id")
+	return x.a.post(hooksPath + "/" + x.webhook() + "/test").expect(202).text("/data/_id")
 }
 
 // A hookCall is what a webhook was sent.
@@ -170,7 +170,7 @@ var hooks = []testCase{
 		if !strings.HasPrefix(secret, "whsec_") || strings.Contains(secret+key, "*") {
 			made.stop("the secrets are not shown whole")
 		}
-		rotated := s.a.post(hooksPath+"/"+id+"/secret").expect(200)
+		rotated := s.a.post(hooksPath + "/" + id + "/secret").expect(200)
 		if other := rotated.text("/data/secret"); other == secret || !strings.HasPrefix(other, "whsec_") {
 			rotated.stop("the new secret is not shown whole")
 		}
@@ -190,7 +190,7 @@ var hooks = []testCase{
 	{"WEBHOOKS-OFF-01", "updateWebhook testWebhook", "to one that is switched off, nothing is sent", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		id := s.a.makesWebhook(club, object{"isActive": false}).is("/data/inactiveReason", "switched_off").text("/data/_id")
-		s.a.post(hooksPath+"/"+id+"/test").expect(409)
+		s.a.post(hooksPath + "/" + id + "/test").expect(409)
 		s.a.put(hooksPath+"/"+id, object{"isActive": true}).expect(200).is("/data/inactiveReason", "none")
 		s.a.post(hooksPath+"/"+id+"/test").expect(202).is("/data/event/type", "webhook.test").is("/data/event/data/webhookId", id)
 	}},
@@ -232,20 +232,20 @@ var hooks = []testCase{
 			s.fail("the second try is not the same, signed anew: %v", calls[1].header)
 		}
 		s.a.settled(path, func(got *answer) bool { return got.at("/data/status") == "delivered" }).is("/data/tries", 2).is("/data/log/0/status", 500).is("/data/log/1/status", 204)
-		s.a.post(path+"/replay").expect(202)
+		s.a.post(path + "/replay").expect(202)
 		r.waits(s, 3)
 		s.a.settled(path, func(got *answer) bool { return got.at("/data/status") == "delivered" }).is("/data/tries", 3)
-		s.a.post(at+"/replay?from=2020-01-01T00:00:00.000Z&to=2100-01-01T00:00:00.000Z").expect(202)
+		s.a.post(at + "/replay?from=2020-01-01T00:00:00.000Z&to=2100-01-01T00:00:00.000Z").expect(202)
 		r.waits(s, 4)
-		s.a.post(at+"/replay?from=2100-01-01T00:00:00.000Z&to=2020-01-01T00:00:00.000Z").expect(400)
+		s.a.post(at + "/replay?from=2100-01-01T00:00:00.000Z&to=2020-01-01T00:00:00.000Z").expect(400)
 	}},
 	{"WEBHOOKS-ROTATE-01", "rotateWebhookSecret testWebhook receiver", "for a day after it was rotated, the old secret signs beside the new one", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		r := s.receives()
 		made := s.a.makesWebhook(club, object{"url": r.url})
 		at := hooksPath + "/" + made.text("/data/_id")
-		rotated := s.a.post(at+"/secret").expect(200)
-		s.a.post(at+"/test").expect(202)
+		rotated := s.a.post(at + "/secret").expect(200)
+		s.a.post(at + "/test").expect(202)
 		if call := r.waits(s, 1)[0]; !call.signedBy(made.text("/data/secret")) || !call.signedBy(rotated.text("/data/secret")) {
 			s.fail("not both of them sign: %v", call.header)
 		}
@@ -257,7 +257,7 @@ var hooks = []testCase{
 		at, key := hooksPath+"/"+made.text("/data/_id"), "0123456789abcdef0123456789abcdef"
 		for i, mode := range []string{"cbc", "gcm"} {
 			s.a.put(at, object{"encryption": object{"isEnabled": true, "mode": mode, "key": key}}).expect(200).is("/data/encryption", object{"isEnabled": true, "mode": mode})
-			s.a.post(at+"/test").expect(202)
+			s.a.post(at + "/test").expect(202)
 			call := r.waits(s, i+1)[i]
 			plain, err := call.decrypted(key)
 			if err != nil || !bytes.Contains(plain, []byte("webhook.test")) || !call.signedBy(made.text("/data/secret")) {
@@ -272,7 +272,7 @@ var hooks = []testCase{
 		club := s.a.makesServer("Chess club")
 		r := s.receives(http.StatusGone)
 		at := hooksPath + "/" + s.a.makesWebhook(club, object{"url": r.url}).text("/data/_id")
-		s.a.post(at+"/test").expect(202)
+		s.a.post(at + "/test").expect(202)
 		s.a.settled(at, func(got *answer) bool { return got.at("/data/isActive") == false }).is("/data/inactiveReason", "gone")
 	}},
 }

@@ -229,8 +229,8 @@ func enlargeStore(t *testing.T, s *Store, id string, rows int) {
 			`SELECT 'o' || i, 'o' || i, '`+id+`', CASE WHEN i % 2 = 0 THEN 1 ELSE i END, (SELECT MIN(p.id) FROM products p WHERE p.server_id = '`+id+`'), 'none', s.id, FALSE, 1, 0, 0, 0, 20513, '{}', '{}', i, i
 			 FROM n JOIN redemption_statuses s ON s.name = 'Pending' AND s.server_id = '`+id+`'`,
 		`INSERT INTO webhook_events (id, server_id, kind, channel_id, body, waiting, at) `+numbersOf(rows)+`SELECT 'e' || i, '`+id+`', 'user.left', '', '{}', FALSE, i FROM n`,
-		`INSERT INTO webhook_deliveries (id, webhook_id, server_id, event_id, kind, status, tries, failed, log, due_at, created_at, updated_at) `+numbersOf(rows)+
-			`SELECT 'd' || i, w.id, '`+id+`', 'e' || i, 'user.left', 'pending', 0, 0, '[]', CASE WHEN i % 2 = 0 THEN i END, i, i FROM n JOIN webhooks w ON w.server_id = '`+id+`'`)
+		`INSERT INTO webhook_deliveries (id, webhook_id, server_id, event_id, kind, status, tries, failed, log, due_at, created_at, updated_at, expires_at) `+numbersOf(rows)+
+			`SELECT 'd' || i, w.id, '`+id+`', 'e' || i, 'user.left', 'pending', 0, 0, '[]', CASE WHEN i % 2 = 0 THEN i END, i, i, 9000000000000000 + i FROM n JOIN webhooks w ON w.server_id = '`+id+`'`)
 }
 
 // enlargeBulk gives a community files that have ended and that wait, and the one that has its turn many rows.

@@ -99,13 +99,13 @@ func (q Webhooks) DeleteRest(ctx context.Context, id string, some int) (more boo
 	return q.changed(ctx, `DELETE FROM webhook_deliveries WHERE id IN (SELECT id FROM webhook_deliveries WHERE webhook_id = $1 LIMIT $2)`, id, some)
 }
 
-// DeleteExpired removes some of what was made before a moment, and some of the events of a day earlier, and tells whether there may be more.
-func (q Webhooks) DeleteExpired(ctx context.Context, before time.Time, some int) (more bool, err error) {
-	if more, err = q.changed(ctx, `DELETE FROM webhook_deliveries WHERE id IN (SELECT id FROM webhook_deliveries WHERE created_at < $1 ORDER BY created_at LIMIT $2)`,
-		before.UnixMicro(), some); err != nil || more {
+// DeleteExpired removes some deliveries that have expired, and some of the events before a moment, and tells whether there may be more.
+func (q Webhooks) DeleteExpired(ctx context.Context, now, before time.Time, some int) (more bool, err error) {
+	if more, err = q.changed(ctx, `DELETE FROM webhook_deliveries WHERE id IN (SELECT id FROM webhook_deliveries WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`,
+		now.UnixMicro(), some); err != nil || more {
 		return more, err
 	}
-	return q.changed(ctx, `DELETE FROM webhook_events WHERE id IN (SELECT id FROM webhook_events WHERE at < $1 ORDER BY at LIMIT $2)`, before.Add(-24*time.Hour).UnixMicro(), some)
+	return q.changed(ctx, `DELETE FROM webhook_events WHERE id IN (SELECT id FROM webhook_events WHERE at < $1 ORDER BY at LIMIT $2)`, before.UnixMicro(), some)
 }
 
 // IsWanted tells whether somebody wants events of a kind.
@@ -153,9 +153,10 @@ func (q Webhooks) ListWaiting(ctx context.Context, before time.Time, some int) (
 // A WebhookDelivery is an event on its way to a webhook.
 type WebhookDelivery struct {
 	gen.WebhookDelivery
-	ServerID string
-	Failed   int
-	Log      []gen.WebhookTry
+	ServerID  string
+	Failed    int
+	Log       []gen.WebhookTry
+	ExpiresAt time.Time // for InsertDelivery
 }
 
 const selectDelivery = `SELECT d.id, d.webhook_id, d.server_id, d.event_id, d.kind, d.status, d.tries, d.failed, d.log, d.due_at, d.created_at, d.updated_at FROM webhook_deliveries d `
@@ -167,9 +168,9 @@ func scanDelivery(rows *sql.Rows) (d WebhookDelivery, err error) {
 
 // InsertDelivery adds a delivery.
 func (q Webhooks) InsertDelivery(ctx context.Context, d WebhookDelivery) error {
-	return q.exec(ctx, `INSERT INTO webhook_deliveries (id, webhook_id, server_id, event_id, kind, status, tries, failed, log, due_at, created_at, updated_at)
-	VALUES ($1, $2, $3, $4, $5, $6, 0, 0, '[]', $7, $8, $8)`,
-		d.ID, d.WebhookID, d.ServerID, d.EventID, string(d.Type), string(d.Status), microsOrNull(d.NextTryAt), d.CreatedAt.UnixMicro())
+	return q.exec(ctx, `INSERT INTO webhook_deliveries (id, webhook_id, server_id, event_id, kind, status, tries, failed, log, due_at, created_at, updated_at, expires_at)
+	VALUES ($1, $2, $3, $4, $5, $6, 0, 0, '[]', $7, $8, $8, $9)`,
+		d.ID, d.WebhookID, d.ServerID, d.EventID, string(d.Type), string(d.Status), microsOrNull(d.NextTryAt), d.CreatedAt.UnixMicro(), d.ExpiresAt.UnixMicro())
 }
 
 // ListDeliveries returns a page of what a webhook was sent, the latest first.

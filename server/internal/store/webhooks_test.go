@@ -20,7 +20,7 @@ func (l *life) hasWebhooks(server string, member int64) {
 	late := WebhookEvent{ID: l.id(), ServerID: server, Kind: "user.left", Body: "{}", Waiting: true, At: l.now().Time}
 	delivery := func(of Webhook) WebhookDelivery {
 		now := l.now()
-		return WebhookDelivery{ServerID: server, WebhookDelivery: gen.WebhookDelivery{
+		return WebhookDelivery{ServerID: server, ExpiresAt: now.Add(time.Hour), WebhookDelivery: gen.WebhookDelivery{
 			ID: l.id(), WebhookID: of.ID, EventID: event.ID, Type: "user.left", Status: gen.WebhookDeliveryStatusPending, NextTryAt: gen.NullableOf(now), CreatedAt: now, UpdatedAt: now,
 		}}
 	}
@@ -82,7 +82,7 @@ func (l *life) hasWebhooks(server string, member int64) {
 		}
 		check(q.BeginLane(ctx, kept.ID, 1, "r3", now))
 		check(q.GetUser(ctx, server, member))
-		_, err := q.DeleteExpired(ctx, time.UnixMicro(2), 1)
+		_, err := q.DeleteExpired(ctx, time.UnixMicro(2), time.UnixMicro(2), 1)
 		return err
 	})
 }

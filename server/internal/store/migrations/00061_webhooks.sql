@@ -56,13 +56,14 @@ CREATE TABLE webhook_deliveries (
     due_at     BIGINT,           -- null: never, or it is on its way
     lane       INTEGER,          -- in which it is on its way
     created_at BIGINT  NOT NULL,
-    updated_at BIGINT  NOT NULL
+    updated_at BIGINT  NOT NULL,
+    expires_at BIGINT  NOT NULL
 );
 CREATE INDEX webhook_deliveries_of_webhook ON webhook_deliveries (webhook_id, created_at, id);
 CREATE INDEX webhook_deliveries_due ON webhook_deliveries (webhook_id, due_at, id) WHERE due_at IS NOT NULL;
 CREATE INDEX webhook_deliveries_in_lane ON webhook_deliveries (webhook_id, lane) WHERE lane IS NOT NULL;
 CREATE INDEX webhook_deliveries_of_server ON webhook_deliveries (server_id);
-CREATE INDEX webhook_deliveries_at ON webhook_deliveries (created_at);
+CREATE INDEX webhook_deliveries_expire ON webhook_deliveries (expires_at);
 
 -- The lanes of a webhook that are in use: as many calls of it may be under way.
 CREATE TABLE webhook_lanes (
