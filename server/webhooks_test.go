@@ -139,45 +139,7 @@ func TestWhatHappensIsSentOnceAsItsType(t *testing.T) {
 		}
 		must(anna.Messages.Send(ctx, client.MessageCreate{ChannelID: other.ID, Message: "anybody?"}))
 
-		seen := map[string]int{}
-		for _, call := range r.waits(t, 11) {
-			secret := hook.Secret
-			if call.path == "/some" {
-				secret = some.Secret
-			}
-			event, err := webhook.Parse(secret, call.header, call.body)
-			if err != nil {
-				t.Fatalf("%s: %v", call.body, err)
-			}
-			if strings.Contains(string(call.body), "@example.com") || strings.Contains(string(call.body), "TOPSECRET") {
-				t.Errorf("it tells what is private: %s", call.body)
-			}
-			switch e := event.(type) {
-			case *webhook.UserJoined:
-				is(t, "who joins", e.Data.User.ID, number.ID)
-			case *webhook.UserLeft:
-				is(t, "who leaves", e.Data.User.ID, number.ID)
-			case *webhook.UserVisited:
-				is(t, "who visits", e.Data.User.ID, number.ID)
-			case *webhook.MessagePosted:
-				seen[call.path+" "+e.Data.Message]++
-			case *webhook.BadgeAwarded:
-				is(t, "the badge", e.Data.Badge.Title, "Rich")
-			case *webhook.StreakReached:
-				is(t, "the streak", e.Data.Streak.Name, "Daily")
-			case *webhook.LevelReached:
-				is(t, "the level", e.Data.Level, 2)
-			case *webhook.StorePurchased:
-				is(t, "the product", e.Data.Product.Name, "Premium")
-			case *webhook.FieldChanged:
-				is(t, "the value", e.Data.Change.Value, any("Gent"))
-			default:
-				t.Errorf("it is %T", event)
-			}
-			var kind struct{ Type string }
-			_ = json.Unmarshal(call.body, &kind)
-			seen[kind.Type]++
-		}
+		seen := seenIn(t, r.waits(t, 11), map[string]string{"/all": hook.Secret, "/some": some.Secret}, number.ID)
 		for kind, want := range map[string]int{
 			"user.joined": 1, "user.left": 1, "user.visited": 1, "message.posted": 3, "badge.awarded": 1, "streak.reached": 1, "level.reached": 1, "store.purchased": 1, "field.changed": 1,
 			"/all hello": 1, "/all anybody?": 1, "/some anybody?": 1,
@@ -199,6 +161,47 @@ func TestWhatHappensIsSentOnceAsItsType(t *testing.T) {
 			return n == 10
 		})
 	})
+}
+
+// seenIn counts what calls have told of somebody, by its type, and messages by where they were sent to.
+func seenIn(t *testing.T, calls []received, secrets map[string]string, who string) map[string]int {
+	t.Helper()
+	seen := map[string]int{}
+	for _, call := range calls {
+		event, err := webhook.Parse(secrets[call.path], call.header, call.body)
+		if err != nil {
+			t.Fatalf("%s: %v", call.body, err)
+		}
+		if strings.Contains(string(call.body), "@example.com") || strings.Contains(string(call.body), "TOPSECRET") {
+			t.Errorf("it tells what is private: %s", call.body)
+		}
+		switch e := event.(type) {
+		case *webhook.UserJoined:
+			is(t, "who joins", e.Data.User.ID, who)
+		case *webhook.UserLeft:
+			is(t, "who leaves", e.Data.User.ID, who)
+		case *webhook.UserVisited:
+			is(t, "who visits", e.Data.User.ID, who)
+		case *webhook.MessagePosted:
+			seen[call.path+" "+e.Data.Message]++
+		case *webhook.BadgeAwarded:
+			is(t, "the badge", e.Data.Badge.Title, "Rich")
+		case *webhook.StreakReached:
+			is(t, "the streak", e.Data.Streak.Name, "Daily")
+		case *webhook.LevelReached:
+			is(t, "the level", e.Data.Level, 2)
+		case *webhook.StorePurchased:
+			is(t, "the product", e.Data.Product.Name, "Premium")
+		case *webhook.FieldChanged:
+			is(t, "the value", e.Data.Change.Value, any("Gent"))
+		default:
+			t.Errorf("it is %T", event)
+		}
+		var kind struct{ Type string }
+		_ = json.Unmarshal(call.body, &kind)
+		seen[kind.Type]++
+	}
+	return seen
 }
 
 func is[T comparable](t *testing.T, what string, got, want T) {

@@ -194,6 +194,16 @@ var hooks = []testCase{
 		s.a.put(hooksPath+"/"+id, object{"isActive": true}).expect(200).is("/data/inactiveReason", "none")
 		s.a.post(hooksPath+"/"+id+"/test").expect(202).is("/data/event/type", "webhook.test").is("/data/event/data/webhookId", id)
 	}},
+	{"WEBHOOKS-DELETE-01", "deleteWebhook getWebhook listWebhooks listWebhookDeliveries", "one that was deleted is there no more, and neither is what it was sent", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		at := hooksPath + "/" + s.a.makesWebhook(club, nil).text("/data/_id")
+		sent := s.a.post(at + "/test").expect(202).text("/data/_id")
+		s.a.delete(at).expect(200).is("/data/name", "conf")
+		for _, path := range []string{at, at + "/deliveries", at + "/deliveries/" + sent} {
+			s.a.get(path).expect(404)
+		}
+		s.a.get(hooksPath+"?serverId="+club.id).expect(200).is("/data", []any{})
+	}},
 	{"WEBHOOKS-SEND-01", "createWebhook listWebhookDeliveries receiver channels messages", "what happens is sent, signed, once to each that wants it", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		one, other := s.a.makesChannel(club, "text", nil), s.a.makesChannel(club, "text", nil)

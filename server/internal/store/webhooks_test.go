@@ -50,28 +50,7 @@ func (l *life) hasWebhooks(server string, member int64) {
 		check(q.GetDelivery(ctx, kept.ID, first.ID))
 		check(q.ListBetween(ctx, kept.ID, Position{At: first.CreatedAt}, now, 10))
 		check(0, q.Replay(ctx, second.ID, now))
-		for _, want := range []bool{true, false} {
-			if begun, err := q.BeginLane(ctx, kept.ID, 0, "r1", now); err != nil || begun != want {
-				l.Errorf("a lane has begun: %v %v, want %v", begun, err, want)
-			}
-		}
-		check(q.KeepLane(ctx, kept.ID, 0, "r1", now))
-		if d, more, err := q.NextIn(ctx, kept.ID, 0, now.Add(time.Hour)); err != nil || d.ID != first.ID || !more {
-			l.Errorf("the next one is %s, more: %v, %v; want %s", d.ID, more, err, first.ID)
-		}
-		if d, _, err := q.NextIn(ctx, kept.ID, 0, now); err != nil || d.ID != first.ID {
-			l.Errorf("what the lane has is %s %v, want %s", d.ID, err, first.ID)
-		}
-		first.Log, first.NextTryAt, first.Status = []gen.WebhookTry{{At: l.now(), Status: 204}}, gen.Null[gen.Time](), gen.WebhookDeliveryStatusDelivered
-		check(0, q.Tried(ctx, first))
-		check(0, q.SetHealth(ctx, kept))
-		check(0, q.Return(ctx, kept.ID, 0, now))
-		check(q.ListSilent(ctx, now, 10))
-		check(q.TakeLane(ctx, Lane{kept.ID, 0}, "r2", now.Add(time.Hour), now))
-		check(0, q.EndLane(ctx, kept.ID, 0))
-		check(q.ListDue(ctx, now.Add(time.Hour), 10))
-		check(0, q.Rouse(ctx, kept.ID, now))
-		check(0, q.Roused(ctx, kept.ID))
+		l.sendsTo(q, kept, first, now)
 		check(q.BeginLane(ctx, gone.ID, 0, "r1", now))
 		check(0, q.EndLane(ctx, gone.ID, 0))
 		check(0, q.Delete(ctx, gone.ID))
@@ -85,4 +64,31 @@ func (l *life) hasWebhooks(server string, member int64) {
 		_, err := q.DeleteExpired(ctx, time.UnixMicro(2), time.UnixMicro(2), 1)
 		return err
 	})
+}
+
+// sendsTo sends a delivery to a webhook through a lane, of which another run has it in the end.
+func (l *life) sendsTo(q Webhooks, kept Webhook, first WebhookDelivery, now time.Time) {
+	ctx, check := l.Context(), l.check
+	for _, want := range []bool{true, false} {
+		if begun, err := q.BeginLane(ctx, kept.ID, 0, "r1", now); err != nil || begun != want {
+			l.Errorf("a lane has begun: %v %v, want %v", begun, err, want)
+		}
+	}
+	check(q.KeepLane(ctx, kept.ID, 0, "r1", now))
+	if d, more, err := q.NextIn(ctx, kept.ID, 0, now.Add(time.Hour)); err != nil || d.ID != first.ID || !more {
+		l.Errorf("the next one is %s, more: %v, %v; want %s", d.ID, more, err, first.ID)
+	}
+	if d, _, err := q.NextIn(ctx, kept.ID, 0, now); err != nil || d.ID != first.ID {
+		l.Errorf("what the lane has is %s %v, want %s", d.ID, err, first.ID)
+	}
+	first.Log, first.NextTryAt, first.Status = []gen.WebhookTry{{At: l.now(), Status: 204}}, gen.Null[gen.Time](), gen.WebhookDeliveryStatusDelivered
+	check(0, q.Tried(ctx, first))
+	check(0, q.SetHealth(ctx, kept))
+	check(0, q.Return(ctx, kept.ID, 0, now))
+	check(q.ListSilent(ctx, now, 10))
+	check(q.TakeLane(ctx, Lane{kept.ID, 0}, "r2", now.Add(time.Hour), now))
+	check(0, q.EndLane(ctx, kept.ID, 0))
+	check(q.ListDue(ctx, now.Add(time.Hour), 10))
+	check(0, q.Rouse(ctx, kept.ID, now))
+	check(0, q.Roused(ctx, kept.ID))
 }
