@@ -473,6 +473,50 @@ func (Unimplemented) UpdateUserAPIKey(context.Context, UpdateUserAPIKeyRequestOb
 	return nil, ErrNotImplemented
 }
 
+func (Unimplemented) ListWebhooks(context.Context, ListWebhooksRequestObject) (ListWebhooksResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) CreateWebhook(context.Context, CreateWebhookRequestObject) (CreateWebhookResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) DeleteWebhook(context.Context, DeleteWebhookRequestObject) (DeleteWebhookResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) GetWebhook(context.Context, GetWebhookRequestObject) (GetWebhookResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) UpdateWebhook(context.Context, UpdateWebhookRequestObject) (UpdateWebhookResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) ListWebhookDeliveries(context.Context, ListWebhookDeliveriesRequestObject) (ListWebhookDeliveriesResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) GetWebhookDelivery(context.Context, GetWebhookDeliveryRequestObject) (GetWebhookDeliveryResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) ReplayWebhookDelivery(context.Context, ReplayWebhookDeliveryRequestObject) (ReplayWebhookDeliveryResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) ReplayWebhook(context.Context, ReplayWebhookRequestObject) (ReplayWebhookResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) RotateWebhookSecret(context.Context, RotateWebhookSecretRequestObject) (RotateWebhookSecretResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) TestWebhook(context.Context, TestWebhookRequestObject) (TestWebhookResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
 func (Unimplemented) ChangePassword(context.Context, ChangePasswordRequestObject) (ChangePasswordResponseObject, error) {
 	return nil, ErrNotImplemented
 }
