@@ -163,6 +163,52 @@ func TestWhatHappensIsSentOnceAsItsType(t *testing.T) {
 	})
 }
 
+func TestOrdersAndAnalysesAreToldAsTheyMove(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		x := newHooked(t, config)
+		ctx := t.Context()
+		must(x.anna.Webhooks.Update(ctx, x.hook.ID, client.WebhookUpdate{Events: &[]client.WebhookEventType{
+			client.WebhookStorePurchased, client.WebhookRedemptionUpdated, client.WebhookAnalysisCreated, client.WebhookAnalysisUpdated,
+		}}))
+		must(x.anna.Store.Update(ctx, client.StoreConfigUpdate{ServerID: x.club, IsEnabled: new(true), Title: new("Rewards")}))
+		product := must(x.anna.Store.CreateProduct(ctx, client.ProductCreate{ServerID: x.club, Name: "Premium", Price: new(int32(0)), Vouchers: []string{"TOPSECRET"}}))
+		order := must(x.anna.Rewards.Buy(ctx, client.PurchaseCreate{ProductID: product.ID}))
+		for _, status := range must(x.anna.Rewards.Statuses(ctx, x.club)) {
+			if status.Name == "Completed" {
+				must(x.anna.Rewards.SetStatus(ctx, order.TransactionID, status.ID))
+				must(x.anna.Rewards.SetStatus(ctx, order.TransactionID, status.ID)) // which changes nothing
+			}
+		}
+		channel := must(x.anna.Channels.Create(ctx, client.ChannelCreate{ServerID: x.club, Topic: "charts", ChannelType: client.ChannelOpen}))
+		level := func(price float64) client.AnalysisLevelCreate { return client.AnalysisLevelCreate{Price: price} }
+		posted := must(x.anna.Charts.Create(ctx, x.club, channel.ID, client.AnalysisCreate{
+			Metadata: client.AnalysisMetadataCreate{Direction: client.DirectionBullish, EntryPlacement: client.EntryBelowCurrent, Title: "Bounce", Symbol: "GBP/USD", PreferenceText: "It bounced."},
+			Levels:   client.AnalysisLevelsCreate{Support: level(1.341), Pivot: level(1.345), Resistance: level(1.35)},
+		}))
+		must(x.anna.Charts.Update(ctx, posted.AnalysisID, client.AnalysisUpdate{Metadata: &client.AnalysisMetadataUpdate{Title: new("Breakout")}}))
+		told := map[string]int{}
+		for _, call := range x.r.waits(t, 4) {
+			event, err := webhook.Parse(x.hook.Secret, call.header, call.body)
+			if err != nil || strings.Contains(string(call.body), "TOPSECRET") {
+				t.Fatalf("%s: %v", call.body, err)
+			}
+			switch e := event.(type) {
+			case *webhook.StorePurchased:
+				told["bought as "+e.Data.Status.Name]++
+			case *webhook.RedemptionUpdated:
+				told["now "+e.Data.Status.Name]++
+			case *webhook.AnalysisCreated:
+				told["posted "+e.Data.Metadata.Title]++
+			case *webhook.AnalysisUpdated:
+				told["changed "+e.Data.Metadata.Title]++
+			}
+		}
+		for _, what := range []string{"bought as Pending", "now Completed", "posted Bounce", "changed Breakout"} {
+			is(t, what, told[what], 1)
+		}
+	})
+}
+
 // seenIn counts what calls have told of somebody, by its type, and messages by where they were sent to.
 func seenIn(t *testing.T, calls []received, secrets map[string]string, who string) map[string]int {
 	t.Helper()
