@@ -333,5 +333,6 @@ func (s *Server) Close() error {
 	if s.stopJobs != nil {
 		s.stopJobs(ctx)
 	}
+	s.outside.Close()
 	return errors.Join(s.store.Close(), s.closeImages())
 }
