@@ -185,6 +185,10 @@ const (
 	AuditActionTopicDelete        AuditAction = "topic.delete"
 	AuditActionUserCreate         AuditAction = "user.create"
 	AuditActionUserManage         AuditAction = "user.manage"
+	AuditActionWebhookCreate      AuditAction = "webhook.create"
+	AuditActionWebhookDelete      AuditAction = "webhook.delete"
+	AuditActionWebhookRotate      AuditAction = "webhook.rotate"
+	AuditActionWebhookUpdate      AuditAction = "webhook.update"
 )
 
 // Valid indicates whether the value is a known member of the AuditAction enum.
@@ -319,6 +323,14 @@ func (e AuditAction) Valid() bool {
 	case AuditActionUserCreate:
 		return true
 	case AuditActionUserManage:
+		return true
+	case AuditActionWebhookCreate:
+		return true
+	case AuditActionWebhookDelete:
+		return true
+	case AuditActionWebhookRotate:
+		return true
+	case AuditActionWebhookUpdate:
 		return true
 	default:
 		return false
@@ -1054,6 +1066,96 @@ func (e UserKeyPermission) Valid() bool {
 	}
 }
 
+// Defines values for WebhookCipher.
+const (
+	WebhookCipherCbc WebhookCipher = "cbc"
+	WebhookCipherGcm WebhookCipher = "gcm"
+)
+
+// Valid indicates whether the value is a known member of the WebhookCipher enum.
+func (e WebhookCipher) Valid() bool {
+	switch e {
+	case WebhookCipherCbc:
+		return true
+	case WebhookCipherGcm:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookDeliveryStatus.
+const (
+	WebhookDeliveryStatusDelivered WebhookDeliveryStatus = "delivered"
+	WebhookDeliveryStatusFailed    WebhookDeliveryStatus = "failed"
+	WebhookDeliveryStatusPending   WebhookDeliveryStatus = "pending"
+)
+
+// Valid indicates whether the value is a known member of the WebhookDeliveryStatus enum.
+func (e WebhookDeliveryStatus) Valid() bool {
+	switch e {
+	case WebhookDeliveryStatusDelivered:
+		return true
+	case WebhookDeliveryStatusFailed:
+		return true
+	case WebhookDeliveryStatusPending:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookEventType.
+const (
+	WebhookEventTypeAnalysisCreated   WebhookEventType = "analysis.created"
+	WebhookEventTypeAnalysisUpdated   WebhookEventType = "analysis.updated"
+	WebhookEventTypeBadgeAwarded      WebhookEventType = "badge.awarded"
+	WebhookEventTypeFieldChanged      WebhookEventType = "field.changed"
+	WebhookEventTypeLevelReached      WebhookEventType = "level.reached"
+	WebhookEventTypeMessagePosted     WebhookEventType = "message.posted"
+	WebhookEventTypeRedemptionUpdated WebhookEventType = "redemption.updated"
+	WebhookEventTypeStorePurchased    WebhookEventType = "store.purchased"
+	WebhookEventTypeStreakReached     WebhookEventType = "streak.reached"
+	WebhookEventTypeUserJoined        WebhookEventType = "user.joined"
+	WebhookEventTypeUserLeft          WebhookEventType = "user.left"
+	WebhookEventTypeUserVisited       WebhookEventType = "user.visited"
+	WebhookEventTypeWebhookTest       WebhookEventType = "webhook.test"
+)
+
+// Valid indicates whether the value is a known member of the WebhookEventType enum.
+func (e WebhookEventType) Valid() bool {
+	switch e {
+	case WebhookEventTypeAnalysisCreated:
+		return true
+	case WebhookEventTypeAnalysisUpdated:
+		return true
+	case WebhookEventTypeBadgeAwarded:
+		return true
+	case WebhookEventTypeFieldChanged:
+		return true
+	case WebhookEventTypeLevelReached:
+		return true
+	case WebhookEventTypeMessagePosted:
+		return true
+	case WebhookEventTypeRedemptionUpdated:
+		return true
+	case WebhookEventTypeStorePurchased:
+		return true
+	case WebhookEventTypeStreakReached:
+		return true
+	case WebhookEventTypeUserJoined:
+		return true
+	case WebhookEventTypeUserLeft:
+		return true
+	case WebhookEventTypeUserVisited:
+		return true
+	case WebhookEventTypeWebhookTest:
+		return true
+	default:
+		return false
+	}
+}
+
 // AccessLevel The role that a level gives.
 type AccessLevel struct {
 	Level int32 `json:"level"`
@@ -1466,6 +1568,28 @@ type AnalysisCreate struct {
 	IdempotencyKey string `json:"idempotencyKey,omitempty,omitzero"`
 }
 
+// AnalysisCreatedEvent An analysis was posted.
+type AnalysisCreatedEvent struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID   ObjectID `json:"id"`
+	Type string   `json:"type"`
+
+	// OccurredAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	OccurredAt Timestamp `json:"occurredAt"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID ObjectID `json:"communityId"`
+
+	// Data An analysis of a chart. In its texts, `[[_id:label]]` links to a drawing or a level.
+	Data Analysis `json:"data"`
+}
+
 // AnalysisDirection Where the price goes.
 type AnalysisDirection string
 
@@ -1855,6 +1979,28 @@ type AnalysisUpdate struct {
 
 	// Drawings Drawings, the lowest first.
 	Drawings *AnalysisDrawingsCreate `json:"drawings,omitempty"`
+}
+
+// AnalysisUpdatedEvent An analysis was changed.
+type AnalysisUpdatedEvent struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID   ObjectID `json:"id"`
+	Type string   `json:"type"`
+
+	// OccurredAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	OccurredAt Timestamp `json:"occurredAt"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID ObjectID `json:"communityId"`
+
+	// Data An analysis of a chart. In its texts, `[[_id:label]]` links to a drawing or a level.
+	Data Analysis `json:"data"`
 }
 
 // APIKey A key with which programs act for a community.
@@ -2291,6 +2437,28 @@ type BadgeApplicationResponse struct {
 	Body BadgeApplication `json:"body"`
 }
 
+// BadgeAwardedEvent A member was awarded a badge.
+type BadgeAwardedEvent struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID   ObjectID `json:"id"`
+	Type string   `json:"type"`
+
+	// OccurredAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	OccurredAt Timestamp `json:"occurredAt"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID ObjectID `json:"communityId"`
+
+	// Data Who was awarded which badge.
+	Data BadgeEventData `json:"data"`
+}
+
 // BadgeCreate What a new badge is made from. Only the title and the action are required. What is left out is empty, false or 0, and the quantity 1.
 type BadgeCreate struct {
 	// Title One line of 1 to 100 characters, without control characters.
@@ -2341,6 +2509,15 @@ type BadgeCreate struct {
 	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
 	// one server in which the account may do this.
 	ServerID ServerReference `json:"serverId,omitempty,omitzero"`
+}
+
+// BadgeEventData Who was awarded which badge.
+type BadgeEventData struct {
+	// User A member, as others see them.
+	User EventUser `json:"user"`
+
+	// Badge What members can be awarded. Everything in it is a string.
+	Badge Badge `json:"badge"`
 }
 
 // BadgeImage The address of an image, a URI; empty for none.
@@ -3331,6 +3508,33 @@ type EmptyResponse struct {
 // EntryPlacement Whether the entry is above the current price or below it.
 type EntryPlacement string
 
+// EventUser A member, as others see them.
+type EventUser struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// Number An account's number.
+	Number      UserIntegerNumber `json:"id"`
+	Username    Nullable[string]  `json:"username"`
+	DisplayName string            `json:"displayName"`
+	FirstName   string            `json:"firstName"`
+	LastName    string            `json:"lastName"`
+
+	// Avatar The absolute address of an image, or null.
+	Avatar ImageURL `json:"avatar"`
+
+	// JoinedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	JoinedAt Timestamp        `json:"joinedAt"`
+	XP       int64            `json:"xp"`
+	Coins    int64            `json:"coins"`
+	Level    int32            `json:"level"`
+	Tier     Nullable[string] `json:"tier"`
+}
+
 // ExpirePeriod For how many days a key is good; 0 is for ever.
 type ExpirePeriod = int32
 
@@ -3718,11 +3922,42 @@ type ExportedVisit struct {
 	Day      string   `json:"day"`
 }
 
+// FieldChangedEvent A member was given another value in a field of the community.
+type FieldChangedEvent struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID   ObjectID `json:"id"`
+	Type string   `json:"type"`
+
+	// OccurredAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	OccurredAt Timestamp `json:"occurredAt"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID ObjectID `json:"communityId"`
+
+	// Data Who was given which value.
+	Data FieldEventData `json:"data"`
+}
+
 // FieldCode What is wrong with a part of the request: `required` is missing, `unknown` is not in the contract, `duplicate`
 // stands there twice, `malformed` cannot be read at all, `wrong_type` and `wrong_format` (also `pattern`), `not_allowed`
 // is not in the list of values, `too_short` and `too_long` for text and files, `too_small` and `too_large` for numbers, `too_few`
 // and `too_many` for arrays and objects. This list only grows.
 type FieldCode string
+
+// FieldEventData Who was given which value.
+type FieldEventData struct {
+	// User A member, as others see them.
+	User EventUser `json:"user"`
+
+	// Change A value that a member was given.
+	Change UserFieldHistory `json:"change"`
+}
 
 // FilteredUser The `_id` of a user, and the fields that were asked for, each by its name.
 type FilteredUser map[string]interface{}
@@ -4573,6 +4808,36 @@ type LeaderboardWidgetSize struct {
 // LeaderboardZone Hours east of UTC; they may have a fraction, and are taken to the minute.
 type LeaderboardZone = float64
 
+// LevelEventData Who has come to which level.
+type LevelEventData struct {
+	// User A member, as others see them.
+	User  EventUser        `json:"user"`
+	Level int32            `json:"level"`
+	Tier  Nullable[string] `json:"tier"`
+}
+
+// LevelReachedEvent A member has come to a higher level.
+type LevelReachedEvent struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID   ObjectID `json:"id"`
+	Type string   `json:"type"`
+
+	// OccurredAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	OccurredAt Timestamp `json:"occurredAt"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID ObjectID `json:"communityId"`
+
+	// Data Who has come to which level.
+	Data LevelEventData `json:"data"`
+}
+
 // LineHead How an end of a line looks.
 type LineHead string
 
@@ -4700,6 +4965,12 @@ type MemberEarnings struct {
 
 	// XP How many, or how much.
 	XP Count `json:"xp"`
+}
+
+// MemberEventData Whom an event is about.
+type MemberEventData struct {
+	// User A member, as others see them.
+	User EventUser `json:"user"`
 }
 
 // MemberListResponse A page of members.
@@ -4871,6 +5142,28 @@ type MessagePage struct {
 
 	// NextCursor The `cursor` of the messages before these; without it, there are none.
 	NextCursor string `json:"next_cursor,omitempty,omitzero"`
+}
+
+// MessagePostedEvent Something was said in a channel, as listMessages shows it to members.
+type MessagePostedEvent struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID   ObjectID `json:"id"`
+	Type string   `json:"type"`
+
+	// OccurredAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	OccurredAt Timestamp `json:"occurredAt"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID ObjectID `json:"communityId"`
+
+	// Data What somebody has said in a channel.
+	Data Message `json:"data"`
 }
 
 // MessageReaction A reaction, and how many have reacted so.
@@ -6508,6 +6801,28 @@ type RedemptionStatusUpdate struct {
 	Color *StatusColor `json:"color,omitempty"`
 }
 
+// RedemptionUpdatedEvent The status of an order has changed.
+type RedemptionUpdatedEvent struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID   ObjectID `json:"id"`
+	Type string   `json:"type"`
+
+	// OccurredAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	OccurredAt Timestamp `json:"occurredAt"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID ObjectID `json:"communityId"`
+
+	// Data An order, as whoever runs the store sees it.
+	Data Transaction `json:"data"`
+}
+
 // ReplyCreate What a reply is made from, the message that it is to and a text, images, or both.
 type ReplyCreate struct {
 	// MessageID An id. Ids of one kind sort in the order in which they were made, to the second.
@@ -7385,6 +7700,28 @@ type StorePurchaseLimit struct {
 	IntervalUnit  string `json:"intervalUnit"`
 }
 
+// StorePurchasedEvent A member has bought something. Codes are not shown.
+type StorePurchasedEvent struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID   ObjectID `json:"id"`
+	Type string   `json:"type"`
+
+	// OccurredAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	OccurredAt Timestamp `json:"occurredAt"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID ObjectID `json:"communityId"`
+
+	// Data An order, as whoever runs the store sees it.
+	Data Transaction `json:"data"`
+}
+
 // StoreTheme A theme, and what differs from it.
 type StoreTheme struct {
 	Name string `json:"name,omitempty,omitzero"`
@@ -7584,6 +7921,15 @@ type StreakCreate struct {
 	ServerID ServerReference `json:"serverId,omitempty,omitzero"`
 }
 
+// StreakEventData Who has reached which streak.
+type StreakEventData struct {
+	// User A member, as others see them.
+	User EventUser `json:"user"`
+
+	// Streak That a member has reached a streak.
+	Streak StreakLog `json:"streak"`
+}
+
 // StreakListResponse A page of streaks.
 type StreakListResponse struct {
 	Status string   `json:"status"`
@@ -7683,6 +8029,28 @@ type StreakProgress struct {
 	// Value So much of it, up to the `target`.
 	Value  int64 `json:"value"`
 	Target int64 `json:"target"`
+}
+
+// StreakReachedEvent A member has reached a streak.
+type StreakReachedEvent struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID   ObjectID `json:"id"`
+	Type string   `json:"type"`
+
+	// OccurredAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	OccurredAt Timestamp `json:"occurredAt"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID ObjectID `json:"communityId"`
+
+	// Data Who has reached which streak.
+	Data StreakEventData `json:"data"`
 }
 
 // StreakResponse A streak.
@@ -8635,11 +9003,55 @@ type UserHistoryResponse struct {
 // UserIntegerNumber An account's number.
 type UserIntegerNumber = int32
 
+// UserJoinedEvent Somebody has become a member.
+type UserJoinedEvent struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID   ObjectID `json:"id"`
+	Type string   `json:"type"`
+
+	// OccurredAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	OccurredAt Timestamp `json:"occurredAt"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID ObjectID `json:"communityId"`
+
+	// Data Whom an event is about.
+	Data MemberEventData `json:"data"`
+}
+
 // UserKeyPermission What a user API key may do. This list only grows.
 type UserKeyPermission string
 
 // UserKeyPermissions All that a user API key may do.
 type UserKeyPermissions = []UserKeyPermission
+
+// UserLeftEvent Somebody is a member no more. The user is as they were before.
+type UserLeftEvent struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID   ObjectID `json:"id"`
+	Type string   `json:"type"`
+
+	// OccurredAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	OccurredAt Timestamp `json:"occurredAt"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID ObjectID `json:"communityId"`
+
+	// Data Whom an event is about.
+	Data MemberEventData `json:"data"`
+}
 
 // UserManagement Whom to delete or to restore.
 type UserManagement struct {
@@ -8793,6 +9205,28 @@ type UserStatsResponse struct {
 	Data UserStats `json:"data"`
 }
 
+// UserVisitedEvent A member has come by for the first time on a day.
+type UserVisitedEvent struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID   ObjectID `json:"id"`
+	Type string   `json:"type"`
+
+	// OccurredAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	OccurredAt Timestamp `json:"occurredAt"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID ObjectID `json:"communityId"`
+
+	// Data Whom an event is about.
+	Data MemberEventData `json:"data"`
+}
+
 // Visit A member's visit.
 type Visit struct {
 	// Day Today in the time zone of the server.
@@ -8816,6 +9250,359 @@ type VisitResponse struct {
 
 // VoucherCodes Codes of vouchers.
 type VoucherCodes = []string
+
+// Webhook An address to which events are sent.
+type Webhook struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID ObjectID `json:"communityId"`
+
+	// Name One line of 1 to 100 characters, without control characters.
+	Name     Title              `json:"name"`
+	URL      string             `json:"url"`
+	Events   []WebhookEventType `json:"events"`
+	Channels []ObjectID         `json:"channels"`
+	IsActive bool               `json:"isActive"`
+
+	// InactiveReason Why it is not active: somebody has switched it off, it has answered 410, or nothing was delivered for five days.
+	InactiveReason string `json:"inactiveReason"`
+
+	// FailingSince Since when nothing was delivered, if the last try has failed.
+	FailingSince Nullable[Time] `json:"failingSince"`
+
+	// Secret Masked to its first and last four characters, except in the answer that makes it.
+	Secret string `json:"secret"`
+
+	// APIKey Whether requests have the header `x-api-key`, and what is in it.
+	APIKey WebhookAPIKey `json:"apiKey"`
+
+	// Encryption Whether bodies are encrypted, and how.
+	Encryption WebhookEncryption `json:"encryption"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt Timestamp `json:"createdAt"`
+
+	// UpdatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	UpdatedAt Timestamp `json:"updatedAt"`
+}
+
+// WebhookAPIKey Whether requests have the header `x-api-key`, and what is in it.
+type WebhookAPIKey struct {
+	IsEnabled bool `json:"isEnabled"`
+
+	// Key Masked, except in the answer that switches it on.
+	Key string `json:"key,omitempty,omitzero"`
+}
+
+// WebhookAPIKeySwitch Whether requests have the header `x-api-key`.
+type WebhookAPIKeySwitch struct {
+	IsEnabled bool `json:"isEnabled"`
+}
+
+// WebhookCipher How a body is encrypted, by AES-256. With `cbc`, it is padded by PKCS 7.
+type WebhookCipher string
+
+// WebhookCreate What a new webhook is made from.
+type WebhookCreate struct {
+	// Name One line of 1 to 100 characters, without control characters.
+	Name Title `json:"name"`
+
+	// URL An address that begins with `https://`, and has no user, password or fragment.
+	URL WebhookURL `json:"url"`
+
+	// Events What is sent; `webhook.test` always is.
+	Events []WebhookEventType `json:"events"`
+
+	// Channels The channels of which `message.posted` is sent; all that there are if none is named.
+	Channels []ObjectID `json:"channels,omitempty,omitzero"`
+
+	// IsActive True unless it is given.
+	IsActive *bool `json:"isActive,omitempty"`
+
+	// APIKey Whether requests have the header `x-api-key`.
+	APIKey WebhookAPIKeySwitch `json:"apiKey,omitempty,omitzero"`
+
+	// Encryption Whether bodies are encrypted, and how.
+	Encryption WebhookEncryptionSwitch `json:"encryption,omitempty,omitzero"`
+
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID ServerReference `json:"serverId,omitempty,omitzero"`
+}
+
+// WebhookDelivery An event on its way to a webhook.
+type WebhookDelivery struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// WebhookID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	WebhookID ObjectID `json:"webhookId"`
+
+	// EventID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	EventID ObjectID `json:"eventId"`
+
+	// Type What can happen. This list only grows.
+	Type WebhookEventType `json:"type"`
+
+	// Status How far it is: it waits to be sent, or sent again; it was delivered; or it is tried no more.
+	Status WebhookDeliveryStatus `json:"status"`
+
+	// Tries How often it was tried.
+	Tries int32 `json:"tries"`
+
+	// NextTryAt When it is tried next, at the earliest.
+	NextTryAt Nullable[Time] `json:"nextTryAt"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt Timestamp `json:"createdAt"`
+
+	// UpdatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	UpdatedAt Timestamp `json:"updatedAt"`
+}
+
+// WebhookDeliveryDetails An event on its way to a webhook, and how it went.
+type WebhookDeliveryDetails struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// WebhookID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	WebhookID ObjectID `json:"webhookId"`
+
+	// EventID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	EventID ObjectID `json:"eventId"`
+
+	// Type What can happen. This list only grows.
+	Type WebhookEventType `json:"type"`
+
+	// Status How far it is: it waits to be sent, or sent again; it was delivered; or it is tried no more.
+	Status WebhookDeliveryStatus `json:"status"`
+
+	// Tries How often it was tried.
+	Tries int32 `json:"tries"`
+
+	// NextTryAt When it is tried next, at the earliest.
+	NextTryAt Nullable[Time] `json:"nextTryAt"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt Timestamp `json:"createdAt"`
+
+	// UpdatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	UpdatedAt Timestamp `json:"updatedAt"`
+
+	// Event An event, of whatever kind.
+	Event WebhookEvent `json:"event"`
+
+	// Log The earliest first.
+	Log []WebhookTry `json:"log"`
+}
+
+// WebhookDeliveryListResponse A page of deliveries.
+type WebhookDeliveryListResponse struct {
+	// Meta ApplicationMeta, and which part of a longer list this is.
+	Meta    ApplicationPageMeta `json:"meta"`
+	Message string              `json:"message"`
+	Data    []WebhookDelivery   `json:"data"`
+}
+
+// WebhookDeliveryResponse A delivery.
+type WebhookDeliveryResponse struct {
+	// Meta How a request of the Application API went.
+	Meta    ApplicationMeta `json:"meta"`
+	Message string          `json:"message"`
+
+	// Data An event on its way to a webhook, and how it went.
+	Data WebhookDeliveryDetails `json:"data"`
+}
+
+// WebhookDeliveryStatus How far it is: it waits to be sent, or sent again; it was delivered; or it is tried no more.
+type WebhookDeliveryStatus string
+
+// WebhookEncryption Whether bodies are encrypted, and how.
+type WebhookEncryption struct {
+	IsEnabled bool `json:"isEnabled"`
+
+	// Mode How a body is encrypted, by AES-256. With `cbc`, it is padded by PKCS 7.
+	Mode WebhookCipher `json:"mode,omitempty,omitzero"`
+}
+
+// WebhookEncryptionSwitch Whether bodies are encrypted, and how.
+type WebhookEncryptionSwitch struct {
+	IsEnabled bool `json:"isEnabled"`
+
+	// Mode How a body is encrypted, by AES-256. With `cbc`, it is padded by PKCS 7.
+	Mode WebhookCipher `json:"mode,omitempty,omitzero"`
+
+	// Key It is never shown.
+	Key string `json:"key,omitempty,omitzero"`
+}
+
+// WebhookEvent An event, of whatever kind.
+type WebhookEvent struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"id"`
+
+	// Type What can happen. This list only grows.
+	Type WebhookEventType `json:"type"`
+
+	// OccurredAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	OccurredAt Timestamp `json:"occurredAt"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID ObjectID `json:"communityId"`
+
+	// Data What has happened, by its type.
+	Data interface{} `json:"data"`
+}
+
+// WebhookEventType What can happen. This list only grows.
+type WebhookEventType string
+
+// WebhookListResponse The webhooks of a community.
+type WebhookListResponse struct {
+	// Meta How a request of the Application API went.
+	Meta    ApplicationMeta `json:"meta"`
+	Message string          `json:"message"`
+	Data    []Webhook       `json:"data"`
+}
+
+// WebhookReplay Of which webhook deliveries are sent again.
+type WebhookReplay struct {
+	// WebhookID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	WebhookID ObjectID `json:"webhookId"`
+}
+
+// WebhookReplayResponse What will be sent again.
+type WebhookReplayResponse struct {
+	// Meta How a request of the Application API went.
+	Meta    ApplicationMeta `json:"meta"`
+	Message string          `json:"message"`
+
+	// Data Of which webhook deliveries are sent again.
+	Data WebhookReplay `json:"data"`
+}
+
+// WebhookResponse A webhook.
+type WebhookResponse struct {
+	// Meta How a request of the Application API went.
+	Meta    ApplicationMeta `json:"meta"`
+	Message string          `json:"message"`
+
+	// Data An address to which events are sent.
+	Data Webhook `json:"data"`
+}
+
+// WebhookTestData Which webhook is tested.
+type WebhookTestData struct {
+	// WebhookID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	WebhookID ObjectID `json:"webhookId"`
+}
+
+// WebhookTestEvent Somebody has asked for a test.
+type WebhookTestEvent struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID   ObjectID `json:"id"`
+	Type string   `json:"type"`
+
+	// OccurredAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	OccurredAt Timestamp `json:"occurredAt"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID ObjectID `json:"communityId"`
+
+	// Data Which webhook is tested.
+	Data WebhookTestData `json:"data"`
+}
+
+// WebhookTry A try to deliver.
+type WebhookTry struct {
+	// At RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	At Timestamp `json:"at"`
+
+	// Status The HTTP status; 0: there was none.
+	Status int32 `json:"status"`
+
+	// Milliseconds How long it took.
+	Milliseconds int32 `json:"milliseconds"`
+
+	// Error Why there was no answer.
+	Error string `json:"error"`
+
+	// Answer The first bytes of the answer, 1 KiB at most.
+	Answer string `json:"answer"`
+}
+
+// WebhookUpdate What changes of a webhook.
+type WebhookUpdate struct {
+	// Name One line of 1 to 100 characters, without control characters.
+	Name *Title `json:"name,omitempty"`
+
+	// URL An address that begins with `https://`, and has no user, password or fragment.
+	URL *WebhookURL `json:"url,omitempty"`
+
+	// Events What is sent; `webhook.test` always is.
+	Events *[]WebhookEventType `json:"events,omitempty"`
+
+	// Channels The channels of which `message.posted` is sent; all that there are if none is named.
+	Channels *[]ObjectID `json:"channels,omitempty"`
+	IsActive *bool       `json:"isActive,omitempty"`
+
+	// APIKey Whether requests have the header `x-api-key`.
+	APIKey *WebhookAPIKeySwitch `json:"apiKey,omitempty"`
+
+	// Encryption Whether bodies are encrypted, and how.
+	Encryption *WebhookEncryptionSwitch `json:"encryption,omitempty"`
+}
+
+// WebhookURL An address that begins with `https://`, and has no user, password or fragment.
+type WebhookURL = string
 
 // XPRule What something is worth, while it is enabled.
 type XPRule struct {
@@ -8924,6 +9711,11 @@ type CommunityIDQuery = ObjectID
 // Cursor defines model for Cursor.
 type Cursor = string
 
+// DeliveryID An id. Ids of one kind sort in the order in which they were made, to the second.
+//
+// Example: 66a282dab13eee0013cbb4d8
+type DeliveryID = ObjectID
+
 // FieldID An id. Ids of one kind sort in the order in which they were made, to the second.
 //
 // Example: 66a282dab13eee0013cbb4d8
@@ -9025,6 +9817,11 @@ type UserAPIKeyID = ObjectID
 //
 // Example: 2
 type UserID = UserNumber
+
+// WebhookID An id. Ids of one kind sort in the order in which they were made, to the second.
+//
+// Example: 66a282dab13eee0013cbb4d8
+type WebhookID = ObjectID
 
 // ApplicationConflict A failure in the Application API.
 type ApplicationConflict = ApplicationErrorResponse
@@ -9854,6 +10651,47 @@ type ListUserAPIKeysParams struct {
 	CommunityID *CommunityIDQuery `form:"communityId,omitempty" json:"communityId,omitempty"`
 }
 
+// ListWebhooksParams defines parameters for ListWebhooks.
+type ListWebhooksParams struct {
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID *ServerIDQuery `form:"serverId,omitempty" json:"serverId,omitempty"`
+}
+
+// CreateWebhookParams defines parameters for CreateWebhook.
+type CreateWebhookParams struct {
+	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
+	// belongs to one account, or one API key, and to one operation: it is the same in every session of an account. Who has
+	// no credential is known by their network (IPv4 /32, IPv6 /64). A failure is not kept: the request may be tried again
+	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
+	// request; in another session of the account, the first answer has it masked.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListWebhookDeliveriesParams defines parameters for ListWebhookDeliveries.
+type ListWebhookDeliveriesParams struct {
+	// Page Which page, from 1. A page past the end is empty. Pages reach the first 10,000 items of a list, `page` times `limit`;
+	// what is behind them is reached by `cursor`.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit How many items a page has.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins: the `nextCursor` of the page before it, as it came. It costs the same at any depth, and
+	// nothing comes twice or is left out because something was added or removed meanwhile. Leave `page` out with it.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ReplayWebhookParams defines parameters for ReplayWebhook.
+type ReplayWebhookParams struct {
+	// From The first moment of it.
+	From Timestamp `form:"from" json:"from"`
+
+	// To The moment before which it ends.
+	To Timestamp `form:"to" json:"to"`
+}
+
 // ListAuthEventsParams defines parameters for ListAuthEvents.
 type ListAuthEventsParams struct {
 	// Page Which page, from 1. A page past the end is empty. Pages reach the first 10,000 items of a list, `page` times `limit`;
@@ -10209,6 +11047,12 @@ type ListStreakLogsJSONRequestBody = StreakLogQuestion
 // UpdateUserAPIKeyJSONRequestBody defines body for UpdateUserAPIKey for application/json ContentType.
 type UpdateUserAPIKeyJSONRequestBody = UserAPIKeyUpdate
 
+// CreateWebhookJSONRequestBody defines body for CreateWebhook for application/json ContentType.
+type CreateWebhookJSONRequestBody = WebhookCreate
+
+// UpdateWebhookJSONRequestBody defines body for UpdateWebhook for application/json ContentType.
+type UpdateWebhookJSONRequestBody = WebhookUpdate
+
 // ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
 type ChangePasswordJSONRequestBody = PasswordChange
 
@@ -10301,3 +11145,42 @@ type JoinServerJSONRequestBody = ServerJoin
 
 // UpdateServerSettingsJSONRequestBody defines body for UpdateServerSettings for application/json ContentType.
 type UpdateServerSettingsJSONRequestBody = ServerSettingsUpdate
+
+// AnalysisCreatedJSONRequestBody defines body for AnalysisCreated for application/json ContentType.
+type AnalysisCreatedJSONRequestBody = AnalysisCreatedEvent
+
+// AnalysisUpdatedJSONRequestBody defines body for AnalysisUpdated for application/json ContentType.
+type AnalysisUpdatedJSONRequestBody = AnalysisUpdatedEvent
+
+// BadgeAwardedJSONRequestBody defines body for BadgeAwarded for application/json ContentType.
+type BadgeAwardedJSONRequestBody = BadgeAwardedEvent
+
+// FieldChangedJSONRequestBody defines body for FieldChanged for application/json ContentType.
+type FieldChangedJSONRequestBody = FieldChangedEvent
+
+// LevelReachedJSONRequestBody defines body for LevelReached for application/json ContentType.
+type LevelReachedJSONRequestBody = LevelReachedEvent
+
+// MessagePostedJSONRequestBody defines body for MessagePosted for application/json ContentType.
+type MessagePostedJSONRequestBody = MessagePostedEvent
+
+// RedemptionUpdatedJSONRequestBody defines body for RedemptionUpdated for application/json ContentType.
+type RedemptionUpdatedJSONRequestBody = RedemptionUpdatedEvent
+
+// StorePurchasedJSONRequestBody defines body for StorePurchased for application/json ContentType.
+type StorePurchasedJSONRequestBody = StorePurchasedEvent
+
+// StreakReachedJSONRequestBody defines body for StreakReached for application/json ContentType.
+type StreakReachedJSONRequestBody = StreakReachedEvent
+
+// UserJoinedJSONRequestBody defines body for UserJoined for application/json ContentType.
+type UserJoinedJSONRequestBody = UserJoinedEvent
+
+// UserLeftJSONRequestBody defines body for UserLeft for application/json ContentType.
+type UserLeftJSONRequestBody = UserLeftEvent
+
+// UserVisitedJSONRequestBody defines body for UserVisited for application/json ContentType.
+type UserVisitedJSONRequestBody = UserVisitedEvent
+
+// WebhookTestJSONRequestBody defines body for WebhookTest for application/json ContentType.
+type WebhookTestJSONRequestBody = WebhookTestEvent
