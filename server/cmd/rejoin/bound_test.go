@@ -245,6 +245,9 @@ var filledWith = map[string]func(n int) map[string]any{
 		}
 		return map[string]any{"name": worst, "timeframe": map[string]any{"value": "daily", "count": 1}, "action": map[string]any{"operator": "or", "conditions": conditions}}
 	},
+	"createWebhook": func(int) map[string]any { // none is active, so that nothing is sent
+		return map[string]any{"name": worst, "url": "https://a.example/" + strings.Repeat("a", 1982), "events": []any{"user.joined"}, "isActive": false}
+	},
 	"createMiniGame": func(int) map[string]any {
 		prizes := []any{}
 		for range 50 {
