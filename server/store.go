@@ -190,16 +190,12 @@ func shopperOf(ctx context.Context, q store.Queries, s *standing, userID *string
 	return v, err
 }
 
-// shopMember is a member of a server as entries of permissions name them.
+// shopMember is a member of a server as entries of permissions that are kept name them.
 func shopMember(ctx context.Context, q store.Queries, serverID string, account int64) (m shop.Member, err error) {
-	of, err := q.Auth.GetAccount(ctx, account)
-	if err != nil {
-		return m, err
-	}
-	m.Username, _ = of.Username.Get()
+	m.Number = strconv.FormatInt(account, 10)
 	roles, err := q.Roles.ListOf(ctx, serverID, account)
 	for _, role := range roles {
-		m.Roles = append(m.Roles, role.Title)
+		m.Roles = append(m.Roles, role.ID)
 	}
 	return m, err
 }
@@ -214,66 +210,4 @@ func conflictAt(pointer, message, why string) *contract.Error {
 	e := contract.Conflict(message, why)
 	e.Fields = []gen.ProblemField{contract.Field(pointer, gen.FieldCodeNotAllowed, why)}
 	return e
-}
-
-// mostPermissions is how many bytes the entries of permissions may have, as JSON. The contract says so.
-const mostPermissions = 16_000
-
-// checkPermissions refuses entries that name what is not there. What was named before may stay, also where it is gone meanwhile.
-func checkPermissions(ctx context.Context, q store.Queries, serverID string, titles func() ([]string, error), before, after gen.StorePermissions, at string) error {
-	text, err := gen.MarshalJSON(after)
-	if err == nil && len(text) > mostPermissions {
-		err = contract.Invalid(contract.Field(at, gen.FieldCodeTooLong, "must have at most 16,000 bytes as JSON"))
-	}
-	if err != nil {
-		return err
-	}
-	known := named(before)
-	roles, err := titles()
-	if err != nil {
-		return err
-	}
-	known["role"] = append(known["role"], roles...)
-	for i, entry := range after {
-		for _, names := range namesIn(entry.Permission) {
-			for _, value := range names.values {
-				if names.kind == "tag" || slices.Contains(known[names.kind], value) {
-					continue
-				}
-				err := store.ErrNotFound
-				if names.kind == "user" {
-					_, err = q.Users.GetMember(ctx, serverID, store.ByUsername, strings.ToLower(value))
-				}
-				if err != nil {
-					return unknownIf(err, fmt.Sprintf("%s/%d/permission/%s", at, i, names.at), "must name roles and members of the community")
-				}
-			}
-		}
-	}
-	return nil
-}
-
-// audienceNames are names of one kind in an entry of permissions, and where they stand in it.
-type audienceNames struct {
-	kind, at string
-	values   []string
-}
-
-func namesIn(a gen.StoreAudience) []audienceNames {
-	names := []audienceNames{{"role", "roleNames", a.RoleNames}, {"user", "usernames", a.Usernames}}
-	for i, c := range a.Combination {
-		names = append(names, audienceNames{c.Type, fmt.Sprintf("combination/%d/values", i), c.Values})
-	}
-	return names
-}
-
-// named are the names in entries of permissions, by what they are of.
-func named(all gen.StorePermissions) map[string][]string {
-	byKind := map[string][]string{}
-	for _, p := range all {
-		for _, names := range namesIn(p.Permission) {
-			byKind[names.kind] = append(byKind[names.kind], names.values...)
-		}
-	}
-	return byKind
 }

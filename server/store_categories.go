@@ -43,10 +43,13 @@ func (h stores) ListCategories(ctx context.Context, r stub.ListCategoriesRequest
 		return sortKey{c.Name, 0, int64(c.DisplayOrder), c.CreatedAt, c.UpdatedAt}
 	})
 	meta, all := cutStore(all, *r.Params.Skip, *r.Params.Limit)
-	statuses, err := statusNames(ctx, h.store.Queries, s.ID)
+	names, err := calledIn(ctx, h.store.Queries, s.ID)
 	answer := stub.ListCategories200JSONResponse{Meta: meta, Message: "Read categories success.", Data: []gen.CategoryParts{}}
 	for _, c := range all {
-		answer.Data = append(answer.Data, viewer.category(parts, shownCategory(c, statuses), valueOf(r.Params.Lang)))
+		if err == nil {
+			c, err = names.category(ctx, c, viewer)
+		}
+		answer.Data = append(answer.Data, viewer.category(parts, c, valueOf(r.Params.Lang)))
 	}
 	return answer, err
 }
@@ -68,32 +71,12 @@ func nameOfCategory(c gen.Category, lang string) string {
 	return translatedName(c.Name, c.I18N.NameTranslations, lang)
 }
 
-// shownCategory is a category with what its status is called now.
-func shownCategory(c gen.Category, statuses map[string]string) gen.Category {
-	c.DefaultPurchaseStatus = nameIn(statuses, c.DefaultPurchaseStatusID)
-	return c
-}
-
 func nameIn(names map[string]string, id gen.Nullable[string]) gen.Nullable[string] {
 	value, _ := id.Get()
 	if name, known := names[value]; known {
 		return gen.NullableOf(name)
 	}
 	return gen.Null[string]()
-}
-
-// statusNames are what the statuses of a server are called, by their ids.
-func statusNames(ctx context.Context, q store.Queries, serverID string) (map[string]string, error) {
-	all, err := q.Statuses.List(ctx, serverID)
-	return namesOf(all), err
-}
-
-func namesOf(all []store.Status) map[string]string {
-	names := map[string]string{}
-	for _, status := range all {
-		names[status.ID] = status.Name
-	}
-	return names
 }
 
 // CreateCategory makes a category.
@@ -108,7 +91,7 @@ func (h stores) CreateCategory(ctx context.Context, r stub.CreateCategoryRequest
 			ID: h.newID(), CommunityID: s.ID, ViewType: gen.CategoryViewFull, CategoryPermission: gen.StorePermissions{}, CreatedAt: now, UpdatedAt: now,
 			DefaultPurchaseStatusID: gen.Null[string](), DefaultPurchaseStatus: gen.Null[string](),
 		}
-		shown, err := h.putCategory(ctx, tx, made, gen.CategoryUpdate(*r.Body), tx.Categories.Insert)
+		_, shown, err := h.putCategory(ctx, tx, made, gen.CategoryUpdate(*r.Body), tx.Categories.Insert)
 		if err != nil {
 			return body, err
 		}
@@ -121,29 +104,26 @@ func (h stores) CreateCategory(ctx context.Context, r stub.CreateCategoryRequest
 	return stub.CreateCategory201JSONResponse{Body: body, Headers: stub.CreateCategory201ResponseHeaders(again)}, nil
 }
 
-// putCategory is the step that changes a category as a request asks, writes it down, and returns it as it is shown.
-func (k *core) putCategory(ctx context.Context, tx *store.Tx, c gen.Category, in gen.CategoryUpdate, put func(context.Context, gen.Category) error) (gen.Category, error) {
-	before := c
+// putCategory is the step that changes a category as a request asks, writes it down, and returns how it was shown and how it is.
+func (k *core) putCategory(ctx context.Context, tx *store.Tx, c gen.Category, in gen.CategoryUpdate, put func(context.Context, gen.Category) error) (before, after gen.Category, err error) {
+	before = c
 	c.Name = cmp.Or(in.Name, c.Name)
 	set(&c.CoverImage, in.CoverImage)
 	set(&c.ShouldShowCover, in.ShouldShowCover)
 	set(&c.IsArchived, in.IsArchived)
 	set(&c.ViewType, in.ViewType)
 	set(&c.DisplayOrder, in.DisplayOrder)
-	set(&c.CategoryPermission, in.CategoryPermission)
 	set(&c.I18N, in.I18N)
-	statuses, err := tx.Statuses.List(ctx, c.CommunityID)
+	names, err := calledIn(ctx, tx.Queries, c.CommunityID)
 	if err != nil {
-		return c, err
+		return before, c, err
 	}
-	names := [2]string{"/defaultPurchaseStatusID", "/defaultPurchaseStatusName"}
-	if err := setStatus(&c.DefaultPurchaseStatusID, in.DefaultPurchaseStatusID, in.DefaultPurchaseStatusName, statuses, names); err != nil {
-		return c, err
+	parts := [2]string{"/defaultPurchaseStatusID", "/defaultPurchaseStatusName"}
+	if err := setStatus(&c.DefaultPurchaseStatusID, in.DefaultPurchaseStatusID, in.DefaultPurchaseStatusName, names.states, parts); err != nil {
+		return before, c, err
 	}
-	if in.CategoryPermission != nil {
-		if err := checkPermissions(ctx, tx.Queries, c.CommunityID, titlesOf(ctx, tx.Queries, c.CommunityID), before.CategoryPermission, c.CategoryPermission, "/categoryPermission"); err != nil {
-			return c, err
-		}
+	if err := names.setPermissions(ctx, &c.CategoryPermission, in.CategoryPermission, "/categoryPermission"); err != nil {
+		return before, c, err
 	}
 	if !same(&before, &c) {
 		c.UpdatedAt, c.DefaultPurchaseStatus = gen.Time{Time: k.now()}, gen.Null[string]()
@@ -152,7 +132,14 @@ func (k *core) putCategory(ctx context.Context, tx *store.Tx, c gen.Category, in
 	if errors.Is(err, store.ErrDuplicate) {
 		err = conflictAt("/name", "There is such a category already", "another category of the community has this name")
 	}
-	return shownCategory(c, namesOf(statuses)), err
+	if err != nil {
+		return before, c, err
+	}
+	if before, err = names.category(ctx, before, wholeStore); err != nil {
+		return before, c, err
+	}
+	c, err = names.category(ctx, c, wholeStore)
+	return before, c, err
 }
 
 // setStatus changes a status, if one is given, by its id or by its name.
@@ -202,9 +189,12 @@ func (h stores) GetCategory(ctx context.Context, r stub.GetCategoryRequestObject
 	if err != nil {
 		return nil, err
 	}
-	statuses, err := statusNames(ctx, h.store.Queries, s.ID)
+	names, err := calledIn(ctx, h.store.Queries, s.ID)
+	if err == nil {
+		c, err = names.category(ctx, c, viewer)
+	}
 	return stub.GetCategory200JSONResponse{
-		Meta: application(http.StatusOK), Message: "Read category success.", Data: viewer.category(parts, shownCategory(c, statuses), valueOf(r.Params.Lang)),
+		Meta: application(http.StatusOK), Message: "Read category success.", Data: viewer.category(parts, c, valueOf(r.Params.Lang)),
 	}, err
 }
 
@@ -229,15 +219,10 @@ func (h stores) UpdateCategory(ctx context.Context, r stub.UpdateCategoryRequest
 		if err != nil {
 			return answer, err
 		}
-		statuses, err := statusNames(ctx, tx.Queries, s.ID)
+		before, after, err := h.putCategory(ctx, tx, before, *r.Body, tx.Categories.Update)
 		if err != nil {
 			return answer, err
 		}
-		after, err := h.putCategory(ctx, tx, before, *r.Body, tx.Categories.Update)
-		if err != nil {
-			return answer, err
-		}
-		before = shownCategory(before, statuses)
 		answer = stub.UpdateCategory200JSONResponse{Meta: application(http.StatusOK), Message: "Update category success.", Data: after}
 		return answer, record(ctx, h.core, tx, s.ID, after.ID, &before, &after)
 	})
@@ -265,14 +250,16 @@ func (h stores) DeleteCategory(ctx context.Context, r stub.DeleteCategoryRequest
 		if err != nil {
 			return answer, err
 		}
-		statuses, err := statusNames(ctx, tx.Queries, s.ID)
+		names, err := calledIn(ctx, tx.Queries, s.ID)
 		if err != nil {
 			return answer, err
 		}
 		if err := tx.Categories.Delete(ctx, gone.ID); err != nil {
 			return answer, err
 		}
-		gone = shownCategory(gone, statuses)
+		if gone, err = names.category(ctx, gone, wholeStore); err != nil {
+			return answer, err
+		}
 		answer = stub.DeleteCategory200JSONResponse{Meta: application(http.StatusOK), Message: "Delete category success.", Data: gone}
 		return answer, record(ctx, h.core, tx, s.ID, gone.ID, &gone, nil)
 	})

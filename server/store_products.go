@@ -38,7 +38,7 @@ func (h stores) ListProducts(ctx context.Context, r stub.ListProductsRequestObje
 	if err != nil {
 		return nil, err
 	}
-	cards, err := q.Products.ListCards(ctx, s.ID)
+	cards, err := q.Products.ListCards(ctx, s.ID, !viewer.full)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +55,11 @@ func (h stores) ListProducts(ctx context.Context, r stub.ListProductsRequestObje
 	found, err := q.Products.ListOf(ctx, ids)
 	answer := stub.ListProducts200JSONResponse{Meta: meta, Message: "Read products success.", Data: []gen.ProductParts{}}
 	for _, p := range found {
-		answer.Data = append(answer.Data, viewer.product(parts, h.shownProduct(p, refers, viewer.member, valueOf(r.Params.Lang))))
+		shown, err := h.shownProduct(ctx, p, refers, viewer, valueOf(r.Params.Lang))
+		if err != nil {
+			return nil, err
+		}
+		answer.Data = append(answer.Data, viewer.product(parts, shown))
 	}
 	return answer, err
 }
@@ -108,10 +112,8 @@ func (v shopper) product(parts parts[gen.ProductParts], p gen.Product) gen.Produ
 // referred is what products refer to: categories, and what statuses are called, by their ids. It is read once for all products of a request.
 type referred struct {
 	categories map[string]gen.Category
-	statuses   map[string]string
-	all        []store.Status
 	named      func() map[string]string // the ids of categories, by their names without regard to case
-	titles     func() ([]string, error) // of roles
+	called
 }
 
 func referredBy(ctx context.Context, q store.Queries, serverID string) (r referred, err error) {
@@ -130,27 +132,14 @@ func referredBy(ctx context.Context, q store.Queries, serverID string) (r referr
 		}
 		return ids
 	})
-	r.titles = titlesOf(ctx, q, serverID)
-	r.all, err = q.Statuses.List(ctx, serverID)
-	r.statuses = namesOf(r.all)
+	r.called, err = calledIn(ctx, q, serverID)
 	return r, err
 }
 
-// titlesOf reads the titles of the roles of a server, when somebody asks for them.
-func titlesOf(ctx context.Context, q store.Queries, serverID string) func() ([]string, error) {
-	return sync.OnceValues(func() (titles []string, err error) {
-		roles, err := q.Roles.List(ctx, serverID)
-		for _, role := range roles {
-			titles = append(titles, role.Title)
-		}
-		return titles, err
-	})
-}
-
 // shownProduct is a product with all that is counted of it, and with what things are called now that it refers to.
-func (k *core) shownProduct(p store.Product, refers referred, to shop.Member, lang string) gen.Product {
-	shown := p.Product
-	shown.CurrentPrice, shown.TotalOrders, shown.Stocks, shown.Category = shop.Price(shown, to, k.now()), p.Orders, gen.Null[int32](), gen.Null[string]()
+func (k *core) shownProduct(ctx context.Context, p store.Product, refers referred, to shopper, lang string) (shown gen.Product, err error) {
+	shown = p.Product
+	shown.CurrentPrice, shown.TotalOrders, shown.Stocks, shown.Category = shop.Price(shown, to.member, k.now()), p.Orders, gen.Null[int32](), gen.Null[string]()
 	if p.Stock != nil {
 		shown.Stocks = gen.NullableOf(int32(*p.Stock))
 	}
@@ -159,8 +148,14 @@ func (k *core) shownProduct(p store.Product, refers referred, to shop.Member, la
 		shown.Category = gen.NullableOf(nameOfCategory(category, lang))
 	}
 	shown.PurchaseStatusOverride.Status = nameIn(refers.statuses, shown.PurchaseStatusOverride.StatusID)
-	return shown
+	if to.full { // nobody else is shown them
+		shown.ProductPermission, err = refers.shownPermissions(ctx, shown.ProductPermission)
+	}
+	return shown, err
 }
+
+// wholeStore is how a store looks to who changes it.
+var wholeStore = shopper{full: true, open: true}
 
 // GetProduct shows a product.
 func (h stores) GetProduct(ctx context.Context, r stub.GetProductRequestObject) (stub.GetProductResponseObject, error) {
@@ -184,8 +179,8 @@ func (h stores) GetProduct(ctx context.Context, r stub.GetProductRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	shown := viewer.product(parts, h.shownProduct(p, refers, viewer.member, valueOf(r.Params.Lang)))
-	return stub.GetProduct200JSONResponse{Meta: application(http.StatusOK), Message: "Read product success.", Data: shown}, nil
+	shown, err := h.shownProduct(ctx, p, refers, viewer, valueOf(r.Params.Lang))
+	return stub.GetProduct200JSONResponse{Meta: application(http.StatusOK), Message: "Read product success.", Data: viewer.product(parts, shown)}, err
 }
 
 // productOf finds a product with which the caller may do the operation of the request.
@@ -243,7 +238,7 @@ func (k *core) addProduct(ctx context.Context, tx *store.Tx, serverID string, re
 	if p.Type == gen.ProductTypeVoucher {
 		p.Stock = new(int64)
 	}
-	if err := k.changeProduct(ctx, tx.Queries, refers, &p, in); err != nil {
+	if err := k.changeProduct(ctx, refers, &p, in); err != nil {
 		return shown, err
 	}
 	p.UpdatedAt = p.CreatedAt
@@ -256,7 +251,7 @@ func (k *core) addProduct(ctx context.Context, tx *store.Tx, serverID string, re
 	if p.Stock != nil {
 		*p.Stock += int64(len(in.Vouchers))
 	}
-	return k.shownProduct(p, refers, shop.Member{}, ""), nil
+	return k.shownProduct(ctx, p, refers, wholeStore, "")
 }
 
 // newProduct is one of which nothing is said.
@@ -298,9 +293,11 @@ func (h stores) UpdateProduct(ctx context.Context, r stub.UpdateProductRequestOb
 
 // replaceProduct is the step that changes a product, and returns how it was shown and how it is.
 func (k *core) replaceProduct(ctx context.Context, tx *store.Tx, p store.Product, refers referred, in gen.ProductUpdate) (before, after gen.Product, err error) {
-	before = k.shownProduct(p, refers, shop.Member{}, "")
+	if before, err = k.shownProduct(ctx, p, refers, wholeStore, ""); err != nil {
+		return before, after, err
+	}
 	was, stock := p.Product, p.Stock
-	if err := k.changeProduct(ctx, tx.Queries, refers, &p, in); err != nil {
+	if err := k.changeProduct(ctx, refers, &p, in); err != nil {
 		return before, after, err
 	}
 	if !same(&was, &p.Product) || stock != p.Stock || len(in.Vouchers) > 0 {
@@ -322,12 +319,12 @@ func (k *core) replaceProduct(ctx context.Context, tx *store.Tx, p store.Product
 			return before, after, err
 		}
 	}
-	return before, k.shownProduct(p, refers, shop.Member{}, ""), nil
+	after, err = k.shownProduct(ctx, p, refers, wholeStore, "")
+	return before, after, err
 }
 
 // changeProduct changes what is given of a product, and refuses what it cannot become.
-func (k *core) changeProduct(ctx context.Context, q store.Queries, refers referred, p *store.Product, in gen.ProductUpdate) error {
-	before := p.Product
+func (k *core) changeProduct(ctx context.Context, refers referred, p *store.Product, in gen.ProductUpdate) error {
 	p.Name = cmp.Or(in.Name, p.Name)
 	set(&p.Image, in.Image)
 	set(&p.Price, in.Price)
@@ -345,7 +342,6 @@ func (k *core) changeProduct(ctx context.Context, q store.Queries, refers referr
 	set(&p.ShouldDisplayRemainingQuantity, in.ShouldDisplayRemainingQuantity)
 	set(&p.ExpiringVoucherHighlight, in.ExpiringVoucherHighlight)
 	set(&p.IsArchived, in.IsArchived)
-	set(&p.ProductPermission, in.ProductPermission)
 	set(&p.IsProductAccessEnabled, in.IsProductAccessEnabled)
 	set(&p.DisplayOrder, in.DisplayOrder)
 	if err := setHTML(&p.Description, in.Description, "/description"); err != nil {
@@ -363,10 +359,10 @@ func (k *core) changeProduct(ctx context.Context, q store.Queries, refers referr
 	if err := setCategory(refers, &p.CategoryID, in); err != nil {
 		return err
 	}
-	if err := setOverride(refers, &p.Product, in); err != nil || in.ProductPermission == nil {
+	if err := setOverride(refers, &p.Product, in); err != nil {
 		return err
 	}
-	return checkPermissions(ctx, q, p.CommunityID, refers.titles, before.ProductPermission, p.ProductPermission, "/productPermission")
+	return refers.setPermissions(ctx, &p.ProductPermission, in.ProductPermission, "/productPermission")
 }
 
 func checkTimes(p gen.Product) error {
@@ -446,7 +442,7 @@ func setOverride(refers referred, p *gen.Product, in gen.ProductUpdate) error {
 		byID = given.StatusID
 	}
 	names := [2]string{"/purchaseStatusOverride/statusID", "/purchaseStatusOverrideName"}
-	if err := setStatus(&override.StatusID, byID, in.PurchaseStatusOverrideName, refers.all, names); err != nil {
+	if err := setStatus(&override.StatusID, byID, in.PurchaseStatusOverrideName, refers.states, names); err != nil {
 		return err
 	}
 	_, there := override.StatusID.Get()
@@ -505,7 +501,10 @@ func (h stores) DeleteProduct(ctx context.Context, r stub.DeleteProductRequestOb
 		if err := tx.Jobs.Insert(ctx, productRemoval{ProductID: p.ID}); err != nil {
 			return answer, err
 		}
-		gone := h.shownProduct(p, refers, shop.Member{}, "")
+		gone, err := h.shownProduct(ctx, p, refers, wholeStore, "")
+		if err != nil {
+			return answer, err
+		}
 		answer = stub.DeleteProduct200JSONResponse{Meta: application(http.StatusOK), Message: "Delete product success.", Data: gone}
 		return answer, record(ctx, h.core, tx, s.ID, gone.ID, &gone, nil)
 	})

@@ -215,6 +215,59 @@ var shop = []testCase{
 		s.b.get(at).expect(200).holds("/data", 0)
 		s.b.get(productsPath + "/" + shown).expect(404)
 	}},
+	{"STORE-NAMES-01", "mail getProduct updateProduct listProducts getCategory updateCategory roles auth", "permissions go on naming the roles and users that they named, whatever those are called later, and nobody else who is called so then", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		name, later, who := "c."+unknownID(), "c."+unknownID(), object{"email": freshEmail(), "password": "correct horse battery staple"}
+		s.anonymous.post("/auth/register", who.and(object{"username": name})).expect(201)
+		member := s.as(s.anonymous.post("/auth/verify-email", who.and(object{"code": s.code(who["email"].(string))})).expect(200).text("/body/token"))
+		number := member.joins(club)
+		vip := s.a.makesRole(club, object{"title": "VIP"})
+		plain := object{"isProductAccessEnabled": true}
+		forRole := s.a.makesProduct(club, plain.and(object{"productPermission": []any{permits("VIP", "full-access")}}))
+		forUser := s.a.makesProduct(club, plain.and(object{"productPermission": []any{object{"isEnabled": true, "type": "user", "permission": object{"usernames": []any{name}}, "accessLevel": "full-access"}}}))
+		in := s.a.makesCategory(club, object{"categoryPermission": []any{object{"isEnabled": true, "type": "combination", "accessLevel": "full-access", "permission": object{
+			"combination": []any{object{"type": "role", "values": []any{"VIP"}}, object{"type": "user", "values": []any{name}}}}}}})
+		entry, part := "/data/productPermission/0/permission", "/data/categoryPermission/0/permission/combination"
+		roles := func() any {
+			return s.a.get(productsPath + "/" + forRole).expect(200).at("/data/productPermission")
+		}
+		s.a.get(productsPath+"/"+forRole).expect(200).is(entry+"/roleNames", []any{"VIP"})
+		s.a.get(productsPath+"/"+forUser).expect(200).is(entry+"/usernames", []any{name})
+		sees := func(what string, status int) { member.get(what).expect(status) }
+		sees(productsPath+"/"+forUser, 200)
+		sees(productsPath+"/"+forRole, 404)
+
+		// Another role of the title, and another user of the name.
+		other := s.a.makesRole(club, object{"title": "VIP"})
+		s.a.gives(other, number).expect(200)
+		sees(productsPath+"/"+forRole, 404)
+		sees(categoriesPath+"/"+in, 404)
+		s.a.get(productsPath+"/"+forRole).expect(200).is(entry+"/roleNames", []any{vip})
+		s.a.put(productsPath+"/"+forRole, object{"productPermission": roles()}).expect(200).is(entry+"/roleNames", []any{vip})
+		s.a.put(productsPath+"/"+forRole, object{"productPermission": []any{permits("VIP", "full-access")}}).refuses("/productPermission/0/permission/roleNames", "")
+		s.a.put("/roles/"+other, aRole.and(object{"title": "Guests"})).expect(200)
+		s.a.put("/roles/"+vip, aRole.and(object{"title": "Gold"})).expect(200)
+		s.a.get(productsPath+"/"+forRole).expect(200).is(entry+"/roleNames", []any{"Gold"})
+		s.a.get(categoriesPath+"/"+in).expect(200).is(part+"/0/values", []any{"Gold"})
+		s.a.gives(vip, number).expect(200)
+		sees(productsPath+"/"+forRole, 200)
+		sees(categoriesPath+"/"+in, 200)
+		member.get(productsPath+"?serverId="+club.id).expect(200).holds("/data", 2)
+
+		member.write("PATCH", "/auth/me", object{"username": later}).expect(200)
+		s.anonymous.post("/auth/register", object{"email": freshEmail(), "password": "correct horse battery staple", "username": name}).expect(201)
+		sees(productsPath+"/"+forUser, 200)
+		s.a.get(productsPath+"/"+forUser+"?userID="+s.a.accountOf(club, number)).expect(200).is(entry+"/usernames", []any{later})
+		s.a.get(categoriesPath+"/"+in).expect(200).is(part+"/1/values", []any{later})
+
+		// What is gone is named no more, and what is shown may always be sent again.
+		s.a.delete("/roles/" + vip).expect(200)
+		s.a.get(productsPath + "/" + forRole).expect(200).lacks(entry + "/roleNames")
+		s.a.put(productsPath+"/"+forRole, object{"productPermission": roles()}).expect(200)
+		member.post(club.path("/leave")).expect(200)
+		still := s.a.get(productsPath+"/"+forUser).expect(200).is(entry+"/usernames", []any{later}).at("/data/productPermission")
+		s.a.put(productsPath+"/"+forUser, object{"productPermission": still}).expect(200).is(entry+"/usernames", []any{later})
+	}},
 }
 
 // permits is an entry of permissions for those who have a role.

@@ -3,16 +3,15 @@ package shop
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/rejoin-dev/rejoin/gen"
 )
 
-// A Member is who looks at a store, as entries of permissions name them.
+// A Member is who looks at a store, as entries of permissions that are kept name them: by what stays the same, whatever that is called.
 type Member struct {
-	Username string
-	Roles    []string // the titles of their roles
+	Number string   // of their account
+	Roles  []string // the ids of their roles
 }
 
 // Entry is the first entry that is enabled and names a member.
@@ -35,13 +34,13 @@ func names(p gen.StorePermission, m Member) bool {
 	return m.is("role", a.RoleNames) || m.is("user", a.Usernames)
 }
 
-// is tells whether one of the names is one of a member's. Nobody has a tag yet.
+// is tells whether one of the values is one of a member's. Nobody has a tag yet.
 func (m Member) is(kind string, values []string) bool {
 	switch kind {
 	case "role":
-		return slices.ContainsFunc(m.Roles, func(title string) bool { return slices.Contains(values, title) })
+		return slices.ContainsFunc(m.Roles, func(id string) bool { return slices.Contains(values, id) })
 	case "user":
-		return m.Username != "" && slices.ContainsFunc(values, func(name string) bool { return strings.EqualFold(name, m.Username) })
+		return m.Number != "" && slices.Contains(values, m.Number)
 	}
 	return false
 }

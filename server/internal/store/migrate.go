@@ -53,7 +53,7 @@ func (s *Store) migrate(ctx context.Context, log *slog.Logger) error {
 
 // newestMigration is the version of the schema that this binary needs.
 func newestMigration() (version int64, err error) {
-	version = max(keysMigration, statusesMigration)
+	version = max(keysMigration, statusesMigration, permissionsMigration)
 	names, err := fs.Glob(migrations, "migrations/*.sql")
 	for _, name := range names {
 		number, err := goose.NumericComponent(name)
@@ -71,7 +71,8 @@ func migrateSchema(ctx context.Context, dialect goose.Dialect, db *sql.DB, jobs 
 	if err != nil {
 		return 0, 0, fmt.Errorf("the migrations are missing from this binary: %w", err)
 	}
-	provider, err := goose.NewProvider(dialect, db, files, migrationsOf(dialect)...)
+	// Numbers are given out to who works at the same time: one that comes later may be lower than one that a database has already.
+	provider, err := goose.NewProvider(dialect, db, files, append(migrationsOf(dialect), goose.WithAllowOutofOrder(true))...)
 	if err != nil {
 		return 0, 0, fmt.Errorf("the database cannot be prepared to migrate it: %w", err)
 	}

@@ -46,8 +46,12 @@ type ProductCard struct {
 	UpdatedAt           gen.Time
 }
 
-// ListCards returns the cards of the products of a server, the oldest first.
-func (q Products) ListCards(ctx context.Context, serverID string) ([]ProductCard, error) {
+// ListCards returns the cards of the products of a server, the oldest first; without access, where nobody asks for that: it is long.
+func (q Products) ListCards(ctx context.Context, serverID string, access bool) ([]ProductCard, error) {
+	column := "''"
+	if access {
+		column = "access"
+	}
 	return list(ctx, q.conn, func(rows *sql.Rows) (c ProductCard, err error) {
 		var category sql.NullString
 		var access string
@@ -57,7 +61,7 @@ func (q Products) ListCards(ctx context.Context, serverID string) ([]ProductCard
 			err = document{&c.Access}.Scan(access)
 		}
 		return c, err
-	}, `SELECT id, name, type, category_id, price, position, archived, discounted, restricted, access, created_at, updated_at
+	}, `SELECT id, name, type, category_id, price, position, archived, discounted, restricted, `+column+`, created_at, updated_at
 	 FROM products WHERE server_id = $1 ORDER BY created_at, id`, serverID)
 }
 

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/rejoin-dev/rejoin/gen"
 )
 
@@ -110,7 +112,8 @@ func (l *life) sells(server string) (product string) {
 			product = p.ID
 		}
 		check(tx.Categories.HoldsAny(ctx, kept))
-		check(tx.Products.ListCards(ctx, server))
+		check(tx.Products.ListCards(ctx, server, true))
+		check(tx.Products.ListCards(ctx, server, false))
 		check(tx.Products.ListOf(ctx, []string{product}))
 		for _, proof := range []string{"one", "other"} {
 			if same, err := tx.Vouchers.Seals(ctx, proof); err != nil || same != (proof == "one") {
@@ -148,6 +151,52 @@ func TestACodeIsOnceInAProductAndExpiresOnce(t *testing.T) {
 		found, err := s.Products.Get(ctx, product)
 		if err != nil || *found.Stock != 1 {
 			t.Errorf("got %+v, %v; want a stock of 1", found, err)
+		}
+	})
+}
+
+// Whoever is named by what they are called is named by what stays the same, once the database is migrated.
+func TestPermissionsFromBeforeNameWhomTheyHaveNamed(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, url string) {
+		entries := `[{"isEnabled":true,"type":"role","permission":{"roleNames":["VIP","Gone"],"usernames":["ANN","nobody"],"tagNames":["VIP"],` +
+			`"combination":[{"type":"user","values":["ann"]},{"type":"tag","values":["ann"]},{"type":"role","values":["VIP"]}]},"accessLevel":"full-access"}]`
+		migrateTo(t, url, 75, `DELETE FROM goose_db_version WHERE version_id = 62`, // which came later
+			`INSERT INTO accounts (number, id, email, username, display_name, created_at) VALUES (7, 'a', 'a@example.com', 'ann', 'Ann', 0)`,
+			`INSERT INTO servers (id, name, owner, created_at) VALUES ('s', 'Chess club', 7, 0), ('o', 'Go club', 7, 0)`,
+			`INSERT INTO roles (id, server_id, everyone, title, description, class, position, billable, server_permissions, channel_permissions, created_at, updated_at)
+			VALUES ('r1', 's', FALSE, 'VIP', '', '', 1, FALSE, '{}', '{}', 0, 0), ('r2', 's', FALSE, 'VIP', '', '', 1, FALSE, '{}', '{}', 0, 0), ('r3', 'o', FALSE, 'VIP', '', '', 1, FALSE, '{}', '{}', 0, 0)`,
+			`INSERT INTO categories (id, server_id, name_key, definition, created_at) VALUES ('c', 's', 'c', '{"_id":"c","communityID":"s","categoryPermission":`+entries+`}', 0), ('d', 's', 'd', '{"_id":"d","communityID":"s","categoryPermission":[]}', 0)`,
+			`INSERT INTO products (id, server_id, definition, name, type, price, position, archived, discounted, restricted, access, created_at, updated_at)
+			VALUES ('p', 's', '{"_id":"p","communityID":"s","productPermission":`+entries+`}', 'Mug', 'physical', 1, 0, FALSE, FALSE, TRUE, '`+entries+`', 0, 0),
+			('q', 's', '{"_id":"q","communityID":"s","productPermission":[]}', 'Cup', 'physical', 1, 0, FALSE, FALSE, FALSE, '', 1, 0)`,
+			`INSERT INTO product_stock (product_id) VALUES ('p'), ('q')`)
+		s := open(t, url)
+		audience := gen.StoreAudience{RoleNames: []string{"r1", "r2"}, Usernames: []string{"7"}, TagNames: []string{"VIP"}, Combination: []gen.StoreCombination{
+			{Type: "user", Values: []string{"7"}}, {Type: "tag", Values: []string{"ann"}}, {Type: "role", Values: []string{"r1", "r2"}},
+		}}
+		want := gen.StorePermissions{{IsEnabled: true, Type: "role", AccessLevel: "full-access", Permission: audience}}
+		cards, err := s.Products.ListCards(t.Context(), "s", true)
+		if err != nil || len(cards) != 2 {
+			t.Fatalf("%v, %v", cards, err)
+		}
+		if short, err := s.Products.ListCards(t.Context(), "s", false); err != nil || short[0].Access != nil || short[0].Name != "Mug" {
+			t.Errorf("what nobody asks for is read: %+v, %v", short, err)
+		}
+		p, err := s.Products.Get(t.Context(), "p")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := s.Categories.Get(t.Context(), "c")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for what, got := range map[string]gen.StorePermissions{"the card": cards[0].Access, "the product": p.ProductPermission, "the category": c.CategoryPermission} {
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s: %s", what, diff)
+			}
+		}
+		if p.ID != "p" || c.ID != "c" {
+			t.Error("something else of a definition was lost")
 		}
 	})
 }

@@ -507,6 +507,7 @@ func (l *life) goesAndComes(kept string) {
 			check(tx.Users.GetFormer(ctx, kept, ByNumber, who))
 			check(0, tx.Users.Restore(ctx, kept, who, true))
 			check(tx.Users.GetMember(ctx, kept, ByNumber, who))
+			check(tx.Users.ListUsernames(ctx, []int64{who}))
 			for _, by := range []MemberName{ByID, ByEmail, ByUsername} {
 				tx.Users.GetMember(ctx, kept, by, "x") // there is nobody
 				tx.Users.GetFormer(ctx, kept, by, "x")

@@ -28,6 +28,33 @@ func (q Users) GetMember(ctx context.Context, serverID string, by MemberName, va
 	 WHERE m.server_id = $1 AND `+string(by)+` = $2 /* FOR SHARE OF m */`, serverID, value)
 }
 
+// usernamesAtOnce is how many accounts ListUsernames asks for at once: as many as what is remembered may have arguments.
+const usernamesAtOnce = 7
+
+// ListUsernames returns the user names of accounts, by their numbers, without those that have none or are gone.
+func (q Users) ListUsernames(ctx context.Context, numbers []int64) (map[int64]string, error) {
+	type named struct {
+		number   int64
+		username string
+	}
+	names := map[int64]string{}
+	for from := 0; from < len(numbers); from += usernamesAtOnce {
+		args := make([]any, usernamesAtOnce)
+		for i := range args {
+			args[i] = numbers[min(from+i, len(numbers)-1)]
+		}
+		found, err := list(ctx, q.conn, func(rows *sql.Rows) (n named, err error) { return n, rows.Scan(&n.number, &n.username) },
+			`SELECT number, username FROM accounts WHERE number IN ($1, $2, $3, $4, $5, $6, $7) AND username IS NOT NULL AND erased_at IS NULL`, args...)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range found {
+			names[n.number] = n.username
+		}
+	}
+	return names, nil
+}
+
 // GetFormer finds the account of somebody who was deleted from a server.
 func (q Users) GetFormer(ctx context.Context, serverID string, by MemberName, value any) (Account, error) {
 	return get(ctx, q.conn, scanAccount, `SELECT `+accountColumns+` JOIN former_members f ON f.account = number
