@@ -1048,9 +1048,9 @@ type ClientInterface interface {
 	// `voucherExpireDate`, or never without it. With `shouldPrioritiesExpiringVouchers` those that expire first are sold first, otherwise those that were added first.
 	//
 	// The first entry of `productPermission` that is enabled and names a member says what they may do, if `isProductAccessEnabled`: with `full-access` they buy, with `view-only` they look, with `no-access`, or where no
-	// entry names them, they do not see it, and to buy it is a conflict. The special price and the purchase limit of that entry are theirs in any case. A limit is so many pieces in so many of the last days, weeks, months or years, today included. An entry names members by the titles of their roles and by
-	// their user names, or all of them, as these are when they look and buy: whoever may make and give roles may make another one of the same title, and who takes a user name that has become free
-	// is named by it. In one of the type `combination`, each part has to name them. There are no tags of users yet: they are kept, and nobody has one.
+	// entry names them, they do not see it, and to buy it is a conflict. The special price and the purchase limit of that entry are theirs in any case. A limit is so many pieces in so many of the last days, weeks, months or years, today included. An entry names members by their roles and by
+	// their user names, or all of them. A role is given by its title or, where several have it, by its `_id`, and is shown so; a user is given by the user name. It is those roles and users that are named then, whatever they
+	// are called later: another role of the title, or who takes a user name that has become free, is not; they are shown by what they are called now, and are not when they are gone. In one of the type `combination`, each part has to name them. There are no tags of users yet: they are kept, and nobody has one.
 	//
 	// `purchaseStatusOverride` is the status in which an order begins, by its id; `purchaseStatusOverrideName` gives it by its name. HTML in `description` and `redemptionInstructions` is sanitised: scripts, styles, forms and handlers are gone before it
 	// is kept. A store has up to 1,000 products, and a product up to 100,000 codes. For the owner and administrators, and for API keys.
@@ -1068,9 +1068,9 @@ type ClientInterface interface {
 	// `voucherExpireDate`, or never without it. With `shouldPrioritiesExpiringVouchers` those that expire first are sold first, otherwise those that were added first.
 	//
 	// The first entry of `productPermission` that is enabled and names a member says what they may do, if `isProductAccessEnabled`: with `full-access` they buy, with `view-only` they look, with `no-access`, or where no
-	// entry names them, they do not see it, and to buy it is a conflict. The special price and the purchase limit of that entry are theirs in any case. A limit is so many pieces in so many of the last days, weeks, months or years, today included. An entry names members by the titles of their roles and by
-	// their user names, or all of them, as these are when they look and buy: whoever may make and give roles may make another one of the same title, and who takes a user name that has become free
-	// is named by it. In one of the type `combination`, each part has to name them. There are no tags of users yet: they are kept, and nobody has one.
+	// entry names them, they do not see it, and to buy it is a conflict. The special price and the purchase limit of that entry are theirs in any case. A limit is so many pieces in so many of the last days, weeks, months or years, today included. An entry names members by their roles and by
+	// their user names, or all of them. A role is given by its title or, where several have it, by its `_id`, and is shown so; a user is given by the user name. It is those roles and users that are named then, whatever they
+	// are called later: another role of the title, or who takes a user name that has become free, is not; they are shown by what they are called now, and are not when they are gone. In one of the type `combination`, each part has to name them. There are no tags of users yet: they are kept, and nobody has one.
 	//
 	// `purchaseStatusOverride` is the status in which an order begins, by its id; `purchaseStatusOverrideName` gives it by its name. HTML in `description` and `redemptionInstructions` is sanitised: scripts, styles, forms and handlers are gone before it
 	// is kept. A store has up to 1,000 products, and a product up to 100,000 codes. For the owner and administrators, and for API keys.
@@ -4937,9 +4937,9 @@ func (c *Client) ListProducts(ctx context.Context, params *ListProductsParams, r
 // `voucherExpireDate`, or never without it. With `shouldPrioritiesExpiringVouchers` those that expire first are sold first, otherwise those that were added first.
 //
 // The first entry of `productPermission` that is enabled and names a member says what they may do, if `isProductAccessEnabled`: with `full-access` they buy, with `view-only` they look, with `no-access`, or where no
-// entry names them, they do not see it, and to buy it is a conflict. The special price and the purchase limit of that entry are theirs in any case. A limit is so many pieces in so many of the last days, weeks, months or years, today included. An entry names members by the titles of their roles and by
-// their user names, or all of them, as these are when they look and buy: whoever may make and give roles may make another one of the same title, and who takes a user name that has become free
-// is named by it. In one of the type `combination`, each part has to name them. There are no tags of users yet: they are kept, and nobody has one.
+// entry names them, they do not see it, and to buy it is a conflict. The special price and the purchase limit of that entry are theirs in any case. A limit is so many pieces in so many of the last days, weeks, months or years, today included. An entry names members by their roles and by
+// their user names, or all of them. A role is given by its title or, where several have it, by its `_id`, and is shown so; a user is given by the user name. It is those roles and users that are named then, whatever they
+// are called later: another role of the title, or who takes a user name that has become free, is not; they are shown by what they are called now, and are not when they are gone. In one of the type `combination`, each part has to name them. There are no tags of users yet: they are kept, and nobody has one.
 //
 // `purchaseStatusOverride` is the status in which an order begins, by its id; `purchaseStatusOverrideName` gives it by its name. HTML in `description` and `redemptionInstructions` is sanitised: scripts, styles, forms and handlers are gone before it
 // is kept. A store has up to 1,000 products, and a product up to 100,000 codes. For the owner and administrators, and for API keys.
@@ -4967,9 +4967,9 @@ func (c *Client) CreateProductWithBody(ctx context.Context, params *CreateProduc
 // `voucherExpireDate`, or never without it. With `shouldPrioritiesExpiringVouchers` those that expire first are sold first, otherwise those that were added first.
 //
 // The first entry of `productPermission` that is enabled and names a member says what they may do, if `isProductAccessEnabled`: with `full-access` they buy, with `view-only` they look, with `no-access`, or where no
-// entry names them, they do not see it, and to buy it is a conflict. The special price and the purchase limit of that entry are theirs in any case. A limit is so many pieces in so many of the last days, weeks, months or years, today included. An entry names members by the titles of their roles and by
-// their user names, or all of them, as these are when they look and buy: whoever may make and give roles may make another one of the same title, and who takes a user name that has become free
-// is named by it. In one of the type `combination`, each part has to name them. There are no tags of users yet: they are kept, and nobody has one.
+// entry names them, they do not see it, and to buy it is a conflict. The special price and the purchase limit of that entry are theirs in any case. A limit is so many pieces in so many of the last days, weeks, months or years, today included. An entry names members by their roles and by
+// their user names, or all of them. A role is given by its title or, where several have it, by its `_id`, and is shown so; a user is given by the user name. It is those roles and users that are named then, whatever they
+// are called later: another role of the title, or who takes a user name that has become free, is not; they are shown by what they are called now, and are not when they are gone. In one of the type `combination`, each part has to name them. There are no tags of users yet: they are kept, and nobody has one.
 //
 // `purchaseStatusOverride` is the status in which an order begins, by its id; `purchaseStatusOverrideName` gives it by its name. HTML in `description` and `redemptionInstructions` is sanitised: scripts, styles, forms and handlers are gone before it
 // is kept. A store has up to 1,000 products, and a product up to 100,000 codes. For the owner and administrators, and for API keys.

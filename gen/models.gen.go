@@ -2818,7 +2818,7 @@ type Category struct {
 	// DisplayOrder Where it stands among others.
 	DisplayOrder int32 `json:"displayOrder"`
 
-	// CategoryPermission Who may view and buy, and for how much; the first entry that names a member holds. They have 16,000 bytes at most, as JSON.
+	// CategoryPermission Who may view and buy, and for how much; the first entry that names a member holds. They have 16,000 bytes at most, as JSON with 24 characters for each role, and name at most 200 users.
 	CategoryPermission StorePermissions `json:"categoryPermission"`
 
 	// DefaultPurchaseStatusID The status in which an order begins; null for that of the community.
@@ -2861,7 +2861,7 @@ type CategoryCreate struct {
 	// DisplayOrder Where it stands among others.
 	DisplayOrder *int32 `json:"displayOrder,omitempty"`
 
-	// CategoryPermission Who may view and buy, and for how much; the first entry that names a member holds. They have 16,000 bytes at most, as JSON.
+	// CategoryPermission Who may view and buy, and for how much; the first entry that names a member holds. They have 16,000 bytes at most, as JSON with 24 characters for each role, and name at most 200 users.
 	CategoryPermission *StorePermissions `json:"categoryPermission,omitempty"`
 
 	// DefaultPurchaseStatusID The status in which an order begins; null for that of the community.
@@ -2922,7 +2922,7 @@ type CategoryParts struct {
 	// DisplayOrder Where it stands among others.
 	DisplayOrder *int32 `json:"displayOrder,omitempty"`
 
-	// CategoryPermission Who may view and buy, and for how much; the first entry that names a member holds. They have 16,000 bytes at most, as JSON.
+	// CategoryPermission Who may view and buy, and for how much; the first entry that names a member holds. They have 16,000 bytes at most, as JSON with 24 characters for each role, and name at most 200 users.
 	CategoryPermission *StorePermissions `json:"categoryPermission,omitempty"`
 
 	// DefaultPurchaseStatusID The status in which an order begins; null for that of the community.
@@ -2997,7 +2997,7 @@ type CategoryUpdate struct {
 	// DisplayOrder Where it stands among others.
 	DisplayOrder *int32 `json:"displayOrder,omitempty"`
 
-	// CategoryPermission Who may view and buy, and for how much; the first entry that names a member holds. They have 16,000 bytes at most, as JSON.
+	// CategoryPermission Who may view and buy, and for how much; the first entry that names a member holds. They have 16,000 bytes at most, as JSON with 24 characters for each role, and name at most 200 users.
 	CategoryPermission *StorePermissions `json:"categoryPermission,omitempty"`
 
 	// DefaultPurchaseStatusID The status in which an order begins; null for that of the community.
@@ -6188,7 +6188,7 @@ type Product struct {
 	// RedemptionInstructions HTML, sanitised.
 	RedemptionInstructions string `json:"redemptionInstructions"`
 
-	// ProductPermission Who may view and buy, and for how much; the first entry that names a member holds. They have 16,000 bytes at most, as JSON.
+	// ProductPermission Who may view and buy, and for how much; the first entry that names a member holds. They have 16,000 bytes at most, as JSON with 24 characters for each role, and name at most 200 users.
 	ProductPermission StorePermissions `json:"productPermission"`
 
 	// IsProductAccessEnabled Whether only those whom an entry names may view and buy it.
@@ -6296,7 +6296,7 @@ type ProductCreate struct {
 	// RedemptionInstructions HTML, sanitised.
 	RedemptionInstructions *string `json:"redemptionInstructions,omitempty"`
 
-	// ProductPermission Who may view and buy, and for how much; the first entry that names a member holds. They have 16,000 bytes at most, as JSON.
+	// ProductPermission Who may view and buy, and for how much; the first entry that names a member holds. They have 16,000 bytes at most, as JSON with 24 characters for each role, and name at most 200 users.
 	ProductPermission *StorePermissions `json:"productPermission,omitempty"`
 
 	// IsProductAccessEnabled Whether only those whom an entry names may view and buy it.
@@ -6422,7 +6422,7 @@ type ProductParts struct {
 	// RedemptionInstructions HTML, sanitised.
 	RedemptionInstructions *string `json:"redemptionInstructions,omitempty"`
 
-	// ProductPermission Who may view and buy, and for how much; the first entry that names a member holds. They have 16,000 bytes at most, as JSON.
+	// ProductPermission Who may view and buy, and for how much; the first entry that names a member holds. They have 16,000 bytes at most, as JSON with 24 characters for each role, and name at most 200 users.
 	ProductPermission *StorePermissions `json:"productPermission,omitempty"`
 
 	// IsProductAccessEnabled Whether only those whom an entry names may view and buy it.
@@ -6570,7 +6570,7 @@ type ProductUpdate struct {
 	// RedemptionInstructions HTML, sanitised.
 	RedemptionInstructions *string `json:"redemptionInstructions,omitempty"`
 
-	// ProductPermission Who may view and buy, and for how much; the first entry that names a member holds. They have 16,000 bytes at most, as JSON.
+	// ProductPermission Who may view and buy, and for how much; the first entry that names a member holds. They have 16,000 bytes at most, as JSON with 24 characters for each role, and name at most 200 users.
 	ProductPermission *StorePermissions `json:"productPermission,omitempty"`
 
 	// IsProductAccessEnabled Whether only those whom an entry names may view and buy it.
@@ -7672,7 +7672,7 @@ type StorePermission struct {
 	IsExclusiveTagEnabled bool `json:"isExclusiveTagEnabled,omitempty,omitzero"`
 }
 
-// StorePermissions Who may view and buy, and for how much; the first entry that names a member holds. They have 16,000 bytes at most, as JSON.
+// StorePermissions Who may view and buy, and for how much; the first entry that names a member holds. They have 16,000 bytes at most, as JSON with 24 characters for each role, and name at most 200 users.
 type StorePermissions = []StorePermission
 
 // StorePurchaseAccess What they pay.
