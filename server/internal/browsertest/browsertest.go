@@ -1,0 +1,206 @@
+// Package browsertest looks at pages in a real browser, Chromium without a window. Without one, tests that use it are skipped, unless
+// REJOIN_TEST_BROWSER=require says that this would be a mistake.
+package browsertest
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/log"
+	cdpruntime "github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// A Browser is one that a test has for itself.
+type Browser struct {
+	testing.TB
+	ctx context.Context
+}
+
+// Open starts one. It is gone when the test ends.
+func Open(t testing.TB) Browser {
+	t.Helper()
+	path := ""
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if found, err := exec.LookPath(name); err == nil {
+			path = found
+			break
+		}
+	}
+	if path == "" {
+		missing(t, "Chromium is not installed")
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("hide-scrollbars", true), chromedp.UserDataDir(t.TempDir()))
+	allocator, end := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, cancel := chromedp.NewContext(allocator)
+	t.Cleanup(func() {
+		_ = chromedp.Cancel(ctx) // waits until it is gone, so that its folder can be removed
+		cancel()
+		end()
+	})
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatalf("Chromium does not start: %v", err)
+	}
+	return Browser{t, ctx}
+}
+
+func missing(t testing.TB, what string) {
+	t.Helper()
+	if os.Getenv("REJOIN_TEST_BROWSER") == "require" {
+		t.Fatalf("%s, and REJOIN_TEST_BROWSER=require wants it", what)
+	}
+	t.Skip(what)
+}
+
+// A Tab is one with a page in it, and what the page has said to the console.
+type Tab struct {
+	Browser
+	mu   sync.Mutex
+	said []string
+}
+
+// Tab opens one, of so many pixels.
+func (b Browser) Tab(width, height int64) *Tab {
+	b.Helper()
+	ctx, cancel := chromedp.NewContext(b.ctx)
+	b.Cleanup(cancel)
+	tab := &Tab{Browser: Browser{b.TB, ctx}}
+	tab.Do() // it must be there before somebody listens
+	if err := chromedp.Listen(ctx, func(event any) {
+		switch e := event.(type) {
+		case *log.EventEntryAdded:
+			tab.says(string(e.Entry.Level), e.Entry.Text+" "+e.Entry.URL)
+		case *cdpruntime.EventExceptionThrown:
+			tab.says("exception", e.ExceptionDetails.Text+" "+described(e.ExceptionDetails.Exception))
+		case *cdpruntime.EventConsoleAPICalled:
+			for _, argument := range e.Args {
+				tab.says(string(e.Type), string(argument.Value)+" "+argument.Description)
+			}
+		}
+	}); err != nil {
+		b.Fatal(err)
+	}
+	tab.Do(call(log.Enable), call(cdpruntime.Enable), chromedp.EmulateViewport(width, height))
+	return tab
+}
+
+func call(command cdp.Command[cdp.Empty, cdp.Empty]) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, command, cdp.Empty{})
+		return err
+	})
+}
+
+func described(object *cdpruntime.RemoteObject) string {
+	if object == nil {
+		return ""
+	}
+	return object.Description
+}
+
+func (t *Tab) says(kind, text string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.said = append(t.said, kind+": "+strings.TrimSpace(text))
+}
+
+// Said is what the page has said to the console so far, also what the browser says about it.
+func (t *Tab) Said() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return append([]string(nil), t.said...)
+}
+
+// patience is how long something may take.
+const patience = 30 * time.Second
+
+// Do does some things, one after the other, and ends the test if one of them cannot be done.
+func (t *Tab) Do(steps ...chromedp.Action[chromedp.Void]) {
+	t.Helper()
+	if err := chromedp.Do(t.ctx, steps...); err != nil {
+		t.Fatalf("the browser cannot do that: %v; the page says %q", err, t.Said())
+	}
+}
+
+// Show goes to an address.
+func (t *Tab) Show(address string) {
+	t.Helper()
+	t.Do(chromedp.Navigate(address))
+}
+
+// Eval runs a script in the page, and returns the text that it promises.
+func (t *Tab) Eval(script string) string {
+	t.Helper()
+	value, err := chromedp.Run(t.ctx, chromedp.Evaluate[string]("Promise.resolve("+script+").then(String)", chromedp.EvalAwaitPromise))
+	if err != nil {
+		t.Fatalf("the browser cannot do %s: %v; the page says %q", script, err, t.Said())
+	}
+	return value
+}
+
+// Until waits until a script is true.
+func (t *Tab) Until(script string) {
+	t.Helper()
+	if _, err := chromedp.Run(t.ctx, chromedp.Poll[chromedp.Void](script, chromedp.WithPollingTimeout(patience))); err != nil {
+		t.Fatalf("never true: %s: %v; the page says %q", script, err, t.Said())
+	}
+}
+
+// A Finding is one of axe-core: what is wrong for people who cannot see, hear or use a mouse.
+type Finding struct {
+	ID, Impact, Help string
+	Nodes            []struct{ HTML, FailureSummary string }
+}
+
+// Axe is the script of axe-core, which .ci/lint installs.
+func Axe(t testing.TB) string {
+	t.Helper()
+	for dir := "."; ; dir = filepath.Join("..", dir) {
+		if script, err := os.ReadFile(filepath.Join(dir, ".ci", "node_modules", "axe-core", "axe.min.js")); err == nil {
+			return string(script)
+		}
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			break
+		}
+	}
+	missing(t, "axe-core is not installed: run npm ci in .ci")
+	return ""
+}
+
+// Findings are the serious and critical ones of axe-core about the page as it is.
+func (t *Tab) Findings(axe string) (found []Finding) {
+	t.Helper()
+	if _, err := chromedp.Run(t.ctx, chromedp.Evaluate[chromedp.Void](axe+";0")); err != nil {
+		t.Fatal(err)
+	}
+	result := t.Eval(`axe.run(document, {resultTypes: ["violations"], iframes: false}).then((r) => JSON.stringify(r.violations))`)
+	var all []Finding
+	if err := json.Unmarshal([]byte(result), &all); err != nil {
+		t.Fatal(err)
+	}
+	for _, finding := range all {
+		if finding.Impact == "serious" || finding.Impact == "critical" {
+			found = append(found, finding)
+		}
+	}
+	return found
+}
+
+// Picture is what the page looks like, all of it.
+func (t *Tab) Picture() []byte {
+	t.Helper()
+	png, err := chromedp.Run(t.ctx, chromedp.FullScreenshot(100))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return png
+}
