@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"html/template"
+	"math"
 	"net/url"
 	"regexp"
 	"strconv"
@@ -19,7 +20,7 @@ import (
 var functions = template.FuncMap{
 	"icon":     icon,
 	"number":   number,
-	"decimal":  decimal,
+	"figure":   figure,
 	"short":    short,
 	"initials": initials,
 	"hue":      hue,
@@ -58,6 +59,9 @@ func dict(pairs ...any) (map[string]any, error) {
 
 // number is a number with a comma between thousands.
 func number(value any) string {
+	if known, is := value.(*int64); is {
+		value = *known
+	}
 	text := fmt.Sprint(value)
 	sign := ""
 	if rest, negative := strings.CutPrefix(text, "-"); negative {
@@ -78,6 +82,14 @@ func decimal(value float64) string {
 		return number(whole)
 	}
 	return number(whole) + "." + fraction
+}
+
+// figure is a decimal, or a short number where that would be long.
+func figure(value float64) string {
+	if math.Abs(value) >= 1e9 && math.Abs(value) < 1<<62 {
+		return short(int64(value))
+	}
+	return decimal(value)
 }
 
 // short is a number in a few characters: 950, 12.3k, 4M.

@@ -168,7 +168,7 @@ func (v *LeaderboardView) Cell(entry gen.LeaderboardEntry, column string) any {
 	case nil:
 		return "–"
 	case float64:
-		return decimal(value)
+		return figure(value)
 	default:
 		return value
 	}
@@ -244,13 +244,15 @@ func (v *MilestonesView) Goal(m gen.UserMilestone) (goal int64) {
 	return goal
 }
 
-// What is what a milestone counts.
-func (v *MilestonesView) What(m gen.UserMilestone) string {
+// What is what a milestone counts, of so many.
+func (v *MilestonesView) What(m gen.UserMilestone, n int64) string {
 	switch {
 	case m.Field == "xp":
 		return "XP"
 	case len(m.Field) == 24:
 		return "points"
+	case n == 1:
+		return strings.TrimSuffix(m.Field, "s")
 	}
 	return m.Field
 }

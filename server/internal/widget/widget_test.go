@@ -134,7 +134,7 @@ func TestEveryAccentCanBeRead(t *testing.T) {
 func TestNumbersAreWrittenForPeople(t *testing.T) {
 	for got, want := range map[string]string{
 		number(0): "0", number(999): "999", number(int64(1234567)): "1,234,567", number(-1234): "−1,234",
-		decimal(0.25): "0.25", decimal(1234.5): "1,234.5", decimal(14200): "14,200", decimal(1e15): "1,000,000,000,000,000",
+		decimal(0.25): "0.25", decimal(1234.5): "1,234.5", decimal(14200): "14,200", figure(1e15): "1P",
 		short(9999): "9,999", short(12345): "12.3k", short(4_000_000): "4M",
 		plural(1, "day", "days"): "1 day", plural(1000, "day", "days"): "1,000 days",
 		initials("Mina Okafor"): "MO", initials("  ken "): "K", initials("田中 健"): "田", initials("🔥"): "?", initials("o'neill"): "ON",

@@ -38,7 +38,7 @@ export async function send(path, options = {}, again = true) {
     throw new Problem("The server cannot be reached. Look at your connection, and try again.", 0);
   }
   if (answer.status === 401 && used && again) {
-    const fresh = await ask();
+    const fresh = await ask(true);
     if (fresh && fresh !== used) {
       become(fresh);
       return send(path, options, false);

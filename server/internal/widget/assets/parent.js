@@ -50,7 +50,7 @@ window.addEventListener("message", (event) => {
 const patience = 10_000;
 
 // ask asks the page around who is looking, again and again for a while: it may not listen yet. It ends with a token, or with none.
-export function ask() {
+export function ask(expired = false) {
   if (!framed || whereTo().length === 0) return Promise.resolve("");
   return new Promise((resolve) => {
     const end = (token) => {
@@ -61,7 +61,7 @@ export function ask() {
     };
     let next;
     const again = (wait) => {
-      post("RETURNINGAI_WIDGET_REQUEST_TOKEN");
+      post("RETURNINGAI_WIDGET_REQUEST_TOKEN", expired ? { expired } : {});
       next = setTimeout(() => again(wait * 2), wait);
     };
     const last = setTimeout(() => end(""), patience);
