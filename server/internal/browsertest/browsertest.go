@@ -74,7 +74,9 @@ func (b Browser) Tab(width, height int64) *Tab {
 	ctx, cancel := chromedp.NewContext(b.ctx)
 	b.Cleanup(cancel)
 	tab := &Tab{Browser: Browser{b.TB, ctx}}
-	tab.Do() // it must be there before somebody listens
+	if err := chromedp.Do(ctx); err != nil { // it must be there before somebody listens
+		b.Fatal(err)
+	}
 	if err := chromedp.Listen(ctx, func(event any) {
 		switch e := event.(type) {
 		case *log.EventEntryAdded:
@@ -121,12 +123,14 @@ func (t *Tab) Said() []string {
 }
 
 // patience is how long something may take.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // Do does some things, one after the other, and ends the test if one of them cannot be done.
 func (t *Tab) Do(steps ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
-	if err := chromedp.Do(t.ctx, steps...); err != nil {
+	ctx, end := context.WithTimeout(t.ctx, patience)
+	defer end()
+	if err := chromedp.Do(ctx, steps...); err != nil {
 		t.Fatalf("the browser cannot do that: %v; the page says %q", err, t.Said())
 	}
 }
@@ -140,7 +144,9 @@ func (t *Tab) Show(address string) {
 // Eval runs a script in the page, and returns the text that it promises.
 func (t *Tab) Eval(script string) string {
 	t.Helper()
-	value, err := chromedp.Run(t.ctx, chromedp.Evaluate[string]("Promise.resolve("+script+").then(String)", chromedp.EvalAwaitPromise))
+	ctx, end := context.WithTimeout(t.ctx, patience)
+	defer end()
+	value, err := chromedp.Run(ctx, chromedp.Evaluate[string]("Promise.resolve("+script+").then(String)", chromedp.EvalAwaitPromise))
 	if err != nil {
 		t.Fatalf("the browser cannot do %s: %v; the page says %q", script, err, t.Said())
 	}
@@ -179,7 +185,9 @@ func Axe(t testing.TB) string {
 // Findings are the serious and critical ones of axe-core about the page as it is.
 func (t *Tab) Findings(axe string) (found []Finding) {
 	t.Helper()
-	if _, err := chromedp.Run(t.ctx, chromedp.Evaluate[chromedp.Void](axe+";0")); err != nil {
+	ctx, end := context.WithTimeout(t.ctx, patience)
+	defer end()
+	if _, err := chromedp.Run(ctx, chromedp.Evaluate[chromedp.Void](axe+";0")); err != nil {
 		t.Fatal(err)
 	}
 	result := t.Eval(`axe.run(document, {resultTypes: ["violations"], iframes: false}).then((r) => JSON.stringify(r.violations))`)
@@ -198,7 +206,9 @@ func (t *Tab) Findings(axe string) (found []Finding) {
 // Picture is what the page looks like, all of it.
 func (t *Tab) Picture() []byte {
 	t.Helper()
-	png, err := chromedp.Run(t.ctx, chromedp.FullScreenshot(100))
+	ctx, end := context.WithTimeout(t.ctx, patience)
+	defer end()
+	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
 	if err != nil {
 		t.Fatal(err)
 	}
