@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rejoin-dev/rejoin/server/internal/browsertest"
+	"github.com/rejoin-dev/rejoin/server/internal/browser"
 )
 
 const policy = "default-src 'none'; script-src 'nonce-fixture'; style-src 'nonce-fixture'; img-src 'self' https: data:; connect-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
@@ -64,8 +64,8 @@ func serve(t *testing.T) string {
 
 // Somebody has looked at these pictures: their folder is named, so that somebody does again.
 func TestEveryKindCanBeSeenAndUsedInBothThemesFromPhoneToDesk(t *testing.T) {
-	browser := browsertest.Open(t)
-	axe := browsertest.Axe(t)
+	chromium := browser.Open(t)
+	axe := browser.Axe(t)
 	photo = map[string]string{"Reflective running vest": "/photo/210", "Coffee after the long run": "/photo/28", "Club cap": "/photo/330"}
 	defer func() { photo = map[string]string{} }()
 	base, folder := serve(t), pictures(t)
@@ -77,10 +77,7 @@ func TestEveryKindCanBeSeenAndUsedInBothThemesFromPhoneToDesk(t *testing.T) {
 		}
 	}
 	slices.Sort(names)
-	tabs := map[int64]*browsertest.Tab{}
-	for _, width := range widths {
-		tabs[width] = browser.Tab(width, 760)
-	}
+	tab := chromium.Tab(widths[0], 760)
 	for _, name := range names {
 		edge := strings.Contains(name, "-") && !strings.HasPrefix(name, "store-")
 		for _, theme := range []Mode{Light, Dark} {
@@ -89,7 +86,7 @@ func TestEveryKindCanBeSeenAndUsedInBothThemesFromPhoneToDesk(t *testing.T) {
 				if edge && (width == 320) != (theme == Light) { // what a kind has in common with the others is seen there
 					continue
 				}
-				tab := tabs[width]
+				tab.Size(width, 760)
 				tab.Show(base + "/fixture/" + name + "?color=" + string(theme))
 				look(t, tab, axe, fmt.Sprintf("%s, %s, %d px", name, theme, width))
 				file := filepath.Join(folder, fmt.Sprintf("%s-%s-%d.png", name, theme, width))
@@ -103,11 +100,9 @@ func TestEveryKindCanBeSeenAndUsedInBothThemesFromPhoneToDesk(t *testing.T) {
 			}
 		}
 	}
-	for width, tab := range tabs {
-		for _, said := range tab.Said() {
-			if !strings.Contains(said, "nowhere.invalid") && !strings.Contains(said, "404") { // the fixtures have no API, and an image that is gone
-				t.Errorf("at %d px the browser says %s", width, said)
-			}
+	for _, said := range tab.Said() {
+		if !strings.Contains(said, "nowhere.invalid") && !strings.Contains(said, "404") { // the fixtures have no API, and an image that is gone
+			t.Errorf("the browser says %s", said)
 		}
 	}
 }
@@ -115,7 +110,7 @@ func TestEveryKindCanBeSeenAndUsedInBothThemesFromPhoneToDesk(t *testing.T) {
 var widths = []int64{320, 768, 1280}
 
 // look finds what is wrong without eyes: what axe-core says, a page that is wider than the window, and a text that was run.
-func look(t *testing.T, tab *browsertest.Tab, axe, where string) {
+func look(t *testing.T, tab *browser.Tab, axe, where string) {
 	t.Helper()
 	for _, finding := range tab.Findings(axe) {
 		for _, node := range finding.Nodes[:min(3, len(finding.Nodes))] {

@@ -1,6 +1,6 @@
-// Package browsertest looks at pages in a real browser, Chromium without a window. Without one, tests that use it are skipped, unless
+// Package browser looks at pages in a real browser, Chromium without a window. Without one, tests that use it are skipped, unless
 // REJOIN_TEST_BROWSER=require says that this would be a mistake.
-package browsertest
+package browser
 
 import (
 	"context"
@@ -91,8 +91,15 @@ func (b Browser) Tab(width, height int64) *Tab {
 	}); err != nil {
 		b.Fatal(err)
 	}
-	tab.Do(call(log.Enable), call(cdpruntime.Enable), chromedp.EmulateViewport(width, height))
+	tab.Do(call(log.Enable), call(cdpruntime.Enable))
+	tab.Size(width, height)
 	return tab
+}
+
+// Size is how many pixels there are from now on.
+func (t *Tab) Size(width, height int64) {
+	t.Helper()
+	t.Do(chromedp.EmulateViewport(width, height))
 }
 
 func call(command cdp.Command[cdp.Empty, cdp.Empty]) chromedp.Action[chromedp.Void] {
