@@ -38,6 +38,8 @@ type Operation struct {
 	Audit string
 	// RateLimit is the class of requests among which it is counted: what x-rate-limit says, or Reads, Writes or Uploads.
 	RateLimit string
+	// RateLimitOf are the classes of answers of other kinds of content, by their media types: what x-rate-limit-of says.
+	RateLimitOf map[string]string
 	// Creates tells whether it takes an Idempotency-Key.
 	Creates bool
 
@@ -210,6 +212,13 @@ func (o *Operation) read(families map[string]Family) error {
 	o.Source, o.Permission, o.Role = o.extension("x-source"), o.extension("x-required-permission"), o.extension("x-required-role")
 	o.UserPermission, o.AlsoBodyType = o.extension("x-required-user-permission"), o.extension("x-also-media-type")
 	o.Audit, o.RateLimit, o.AlsoAt = o.extension("x-audit"), o.extension("x-rate-limit"), o.extension("x-also-at")
+	of, _ := spec.Extensions["x-rate-limit-of"].(map[string]any)
+	for kind, class := range of {
+		if o.RateLimitOf == nil {
+			o.RateLimitOf = map[string]string{}
+		}
+		o.RateLimitOf[kind], _ = class.(string)
+	}
 	o.Author = o.extension("x-author")
 	if !slices.Contains([]string{"", AuthorAlso, AuthorOnly}, o.Author) {
 		return errors.New("its x-author must be also or only")

@@ -25,19 +25,27 @@ const (
 
 // The values of the list gen.FieldCode.
 const (
-	FieldDuplicate   = gen.FieldCodeDuplicate
-	FieldMalformed   = gen.FieldCodeMalformed
-	FieldNotAllowed  = gen.FieldCodeNotAllowed
-	FieldRequired    = gen.FieldCodeRequired
-	FieldTooFew      = gen.FieldCodeTooFew
-	FieldTooLarge    = gen.FieldCodeTooLarge
-	FieldTooLong     = gen.FieldCodeTooLong
-	FieldTooMany     = gen.FieldCodeTooMany
-	FieldTooShort    = gen.FieldCodeTooShort
-	FieldTooSmall    = gen.FieldCodeTooSmall
-	FieldUnknown     = gen.FieldCodeUnknown
-	FieldWrongFormat = gen.FieldCodeWrongFormat
-	FieldWrongType   = gen.FieldCodeWrongType
+	FieldArchived       = gen.FieldCodeArchived
+	FieldClosed         = gen.FieldCodeClosed
+	FieldDuplicate      = gen.FieldCodeDuplicate
+	FieldLimitReached   = gen.FieldCodeLimitReached
+	FieldMalformed      = gen.FieldCodeMalformed
+	FieldNotAllowed     = gen.FieldCodeNotAllowed
+	FieldNotEnoughCoins = gen.FieldCodeNotEnoughCoins
+	FieldNotForYou      = gen.FieldCodeNotForYou
+	FieldNotOnSale      = gen.FieldCodeNotOnSale
+	FieldPriceChanged   = gen.FieldCodePriceChanged
+	FieldRequired       = gen.FieldCodeRequired
+	FieldSoldOut        = gen.FieldCodeSoldOut
+	FieldTooFew         = gen.FieldCodeTooFew
+	FieldTooLarge       = gen.FieldCodeTooLarge
+	FieldTooLong        = gen.FieldCodeTooLong
+	FieldTooMany        = gen.FieldCodeTooMany
+	FieldTooShort       = gen.FieldCodeTooShort
+	FieldTooSmall       = gen.FieldCodeTooSmall
+	FieldUnknown        = gen.FieldCodeUnknown
+	FieldWrongFormat    = gen.FieldCodeWrongFormat
+	FieldWrongType      = gen.FieldCodeWrongType
 )
 
 // The values of the list gen.ChannelType.

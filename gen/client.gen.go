@@ -257,7 +257,7 @@ type ClientInterface interface {
 	// When an account is deleted, the rows about it stay, without its name.
 	//
 	// With `Accept: text/csv` the answer is a file of all of them: `row`, `identifier`, `result`, and the `column` and `message` of each error, one to a line. It takes no `page`,
-	// `limit` or `cursor`. A cell that a spreadsheet would calculate with begins with an apostrophe in it.
+	// `limit` or `cursor`. What a spreadsheet would calculate with begins with an apostrophe in it, also behind a semicolon.
 	//
 	// Corresponds with GET /apis/v1/bulk-updates/{bulkId}/details (the `GetBulkDetails` operationId).
 	GetBulkDetails(ctx context.Context, bulkID BulkID, params *GetBulkDetailsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1188,8 +1188,8 @@ type ClientInterface interface {
 	// member now: `currentPrice` as `userID` shows it. The codes of vouchers are shown to their buyer only: to a session, in this answer; of what an API key buys for somebody, in their own list of purchases.
 	// Bought is what is in an order, which begins in the status that the product, or else its category, says, or else in the oldest one of the community that is `incomplete`. A purchase counts as `purchases`.
 	//
-	// A conflict, which takes and costs nothing, says in `fields` which rule it is: the store is closed, the product or its category is archived, not sold yet or not any more, or not for this member; a purchase
-	// limit is reached, it is sold out, or there are not enough coins. What the product asks for stands in `userInformation`. Under an `Idempotency-Key`, a request that is sent again buys once. For members.
+	// A conflict, which takes and costs nothing, says in the `code` of its field which rule it is: the store is `closed`, the product or its category is `archived`, it is `not_on_sale` yet or not any more, or `not_for_you`; a purchase
+	// limit is reached (`limit_reached`), it is `sold_out`, or there are `not_enough_coins`. With `price`, it is also one that it costs something else now (`price_changed`). What the product asks for stands in `userInformation`. Under an `Idempotency-Key`, a request that is sent again buys once. For members.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1202,8 +1202,8 @@ type ClientInterface interface {
 	// member now: `currentPrice` as `userID` shows it. The codes of vouchers are shown to their buyer only: to a session, in this answer; of what an API key buys for somebody, in their own list of purchases.
 	// Bought is what is in an order, which begins in the status that the product, or else its category, says, or else in the oldest one of the community that is `incomplete`. A purchase counts as `purchases`.
 	//
-	// A conflict, which takes and costs nothing, says in `fields` which rule it is: the store is closed, the product or its category is archived, not sold yet or not any more, or not for this member; a purchase
-	// limit is reached, it is sold out, or there are not enough coins. What the product asks for stands in `userInformation`. Under an `Idempotency-Key`, a request that is sent again buys once. For members.
+	// A conflict, which takes and costs nothing, says in the `code` of its field which rule it is: the store is `closed`, the product or its category is `archived`, it is `not_on_sale` yet or not any more, or `not_for_you`; a purchase
+	// limit is reached (`limit_reached`), it is `sold_out`, or there are `not_enough_coins`. With `price`, it is also one that it costs something else now (`price_changed`). What the product asks for stands in `userInformation`. Under an `Idempotency-Key`, a request that is sent again buys once. For members.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1647,14 +1647,15 @@ type ClientInterface interface {
 	// `username`, `displayname` and `email`, which are required, and `accessLevel`, `externalId`, `referral` and the user fields of the
 	// community, each by its `field`. An empty cell is as if it were not there. There is no column for a password: who has the address sets one.
 	//
-	// **The file** is UTF-8, with or without a byte order mark, with commas, and has a header. It may have 100,000 rows and 64 MiB, a row 1 MiB. What
+	// **The file** is UTF-8, with or without a byte order mark, with commas, and has a header. It may have 100,000 rows and 64 MiB, 1,000 columns, a row 1 MiB and a cell 4,000 characters. What
 	// cannot be read as such, or has a column that is unknown, missing or there twice, is refused at once, by row and column; row 1
 	// is the one behind the header. A row that is too short or too long, or whose values are not good, fails alone: the details say why.
 	// Texts stay as they are: nothing is calculated from what begins with `=`, `+`, `-` or `@`.
 	//
 	// **The rows** are done afterwards, in steps of up to 500, each of them once, whatever happens to the server meanwhile. In a community, one file is done
-	// at a time, up to 20 wait, and up to 20 arrive at once; one more is a conflict. The rows are gone when they were done; what became of them is
-	// kept for 30 days, of the last 1,000,000 rows of the community: older files that have ended are forgotten. If the API key ends, what is
+	// at a time, up to 20 wait, and up to 20 arrive at once, and what arrives, waits and is done has up to 256 MiB, as it is kept; more is a conflict. The rows are gone when they were done; what became of them is
+	// kept for 30 days, of the last 1,000,000 rows of the community and of what the last 256 MiB tell: older files that have ended are forgotten. Of a file that tells more than 64 MiB, a row that fails tells one error.
+	// If the API key ends, what is
 	// not done yet is not done.
 	//
 	// **How many** users are imported is limited for the account that vouches for the API key: 20,000 at once, and one more each 10
@@ -3416,7 +3417,7 @@ func (c *Client) CancelBulkUpdate(ctx context.Context, bulkID BulkID, reqEditors
 // When an account is deleted, the rows about it stay, without its name.
 //
 // With `Accept: text/csv` the answer is a file of all of them: `row`, `identifier`, `result`, and the `column` and `message` of each error, one to a line. It takes no `page`,
-// `limit` or `cursor`. A cell that a spreadsheet would calculate with begins with an apostrophe in it.
+// `limit` or `cursor`. What a spreadsheet would calculate with begins with an apostrophe in it, also behind a semicolon.
 //
 // Corresponds with GET /apis/v1/bulk-updates/{bulkId}/details (the `GetBulkDetails` operationId).
 func (c *Client) GetBulkDetails(ctx context.Context, bulkID BulkID, params *GetBulkDetailsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5187,8 +5188,8 @@ func (c *Client) ListMyPurchases(ctx context.Context, params *ListMyPurchasesPar
 // member now: `currentPrice` as `userID` shows it. The codes of vouchers are shown to their buyer only: to a session, in this answer; of what an API key buys for somebody, in their own list of purchases.
 // Bought is what is in an order, which begins in the status that the product, or else its category, says, or else in the oldest one of the community that is `incomplete`. A purchase counts as `purchases`.
 //
-// A conflict, which takes and costs nothing, says in `fields` which rule it is: the store is closed, the product or its category is archived, not sold yet or not any more, or not for this member; a purchase
-// limit is reached, it is sold out, or there are not enough coins. What the product asks for stands in `userInformation`. Under an `Idempotency-Key`, a request that is sent again buys once. For members.
+// A conflict, which takes and costs nothing, says in the `code` of its field which rule it is: the store is `closed`, the product or its category is `archived`, it is `not_on_sale` yet or not any more, or `not_for_you`; a purchase
+// limit is reached (`limit_reached`), it is `sold_out`, or there are `not_enough_coins`. With `price`, it is also one that it costs something else now (`price_changed`). What the product asks for stands in `userInformation`. Under an `Idempotency-Key`, a request that is sent again buys once. For members.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5211,8 +5212,8 @@ func (c *Client) CreatePurchaseWithBody(ctx context.Context, params *CreatePurch
 // member now: `currentPrice` as `userID` shows it. The codes of vouchers are shown to their buyer only: to a session, in this answer; of what an API key buys for somebody, in their own list of purchases.
 // Bought is what is in an order, which begins in the status that the product, or else its category, says, or else in the oldest one of the community that is `incomplete`. A purchase counts as `purchases`.
 //
-// A conflict, which takes and costs nothing, says in `fields` which rule it is: the store is closed, the product or its category is archived, not sold yet or not any more, or not for this member; a purchase
-// limit is reached, it is sold out, or there are not enough coins. What the product asks for stands in `userInformation`. Under an `Idempotency-Key`, a request that is sent again buys once. For members.
+// A conflict, which takes and costs nothing, says in the `code` of its field which rule it is: the store is `closed`, the product or its category is `archived`, it is `not_on_sale` yet or not any more, or `not_for_you`; a purchase
+// limit is reached (`limit_reached`), it is `sold_out`, or there are `not_enough_coins`. With `price`, it is also one that it costs something else now (`price_changed`). What the product asks for stands in `userInformation`. Under an `Idempotency-Key`, a request that is sent again buys once. For members.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6036,14 +6037,15 @@ func (c *Client) UploadAvatarWithBody(ctx context.Context, contentType string, b
 // `username`, `displayname` and `email`, which are required, and `accessLevel`, `externalId`, `referral` and the user fields of the
 // community, each by its `field`. An empty cell is as if it were not there. There is no column for a password: who has the address sets one.
 //
-// **The file** is UTF-8, with or without a byte order mark, with commas, and has a header. It may have 100,000 rows and 64 MiB, a row 1 MiB. What
+// **The file** is UTF-8, with or without a byte order mark, with commas, and has a header. It may have 100,000 rows and 64 MiB, 1,000 columns, a row 1 MiB and a cell 4,000 characters. What
 // cannot be read as such, or has a column that is unknown, missing or there twice, is refused at once, by row and column; row 1
 // is the one behind the header. A row that is too short or too long, or whose values are not good, fails alone: the details say why.
 // Texts stay as they are: nothing is calculated from what begins with `=`, `+`, `-` or `@`.
 //
 // **The rows** are done afterwards, in steps of up to 500, each of them once, whatever happens to the server meanwhile. In a community, one file is done
-// at a time, up to 20 wait, and up to 20 arrive at once; one more is a conflict. The rows are gone when they were done; what became of them is
-// kept for 30 days, of the last 1,000,000 rows of the community: older files that have ended are forgotten. If the API key ends, what is
+// at a time, up to 20 wait, and up to 20 arrive at once, and what arrives, waits and is done has up to 256 MiB, as it is kept; more is a conflict. The rows are gone when they were done; what became of them is
+// kept for 30 days, of the last 1,000,000 rows of the community and of what the last 256 MiB tell: older files that have ended are forgotten. Of a file that tells more than 64 MiB, a row that fails tells one error.
+// If the API key ends, what is
 // not done yet is not done.
 //
 // **How many** users are imported is limited for the account that vouches for the API key: 20,000 at once, and one more each 10

@@ -597,31 +597,55 @@ func (e ExpiryType) Valid() bool {
 
 // Defines values for FieldCode.
 const (
-	FieldCodeDuplicate   FieldCode = "duplicate"
-	FieldCodeMalformed   FieldCode = "malformed"
-	FieldCodeNotAllowed  FieldCode = "not_allowed"
-	FieldCodeRequired    FieldCode = "required"
-	FieldCodeTooFew      FieldCode = "too_few"
-	FieldCodeTooLarge    FieldCode = "too_large"
-	FieldCodeTooLong     FieldCode = "too_long"
-	FieldCodeTooMany     FieldCode = "too_many"
-	FieldCodeTooShort    FieldCode = "too_short"
-	FieldCodeTooSmall    FieldCode = "too_small"
-	FieldCodeUnknown     FieldCode = "unknown"
-	FieldCodeWrongFormat FieldCode = "wrong_format"
-	FieldCodeWrongType   FieldCode = "wrong_type"
+	FieldCodeArchived       FieldCode = "archived"
+	FieldCodeClosed         FieldCode = "closed"
+	FieldCodeDuplicate      FieldCode = "duplicate"
+	FieldCodeLimitReached   FieldCode = "limit_reached"
+	FieldCodeMalformed      FieldCode = "malformed"
+	FieldCodeNotAllowed     FieldCode = "not_allowed"
+	FieldCodeNotEnoughCoins FieldCode = "not_enough_coins"
+	FieldCodeNotForYou      FieldCode = "not_for_you"
+	FieldCodeNotOnSale      FieldCode = "not_on_sale"
+	FieldCodePriceChanged   FieldCode = "price_changed"
+	FieldCodeRequired       FieldCode = "required"
+	FieldCodeSoldOut        FieldCode = "sold_out"
+	FieldCodeTooFew         FieldCode = "too_few"
+	FieldCodeTooLarge       FieldCode = "too_large"
+	FieldCodeTooLong        FieldCode = "too_long"
+	FieldCodeTooMany        FieldCode = "too_many"
+	FieldCodeTooShort       FieldCode = "too_short"
+	FieldCodeTooSmall       FieldCode = "too_small"
+	FieldCodeUnknown        FieldCode = "unknown"
+	FieldCodeWrongFormat    FieldCode = "wrong_format"
+	FieldCodeWrongType      FieldCode = "wrong_type"
 )
 
 // Valid indicates whether the value is a known member of the FieldCode enum.
 func (e FieldCode) Valid() bool {
 	switch e {
+	case FieldCodeArchived:
+		return true
+	case FieldCodeClosed:
+		return true
 	case FieldCodeDuplicate:
+		return true
+	case FieldCodeLimitReached:
 		return true
 	case FieldCodeMalformed:
 		return true
 	case FieldCodeNotAllowed:
 		return true
+	case FieldCodeNotEnoughCoins:
+		return true
+	case FieldCodeNotForYou:
+		return true
+	case FieldCodeNotOnSale:
+		return true
+	case FieldCodePriceChanged:
+		return true
 	case FieldCodeRequired:
+		return true
+	case FieldCodeSoldOut:
 		return true
 	case FieldCodeTooFew:
 		return true
@@ -2671,7 +2695,9 @@ type BulkRow struct {
 	Identifier string `json:"identifier"`
 
 	// Result What became of a row.
-	Result BulkResult     `json:"result"`
+	Result BulkResult `json:"result"`
+
+	// Errors The first of them.
 	Errors []BulkRowError `json:"errors"`
 }
 
@@ -3947,7 +3973,9 @@ type FieldChangedEvent struct {
 // FieldCode What is wrong with a part of the request: `required` is missing, `unknown` is not in the contract, `duplicate`
 // stands there twice, `malformed` cannot be read at all, `wrong_type` and `wrong_format` (also `pattern`), `not_allowed`
 // is not in the list of values, `too_short` and `too_long` for text and files, `too_small` and `too_large` for numbers, `too_few`
-// and `too_many` for arrays and objects. This list only grows.
+// and `too_many` for arrays and objects. Why something is not sold: the store is `closed`, the product or its category
+// `archived`, it is `not_on_sale` now, `not_for_you`, or `sold_out`; a limit of purchases is reached (`limit_reached`), there are
+// `not_enough_coins`, or the price is another one than expected (`price_changed`). This list only grows.
 type FieldCode string
 
 // FieldEventData Who was given which value.
@@ -6105,7 +6133,9 @@ type ProblemField struct {
 	// Code What is wrong with a part of the request: `required` is missing, `unknown` is not in the contract, `duplicate`
 	// stands there twice, `malformed` cannot be read at all, `wrong_type` and `wrong_format` (also `pattern`), `not_allowed`
 	// is not in the list of values, `too_short` and `too_long` for text and files, `too_small` and `too_large` for numbers, `too_few`
-	// and `too_many` for arrays and objects. This list only grows.
+	// and `too_many` for arrays and objects. Why something is not sold: the store is `closed`, the product or its category
+	// `archived`, it is `not_on_sale` now, `not_for_you`, or `sold_out`; a limit of purchases is reached (`limit_reached`), there are
+	// `not_enough_coins`, or the price is another one than expected (`price_changed`). This list only grows.
 	Code FieldCode `json:"code"`
 
 	// Message For a person.
@@ -6651,6 +6681,9 @@ type PurchaseCreate struct {
 
 	// Quantity How many pieces; 1 if it is left out.
 	Quantity int32 `json:"quantity,omitempty,omitzero"`
+
+	// Price What a piece is expected to cost: at another price, nothing is bought.
+	Price *int32 `json:"price,omitempty"`
 
 	// User What names a member of the community: 24 hexadecimal characters are an `_id`, a text with an `@` is an e-mail address,
 	// digits only are a number, and everything else is a user name. Upper and lower case of an address or a user name are the

@@ -187,3 +187,11 @@ func memberOf(ctx context.Context, q store.Queries, serverID, number string) (ac
 	}
 	return account, err
 }
+
+// sameServer refuses a server that a request names and that is not the one of what its path names.
+func (s standing) sameServer(serverID string) error {
+	if serverID != "" && serverID != s.ID {
+		return contract.Invalid(contract.Field("/serverId", gen.FieldCodeNotAllowed, "must be the community of what is changed, or be left out"))
+	}
+	return nil
+}

@@ -20,13 +20,17 @@ import (
 // name, the runner: should its process die, or be cut off, another run takes over, and the former one, if it is still there, has no turn any more.
 
 const (
-	bulkStalled   = 10 * time.Second // after which another run takes over. A step under way cannot be taken over: it holds the row.
+	bulkSlice     = 2 * time.Second  // after which the file of another community has its turn in this process
+	bulkStalled   = 30 * time.Second // after which another run takes over. A step under way cannot be taken over: it holds the row.
 	bulkWatched   = 2 * time.Second  // how often somebody looks for those
 	bulkStallsMax = 100              // that are taken over at once
 )
 
 // bulkStepLasts is how long a step lasts, after which no other row is begun: others wait to write.
 const bulkStepLasts = 200 * time.Millisecond
+
+// mostTold is how many bytes tell what became of the rows of a file, before no more than one error of a row is told. The contract says so.
+const mostTold = 64 << 20
 
 // bulkRun is that job.
 type bulkRun struct {
@@ -36,6 +40,9 @@ type bulkRun struct {
 
 // Kind is the name of the job in the database.
 func (bulkRun) Kind() string { return "bulk_run" }
+
+// InsertOpts is how the job is run.
+func (bulkRun) InsertOpts() river.InsertOpts { return river.InsertOpts{Queue: store.BulkJobs} }
 
 type bulkRunner struct {
 	river.WorkerDefaults[bulkRun]
@@ -47,8 +54,9 @@ func (w bulkRunner) NextRetry(*river.Job[bulkRun]) time.Time { return time.Now()
 
 // Work does the rows as far as one run may go, and asks to be run again for the rest.
 func (w bulkRunner) Work(ctx context.Context, job *river.Job[bulkRun]) error {
+	began := time.Now()
 	for how := (bulkStep{bulkRun: job.Args}); ; {
-		if isNearlyOver(ctx) {
+		if isNearlyOver(ctx) || time.Since(began) > bulkSlice && how.until == 0 {
 			return river.JobSnooze(0)
 		}
 		done, err := w.stepOf(ctx, how)
@@ -173,9 +181,14 @@ func (k *core) doLines(ctx context.Context, tx *store.Tx, s standing, b store.Bu
 		if err != nil {
 			return 0, err
 		}
-		if err := tx.Bulk.InsertRow(ctx, b.BulkID, result); err != nil {
+		if b.Told > mostTold && len(result.Errors) > 1 {
+			result.Errors = result.Errors[:1]
+		}
+		told, err := tx.Bulk.InsertRow(ctx, b.BulkID, result)
+		if err != nil {
 			return 0, err
 		}
+		b.Told += told
 		b.Processed = line.Number
 		if result.Result == gen.BulkResultFailed {
 			b.Failed++

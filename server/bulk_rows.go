@@ -20,7 +20,7 @@ import (
 )
 
 // mostRowErrors is how many errors of a row are told. The contract says so.
-const mostRowErrors = 100
+const mostRowErrors = 10
 
 // A bulkColumn is a column that a file may have.
 type bulkColumn struct {
@@ -171,7 +171,7 @@ func (r *bulkRow) prepare() error {
 const mostPoints = 1<<53 - 1
 
 // mostChange is by how much one row changes them: what all rows of a day have brought and taken is summed, too.
-const mostChange = 1e12
+const mostChange = 1_000_000_000
 
 // prepareLine finds what comes or goes of what the ledger knows.
 func (r *bulkRow) prepareLine(account store.Account) error {
@@ -230,7 +230,7 @@ func (r *bulkRow) change(column string, has int64) (by int64) {
 	op := r.opOf(column)
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 0 || n > mostChange {
-		r.fault(column, "must be a whole number from 0 to 1000000000000")
+		r.fault(column, "must be a whole number from 0 to 1000000000")
 		return 0
 	}
 	switch op {

@@ -336,6 +336,55 @@ func TestARowThatFailsAfterItHasWrittenFailsAloneAmongOthersThatAreWrong(t *test
 	})
 }
 
+func TestWhatARowTellsIsBounded(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		o := newOffice(t, open(t, config))
+		header, row := "identifier", "owner@example.com"
+		for i := range 12 {
+			do[map[string]any](t, o.h, "POST", "/apis/v1/communities/"+o.id+"/user-fields", o.owner, map[string]any{"field": fmt.Sprint("age", i), "name": "Age", "type": "number"})
+			header, row = header+fmt.Sprintf(",age%d", i), row+",x"
+		}
+		id := o.ended(t, o.queues(t, bulkUpdatePath, header+"\n"+row+"\n"+strings.ReplaceAll(row, "x", strings.Repeat("y", 4001))+"\n")).BulkID
+		for i, row := range o.rows(t, id) {
+			if len(row.Errors) != mostRowErrors {
+				t.Errorf("row %d tells %d errors", i+1, len(row.Errors))
+			}
+		}
+	})
+}
+
+func TestDetailsAsAFileAreLimitedAsAnExportIs(t *testing.T) {
+	s := open(t, onSQLite(t))
+	c := newClub(t, s, "server_administrator")
+	o := office{club: c, s: s, key: c.keyOf(t, c.owner, "bulkUpdateUser")}
+	id := o.ended(t, o.queues(t, bulkUpdatePath, "identifier,xp\nowner@example.com,0\n")).BulkID
+	ask := func(accept string) int {
+		r := request("GET", "/apis/v1/bulk-updates/"+id+"/details", o.key)
+		r.Header.Set("Accept", accept)
+		return send(o.h, r).Code
+	}
+	for range rates["exports"].burst {
+		if code := ask("text/csv"); code != http.StatusOK {
+			t.Fatalf("got %d", code)
+		}
+	}
+	if code := ask("text/csv"); code != http.StatusTooManyRequests {
+		t.Errorf("one too many: got %d", code)
+	}
+	if code := ask("application/json"); code != http.StatusOK {
+		t.Errorf("as JSON: got %d", code)
+	}
+}
+
+func TestNoMoreThanAQuarterOfASecretIsShown(t *testing.T) {
+	for secret, want := range map[string]string{"": "", "abc": "***", "abcd": "***d", "CODE-ONE": "******NE", strings.Repeat("x", 36) + "last": strings.Repeat("*", 36) + "last",
+		strings.Repeat("a", 4) + strings.Repeat("0", 60): "aaaa" + strings.Repeat("*", 56) + "0000"} {
+		if got := maskedBriefly(secret); got != want {
+			t.Errorf("%q is shown as %q, want %q", secret, got, want)
+		}
+	}
+}
+
 func TestWhatBecameOfARowDoesNotNameWhoIsNobodyHere(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, config Config) {
 		o := newOffice(t, open(t, config))

@@ -7,11 +7,13 @@ import (
 	"mime/multipart"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
+	"github.com/rejoin-dev/rejoin/server/internal/memory"
 	"github.com/rejoin-dev/rejoin/server/internal/sheet"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
@@ -32,6 +34,47 @@ type arrival struct {
 	rows    int
 	lines   []store.BulkLine
 	bytes   int
+	room    memory.Share // for what was read and is not in the database yet
+	read    int64        // so much of it
+	found   int64        // and so much of that has room
+	broken  atomic.Bool
+}
+
+// What is read of a file without room for it, and how much memory it takes while it is rows, for each of its bytes.
+const (
+	bulkPiece = 32 << 10
+	bulkCost  = 4
+)
+
+// A roomyReader reads a file as far as there is room for it. Whoever sends slowly is broken off when others need theirs.
+type roomyReader struct {
+	*arrival
+	from io.Reader
+}
+
+func (r roomyReader) Read(p []byte) (int, error) {
+	n, err := r.from.Read(p)
+	if r.read += int64(n); r.read-r.found > bulkPiece {
+		r.found = r.read
+		if busy := r.room.Receive(r.ctx, r.found*bulkCost, r.breakOff); busy != nil {
+			return n, busy
+		}
+	}
+	return n, err
+}
+
+func (a *arrival) breakOff() {
+	a.broken.Store(true)
+	contract.BreakOff(a.ctx)()
+}
+
+// arrive waits until the community of the caller sends no more files than may arrive at once.
+func (k *core) arrive(ctx context.Context) (end func(), err error) {
+	end, err = k.files.wait(ctx, bodyOf(ctx))
+	if errors.Is(err, memory.ErrBusy) && ctx.Err() == nil {
+		err = &store.LimitError{Most: store.MaxBulkArriving, What: "files that arrive in this community"}
+	}
+	return end, err
 }
 
 // upload takes a file in, and queues it. One that is not whole leaves nothing.
@@ -45,7 +88,17 @@ func (h bulk) upload(ctx context.Context, kind gen.BulkType, body *multipart.Rea
 	if a.columns, err = columnsOf(ctx, h.store.Queries, s.ID, kind); err != nil {
 		return answer, again, err
 	}
+	end, err := h.arrive(ctx)
+	if err != nil {
+		return answer, again, err
+	}
+	defer end()
+	a.room = h.senders.Share()
 	form, err := contract.ReadForm(ctx, body, func(_, _ string, content io.Reader) error { return a.receive(content) })
+	a.room.Close()
+	if err != nil && a.broken.Load() {
+		err = contract.Unavailable(err)
+	}
 	if community := form.Text("communityId"); err == nil && community != nil && *community != s.ID {
 		err = contract.NotFound("community")
 	}
@@ -93,7 +146,7 @@ func (a *arrival) receive(content io.Reader) error {
 }
 
 func (a *arrival) receiveRows(content io.Reader) error {
-	rows, err := sheet.Open(content)
+	rows, err := sheet.Open(roomyReader{a, content})
 	if err == nil {
 		err = rows.Columns(a.columns.named, a.columns.required())
 	}
@@ -186,6 +239,9 @@ func (a *arrival) keep() error {
 	if len(a.lines) == 0 {
 		return nil
 	}
+	if err := a.store.Bulk.HasRoom(a.ctx, a.file.ServerID); err != nil {
+		return err
+	}
 	begun := a.begun
 	if _, err := inTx(a.ctx, a.core, func(tx *store.Tx) (none struct{}, err error) {
 		if !begun {
@@ -197,7 +253,9 @@ func (a *arrival) keep() error {
 	}); err != nil {
 		return err
 	}
-	a.begun, a.lines, a.bytes = true, a.lines[:0], 0
+	clear(a.lines)
+	a.begun, a.lines, a.bytes, a.read, a.found = true, a.lines[:0], 0, 0, 0
+	a.room.Close()
 	return nil
 }
 

@@ -37,6 +37,7 @@ type core struct {
 	memory    *memory.Budget // of what requests need much of at once
 	bodies    *memory.Budget // the same, for what they have sent
 	senders   *memory.Budget // the same, while they send it
+	files     *bodyTurns     // of who sends files of members
 	notes     *notes
 	guesses   *ratelimit.Limiter // of a password, by strangers together; every replica has its own
 	// wrongCodes are those that a network has tried, for whatever accounts; every replica has its own.
@@ -77,6 +78,7 @@ func newCore(ctx context.Context, config Config) (*core, error) {
 		memory:      memory.New(requestMemory),
 		bodies:      memory.New(bodyMemory),
 		senders:     memory.New(senderMemory),
+		files:       &bodyTurns{most: store.MaxBulkArriving},
 		notes:       newNotes(),
 		guesses:     ratelimit.New(guessesAtOnce, guessesEvery),
 		wrongCodes:  ratelimit.New(wrongCodesAtOnce, wrongCodesEvery),

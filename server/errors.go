@@ -6,6 +6,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/rejoin-dev/rejoin/api/contract"
+	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/server/internal/images"
 	"github.com/rejoin-dev/rejoin/server/internal/memory"
 	"github.com/rejoin-dev/rejoin/server/internal/password"
@@ -38,4 +39,16 @@ func writeErrors(write echo.HTTPErrorHandler) echo.HTTPErrorHandler {
 		}
 		write(err, c)
 	}
+}
+
+// conflictAt is a conflict that comes of a part of the request.
+func conflictAt(pointer, message, why string) *contract.Error {
+	return refusedFor(gen.FieldCodeNotAllowed, pointer, message, why)
+}
+
+// refusedFor is a conflict that comes of a part of the request, for one of several reasons.
+func refusedFor(code gen.FieldCode, pointer, message, why string) *contract.Error {
+	e := contract.Conflict(message, why)
+	e.Fields = []gen.ProblemField{contract.Field(pointer, code, why)}
+	return e
 }

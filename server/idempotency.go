@@ -149,7 +149,7 @@ func (c *claim) seal(answer any, k *core) (string, error) {
 	var secrets []string
 	text, err = c.replaceSecrets(text, func(secret string) string {
 		secrets = append(secrets, secret)
-		return masked(secret)
+		return maskedBriefly(secret)
 	})
 	if err != nil {
 		return "", err

@@ -179,6 +179,18 @@ func masked(secret string) string {
 	return secret[:shown] + strings.Repeat("*", len(secret)-2*shown) + secret[len(secret)-shown:]
 }
 
+// wholeKey is how many characters an API key has.
+const wholeKey = 64
+
+// maskedBriefly shows of a secret that may be short, as codes of people are, at most a quarter.
+func maskedBriefly(secret string) string {
+	if len(secret) == wholeKey {
+		return masked(secret)
+	}
+	shown := min(4, len(secret)/4)
+	return strings.Repeat("*", len(secret)-shown) + secret[len(secret)-shown:]
+}
+
 // expiry is when a key ends that is good for some days from now; for ever, if for none.
 func expiry(now time.Time, days int32) gen.Nullable[gen.Time] {
 	if days == 0 {

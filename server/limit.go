@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -105,17 +107,25 @@ func newLimits(operations api.List, factor float64, now func() time.Time) (*limi
 		l.classes[name] = limitClass{caller: limiterOf(rates.caller, 1), account: limiterOf(rates.account, 1)}
 	}
 	for _, op := range operations {
-		if _, known := l.classes[op.RateLimit]; !known {
-			return nil, fmt.Errorf("%s: there is no x-rate-limit %q", op.ID, op.RateLimit)
+		for _, class := range append(slices.Collect(maps.Values(op.RateLimitOf)), op.RateLimit) {
+			if _, known := l.classes[class]; !known {
+				return nil, fmt.Errorf("%s: there is no x-rate-limit %q", op.ID, class)
+			}
 		}
 	}
 	return l, nil
 }
 
-// of tells how often an operation may be called.
-func (l *limits) of(op *contract.Operation) limitClass {
+// of tells how often the operation of a request may be called, with the kind of answer that is asked for.
+func (l *limits) of(ctx context.Context) limitClass {
+	op := contract.OperationFrom(ctx)
 	if op == nil {
 		return limitClass{}
+	}
+	for kind, class := range op.RateLimitOf {
+		if contract.Wants(ctx, kind) {
+			return l.classes[class]
+		}
 	}
 	return l.classes[op.RateLimit]
 }
@@ -131,7 +141,7 @@ func (l *limits) checkNetwork(next echo.HandlerFunc) echo.HandlerFunc {
 		op := contract.OperationFrom(ctx)
 		network := func() (string, int64) { return networkOf(c), 0 }
 		if op == nil || len(op.Schemes) == 0 {
-			if err := l.take(c, l.of(op).caller, network); err != nil {
+			if err := l.take(c, l.of(ctx).caller, network); err != nil {
 				return err
 			}
 			return next(c)
@@ -173,7 +183,7 @@ func isOfStranger(ctx context.Context, err error) bool {
 // caller: an account makes as many of them as it likes. And it makes communities, so that it counts, too, who vouches for a key.
 func (l *limits) checkCaller(c echo.Context, caller contract.Caller) error {
 	who, _ := caller.Who.(actor)
-	class := l.of(contract.OperationFrom(c.Request().Context()))
+	class := l.of(c.Request().Context())
 	if who.key != nil && class.voucher != nil {
 		if wait := class.voucher.TakeOf("", who.account, l.now()).Wait; wait > 0 {
 			return contract.RateLimited(wait)
@@ -193,7 +203,7 @@ func (l *limits) checkAccount(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		op := contract.OperationFrom(r.Context())
-		err := l.take(c, l.of(op).account, func() (string, int64) {
+		err := l.take(c, l.of(r.Context()).account, func() (string, int64) {
 			if len(op.Schemes) == 0 {
 				return strings.ToLower(emailIn(r)) + " " + networkOf(c), 0
 			}

@@ -81,9 +81,10 @@ func (w *boundedWriter) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// bodyTurns lets each caller hold one share of the memory for bodies at a time: whoever sends many slowly keeps only themselves
+// bodyTurns lets each caller hold one share of the memory for bodies at a time, or a few: whoever sends many slowly keeps only themselves
 // waiting.
 type bodyTurns struct {
+	most    int // at a time; 0: one
 	mu      sync.Mutex
 	callers map[string]*bodyTurn
 }
@@ -153,7 +154,7 @@ func (t *bodyTurns) wait(ctx context.Context, caller string) (end func(), err er
 	}
 	mine := t.callers[caller]
 	if mine == nil {
-		mine = &bodyTurn{taken: make(chan struct{}, 1)}
+		mine = &bodyTurn{taken: make(chan struct{}, max(1, t.most))}
 		t.callers[caller] = mine
 	}
 	mine.users++

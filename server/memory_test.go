@@ -248,20 +248,42 @@ func TestWhoeverSendsLongBodiesSlowlyKeepsNobodyElseWaiting(t *testing.T) {
 // waitForTurns waits until so many are in the middle of a long body, or wait for their turn.
 func waitForTurns(t *testing.T, s *Server, want int) {
 	t.Helper()
+	waitForUsers(t, &s.turns, func(users int) bool { return users >= want })
+}
+
+func waitForUsers(t *testing.T, turns *bodyTurns, enough func(users int) bool) {
+	t.Helper()
 	for waited := 0; ; waited++ {
-		s.turns.mu.Lock()
+		turns.mu.Lock()
 		users := 0
-		for _, turn := range s.turns.callers {
+		for _, turn := range turns.callers {
 			users += turn.users
 		}
-		s.turns.mu.Unlock()
-		if users >= want {
+		turns.mu.Unlock()
+		if enough(users) {
 			return
 		}
 		if waited == 1000 {
 			t.Fatalf("%d wait", users)
 		}
 		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// A file of members is in memory before its rows are in the database: whoever leaves one open keeps no room that others need.
+func TestAFileThatIsLeftOpenKeepsNobodyElseWaiting(t *testing.T) {
+	t.Parallel()
+	s := open(t, onSQLite(t))
+	o := newOffice(t, s)
+	base := listen(t, s)
+	head := "POST " + bulkUpdatePath + " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + o.key + "\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 60000000\r\n\r\n" +
+		"--x\r\nContent-Disposition: form-data; name=\"data\"; filename=\"rows.csv\"\r\n\r\nidentifier,xp\n\""
+	const many = 12
+	leaveOpen(t, base, many, head+strings.Repeat("a", 500<<10)) // which is in the middle of a cell
+	waitForUsers(t, s.files, func(users int) bool { return users == many })
+	waitForUsers(t, s.files, func(users int) bool { return users*500<<10*bulkCost <= senderMemory }) // the others were broken off
+	if w := o.sends(bulkUpdatePath, strings.NewReader("identifier,xp\n"+strings.Repeat("owner@example.com,0\n", 5000))); w.Code != http.StatusOK {
+		t.Errorf("got %d %s", w.Code, w.Body)
 	}
 }
 

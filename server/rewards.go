@@ -28,9 +28,7 @@ func (h rewards) CreatePurchase(ctx context.Context, r stub.CreatePurchaseReques
 		if b.account, err = s.buyer(ctx, tx.Queries, r.Body.User); err != nil {
 			return body, err
 		}
-		if b.answers, err = answersOf(p.UserInformation, r.Body.UserInformation); err != nil {
-			return body, err
-		}
+		b.told, b.expected = r.Body.UserInformation, r.Body.Price
 		made, err := b.run(ctx)
 		return gen.PurchaseResponse{Status: integration, Message: "Purchase created successfully", Data: made}, err
 	})
@@ -91,9 +89,11 @@ type buying struct {
 	product store.Product
 	account int64
 	pieces  int32
-	answers gen.BuyerInformation
+	told    gen.BuyerInformation
 	now     time.Time
 	byKey   bool
+
+	expected *int32 // what a piece is to cost
 }
 
 func (b buying) run(ctx context.Context) (made gen.NewPurchase, err error) {
@@ -114,18 +114,25 @@ func (b buying) run(ctx context.Context) (made gen.NewPurchase, err error) {
 	if err != nil {
 		return made, err
 	}
+	answers, err := answersOf(b.product.UserInformation, b.told) // which is told to nobody who may not buy it
+	if err != nil {
+		return made, err
+	}
 	status, err := b.firstStatus(ctx, category)
 	if err != nil {
 		return made, err
 	}
 	price := shop.Price(b.product.Product, member, b.now)
 	o := store.Order{ServerID: server, Account: b.account, CategoryID: category.ID, StatusID: status.ID, Day: day}
-	o.ID, o.Quantity, o.Price, o.Total, o.UserInformation = b.newID(), b.pieces, price, int64(price)*int64(b.pieces), b.answers
+	o.ID, o.Quantity, o.Price, o.Total, o.UserInformation = b.newID(), b.pieces, price, int64(price)*int64(b.pieces), answers
 	o.Status = orderStatus(status)
 	o.Product = gen.OrderedProduct{ID: b.product.ID, Name: b.product.Name, Image: b.product.Image, Type: b.product.Type}
 	o.CreatedAt, o.UpdatedAt, o.Vouchers = gen.Time{Time: b.now}, gen.Time{Time: b.now}, []string{}
-	if had.Coins < o.Total {
-		return made, conflictAt(atProduct, "Not enough coins", "the balance is lower than the cost")
+	switch {
+	case b.expected != nil && *b.expected != price:
+		return made, refusedFor(gen.FieldCodePriceChanged, "/price", "This costs something else now", "the price is not the one that is expected")
+	case had.Coins < o.Total:
+		return made, refusedFor(gen.FieldCodeNotEnoughCoins, atProduct, "Not enough coins", "the balance is lower than the cost")
 	}
 	if err := b.pay(ctx, o); err != nil {
 		return made, err
@@ -161,13 +168,13 @@ func (b buying) check(ctx context.Context, member shop.Member, day int64) (categ
 	entries := category.CategoryPermission
 	switch {
 	case !config.IsEnabled:
-		return category, conflictAt(atProduct, "The store is closed", "the store of the community is not enabled")
+		return category, refusedFor(gen.FieldCodeClosed, atProduct, "The store is closed", "the store of the community is not enabled")
 	case p.IsArchived || category.IsArchived:
-		return category, conflictAt(atProduct, "This is not sold any more", "the product or its category is archived")
+		return category, refusedFor(gen.FieldCodeArchived, atProduct, "This is not sold any more", "the product or its category is archived")
 	case !shop.Within(p.AvailableFrom, p.AvailableUntil, b.now):
-		return category, conflictAt(atProduct, "This is not sold now", "the product is sold from availableFrom until availableUntil")
+		return category, refusedFor(gen.FieldCodeNotOnSale, atProduct, "This is not sold now", "the product is sold from availableFrom until availableUntil")
 	case shop.Access(p.IsProductAccessEnabled, p.ProductPermission, member) < shop.Buy, shop.Access(shop.IsRestricted(entries), entries, member) < shop.Buy:
-		return category, conflictAt(atProduct, "This is not for you", "the permissions of the product or its category do not let the member buy it")
+		return category, refusedFor(gen.FieldCodeNotForYou, atProduct, "This is not for you", "the permissions of the product or its category do not let the member buy it")
 	case p.Stock != nil && *p.Stock < int64(b.pieces):
 		return category, b.soldOut()
 	}
@@ -178,7 +185,7 @@ func (b buying) check(ctx context.Context, member shop.Member, day int64) (categ
 }
 
 func (b buying) soldOut() error {
-	return conflictAt("/quantity", "This is sold out", "there are not as many pieces as are asked for")
+	return refusedFor(gen.FieldCodeSoldOut, "/quantity", "This is sold out", "there are not as many pieces as are asked for")
 }
 
 func (b buying) checkLimit(ctx context.Context, entries gen.StorePermissions, member shop.Member, day int64, productID, categoryID string) error {
@@ -188,7 +195,7 @@ func (b buying) checkLimit(ctx context.Context, entries gen.StorePermissions, me
 	}
 	has, err := b.tx.Orders.CountSince(ctx, b.account, productID, categoryID, dayOf(since, time.UTC), most)
 	if err == nil && has+int64(b.pieces) > most {
-		err = conflictAt("/quantity", "You have bought as many as you may", fmt.Sprintf("limit reached: %d since %s", most, since.Format(time.DateOnly)))
+		err = refusedFor(gen.FieldCodeLimitReached, "/quantity", "You have bought as many as you may", fmt.Sprintf("limit reached: %d since %s", most, since.Format(time.DateOnly)))
 	}
 	return err
 }

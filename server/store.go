@@ -204,10 +204,3 @@ func shopMember(ctx context.Context, q store.Queries, serverID string, account i
 func (v shopper) seesCategory(c gen.Category) bool {
 	return v.full || v.open && !c.IsArchived && shop.Access(shop.IsRestricted(c.CategoryPermission), c.CategoryPermission, v.member) > shop.Nothing
 }
-
-// conflictAt is a conflict that comes of a part of the request.
-func conflictAt(pointer, message, why string) *contract.Error {
-	e := contract.Conflict(message, why)
-	e.Fields = []gen.ProblemField{contract.Field(pointer, gen.FieldCodeNotAllowed, why)}
-	return e
-}

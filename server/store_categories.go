@@ -228,14 +228,6 @@ func (h stores) UpdateCategory(ctx context.Context, r stub.UpdateCategoryRequest
 	})
 }
 
-// sameServer refuses a server that a request names and that is not the one of what its path names.
-func (s standing) sameServer(serverID string) error {
-	if serverID != "" && serverID != s.ID {
-		return contract.Invalid(contract.Field("/serverId", gen.FieldCodeNotAllowed, "must be the community of what is changed, or be left out"))
-	}
-	return nil
-}
-
 // DeleteCategory ends a category that holds nothing.
 func (h stores) DeleteCategory(ctx context.Context, r stub.DeleteCategoryRequestObject) (stub.DeleteCategoryResponseObject, error) {
 	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.DeleteCategory200JSONResponse, err error) {

@@ -36,22 +36,25 @@ var purchases = []testCase{
 		number := s.b.joins(club)
 		s.a.earns(club, number, 100)
 		mug := s.a.makesProduct(club, object{"price": 30, "stocks": 2})
+		asksName := object{"isEnabled": true, "shouldCollectName": true, "shouldCollectPhone": false, "shouldCollectAddress": false}
 		code := s.a.makesProduct(club, object{"price": 40, "type": "voucher", "vouchers": []any{"CODE-ONE", "CODE-TWO"}})
 		got := s.b.buys(mug, nil).expect(201).says("Purchase created successfully").is("/data/balance", 70).is("/data/total", 30).is("/data/vouchers", []any{})
-		s.b.buys(mug, object{"quantity": 2}).conflictsAt("/quantity")
-		s.b.buys(code, nil).expect(201).is("/data/balance", 30).is("/data/vouchers", []any{"CODE-ONE"})
-		s.b.buys(code, nil).expect(409)
+		s.b.buys(mug, object{"quantity": 2}).conflictsAt("/quantity", "sold_out")
+		s.b.buys(code, object{"price": 39}).conflictsAt("/price", "price_changed")
+		s.b.buys(code, object{"price": 0}).conflictsAt("/price", "price_changed")
+		s.b.buys(code, object{"price": 40}).expect(201).is("/data/balance", 30).is("/data/vouchers", []any{"CODE-ONE"})
+		s.b.buys(code, nil).conflictsAt("/productID", "not_enough_coins")
 		s.b.get(purchasesPath+"?serverId="+club.id).expect(200).is("/data/0/vouchers", []any{"CODE-ONE"}).is("/data/1/transactionId", got.at("/data/transactionId"))
 		s.a.get(productsPath+"/"+mug).expect(200).is("/data/stocks", 1).is("/data/totalOrders", 1)
-		for changes, pointer := range map[string]string{"isArchived": "/productID", "availableFrom": "/productID", "isProductAccessEnabled": "/productID"} {
+		for changes, code := range map[string]string{"isArchived": "archived", "availableFrom": "not_on_sale", "isProductAccessEnabled": "not_for_you"} {
 			value := map[string]any{"isArchived": true, "availableFrom": "2100-01-01T00:00:00.000Z", "isProductAccessEnabled": true}[changes]
-			s.b.buys(s.a.makesProduct(club, object{"price": 0, changes: value}), nil).conflictsAt(pointer)
+			s.b.buys(s.a.makesProduct(club, object{"price": 0, changes: value, "userInformation": asksName}), nil).conflictsAt("/productID", code)
 		}
-		asks := s.a.makesProduct(club, object{"price": 0, "userInformation": object{"isEnabled": true, "shouldCollectName": true, "shouldCollectPhone": false, "shouldCollectAddress": false}})
+		asks := s.a.makesProduct(club, object{"price": 0, "userInformation": asksName})
 		s.b.buys(asks, nil).refuses("/userInformation/name", "required")
 		s.b.buys(asks, object{"userInformation": object{"name": "Ben", "phone": "1"}}).expect(201).is("/data/userInformation", object{"name": "Ben"})
 		s.a.put(storePath, object{"serverId": club.id, "isEnabled": false}).expect(200)
-		s.b.buys(mug, nil).conflictsAt("/productID")
+		s.b.buys(mug, nil).conflictsAt("/productID", "closed")
 	}},
 	{"REWARDS-PRICE-01", "createPurchase store roles", "the price is that of the moment and of the member, and a limit holds for them", func(s *session) {
 		club := s.a.makesServer("Chess club")
@@ -65,7 +68,7 @@ var purchases = []testCase{
 		mug := s.a.makesProduct(club, object{"price": 30, "productPermission": []any{all}})
 		s.b.get(productsPath+"/"+mug).expect(200).is("/data/currentPrice", 0)
 		s.b.buys(mug, object{"quantity": 2}).expect(201).is("/data/total", 0)
-		s.b.buys(mug, nil).conflictsAt("/quantity")
+		s.b.buys(mug, nil).conflictsAt("/quantity", "limit_reached")
 	}},
 	{"REWARDS-CANCEL-01", "updateTransactionStatus createPurchase listTransactions listRedemptionStatuses store badges", "a new community has four statuses; to cancel an order gives coins and pieces back, once, and from there is no way out", func(s *session) {
 		club := s.a.makesServer("Chess club")

@@ -28,9 +28,13 @@ func (c caller) makesProduct(in club, changes object) string {
 	return c.post(productsPath, object{"serverId": in.id, "name": "Mug", "price": 10}.and(changes)).expect(201).text("/data/_id")
 }
 
-// conflictsAt wants a conflict because of one part of the request.
-func (a *answer) conflictsAt(pointer string) *answer {
-	return a.expect(409).is("/data/fields/0/pointer", pointer)
+// conflictsAt wants a conflict because of one part of the request, or for one reason there.
+func (a *answer) conflictsAt(pointer string, code ...string) *answer {
+	a.expect(409).is("/data/fields/0/pointer", pointer)
+	for _, code := range code {
+		a.is("/data/fields/0/code", code)
+	}
+	return a
 }
 
 // holds wants so many items in a list.

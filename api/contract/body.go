@@ -129,6 +129,8 @@ func (o *Operation) takeBody(c echo.Context, state *requestState) error {
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, limit)
 	if state.form {
+		state.formBody = &formBody{ReadCloser: r.Body, connection: http.NewResponseController(w)}
+		r.Body = state.formBody
 		return nil
 	}
 	data, err := state.readBody(c)

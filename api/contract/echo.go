@@ -173,6 +173,7 @@ type requestState struct {
 	memory       func(ctx context.Context, breakOff func()) (Room, error)
 	room         Room // nil: it has taken no memory
 	form         bool // whether its body is one
+	formBody     *formBody
 }
 
 type stateKey struct{}

@@ -489,6 +489,42 @@ func TestAFileIsKnownByItsContentAndItsReaderFailsForItself(t *testing.T) {
 	}
 }
 
+// A counted reader knows how much of it was read.
+type counted struct {
+	io.Reader
+	read int
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.read += n
+	return n, err
+}
+
+func TestTheHeadersOfThePartsOfAFormAreFew(t *testing.T) {
+	e := serve(t, &backend{}, contract.Options{})
+	for why, test := range map[string]struct {
+		header string
+		want   int
+	}{
+		"some": {"X: " + strings.Repeat("a", 4<<10), 201}, "much": {"X: " + strings.Repeat("a", 17<<10), 400}, "very much": {"X: " + strings.Repeat("a", 4<<20), 400},
+		"without an end": {strings.Repeat("X: a\r\n", 1<<20), 400},
+	} {
+		body := &counted{Reader: strings.NewReader("--b\r\nContent-Disposition: form-data; name=\"name\"\r\n" + test.header + "\r\n\r\na\r\n--b--\r\n")}
+		r := httptest.NewRequest("POST", "/servers", body)
+		r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
+		r.Header.Set("Authorization", "Bearer "+token)
+		w := httptest.NewRecorder()
+		if e.ServeHTTP(w, r); w.Code != test.want || body.read > 64<<10 {
+			t.Errorf("%s: got %d %s, and %d bytes were read", why, w.Code, w.Body, body.read)
+		}
+	}
+	long := strings.Repeat("n", 3<<10)
+	if w := post(e, "/servers", "b", "", part{"image", "@" + png}, part{long, ""}, part{long, ""}, part{long, ""}, part{long, ""}, part{long, ""}, part{long, ""}); w.Code != 400 || !strings.Contains(w.Body.String(), "16 KiB") {
+		t.Errorf("together: got %d %s", w.Code, w.Body)
+	}
+}
+
 func TestAFingerprintTellsRequestsApartByAllButTheirBoundary(t *testing.T) {
 	b := &backend{}
 	e := serve(t, b, contract.Options{})

@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"mime/multipart"
+	"net/http"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/gabriel-vasile/mimetype"
@@ -95,15 +97,18 @@ func ReadForm(ctx context.Context, body *multipart.Reader, onFile func(name, kin
 		}
 	}
 	for {
-		part, err := body.NextPart()
+		part, err := r.next(body)
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
-			return Form{}, state.unreadable(err)
+			return Form{}, err
 		}
 		if err := r.take(part); err != nil {
 			return Form{}, err
+		}
+		if _, err := io.Copy(io.Discard, part); err != nil { // what nobody has read of it is no header of the next one
+			return Form{}, state.unreadable(err)
 		}
 	}
 	if err := r.complete(); err != nil {
@@ -123,6 +128,68 @@ type formReader struct {
 	form   Form
 	seen   map[string]int
 	fields []gen.ProblemField
+	headed int // bytes of the headers of all parts
+}
+
+// What the headers of parts may have, in all, and what is read at once besides: the reader of forms keeps them in memory whatever they are.
+const (
+	maxPartHeaders = 16 << 10
+	formReadAhead  = 8 << 10
+)
+
+var errLongHeaders = errors.New("the headers of the parts are longer than they may be")
+
+// next is the next part, of which the headers were read.
+func (r *formReader) next(body *multipart.Reader) (*multipart.Part, error) {
+	if b := r.state.formBody; b != nil {
+		b.limited, b.left = true, maxPartHeaders+formReadAhead
+		defer func() { b.limited = false }()
+	}
+	part, err := body.NextPart()
+	if err == nil {
+		for name, values := range part.Header {
+			for _, value := range values {
+				r.headed += len(name) + len(value) + len(": \r\n")
+			}
+		}
+	}
+	switch {
+	case r.headed > maxPartHeaders, errors.Is(err, errLongHeaders):
+		return nil, Invalid(Field("", gen.FieldCodeTooLong, "must have at most 16 KiB of headers of its parts"))
+	case err == nil || err == io.EOF:
+		return part, err
+	}
+	return nil, r.state.unreadable(err)
+}
+
+// A formBody is the body of a form. Between parts it hands on no more than their headers may have.
+type formBody struct {
+	io.ReadCloser
+	connection *http.ResponseController
+	limited    bool
+	left       int
+}
+
+func (b *formBody) Read(p []byte) (int, error) {
+	if !b.limited {
+		return b.ReadCloser.Read(p)
+	}
+	if b.left == 0 {
+		return 0, errLongHeaders
+	}
+	n, err := b.ReadCloser.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
+}
+
+// BreakOff returns what ends the reading of the form of a request, from another goroutine, too.
+func BreakOff(ctx context.Context) func() {
+	body := stateFrom(ctx).formBody
+	return func() {
+		if body != nil {
+			body.connection.SetReadDeadline(time.Unix(1, 0))
+		}
+	}
 }
 
 // take reads a part. Its error ends the reading; what else is wrong is among the fields.

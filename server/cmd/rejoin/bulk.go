@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
@@ -24,7 +25,8 @@ type bulkCommand struct {
 	Type    string `default:"update" enum:"import,update,premium" help:"What the file is for: import, update or premium."`
 	Again   bool   `help:"Have the rows done once more, where the same file was sent within the last 24 hours. Without it, that one is followed."`
 	Follow  string `help:"Send nothing, and follow a file that was sent." placeholder:"ID"`
-	Results string `help:"Write what became of each row into a CSV file." placeholder:"FILE"`
+	Results string `help:"Write what became of each row into a CSV file, which only its owner may read. It must not be there yet." placeholder:"FILE"`
+	Replace bool   `help:"Let --results replace a file that is there."`
 	File    string `arg:"" optional:"" type:"existingfile" help:"CSV file with a row for each member."`
 }
 
@@ -64,7 +66,7 @@ func (c bulkCommand) Run(ctx context.Context, t terminal) error {
 		return errors.New("--url and --key must not be empty")
 	}
 	if c.Results != "" {
-		if err := writable(c.Results); err != nil {
+		if err := c.checkResults(); err != nil {
 			return err
 		}
 	}
@@ -87,7 +89,7 @@ func (c bulkCommand) Run(ctx context.Context, t terminal) error {
 	}
 	fmt.Fprintf(t.out, "%s: %d of %s done, %d failed\n", ended.Status, ended.Processed, counted(int(ended.Total), "row"), ended.Failed)
 	if c.Results != "" {
-		err = writeResults(ctx, api, id, c.Results)
+		err = c.writeResults(ctx, api, id)
 	}
 	if ended.Status == client.BulkIsDone {
 		return said(err)
@@ -268,14 +270,46 @@ func reportFailures(ctx context.Context, api *client.Client, out io.Writer, of *
 	return nil
 }
 
-// writeResults writes what became of each row into a file.
-func writeResults(ctx context.Context, api *client.Client, id, name string) error {
+// checkResults refuses, before anything is sent, a file of results that is the one that is sent, or that is there and may not be replaced.
+func (c bulkCommand) checkResults() error {
+	there, err := os.Stat(c.Results)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := writable(c.Results); err != nil {
+			return err
+		}
+		return os.Remove(c.Results)
+	}
+	if err != nil {
+		return err
+	}
+	if sent, err := os.Stat(c.File); err == nil && os.SameFile(sent, there) {
+		return fmt.Errorf("%s: is the file that is sent", c.Results)
+	}
+	if there.Mode().IsRegular() && !c.Replace {
+		return fmt.Errorf("%s: is there already; --replace lets it be replaced", c.Results)
+	}
+	return nil
+}
+
+// writeResults writes what became of each row into a file. What was replaced of one may have been for others to read: it is another one then.
+func (c bulkCommand) writeResults(ctx context.Context, api *client.Client, id string) error {
 	from, err := api.Bulk.DetailsFile(ctx, id, "")
 	if err != nil {
 		return err
 	}
 	defer from.Close()
-	to, err := os.Create(name)
+	how := os.O_CREATE | os.O_EXCL | os.O_WRONLY
+	there, err := os.Stat(c.Results)
+	switch {
+	case err != nil || there.Mode().IsRegular() && !c.Replace: // which is not there, or will be refused
+	case there.Mode().IsRegular():
+		if err := os.Remove(c.Results); err != nil {
+			return err
+		}
+	default: // a pipe, or the like
+		how = os.O_WRONLY
+	}
+	to, err := os.OpenFile(c.Results, how, 0o600)
 	if err != nil {
 		return err
 	}

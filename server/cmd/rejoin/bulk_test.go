@@ -89,6 +89,27 @@ func TestAFileIsSentOnceAndFollowedToItsEnd(t *testing.T) {
 	if text := textOf(t, results); !strings.HasPrefix(text, "row,identifier,result,column,message\n1,1,succeeded,,\n2,nobody,failed,identifier,must ") || strings.Count(text, "\n") != 28 {
 		t.Errorf("the results are %s", text)
 	}
+	if info, err := os.Stat(results); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the results are for others to read: %v, %v", info.Mode(), err)
+	}
+	before := textOf(t, results)
+	for _, test := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"--results", results, good}, 1, "is there already"},
+		{[]string{"--results", good, "--replace", good}, 1, "is the file that is sent"},
+		{[]string{"--results", results, "--replace", good}, 0, ""},
+	} {
+		sent := textOf(t, good)
+		if code, _, stderr := rejoin(append([]string{"bulk"}, test.args...)...); code != test.code || !strings.Contains(stderr, test.says) || textOf(t, good) != sent {
+			t.Errorf("%v: got %d %s", test.args, code, stderr)
+		}
+		if same := textOf(t, results) == before; same != (test.code != 0) {
+			t.Errorf("%v: the results are the same: %v", test.args, same)
+		}
+	}
 }
 
 func TestWhatCannotBeSentIsOneClearLine(t *testing.T) {

@@ -166,20 +166,36 @@ func TooLong(cell string) bool { return len(cell) > MaxCell && utf8.RuneCountInS
 // formulas begin with one of these.
 const formulas = "=+-@\t\r\n"
 
-// Harmless is a text as a cell that no spreadsheet takes for a formula.
-func Harmless(cell string) string {
-	if cell != "" && strings.IndexByte(formulas, cell[0]) >= 0 {
-		return "'" + cell
-	}
-	return cell
-}
+// Harmless is a text as a cell that no spreadsheet takes for a formula, also not one to which a semicolon begins another cell.
+func Harmless(cell string) string { return eachPart(cell, harmless) }
 
 // Plain is the text of which Harmless has made a cell.
 func Plain(cell string) string {
-	if text, is := strings.CutPrefix(cell, "'"); is && Harmless(text) == cell {
-		return text
+	return eachPart(cell, func(part string, first bool) string {
+		if text, is := strings.CutPrefix(part, "'"); is && harmless(text, first) == part {
+			return text
+		}
+		return part
+	})
+}
+
+func eachPart(cell string, change func(part string, first bool) string) string {
+	parts := strings.Split(cell, ";")
+	for i, part := range parts {
+		parts[i] = change(part, i == 0)
 	}
-	return cell
+	return strings.Join(parts, ";")
+}
+
+func harmless(part string, first bool) string {
+	begins := part
+	if !first {
+		begins = strings.TrimLeft(part, " \"")
+	}
+	if begins != "" && strings.IndexByte(formulas, begins[0]) >= 0 {
+		return "'" + part
+	}
+	return part
 }
 
 var (

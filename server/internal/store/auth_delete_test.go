@@ -238,7 +238,7 @@ func (l *life) importsHerself(tx *Tx, server string, dora int64) {
 	b := BulkUpdate{ServerID: server, At: l.nowAt}
 	b.BulkID, b.CreatedAt = l.id(), l.now()
 	l.must(tx.Bulk.Insert(ctx, b))
-	l.must(tx.Bulk.InsertRow(ctx, b.BulkID, BulkDone{BulkRow: gen.BulkRow{Row: 1, Identifier: "dora@example.com"}, Account: dora}))
+	l.check(tx.Bulk.InsertRow(ctx, b.BulkID, BulkDone{BulkRow: gen.BulkRow{Row: 1, Identifier: "dora@example.com"}, Account: dora}))
 	for _, want := range []bool{true, false} {
 		if wait, err := tx.Codes.TakeSome(ctx, dora, "imported", quota, 2, l.nowAt); err != nil || (wait == 0) != want {
 			l.Errorf("2 of %d are to be had in %v, %v", quota.AtOnce, wait, err)

@@ -22,6 +22,12 @@ const (
 	MaxBulkKept     = 1_000_000
 )
 
+// How many bytes the rows of a server may have that are not done yet, and what is told of those that are. The contract says so.
+const (
+	MaxBulkBytes = 256 << 20
+	MaxBulkTold  = 256 << 20
+)
+
 // forgottenAtOnce is how many files at most one that comes has forgotten. That is more than come meanwhile.
 const forgottenAtOnce = 100
 
@@ -34,6 +40,7 @@ type BulkUpdate struct {
 	ServerID string
 	KeyID    string   // the API key by which it came
 	Header   []string // the names of its columns
+	Told     int64    // how many bytes tell what became of its rows
 	PaidBy   int64    // from whose quota of imported users its rows were taken; 0: from nobody's
 	Turn     bool
 	Runner   string
@@ -56,13 +63,13 @@ type BulkLine struct {
 }
 
 const (
-	bulkColumns = `id, server_id, key_id, kind, status, header, total, processed, failed, paid_by, turn, runner, stepped_at, created_at, started_at, finished_at`
+	bulkColumns = `id, server_id, key_id, kind, status, header, total, processed, failed, told, paid_by, turn, runner, stepped_at, created_at, started_at, finished_at`
 	selectBulk  = `SELECT ` + bulkColumns + ` FROM bulk_updates `
 )
 
 func scanBulk(rows *sql.Rows) (b BulkUpdate, err error) {
 	var at gen.Time
-	err = rows.Scan(&b.BulkID, &b.ServerID, &b.KeyID, &b.Type, &b.Status, document{&b.Header}, &b.Total, &b.Processed, &b.Failed, &b.PaidBy, &b.Turn, &b.Runner,
+	err = rows.Scan(&b.BulkID, &b.ServerID, &b.KeyID, &b.Type, &b.Status, document{&b.Header}, &b.Total, &b.Processed, &b.Failed, &b.Told, &b.PaidBy, &b.Turn, &b.Runner,
 		micros{&at}, micros{&b.CreatedAt}, nullableMicros{&b.StartedAt}, nullableMicros{&b.FinishedAt})
 	b.Succeeded, b.At = b.Processed-b.Failed, at.Time
 	return b, err
@@ -83,17 +90,30 @@ func (q Bulk) Insert(ctx context.Context, b BulkUpdate) error {
 
 // AddLines adds rows to a file that arrives. If that was given up, it is ErrNotFound.
 func (q Bulk) AddLines(ctx context.Context, id string, lines []BulkLine, at time.Time) error {
-	last := lines[len(lines)-1].Number
-	if err := q.change(ctx, `UPDATE bulk_updates SET total = $2, stepped_at = $3 WHERE id = $1 AND status = '`+arriving+`' AND stepped_at > 0`,
-		id, last, at.UnixMicro()); err != nil {
+	last, text := lines[len(lines)-1].Number, written(lines)
+	if err := q.change(ctx, `UPDATE bulk_updates SET total = $2, stepped_at = $3, bytes = bytes + $4 WHERE id = $1 AND status = '`+arriving+`' AND stepped_at > 0`,
+		id, last, at.UnixMicro(), len(text)); err != nil {
 		return err
 	}
-	return q.exec(ctx, `INSERT INTO bulk_chunks (bulk_id, first, lines) VALUES ($1, $2, $3)`, id, lines[0].Number, written(lines))
+	return q.exec(ctx, `INSERT INTO bulk_chunks (bulk_id, first, lines) VALUES ($1, $2, $3)`, id, lines[0].Number, text)
+}
+
+// HasRoom is a LimitError if the rows of a server that are not done yet have MaxBulkBytes. They are those of few files: the others have none.
+func (q Bulk) HasRoom(ctx context.Context, serverID string) error {
+	all, err := list(ctx, q.conn, scanOne[int64], `SELECT bytes FROM bulk_updates WHERE server_id = $1 AND bytes > 0 LIMIT $2`, serverID, 2*(MaxBulkWaiting+MaxBulkArriving))
+	sum := int64(0)
+	for _, bytes := range all {
+		sum += bytes
+	}
+	if err == nil && sum >= MaxBulkBytes {
+		err = &LimitError{Most: MaxBulkBytes >> 20, What: "MiB of rows that are not done in this community"}
+	}
+	return err
 }
 
 // GiveUp lets a file that arrives be removed.
 func (q Bulk) GiveUp(ctx context.Context, id string) error {
-	return q.exec(ctx, `UPDATE bulk_updates SET stepped_at = 0 WHERE id = $1 AND status = '`+arriving+`'`, id)
+	return q.exec(ctx, `UPDATE bulk_updates SET stepped_at = 0, bytes = 0 WHERE id = $1 AND status = '`+arriving+`'`, id)
 }
 
 // Queue says that all of a file is there, and returns it. If it was given up, it is ErrNotFound. Beyond MaxBulkWaiting it is a LimitError.
@@ -112,11 +132,19 @@ func (q Bulk) Queue(ctx context.Context, id string, paidBy int64, at time.Time) 
 	return b, err
 }
 
-// Forget lets the files of a server be removed that have ended and are not among its last MaxBulkKept rows, and returns them.
+// Forget lets the files of a server be removed that have ended and are not among its last MaxBulkKept rows, or of which more than MaxBulkTold were told
+// since, and returns them.
 func (q Bulk) Forget(ctx context.Context, serverID string) ([]string, error) {
-	return list(ctx, q.conn, scanOne[string], `UPDATE bulk_updates SET status = '`+arriving+`', stepped_at = 0, finished_at = NULL WHERE id IN (
+	old, err := list(ctx, q.conn, scanOne[string], `UPDATE bulk_updates SET status = '`+arriving+`', stepped_at = 0, finished_at = NULL, bytes = 0 WHERE id IN (
+	       SELECT id FROM bulk_updates WHERE server_id = $1 AND told_until > 0 AND told_until <= (SELECT MAX(told_until) FROM bulk_updates WHERE server_id = $1) - $2
+	          AND finished_at IS NOT NULL AND NOT turn ORDER BY told_until LIMIT $3) RETURNING id`, serverID, MaxBulkTold, forgottenAtOnce)
+	if err != nil {
+		return nil, err
+	}
+	more, err := list(ctx, q.conn, scanOne[string], `UPDATE bulk_updates SET status = '`+arriving+`', stepped_at = 0, finished_at = NULL, bytes = 0 WHERE id IN (
 	       SELECT id FROM bulk_updates WHERE server_id = $1 AND kept > 0 AND kept <= (SELECT MAX(kept) FROM bulk_updates WHERE server_id = $1) - $2
 	          AND finished_at IS NOT NULL AND NOT turn ORDER BY kept LIMIT $3) RETURNING id`, serverID, MaxBulkKept, forgottenAtOnce)
+	return append(old, more...), err
 }
 
 // Next gives the turn to the file of a server that has waited longest, if none has it, and to a runner. Without one it is ErrNotFound.
@@ -157,15 +185,16 @@ func (q Bulk) Lines(ctx context.Context, id string) (lines []BulkLine, err error
 	return lines, err
 }
 
-// InsertRow notes what became of a row.
-func (q Bulk) InsertRow(ctx context.Context, id string, row BulkDone) error {
-	return q.exec(ctx, `INSERT INTO bulk_rows (bulk_id, number, identifier, failed, errors, account, xp, coins, premium) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		id, row.Row, row.Identifier, row.Result == gen.BulkResultFailed, written(row.Errors), row.Account, row.XP, row.Coins, row.Premium)
+// InsertRow notes what became of a row, and returns how many bytes tell that.
+func (q Bulk) InsertRow(ctx context.Context, id string, row BulkDone) (told int64, err error) {
+	errors := written(row.Errors)
+	return int64(len(row.Identifier) + len(errors)), q.exec(ctx, `INSERT INTO bulk_rows (bulk_id, number, identifier, failed, errors, account, xp, coins, premium) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		id, row.Row, row.Identifier, row.Result == gen.BulkResultFailed, errors, row.Account, row.XP, row.Coins, row.Premium)
 }
 
 // Step notes how far a file is. What was done of a chunk that is whole is not kept.
 func (q Bulk) Step(ctx context.Context, b BulkUpdate, lines []BulkLine) error {
-	if err := q.exec(ctx, `UPDATE bulk_updates SET processed = $2, failed = $3 WHERE id = $1`, b.BulkID, b.Processed, b.Failed); err != nil {
+	if err := q.exec(ctx, `UPDATE bulk_updates SET processed = $2, failed = $3, told = $4 WHERE id = $1`, b.BulkID, b.Processed, b.Failed, b.Told); err != nil {
 		return err
 	}
 	if b.Processed < lines[len(lines)-1].Number {
@@ -174,22 +203,25 @@ func (q Bulk) Step(ctx context.Context, b BulkUpdate, lines []BulkLine) error {
 	return q.exec(ctx, `DELETE FROM bulk_chunks WHERE bulk_id = $1 AND first = $2`, b.BulkID, lines[0].Number)
 }
 
+// toldUntil is how many bytes tell of the files of a server up to one that ends its turn: which of them are kept is known without adding them up.
+const toldUntil = `told + (SELECT COALESCE(MAX(o.told_until), 0) FROM bulk_updates o WHERE o.server_id = bulk_updates.server_id)`
+
 // Finish ends a file that has not ended, with a status, and returns it. Without one it is ErrNotFound.
 func (q Bulk) Finish(ctx context.Context, id string, status gen.BulkStatus, at time.Time) (BulkUpdate, error) {
-	return get(ctx, q.conn, scanBulk, `UPDATE bulk_updates SET status = $2, turn = FALSE, runner = '', stepped_at = $3, finished_at = $3
+	return get(ctx, q.conn, scanBulk, `UPDATE bulk_updates SET status = $2, turn = FALSE, runner = '', stepped_at = $3, finished_at = $3, bytes = 0, told_until = `+toldUntil+`
 	 WHERE id = $1 AND status IN ('queued', 'running') RETURNING `+bulkColumns, id, string(status), at.UnixMicro())
 }
 
 // Cancel ends a file that has not ended, and returns it. If it has its turn, that is left to its runner, who is in the middle of a step: it is this
 // statement that waits for the end of one, and not a transaction that would lose against each. Without a file it is ErrNotFound.
 func (q Bulk) Cancel(ctx context.Context, id string, at time.Time) (BulkUpdate, error) {
-	return get(ctx, q.conn, scanBulk, `UPDATE bulk_updates SET status = 'cancelled', finished_at = $2 WHERE id = $1 AND status IN ('queued', 'running')
+	return get(ctx, q.conn, scanBulk, `UPDATE bulk_updates SET status = 'cancelled', finished_at = $2, bytes = 0 WHERE id = $1 AND status IN ('queued', 'running')
 	RETURNING `+bulkColumns, id, at.UnixMicro())
 }
 
 // Release takes the turn from a file that has ended.
 func (q Bulk) Release(ctx context.Context, id string) error {
-	return q.exec(ctx, `UPDATE bulk_updates SET turn = FALSE, runner = '' WHERE id = $1`, id)
+	return q.exec(ctx, `UPDATE bulk_updates SET turn = FALSE, runner = '', told_until = `+toldUntil+` WHERE id = $1`, id)
 }
 
 // ListStalled returns some of those who have their turn, and to which nothing has happened since before a moment.
@@ -241,7 +273,7 @@ func (q Bulk) DeleteLines(ctx context.Context, id string, some int) (more bool, 
 // DeleteExpired removes a part of a file that has ended before a moment, or to one that arrives nothing has happened since another one, and tells whether there
 // may be more.
 func (q Bulk) DeleteExpired(ctx context.Context, ended, silent time.Time, some int) (more bool, err error) {
-	if err := q.exec(ctx, `UPDATE bulk_updates SET status = '`+arriving+`', stepped_at = 0, finished_at = NULL WHERE id IN (
+	if err := q.exec(ctx, `UPDATE bulk_updates SET status = '`+arriving+`', stepped_at = 0, finished_at = NULL, bytes = 0 WHERE id IN (
 	       SELECT id FROM bulk_updates WHERE finished_at < $1 ORDER BY finished_at LIMIT $2)`, ended.UnixMicro(), some); err != nil {
 		return true, err
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -23,6 +24,7 @@ func (l *life) hasBulk(server string) {
 	l.tx(func(tx *Tx) error {
 		for _, b := range []BulkUpdate{first, second, third} {
 			check(0, tx.Bulk.Insert(ctx, b))
+			check(0, tx.Bulk.HasRoom(ctx, server))
 			check(0, tx.Bulk.AddLines(ctx, b.BulkID, []BulkLine{{Number: 1}, {Number: 2}}, l.now().Time))
 			check(0, tx.Bulk.AddLines(ctx, b.BulkID, []BulkLine{{Number: 3}}, l.now().Time))
 			check(tx.Bulk.Queue(ctx, b.BulkID, 1, l.now().Time))
@@ -38,8 +40,8 @@ func (l *life) hasBulk(server string) {
 		check(b, err)
 		lines, err := tx.Bulk.Lines(ctx, b.BulkID)
 		check(lines, err)
-		check(0, tx.Bulk.InsertRow(ctx, b.BulkID, row(1, gen.BulkResultSucceeded)))
-		check(0, tx.Bulk.InsertRow(ctx, b.BulkID, row(2, gen.BulkResultFailed)))
+		check(tx.Bulk.InsertRow(ctx, b.BulkID, row(1, gen.BulkResultSucceeded)))
+		check(tx.Bulk.InsertRow(ctx, b.BulkID, row(2, gen.BulkResultFailed)))
 		b.Processed, b.Failed = 2, 1
 		check(0, tx.Bulk.Step(ctx, b, lines))
 		check(tx.Bulk.ListStalled(ctx, l.now().Time, 10))
@@ -85,7 +87,7 @@ func TestOfTheFilesOfAServerTheLastRowsAreKept(t *testing.T) {
 		}
 		ends := func(id string) {
 			l.tx(func(tx *Tx) error {
-				l.must(tx.Bulk.InsertRow(ctx, id, BulkDone{BulkRow: gen.BulkRow{Row: 1}}))
+				l.check(tx.Bulk.InsertRow(ctx, id, BulkDone{BulkRow: gen.BulkRow{Row: 1}}))
 				_, err := tx.Bulk.Finish(ctx, id, gen.BulkStatusDone, l.nowAt)
 				return err
 			})
@@ -113,6 +115,85 @@ func TestOfTheFilesOfAServerTheLastRowsAreKept(t *testing.T) {
 		}
 		if left := rowsOf(t, l.s, `SELECT id FROM bulk_updates`); len(left) != 3 {
 			t.Errorf("%v are left", left)
+		}
+	})
+}
+
+func TestTheBytesThatAreKeptOfFilesAreBounded(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, url string) {
+		l := &life{T: t, s: open(t, url), nowAt: time.Now()}
+		ctx := t.Context()
+		server := l.server(l.account())
+		comes := func() (id string, forgotten []string) {
+			l.tx(func(tx *Tx) (err error) {
+				b := BulkUpdate{ServerID: server, At: l.nowAt}
+				b.BulkID, b.CreatedAt = l.id(), l.now()
+				id = b.BulkID
+				l.must(tx.Bulk.Insert(ctx, b))
+				l.must(tx.Bulk.AddLines(ctx, id, []BulkLine{{Number: 1, Cells: []string{"x"}}}, l.nowAt))
+				l.check(tx.Bulk.Queue(ctx, id, 0, l.nowAt))
+				forgotten, err = tx.Bulk.Forget(ctx, server)
+				return err
+			})
+			return id, forgotten
+		}
+		room := func(what string, want bool) {
+			t.Helper()
+			var limit *LimitError
+			if err := l.s.Bulk.HasRoom(ctx, server); errors.As(err, &limit) == want || !want && limit.Most != 256 {
+				t.Errorf("%s: got %v, want room: %v", what, err, want)
+			}
+		}
+		for name, end := range map[string]func(tx *Tx, id string) error{
+			"done": func(tx *Tx, id string) error {
+				_, err := tx.Bulk.Finish(ctx, id, gen.BulkStatusDone, l.nowAt)
+				return err
+			},
+			"cancelled": func(tx *Tx, id string) error { _, err := tx.Bulk.Cancel(ctx, id, l.nowAt); return err },
+			"given up":  func(tx *Tx, id string) error { return tx.Bulk.GiveUp(ctx, id) },
+		} {
+			id, _ := comes()
+			room(name+", before", true)
+			fill(t, l.s, `UPDATE bulk_updates SET bytes = bytes + 268435456 - (SELECT SUM(bytes) FROM bulk_updates) - 1 WHERE id = '`+id+`'`)
+			room(name+", nearly", true)
+			another, _ := comes()
+			room(name+", full", false)
+			if name == "given up" {
+				fill(t, l.s, `UPDATE bulk_updates SET status = 'arriving' WHERE id = '`+id+`'`)
+			}
+			l.tx(func(tx *Tx) error {
+				l.check(tx.Bulk.Finish(ctx, another, gen.BulkStatusDone, l.nowAt))
+				return end(tx, id)
+			})
+			room(name, true)
+		}
+
+		// What was told of more than is kept is forgotten, the oldest first.
+		var ids []string
+		for range 3 {
+			id, forgotten := comes()
+			if len(forgotten) > 0 {
+				t.Errorf("%v are forgotten, of which little is told", forgotten)
+			}
+			l.tx(func(tx *Tx) error {
+				lines := []BulkLine{{Number: 1}}
+				l.must(tx.Bulk.Step(ctx, BulkUpdate{BulkUpdate: gen.BulkUpdate{BulkID: id, Processed: 1}, Told: MaxBulkTold / 3}, lines))
+				_, err := tx.Bulk.Finish(ctx, id, gen.BulkStatusDone, l.nowAt)
+				return err
+			})
+			ids = append(ids, id)
+		}
+		last, forgotten := comes()
+		if len(forgotten) > 0 {
+			t.Errorf("%v are forgotten", forgotten)
+		}
+		l.tx(func(tx *Tx) error {
+			l.must(tx.Bulk.Step(ctx, BulkUpdate{BulkUpdate: gen.BulkUpdate{BulkID: last, Processed: 1}, Told: MaxBulkTold / 2}, []BulkLine{{Number: 1}}))
+			_, err := tx.Bulk.Finish(ctx, last, gen.BulkStatusDone, l.nowAt)
+			return err
+		})
+		if _, forgotten := comes(); !slices.Contains(forgotten, ids[0]) || slices.Contains(forgotten, ids[2]) || slices.Contains(forgotten, last) {
+			t.Errorf("%v are forgotten of %v and %s", forgotten, ids, last)
 		}
 	})
 }

@@ -321,10 +321,10 @@ func migrationsOf(d goose.Dialect) []goose.ProviderOption {
 		return []goose.ProviderOption{goose.WithGoMigrations(run(8, checkServersLate), run(24, indexWords(wordsOfPostgreSQL)),
 			run(keysMigration, func(ctx context.Context, tx *sql.Tx) error {
 				return errors.Join(fillKeys(ctx, tx), checkServersOfTotalsLate(ctx, tx))
-			}), run(statusesMigration, addFirstStatuses), run(permissionsMigration, keepIDsInPermissions))}
+			}), run(statusesMigration, addFirstStatuses), run(permissionsMigration, migrateShop))}
 	}
 	return []goose.ProviderOption{goose.WithGoMigrations(run(24, indexWords(wordsOfSQLite)), run(keysMigration, fillKeys), run(statusesMigration, addFirstStatuses),
-		run(permissionsMigration, keepIDsInPermissions))}
+		run(permissionsMigration, migrateShop))}
 }
 
 // The index of the words of messages, by their positions. The words are normalised before they come here: to the tokenizer of

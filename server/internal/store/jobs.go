@@ -27,6 +27,9 @@ const (
 // WaitingJobs is the queue of the jobs that mostly wait for answers of others. They keep nobody else waiting.
 const WaitingJobs = "waiting"
 
+// BulkJobs is the queue of the jobs that have much to write: one after the other, so that all others get to write meanwhile.
+const BulkJobs = "bulk"
+
 // Jobs enqueues background work. A job runs after its transaction was committed, in whichever process works, and runs
 // again if it has failed or its process was killed: it must bear that.
 type Jobs struct {
@@ -48,7 +51,7 @@ func (j Jobs) Insert(_ context.Context, args river.JobArgs) error {
 func (s *Store) Work(workers *river.Workers, periodic []*river.PeriodicJob, log *slog.Logger) (stop func(context.Context), err error) {
 	client, err := river.NewClient(s.write.jobs(s.write.db, s.newJobs), &river.Config{
 		Workers:                     workers,
-		Queues:                      map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: jobsAtOnce}, WaitingJobs: {MaxWorkers: waitingAtOnce}},
+		Queues:                      map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: jobsAtOnce}, WaitingJobs: {MaxWorkers: waitingAtOnce}, BulkJobs: {MaxWorkers: 1}},
 		PeriodicJobs:                periodic,
 		FetchPollInterval:           s.write.pollJobs,
 		FetchCooldown:               fetchJobs,

@@ -13,6 +13,26 @@ import (
 // accounts, and not what these are called.
 const permissionsMigration = 62
 
+// migrateShop is the migration of both what stores and files of members keep.
+func migrateShop(ctx context.Context, tx *sql.Tx) error {
+	for _, text := range boundsOfBulk {
+		if _, err := tx.ExecContext(ctx, text); err != nil {
+			return err
+		}
+	}
+	return keepIDsInPermissions(ctx, tx)
+}
+
+// boundsOfBulk let it be known without adding up much how many bytes are kept of files: of the rows that are not done, of what tells what became of the
+// others, and of that together with all files of the server that ended their turn before.
+var boundsOfBulk = []string{
+	"ALTER TABLE bulk_updates ADD COLUMN bytes BIGINT NOT NULL DEFAULT 0",
+	"ALTER TABLE bulk_updates ADD COLUMN told BIGINT NOT NULL DEFAULT 0",
+	"ALTER TABLE bulk_updates ADD COLUMN told_until BIGINT NOT NULL DEFAULT 0",
+	"CREATE INDEX bulk_updates_with_rows ON bulk_updates (server_id) WHERE bytes > 0",
+	"CREATE INDEX bulk_updates_told ON bulk_updates (server_id, told_until)",
+}
+
 // keepIDsInPermissions is the migration of the permissions from before. They go on naming whom they named when it ran: also all roles of one title.
 // Who is not there any more is named no more.
 func keepIDsInPermissions(ctx context.Context, tx *sql.Tx) error {

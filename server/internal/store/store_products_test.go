@@ -161,6 +161,8 @@ func TestPermissionsFromBeforeNameWhomTheyHaveNamed(t *testing.T) {
 		entries := `[{"isEnabled":true,"type":"role","permission":{"roleNames":["VIP","Gone"],"usernames":["ANN","nobody"],"tagNames":["VIP"],` +
 			`"combination":[{"type":"user","values":["ann"]},{"type":"tag","values":["ann"]},{"type":"role","values":["VIP"]}]},"accessLevel":"full-access"}]`
 		migrateTo(t, url, 75, `DELETE FROM goose_db_version WHERE version_id = 62`, // which came later
+			`DROP INDEX bulk_updates_with_rows`, `DROP INDEX bulk_updates_told`,
+			`ALTER TABLE bulk_updates DROP COLUMN bytes`, `ALTER TABLE bulk_updates DROP COLUMN told`, `ALTER TABLE bulk_updates DROP COLUMN told_until`,
 			`INSERT INTO accounts (number, id, email, username, display_name, created_at) VALUES (7, 'a', 'a@example.com', 'ann', 'Ann', 0)`,
 			`INSERT INTO servers (id, name, owner, created_at) VALUES ('s', 'Chess club', 7, 0), ('o', 'Go club', 7, 0)`,
 			`INSERT INTO roles (id, server_id, everyone, title, description, class, position, billable, server_permissions, channel_permissions, created_at, updated_at)
