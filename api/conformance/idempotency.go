@@ -67,7 +67,9 @@ func (x *scene) creation(op *api.Operation) creation {
 		}
 	}
 	for _, name := range sortedKeys(body.Properties) {
-		if schema := body.Properties[name].Value; c.name == "" && c.tell == "" && schema.Type.Is("integer") && *schema.Min <= 1 && *schema.Max >= 9 {
+		schema := body.Properties[name].Value
+		expected := schema.Extensions["x-expected"] == true // which is no choice
+		if c.name == "" && c.tell == "" && schema.Type.Is("integer") && !expected && *schema.Min <= 1 && *schema.Max >= 9 {
 			c.tell = name
 		}
 	}
