@@ -222,7 +222,7 @@ func derivedRateLimits(c *contract) {
 }
 
 // createsWith200 are the operations that make something and answer 200 all the same: because they always have, or because what they make is not what is asked for.
-var createsWith200 = []string{"createChannel", "createBadge", "sendMessage", "replyMessage", "playMiniGame", "bulkImport", "bulkUpdate", "bulkUpdatePremium"}
+var createsWith200 = []string{"createChannel", "createBadge", "sendMessage", "replyMessage", "playMiniGame", "bulkImport", "bulkUpdate", "bulkUpdatePremium", "receiveWebhook"}
 
 // repeatable tells whether an operation takes an Idempotency-Key.
 func (c *contract) repeatable(op operation) bool {

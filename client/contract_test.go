@@ -28,19 +28,20 @@ import (
 )
 
 const (
-	key     = "5f2b7c0e9a1d4e3f8b6a7c9d0e1f2a3b4c5d6e7f8091a2b3c4d5e6f708192a3b"
-	roleID  = "66a282dab13eee0013cbb4dc"
-	chanID  = "66a282dab13eee0013cbb4db"
-	invite  = "7hTqZ0vXb3LkR9mWc2YdGa"
-	badgeID = "1b4e28ba-2fa1-41d2-883f-0016d3cca427"
-	keyID   = "66a282dab13eee0013cbb4dd"
-	msgID   = "66a282dab13eee0013cbb4e1"
-	topicID = "66a282dab13eee0013cbb4e4"
-	boardID = "66a282dab13eee0013cbb4f1"
-	askedID = "66a282dab13eee0013cbb4fa"
-	linkID  = "66a282dab13eee0013cbb4fb"
-	hookID  = "66a282dab13eee0013cbb601"
-	chartID = "66a282dab13eee0013cbb501"
+	key       = "5f2b7c0e9a1d4e3f8b6a7c9d0e1f2a3b4c5d6e7f8091a2b3c4d5e6f708192a3b"
+	roleID    = "66a282dab13eee0013cbb4dc"
+	chanID    = "66a282dab13eee0013cbb4db"
+	invite    = "7hTqZ0vXb3LkR9mWc2YdGa"
+	badgeID   = "1b4e28ba-2fa1-41d2-883f-0016d3cca427"
+	keyID     = "66a282dab13eee0013cbb4dd"
+	msgID     = "66a282dab13eee0013cbb4e1"
+	topicID   = "66a282dab13eee0013cbb4e4"
+	boardID   = "66a282dab13eee0013cbb4f1"
+	askedID   = "66a282dab13eee0013cbb4fa"
+	linkID    = "66a282dab13eee0013cbb4fb"
+	hookID    = "66a282dab13eee0013cbb601"
+	hookToken = "3f9c1e5b7a2d4c6f8e0b1a3d5c7f9e2b4d6a8c0e1f3b5d7a9c2e4f6b8d0a07ab"
+	chartID   = "66a282dab13eee0013cbb501"
 
 	atKeys     = "/apis/v1/communities/" + id + "/api-keys"
 	userID     = "66a282dab13eee0013cbb4d9"
@@ -625,6 +626,40 @@ var calls = []struct {
 	{
 		"replayWebhookDelivery", "POST /apis/v1/webhooks/" + hookID + "/deliveries/" + id + "/replay", "",
 		func(c caller) (any, error) { return c.Webhooks.Replay(c.ctx, hookID, id) },
+	},
+	{
+		"listIncomingWebhooks", "GET /apis/v1/incoming-webhooks?serverId=" + id, "",
+		func(c caller) (any, error) { return c.Webhooks.ListIncoming(c.ctx, id) },
+	},
+	{
+		"createIncomingWebhook", "POST /apis/v1/incoming-webhooks", `{"name":"Deposits","kind":"message","channelId":"` + id + `"}`,
+		func(c caller) (any, error) {
+			return c.Webhooks.CreateIncoming(c.ctx, client.IncomingWebhookCreate{Name: "Deposits", Kind: client.WebhookForMessage, ChannelID: id}, c.opts...)
+		},
+	},
+	{
+		"getIncomingWebhook", "GET /apis/v1/incoming-webhooks/" + hookID, "",
+		func(c caller) (any, error) { return c.Webhooks.GetIncoming(c.ctx, hookID) },
+	},
+	{
+		"updateIncomingWebhook", "PUT /apis/v1/incoming-webhooks/" + hookID, `{"isActive":false}`,
+		func(c caller) (any, error) {
+			return c.Webhooks.UpdateIncoming(c.ctx, hookID, client.IncomingWebhookUpdate{IsActive: new(false)})
+		},
+	},
+	{
+		"deleteIncomingWebhook", "DELETE /apis/v1/incoming-webhooks/" + hookID, "",
+		func(c caller) (any, error) { return c.Webhooks.DeleteIncoming(c.ctx, hookID) },
+	},
+	{
+		"listIncomingWebhookCalls", "GET /apis/v1/incoming-webhooks/" + hookID + "/calls", "",
+		func(c caller) (any, error) { return c.Webhooks.IncomingCalls(c.ctx, hookID) },
+	},
+	{
+		"receiveWebhook", "POST /webhooks/in/" + hookToken, `{"user":"vera","kind":"coins","operation":"overwrite","amount":0}`,
+		func(c caller) (any, error) {
+			return c.Webhooks.CallIncoming(c.ctx, hookToken, client.IncomingCall{User: "vera", Kind: client.CurrencyCoins, Operation: client.OperationOverwrite, Amount: new(int64(0))}, client.IncomingCalling{}, c.opts...)
+		},
 	},
 	{
 		"getBulkTemplate", "GET /apis/v1/bulk-updates/template?type=import", "",

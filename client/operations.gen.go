@@ -40,6 +40,12 @@ var operations = []operation{
 	{"GET", "/apis/v1/communities/{communityId}/users/{userId}", "getCommunityUser"},
 	{"GET", "/apis/v1/communities/{communityId}/users/{userId}/user-field-histories", "listUserFieldHistoriesOfUser"},
 	{"GET", "/apis/v1/gamification/tiers", "getTierInfo"},
+	{"GET", "/apis/v1/incoming-webhooks", "listIncomingWebhooks"},
+	{"POST", "/apis/v1/incoming-webhooks", "createIncomingWebhook"},
+	{"DELETE", "/apis/v1/incoming-webhooks/{incomingWebhookId}", "deleteIncomingWebhook"},
+	{"GET", "/apis/v1/incoming-webhooks/{incomingWebhookId}", "getIncomingWebhook"},
+	{"PUT", "/apis/v1/incoming-webhooks/{incomingWebhookId}", "updateIncomingWebhook"},
+	{"GET", "/apis/v1/incoming-webhooks/{incomingWebhookId}/calls", "listIncomingWebhookCalls"},
 	{"GET", "/apis/v1/leaderboards", "listLeaderboards"},
 	{"POST", "/apis/v1/leaderboards", "createLeaderboard"},
 	{"DELETE", "/apis/v1/leaderboards/{leaderboardId}", "deleteLeaderboard"},
@@ -197,4 +203,5 @@ var operations = []operation{
 	{"GET", "/servers/{serverId}/settings", "getServerSettings"},
 	{"PATCH", "/servers/{serverId}/settings", "updateServerSettings"},
 	{"POST", "/servers/{serverId}/visit", "visitServer"},
+	{"POST", "/webhooks/in/{incomingToken}", "receiveWebhook"},
 }

@@ -58,6 +58,7 @@ func unlimited(s *Server) *Server {
 	s.guesses = ratelimit.New(1_000_000, time.Nanosecond)
 	s.verifyMails, s.madeUsers, s.imported = store.Quota{}, store.Quota{}, store.Quota{}
 	s.wrongCodes = ratelimit.New(1_000_000, time.Nanosecond)
+	s.incoming = nil
 	return s
 }
 

@@ -233,6 +233,15 @@ func (r *bulkRow) change(column string, has int64) (by int64) {
 		r.fault(column, "must be a whole number from 0 to 1000000000")
 		return 0
 	}
+	by, wrong := changeBy(op, n, has)
+	if wrong != "" {
+		r.fault(column, wrong)
+	}
+	return by
+}
+
+// changeBy is by how much a number changes what a member has, and what is wrong with that, if something is.
+func changeBy(op string, n, has int64) (by int64, wrong string) {
 	switch op {
 	case "add":
 		by = n
@@ -243,11 +252,11 @@ func (r *bulkRow) change(column string, has int64) (by int64) {
 	}
 	switch {
 	case by < 0 && has+by < 0:
-		r.fault(column, "is more than the user has")
+		wrong = "is more than the user has"
 	case has+by > mostPoints:
-		r.fault(column, "would be more than anybody may have")
+		wrong = "would be more than anybody may have"
 	}
-	return by
+	return by, wrong
 }
 
 // prepareFields finds the values that a member gets.

@@ -33,7 +33,7 @@ func (h channels) CreateChannel(ctx context.Context, r stub.CreateChannelRequest
 	if len(r.Body.Permissions)+len(r.Body.Members) > 0 {
 		run = h.store.Tx // who is admitted may lose what they are admitted for meanwhile
 	}
-	body, again, err := onceIn(ctx, h.core, run, func(tx *store.Tx) (body gen.ChannelResponse, err error) {
+	body, again, err := onceIn(ctx, h.core, run, claimOf(ctx), func(tx *store.Tx) (body gen.ChannelResponse, err error) {
 		s, err := resolve(ctx, tx.Queries, r.Body.ServerID)
 		if err != nil {
 			return body, err

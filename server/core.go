@@ -49,12 +49,14 @@ type core struct {
 	outside     *guard.Client // for addresses that others have chosen
 	reaches     guard.Guard   // which of those it calls
 	imported    store.Quota   // the same, from files
-	stepLasts   time.Duration // of the rows of a file
-	publicURL   string
-	log         *slog.Logger
-	now         func() time.Time // the only clock
-	newID       func() string    // the only maker of ids
-	random      io.Reader        // the only source of secrets
+	// incoming are the calls of an incoming webhook; every replica has its own. Nil: they are not limited.
+	incoming  *ratelimit.Limiter
+	stepLasts time.Duration // of the rows of a file
+	publicURL string
+	log       *slog.Logger
+	now       func() time.Time // the only clock
+	newID     func() string    // the only maker of ids
+	random    io.Reader        // the only source of secrets
 }
 
 func newCore(ctx context.Context, config Config) (*core, error) {
@@ -91,6 +93,7 @@ func newCore(ctx context.Context, config Config) (*core, error) {
 		reaches:   guard.Guard{Allow: config.WebhookAllow},
 	}
 	k.outside = guard.NewClient(k.reaches, nil)
+	k.incoming = limiterOr(incomingCalls, config.RateLimit)
 	if !config.CommandsOnly {
 		if err := k.openFiles(ctx, config); err != nil {
 			return nil, err

@@ -24,7 +24,7 @@ import (
 type audited interface {
 	gen.Server | gen.CreatedServer | gen.ServerSettings | gen.InviteCreate | gen.Channel | gen.Role | gen.BadgeUpdate | gen.APIKey | gen.UserReference | gen.ManagedUser | gen.CreatedUser |
 		gen.AccessLevels | gen.UserField | gen.UserFieldHistory | gen.GamificationSetting | gen.Milestone | gen.Leaderboard | gen.Streak | gen.MiniGame | gen.MiniGamePlays | gen.Social |
-		gen.StoreConfig | gen.Category | gen.Product | gen.TransactionStatus | gen.RedemptionStatus | gen.AnalysisChange | gen.BulkUpdate | gen.Webhook
+		gen.StoreConfig | gen.Category | gen.Product | gen.TransactionStatus | gen.RedemptionStatus | gen.AnalysisChange | gen.BulkUpdate | gen.Webhook | gen.IncomingWebhook
 }
 
 // record adds what an operation has changed to the audit trail of a server, under the action that the contract names in
@@ -45,7 +45,10 @@ func record[T audited](ctx context.Context, k *core, tx *store.Tx, serverID, tar
 // auditActor is who is calling, as others read it later.
 func auditActor(ctx context.Context) gen.AuditActor {
 	who := actorFrom(ctx)
-	if who.key != nil {
+	switch {
+	case who.incoming:
+		return gen.AuditActor{Type: "webhook", ID: who.key.ID}
+	case who.key != nil:
 		return gen.AuditActor{Type: "key", ID: who.key.ID}
 	}
 	return gen.AuditActor{Type: "account", ID: store.Number(who.account)}

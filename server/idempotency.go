@@ -84,20 +84,19 @@ type replay struct{ IdempotentReplayed *string }
 // transaction, and a later request under the same key gets that answer and runs nothing. Two at once are run one after the
 // other. A failure is rolled back with everything else, so it is not kept.
 func once[T any](ctx context.Context, k *core, do func(*store.Tx) (T, error)) (T, replay, error) {
-	return onceIn(ctx, k, k.store.Tx, do)
+	return onceIn(ctx, k, k.store.Tx, claimOf(ctx), do)
 }
 
 // onceShared is once in a shared transaction: see inSharedTx.
 func onceShared[T any](ctx context.Context, k *core, do func(*store.Tx) (T, error)) (T, replay, error) {
-	return onceIn(ctx, k, k.store.SharedTx, do)
+	return onceIn(ctx, k, k.store.SharedTx, claimOf(ctx), do)
 }
 
-func onceIn[T any](ctx context.Context, k *core, run transaction, do func(*store.Tx) (T, error)) (T, replay, error) {
+func onceIn[T any](ctx context.Context, k *core, run transaction, claim *claim, do func(*store.Tx) (T, error)) (T, replay, error) {
 	type kept struct {
 		answer T
 		again  replay
 	}
-	claim := claimOf(ctx)
 	result, err := in(ctx, run, func(tx *store.Tx) (result kept, err error) {
 		if claim == nil {
 			result.answer, err = do(tx)

@@ -72,7 +72,7 @@ func TestTheLimitsAreThoseOfTheContract(t *testing.T) {
 		"RoleListResponse.body": store.MaxRoles, "ChannelListResponse.body": store.MaxChannels, "BadgeListResponse.body": store.MaxBadges, "OwnBadgeApplicationListResponse.body": store.MaxApplications,
 		"ApiKeyListResponse.data": store.MaxKeys, "UserApiKeyListResponse.data": store.MaxUserKeys, "ServerListResponse.body": store.MaxMemberships, "IntegrationChannelListResponse.data": store.MaxChannels,
 		"InviteListResponse.body": store.MaxInvites, "SessionListResponse.body": store.MaxSessions,
-		"AccessLevelListResponse.body": store.MaxAccessLevels, "UserFieldListResponse.data": store.MaxFields, "StreakListResponse.data": store.MaxStreaks, "MilestoneListResponse.data": store.MaxMilestones, "SocialListResponse.data": store.MaxSocials, "MiniGameListResponse.data": store.MaxMiniGames, "RedemptionStatusListResponse.data": store.MaxStatuses, "WebhookListResponse.data": store.MaxWebhooks,
+		"AccessLevelListResponse.body": store.MaxAccessLevels, "UserFieldListResponse.data": store.MaxFields, "StreakListResponse.data": store.MaxStreaks, "MilestoneListResponse.data": store.MaxMilestones, "SocialListResponse.data": store.MaxSocials, "MiniGameListResponse.data": store.MaxMiniGames, "RedemptionStatusListResponse.data": store.MaxStatuses, "WebhookListResponse.data": store.MaxWebhooks, "IncomingWebhookListResponse.data": store.MaxIncomingWebhooks, "IncomingWebhookCallListResponse.data": store.MaxIncomingCalls,
 	}
 	for name, schema := range doc.Components.Schemas {
 		meta := schema.Value.Properties["meta"]

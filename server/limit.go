@@ -87,6 +87,20 @@ func limiterOf(r rate, factor float64) *limiter {
 	return &limiter{ratelimit.New(burst, max(1, time.Duration(float64(r.every)/factor))), []string{strconv.Itoa(burst)}}
 }
 
+// incomingCalls is how often an incoming webhook may be called. README says so, and Config.RateLimit scales it.
+var incomingCalls = rate{200, 100 * time.Millisecond}
+
+// limiterOr limits to a rate, times the factor of Config.RateLimit, as newLimits has it. Nil: to nothing.
+func limiterOr(r rate, factor float64) *ratelimit.Limiter {
+	switch {
+	case factor < 0:
+		return nil
+	case factor == 0:
+		factor = 1
+	}
+	return limiterOf(r, factor).Limiter
+}
+
 // newLimits refuses, by name, an operation of a class that is none. A factor of 0 counts as 1, a negative one ends what it
 // scales.
 func newLimits(operations api.List, factor float64, now func() time.Time) (*limits, error) {

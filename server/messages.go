@@ -50,23 +50,28 @@ func (h messages) GetMessage(ctx context.Context, r stub.GetMessageRequestObject
 
 func (h messages) SendMessage(ctx context.Context, r stub.SendMessageRequestObject) (stub.SendMessageResponseObject, error) {
 	body, again, err := onceShared(ctx, h.core, func(tx *store.Tx) (body gen.MessageSentResponse, err error) {
-		s, channel, err := channelSeen(ctx, tx.Queries, r.Body.ChannelID, "channel")
-		if err != nil {
-			return body, err
-		}
-		m := store.Message{Message: gen.Message{Message: r.Body.Message}}
-		if r.Body.ForumTopicID != "" {
-			m.ForumTopicID = gen.NullableOf(r.Body.ForumTopicID)
-		}
-		if err := checkTopic(ctx, tx.Queries, channel, m); err != nil {
-			return body, err
-		}
-		return h.post(ctx, tx, s, channel, said{r.Body.Sender, m, r.Body.Images}, "Message send successfully")
+		return h.send(ctx, tx, *r.Body)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return stub.SendMessage200JSONResponse{Body: body, Headers: stub.SendMessage200ResponseHeaders(again)}, nil
+}
+
+// send is the step that posts a message in a channel.
+func (h messages) send(ctx context.Context, tx *store.Tx, in gen.MessageCreate) (body gen.MessageSentResponse, err error) {
+	s, channel, err := channelSeen(ctx, tx.Queries, in.ChannelID, "channel")
+	if err != nil {
+		return body, err
+	}
+	m := store.Message{Message: gen.Message{Message: in.Message}}
+	if in.ForumTopicID != "" {
+		m.ForumTopicID = gen.NullableOf(in.ForumTopicID)
+	}
+	if err := checkTopic(ctx, tx.Queries, channel, m); err != nil {
+		return body, err
+	}
+	return h.post(ctx, tx, s, channel, said{in.Sender, m, in.Images}, "Message send successfully")
 }
 
 func (h messages) ReplyMessage(ctx context.Context, r stub.ReplyMessageRequestObject) (stub.ReplyMessageResponseObject, error) {

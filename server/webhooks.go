@@ -136,9 +136,7 @@ func (k *core) changeWebhook(ctx context.Context, tx *store.Tx, w *store.Webhook
 	if in.Channels != nil {
 		w.Channels = slices.Compact(slices.Sorted(slices.Values(*in.Channels)))
 		for _, id := range w.Channels {
-			if channel, err := tx.Channels.Get(ctx, id, store.Viewer{Full: true}); errors.Is(err, store.ErrNotFound) || err == nil && channel.ServerID != w.CommunityID {
-				return "", contract.Invalid(contract.Field("/channels", gen.FieldCodeNotAllowed, "must be ids of channels of the community"))
-			} else if err != nil {
+			if err := checkHookChannel(ctx, tx, w.CommunityID, id, "/channels"); err != nil {
 				return "", err
 			}
 		}
@@ -149,7 +147,7 @@ func (k *core) changeWebhook(ctx context.Context, tx *store.Tx, w *store.Webhook
 			w.InactiveReason = hookOff
 		}
 	}
-	if err := k.changeCipher(w, in.Encryption); err != nil {
+	if w.Encryption, w.SealedCipherKey, err = k.changedCipher(hookThing(w.ID), w.Encryption, w.SealedCipherKey, in.Encryption); err != nil {
 		return "", err
 	}
 	if in.APIKey == nil || in.APIKey.IsEnabled == w.APIKey.IsEnabled {
@@ -167,25 +165,35 @@ func (k *core) changeWebhook(ctx context.Context, tx *store.Tx, w *store.Webhook
 	return key, err
 }
 
-// changeCipher is the part of it that says how bodies are encrypted.
-func (k *core) changeCipher(w *store.Webhook, in *gen.WebhookEncryptionSwitch) (err error) {
-	if in == nil {
-		return nil
-	}
-	w.Encryption.IsEnabled = in.IsEnabled
-	if in.Mode != "" {
-		w.Encryption.Mode = in.Mode
-	}
-	if in.IsEnabled && w.Encryption.Mode == "" {
-		w.Encryption.Mode = gen.WebhookCipherGcm
-	}
-	if in.Key != "" {
-		w.SealedCipherKey, err = k.vault.seal(hookThing(w.ID), in.Key)
-	}
-	if err == nil && in.IsEnabled && w.SealedCipherKey == "" {
-		err = contract.Invalid(contract.Field("/encryption/key", gen.FieldCodeRequired, "is required to switch the encryption on"))
+// checkHookChannel refuses what is no channel of the community.
+func checkHookChannel(ctx context.Context, tx *store.Tx, serverID, id, pointer string) error {
+	channel, err := tx.Channels.Get(ctx, id, store.Viewer{Full: true})
+	if errors.Is(err, store.ErrNotFound) || err == nil && channel.ServerID != serverID {
+		err = contract.Invalid(contract.Field(pointer, gen.FieldCodeNotAllowed, "must name channels of the community"))
 	}
 	return err
+}
+
+// changedCipher is the part of it that says how bodies are encrypted, of a thing that the vault knows. The key is sealed.
+func (k *core) changedCipher(thing string, is gen.WebhookEncryption, key string, in *gen.WebhookEncryptionSwitch) (gen.WebhookEncryption, string, error) {
+	if in == nil {
+		return is, key, nil
+	}
+	is.IsEnabled = in.IsEnabled
+	if in.Mode != "" {
+		is.Mode = in.Mode
+	}
+	if in.IsEnabled && is.Mode == "" {
+		is.Mode = gen.WebhookCipherGcm
+	}
+	var err error
+	if in.Key != "" {
+		key, err = k.vault.seal(thing, in.Key)
+	}
+	if err == nil && in.IsEnabled && key == "" {
+		err = contract.Invalid(contract.Field("/encryption/key", gen.FieldCodeRequired, "is required to switch the encryption on"))
+	}
+	return is, key, err
 }
 
 // hookNamed finds a webhook with which the caller may do the operation of the request.

@@ -247,6 +247,19 @@ func (c creation) atOnce(who caller, name string) {
 // repeatByAnybody is repeat for who sends no credential. Backends limit how often they may do that.
 func repeatByAnybody(s *session, op *api.Operation) {
 	who := s.anonymous.under(unknownID())
+	if len(pathMakers(op)) > 0 { // what it is about must be there
+		d := s.scene().ready(op)
+		d.send(who).isNew().isRepeated(d.send(who))
+		members := d.body.(map[string]any)
+		for _, name := range sortedKeys(members) {
+			if text, is := members[name].(string); is {
+				members[name] = text + "!"
+				break
+			}
+		}
+		d.send(who).expect(http.StatusConflict) // with another text
+		return
+	}
 	d := unknown(op)
 	d.send(who).isRepeated(d.send(who))
 	unknown(op).send(who).expect(http.StatusConflict) // with another address

@@ -62,6 +62,9 @@ var makers = map[string]maker{
 	"analysisId":         {"analysis", "charts", true, (*scene).charted, unknownID},
 	"bulkId":             {"bulk", "bulk", true, func(x *scene) string { return x.bulk() }, unknownID},
 	"webhookId":          {"webhook", "webhooks", true, (*scene).webhook, unknownID},
+	"incomingWebhookId":  {"incomingwebhook", "webhooks", true, func(x *scene) string { return x.incoming().id }, unknownID},
+	"incomingToken":      {"incomingtoken", "webhooks", true, func(x *scene) string { return x.incoming().token }, unknownToken},
+	"sender":             {"sender", "servers", false, func(x *scene) string { return x.server.owner }, func() string { return "no" + unknownID()[:12] }},
 	"deliveryId":         {"delivery", "webhooks", true, (*scene).delivery, unknownID},
 	"apiKeyId":           {"key", "keys", true, func(x *scene) string { return x.a.makesKey(x.server).id }, unknownID},
 }
@@ -120,7 +123,7 @@ func makersOf(op *api.Operation) []maker {
 }
 
 // within is the tag of what the things of a tag are in or made by, other than a server.
-var within = map[string]string{"messages": "channels", "charts": "channels", "users": "keys", "bulk": "keys", "rewards": "store"}
+var within = map[string]string{"webhooks": "channels", "messages": "channels", "charts": "channels", "users": "keys", "bulk": "keys", "rewards": "store"}
 
 // ofAuthors are the tags that are needed beside a tag where somebody else than the owner makes its things.
 var ofAuthors = map[string]string{"charts": "roles"}

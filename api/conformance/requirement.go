@@ -81,7 +81,7 @@ var sections = []section{
 	{"rewards", purchases},
 	{"charts", charts},
 	{"bulk", bulk},
-	{"webhooks", hooks},
+	{"webhooks", slices.Concat(hooks, inlets)},
 }
 
 // Requirements are all requirements of the suite, in order.

@@ -448,3 +448,19 @@ func pathParams(c echo.Context) map[string]string {
 func As(ctx context.Context, caller Caller) context.Context {
 	return context.WithValue(ctx, stateKey{}, &requestState{caller: caller})
 }
+
+// Within is the context of what a request does as another operation would, in the name of a caller. All else that is known of the request stays.
+func Within(ctx context.Context, operationID string, caller Caller) (context.Context, error) {
+	k, err := own()
+	if err != nil {
+		return nil, err
+	}
+	for _, op := range k.operations {
+		if op.ID == operationID {
+			state := *stateFrom(ctx)
+			state.operation, state.caller = op, caller
+			return context.WithValue(ctx, stateKey{}, &state), nil
+		}
+	}
+	return nil, fmt.Errorf("contract: there is no operation %s", operationID)
+}

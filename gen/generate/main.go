@@ -150,6 +150,7 @@ var prefixes = []struct{ list, prefix string }{
 	{"ProblemCode", "Code"}, {"FieldCode", "Field"}, {"ChannelType", "Channel"}, {"BadgeAction", "Badge"},
 	{"UserKeyPermission", "UserPermission"}, {"KeyPermission", "Permission"}, {"AuditAction", "Audit"}, {"Joining", "Joining"}, {"UserFieldType", "UserField"}, {"LeaderboardFilter", "Filter"}, {"OverviewInterval", "By"}, {"AuthEventKind", "Event"}, {"MiniGameType", "Game"}, {"SocialAction", "Social"}, {"BulkType", "BulkTo"}, {"BulkStatus", "BulkIs"}, {"BulkResult", "BulkRow"}, {"ProductType", "Product"}, {"CategoryView", "View"}, {"StatusCategory", "Status"}, {"AnalysisType", "Analysis"}, {"AnalysisDirection", "Direction"}, {"EntryPlacement", "Entry"}, {"ExpiryType", "Expiry"}, {"DrawingType", "Drawing"}, {"LineHead", "Head"}, {"LineStyle", "Line"},
 	{"WebhookEventType", "Webhook"}, {"WebhookCipher", "Cipher"}, {"WebhookDeliveryStatus", "Delivery"},
+	{"IncomingWebhookKind", "WebhookFor"}, {"IncomingCurrency", "Currency"}, {"IncomingOperation", "Operation"}, {"IncomingOutcome", "Outcome"},
 	{"Action", "Action"}, {"IdentifierType", "By"},
 }
 

@@ -131,6 +131,24 @@ type ServerInterface interface {
 	// GetTierInfo Get the tiers of the community
 	// (GET /apis/v1/gamification/tiers)
 	GetTierInfo(ctx echo.Context) error
+	// ListIncomingWebhooks List the incoming webhooks of a community
+	// (GET /apis/v1/incoming-webhooks)
+	ListIncomingWebhooks(ctx echo.Context, params ListIncomingWebhooksParams) error
+	// CreateIncomingWebhook Create an incoming webhook
+	// (POST /apis/v1/incoming-webhooks)
+	CreateIncomingWebhook(ctx echo.Context, params CreateIncomingWebhookParams) error
+	// DeleteIncomingWebhook Delete an incoming webhook
+	// (DELETE /apis/v1/incoming-webhooks/{incomingWebhookId})
+	DeleteIncomingWebhook(ctx echo.Context, incomingWebhookID IncomingWebhookID) error
+	// GetIncomingWebhook Get an incoming webhook
+	// (GET /apis/v1/incoming-webhooks/{incomingWebhookId})
+	GetIncomingWebhook(ctx echo.Context, incomingWebhookID IncomingWebhookID) error
+	// UpdateIncomingWebhook Update an incoming webhook
+	// (PUT /apis/v1/incoming-webhooks/{incomingWebhookId})
+	UpdateIncomingWebhook(ctx echo.Context, incomingWebhookID IncomingWebhookID) error
+	// ListIncomingWebhookCalls List what an incoming webhook was sent
+	// (GET /apis/v1/incoming-webhooks/{incomingWebhookId}/calls)
+	ListIncomingWebhookCalls(ctx echo.Context, incomingWebhookID IncomingWebhookID) error
 	// ListLeaderboards List the leaderboards of a community
 	// (GET /apis/v1/leaderboards)
 	ListLeaderboards(ctx echo.Context, params ListLeaderboardsParams) error
@@ -602,6 +620,9 @@ type ServerInterface interface {
 	// VisitServer Visit a server
 	// (POST /servers/{serverId}/visit)
 	VisitServer(ctx echo.Context, serverID ServerID) error
+	// ReceiveWebhook Do what another system asks for
+	// (POST /webhooks/in/{incomingToken})
+	ReceiveWebhook(ctx echo.Context, incomingToken IncomingWebhookToken, params ReceiveWebhookParams) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -1776,6 +1797,117 @@ func (w *ServerInterfaceWrapper) GetTierInfo(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetTierInfo(ctx)
+	return err
+}
+
+// ListIncomingWebhooks converts echo context to params.
+func (w *ServerInterfaceWrapper) ListIncomingWebhooks(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListIncomingWebhooksParams
+	// ------------- Optional query parameter "serverId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "serverId", ctx.QueryParams(), &params.ServerID, runtime.BindQueryParameterOptions{Type: "string", Format: "objectid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter serverId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListIncomingWebhooks(ctx, params)
+	return err
+}
+
+// CreateIncomingWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateIncomingWebhook(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateIncomingWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateIncomingWebhook(ctx, params)
+	return err
+}
+
+// DeleteIncomingWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteIncomingWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "incomingWebhookId" -------------
+	var incomingWebhookID IncomingWebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "incomingWebhookId", ctx.Param("incomingWebhookId"), &incomingWebhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter incomingWebhookId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteIncomingWebhook(ctx, incomingWebhookID)
+	return err
+}
+
+// GetIncomingWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) GetIncomingWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "incomingWebhookId" -------------
+	var incomingWebhookID IncomingWebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "incomingWebhookId", ctx.Param("incomingWebhookId"), &incomingWebhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter incomingWebhookId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetIncomingWebhook(ctx, incomingWebhookID)
+	return err
+}
+
+// UpdateIncomingWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateIncomingWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "incomingWebhookId" -------------
+	var incomingWebhookID IncomingWebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "incomingWebhookId", ctx.Param("incomingWebhookId"), &incomingWebhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter incomingWebhookId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateIncomingWebhook(ctx, incomingWebhookID)
+	return err
+}
+
+// ListIncomingWebhookCalls converts echo context to params.
+func (w *ServerInterfaceWrapper) ListIncomingWebhookCalls(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "incomingWebhookId" -------------
+	var incomingWebhookID IncomingWebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "incomingWebhookId", ctx.Param("incomingWebhookId"), &incomingWebhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter incomingWebhookId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListIncomingWebhookCalls(ctx, incomingWebhookID)
 	return err
 }
 
@@ -5134,6 +5266,87 @@ func (w *ServerInterfaceWrapper) VisitServer(ctx echo.Context) error {
 	return err
 }
 
+// ReceiveWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) ReceiveWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "incomingToken" -------------
+	var incomingToken IncomingWebhookToken
+
+	err = runtime.BindStyledParameterWithOptions("simple", "incomingToken", ctx.Param("incomingToken"), &incomingToken, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter incomingToken: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReceiveWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "webhook-id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("webhook-id")]; found {
+		var WebhookID string
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for webhook-id, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "webhook-id", valueList[0], &WebhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook-id: %s", err))
+		}
+
+		params.WebhookID = &WebhookID
+	}
+	// ------------- Optional header parameter "x-api-key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-api-key")]; found {
+		var XApiKey string
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for x-api-key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-api-key", valueList[0], &XApiKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter x-api-key: %s", err))
+		}
+
+		params.XApiKey = &XApiKey
+	}
+	// ------------- Optional header parameter "x-encrypted" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("x-encrypted")]; found {
+		var XEncrypted string
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for x-encrypted, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "x-encrypted", valueList[0], &XEncrypted, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter x-encrypted: %s", err))
+		}
+
+		params.XEncrypted = &XEncrypted
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReceiveWebhook(ctx, incomingToken, params)
+	return err
+}
+
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -5218,6 +5431,12 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/apis/v1/communities/:communityId/users/:userId", wrapper.GetCommunityUser, options.OperationMiddlewares["getCommunityUser"]...)
 	router.GET(options.BaseURL+"/apis/v1/communities/:communityId/users/:userId/user-field-histories", wrapper.ListUserFieldHistoriesOfUser, options.OperationMiddlewares["listUserFieldHistoriesOfUser"]...)
 	router.GET(options.BaseURL+"/apis/v1/gamification/tiers", wrapper.GetTierInfo, options.OperationMiddlewares["getTierInfo"]...)
+	router.GET(options.BaseURL+"/apis/v1/incoming-webhooks", wrapper.ListIncomingWebhooks, options.OperationMiddlewares["listIncomingWebhooks"]...)
+	router.POST(options.BaseURL+"/apis/v1/incoming-webhooks", wrapper.CreateIncomingWebhook, options.OperationMiddlewares["createIncomingWebhook"]...)
+	router.DELETE(options.BaseURL+"/apis/v1/incoming-webhooks/:incomingWebhookId", wrapper.DeleteIncomingWebhook, options.OperationMiddlewares["deleteIncomingWebhook"]...)
+	router.GET(options.BaseURL+"/apis/v1/incoming-webhooks/:incomingWebhookId", wrapper.GetIncomingWebhook, options.OperationMiddlewares["getIncomingWebhook"]...)
+	router.PUT(options.BaseURL+"/apis/v1/incoming-webhooks/:incomingWebhookId", wrapper.UpdateIncomingWebhook, options.OperationMiddlewares["updateIncomingWebhook"]...)
+	router.GET(options.BaseURL+"/apis/v1/incoming-webhooks/:incomingWebhookId/calls", wrapper.ListIncomingWebhookCalls, options.OperationMiddlewares["listIncomingWebhookCalls"]...)
 	router.GET(options.BaseURL+"/apis/v1/leaderboards", wrapper.ListLeaderboards, options.OperationMiddlewares["listLeaderboards"]...)
 	router.POST(options.BaseURL+"/apis/v1/leaderboards", wrapper.CreateLeaderboard, options.OperationMiddlewares["createLeaderboard"]...)
 	router.DELETE(options.BaseURL+"/apis/v1/leaderboards/:leaderboardId", wrapper.DeleteLeaderboard, options.OperationMiddlewares["deleteLeaderboard"]...)
@@ -5375,6 +5594,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/servers/:serverId/settings", wrapper.GetServerSettings, options.OperationMiddlewares["getServerSettings"]...)
 	router.PATCH(options.BaseURL+"/servers/:serverId/settings", wrapper.UpdateServerSettings, options.OperationMiddlewares["updateServerSettings"]...)
 	router.POST(options.BaseURL+"/servers/:serverId/visit", wrapper.VisitServer, options.OperationMiddlewares["visitServer"]...)
+	router.POST(options.BaseURL+"/webhooks/in/:incomingToken", wrapper.ReceiveWebhook, options.OperationMiddlewares["receiveWebhook"]...)
 
 }
 
@@ -6621,6 +6841,150 @@ type GetTierInfoResponseObject interface {
 type GetTierInfo200JSONResponse TierInfoResponse
 
 func (response GetTierInfo200JSONResponse) VisitGetTierInfoResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListIncomingWebhooksRequestObject struct {
+	Params ListIncomingWebhooksParams
+}
+
+type ListIncomingWebhooksResponseObject interface {
+	VisitListIncomingWebhooksResponse(w http.ResponseWriter) error
+}
+
+type ListIncomingWebhooks200JSONResponse IncomingWebhookListResponse
+
+func (response ListIncomingWebhooks200JSONResponse) VisitListIncomingWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateIncomingWebhookRequestObject struct {
+	Params CreateIncomingWebhookParams
+	Body   *CreateIncomingWebhookJSONRequestBody
+}
+
+type CreateIncomingWebhookResponseObject interface {
+	VisitCreateIncomingWebhookResponse(w http.ResponseWriter) error
+}
+
+type CreateIncomingWebhook201ResponseHeaders struct {
+	IdempotentReplayed *string
+}
+
+type CreateIncomingWebhook201JSONResponse struct {
+	Body    IncomingWebhookResponse
+	Headers CreateIncomingWebhook201ResponseHeaders
+}
+
+func (response CreateIncomingWebhook201JSONResponse) VisitCreateIncomingWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteIncomingWebhookRequestObject struct {
+	IncomingWebhookID IncomingWebhookID `json:"incomingWebhookId"`
+}
+
+type DeleteIncomingWebhookResponseObject interface {
+	VisitDeleteIncomingWebhookResponse(w http.ResponseWriter) error
+}
+
+type DeleteIncomingWebhook200JSONResponse IncomingWebhookResponse
+
+func (response DeleteIncomingWebhook200JSONResponse) VisitDeleteIncomingWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetIncomingWebhookRequestObject struct {
+	IncomingWebhookID IncomingWebhookID `json:"incomingWebhookId"`
+}
+
+type GetIncomingWebhookResponseObject interface {
+	VisitGetIncomingWebhookResponse(w http.ResponseWriter) error
+}
+
+type GetIncomingWebhook200JSONResponse IncomingWebhookResponse
+
+func (response GetIncomingWebhook200JSONResponse) VisitGetIncomingWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateIncomingWebhookRequestObject struct {
+	IncomingWebhookID IncomingWebhookID `json:"incomingWebhookId"`
+	Body              *UpdateIncomingWebhookJSONRequestBody
+}
+
+type UpdateIncomingWebhookResponseObject interface {
+	VisitUpdateIncomingWebhookResponse(w http.ResponseWriter) error
+}
+
+type UpdateIncomingWebhook200JSONResponse IncomingWebhookResponse
+
+func (response UpdateIncomingWebhook200JSONResponse) VisitUpdateIncomingWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListIncomingWebhookCallsRequestObject struct {
+	IncomingWebhookID IncomingWebhookID `json:"incomingWebhookId"`
+}
+
+type ListIncomingWebhookCallsResponseObject interface {
+	VisitListIncomingWebhookCallsResponse(w http.ResponseWriter) error
+}
+
+type ListIncomingWebhookCalls200JSONResponse IncomingWebhookCallListResponse
+
+func (response ListIncomingWebhookCalls200JSONResponse) VisitListIncomingWebhookCallsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := WriteJSON(&buf, response); err != nil {
@@ -10454,6 +10818,40 @@ func (response VisitServer200JSONResponse) VisitVisitServerResponse(w http.Respo
 	return err
 }
 
+type ReceiveWebhookRequestObject struct {
+	IncomingToken IncomingWebhookToken `json:"incomingToken"`
+	Params        ReceiveWebhookParams
+	Body          *ReceiveWebhookJSONRequestBody
+}
+
+type ReceiveWebhookResponseObject interface {
+	VisitReceiveWebhookResponse(w http.ResponseWriter) error
+}
+
+type ReceiveWebhook200ResponseHeaders struct {
+	IdempotentReplayed *string
+}
+
+type ReceiveWebhook200JSONResponse struct {
+	Body    IncomingCallResponse
+	Headers ReceiveWebhook200ResponseHeaders
+}
+
+func (response ReceiveWebhook200JSONResponse) VisitReceiveWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// ListAnalyses List analyses
@@ -10567,6 +10965,24 @@ type StrictServerInterface interface {
 	// GetTierInfo Get the tiers of the community
 	// (GET /apis/v1/gamification/tiers)
 	GetTierInfo(ctx context.Context, request GetTierInfoRequestObject) (GetTierInfoResponseObject, error)
+	// ListIncomingWebhooks List the incoming webhooks of a community
+	// (GET /apis/v1/incoming-webhooks)
+	ListIncomingWebhooks(ctx context.Context, request ListIncomingWebhooksRequestObject) (ListIncomingWebhooksResponseObject, error)
+	// CreateIncomingWebhook Create an incoming webhook
+	// (POST /apis/v1/incoming-webhooks)
+	CreateIncomingWebhook(ctx context.Context, request CreateIncomingWebhookRequestObject) (CreateIncomingWebhookResponseObject, error)
+	// DeleteIncomingWebhook Delete an incoming webhook
+	// (DELETE /apis/v1/incoming-webhooks/{incomingWebhookId})
+	DeleteIncomingWebhook(ctx context.Context, request DeleteIncomingWebhookRequestObject) (DeleteIncomingWebhookResponseObject, error)
+	// GetIncomingWebhook Get an incoming webhook
+	// (GET /apis/v1/incoming-webhooks/{incomingWebhookId})
+	GetIncomingWebhook(ctx context.Context, request GetIncomingWebhookRequestObject) (GetIncomingWebhookResponseObject, error)
+	// UpdateIncomingWebhook Update an incoming webhook
+	// (PUT /apis/v1/incoming-webhooks/{incomingWebhookId})
+	UpdateIncomingWebhook(ctx context.Context, request UpdateIncomingWebhookRequestObject) (UpdateIncomingWebhookResponseObject, error)
+	// ListIncomingWebhookCalls List what an incoming webhook was sent
+	// (GET /apis/v1/incoming-webhooks/{incomingWebhookId}/calls)
+	ListIncomingWebhookCalls(ctx context.Context, request ListIncomingWebhookCallsRequestObject) (ListIncomingWebhookCallsResponseObject, error)
 	// ListLeaderboards List the leaderboards of a community
 	// (GET /apis/v1/leaderboards)
 	ListLeaderboards(ctx context.Context, request ListLeaderboardsRequestObject) (ListLeaderboardsResponseObject, error)
@@ -11038,6 +11454,9 @@ type StrictServerInterface interface {
 	// VisitServer Visit a server
 	// (POST /servers/{serverId}/visit)
 	VisitServer(ctx context.Context, request VisitServerRequestObject) (VisitServerResponseObject, error)
+	// ReceiveWebhook Do what another system asks for
+	// (POST /webhooks/in/{incomingToken})
+	ReceiveWebhook(ctx context.Context, request ReceiveWebhookRequestObject) (ReceiveWebhookResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx echo.Context, request any) (any, error)
@@ -12220,6 +12639,202 @@ func (sh *strictHandler) GetTierInfo(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetTierInfoResponseObject); ok {
 		return validResponse.VisitGetTierInfoResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListIncomingWebhooks operation middleware
+func (sh *strictHandler) ListIncomingWebhooks(ctx echo.Context, params ListIncomingWebhooksParams) error {
+	var request ListIncomingWebhooksRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListIncomingWebhooks(ctx.Request().Context(), request.(ListIncomingWebhooksRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListIncomingWebhooks")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListIncomingWebhooksResponseObject); ok {
+		return validResponse.VisitListIncomingWebhooksResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateIncomingWebhook operation middleware
+func (sh *strictHandler) CreateIncomingWebhook(ctx echo.Context, params CreateIncomingWebhookParams) error {
+	var request CreateIncomingWebhookRequestObject
+
+	request.Params = params
+
+	var body CreateIncomingWebhookJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateIncomingWebhook(ctx.Request().Context(), request.(CreateIncomingWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateIncomingWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateIncomingWebhookResponseObject); ok {
+		return validResponse.VisitCreateIncomingWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteIncomingWebhook operation middleware
+func (sh *strictHandler) DeleteIncomingWebhook(ctx echo.Context, incomingWebhookID IncomingWebhookID) error {
+	var request DeleteIncomingWebhookRequestObject
+
+	request.IncomingWebhookID = incomingWebhookID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteIncomingWebhook(ctx.Request().Context(), request.(DeleteIncomingWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteIncomingWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteIncomingWebhookResponseObject); ok {
+		return validResponse.VisitDeleteIncomingWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetIncomingWebhook operation middleware
+func (sh *strictHandler) GetIncomingWebhook(ctx echo.Context, incomingWebhookID IncomingWebhookID) error {
+	var request GetIncomingWebhookRequestObject
+
+	request.IncomingWebhookID = incomingWebhookID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetIncomingWebhook(ctx.Request().Context(), request.(GetIncomingWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetIncomingWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetIncomingWebhookResponseObject); ok {
+		return validResponse.VisitGetIncomingWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateIncomingWebhook operation middleware
+func (sh *strictHandler) UpdateIncomingWebhook(ctx echo.Context, incomingWebhookID IncomingWebhookID) error {
+	var request UpdateIncomingWebhookRequestObject
+
+	request.IncomingWebhookID = incomingWebhookID
+
+	var body UpdateIncomingWebhookJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateIncomingWebhook(ctx.Request().Context(), request.(UpdateIncomingWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateIncomingWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateIncomingWebhookResponseObject); ok {
+		return validResponse.VisitUpdateIncomingWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListIncomingWebhookCalls operation middleware
+func (sh *strictHandler) ListIncomingWebhookCalls(ctx echo.Context, incomingWebhookID IncomingWebhookID) error {
+	var request ListIncomingWebhookCallsRequestObject
+
+	request.IncomingWebhookID = incomingWebhookID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListIncomingWebhookCalls(ctx.Request().Context(), request.(ListIncomingWebhookCallsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListIncomingWebhookCalls")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListIncomingWebhookCallsResponseObject); ok {
+		return validResponse.VisitListIncomingWebhookCallsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -17767,6 +18382,55 @@ func (sh *strictHandler) VisitServer(ctx echo.Context, serverID ServerID) error 
 		return err
 	} else if validResponse, ok := response.(VisitServerResponseObject); ok {
 		return validResponse.VisitVisitServerResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReceiveWebhook operation middleware
+func (sh *strictHandler) ReceiveWebhook(ctx echo.Context, incomingToken IncomingWebhookToken, params ReceiveWebhookParams) error {
+	var request ReceiveWebhookRequestObject
+
+	request.IncomingToken = incomingToken
+	request.Params = params
+
+	var body ReceiveWebhookJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReceiveWebhook(ctx.Request().Context(), request.(ReceiveWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReceiveWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReceiveWebhookResponseObject); ok {
+		return validResponse.VisitReceiveWebhookResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

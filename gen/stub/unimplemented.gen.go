@@ -165,6 +165,30 @@ func (Unimplemented) GetTierInfo(context.Context, GetTierInfoRequestObject) (Get
 	return nil, ErrNotImplemented
 }
 
+func (Unimplemented) ListIncomingWebhooks(context.Context, ListIncomingWebhooksRequestObject) (ListIncomingWebhooksResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) CreateIncomingWebhook(context.Context, CreateIncomingWebhookRequestObject) (CreateIncomingWebhookResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) DeleteIncomingWebhook(context.Context, DeleteIncomingWebhookRequestObject) (DeleteIncomingWebhookResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) GetIncomingWebhook(context.Context, GetIncomingWebhookRequestObject) (GetIncomingWebhookResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) UpdateIncomingWebhook(context.Context, UpdateIncomingWebhookRequestObject) (UpdateIncomingWebhookResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) ListIncomingWebhookCalls(context.Context, ListIncomingWebhookCallsRequestObject) (ListIncomingWebhookCallsResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
 func (Unimplemented) ListLeaderboards(context.Context, ListLeaderboardsRequestObject) (ListLeaderboardsResponseObject, error) {
 	return nil, ErrNotImplemented
 }
@@ -790,5 +814,9 @@ func (Unimplemented) UpdateServerSettings(context.Context, UpdateServerSettingsR
 }
 
 func (Unimplemented) VisitServer(context.Context, VisitServerRequestObject) (VisitServerResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) ReceiveWebhook(context.Context, ReceiveWebhookRequestObject) (ReceiveWebhookResponseObject, error) {
 	return nil, ErrNotImplemented
 }

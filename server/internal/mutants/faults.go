@@ -424,6 +424,19 @@ var mutants = []mutant{
 			body.at("body")["url"] = strings.Replace(address, "ts=", "ts=1", 1)
 		}
 	}))},
+	{"an incoming webhook takes what is not encrypted", "WEBHOOKS-DECIPHER-01", on("POST", `/webhooks/in/\w+`, exchange(func(r *http.Request, a *httptest.ResponseRecorder) {
+		if a.Code == http.StatusBadRequest && r.Header.Get("X-Encrypted") == "" && strings.Contains(a.Body.String(), "header/x-encrypted") {
+			a.Code = http.StatusOK
+			rewrite(a, func(body object) {
+				clear(body)
+				body["status"], body["message"] = "success", "Webhook received successfully"
+				body["data"] = object{"callId": strings.Repeat("0", 24), "kind": "currency", "messageId": nil}
+			})
+		}
+	}))},
+	{"an incoming webhook does the same again under the same webhook-id", "WEBHOOKS-ONCE-01", on("POST", `/webhooks/in/\w+`, request(func(r *http.Request) {
+		r.Header.Del("Webhook-Id")
+	}))},
 }
 
 // forgiven says of what was refused that it was done.

@@ -56,6 +56,7 @@ var ofAccounts = map[string]string{
 	"servers.owner":               "who owns one is not deleted, and a deleted one is removed by itself",
 	"channels.account":            "is the community's",
 	"api_keys.account":            "waits for whoever adopts the key",
+	"incoming_webhooks.account":   "waits for whoever changes the webhook",
 	"invites.account":             "has ended, and is removed like others that have",
 	"invite_roles.account":        "goes with the invite",
 	"deletions.account":           "goes with the audit trail",

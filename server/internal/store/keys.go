@@ -11,15 +11,18 @@ import (
 // Keys holds the API keys of servers.
 type Keys struct{ *conn }
 
-// selectKey finds keys, and whether who vouches for each may make keys in its server: that is in the same statement, because
-// it is asked for with every request that is made with a key. The contract's x-required-role says who may make them.
-const selectKey = `SELECT k.id, k.server_id, k.masked, k.name, k.permissions, k.expire_period, k.expires_at, k.active,
-	       k.account, k.created_at, k.updated_at, EXISTS (
+// vouched tells whether who vouches for a thing may make such things in its server: that is in the same statement as the thing, because
+// it is asked for with every request that is made with it. The contract's x-required-role says who may make them.
+const vouched = `EXISTS (
 	       SELECT 1 FROM servers s JOIN members m ON m.server_id = s.id AND m.account = k.account
 	        WHERE s.id = k.server_id AND NOT s.deleted AND (NOT s.require_two_factor OR EXISTS (
 	              SELECT 1 FROM two_factor t WHERE t.account = k.account AND t.confirmed)) AND (s.owner = k.account OR EXISTS (
 	              SELECT 1 FROM roles r WHERE r.server_id = s.id AND r.administrator AND (r.everyone OR EXISTS (
-	                     SELECT 1 FROM member_roles mr WHERE mr.account = m.account AND mr.server_id = s.id AND mr.role_id = r.id)))))
+	                     SELECT 1 FROM member_roles mr WHERE mr.account = m.account AND mr.server_id = s.id AND mr.role_id = r.id)))))`
+
+// selectKey finds keys, and whether they are vouched for.
+const selectKey = `SELECT k.id, k.server_id, k.masked, k.name, k.permissions, k.expire_period, k.expires_at, k.active,
+	       k.account, k.created_at, k.updated_at, ` + vouched + `
 	  FROM api_keys k `
 
 func scanKey(rows *sql.Rows) (k gen.APIKey, err error) {

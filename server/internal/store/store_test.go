@@ -199,6 +199,8 @@ func (l *life) everything() (kept string) {
 	l.hasBulk(gone)
 	l.hasWebhooks(kept, ann)
 	l.hasWebhooks(gone, ben)
+	l.hasIncoming(kept, ann)
+	l.hasIncoming(gone, ben)
 	l.talks(kept, ann, ben)
 	l.talks(gone, ben, ann)
 	l.changesPeople(kept, cleo)

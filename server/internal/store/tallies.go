@@ -61,6 +61,7 @@ var (
 	productsTally     = tally{"products", tallyShards, MaxProducts, "products in this store"}
 	statusesTally     = tally{"statuses", 1, MaxStatuses, "redemption statuses in this community"}
 	webhooksTally     = tally{"webhooks", 1, MaxWebhooks, "webhooks in this community"}
+	incomingTally     = tally{"incoming", 1, MaxIncomingWebhooks, "incoming webhooks in this community"}
 	leaderboardsTally = tally{"leaderboards", tallyShards, MaxLeaderboards, "leaderboards in this community"}
 	applicationsTally = tally{kind: "applications", shards: tallyShards} // for a badge
 	// of an account

@@ -60,6 +60,7 @@ var comparisons = []comparison{
 	UNION ALL SELECT server_id, 'milestones', -1 FROM milestones
 	UNION ALL SELECT server_id, 'games', -1 FROM mini_games
 	UNION ALL SELECT server_id, 'webhooks', -1 FROM webhooks
+	UNION ALL SELECT server_id, 'incoming', -1 FROM incoming_webhooks
 	UNION ALL SELECT server_id, 'leaderboards', -1 FROM leaderboards
 	UNION ALL SELECT server_id, 'categories', -1 FROM categories
 	UNION ALL SELECT server_id, 'products', -1 FROM products

@@ -92,3 +92,32 @@ func (l *life) sendsTo(q Webhooks, kept Webhook, first WebhookDelivery, now time
 	check(0, q.Rouse(ctx, kept.ID, now))
 	check(0, q.Roused(ctx, kept.ID))
 }
+
+// hasIncoming is asked for something at an incoming webhook. Another one has come and gone.
+func (l *life) hasIncoming(server string, member int64) {
+	ctx, check := l.Context(), l.check
+	hook := func() IncomingWebhook {
+		id, now := l.id(), l.now()
+		return IncomingWebhook{TokenHash: id, IncomingWebhook: gen.IncomingWebhook{
+			ID: id, CommunityID: server, Name: "CRM", Kind: gen.IncomingWebhookKindFields, ChannelID: gen.Null[string](), IsActive: true, Voucher: int32(member), CreatedAt: now, UpdatedAt: now,
+		}}
+	}
+	kept, gone := hook(), hook()
+	l.tx(func(tx *Tx) error {
+		q := tx.IncomingWebhooks
+		for _, w := range []IncomingWebhook{kept, gone} {
+			check(0, q.Insert(ctx, w))
+			check(0, q.InsertCall(ctx, w.ID, gen.IncomingWebhookCall{ID: l.id(), At: l.now(), Outcome: gen.IncomingOutcomeDone, MessageID: gen.Null[string]()}))
+		}
+		check(0, q.Update(ctx, kept))
+		check(q.List(ctx, server))
+		check(q.Get(ctx, kept.ID))
+		check(q.GetByHash(ctx, kept.TokenHash))
+		check(q.ListCalls(ctx, kept.ID))
+		check(0, q.Delete(ctx, gone.ID))
+		if err := q.InsertCall(ctx, gone.ID, gen.IncomingWebhookCall{}); !errors.Is(err, ErrNotFound) {
+			l.Errorf("a webhook that is gone is called: %v", err)
+		}
+		return nil
+	})
+}
