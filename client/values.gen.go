@@ -106,75 +106,78 @@ const (
 
 // The values of the list gen.AuditAction.
 const (
-	AuditAccessLevelsUpdate = gen.AuditActionAccessLevelsUpdate
-	AuditAnalysisDelete     = gen.AuditActionAnalysisDelete
-	AuditAnalysisUpdate     = gen.AuditActionAnalysisUpdate
-	AuditBadgeAward         = gen.AuditActionBadgeAward
-	AuditBadgeCreate        = gen.AuditActionBadgeCreate
-	AuditBadgeDelete        = gen.AuditActionBadgeDelete
-	AuditBadgeRefuse        = gen.AuditActionBadgeRefuse
-	AuditBadgeRemove        = gen.AuditActionBadgeRemove
-	AuditBadgeUpdate        = gen.AuditActionBadgeUpdate
-	AuditBulkCancel         = gen.AuditActionBulkCancel
-	AuditBulkCreate         = gen.AuditActionBulkCreate
-	AuditCategoryCreate     = gen.AuditActionCategoryCreate
-	AuditCategoryDelete     = gen.AuditActionCategoryDelete
-	AuditCategoryUpdate     = gen.AuditActionCategoryUpdate
-	AuditChannelCreate      = gen.AuditActionChannelCreate
-	AuditChannelDelete      = gen.AuditActionChannelDelete
-	AuditChannelUpdate      = gen.AuditActionChannelUpdate
-	AuditFieldCreate        = gen.AuditActionFieldCreate
-	AuditFieldDelete        = gen.AuditActionFieldDelete
-	AuditFieldSet           = gen.AuditActionFieldSet
-	AuditFieldUpdate        = gen.AuditActionFieldUpdate
-	AuditGameCreate         = gen.AuditActionGameCreate
-	AuditGameDelete         = gen.AuditActionGameDelete
-	AuditGamePlays          = gen.AuditActionGamePlays
-	AuditGameUpdate         = gen.AuditActionGameUpdate
-	AuditGamificationUpdate = gen.AuditActionGamificationUpdate
-	AuditInviteCreate       = gen.AuditActionInviteCreate
-	AuditInviteDelete       = gen.AuditActionInviteDelete
-	AuditKeyCreate          = gen.AuditActionKeyCreate
-	AuditKeyDelete          = gen.AuditActionKeyDelete
-	AuditKeyUpdate          = gen.AuditActionKeyUpdate
-	AuditLeaderboardCreate  = gen.AuditActionLeaderboardCreate
-	AuditLeaderboardDelete  = gen.AuditActionLeaderboardDelete
-	AuditLeaderboardUpdate  = gen.AuditActionLeaderboardUpdate
-	AuditMemberJoin         = gen.AuditActionMemberJoin
-	AuditMemberLeave        = gen.AuditActionMemberLeave
-	AuditMessageDelete      = gen.AuditActionMessageDelete
-	AuditMilestoneCreate    = gen.AuditActionMilestoneCreate
-	AuditMilestoneDelete    = gen.AuditActionMilestoneDelete
-	AuditMilestoneUpdate    = gen.AuditActionMilestoneUpdate
-	AuditOrderUpdate        = gen.AuditActionOrderUpdate
-	AuditProductCreate      = gen.AuditActionProductCreate
-	AuditProductDelete      = gen.AuditActionProductDelete
-	AuditProductUpdate      = gen.AuditActionProductUpdate
-	AuditRoleAdd            = gen.AuditActionRoleAdd
-	AuditRoleCreate         = gen.AuditActionRoleCreate
-	AuditRoleDelete         = gen.AuditActionRoleDelete
-	AuditRoleRemove         = gen.AuditActionRoleRemove
-	AuditRoleUpdate         = gen.AuditActionRoleUpdate
-	AuditServerCreate       = gen.AuditActionServerCreate
-	AuditServerDelete       = gen.AuditActionServerDelete
-	AuditServerUpdate       = gen.AuditActionServerUpdate
-	AuditSettingsUpdate     = gen.AuditActionSettingsUpdate
-	AuditSocialCreate       = gen.AuditActionSocialCreate
-	AuditSocialDelete       = gen.AuditActionSocialDelete
-	AuditStatusCreate       = gen.AuditActionStatusCreate
-	AuditStatusDelete       = gen.AuditActionStatusDelete
-	AuditStatusUpdate       = gen.AuditActionStatusUpdate
-	AuditStoreUpdate        = gen.AuditActionStoreUpdate
-	AuditStreakCreate       = gen.AuditActionStreakCreate
-	AuditStreakDelete       = gen.AuditActionStreakDelete
-	AuditStreakUpdate       = gen.AuditActionStreakUpdate
-	AuditTopicDelete        = gen.AuditActionTopicDelete
-	AuditUserCreate         = gen.AuditActionUserCreate
-	AuditUserManage         = gen.AuditActionUserManage
-	AuditWebhookCreate      = gen.AuditActionWebhookCreate
-	AuditWebhookDelete      = gen.AuditActionWebhookDelete
-	AuditWebhookRotate      = gen.AuditActionWebhookRotate
-	AuditWebhookUpdate      = gen.AuditActionWebhookUpdate
+	AuditAccessLevelsUpdate    = gen.AuditActionAccessLevelsUpdate
+	AuditAnalysisDelete        = gen.AuditActionAnalysisDelete
+	AuditAnalysisUpdate        = gen.AuditActionAnalysisUpdate
+	AuditBadgeAward            = gen.AuditActionBadgeAward
+	AuditBadgeCreate           = gen.AuditActionBadgeCreate
+	AuditBadgeDelete           = gen.AuditActionBadgeDelete
+	AuditBadgeRefuse           = gen.AuditActionBadgeRefuse
+	AuditBadgeRemove           = gen.AuditActionBadgeRemove
+	AuditBadgeUpdate           = gen.AuditActionBadgeUpdate
+	AuditBulkCancel            = gen.AuditActionBulkCancel
+	AuditBulkCreate            = gen.AuditActionBulkCreate
+	AuditCategoryCreate        = gen.AuditActionCategoryCreate
+	AuditCategoryDelete        = gen.AuditActionCategoryDelete
+	AuditCategoryUpdate        = gen.AuditActionCategoryUpdate
+	AuditChannelCreate         = gen.AuditActionChannelCreate
+	AuditChannelDelete         = gen.AuditActionChannelDelete
+	AuditChannelUpdate         = gen.AuditActionChannelUpdate
+	AuditFieldCreate           = gen.AuditActionFieldCreate
+	AuditFieldDelete           = gen.AuditActionFieldDelete
+	AuditFieldSet              = gen.AuditActionFieldSet
+	AuditFieldUpdate           = gen.AuditActionFieldUpdate
+	AuditGameCreate            = gen.AuditActionGameCreate
+	AuditGameDelete            = gen.AuditActionGameDelete
+	AuditGamePlays             = gen.AuditActionGamePlays
+	AuditGameUpdate            = gen.AuditActionGameUpdate
+	AuditGamificationUpdate    = gen.AuditActionGamificationUpdate
+	AuditIncomingWebhookCreate = gen.AuditActionIncomingWebhookCreate
+	AuditIncomingWebhookDelete = gen.AuditActionIncomingWebhookDelete
+	AuditIncomingWebhookUpdate = gen.AuditActionIncomingWebhookUpdate
+	AuditInviteCreate          = gen.AuditActionInviteCreate
+	AuditInviteDelete          = gen.AuditActionInviteDelete
+	AuditKeyCreate             = gen.AuditActionKeyCreate
+	AuditKeyDelete             = gen.AuditActionKeyDelete
+	AuditKeyUpdate             = gen.AuditActionKeyUpdate
+	AuditLeaderboardCreate     = gen.AuditActionLeaderboardCreate
+	AuditLeaderboardDelete     = gen.AuditActionLeaderboardDelete
+	AuditLeaderboardUpdate     = gen.AuditActionLeaderboardUpdate
+	AuditMemberJoin            = gen.AuditActionMemberJoin
+	AuditMemberLeave           = gen.AuditActionMemberLeave
+	AuditMessageDelete         = gen.AuditActionMessageDelete
+	AuditMilestoneCreate       = gen.AuditActionMilestoneCreate
+	AuditMilestoneDelete       = gen.AuditActionMilestoneDelete
+	AuditMilestoneUpdate       = gen.AuditActionMilestoneUpdate
+	AuditOrderUpdate           = gen.AuditActionOrderUpdate
+	AuditProductCreate         = gen.AuditActionProductCreate
+	AuditProductDelete         = gen.AuditActionProductDelete
+	AuditProductUpdate         = gen.AuditActionProductUpdate
+	AuditRoleAdd               = gen.AuditActionRoleAdd
+	AuditRoleCreate            = gen.AuditActionRoleCreate
+	AuditRoleDelete            = gen.AuditActionRoleDelete
+	AuditRoleRemove            = gen.AuditActionRoleRemove
+	AuditRoleUpdate            = gen.AuditActionRoleUpdate
+	AuditServerCreate          = gen.AuditActionServerCreate
+	AuditServerDelete          = gen.AuditActionServerDelete
+	AuditServerUpdate          = gen.AuditActionServerUpdate
+	AuditSettingsUpdate        = gen.AuditActionSettingsUpdate
+	AuditSocialCreate          = gen.AuditActionSocialCreate
+	AuditSocialDelete          = gen.AuditActionSocialDelete
+	AuditStatusCreate          = gen.AuditActionStatusCreate
+	AuditStatusDelete          = gen.AuditActionStatusDelete
+	AuditStatusUpdate          = gen.AuditActionStatusUpdate
+	AuditStoreUpdate           = gen.AuditActionStoreUpdate
+	AuditStreakCreate          = gen.AuditActionStreakCreate
+	AuditStreakDelete          = gen.AuditActionStreakDelete
+	AuditStreakUpdate          = gen.AuditActionStreakUpdate
+	AuditTopicDelete           = gen.AuditActionTopicDelete
+	AuditUserCreate            = gen.AuditActionUserCreate
+	AuditUserManage            = gen.AuditActionUserManage
+	AuditWebhookCreate         = gen.AuditActionWebhookCreate
+	AuditWebhookDelete         = gen.AuditActionWebhookDelete
+	AuditWebhookRotate         = gen.AuditActionWebhookRotate
+	AuditWebhookUpdate         = gen.AuditActionWebhookUpdate
 )
 
 // The values of the list gen.Joining.
@@ -363,6 +366,41 @@ const (
 	DeliveryPending   = gen.WebhookDeliveryStatusPending
 )
 
+// The values of the list gen.IncomingWebhookKind.
+const (
+	WebhookForCurrency = gen.IncomingWebhookKindCurrency
+	WebhookForFields   = gen.IncomingWebhookKindFields
+	WebhookForMessage  = gen.IncomingWebhookKindMessage
+)
+
+// The values of the list gen.IncomingCurrency.
+const (
+	CurrencyCoins   = gen.IncomingCurrencyCoins
+	CurrencyPremium = gen.IncomingCurrencyPremium
+	CurrencyXP      = gen.IncomingCurrencyXP
+)
+
+// The values of the list gen.IncomingOperation.
+const (
+	OperationAdd       = gen.IncomingOperationAdd
+	OperationOverwrite = gen.IncomingOperationOverwrite
+	OperationSubtract  = gen.IncomingOperationSubtract
+)
+
+// The values of the list gen.IncomingOutcome.
+const (
+	OutcomeConflict         = gen.IncomingOutcomeConflict
+	OutcomeDone             = gen.IncomingOutcomeDone
+	OutcomeInternal         = gen.IncomingOutcomeInternal
+	OutcomeInvalidRequest   = gen.IncomingOutcomeInvalidRequest
+	OutcomeNotFound         = gen.IncomingOutcomeNotFound
+	OutcomePermissionDenied = gen.IncomingOutcomePermissionDenied
+	OutcomeRateLimited      = gen.IncomingOutcomeRateLimited
+	OutcomeRepeated         = gen.IncomingOutcomeRepeated
+	OutcomeUnauthenticated  = gen.IncomingOutcomeUnauthenticated
+	OutcomeUnavailable      = gen.IncomingOutcomeUnavailable
+)
+
 // The values of the list gen.Action.
 const (
 	ActionAboutme    = gen.ActionAboutme
@@ -384,6 +422,7 @@ const (
 	ActionSocials    = gen.ActionSocials
 	ActionStreaks    = gen.ActionStreaks
 	ActionVisits     = gen.ActionVisits
+	ActionWebhooks   = gen.ActionWebhooks
 )
 
 // The values of the list gen.IdentifierType.

@@ -606,6 +606,82 @@ type ClientInterface interface {
 	// Corresponds with GET /apis/v1/gamification/tiers (the `GetTierInfo` operationId).
 	GetTierInfo(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListIncomingWebhooks List the incoming webhooks of a community
+	//
+	// All of them, the oldest first. A community has up to 50. Secrets are masked, also that in the `url`. For the owner and administrators.
+	//
+	// Corresponds with GET /apis/v1/incoming-webhooks (the `ListIncomingWebhooks` operationId).
+	ListIncomingWebhooks(ctx context.Context, params *ListIncomingWebhooksParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateIncomingWebhookWithBody Create an incoming webhook
+	//
+	// From now on, what another system posts to its `url` is done, as receiveWebhook says. Whoever has the `url` can: only this answer shows it whole. What is done is one kind of thing:
+	// a `message` in the channel of `channelId`, which is required then, and in the name of a member; values of the `fields` of a member; or `currency` of a member.
+	//
+	// With `apiKey`, requests need the header `x-api-key`, whose value only the answer that switches it on shows whole. With `encryption`, they need a body that is encrypted with the `key`.
+	//
+	// The account that has created it vouches for it, or that which has changed it last: it does nothing once that account may not change it any more. For the owner and administrators.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/incoming-webhooks (the `CreateIncomingWebhook` operationId).
+	CreateIncomingWebhookWithBody(ctx context.Context, params *CreateIncomingWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateIncomingWebhook Create an incoming webhook
+	//
+	// From now on, what another system posts to its `url` is done, as receiveWebhook says. Whoever has the `url` can: only this answer shows it whole. What is done is one kind of thing:
+	// a `message` in the channel of `channelId`, which is required then, and in the name of a member; values of the `fields` of a member; or `currency` of a member.
+	//
+	// With `apiKey`, requests need the header `x-api-key`, whose value only the answer that switches it on shows whole. With `encryption`, they need a body that is encrypted with the `key`.
+	//
+	// The account that has created it vouches for it, or that which has changed it last: it does nothing once that account may not change it any more. For the owner and administrators.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apis/v1/incoming-webhooks (the `CreateIncomingWebhook` operationId).
+	CreateIncomingWebhook(ctx context.Context, params *CreateIncomingWebhookParams, body CreateIncomingWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteIncomingWebhook Delete an incoming webhook
+	//
+	// Its `url` is that of nothing from then on. What was done stays. For the owner and administrators.
+	//
+	// Corresponds with DELETE /apis/v1/incoming-webhooks/{incomingWebhookId} (the `DeleteIncomingWebhook` operationId).
+	DeleteIncomingWebhook(ctx context.Context, incomingWebhookID IncomingWebhookID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetIncomingWebhook Get an incoming webhook
+	//
+	// Its secrets are masked, also that in the `url`. For the owner and administrators.
+	//
+	// Corresponds with GET /apis/v1/incoming-webhooks/{incomingWebhookId} (the `GetIncomingWebhook` operationId).
+	GetIncomingWebhook(ctx context.Context, incomingWebhookID IncomingWebhookID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateIncomingWebhookWithBody Update an incoming webhook
+	//
+	// Changes what is given; the rest stays, also the `url`. Who changes it vouches for it from then on. To switch the encryption on takes a `key`, unless it had one. For the owner and
+	// administrators.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /apis/v1/incoming-webhooks/{incomingWebhookId} (the `UpdateIncomingWebhook` operationId).
+	UpdateIncomingWebhookWithBody(ctx context.Context, incomingWebhookID IncomingWebhookID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateIncomingWebhook Update an incoming webhook
+	//
+	// Changes what is given; the rest stays, also the `url`. Who changes it vouches for it from then on. To switch the encryption on takes a `key`, unless it had one. For the owner and
+	// administrators.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /apis/v1/incoming-webhooks/{incomingWebhookId} (the `UpdateIncomingWebhook` operationId).
+	UpdateIncomingWebhook(ctx context.Context, incomingWebhookID IncomingWebhookID, body UpdateIncomingWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListIncomingWebhookCalls List what an incoming webhook was sent
+	//
+	// The last 100 calls, the latest first, and what became of each; nothing of what was sent. Calls that were refused before anything was read are not among them. For the owner and administrators.
+	//
+	// Corresponds with GET /apis/v1/incoming-webhooks/{incomingWebhookId}/calls (the `ListIncomingWebhookCalls` operationId).
+	ListIncomingWebhookCalls(ctx context.Context, incomingWebhookID IncomingWebhookID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListLeaderboards List the leaderboards of a community
 	//
 	// Those with a lower `displayOrder` first, and of the same the older ones, or as `sort` says. `search` is `keyword:` and a text: it finds
@@ -3108,6 +3184,50 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /servers/{serverId}/visit (the `VisitServer` operationId).
 	VisitServer(ctx context.Context, serverID ServerID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReceiveWebhookWithBody Do what another system asks for
+	//
+	// Does what the incoming webhook of the address is for. Nothing else is asked for, unless it has an `apiKey`: then the header `x-api-key` must be it. Of the members of the body, those of
+	// its kind are taken, and no others:
+	//
+	// - `message`: `message`, `images` or both, `sender`, a member, and in a forum `forumTopicId`. It is posted as sendMessage would post it for an API key: the sender must see the channel, and their
+	//   roles allow it there. `images` are addresses that uploadMessageImages has given to the account that vouches for the webhook: no others are fetched.
+	// - `fields`: `user`, a member, and `fields`, of which all get their values, or none.
+	// - `currency`: `user`, a member, `kind`, `operation`, `amount` and, maybe, a `reason`. Nobody has less than nothing of what is taken. The ledger has it as `webhooks`.
+	//
+	// If the webhook has its encryption on, the header `x-encrypted: true` is required, and the body is `iv` and `data` and, for `gcm`, `tag`, each in base64: in `data` is the body as JSON, encrypted by
+	// AES-256 with the 32 characters of the key as its key. What is not encrypted so that it can be read, or is not what it must be once it is read, always gets the same 400. Only `gcm` proves that
+	// nobody has changed it on its way.
+	//
+	// `Idempotency-Key` makes it safe to send this again, as everywhere; `webhook-id` does so, too, if there is none. The key belongs to the webhook, and what must be the same is what is done, also if it
+	// is encrypted anew.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /webhooks/in/{incomingToken} (the `ReceiveWebhook` operationId).
+	ReceiveWebhookWithBody(ctx context.Context, incomingToken IncomingWebhookToken, params *ReceiveWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReceiveWebhook Do what another system asks for
+	//
+	// Does what the incoming webhook of the address is for. Nothing else is asked for, unless it has an `apiKey`: then the header `x-api-key` must be it. Of the members of the body, those of
+	// its kind are taken, and no others:
+	//
+	// - `message`: `message`, `images` or both, `sender`, a member, and in a forum `forumTopicId`. It is posted as sendMessage would post it for an API key: the sender must see the channel, and their
+	//   roles allow it there. `images` are addresses that uploadMessageImages has given to the account that vouches for the webhook: no others are fetched.
+	// - `fields`: `user`, a member, and `fields`, of which all get their values, or none.
+	// - `currency`: `user`, a member, `kind`, `operation`, `amount` and, maybe, a `reason`. Nobody has less than nothing of what is taken. The ledger has it as `webhooks`.
+	//
+	// If the webhook has its encryption on, the header `x-encrypted: true` is required, and the body is `iv` and `data` and, for `gcm`, `tag`, each in base64: in `data` is the body as JSON, encrypted by
+	// AES-256 with the 32 characters of the key as its key. What is not encrypted so that it can be read, or is not what it must be once it is read, always gets the same 400. Only `gcm` proves that
+	// nobody has changed it on its way.
+	//
+	// `Idempotency-Key` makes it safe to send this again, as everywhere; `webhook-id` does so, too, if there is none. The key belongs to the webhook, and what must be the same is what is done, also if it
+	// is encrypted anew.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /webhooks/in/{incomingToken} (the `ReceiveWebhook` operationId).
+	ReceiveWebhook(ctx context.Context, incomingToken IncomingWebhookToken, params *ReceiveWebhookParams, body ReceiveWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // ListAnalyses List analyses
@@ -4086,6 +4206,162 @@ func (c *Client) ListUserFieldHistoriesOfUser(ctx context.Context, communityID C
 // Corresponds with GET /apis/v1/gamification/tiers (the `GetTierInfo` operationId).
 func (c *Client) GetTierInfo(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetTierInfoRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListIncomingWebhooks List the incoming webhooks of a community
+//
+// All of them, the oldest first. A community has up to 50. Secrets are masked, also that in the `url`. For the owner and administrators.
+//
+// Corresponds with GET /apis/v1/incoming-webhooks (the `ListIncomingWebhooks` operationId).
+func (c *Client) ListIncomingWebhooks(ctx context.Context, params *ListIncomingWebhooksParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListIncomingWebhooksRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateIncomingWebhookWithBody Create an incoming webhook
+//
+// From now on, what another system posts to its `url` is done, as receiveWebhook says. Whoever has the `url` can: only this answer shows it whole. What is done is one kind of thing:
+// a `message` in the channel of `channelId`, which is required then, and in the name of a member; values of the `fields` of a member; or `currency` of a member.
+//
+// With `apiKey`, requests need the header `x-api-key`, whose value only the answer that switches it on shows whole. With `encryption`, they need a body that is encrypted with the `key`.
+//
+// The account that has created it vouches for it, or that which has changed it last: it does nothing once that account may not change it any more. For the owner and administrators.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/incoming-webhooks (the `CreateIncomingWebhook` operationId).
+func (c *Client) CreateIncomingWebhookWithBody(ctx context.Context, params *CreateIncomingWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateIncomingWebhookRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateIncomingWebhook Create an incoming webhook
+//
+// From now on, what another system posts to its `url` is done, as receiveWebhook says. Whoever has the `url` can: only this answer shows it whole. What is done is one kind of thing:
+// a `message` in the channel of `channelId`, which is required then, and in the name of a member; values of the `fields` of a member; or `currency` of a member.
+//
+// With `apiKey`, requests need the header `x-api-key`, whose value only the answer that switches it on shows whole. With `encryption`, they need a body that is encrypted with the `key`.
+//
+// The account that has created it vouches for it, or that which has changed it last: it does nothing once that account may not change it any more. For the owner and administrators.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apis/v1/incoming-webhooks (the `CreateIncomingWebhook` operationId).
+func (c *Client) CreateIncomingWebhook(ctx context.Context, params *CreateIncomingWebhookParams, body CreateIncomingWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateIncomingWebhookRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteIncomingWebhook Delete an incoming webhook
+//
+// Its `url` is that of nothing from then on. What was done stays. For the owner and administrators.
+//
+// Corresponds with DELETE /apis/v1/incoming-webhooks/{incomingWebhookId} (the `DeleteIncomingWebhook` operationId).
+func (c *Client) DeleteIncomingWebhook(ctx context.Context, incomingWebhookID IncomingWebhookID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteIncomingWebhookRequest(c.Server, incomingWebhookID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetIncomingWebhook Get an incoming webhook
+//
+// Its secrets are masked, also that in the `url`. For the owner and administrators.
+//
+// Corresponds with GET /apis/v1/incoming-webhooks/{incomingWebhookId} (the `GetIncomingWebhook` operationId).
+func (c *Client) GetIncomingWebhook(ctx context.Context, incomingWebhookID IncomingWebhookID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetIncomingWebhookRequest(c.Server, incomingWebhookID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateIncomingWebhookWithBody Update an incoming webhook
+//
+// Changes what is given; the rest stays, also the `url`. Who changes it vouches for it from then on. To switch the encryption on takes a `key`, unless it had one. For the owner and
+// administrators.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /apis/v1/incoming-webhooks/{incomingWebhookId} (the `UpdateIncomingWebhook` operationId).
+func (c *Client) UpdateIncomingWebhookWithBody(ctx context.Context, incomingWebhookID IncomingWebhookID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateIncomingWebhookRequestWithBody(c.Server, incomingWebhookID, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateIncomingWebhook Update an incoming webhook
+//
+// Changes what is given; the rest stays, also the `url`. Who changes it vouches for it from then on. To switch the encryption on takes a `key`, unless it had one. For the owner and
+// administrators.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /apis/v1/incoming-webhooks/{incomingWebhookId} (the `UpdateIncomingWebhook` operationId).
+func (c *Client) UpdateIncomingWebhook(ctx context.Context, incomingWebhookID IncomingWebhookID, body UpdateIncomingWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateIncomingWebhookRequest(c.Server, incomingWebhookID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListIncomingWebhookCalls List what an incoming webhook was sent
+//
+// The last 100 calls, the latest first, and what became of each; nothing of what was sent. Calls that were refused before anything was read are not among them. For the owner and administrators.
+//
+// Corresponds with GET /apis/v1/incoming-webhooks/{incomingWebhookId}/calls (the `ListIncomingWebhookCalls` operationId).
+func (c *Client) ListIncomingWebhookCalls(ctx context.Context, incomingWebhookID IncomingWebhookID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListIncomingWebhookCallsRequest(c.Server, incomingWebhookID)
 	if err != nil {
 		return nil, err
 	}
@@ -8859,6 +9135,70 @@ func (c *Client) VisitServer(ctx context.Context, serverID ServerID, reqEditors 
 	return c.Client.Do(req)
 }
 
+// ReceiveWebhookWithBody Do what another system asks for
+//
+// Does what the incoming webhook of the address is for. Nothing else is asked for, unless it has an `apiKey`: then the header `x-api-key` must be it. Of the members of the body, those of
+// its kind are taken, and no others:
+//
+//   - `message`: `message`, `images` or both, `sender`, a member, and in a forum `forumTopicId`. It is posted as sendMessage would post it for an API key: the sender must see the channel, and their
+//     roles allow it there. `images` are addresses that uploadMessageImages has given to the account that vouches for the webhook: no others are fetched.
+//   - `fields`: `user`, a member, and `fields`, of which all get their values, or none.
+//   - `currency`: `user`, a member, `kind`, `operation`, `amount` and, maybe, a `reason`. Nobody has less than nothing of what is taken. The ledger has it as `webhooks`.
+//
+// If the webhook has its encryption on, the header `x-encrypted: true` is required, and the body is `iv` and `data` and, for `gcm`, `tag`, each in base64: in `data` is the body as JSON, encrypted by
+// AES-256 with the 32 characters of the key as its key. What is not encrypted so that it can be read, or is not what it must be once it is read, always gets the same 400. Only `gcm` proves that
+// nobody has changed it on its way.
+//
+// `Idempotency-Key` makes it safe to send this again, as everywhere; `webhook-id` does so, too, if there is none. The key belongs to the webhook, and what must be the same is what is done, also if it
+// is encrypted anew.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /webhooks/in/{incomingToken} (the `ReceiveWebhook` operationId).
+func (c *Client) ReceiveWebhookWithBody(ctx context.Context, incomingToken IncomingWebhookToken, params *ReceiveWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReceiveWebhookRequestWithBody(c.Server, incomingToken, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReceiveWebhook Do what another system asks for
+//
+// Does what the incoming webhook of the address is for. Nothing else is asked for, unless it has an `apiKey`: then the header `x-api-key` must be it. Of the members of the body, those of
+// its kind are taken, and no others:
+//
+//   - `message`: `message`, `images` or both, `sender`, a member, and in a forum `forumTopicId`. It is posted as sendMessage would post it for an API key: the sender must see the channel, and their
+//     roles allow it there. `images` are addresses that uploadMessageImages has given to the account that vouches for the webhook: no others are fetched.
+//   - `fields`: `user`, a member, and `fields`, of which all get their values, or none.
+//   - `currency`: `user`, a member, `kind`, `operation`, `amount` and, maybe, a `reason`. Nobody has less than nothing of what is taken. The ledger has it as `webhooks`.
+//
+// If the webhook has its encryption on, the header `x-encrypted: true` is required, and the body is `iv` and `data` and, for `gcm`, `tag`, each in base64: in `data` is the body as JSON, encrypted by
+// AES-256 with the 32 characters of the key as its key. What is not encrypted so that it can be read, or is not what it must be once it is read, always gets the same 400. Only `gcm` proves that
+// nobody has changed it on its way.
+//
+// `Idempotency-Key` makes it safe to send this again, as everywhere; `webhook-id` does so, too, if there is none. The key belongs to the webhook, and what must be the same is what is done, also if it
+// is encrypted anew.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /webhooks/in/{incomingToken} (the `ReceiveWebhook` operationId).
+func (c *Client) ReceiveWebhook(ctx context.Context, incomingToken IncomingWebhookToken, params *ReceiveWebhookParams, body ReceiveWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReceiveWebhookRequest(c.Server, incomingToken, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // NewListAnalysesRequest constructs an http.Request for the ListAnalyses method
 func NewListAnalysesRequest(server string, params *ListAnalysesParams) (*http.Request, error) {
 	var err error
@@ -11216,6 +11556,264 @@ func NewGetTierInfoRequest(server string) (*http.Request, error) {
 	}
 
 	operationPath := fmt.Sprintf("/apis/v1/gamification/tiers")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListIncomingWebhooksRequest constructs an http.Request for the ListIncomingWebhooks method
+func NewListIncomingWebhooksRequest(server string, params *ListIncomingWebhooksParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/incoming-webhooks")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.ServerID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serverId", *params.ServerID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "objectid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateIncomingWebhookRequest calls the generic CreateIncomingWebhook builder with application/json body
+func NewCreateIncomingWebhookRequest(server string, params *CreateIncomingWebhookParams, body CreateIncomingWebhookJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateIncomingWebhookRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateIncomingWebhookRequestWithBody constructs an http.Request for the CreateIncomingWebhook method, with any body, and a specified content type
+func NewCreateIncomingWebhookRequestWithBody(server string, params *CreateIncomingWebhookParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/incoming-webhooks")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteIncomingWebhookRequest constructs an http.Request for the DeleteIncomingWebhook method
+func NewDeleteIncomingWebhookRequest(server string, incomingWebhookID IncomingWebhookID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "incomingWebhookId", incomingWebhookID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/incoming-webhooks/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetIncomingWebhookRequest constructs an http.Request for the GetIncomingWebhook method
+func NewGetIncomingWebhookRequest(server string, incomingWebhookID IncomingWebhookID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "incomingWebhookId", incomingWebhookID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/incoming-webhooks/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateIncomingWebhookRequest calls the generic UpdateIncomingWebhook builder with application/json body
+func NewUpdateIncomingWebhookRequest(server string, incomingWebhookID IncomingWebhookID, body UpdateIncomingWebhookJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateIncomingWebhookRequestWithBody(server, incomingWebhookID, "application/json", bodyReader)
+}
+
+// NewUpdateIncomingWebhookRequestWithBody constructs an http.Request for the UpdateIncomingWebhook method, with any body, and a specified content type
+func NewUpdateIncomingWebhookRequestWithBody(server string, incomingWebhookID IncomingWebhookID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "incomingWebhookId", incomingWebhookID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/incoming-webhooks/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListIncomingWebhookCallsRequest constructs an http.Request for the ListIncomingWebhookCalls method
+func NewListIncomingWebhookCallsRequest(server string, incomingWebhookID IncomingWebhookID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "incomingWebhookId", incomingWebhookID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/incoming-webhooks/%s/calls", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -19082,6 +19680,101 @@ func NewVisitServerRequest(server string, serverID ServerID) (*http.Request, err
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewReceiveWebhookRequest calls the generic ReceiveWebhook builder with application/json body
+func NewReceiveWebhookRequest(server string, incomingToken IncomingWebhookToken, params *ReceiveWebhookParams, body ReceiveWebhookJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReceiveWebhookRequestWithBody(server, incomingToken, params, "application/json", bodyReader)
+}
+
+// NewReceiveWebhookRequestWithBody constructs an http.Request for the ReceiveWebhook method, with any body, and a specified content type
+func NewReceiveWebhookRequestWithBody(server string, incomingToken IncomingWebhookToken, params *ReceiveWebhookParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "incomingToken", incomingToken, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/webhooks/in/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.WebhookID != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "webhook-id", *params.WebhookID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("webhook-id", headerParam1)
+		}
+
+		if params.XApiKey != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "x-api-key", *params.XApiKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-api-key", headerParam2)
+		}
+
+		if params.XEncrypted != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "x-encrypted", *params.XEncrypted, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("x-encrypted", headerParam3)
+		}
+
 	}
 
 	return req, nil

@@ -28,6 +28,7 @@ const (
 	ActionSocials    Action = "socials"
 	ActionStreaks    Action = "streaks"
 	ActionVisits     Action = "visits"
+	ActionWebhooks   Action = "webhooks"
 )
 
 // Valid indicates whether the value is a known member of the Action enum.
@@ -70,6 +71,8 @@ func (e Action) Valid() bool {
 	case ActionStreaks:
 		return true
 	case ActionVisits:
+		return true
+	case ActionWebhooks:
 		return true
 	default:
 		return false
@@ -120,75 +123,78 @@ func (e AnalysisType) Valid() bool {
 
 // Defines values for AuditAction.
 const (
-	AuditActionAccessLevelsUpdate AuditAction = "access_levels.update"
-	AuditActionAnalysisDelete     AuditAction = "analysis.delete"
-	AuditActionAnalysisUpdate     AuditAction = "analysis.update"
-	AuditActionBadgeAward         AuditAction = "badge.award"
-	AuditActionBadgeCreate        AuditAction = "badge.create"
-	AuditActionBadgeDelete        AuditAction = "badge.delete"
-	AuditActionBadgeRefuse        AuditAction = "badge.refuse"
-	AuditActionBadgeRemove        AuditAction = "badge.remove"
-	AuditActionBadgeUpdate        AuditAction = "badge.update"
-	AuditActionBulkCancel         AuditAction = "bulk.cancel"
-	AuditActionBulkCreate         AuditAction = "bulk.create"
-	AuditActionCategoryCreate     AuditAction = "category.create"
-	AuditActionCategoryDelete     AuditAction = "category.delete"
-	AuditActionCategoryUpdate     AuditAction = "category.update"
-	AuditActionChannelCreate      AuditAction = "channel.create"
-	AuditActionChannelDelete      AuditAction = "channel.delete"
-	AuditActionChannelUpdate      AuditAction = "channel.update"
-	AuditActionFieldCreate        AuditAction = "field.create"
-	AuditActionFieldDelete        AuditAction = "field.delete"
-	AuditActionFieldSet           AuditAction = "field.set"
-	AuditActionFieldUpdate        AuditAction = "field.update"
-	AuditActionGameCreate         AuditAction = "game.create"
-	AuditActionGameDelete         AuditAction = "game.delete"
-	AuditActionGamePlays          AuditAction = "game.plays"
-	AuditActionGameUpdate         AuditAction = "game.update"
-	AuditActionGamificationUpdate AuditAction = "gamification.update"
-	AuditActionInviteCreate       AuditAction = "invite.create"
-	AuditActionInviteDelete       AuditAction = "invite.delete"
-	AuditActionKeyCreate          AuditAction = "key.create"
-	AuditActionKeyDelete          AuditAction = "key.delete"
-	AuditActionKeyUpdate          AuditAction = "key.update"
-	AuditActionLeaderboardCreate  AuditAction = "leaderboard.create"
-	AuditActionLeaderboardDelete  AuditAction = "leaderboard.delete"
-	AuditActionLeaderboardUpdate  AuditAction = "leaderboard.update"
-	AuditActionMemberJoin         AuditAction = "member.join"
-	AuditActionMemberLeave        AuditAction = "member.leave"
-	AuditActionMessageDelete      AuditAction = "message.delete"
-	AuditActionMilestoneCreate    AuditAction = "milestone.create"
-	AuditActionMilestoneDelete    AuditAction = "milestone.delete"
-	AuditActionMilestoneUpdate    AuditAction = "milestone.update"
-	AuditActionOrderUpdate        AuditAction = "order.update"
-	AuditActionProductCreate      AuditAction = "product.create"
-	AuditActionProductDelete      AuditAction = "product.delete"
-	AuditActionProductUpdate      AuditAction = "product.update"
-	AuditActionRoleAdd            AuditAction = "role.add"
-	AuditActionRoleCreate         AuditAction = "role.create"
-	AuditActionRoleDelete         AuditAction = "role.delete"
-	AuditActionRoleRemove         AuditAction = "role.remove"
-	AuditActionRoleUpdate         AuditAction = "role.update"
-	AuditActionServerCreate       AuditAction = "server.create"
-	AuditActionServerDelete       AuditAction = "server.delete"
-	AuditActionServerUpdate       AuditAction = "server.update"
-	AuditActionSettingsUpdate     AuditAction = "settings.update"
-	AuditActionSocialCreate       AuditAction = "social.create"
-	AuditActionSocialDelete       AuditAction = "social.delete"
-	AuditActionStatusCreate       AuditAction = "status.create"
-	AuditActionStatusDelete       AuditAction = "status.delete"
-	AuditActionStatusUpdate       AuditAction = "status.update"
-	AuditActionStoreUpdate        AuditAction = "store.update"
-	AuditActionStreakCreate       AuditAction = "streak.create"
-	AuditActionStreakDelete       AuditAction = "streak.delete"
-	AuditActionStreakUpdate       AuditAction = "streak.update"
-	AuditActionTopicDelete        AuditAction = "topic.delete"
-	AuditActionUserCreate         AuditAction = "user.create"
-	AuditActionUserManage         AuditAction = "user.manage"
-	AuditActionWebhookCreate      AuditAction = "webhook.create"
-	AuditActionWebhookDelete      AuditAction = "webhook.delete"
-	AuditActionWebhookRotate      AuditAction = "webhook.rotate"
-	AuditActionWebhookUpdate      AuditAction = "webhook.update"
+	AuditActionAccessLevelsUpdate    AuditAction = "access_levels.update"
+	AuditActionAnalysisDelete        AuditAction = "analysis.delete"
+	AuditActionAnalysisUpdate        AuditAction = "analysis.update"
+	AuditActionBadgeAward            AuditAction = "badge.award"
+	AuditActionBadgeCreate           AuditAction = "badge.create"
+	AuditActionBadgeDelete           AuditAction = "badge.delete"
+	AuditActionBadgeRefuse           AuditAction = "badge.refuse"
+	AuditActionBadgeRemove           AuditAction = "badge.remove"
+	AuditActionBadgeUpdate           AuditAction = "badge.update"
+	AuditActionBulkCancel            AuditAction = "bulk.cancel"
+	AuditActionBulkCreate            AuditAction = "bulk.create"
+	AuditActionCategoryCreate        AuditAction = "category.create"
+	AuditActionCategoryDelete        AuditAction = "category.delete"
+	AuditActionCategoryUpdate        AuditAction = "category.update"
+	AuditActionChannelCreate         AuditAction = "channel.create"
+	AuditActionChannelDelete         AuditAction = "channel.delete"
+	AuditActionChannelUpdate         AuditAction = "channel.update"
+	AuditActionFieldCreate           AuditAction = "field.create"
+	AuditActionFieldDelete           AuditAction = "field.delete"
+	AuditActionFieldSet              AuditAction = "field.set"
+	AuditActionFieldUpdate           AuditAction = "field.update"
+	AuditActionGameCreate            AuditAction = "game.create"
+	AuditActionGameDelete            AuditAction = "game.delete"
+	AuditActionGamePlays             AuditAction = "game.plays"
+	AuditActionGameUpdate            AuditAction = "game.update"
+	AuditActionGamificationUpdate    AuditAction = "gamification.update"
+	AuditActionIncomingWebhookCreate AuditAction = "incoming_webhook.create"
+	AuditActionIncomingWebhookDelete AuditAction = "incoming_webhook.delete"
+	AuditActionIncomingWebhookUpdate AuditAction = "incoming_webhook.update"
+	AuditActionInviteCreate          AuditAction = "invite.create"
+	AuditActionInviteDelete          AuditAction = "invite.delete"
+	AuditActionKeyCreate             AuditAction = "key.create"
+	AuditActionKeyDelete             AuditAction = "key.delete"
+	AuditActionKeyUpdate             AuditAction = "key.update"
+	AuditActionLeaderboardCreate     AuditAction = "leaderboard.create"
+	AuditActionLeaderboardDelete     AuditAction = "leaderboard.delete"
+	AuditActionLeaderboardUpdate     AuditAction = "leaderboard.update"
+	AuditActionMemberJoin            AuditAction = "member.join"
+	AuditActionMemberLeave           AuditAction = "member.leave"
+	AuditActionMessageDelete         AuditAction = "message.delete"
+	AuditActionMilestoneCreate       AuditAction = "milestone.create"
+	AuditActionMilestoneDelete       AuditAction = "milestone.delete"
+	AuditActionMilestoneUpdate       AuditAction = "milestone.update"
+	AuditActionOrderUpdate           AuditAction = "order.update"
+	AuditActionProductCreate         AuditAction = "product.create"
+	AuditActionProductDelete         AuditAction = "product.delete"
+	AuditActionProductUpdate         AuditAction = "product.update"
+	AuditActionRoleAdd               AuditAction = "role.add"
+	AuditActionRoleCreate            AuditAction = "role.create"
+	AuditActionRoleDelete            AuditAction = "role.delete"
+	AuditActionRoleRemove            AuditAction = "role.remove"
+	AuditActionRoleUpdate            AuditAction = "role.update"
+	AuditActionServerCreate          AuditAction = "server.create"
+	AuditActionServerDelete          AuditAction = "server.delete"
+	AuditActionServerUpdate          AuditAction = "server.update"
+	AuditActionSettingsUpdate        AuditAction = "settings.update"
+	AuditActionSocialCreate          AuditAction = "social.create"
+	AuditActionSocialDelete          AuditAction = "social.delete"
+	AuditActionStatusCreate          AuditAction = "status.create"
+	AuditActionStatusDelete          AuditAction = "status.delete"
+	AuditActionStatusUpdate          AuditAction = "status.update"
+	AuditActionStoreUpdate           AuditAction = "store.update"
+	AuditActionStreakCreate          AuditAction = "streak.create"
+	AuditActionStreakDelete          AuditAction = "streak.delete"
+	AuditActionStreakUpdate          AuditAction = "streak.update"
+	AuditActionTopicDelete           AuditAction = "topic.delete"
+	AuditActionUserCreate            AuditAction = "user.create"
+	AuditActionUserManage            AuditAction = "user.manage"
+	AuditActionWebhookCreate         AuditAction = "webhook.create"
+	AuditActionWebhookDelete         AuditAction = "webhook.delete"
+	AuditActionWebhookRotate         AuditAction = "webhook.rotate"
+	AuditActionWebhookUpdate         AuditAction = "webhook.update"
 )
 
 // Valid indicates whether the value is a known member of the AuditAction enum.
@@ -245,6 +251,12 @@ func (e AuditAction) Valid() bool {
 	case AuditActionGameUpdate:
 		return true
 	case AuditActionGamificationUpdate:
+		return true
+	case AuditActionIncomingWebhookCreate:
+		return true
+	case AuditActionIncomingWebhookDelete:
+		return true
+	case AuditActionIncomingWebhookUpdate:
 		return true
 	case AuditActionInviteCreate:
 		return true
@@ -691,6 +703,111 @@ func (e IdentifierType) Valid() bool {
 	case IdentifierTypeNumber:
 		return true
 	case IdentifierTypeUsername:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for IncomingCurrency.
+const (
+	IncomingCurrencyCoins   IncomingCurrency = "coins"
+	IncomingCurrencyPremium IncomingCurrency = "premium"
+	IncomingCurrencyXP      IncomingCurrency = "xp"
+)
+
+// Valid indicates whether the value is a known member of the IncomingCurrency enum.
+func (e IncomingCurrency) Valid() bool {
+	switch e {
+	case IncomingCurrencyCoins:
+		return true
+	case IncomingCurrencyPremium:
+		return true
+	case IncomingCurrencyXP:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for IncomingOperation.
+const (
+	IncomingOperationAdd       IncomingOperation = "add"
+	IncomingOperationOverwrite IncomingOperation = "overwrite"
+	IncomingOperationSubtract  IncomingOperation = "subtract"
+)
+
+// Valid indicates whether the value is a known member of the IncomingOperation enum.
+func (e IncomingOperation) Valid() bool {
+	switch e {
+	case IncomingOperationAdd:
+		return true
+	case IncomingOperationOverwrite:
+		return true
+	case IncomingOperationSubtract:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for IncomingOutcome.
+const (
+	IncomingOutcomeConflict         IncomingOutcome = "conflict"
+	IncomingOutcomeDone             IncomingOutcome = "done"
+	IncomingOutcomeInternal         IncomingOutcome = "internal"
+	IncomingOutcomeInvalidRequest   IncomingOutcome = "invalid_request"
+	IncomingOutcomeNotFound         IncomingOutcome = "not_found"
+	IncomingOutcomePermissionDenied IncomingOutcome = "permission_denied"
+	IncomingOutcomeRateLimited      IncomingOutcome = "rate_limited"
+	IncomingOutcomeRepeated         IncomingOutcome = "repeated"
+	IncomingOutcomeUnauthenticated  IncomingOutcome = "unauthenticated"
+	IncomingOutcomeUnavailable      IncomingOutcome = "unavailable"
+)
+
+// Valid indicates whether the value is a known member of the IncomingOutcome enum.
+func (e IncomingOutcome) Valid() bool {
+	switch e {
+	case IncomingOutcomeConflict:
+		return true
+	case IncomingOutcomeDone:
+		return true
+	case IncomingOutcomeInternal:
+		return true
+	case IncomingOutcomeInvalidRequest:
+		return true
+	case IncomingOutcomeNotFound:
+		return true
+	case IncomingOutcomePermissionDenied:
+		return true
+	case IncomingOutcomeRateLimited:
+		return true
+	case IncomingOutcomeRepeated:
+		return true
+	case IncomingOutcomeUnauthenticated:
+		return true
+	case IncomingOutcomeUnavailable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for IncomingWebhookKind.
+const (
+	IncomingWebhookKindCurrency IncomingWebhookKind = "currency"
+	IncomingWebhookKindFields   IncomingWebhookKind = "fields"
+	IncomingWebhookKindMessage  IncomingWebhookKind = "message"
+)
+
+// Valid indicates whether the value is a known member of the IncomingWebhookKind enum.
+func (e IncomingWebhookKind) Valid() bool {
+	switch e {
+	case IncomingWebhookKindCurrency:
+		return true
+	case IncomingWebhookKindFields:
+		return true
+	case IncomingWebhookKindMessage:
 		return true
 	default:
 		return false
@@ -1388,7 +1505,8 @@ type AccountUpdate struct {
 }
 
 // Action What a member did, or was given something for. This list only grows. `refer` is that somebody has brought them, `referrals` that they
-// have brought somebody; `deleted` takes back what a message has brought, and `refunds` gives back what a purchase has cost.
+// have brought somebody; `deleted` takes back what a message has brought, `refunds` gives back what a purchase has cost, and `webhooks` is
+// what another system has asked for.
 type Action string
 
 // ActiveDays The days of the week on which deeds count, if they do not on all. There must be one then.
@@ -1417,7 +1535,8 @@ type ActivityLog struct {
 	ID ObjectID `json:"_id"`
 
 	// Action What a member did, or was given something for. This list only grows. `refer` is that somebody has brought them, `referrals` that they
-	// have brought somebody; `deleted` takes back what a message has brought, and `refunds` gives back what a purchase has cost.
+	// have brought somebody; `deleted` takes back what a message has brought, `refunds` gives back what a purchase has cost, and `webhooks` is
+	// what another system has asked for.
 	Action Action `json:"action"`
 
 	// XP So much XP, or so many coins, or so much premium currency; negative where it was taken.
@@ -2223,14 +2342,18 @@ type ApplicationPageMeta struct {
 // AuditAction What was done. This list only grows.
 type AuditAction string
 
-// AuditActor An account by its number, or an API key by its id.
+// AuditActor An account by its number, or an API key or an incoming webhook by its id.
 type AuditActor struct {
-	Type string `json:"type"`
-	ID   string `json:"id"`
+	// Type Who has done something. This list only grows.
+	Type AuditActorType `json:"type"`
+	ID   string         `json:"id"`
 
 	// Deleted Whether the account was deleted since.
 	Deleted bool `json:"deleted,omitempty,omitzero"`
 }
+
+// AuditActorType Who has done something. This list only grows.
+type AuditActorType = string
 
 // AuditEntry One change, by whom, and what it changed.
 type AuditEntry struct {
@@ -2239,7 +2362,7 @@ type AuditEntry struct {
 	// Example: 66a282dab13eee0013cbb4d8
 	ID ObjectID `json:"_id"`
 
-	// Actor An account by its number, or an API key by its id.
+	// Actor An account by its number, or an API key or an incoming webhook by its id.
 	Actor AuditActor `json:"actor"`
 
 	// Action What was done. This list only grows.
@@ -3647,7 +3770,8 @@ type ExportedCredit struct {
 	ServerID ObjectID `json:"serverId"`
 
 	// Action What a member did, or was given something for. This list only grows. `refer` is that somebody has brought them, `referrals` that they
-	// have brought somebody; `deleted` takes back what a message has brought, and `refunds` gives back what a purchase has cost.
+	// have brought somebody; `deleted` takes back what a message has brought, `refunds` gives back what a purchase has cost, and `webhooks` is
+	// what another system has asked for.
 	Action Action `json:"action"`
 	Reason string `json:"reason"`
 
@@ -4090,6 +4214,234 @@ type ImageID = string
 
 // ImageURL The absolute address of an image, or null.
 type ImageURL = Nullable[string]
+
+// IncomingCall What is to be done: the members of one kind, or those of what is encrypted.
+type IncomingCall struct {
+	// Message 1 to 4,000 characters, on any number of lines.
+	Message MessageText `json:"message,omitempty,omitzero"`
+
+	// Sender What names a member of the community: 24 hexadecimal characters are an `_id`, a text with an `@` is an e-mail address,
+	// digits only are a number, and everything else is a user name. Upper and lower case of an address or a user name are the
+	// same. Who is no member is not found, whether or not there is such an account. A user name from before that is digits only, or
+	// 24 hexadecimal characters, names nobody here: the number and the `_id` win.
+	//
+	//
+	// Example: vera
+	Sender UserName `json:"sender,omitempty,omitzero"`
+
+	// ForumTopicID The id of a topic of the channel: required in a forum, and not allowed anywhere else.
+	ForumTopicID string `json:"forumTopicId,omitempty,omitzero"`
+
+	// Images Addresses of images, whole and as uploadMessageImages has given them, that no message has.
+	Images MessageImageAddresses `json:"images,omitempty,omitzero"`
+
+	// User What names a member of the community: 24 hexadecimal characters are an `_id`, a text with an `@` is an e-mail address,
+	// digits only are a number, and everything else is a user name. Upper and lower case of an address or a user name are the
+	// same. Who is no member is not found, whether or not there is such an account. A user name from before that is digits only, or
+	// 24 hexadecimal characters, names nobody here: the number and the `_id` win.
+	//
+	//
+	// Example: vera
+	User   UserName             `json:"user,omitempty,omitzero"`
+	Fields []IncomingFieldValue `json:"fields,omitempty,omitzero"`
+
+	// Kind Of what a member gets more or less.
+	Kind IncomingCurrency `json:"kind,omitempty,omitzero"`
+
+	// Operation What an amount does: it is added, taken away, or is what the member has then.
+	Operation IncomingOperation `json:"operation,omitempty,omitzero"`
+	Amount    *int64            `json:"amount,omitempty"`
+
+	// Reason Why, as the ledger says it.
+	Reason string `json:"reason,omitempty,omitzero"`
+
+	// IV In base64: 16 bytes for `cbc`, 12 for `gcm`.
+	IV string `json:"iv,omitempty,omitzero"`
+
+	// Data In base64: what is encrypted.
+	Data string `json:"data,omitempty,omitzero"`
+
+	// Tag In base64: 16 bytes, for `gcm`.
+	Tag string `json:"tag,omitempty,omitzero"`
+}
+
+// IncomingCallResponse What was done.
+type IncomingCallResponse struct {
+	Status  string `json:"status"`
+	Message string `json:"message"`
+
+	// Data What was done.
+	Data IncomingResult `json:"data"`
+}
+
+// IncomingCurrency Of what a member gets more or less.
+type IncomingCurrency string
+
+// IncomingFieldValue A value of a field of the community.
+type IncomingFieldValue struct {
+	// FieldIdorName The id or the name of a field.
+	FieldIdorName string `json:"fieldIdorName"`
+
+	// Value A value as its field takes it.
+	Value interface{} `json:"value"`
+}
+
+// IncomingOperation What an amount does: it is added, taken away, or is what the member has then.
+type IncomingOperation string
+
+// IncomingOutcome What became of a call: it was done; it was done before, and answered again; or the code of its error. This list only grows.
+type IncomingOutcome string
+
+// IncomingResult What was done.
+type IncomingResult struct {
+	// CallID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CallID ObjectID `json:"callId"`
+
+	// Kind What an incoming webhook does.
+	Kind IncomingWebhookKind `json:"kind"`
+
+	// MessageID The message that was posted.
+	MessageID Nullable[string] `json:"messageId"`
+}
+
+// IncomingWebhook An address to which another system posts what is to be done.
+type IncomingWebhook struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID ObjectID `json:"communityId"`
+
+	// Name One line of 1 to 100 characters, without control characters.
+	Name Title `json:"name"`
+
+	// Kind What an incoming webhook does.
+	Kind IncomingWebhookKind `json:"kind"`
+
+	// ChannelID The channel of its messages.
+	ChannelID Nullable[string] `json:"channelId"`
+	IsActive  bool             `json:"isActive"`
+
+	// URL Where it is called. The last part of it is masked, except in the answer that makes it.
+	URL string `json:"url"`
+
+	// APIKey Whether requests have the header `x-api-key`, and what is in it.
+	APIKey WebhookAPIKey `json:"apiKey"`
+
+	// Encryption Whether bodies are encrypted, and how.
+	Encryption WebhookEncryption `json:"encryption"`
+
+	// Voucher The number of the account that vouches for it.
+	Voucher int32 `json:"voucher"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt Timestamp `json:"createdAt"`
+
+	// UpdatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	UpdatedAt Timestamp `json:"updatedAt"`
+}
+
+// IncomingWebhookCall A call of an incoming webhook, and what became of it.
+type IncomingWebhookCall struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// At RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	At Timestamp `json:"at"`
+
+	// Outcome What became of a call: it was done; it was done before, and answered again; or the code of its error. This list only grows.
+	Outcome IncomingOutcome `json:"outcome"`
+
+	// Reason What was wrong, if something was.
+	Reason string `json:"reason"`
+
+	// MessageID The message that was posted.
+	MessageID Nullable[string] `json:"messageId"`
+}
+
+// IncomingWebhookCallListResponse What an incoming webhook was sent.
+type IncomingWebhookCallListResponse struct {
+	// Meta How a request of the Application API went.
+	Meta    ApplicationMeta       `json:"meta"`
+	Message string                `json:"message"`
+	Data    []IncomingWebhookCall `json:"data"`
+}
+
+// IncomingWebhookCreate What a new incoming webhook is made from.
+type IncomingWebhookCreate struct {
+	// Name One line of 1 to 100 characters, without control characters.
+	Name Title `json:"name"`
+
+	// Kind What an incoming webhook does.
+	Kind IncomingWebhookKind `json:"kind"`
+
+	// ChannelID The channel of its messages: required for those, and not allowed for anything else.
+	ChannelID string `json:"channelId,omitempty,omitzero"`
+
+	// IsActive True unless it is given.
+	IsActive *bool `json:"isActive,omitempty"`
+
+	// APIKey Whether requests have the header `x-api-key`.
+	APIKey WebhookAPIKeySwitch `json:"apiKey,omitempty,omitzero"`
+
+	// Encryption Whether bodies are encrypted, and how.
+	Encryption WebhookEncryptionSwitch `json:"encryption,omitempty,omitzero"`
+
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID ServerReference `json:"serverId,omitempty,omitzero"`
+}
+
+// IncomingWebhookKind What an incoming webhook does.
+type IncomingWebhookKind string
+
+// IncomingWebhookListResponse The incoming webhooks of a community.
+type IncomingWebhookListResponse struct {
+	// Meta How a request of the Application API went.
+	Meta    ApplicationMeta   `json:"meta"`
+	Message string            `json:"message"`
+	Data    []IncomingWebhook `json:"data"`
+}
+
+// IncomingWebhookResponse An incoming webhook.
+type IncomingWebhookResponse struct {
+	// Meta How a request of the Application API went.
+	Meta    ApplicationMeta `json:"meta"`
+	Message string          `json:"message"`
+
+	// Data An address to which another system posts what is to be done.
+	Data IncomingWebhook `json:"data"`
+}
+
+// IncomingWebhookUpdate What changes of an incoming webhook.
+type IncomingWebhookUpdate struct {
+	// Name One line of 1 to 100 characters, without control characters.
+	Name *Title `json:"name,omitempty"`
+
+	// ChannelID The channel of its messages: not allowed for anything else.
+	ChannelID *string `json:"channelId,omitempty"`
+	IsActive  *bool   `json:"isActive,omitempty"`
+
+	// APIKey Whether requests have the header `x-api-key`.
+	APIKey *WebhookAPIKeySwitch `json:"apiKey,omitempty"`
+
+	// Encryption Whether bodies are encrypted, and how.
+	Encryption *WebhookEncryptionSwitch `json:"encryption,omitempty"`
+}
 
 // IntegrationChannel A channel as programs see it.
 type IntegrationChannel struct {
@@ -8897,7 +9249,7 @@ type UserFieldHistory struct {
 	// Example: 2026-03-01T16:50:17.610Z
 	At Timestamp `json:"at"`
 
-	// By An account by its number, or an API key by its id.
+	// By An account by its number, or an API key or an incoming webhook by its id.
 	By AuditActor `json:"by"`
 }
 
@@ -9762,6 +10114,14 @@ type GameID = ObjectID
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
 
+// IncomingWebhookID An id. Ids of one kind sort in the order in which they were made, to the second.
+//
+// Example: 66a282dab13eee0013cbb4d8
+type IncomingWebhookID = ObjectID
+
+// IncomingWebhookToken defines model for IncomingWebhookToken.
+type IncomingWebhookToken = string
+
 // LeaderboardID An id. Ids of one kind sort in the order in which they were made, to the second.
 //
 // Example: 66a282dab13eee0013cbb4d8
@@ -10191,6 +10551,24 @@ type ListUserFieldHistoriesOfUserParams struct {
 
 	// To The moment until which values are listed, which is included.
 	To *Time `form:"to,omitempty" json:"to,omitempty"`
+}
+
+// ListIncomingWebhooksParams defines parameters for ListIncomingWebhooks.
+type ListIncomingWebhooksParams struct {
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID *ServerIDQuery `form:"serverId,omitempty" json:"serverId,omitempty"`
+}
+
+// CreateIncomingWebhookParams defines parameters for CreateIncomingWebhook.
+type CreateIncomingWebhookParams struct {
+	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
+	// belongs to one account, or one API key, and to one operation: it is the same in every session of an account. Who has
+	// no credential is known by their network (IPv4 /32, IPv6 /64). A failure is not kept: the request may be tried again
+	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
+	// request; in another session of the account, the first answer has it masked.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListLeaderboardsParams defines parameters for ListLeaderboards.
@@ -10912,6 +11290,26 @@ type ListMembersParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// ReceiveWebhookParams defines parameters for ReceiveWebhook.
+type ReceiveWebhookParams struct {
+	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
+	// belongs to one account, or one API key, and to one operation: it is the same in every session of an account. Who has
+	// no credential is known by their network (IPv4 /32, IPv6 /64). A failure is not kept: the request may be tried again
+	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
+	// request; in another session of the account, the first answer has it masked.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// WebhookID As the header `Idempotency-Key`, which counts if there are both. Those who send by Standard Webhooks have it.
+	WebhookID *string `json:"webhook-id,omitempty"`
+
+	// XApiKey The key of the webhook, if it has one.
+	XApiKey *string `json:"x-api-key,omitempty"`
+
+	// XEncrypted Whether the body is encrypted.
+	XEncrypted *string `json:"x-encrypted,omitempty"`
+}
+
 // UpdateAnalysisJSONRequestBody defines body for UpdateAnalysis for application/json ContentType.
 type UpdateAnalysisJSONRequestBody = AnalysisUpdate
 
@@ -10941,6 +11339,12 @@ type UpdateUserFieldJSONRequestBody = UserFieldUpdate
 
 // CreateUserFieldHistoryJSONRequestBody defines body for CreateUserFieldHistory for application/json ContentType.
 type CreateUserFieldHistoryJSONRequestBody = UserFieldHistoryCreate
+
+// CreateIncomingWebhookJSONRequestBody defines body for CreateIncomingWebhook for application/json ContentType.
+type CreateIncomingWebhookJSONRequestBody = IncomingWebhookCreate
+
+// UpdateIncomingWebhookJSONRequestBody defines body for UpdateIncomingWebhook for application/json ContentType.
+type UpdateIncomingWebhookJSONRequestBody = IncomingWebhookUpdate
 
 // CreateLeaderboardJSONRequestBody defines body for CreateLeaderboard for application/json ContentType.
 type CreateLeaderboardJSONRequestBody = LeaderboardCreate
@@ -11178,6 +11582,9 @@ type JoinServerJSONRequestBody = ServerJoin
 
 // UpdateServerSettingsJSONRequestBody defines body for UpdateServerSettings for application/json ContentType.
 type UpdateServerSettingsJSONRequestBody = ServerSettingsUpdate
+
+// ReceiveWebhookJSONRequestBody defines body for ReceiveWebhook for application/json ContentType.
+type ReceiveWebhookJSONRequestBody = IncomingCall
 
 // AnalysisCreatedJSONRequestBody defines body for AnalysisCreated for application/json ContentType.
 type AnalysisCreatedJSONRequestBody = AnalysisCreatedEvent
