@@ -2342,18 +2342,14 @@ type ApplicationPageMeta struct {
 // AuditAction What was done. This list only grows.
 type AuditAction string
 
-// AuditActor An account by its number, or an API key or an incoming webhook by its id.
+// AuditActor An account by its number, or an API key by its id. An incoming webhook is such a key, by its own id.
 type AuditActor struct {
-	// Type Who has done something. This list only grows.
-	Type AuditActorType `json:"type"`
-	ID   string         `json:"id"`
+	Type string `json:"type"`
+	ID   string `json:"id"`
 
 	// Deleted Whether the account was deleted since.
 	Deleted bool `json:"deleted,omitempty,omitzero"`
 }
-
-// AuditActorType Who has done something. This list only grows.
-type AuditActorType = string
 
 // AuditEntry One change, by whom, and what it changed.
 type AuditEntry struct {
@@ -2362,7 +2358,7 @@ type AuditEntry struct {
 	// Example: 66a282dab13eee0013cbb4d8
 	ID ObjectID `json:"_id"`
 
-	// Actor An account by its number, or an API key or an incoming webhook by its id.
+	// Actor An account by its number, or an API key by its id. An incoming webhook is such a key, by its own id.
 	Actor AuditActor `json:"actor"`
 
 	// Action What was done. This list only grows.
@@ -9249,7 +9245,7 @@ type UserFieldHistory struct {
 	// Example: 2026-03-01T16:50:17.610Z
 	At Timestamp `json:"at"`
 
-	// By An account by its number, or an API key or an incoming webhook by its id.
+	// By An account by its number, or an API key by its id. An incoming webhook is such a key, by its own id.
 	By AuditActor `json:"by"`
 }
 

@@ -18,7 +18,6 @@ import (
 type actor struct {
 	account    int64           // its number; for a key that of whoever vouches for it
 	key        *gen.APIKey     // nil for an account
-	incoming   bool            // the key stands for an incoming webhook
 	userKey    *gen.UserAPIKey // nil unless the account acts by one, in its community only
 	session    string          // the id of the account's
 	credential string

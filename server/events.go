@@ -45,10 +45,7 @@ func record[T audited](ctx context.Context, k *core, tx *store.Tx, serverID, tar
 // auditActor is who is calling, as others read it later.
 func auditActor(ctx context.Context) gen.AuditActor {
 	who := actorFrom(ctx)
-	switch {
-	case who.incoming:
-		return gen.AuditActor{Type: "webhook", ID: who.key.ID}
-	case who.key != nil:
+	if who.key != nil {
 		return gen.AuditActor{Type: "key", ID: who.key.ID}
 	}
 	return gen.AuditActor{Type: "account", ID: store.Number(who.account)}

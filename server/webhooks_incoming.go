@@ -379,7 +379,7 @@ func checkIncoming(kind gen.IncomingWebhookKind, members map[string]any) error {
 // doIncoming does what is asked for, as an API key of the community would that may do just that.
 func (h webhooks) doIncoming(ctx context.Context, hook store.IncomingWebhook, in gen.IncomingCall, callID string, asked *claim) (gen.IncomingCallResponse, replay, error) {
 	key := gen.APIKey{ID: hook.ID, CommunityID: hook.CommunityID, UserID: hook.Voucher, Permissions: []gen.KeyPermission{gen.KeyPermissionSendMessage}, IsActive: true, IsTrusted: true}
-	caller := contract.Caller{Scheme: contract.KeyAuth, Permissions: key.Permissions, Who: actor{account: int64(hook.Voucher), key: &key, incoming: true}}
+	caller := contract.Caller{Scheme: contract.KeyAuth, Permissions: key.Permissions, Who: actor{account: int64(hook.Voucher), key: &key}}
 	ctx, err := contract.Within(ctx, "sendMessage", caller)
 	if err != nil {
 		return gen.IncomingCallResponse{}, replay{}, err

@@ -184,7 +184,7 @@ func TestTheFieldsOfACallAreGivenAllOrNone(t *testing.T) {
 		}
 		expect(t, in.calls(object{"user": c.number, "fields": []any{value("city", "Gent"), value("deposits", 12.5)}}), 200)
 		got := do[gen.UserFieldHistoryListResponse](t, c.h, "GET", history, c.owner, nil).Data
-		if len(got) != 2 || got[0].By.Type != "webhook" || got[0].By.ID != in.id {
+		if len(got) != 2 || got[0].By.Type != "key" || got[0].By.ID != in.id {
 			t.Errorf("the history is %+v", got)
 		}
 	})

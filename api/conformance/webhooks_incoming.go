@@ -127,7 +127,7 @@ var inlets = []testCase{
 		histories := "/apis/v1/communities/" + club.id + "/user-field-histories"
 		s.a.get(histories).expect(200).is("/data", []any{})
 		hook.call(s, object{"user": club.owner, "fields": []any{value}}).expect(200)
-		s.a.get(histories).expect(200).is("/data/0/value", "Gent").is("/data/0/by", object{"type": "webhook", "id": hook.id})
+		s.a.get(histories).expect(200).is("/data/0/value", "Gent").is("/data/0/by", object{"type": "key", "id": hook.id})
 	}},
 	{"WEBHOOKS-ONCE-01", "createIncomingWebhook receiveWebhook listIncomingWebhookCalls badges", "under one key a call counts once, also if it is encrypted anew, and what became of each is listed", func(s *session) {
 		club := s.a.makesServer("Chess club")
