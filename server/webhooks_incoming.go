@@ -393,7 +393,7 @@ func (h webhooks) doIncoming(ctx context.Context, hook store.IncomingWebhook, in
 		switch hook.Kind {
 		case gen.IncomingWebhookKindMessage:
 			channelID, _ := hook.ChannelID.Get()
-			sent, err := messages{h.core}.send(ctx, tx, gen.MessageCreate{ChannelID: channelID, Message: in.Message, Sender: in.Sender, Images: in.Images, ForumTopicID: in.ForumTopicID})
+			sent, err := messages(h).send(ctx, tx, gen.MessageCreate{ChannelID: channelID, Message: in.Message, Sender: in.Sender, Images: in.Images, ForumTopicID: in.ForumTopicID})
 			body.Data.MessageID = gen.NullableOf(sent.Data.MessageID)
 			return body, err
 		case gen.IncomingWebhookKindFields:
