@@ -31,6 +31,8 @@ type Operation struct {
 	Permission string
 	// UserPermission is the same for a user API key.
 	UserPermission string
+	// Widgets are the kinds of widgets whose tokens it takes. None: no widget token.
+	Widgets []string
 	// Role is what an account must be in the server that a request is about: RoleAnyone, RoleMember, RoleOwner or the role
 	// permission that it needs. Empty: it is about no server.
 	Role string
@@ -72,6 +74,7 @@ const (
 	SessionAuth = "sessionAuth" // a session token, as bearer
 	KeyAuth     = "keyAuth"     // an API key, as bearer
 	UserKeyAuth = "userKeyAuth" // a user API key, as bearer
+	WidgetAuth  = "widgetAuth"  // a widget token, as bearer
 	APIKeyAuth  = "apiKeyAuth"  // an API key in the header x-api-key
 )
 
@@ -220,6 +223,10 @@ func (o *Operation) read(families map[string]Family) error {
 		o.RateLimitOf[kind], _ = class.(string)
 	}
 	o.Author = o.extension("x-author")
+	kinds, _ := spec.Extensions["x-widget"].([]any)
+	for _, kind := range kinds {
+		o.Widgets = append(o.Widgets, fmt.Sprint(kind))
+	}
 	if !slices.Contains([]string{"", AuthorAlso, AuthorOnly}, o.Author) {
 		return errors.New("its x-author must be also or only")
 	}
@@ -245,6 +252,9 @@ func (o *Operation) read(families map[string]Family) error {
 	}
 	if o.Takes(UserKeyAuth) != (o.UserPermission != "") {
 		return errors.New("it must name an x-required-user-permission if, and only if, it admits user API keys")
+	}
+	if o.Takes(WidgetAuth) != (len(o.Widgets) > 0) {
+		return errors.New("it must name the kinds of x-widget if, and only if, it admits widget tokens")
 	}
 	fallback := spec.Responses.Default()
 	if fallback == nil || fallback.Value.Content.Get("application/json") == nil {

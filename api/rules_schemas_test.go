@@ -38,8 +38,9 @@ func closedRequests(c *contract) {
 	}
 	for _, s := range c.schemas() {
 		isObject := text(value(s.node, "type")) == "object" || value(s.node, "properties") != nil
-		if requests[s.node] && isObject && text(value(s.node, "additionalProperties")) != "false" {
-			c.report(s.key, s.where, "is part of a request, so it must say additionalProperties: false")
+		isMap := value(s.node, "properties") == nil && value(value(s.node, "additionalProperties"), "type") != nil && value(s.node, "maxProperties") != nil
+		if requests[s.node] && isObject && !isMap && text(value(s.node, "additionalProperties")) != "false" {
+			c.report(s.key, s.where, "is part of a request, so it must say additionalProperties: false, or be a map with maxProperties")
 		}
 	}
 }

@@ -160,6 +160,8 @@ type Client struct {
 	Bulk *BulkService
 	// Webhooks are sent what happens in a community.
 	Webhooks *WebhooksService
+	// Widgets are shown by pages of others.
+	Widgets *WidgetsService
 
 	// Store is what a community sells for coins, and to whom.
 	Store *StoreService
@@ -281,6 +283,7 @@ func build(base *url.URL, o options) (*Client, error) {
 		Charts:       &ChartsService{api: api},
 		Bulk:         &BulkService{api: api},
 		Webhooks:     &WebhooksService{api: api},
+		Widgets:      &WidgetsService{api: api},
 		base:         base,
 		options:      o,
 		sender:       sender,

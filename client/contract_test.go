@@ -42,6 +42,8 @@ const (
 	hookID    = "66a282dab13eee0013cbb601"
 	hookToken = "3f9c1e5b7a2d4c6f8e0b1a3d5c7f9e2b4d6a8c0e1f3b5d7a9c2e4f6b8d0a07ab"
 	chartID   = "66a282dab13eee0013cbb501"
+	frameID   = "66a282dab13eee0013cbb701"
+	pairID    = "66a282dab13eee0013cbb702"
 
 	atKeys     = "/apis/v1/communities/" + id + "/api-keys"
 	userID     = "66a282dab13eee0013cbb4d9"
@@ -573,6 +575,58 @@ var calls = []struct {
 	{
 		"cancelBulkUpdate", "POST /apis/v1/bulk-updates/" + id + "/cancel", "",
 		func(c caller) (any, error) { return c.Bulk.Cancel(c.ctx, id) },
+	},
+	{
+		"listWidgets", "GET /apis/v1/widgets?serverId=" + id, "",
+		func(c caller) (any, error) { return c.Widgets.List(c.ctx, id) },
+	},
+	{
+		"createWidget", "POST /apis/v1/widgets", `{"kind":"store","name":"Our store","allowedOrigins":["https://shop.example"]}`,
+		func(c caller) (any, error) {
+			return c.Widgets.Create(c.ctx, client.WidgetCreate{Kind: client.WidgetStore, Name: "Our store", AllowedOrigins: []string{"https://shop.example"}}, c.opts...)
+		},
+	},
+	{
+		"getWidget", "GET /apis/v1/widgets/" + frameID, "",
+		func(c caller) (any, error) { return c.Widgets.Get(c.ctx, frameID) },
+	},
+	{
+		"updateWidget", "PUT /apis/v1/widgets/" + frameID, `{"theme":{"mode":"dark","accent":"#4f46e5"}}`,
+		func(c caller) (any, error) {
+			return c.Widgets.Update(c.ctx, frameID, client.WidgetUpdate{Theme: &client.WidgetTheme{Mode: client.ModeDark, Accent: "#4f46e5"}})
+		},
+	},
+	{
+		"deleteWidget", "DELETE /apis/v1/widgets/" + frameID, "",
+		func(c caller) (any, error) { return c.Widgets.Delete(c.ctx, frameID) },
+	},
+	{
+		"listWidgetAccessKeys", "GET /apis/v1/widget-access-keys?serverId=" + id, "",
+		func(c caller) (any, error) { return c.Widgets.ListAccessKeys(c.ctx, id) },
+	},
+	{
+		"createWidgetAccessKey", "POST /apis/v1/widget-access-keys", `{"name":"Shop"}`,
+		func(c caller) (any, error) {
+			return c.Widgets.CreateAccessKey(c.ctx, client.WidgetAccessKeyCreate{Name: "Shop"}, c.opts...)
+		},
+	},
+	{
+		"deleteWidgetAccessKey", "DELETE /apis/v1/widget-access-keys/" + pairID, "",
+		func(c caller) (any, error) { return c.Widgets.DeleteAccessKey(c.ctx, pairID) },
+	},
+	{
+		"createWidgetToken", "POST /v2/api/widget-access-keys/token", `{"accessId":"` + pairID + `","accessKey":"` + key + `","userIdentifiers":{"data-email":"vera@example.com"}}`,
+		func(c caller) (any, error) {
+			return c.Widgets.Token(c.ctx, client.WidgetTokenQuestion{AccessID: pairID, AccessKey: key, UserIdentifiers: client.WidgetUserIdentifiers{"data-email": "vera@example.com"}})
+		},
+	},
+	{
+		"signInToWidgets", "POST /widget/" + id + "/signin", "",
+		func(c caller) (any, error) { return c.Widgets.SignIn(c.ctx, id, key, "vera@example.com") },
+	},
+	{
+		"validateWidgetToken", "POST /v2/api/widget-access-keys/validate", `{"embedToken":"a.b.c"}`,
+		func(c caller) (any, error) { return c.Widgets.Validate(c.ctx, "a.b.c") },
 	},
 	{
 		"listWebhooks", "GET /apis/v1/webhooks?serverId=" + id, "",

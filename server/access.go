@@ -41,7 +41,7 @@ func (s *standing) learn(ctx context.Context, q store.Queries) (err error) {
 		return nil
 	}
 	var roles []gen.Role
-	if !s.ruled() {
+	if !s.ruled() && !s.actor.isNobody() {
 		roles, err = q.Roles.ListOf(ctx, s.ID, s.actor.account)
 	}
 	s.may, s.roles = perm.Of(s.ruled(), roles), err == nil
@@ -119,7 +119,7 @@ func enter(ctx context.Context, q store.Queries, serverID, what string) (standin
 	switch {
 	case who.community() != "" && who.community() != serverID:
 		err = store.ErrNotFound
-	case who.key != nil:
+	case who.key != nil || who.isNobody():
 		server, err = q.Servers.Get(ctx, serverID)
 	default:
 		server, err = q.Servers.GetAsMember(ctx, serverID, who.account)
@@ -140,9 +140,9 @@ func require(ctx context.Context, q store.Queries, serverID, what string) (stand
 	return s, err
 }
 
-// requireOfKey is require for an operation that only API keys may call: it is about the key's community.
+// requireOfKey is require for an operation that only API keys and widget tokens may call: it is about their community.
 func requireOfKey(ctx context.Context, q store.Queries) (standing, error) {
-	return require(ctx, q, actorFrom(ctx).key.CommunityID, "community")
+	return require(ctx, q, actorFrom(ctx).community(), "community")
 }
 
 // resolve is require where the request may leave the server out. Then it is the API key's, or the only one in which the

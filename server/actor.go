@@ -14,11 +14,12 @@ import (
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
-// An actor is who is calling: an account, perhaps by one of its API keys, or an API key in the name of its server.
+// An actor is who is calling: an account, perhaps by one of its API keys or a widget token, or an API key in the name of its server.
 type actor struct {
 	account    int64           // its number; for a key that of whoever vouches for it
 	key        *gen.APIKey     // nil for an account
 	userKey    *gen.UserAPIKey // nil unless the account acts by one, in its community only
+	widget     *widgetPass     // nil unless it came by a widget token
 	session    string          // the id of the account's
 	credential string
 }
@@ -46,6 +47,9 @@ func hashOf(credential string) string {
 
 // authenticate finds who is calling.
 func (k *core) authenticate(ctx context.Context, credential string, inKeyHeader bool) (contract.Caller, error) {
+	if contract.IsJWT(credential) {
+		return k.widgetCaller(ctx, credential)
+	}
 	hash, now := hashOf(credential), k.now()
 	if !inKeyHeader {
 		session, err := k.store.Auth.GetCaller(ctx, hash, now)
@@ -110,6 +114,8 @@ func (a actor) community() string {
 		return a.key.CommunityID
 	case a.userKey != nil:
 		return a.userKey.CommunityID
+	case a.widget != nil:
+		return a.widget.community
 	}
 	return ""
 }

@@ -134,6 +134,9 @@ func (h badges) GetMemberBalance(ctx context.Context, r stub.GetMemberBalanceReq
 		return nil, err
 	}
 	account, err := memberOf(ctx, h.store.Queries, s.ID, r.UserID)
+	if err == nil && !s.actor.showsMember(account) {
+		err = contract.NotFound("member")
+	}
 	if err != nil {
 		return nil, err
 	}

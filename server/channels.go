@@ -177,6 +177,9 @@ func channelSeen(ctx context.Context, q store.Queries, id, what string) (s stand
 	if errors.Is(err, store.ErrNotFound) {
 		err = contract.NotFound(what)
 	}
+	if err == nil {
+		err = s.actor.showsChannel(ctx, q, channel.ID, what)
+	}
 	if err == nil && contract.OperationFrom(ctx).Method != http.MethodGet && !s.actor.mayActIn(channel.ID) {
 		err = contract.PermissionDenied("the user API key is not for this channel")
 	}

@@ -46,6 +46,7 @@ type core struct {
 	verifyMails store.Quota
 	madeUsers   store.Quota // how many accounts the API keys make for which one vouches
 	vault       vault
+	signing     *signingKeys
 	outside     *guard.Client // for addresses that others have chosen
 	reaches     guard.Guard   // which of those it calls
 	imported    store.Quota   // the same, from files
@@ -82,6 +83,7 @@ func newCore(ctx context.Context, config Config) (*core, error) {
 		senders:     memory.New(senderMemory),
 		files:       &bodyTurns{most: store.MaxBulkArriving},
 		notes:       newNotes(),
+		signing:     &signingKeys{opened: map[string][]byte{}},
 		guesses:     ratelimit.New(guessesAtOnce, guessesEvery),
 		wrongCodes:  ratelimit.New(wrongCodesAtOnce, wrongCodesEvery),
 		verifyMails: scaled(verifyMails, config.RateLimit), madeUsers: scaled(madeUsers, config.RateLimit), imported: scaled(importedUsers, config.RateLimit), stepLasts: bulkStepLasts,

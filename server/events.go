@@ -24,7 +24,7 @@ import (
 type audited interface {
 	gen.Server | gen.CreatedServer | gen.ServerSettings | gen.InviteCreate | gen.Channel | gen.Role | gen.BadgeUpdate | gen.APIKey | gen.UserReference | gen.ManagedUser | gen.CreatedUser |
 		gen.AccessLevels | gen.UserField | gen.UserFieldHistory | gen.GamificationSetting | gen.Milestone | gen.Leaderboard | gen.Streak | gen.MiniGame | gen.MiniGamePlays | gen.Social |
-		gen.StoreConfig | gen.Category | gen.Product | gen.TransactionStatus | gen.RedemptionStatus | gen.AnalysisChange | gen.BulkUpdate | gen.Webhook | gen.IncomingWebhook
+		gen.StoreConfig | gen.Category | gen.Product | gen.TransactionStatus | gen.RedemptionStatus | gen.AnalysisChange | gen.BulkUpdate | gen.Webhook | gen.IncomingWebhook | gen.Widget | gen.WidgetAccessKey
 }
 
 // record adds what an operation has changed to the audit trail of a server, under the action that the contract names in

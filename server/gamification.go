@@ -112,13 +112,19 @@ type identifiedBy struct {
 	kind                  gen.IdentifierType
 }
 
-// memberAsked finds a member of the community of the API key.
+// memberAsked finds a member of the community of the API key. By a widget token, members find themselves alone.
 func memberAsked(ctx context.Context, q store.Queries, by identifiedBy) (standing, store.Account, error) {
 	s, err := requireOfKey(ctx, q)
 	if err != nil {
 		return s, store.Account{}, err
 	}
+	if s.actor.widget != nil && by.kind == gen.IdentifierTypeCustomField {
+		return s, store.Account{}, contract.NotFound("user")
+	}
 	account, err := memberIdentified(ctx, q, s.ID, by.identifier, string(by.kind), by.fieldName)
+	if err == nil && !s.actor.showsMember(account.AccountNumber) {
+		err = contract.NotFound("user")
+	}
 	return s, account, err
 }
 

@@ -51,6 +51,8 @@ func claimOf(ctx context.Context) *claim {
 		caller = "key " + who.key.ID
 	case who.userKey != nil:
 		caller = "key " + who.userKey.ID
+	case who.widget != nil: // whatever its token: the next one comes soon
+		caller = "widgets of " + who.widget.community + " " + caller
 	case who.credential == "": // they are known by where they call from
 		caller = "network " + ratelimit.Network(contract.AddressFrom(ctx))
 	}

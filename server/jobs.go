@@ -61,6 +61,9 @@ func (w sweeper) Work(ctx context.Context, _ *river.Job[sweep]) error {
 		func(tx *store.Tx) (bool, error) {
 			return tx.Bulk.DeleteExpired(ctx, now.Add(-bulkLife), now.Add(-bulkSilence), removedAtOnce)
 		},
+		func(tx *store.Tx) (bool, error) {
+			return tx.Widgets.DeleteSigningKeys(ctx, now.Add(-signingKeyIsKept), removedAtOnce)
+		},
 	} {
 		more, err := w.inSteps(ctx, some)
 		rest, errs = rest || more, append(errs, err)

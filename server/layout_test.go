@@ -72,7 +72,7 @@ func TestTheLimitsAreThoseOfTheContract(t *testing.T) {
 		"RoleListResponse.body": store.MaxRoles, "ChannelListResponse.body": store.MaxChannels, "BadgeListResponse.body": store.MaxBadges, "OwnBadgeApplicationListResponse.body": store.MaxApplications,
 		"ApiKeyListResponse.data": store.MaxKeys, "UserApiKeyListResponse.data": store.MaxUserKeys, "ServerListResponse.body": store.MaxMemberships, "IntegrationChannelListResponse.data": store.MaxChannels,
 		"InviteListResponse.body": store.MaxInvites, "SessionListResponse.body": store.MaxSessions,
-		"AccessLevelListResponse.body": store.MaxAccessLevels, "UserFieldListResponse.data": store.MaxFields, "StreakListResponse.data": store.MaxStreaks, "MilestoneListResponse.data": store.MaxMilestones, "SocialListResponse.data": store.MaxSocials, "MiniGameListResponse.data": store.MaxMiniGames, "RedemptionStatusListResponse.data": store.MaxStatuses, "WebhookListResponse.data": store.MaxWebhooks, "IncomingWebhookListResponse.data": store.MaxIncomingWebhooks, "IncomingWebhookCallListResponse.data": store.MaxIncomingCalls,
+		"AccessLevelListResponse.body": store.MaxAccessLevels, "UserFieldListResponse.data": store.MaxFields, "StreakListResponse.data": store.MaxStreaks, "MilestoneListResponse.data": store.MaxMilestones, "SocialListResponse.data": store.MaxSocials, "MiniGameListResponse.data": store.MaxMiniGames, "RedemptionStatusListResponse.data": store.MaxStatuses, "WebhookListResponse.data": store.MaxWebhooks, "WidgetListResponse.data": store.MaxWidgets, "WidgetAccessKeyListResponse.data": store.MaxWidgetAccessKeys, "IncomingWebhookListResponse.data": store.MaxIncomingWebhooks, "IncomingWebhookCallListResponse.data": store.MaxIncomingCalls,
 	}
 	for name, schema := range doc.Components.Schemas {
 		meta := schema.Value.Properties["meta"]
@@ -178,7 +178,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"gen":                       "",
 		"gen/generate":              "api",
 		"gen/stub":                  "echo gen",
-		"server":                    "echo api api/contract gen gen/stub server/internal/analysis server/internal/backup server/internal/chart server/internal/draw server/internal/durable server/internal/field server/internal/images server/internal/level server/internal/logsample server/internal/mailer server/internal/memory server/internal/origin server/internal/owner server/internal/password server/internal/perm server/internal/picture server/internal/private server/internal/ratelimit server/internal/rule server/internal/shop server/internal/store server/internal/streak server/internal/words server/internal/sheet server/internal/guard server/internal/webhook",
+		"server":                    "echo api api/contract gen gen/stub server/internal/analysis server/internal/backup server/internal/chart server/internal/draw server/internal/durable server/internal/field server/internal/images server/internal/level server/internal/logsample server/internal/mailer server/internal/memory server/internal/origin server/internal/owner server/internal/password server/internal/perm server/internal/picture server/internal/private server/internal/ratelimit server/internal/rule server/internal/shop server/internal/store server/internal/streak server/internal/words server/internal/sheet server/internal/guard server/internal/webhook server/internal/jwt",
 		"server/cmd/rejoin":         "api api/conformance client server server/internal/backup server/internal/cause server/internal/durable server/internal/images server/internal/mailer server/internal/origin server/internal/owner",
 		"server/internal/backup":    "server/internal/durable server/internal/images server/internal/owner server/internal/store",
 		"server/internal/browser":   "",
@@ -206,6 +206,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"server/internal/guard":     "",
 		"server/internal/webhook":   "",
 		"server/internal/widget":    "gen",
+		"server/internal/jwt":       "",
 		"server/internal/shop":      "gen",
 		"server/internal/smtptest":  "",
 		"server/internal/streak":    "",

@@ -167,7 +167,7 @@ func leaderboardOf(ctx context.Context, q store.Queries, id string) (s standing,
 		return s, l, err
 	}
 	viewer, err := boardViewerOf(ctx, q, &s)
-	if err == nil && !viewer.sees(l) {
+	if err == nil && (!viewer.sees(l) || !s.actor.showsBoard(l.ID)) {
 		err = contract.NotFound("leaderboard")
 	}
 	return s, l, err
@@ -189,7 +189,7 @@ type boardViewer struct {
 }
 
 func boardViewerOf(ctx context.Context, q store.Queries, s *standing) (v boardViewer, err error) {
-	if err := s.learn(ctx, q); err != nil || s.may.Full {
+	if err := s.learn(ctx, q); err != nil || s.may.Full || s.actor.isNobody() {
 		return boardViewer{full: s.may.Full}, err
 	}
 	account, err := q.Auth.GetAccount(ctx, s.actor.account)

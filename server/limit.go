@@ -207,6 +207,9 @@ func (l *limits) checkCaller(c echo.Context, caller contract.Caller) error {
 		if who.key != nil {
 			return who.key.CommunityID, 0
 		}
+		if who.isNobody() {
+			return networkOf(c), 0
+		}
 		return "", who.account
 	})
 }

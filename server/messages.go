@@ -368,6 +368,12 @@ type question struct {
 func (h messages) asked(ctx context.Context, p gen.ListMessagesParams) (a question, err error) {
 	q := h.store.Queries
 	channelID, topicID, search := valueOf(p.ChannelID), valueOf(p.ForumTopicID), valueOf(p.Search)
+	if pass := actorFrom(ctx).widget; pass != nil && channelID == "" {
+		var is bool
+		if channelID, is = pass.widget.ChannelID.Get(); !is {
+			return a, contract.Invalid(contract.Field("query/channel_id", gen.FieldCodeRequired, "is required by a widget token that is for no channel"))
+		}
+	}
 	if channelID == "" {
 		a.standing, err = resolve(ctx, q, valueOf(p.ServerID))
 	} else if a.standing, _, err = channelSeen(ctx, q, channelID, "channel"); err == nil {

@@ -137,10 +137,11 @@ type handlers struct {
 	charts
 	bulk
 	webhooks
+	widgets
 }
 
 func handlersOf(k *core) handlers {
-	return handlers{auth{k}, servers{k}, invites{k}, channels{k}, roles{k}, badges{k}, keys{k}, audit{k}, users{k}, fields{k}, messages{k}, gamification{k}, streaks{k}, leaderboards{k}, analytics{k}, stores{k}, rewards{k}, charts{k}, bulk{k}, webhooks{k}}
+	return handlers{auth{k}, servers{k}, invites{k}, channels{k}, roles{k}, badges{k}, keys{k}, audit{k}, users{k}, fields{k}, messages{k}, gamification{k}, streaks{k}, leaderboards{k}, analytics{k}, stores{k}, rewards{k}, charts{k}, bulk{k}, webhooks{k}, widgets{k}}
 }
 
 var _ stub.StrictServerInterface = handlers{}

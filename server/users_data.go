@@ -123,6 +123,9 @@ func (h users) GetCommunityUser(ctx context.Context, r stub.GetCommunityUserRequ
 		return nil, err
 	}
 	account, err := memberNamed(ctx, q, s.ID, r.UserID)
+	if err == nil && !s.actor.showsMember(account.AccountNumber) {
+		err = contract.NotFound("user")
+	}
 	if err != nil {
 		return nil, err
 	}

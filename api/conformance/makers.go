@@ -66,6 +66,8 @@ var makers = map[string]maker{
 	"incomingToken":      {"incomingtoken", "webhooks", true, func(x *scene) string { return x.incoming().token }, unknownToken},
 	"sender":             {"sender", "servers", false, func(x *scene) string { return x.server.owner }, func() string { return "no" + unknownID()[:12] }},
 	"deliveryId":         {"delivery", "webhooks", true, (*scene).delivery, unknownID},
+	"widgetId":           {"widget", "widgets", true, func(x *scene) string { return x.a.makesWidget(x.server, nil) }, unknownID},
+	"widgetAccessKeyId":  {"pair", "widgets", true, func(x *scene) string { return x.a.makesPair(x.server, nil).text("/data/_id") }, unknownID},
 	"apiKeyId":           {"key", "keys", true, func(x *scene) string { return x.a.makesKey(x.server).id }, unknownID},
 }
 

@@ -82,6 +82,8 @@ var sections = []section{
 	{"charts", charts},
 	{"bulk", bulk},
 	{"webhooks", slices.Concat(hooks, inlets)},
+	{"webhooks", hooks},
+	{"widgets", frames},
 }
 
 // Requirements are all requirements of the suite, in order.

@@ -26,6 +26,8 @@ type suite struct {
 	limited   sync.Mutex // held by whoever asks for what backends limit
 	fixtureMu sync.Mutex
 	fixture   *fixture // see session.shared
+	widget    caller   // see session.widgetBearer
+	widgetAt  time.Time
 
 	mu        sync.Mutex
 	exercised map[string]bool   // operations

@@ -36,6 +36,7 @@ import (
 // A contract is what requests are validated by. It is worked out once and never changed.
 type contract struct {
 	operations map[routeKey]*Operation
+	byID       map[string]*Operation
 }
 
 type routeKey struct{ method, path string }
@@ -59,6 +60,7 @@ const (
 	SessionAuth = api.SessionAuth // a session token, as bearer
 	KeyAuth     = api.KeyAuth     // an API key, as bearer
 	UserKeyAuth = api.UserKeyAuth // a user API key, as bearer
+	WidgetAuth  = api.WidgetAuth  // a widget token, as bearer
 	APIKeyAuth  = api.APIKeyAuth  // an API key in the header x-api-key
 )
 
@@ -75,13 +77,14 @@ var pathParameter = regexp.MustCompile(`\{([^}]+)\}`)
 
 // newContract prepares every operation. It refuses, by name, one that uses something which would not be checked.
 func newContract(operations api.List) (*contract, error) {
-	k := &contract{operations: map[routeKey]*Operation{}}
+	k := &contract{operations: map[routeKey]*Operation{}, byID: map[string]*Operation{}}
 	for _, op := range operations {
 		prepared, err := newOperation(op)
 		if err != nil {
 			return nil, fmt.Errorf("contract: %s: %w", op.ID, err)
 		}
 		k.operations[routeKey{op.Method, pathParameter.ReplaceAllString(op.Path, ":$1")}] = prepared
+		k.byID[op.ID] = prepared
 	}
 	return k, nil
 }
@@ -92,6 +95,11 @@ func newOperation(op *api.Operation) (*Operation, error) {
 	}
 	if op.UserPermission != "" && op.UserPermission != api.AnyPermission && !gen.UserKeyPermission(op.UserPermission).Valid() {
 		return nil, fmt.Errorf("there is no permission %q of a user", op.UserPermission)
+	}
+	for _, kind := range op.Widgets {
+		if !gen.WidgetKind(kind).Valid() {
+			return nil, fmt.Errorf("there is no kind %q of widgets", kind)
+		}
 	}
 	// The validator's own security step would read the whole body into memory first, once for each scheme.
 	unsecured := *op.Spec

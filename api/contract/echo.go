@@ -23,8 +23,8 @@ import (
 
 // Options are what a backend adds to its operations. Authenticate is required.
 type Options struct {
-	// Authenticate finds who is calling. The credential has the form that the contract gives it, 64 lower-case hexadecimal
-	// characters; inKeyHeader tells that it came in x-api-key alone, where only an API key counts. It is asked before anything of
+	// Authenticate finds who is calling. The credential has a form that the contract gives it: 64 lower-case hexadecimal
+	// characters, or, as bearer only, the three parts of a JWT, which IsJWT tells; inKeyHeader tells that it came in x-api-key alone, where only an API key counts. It is asked before anything of
 	// a body is read, and once more when a body that took longer than a second has arrived. The error for a credential that
 	// nobody has, or no longer, is Unauthenticated.
 	Authenticate func(ctx context.Context, credential string, inKeyHeader bool) (Caller, error)
@@ -63,12 +63,14 @@ type Room interface {
 
 // A Caller is who is calling.
 type Caller struct {
-	// Scheme is how the credential came: SessionAuth, KeyAuth, UserKeyAuth or APIKeyAuth.
+	// Scheme is how the credential came: SessionAuth, KeyAuth, UserKeyAuth, WidgetAuth or APIKeyAuth.
 	Scheme string
 	// Permissions are what an API key may.
 	Permissions []gen.KeyPermission
 	// UserPermissions are what a user API key may.
 	UserPermissions []gen.UserKeyPermission
+	// Widget is the kind of the only widget that a widget token is for. Empty: it is for all of its community.
+	Widget gen.WidgetKind
 	// Who is for the backend alone.
 	Who any
 }
@@ -403,11 +405,21 @@ func credentialFrom(header http.Header) (credential, error) {
 		return shown, Unauthenticated("the request has no credential: send Authorization: Bearer <credential>")
 	case len(texts) > 1:
 		return shown, Unauthenticated("the request has several different credentials: send one")
-	case !api.IsHex(texts[0], 64):
-		return shown, Unauthenticated("a credential is 64 lower-case hexadecimal characters")
+	case !api.IsHex(texts[0], 64) && (shown.asKey || !IsJWT(texts[0])):
+		return shown, Unauthenticated("a credential is 64 lower-case hexadecimal characters, or a widget token")
 	}
 	shown.text = texts[0]
 	return shown, nil
+}
+
+// longestJWT is more than any widget token has.
+const longestJWT = 2000
+
+var jwtForm = regexp.MustCompile(`^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$`)
+
+// IsJWT tells whether a credential has the form of a widget token.
+func IsJWT(credential string) bool {
+	return len(credential) <= longestJWT && jwtForm.MatchString(credential)
 }
 
 // admit says whether an operation takes a caller: by how the credential came and, where it is an API key, by its permissions.
@@ -426,6 +438,9 @@ func (o *Operation) admit(who Caller) error {
 			missing = o.UserPermission
 		}
 	}
+	if who.Scheme == WidgetAuth && who.Widget != "" && !slices.Contains(o.Widgets, string(who.Widget)) {
+		return PermissionDenied("the widget token is for a widget that does not need this")
+	}
 	if missing != "" && missing != api.AnyPermission {
 		return PermissionDenied("the API key lacks the permission " + missing)
 	}
@@ -442,6 +457,25 @@ func pathParams(c echo.Context) map[string]string {
 		params[names[i]] = value
 	}
 	return params
+}
+
+// Calling is the context in which a backend calls an operation of its own in the name of a caller, such as for a page. What the
+// operation does not take of callers is refused as it is on the wire; parameters and bodies are the backend's own, and nothing
+// validates them or fills in their defaults. The request is the one that is being answered: addresses in answers begin with
+// its origin.
+func Calling(r *http.Request, operationID string, caller Caller) (context.Context, error) {
+	k, err := own()
+	if err != nil {
+		return nil, err
+	}
+	op := k.byID[operationID]
+	if op == nil {
+		return nil, fmt.Errorf("contract: there is no operation %q", operationID)
+	}
+	if len(op.Schemes) > 0 {
+		err = op.admit(caller)
+	}
+	return context.WithValue(r.Context(), stateKey{}, &requestState{operation: op, request: r, caller: caller, known: true}), err
 }
 
 // As is the context of what is done later in the name of a caller, without a request.

@@ -151,6 +151,7 @@ var prefixes = []struct{ list, prefix string }{
 	{"UserKeyPermission", "UserPermission"}, {"KeyPermission", "Permission"}, {"AuditAction", "Audit"}, {"Joining", "Joining"}, {"UserFieldType", "UserField"}, {"LeaderboardFilter", "Filter"}, {"OverviewInterval", "By"}, {"AuthEventKind", "Event"}, {"MiniGameType", "Game"}, {"SocialAction", "Social"}, {"BulkType", "BulkTo"}, {"BulkStatus", "BulkIs"}, {"BulkResult", "BulkRow"}, {"ProductType", "Product"}, {"CategoryView", "View"}, {"StatusCategory", "Status"}, {"AnalysisType", "Analysis"}, {"AnalysisDirection", "Direction"}, {"EntryPlacement", "Entry"}, {"ExpiryType", "Expiry"}, {"DrawingType", "Drawing"}, {"LineHead", "Head"}, {"LineStyle", "Line"},
 	{"WebhookEventType", "Webhook"}, {"WebhookCipher", "Cipher"}, {"WebhookDeliveryStatus", "Delivery"},
 	{"IncomingWebhookKind", "WebhookFor"}, {"IncomingCurrency", "Currency"}, {"IncomingOperation", "Operation"}, {"IncomingOutcome", "Outcome"},
+	{"WidgetKind", "Widget"}, {"WidgetMode", "Mode"},
 	{"Action", "Action"}, {"IdentifierType", "By"},
 }
 

@@ -78,6 +78,8 @@ var cascades = map[string]string{
 	"accounts otp_tries":               "one for each network that is known, and otpTriesStranger",
 	"accounts sessions":                "of one account: MaxSessions",
 	"accounts known_networks":          "MaxNetworks and MaxDevices, and no row of accounts is deleted",
+	"servers widgets":                  "MaxWidgets",
+	"servers widget_access_keys":       "MaxWidgetAccessKeys",
 }
 
 const inSteps = "none is left when the server's own row goes: Servers.DeleteRest"

@@ -82,6 +82,7 @@ type Queries struct {
 	Charts       Charts
 	Bulk         Bulk
 	Webhooks     Webhooks
+	Widgets      Widgets
 
 	IncomingWebhooks IncomingWebhooks
 
@@ -95,7 +96,7 @@ type Queries struct {
 func queriesOn(c *conn) Queries {
 	return Queries{
 		Auth: Auth{c}, Exports: Exports{c}, Servers: Servers{c}, Invites: Invites{c}, Channels: Channels{c}, Roles: Roles{c}, Badges: Badges{c}, Keys: Keys{c}, UserKeys: UserKeys{c}, Audit: Audit{c}, Users: Users{c}, Fields: Fields{c}, Messages: Messages{c}, Images: Images{c},
-		Leaderboards: Leaderboards{c}, Gamification: Gamification{c}, Streaks: Streaks{c}, Analytics: Analytics{c}, Games: Games{c}, Bulk: Bulk{c}, Webhooks: Webhooks{c}, IncomingWebhooks: IncomingWebhooks{c}, Charts: Charts{c},
+		Leaderboards: Leaderboards{c}, Gamification: Gamification{c}, Streaks: Streaks{c}, Analytics: Analytics{c}, Games: Games{c}, Bulk: Bulk{c}, Webhooks: Webhooks{c}, IncomingWebhooks: IncomingWebhooks{c}, Widgets: Widgets{c}, Charts: Charts{c},
 		Stores: Stores{c}, Categories: Categories{c}, Products: Products{c}, Vouchers: Vouchers{c}, Statuses: Statuses{c}, Orders: Orders{c},
 		Registrations: Registrations{c}, Codes: Codes{c}, Networks: Networks{c}, Idempotency: Idempotency{c}, Ledger: Ledger{c},
 	}

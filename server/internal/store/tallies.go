@@ -62,6 +62,8 @@ var (
 	statusesTally     = tally{"statuses", 1, MaxStatuses, "redemption statuses in this community"}
 	webhooksTally     = tally{"webhooks", 1, MaxWebhooks, "webhooks in this community"}
 	incomingTally     = tally{"incoming", 1, MaxIncomingWebhooks, "incoming webhooks in this community"}
+	widgetsTally      = tally{"widgets", 1, MaxWidgets, "widgets in this community"}
+	widgetKeysTally   = tally{"widget_keys", 1, MaxWidgetAccessKeys, "widget access keys in this community"}
 	leaderboardsTally = tally{"leaderboards", tallyShards, MaxLeaderboards, "leaderboards in this community"}
 	applicationsTally = tally{kind: "applications", shards: tallyShards} // for a badge
 	// of an account

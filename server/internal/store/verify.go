@@ -61,6 +61,8 @@ var comparisons = []comparison{
 	UNION ALL SELECT server_id, 'games', -1 FROM mini_games
 	UNION ALL SELECT server_id, 'webhooks', -1 FROM webhooks
 	UNION ALL SELECT server_id, 'incoming', -1 FROM incoming_webhooks
+	UNION ALL SELECT server_id, 'widgets', -1 FROM widgets
+	UNION ALL SELECT server_id, 'widget_keys', -1 FROM widget_access_keys
 	UNION ALL SELECT server_id, 'leaderboards', -1 FROM leaderboards
 	UNION ALL SELECT server_id, 'categories', -1 FROM categories
 	UNION ALL SELECT server_id, 'products', -1 FROM products
