@@ -114,7 +114,7 @@ func (s *WidgetsService) DeleteAccessKey(ctx context.Context, id string) (*Widge
 // Token makes a token for a member, for 15 minutes. It is for a program that knows who looks at its page, and keeps the pair from that page.
 // It fails with [ErrNotFound] if the identifiers name no member, and with [ErrUnauthenticated] if the pair is none.
 //
-// For everybody who has a pair.
+// For everybody, without a credential.
 func (s *WidgetsService) Token(ctx context.Context, in WidgetTokenQuestion) (*WidgetToken, error) {
 	answer, err := bare[gen.WidgetTokenResponse](s.api.CreateWidgetToken(ctx, full(in)))
 	if err != nil {
@@ -126,7 +126,7 @@ func (s *WidgetsService) Token(ctx context.Context, in WidgetTokenQuestion) (*Wi
 // SignIn makes a token for a member, by the address of their account, for 5 minutes. It is for a program that has an API key with
 // [PermissionWidgets], and keeps it from pages. It fails with [ErrNotFound] if nobody with the address is a member.
 //
-// For everybody who has such a key.
+// For everybody, without a credential.
 func (s *WidgetsService) SignIn(ctx context.Context, communityID, apiKey, email string) (*WidgetSession, error) {
 	if err := checkID(communityID); err != nil {
 		return nil, err
@@ -136,7 +136,7 @@ func (s *WidgetsService) SignIn(ctx context.Context, communityID, apiKey, email 
 
 // Validate tells whether a token is good now.
 //
-// For everybody.
+// For everybody, without a credential.
 func (s *WidgetsService) Validate(ctx context.Context, embedToken string) (*WidgetValidation, error) {
 	answer, err := bare[gen.WidgetValidationResponse](s.api.ValidateWidgetToken(ctx, full(gen.WidgetTokenProof{EmbedToken: embedToken})))
 	if err != nil {

@@ -103,7 +103,7 @@ func (s *session) widgetBearer() caller {
 
 // frames are the test cases of the tag widgets.
 var frames = []testCase{
-	{"WIDGETS-SHOW-01", "createWidget updateWidget getWidget channels leaderboards", "a widget shows what its kind needs, and nothing else, of its own community", func(s *session) {
+	{"WIDGETS-SHOW-01", "createWidget updateWidget getWidget listWidgets deleteWidget channels leaderboards", "a widget shows what its kind needs, and nothing else, of its own community", func(s *session) {
 		club, other := s.a.makesServer("Chess club"), s.a.makesServer("Go club")
 		channel, foreign := s.a.makesChannel(club, "text", nil), s.a.makesChannel(other, "text", nil)
 		make := func(changes object) *answer {
@@ -126,8 +126,12 @@ var frames = []testCase{
 		made.expect(201).is("/data/allowedOrigins", []any{"https://shop.example"}).is("/data/channelId", channel)
 		make(object{"kind": "store", "slug": "talk"}).expect(409)
 		s.a.put(widgetsPath+"/"+made.text("/data/_id"), object{"theme": object{"mode": "dark", "accent": "#FF0000"}}).expect(200).is("/data/theme", object{"mode": "dark", "accent": "#ff0000"}).is("/data/slug", "talk")
+		path := widgetsPath + "/" + made.text("/data/_id")
+		s.a.get(widgetsPath+"?serverId="+club.id).expect(200).is("/data/0", s.a.get(path).expect(200).at("/data"))
+		s.a.delete(path).expect(200)
+		s.a.get(widgetsPath+"?serverId="+club.id).expect(200).is("/data", []any{})
 	}},
-	{"WIDGETS-PAIR-01", "createWidgetAccessKey listWidgetAccessKeys deleteWidgetAccessKey createWidgetToken validateWidgetToken", "a pair is shown whole once, and gets tokens until it is deleted", func(s *session) {
+	{"WIDGETS-PAIR-01", "createWidgetAccessKey listWidgetAccessKeys deleteWidgetAccessKey createWidgetToken validateWidgetToken auth", "a pair is shown whole once, and gets tokens until it is deleted", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		pair, whom := s.a.makesPair(club, nil), object{"userIdentifiers": object{"data-email": s.a.address()}}
 		if listed := s.a.get(pairsPath + "?serverId=" + club.id).expect(200); strings.Contains(string(listed.raw), pair.text("/data/accessKey")) {
@@ -142,7 +146,7 @@ var frames = []testCase{
 		s.a.asksToken(pair, whom).expect(401)
 		s.anonymous.post(validatePath, object{"embedToken": "a.b.c"}).expect(200).is("/data", object{"valid": false, "communityId": nil, "expiresAt": nil})
 	}},
-	{"WIDGETS-PAIR-02", "createWidgetAccessKey createWidgetToken roles", "a pair gets tokens while whoever has made it may make one", func(s *session) {
+	{"WIDGETS-PAIR-02", "createWidgetAccessKey createWidgetToken roles auth", "a pair gets tokens while whoever has made it may make one", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		number := s.b.joins(club)
 		role := s.a.appoints(club, number, 50, administrator)
@@ -151,7 +155,7 @@ var frames = []testCase{
 		s.a.takes(role, number).expect(200)
 		s.a.asksToken(pair, whom).expect(403)
 	}},
-	{"WIDGETS-WHO-01", "createWidgetToken createWidget fields", "a token is for the member whom all identifiers name, and for nobody else", func(s *session) {
+	{"WIDGETS-WHO-01", "createWidgetToken createWidget fields auth", "a token is for the member whom all identifiers name, and for nobody else", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		number := s.b.joins(club)
 		her, hers := s.a.accountOf(club, number), s.b.address()
@@ -172,7 +176,7 @@ var frames = []testCase{
 		s.b.post(club.path("/leave")).expect(200)
 		asks(object{"data-user-id": her}).expect(404)
 	}},
-	{"WIDGETS-SIGNIN-01", "signInToWidgets getServer keys", "an API key with the permission gets tokens for members of its community", func(s *session) {
+	{"WIDGETS-SIGNIN-01", "signInToWidgets getServer keys auth", "an API key with the permission gets tokens for members of its community", func(s *session) {
 		chess := s.a.makesServer("Chess club")
 		good := s.a.makesKey(chess, "widgets")
 		signs := func(with key, in club, email string) *answer {
@@ -187,7 +191,7 @@ var frames = []testCase{
 		s.a.delete(chess.keysPath("/" + good.id)).expect(200)
 		signs(good, chess, s.a.address()).expect(401)
 	}},
-	{"WIDGETS-SELF-01", "createWidgetToken badges users gamification", "by a widget token, members find what they have themselves, and nobody else", func(s *session) {
+	{"WIDGETS-SELF-01", "createWidgetToken badges users gamification auth", "by a widget token, members find what they have themselves, and nobody else", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		number := s.b.joins(club)
 		hers := s.a.byWidget(club, s.b.address(), "")
@@ -202,7 +206,7 @@ var frames = []testCase{
 		s.b.post(club.path("/leave")).expect(200)
 		hers.get(club.path("/members/" + number + "/balance")).expect(404)
 	}},
-	{"WIDGETS-CHANNEL-01", "createWidgetToken createWidget deleteWidget messages channels", "a token opens the channels that widgets show, and no other", func(s *session) {
+	{"WIDGETS-CHANNEL-01", "createWidgetToken createWidget deleteWidget messages channels auth", "a token opens the channels that widgets show, and no other", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		shown, other := s.a.makesChannel(club, "text", nil), s.a.makesChannel(club, "text", nil)
 		hidden := s.a.says(other, "Not for widgets")

@@ -57,6 +57,7 @@ var ofAccounts = map[string]string{
 	"channels.account":            "is the community's",
 	"api_keys.account":            "waits for whoever adopts the key",
 	"incoming_webhooks.account":   "waits for whoever changes the webhook",
+	"widget_access_keys.account":  "gets no token any more; an administrator makes another one",
 	"invites.account":             "has ended, and is removed like others that have",
 	"invite_roles.account":        "goes with the invite",
 	"deletions.account":           "goes with the audit trail",

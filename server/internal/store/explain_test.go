@@ -232,7 +232,10 @@ func enlargeStore(t *testing.T, s *Store, id string, rows int) {
 		`INSERT INTO webhook_deliveries (id, webhook_id, server_id, event_id, kind, status, tries, failed, log, due_at, created_at, updated_at, expires_at) `+numbersOf(rows)+
 			`SELECT 'd' || i, w.id, '`+id+`', 'e' || i, 'user.left', 'pending', 0, 0, '[]', CASE WHEN i % 2 = 0 THEN i END, i, i, 9000000000000000 + i FROM n JOIN webhooks w ON w.server_id = '`+id+`'`,
 		`INSERT INTO incoming_webhooks (id, server_id, token_hash, definition, account, calls, created_at) `+numbersOf(rows)+`SELECT 'w' || i, s.id, 'h' || i, '{}', 1, 0, i FROM n JOIN servers s ON s.id <> '`+id+`' AND i % 2 = 0`,
-		`INSERT INTO incoming_calls (webhook_id, place, number, id, outcome, reason, at) `+numbersOf(rows)+`SELECT 'w' || (i - i % 100), i % 100, i, 'c' || i, 'done', '', i FROM n WHERE i >= 100`)
+		`INSERT INTO incoming_calls (webhook_id, place, number, id, outcome, reason, at) `+numbersOf(rows)+`SELECT 'w' || (i - i % 100), i % 100, i, 'c' || i, 'done', '', i FROM n WHERE i >= 100`,
+		`INSERT INTO widget_access_keys (id, server_id, key_hash, account, definition, created_at) `+numbersOf(rows)+`SELECT 'w' || i, '`+id+`', 'x', 1, '{}', i FROM n`,
+		`INSERT INTO widgets (id, server_id, slug, kind, channel_id, active, definition, created_at) `+numbersOf(rows)+`SELECT 'w' || i, '`+id+`', 'w' || i, 'channels', 'c' || i, TRUE, '{}', i FROM n`,
+		`INSERT INTO widget_signing_keys (id, secret, created_at) `+numbersOf(rows)+`SELECT 'w' || i, 'x', i FROM n`)
 }
 
 // enlargeBulk gives a community files that have ended and that wait, and the one that has its turn many rows.

@@ -201,6 +201,8 @@ func (l *life) everything() (kept string) {
 	l.hasWebhooks(gone, ben)
 	l.hasIncoming(kept, ann)
 	l.hasIncoming(gone, ben)
+	l.hasWidgets(kept, ann)
+	l.hasWidgets(gone, ben)
 	l.talks(kept, ann, ben)
 	l.talks(gone, ben, ann)
 	l.changesPeople(kept, cleo)
