@@ -213,6 +213,14 @@ var notFilled = map[string]string{
 // worst is a name that takes the most bytes.
 var worst = strings.Repeat("\U0001f600", 100)
 
+// worstOrigins are as many as there may be, and as long.
+func worstOrigins() (all []any) {
+	for i := range 20 {
+		all = append(all, fmt.Sprintf("https://%02d%s.example", i, strings.Repeat("a", 180)))
+	}
+	return all
+}
+
 // filledWith are the bodies of what is more than its schema says, as large as they may be.
 var filledWith = map[string]func(n int) map[string]any{
 	"createLeaderboard": func(n int) map[string]any {
@@ -247,6 +255,12 @@ var filledWith = map[string]func(n int) map[string]any{
 	},
 	"createWebhook": func(int) map[string]any { // none is active, so that nothing is sent
 		return map[string]any{"name": worst, "url": "https://a.example/" + strings.Repeat("a", 1982), "events": []any{"user.joined"}, "isActive": false}
+	},
+	"createWidget": func(n int) map[string]any {
+		return map[string]any{"kind": "store", "name": worst, "slug": fmt.Sprint("store-", n), "allowedOrigins": worstOrigins(), "userIdentifierFields": []any{worst[:400]}}
+	},
+	"createWidgetAccessKey": func(int) map[string]any {
+		return map[string]any{"name": worst, "allowedOrigins": worstOrigins()}
 	},
 	"createMiniGame": func(int) map[string]any {
 		prizes := []any{}
