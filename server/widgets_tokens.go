@@ -57,8 +57,8 @@ func (k *core) signingKey(ctx context.Context) (jwt.Key, error) {
 	if !signs(newest) {
 		var err error
 		newest, err = inTx(ctx, k, func(tx *store.Tx) (store.SigningKey, error) {
-			found, err := tx.Widgets.NewestSigningKey(ctx)
-			if err != nil && !errors.Is(err, store.ErrNotFound) || signs(found) {
+			found, err := tx.Widgets.NewestSigningKey(ctx, k.now().Add(-signingKeySigns))
+			if !errors.Is(err, store.ErrNotFound) {
 				return found, err
 			}
 			if err := k.vault.begin(ctx, tx); err != nil {

@@ -126,9 +126,9 @@ func (q Widgets) GetSigningKey(ctx context.Context, id string) (SigningKey, erro
 	return get(ctx, q.conn, scanSigningKey, selectSigningKey+`WHERE id = $1`, id)
 }
 
-// NewestSigningKey returns the key that signs.
-func (q Widgets) NewestSigningKey(ctx context.Context) (SigningKey, error) {
-	return get(ctx, q.conn, scanSigningKey, selectSigningKey+`ORDER BY created_at DESC LIMIT 1`)
+// NewestSigningKey returns the newest key of those that were made after a moment.
+func (q Widgets) NewestSigningKey(ctx context.Context, after time.Time) (SigningKey, error) {
+	return get(ctx, q.conn, scanSigningKey, selectSigningKey+`WHERE created_at > $1 ORDER BY created_at DESC LIMIT 1`, after.UnixMicro())
 }
 
 // InsertSigningKey adds a key.

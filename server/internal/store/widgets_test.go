@@ -41,7 +41,7 @@ func (l *life) hasWidgets(server string, maker int64) {
 		check(q.ListAccessKeys(ctx, server))
 		check(0, q.DeleteAccessKey(ctx, other.ID))
 		check(0, q.InsertSigningKey(ctx, signing))
-		check(q.NewestSigningKey(ctx))
+		check(q.NewestSigningKey(ctx, signing.CreatedAt.Add(-time.Hour)))
 		check(q.GetSigningKey(ctx, signing.ID))
 		_, err := q.DeleteSigningKeys(ctx, signing.CreatedAt.Add(-time.Hour), 1)
 		return err
