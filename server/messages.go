@@ -368,14 +368,14 @@ type question struct {
 func (h messages) asked(ctx context.Context, p gen.ListMessagesParams) (a question, err error) {
 	q := h.store.Queries
 	channelID, topicID, search := valueOf(p.ChannelID), valueOf(p.ForumTopicID), valueOf(p.Search)
-	if pass := actorFrom(ctx).widget; pass != nil && channelID == "" {
-		var is bool
-		if channelID, is = pass.widget.ChannelID.Get(); !is {
-			return a, contract.Invalid(contract.Field("query/channel_id", gen.FieldCodeRequired, "is required by a widget token that is for no channel"))
-		}
+	pass := actorFrom(ctx).widget
+	if pass != nil && channelID == "" {
+		channelID, _ = pass.widget.ChannelID.Get()
 	}
 	if channelID == "" {
-		a.standing, err = resolve(ctx, q, valueOf(p.ServerID))
+		if a.standing, err = resolve(ctx, q, valueOf(p.ServerID)); err == nil && pass != nil {
+			err = contract.Invalid(contract.Field("query/channel_id", gen.FieldCodeRequired, "is required by a widget token that is for no channel"))
+		}
 	} else if a.standing, _, err = channelSeen(ctx, q, channelID, "channel"); err == nil {
 		if p.ServerID != nil && *p.ServerID != a.ID {
 			return a, contract.NotFound("channel")
