@@ -125,6 +125,9 @@ func (c *contract) derived(tag string) []requirement {
 
 // needs are the tags that it needs besides those of an operation.
 func (d derivation) needs(op *api.Operation) []string {
+	if d.kind == "WIDGET" {
+		return append([]string{shownIn[kindOfWidget(op)]}, d.with...)
+	}
 	if isForKeys(op) {
 		return append([]string{"keys"}, d.with...)
 	}

@@ -55,6 +55,12 @@ func (x *scene) widgetOf(kind string) string {
 	return x.a.makesWidget(x.server, shows)
 }
 
+// shownIn are the tags of what widgets of a kind show, where they name it.
+var shownIn = map[string]string{"channels": "channels", "leaderboard": "leaderboards"}
+
+// kindOfWidget is a kind of those whose tokens an operation takes: one that names nothing, if there is one.
+func kindOfWidget(op *api.Operation) string { return op.Widgets[len(op.Widgets)-1] }
+
 // kindsOfWidgets are those that the contract knows.
 func (c *contract) kindsOfWidgets() (all []string) {
 	for _, name := range c.operations.ByID("createWidget").Body.Schema.Value.Properties["kind"].Value.Enum {
@@ -78,7 +84,7 @@ func widgetToken(s *session, op *api.Operation) {
 	if op.Role != "" && len(makersOf(op)) > 0 {
 		x.byKey(x.ready(op)).send(x.a.byWidget(elsewhere, mine, "")).expect(404)
 	}
-	x.byKey(x.ready(op)).send(x.a.byWidget(x.server, mine, x.widgetOf(op.Widgets[len(op.Widgets)-1]))).succeeds()
+	x.byKey(x.ready(op)).send(x.a.byWidget(x.server, mine, x.widgetOf(kindOfWidget(op)))).succeeds()
 }
 
 // noWidgetToken sends a good request with a token for all widgets of a community.
