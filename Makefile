@@ -1,4 +1,4 @@
-.PHONY: help run test generate check lint bench bench-save diff mutants simulate torture abuse
+.PHONY: help run demo test generate check lint bench bench-save diff mutants simulate torture abuse
 
 # Packages that ./... leaves out.
 ASIDE = ./api/conformance/testdata/mapserver ./.ci/contract-diff
@@ -14,6 +14,9 @@ help: ## what there is to make
 
 run: ## run the backend on SQLite in ./rejoin-data
 	go run ./server/cmd/rejoin serve
+
+demo: ## a lively community, and a page of another origin that embeds every widget of it in every way; Ctrl-C ends both
+	go run ./server/internal/demo
 
 # SQLite was translated from C and keeps its data outside of Go's heap, where the race detector does not look: instrumented,
 # it finds nothing there and costs as much as half of the tests. The driver around it is watched like everything else.

@@ -193,6 +193,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"server/internal/mailer":    "server/internal/durable",
 		"server/internal/memory":    "",
 		"server/internal/mutants":   "api/conformance server",
+		"server/internal/demo":      "client gen server",
 		"server/internal/origin":    "",
 		"server/internal/owner":     "server/internal/cause",
 		"server/internal/password":  "",
