@@ -247,7 +247,7 @@ func (h widgets) ListWidgetAccessKeys(ctx context.Context, r stub.ListWidgetAcce
 // CreateWidgetAccessKey makes a pair. Its key is shown here, and never again.
 func (h widgets) CreateWidgetAccessKey(ctx context.Context, r stub.CreateWidgetAccessKeyRequestObject) (stub.CreateWidgetAccessKeyResponseObject, error) {
 	body, again, err := once(ctx, h.core, func(tx *store.Tx) (body gen.WidgetAccessKeyResponse, err error) {
-		if err := (keys{h.core}).requireSession(ctx, tx); err != nil {
+		if err := keys(h).requireSession(ctx, tx); err != nil {
 			return body, err
 		}
 		s, err := resolve(ctx, tx.Queries, r.Body.ServerID)
