@@ -178,6 +178,11 @@ const (
 	AuditWebhookDelete         = gen.AuditActionWebhookDelete
 	AuditWebhookRotate         = gen.AuditActionWebhookRotate
 	AuditWebhookUpdate         = gen.AuditActionWebhookUpdate
+	AuditWidgetCreate          = gen.AuditActionWidgetCreate
+	AuditWidgetDelete          = gen.AuditActionWidgetDelete
+	AuditWidgetKeyCreate       = gen.AuditActionWidgetKeyCreate
+	AuditWidgetKeyDelete       = gen.AuditActionWidgetKeyDelete
+	AuditWidgetUpdate          = gen.AuditActionWidgetUpdate
 )
 
 // The values of the list gen.Joining.
@@ -399,6 +404,24 @@ const (
 	OutcomeRepeated         = gen.IncomingOutcomeRepeated
 	OutcomeUnauthenticated  = gen.IncomingOutcomeUnauthenticated
 	OutcomeUnavailable      = gen.IncomingOutcomeUnavailable
+)
+
+// The values of the list gen.WidgetKind.
+const (
+	WidgetChannels    = gen.WidgetKindChannels
+	WidgetCurrency    = gen.WidgetKindCurrency
+	WidgetLeaderboard = gen.WidgetKindLeaderboard
+	WidgetMilestone   = gen.WidgetKindMilestone
+	WidgetOverview    = gen.WidgetKindOverview
+	WidgetSocials     = gen.WidgetKindSocials
+	WidgetStore       = gen.WidgetKindStore
+)
+
+// The values of the list gen.WidgetMode.
+const (
+	ModeAuto  = gen.WidgetModeAuto
+	ModeDark  = gen.WidgetModeDark
+	ModeLight = gen.WidgetModeLight
 )
 
 // The values of the list gen.Action.

@@ -2152,6 +2152,109 @@ type ClientInterface interface {
 	// Corresponds with POST /apis/v1/webhooks/{webhookId}/test (the `TestWebhook` operationId).
 	TestWebhook(ctx context.Context, webhookID WebhookID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListWidgetAccessKeys List the widget access keys of a community
+	//
+	// All of them, the oldest first. A community has up to 20. Keys are masked. For the owner and administrators, by a session: a pair stands for whoever has made it.
+	//
+	// Corresponds with GET /apis/v1/widget-access-keys (the `ListWidgetAccessKeys` operationId).
+	ListWidgetAccessKeys(ctx context.Context, params *ListWidgetAccessKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateWidgetAccessKeyWithBody Create a widget access key
+	//
+	// A pair of `accessId` and `accessKey`, with which a program that you run, and no page, asks for widget tokens of members: whoever has it acts for each of them in the widgets of the community. Only this answer shows the
+	// `accessKey` whole. With `allowedOrigins`, its tokens are for pages of those alone. It is good while whoever has made it may make one. For the owner and administrators, by a session: a pair stands for whoever has made it.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/widget-access-keys (the `CreateWidgetAccessKey` operationId).
+	CreateWidgetAccessKeyWithBody(ctx context.Context, params *CreateWidgetAccessKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateWidgetAccessKey Create a widget access key
+	//
+	// A pair of `accessId` and `accessKey`, with which a program that you run, and no page, asks for widget tokens of members: whoever has it acts for each of them in the widgets of the community. Only this answer shows the
+	// `accessKey` whole. With `allowedOrigins`, its tokens are for pages of those alone. It is good while whoever has made it may make one. For the owner and administrators, by a session: a pair stands for whoever has made it.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apis/v1/widget-access-keys (the `CreateWidgetAccessKey` operationId).
+	CreateWidgetAccessKey(ctx context.Context, params *CreateWidgetAccessKeyParams, body CreateWidgetAccessKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteWidgetAccessKey Delete a widget access key
+	//
+	// Ends a pair: it gets no token any more, at once. Those that are out end within 15 minutes. For the owner and administrators, by a session: a pair stands for whoever has made it.
+	//
+	// Corresponds with DELETE /apis/v1/widget-access-keys/{widgetAccessKeyId} (the `DeleteWidgetAccessKey` operationId).
+	DeleteWidgetAccessKey(ctx context.Context, widgetAccessKeyID WidgetAccessKeyID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListWidgets List the widgets of a community
+	//
+	// All of them, the oldest first. A community has up to 50. For the owner and administrators, and for API keys.
+	//
+	// Corresponds with GET /apis/v1/widgets (the `ListWidgets` operationId).
+	ListWidgets(ctx context.Context, params *ListWidgetsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateWidgetWithBody Create a widget
+	//
+	// A widget is a part of a community that pages of others show: what its `kind` says, in a frame, for whoever looks at it. Pages of the `allowedOrigins` alone may do so; without one, nobody else's page may.
+	// Who looks at it is told by a widget token (`POST /v2/api/widget-access-keys/token`, `POST /widget/{communityId}/signin`), and sees there what they may see in the community. A `public` one needs none; only a
+	// leaderboard and socials may be public: without a token, they show what every member sees.
+	//
+	// `channels` shows the channel `channelId`, and `leaderboard` the leaderboard `leaderboardId`, without which they are not made; others have none. `store`, `milestone`, `socials` and `currency` (what a member has and has
+	// reached) are about the community, and `overview` is its numbers, for the owner and administrators. A `slug` is a name for its address, which no other widget of the community has; without one, it is the `_id`.
+	// `userIdentifierFields` are fields of the community by which a token may be asked for. For the owner and administrators, and for API keys.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apis/v1/widgets (the `CreateWidget` operationId).
+	CreateWidgetWithBody(ctx context.Context, params *CreateWidgetParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateWidget Create a widget
+	//
+	// A widget is a part of a community that pages of others show: what its `kind` says, in a frame, for whoever looks at it. Pages of the `allowedOrigins` alone may do so; without one, nobody else's page may.
+	// Who looks at it is told by a widget token (`POST /v2/api/widget-access-keys/token`, `POST /widget/{communityId}/signin`), and sees there what they may see in the community. A `public` one needs none; only a
+	// leaderboard and socials may be public: without a token, they show what every member sees.
+	//
+	// `channels` shows the channel `channelId`, and `leaderboard` the leaderboard `leaderboardId`, without which they are not made; others have none. `store`, `milestone`, `socials` and `currency` (what a member has and has
+	// reached) are about the community, and `overview` is its numbers, for the owner and administrators. A `slug` is a name for its address, which no other widget of the community has; without one, it is the `_id`.
+	// `userIdentifierFields` are fields of the community by which a token may be asked for. For the owner and administrators, and for API keys.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apis/v1/widgets (the `CreateWidget` operationId).
+	CreateWidget(ctx context.Context, params *CreateWidgetParams, body CreateWidgetJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteWidget Delete a widget
+	//
+	// Ends a widget, and the tokens for it. For the owner and administrators, and for API keys.
+	//
+	// Corresponds with DELETE /apis/v1/widgets/{widgetId} (the `DeleteWidget` operationId).
+	DeleteWidget(ctx context.Context, widgetID WidgetID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetWidget Get a widget
+	//
+	// For the owner and administrators, and for API keys.
+	//
+	// Corresponds with GET /apis/v1/widgets/{widgetId} (the `GetWidget` operationId).
+	GetWidget(ctx context.Context, widgetID WidgetID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateWidgetWithBody Update a widget
+	//
+	// Changes what is given; the rest stays, and the `kind` always does. Tokens for a widget that is not active are refused at once. For the owner and administrators, and for API keys.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /apis/v1/widgets/{widgetId} (the `UpdateWidget` operationId).
+	UpdateWidgetWithBody(ctx context.Context, widgetID WidgetID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateWidget Update a widget
+	//
+	// Changes what is given; the rest stays, and the `kind` always does. Tokens for a widget that is not active are refused at once. For the owner and administrators, and for API keys.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /apis/v1/widgets/{widgetId} (the `UpdateWidget` operationId).
+	UpdateWidget(ctx context.Context, widgetID WidgetID, body UpdateWidgetJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ChangePasswordWithBody Change the password
 	//
 	// Sets a new password for who knows the present one. A wrong one answers 400 with the pointer `/password`. Every other
@@ -3185,6 +3288,56 @@ type ClientInterface interface {
 	// Corresponds with POST /servers/{serverId}/visit (the `VisitServer` operationId).
 	VisitServer(ctx context.Context, serverID ServerID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// CreateWidgetTokenWithBody Get a widget token by a widget access key
+	//
+	// A widget token for a member, for 15 minutes. `userIdentifiers` say whom: `data-user-id` by the `_id` of the account, `data-email` by its address, `data-customer-id` by the value of the field of the community that is its
+	// identifier, and any other `data-` name by the field of that name, if it is that identifier or among the `userIdentifierFields` of the widget, or of any widget of the community where `widgetId` is left out. All that are
+	// given must name the same member; nobody else than members is found: 404. A value that several members have is a conflict.
+	//
+	// An address identifies an account of this system, which belongs to who has proved it here. Whether somebody on your page is who they say is for you to know: ask only for whom you have signed in, and by an address only if you have had it proved.
+	//
+	// With `widgetId` the token is for one widget, and with `origin`, which is among the `allowedOrigins` of the pair if it has any, for pages of that origin. Ask for both where you know them. Asking costs nothing
+	// and makes nothing that must be ended.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v2/api/widget-access-keys/token (the `CreateWidgetToken` operationId).
+	CreateWidgetTokenWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateWidgetToken Get a widget token by a widget access key
+	//
+	// A widget token for a member, for 15 minutes. `userIdentifiers` say whom: `data-user-id` by the `_id` of the account, `data-email` by its address, `data-customer-id` by the value of the field of the community that is its
+	// identifier, and any other `data-` name by the field of that name, if it is that identifier or among the `userIdentifierFields` of the widget, or of any widget of the community where `widgetId` is left out. All that are
+	// given must name the same member; nobody else than members is found: 404. A value that several members have is a conflict.
+	//
+	// An address identifies an account of this system, which belongs to who has proved it here. Whether somebody on your page is who they say is for you to know: ask only for whom you have signed in, and by an address only if you have had it proved.
+	//
+	// With `widgetId` the token is for one widget, and with `origin`, which is among the `allowedOrigins` of the pair if it has any, for pages of that origin. Ask for both where you know them. Asking costs nothing
+	// and makes nothing that must be ended.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v2/api/widget-access-keys/token (the `CreateWidgetToken` operationId).
+	CreateWidgetToken(ctx context.Context, body CreateWidgetTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ValidateWidgetTokenWithBody Tell whether a widget token is good
+	//
+	// Whether an operation would take it now, somewhere. Of one that is not good, nothing else is told.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v2/api/widget-access-keys/validate (the `ValidateWidgetToken` operationId).
+	ValidateWidgetTokenWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ValidateWidgetToken Tell whether a widget token is good
+	//
+	// Whether an operation would take it now, somewhere. Of one that is not good, nothing else is told.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v2/api/widget-access-keys/validate (the `ValidateWidgetToken` operationId).
+	ValidateWidgetToken(ctx context.Context, body ValidateWidgetTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ReceiveWebhookWithBody Do what another system asks for
 	//
 	// Does what the incoming webhook of the address is for. Nothing else is asked for, unless it has an `apiKey`: then the header `x-api-key` must be it. Of the members of the body, those of
@@ -3228,6 +3381,14 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /webhooks/in/{incomingToken} (the `ReceiveWebhook` operationId).
 	ReceiveWebhook(ctx context.Context, incomingToken IncomingWebhookToken, params *ReceiveWebhookParams, body ReceiveWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SignInToWidgets Get a widget token by an API key
+	//
+	// A widget token for a member, who is named by the address of their account, for 5 minutes and all widgets of the community. It takes an API key of the community with the permission `widgets`, in its own header, from a program
+	// that you run: whoever has such a key acts for each member in the widgets. Nobody else than members is found: who is none, and who is unknown, answers 404.
+	//
+	// Corresponds with POST /widget/{communityId}/signin (the `SignInToWidgets` operationId).
+	SignInToWidgets(ctx context.Context, communityID CommunityID, params *SignInToWidgetsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // ListAnalyses List analyses
@@ -7132,6 +7293,219 @@ func (c *Client) TestWebhook(ctx context.Context, webhookID WebhookID, reqEditor
 	return c.Client.Do(req)
 }
 
+// ListWidgetAccessKeys List the widget access keys of a community
+//
+// All of them, the oldest first. A community has up to 20. Keys are masked. For the owner and administrators, by a session: a pair stands for whoever has made it.
+//
+// Corresponds with GET /apis/v1/widget-access-keys (the `ListWidgetAccessKeys` operationId).
+func (c *Client) ListWidgetAccessKeys(ctx context.Context, params *ListWidgetAccessKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListWidgetAccessKeysRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateWidgetAccessKeyWithBody Create a widget access key
+//
+// A pair of `accessId` and `accessKey`, with which a program that you run, and no page, asks for widget tokens of members: whoever has it acts for each of them in the widgets of the community. Only this answer shows the
+// `accessKey` whole. With `allowedOrigins`, its tokens are for pages of those alone. It is good while whoever has made it may make one. For the owner and administrators, by a session: a pair stands for whoever has made it.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/widget-access-keys (the `CreateWidgetAccessKey` operationId).
+func (c *Client) CreateWidgetAccessKeyWithBody(ctx context.Context, params *CreateWidgetAccessKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateWidgetAccessKeyRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateWidgetAccessKey Create a widget access key
+//
+// A pair of `accessId` and `accessKey`, with which a program that you run, and no page, asks for widget tokens of members: whoever has it acts for each of them in the widgets of the community. Only this answer shows the
+// `accessKey` whole. With `allowedOrigins`, its tokens are for pages of those alone. It is good while whoever has made it may make one. For the owner and administrators, by a session: a pair stands for whoever has made it.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apis/v1/widget-access-keys (the `CreateWidgetAccessKey` operationId).
+func (c *Client) CreateWidgetAccessKey(ctx context.Context, params *CreateWidgetAccessKeyParams, body CreateWidgetAccessKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateWidgetAccessKeyRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteWidgetAccessKey Delete a widget access key
+//
+// Ends a pair: it gets no token any more, at once. Those that are out end within 15 minutes. For the owner and administrators, by a session: a pair stands for whoever has made it.
+//
+// Corresponds with DELETE /apis/v1/widget-access-keys/{widgetAccessKeyId} (the `DeleteWidgetAccessKey` operationId).
+func (c *Client) DeleteWidgetAccessKey(ctx context.Context, widgetAccessKeyID WidgetAccessKeyID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteWidgetAccessKeyRequest(c.Server, widgetAccessKeyID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListWidgets List the widgets of a community
+//
+// All of them, the oldest first. A community has up to 50. For the owner and administrators, and for API keys.
+//
+// Corresponds with GET /apis/v1/widgets (the `ListWidgets` operationId).
+func (c *Client) ListWidgets(ctx context.Context, params *ListWidgetsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListWidgetsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateWidgetWithBody Create a widget
+//
+// A widget is a part of a community that pages of others show: what its `kind` says, in a frame, for whoever looks at it. Pages of the `allowedOrigins` alone may do so; without one, nobody else's page may.
+// Who looks at it is told by a widget token (`POST /v2/api/widget-access-keys/token`, `POST /widget/{communityId}/signin`), and sees there what they may see in the community. A `public` one needs none; only a
+// leaderboard and socials may be public: without a token, they show what every member sees.
+//
+// `channels` shows the channel `channelId`, and `leaderboard` the leaderboard `leaderboardId`, without which they are not made; others have none. `store`, `milestone`, `socials` and `currency` (what a member has and has
+// reached) are about the community, and `overview` is its numbers, for the owner and administrators. A `slug` is a name for its address, which no other widget of the community has; without one, it is the `_id`.
+// `userIdentifierFields` are fields of the community by which a token may be asked for. For the owner and administrators, and for API keys.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apis/v1/widgets (the `CreateWidget` operationId).
+func (c *Client) CreateWidgetWithBody(ctx context.Context, params *CreateWidgetParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateWidgetRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateWidget Create a widget
+//
+// A widget is a part of a community that pages of others show: what its `kind` says, in a frame, for whoever looks at it. Pages of the `allowedOrigins` alone may do so; without one, nobody else's page may.
+// Who looks at it is told by a widget token (`POST /v2/api/widget-access-keys/token`, `POST /widget/{communityId}/signin`), and sees there what they may see in the community. A `public` one needs none; only a
+// leaderboard and socials may be public: without a token, they show what every member sees.
+//
+// `channels` shows the channel `channelId`, and `leaderboard` the leaderboard `leaderboardId`, without which they are not made; others have none. `store`, `milestone`, `socials` and `currency` (what a member has and has
+// reached) are about the community, and `overview` is its numbers, for the owner and administrators. A `slug` is a name for its address, which no other widget of the community has; without one, it is the `_id`.
+// `userIdentifierFields` are fields of the community by which a token may be asked for. For the owner and administrators, and for API keys.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apis/v1/widgets (the `CreateWidget` operationId).
+func (c *Client) CreateWidget(ctx context.Context, params *CreateWidgetParams, body CreateWidgetJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateWidgetRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteWidget Delete a widget
+//
+// Ends a widget, and the tokens for it. For the owner and administrators, and for API keys.
+//
+// Corresponds with DELETE /apis/v1/widgets/{widgetId} (the `DeleteWidget` operationId).
+func (c *Client) DeleteWidget(ctx context.Context, widgetID WidgetID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteWidgetRequest(c.Server, widgetID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetWidget Get a widget
+//
+// For the owner and administrators, and for API keys.
+//
+// Corresponds with GET /apis/v1/widgets/{widgetId} (the `GetWidget` operationId).
+func (c *Client) GetWidget(ctx context.Context, widgetID WidgetID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetWidgetRequest(c.Server, widgetID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateWidgetWithBody Update a widget
+//
+// Changes what is given; the rest stays, and the `kind` always does. Tokens for a widget that is not active are refused at once. For the owner and administrators, and for API keys.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /apis/v1/widgets/{widgetId} (the `UpdateWidget` operationId).
+func (c *Client) UpdateWidgetWithBody(ctx context.Context, widgetID WidgetID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateWidgetRequestWithBody(c.Server, widgetID, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateWidget Update a widget
+//
+// Changes what is given; the rest stays, and the `kind` always does. Tokens for a widget that is not active are refused at once. For the owner and administrators, and for API keys.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /apis/v1/widgets/{widgetId} (the `UpdateWidget` operationId).
+func (c *Client) UpdateWidget(ctx context.Context, widgetID WidgetID, body UpdateWidgetJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateWidgetRequest(c.Server, widgetID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ChangePasswordWithBody Change the password
 //
 // Sets a new password for who knows the present one. A wrong one answers 400 with the pointer `/password`. Every other
@@ -9135,6 +9509,96 @@ func (c *Client) VisitServer(ctx context.Context, serverID ServerID, reqEditors 
 	return c.Client.Do(req)
 }
 
+// CreateWidgetTokenWithBody Get a widget token by a widget access key
+//
+// A widget token for a member, for 15 minutes. `userIdentifiers` say whom: `data-user-id` by the `_id` of the account, `data-email` by its address, `data-customer-id` by the value of the field of the community that is its
+// identifier, and any other `data-` name by the field of that name, if it is that identifier or among the `userIdentifierFields` of the widget, or of any widget of the community where `widgetId` is left out. All that are
+// given must name the same member; nobody else than members is found: 404. A value that several members have is a conflict.
+//
+// An address identifies an account of this system, which belongs to who has proved it here. Whether somebody on your page is who they say is for you to know: ask only for whom you have signed in, and by an address only if you have had it proved.
+//
+// With `widgetId` the token is for one widget, and with `origin`, which is among the `allowedOrigins` of the pair if it has any, for pages of that origin. Ask for both where you know them. Asking costs nothing
+// and makes nothing that must be ended.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v2/api/widget-access-keys/token (the `CreateWidgetToken` operationId).
+func (c *Client) CreateWidgetTokenWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateWidgetTokenRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateWidgetToken Get a widget token by a widget access key
+//
+// A widget token for a member, for 15 minutes. `userIdentifiers` say whom: `data-user-id` by the `_id` of the account, `data-email` by its address, `data-customer-id` by the value of the field of the community that is its
+// identifier, and any other `data-` name by the field of that name, if it is that identifier or among the `userIdentifierFields` of the widget, or of any widget of the community where `widgetId` is left out. All that are
+// given must name the same member; nobody else than members is found: 404. A value that several members have is a conflict.
+//
+// An address identifies an account of this system, which belongs to who has proved it here. Whether somebody on your page is who they say is for you to know: ask only for whom you have signed in, and by an address only if you have had it proved.
+//
+// With `widgetId` the token is for one widget, and with `origin`, which is among the `allowedOrigins` of the pair if it has any, for pages of that origin. Ask for both where you know them. Asking costs nothing
+// and makes nothing that must be ended.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v2/api/widget-access-keys/token (the `CreateWidgetToken` operationId).
+func (c *Client) CreateWidgetToken(ctx context.Context, body CreateWidgetTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateWidgetTokenRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ValidateWidgetTokenWithBody Tell whether a widget token is good
+//
+// Whether an operation would take it now, somewhere. Of one that is not good, nothing else is told.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v2/api/widget-access-keys/validate (the `ValidateWidgetToken` operationId).
+func (c *Client) ValidateWidgetTokenWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewValidateWidgetTokenRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ValidateWidgetToken Tell whether a widget token is good
+//
+// Whether an operation would take it now, somewhere. Of one that is not good, nothing else is told.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v2/api/widget-access-keys/validate (the `ValidateWidgetToken` operationId).
+func (c *Client) ValidateWidgetToken(ctx context.Context, body ValidateWidgetTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewValidateWidgetTokenRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ReceiveWebhookWithBody Do what another system asks for
 //
 // Does what the incoming webhook of the address is for. Nothing else is asked for, unless it has an `apiKey`: then the header `x-api-key` must be it. Of the members of the body, those of
@@ -9189,6 +9653,24 @@ func (c *Client) ReceiveWebhookWithBody(ctx context.Context, incomingToken Incom
 // Corresponds with POST /webhooks/in/{incomingToken} (the `ReceiveWebhook` operationId).
 func (c *Client) ReceiveWebhook(ctx context.Context, incomingToken IncomingWebhookToken, params *ReceiveWebhookParams, body ReceiveWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReceiveWebhookRequest(c.Server, incomingToken, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SignInToWidgets Get a widget token by an API key
+//
+// A widget token for a member, who is named by the address of their account, for 5 minutes and all widgets of the community. It takes an API key of the community with the permission `widgets`, in its own header, from a program
+// that you run: whoever has such a key acts for each member in the widgets. Nobody else than members is found: who is none, and who is unknown, answers 404.
+//
+// Corresponds with POST /widget/{communityId}/signin (the `SignInToWidgets` operationId).
+func (c *Client) SignInToWidgets(ctx context.Context, communityID CommunityID, params *SignInToWidgetsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSignInToWidgetsRequest(c.Server, communityID, params)
 	if err != nil {
 		return nil, err
 	}
@@ -16620,6 +17102,373 @@ func NewTestWebhookRequest(server string, webhookID WebhookID) (*http.Request, e
 	return req, nil
 }
 
+// NewListWidgetAccessKeysRequest constructs an http.Request for the ListWidgetAccessKeys method
+func NewListWidgetAccessKeysRequest(server string, params *ListWidgetAccessKeysParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/widget-access-keys")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.ServerID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serverId", *params.ServerID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "objectid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateWidgetAccessKeyRequest calls the generic CreateWidgetAccessKey builder with application/json body
+func NewCreateWidgetAccessKeyRequest(server string, params *CreateWidgetAccessKeyParams, body CreateWidgetAccessKeyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateWidgetAccessKeyRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateWidgetAccessKeyRequestWithBody constructs an http.Request for the CreateWidgetAccessKey method, with any body, and a specified content type
+func NewCreateWidgetAccessKeyRequestWithBody(server string, params *CreateWidgetAccessKeyParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/widget-access-keys")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteWidgetAccessKeyRequest constructs an http.Request for the DeleteWidgetAccessKey method
+func NewDeleteWidgetAccessKeyRequest(server string, widgetAccessKeyID WidgetAccessKeyID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "widgetAccessKeyId", widgetAccessKeyID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/widget-access-keys/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListWidgetsRequest constructs an http.Request for the ListWidgets method
+func NewListWidgetsRequest(server string, params *ListWidgetsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/widgets")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.ServerID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serverId", *params.ServerID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "objectid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateWidgetRequest calls the generic CreateWidget builder with application/json body
+func NewCreateWidgetRequest(server string, params *CreateWidgetParams, body CreateWidgetJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateWidgetRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateWidgetRequestWithBody constructs an http.Request for the CreateWidget method, with any body, and a specified content type
+func NewCreateWidgetRequestWithBody(server string, params *CreateWidgetParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/widgets")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteWidgetRequest constructs an http.Request for the DeleteWidget method
+func NewDeleteWidgetRequest(server string, widgetID WidgetID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "widgetId", widgetID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/widgets/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetWidgetRequest constructs an http.Request for the GetWidget method
+func NewGetWidgetRequest(server string, widgetID WidgetID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "widgetId", widgetID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/widgets/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateWidgetRequest calls the generic UpdateWidget builder with application/json body
+func NewUpdateWidgetRequest(server string, widgetID WidgetID, body UpdateWidgetJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateWidgetRequestWithBody(server, widgetID, "application/json", bodyReader)
+}
+
+// NewUpdateWidgetRequestWithBody constructs an http.Request for the UpdateWidget method, with any body, and a specified content type
+func NewUpdateWidgetRequestWithBody(server string, widgetID WidgetID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "widgetId", widgetID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/widgets/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewChangePasswordRequest calls the generic ChangePassword builder with application/json body
 func NewChangePasswordRequest(server string, body ChangePasswordJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -19685,6 +20534,86 @@ func NewVisitServerRequest(server string, serverID ServerID) (*http.Request, err
 	return req, nil
 }
 
+// NewCreateWidgetTokenRequest calls the generic CreateWidgetToken builder with application/json body
+func NewCreateWidgetTokenRequest(server string, body CreateWidgetTokenJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateWidgetTokenRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewCreateWidgetTokenRequestWithBody constructs an http.Request for the CreateWidgetToken method, with any body, and a specified content type
+func NewCreateWidgetTokenRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v2/api/widget-access-keys/token")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewValidateWidgetTokenRequest calls the generic ValidateWidgetToken builder with application/json body
+func NewValidateWidgetTokenRequest(server string, body ValidateWidgetTokenJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewValidateWidgetTokenRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewValidateWidgetTokenRequestWithBody constructs an http.Request for the ValidateWidgetToken method, with any body, and a specified content type
+func NewValidateWidgetTokenRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v2/api/widget-access-keys/validate")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewReceiveWebhookRequest calls the generic ReceiveWebhook builder with application/json body
 func NewReceiveWebhookRequest(server string, incomingToken IncomingWebhookToken, params *ReceiveWebhookParams, body ReceiveWebhookJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -19774,6 +20703,62 @@ func NewReceiveWebhookRequestWithBody(server string, incomingToken IncomingWebho
 
 			req.Header.Set("x-encrypted", headerParam3)
 		}
+
+	}
+
+	return req, nil
+}
+
+// NewSignInToWidgetsRequest constructs an http.Request for the SignInToWidgets method
+func NewSignInToWidgetsRequest(server string, communityID CommunityID, params *SignInToWidgetsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "communityId", communityID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "objectid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/widget/%s/signin", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "returningai-api-key", params.ReturningaiAPIKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("returningai-api-key", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "email", params.Email, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: "email"})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("email", headerParam1)
 
 	}
 

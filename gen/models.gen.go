@@ -195,6 +195,11 @@ const (
 	AuditActionWebhookDelete         AuditAction = "webhook.delete"
 	AuditActionWebhookRotate         AuditAction = "webhook.rotate"
 	AuditActionWebhookUpdate         AuditAction = "webhook.update"
+	AuditActionWidgetCreate          AuditAction = "widget.create"
+	AuditActionWidgetDelete          AuditAction = "widget.delete"
+	AuditActionWidgetKeyCreate       AuditAction = "widget_key.create"
+	AuditActionWidgetKeyDelete       AuditAction = "widget_key.delete"
+	AuditActionWidgetUpdate          AuditAction = "widget.update"
 )
 
 // Valid indicates whether the value is a known member of the AuditAction enum.
@@ -343,6 +348,16 @@ func (e AuditAction) Valid() bool {
 	case AuditActionWebhookRotate:
 		return true
 	case AuditActionWebhookUpdate:
+		return true
+	case AuditActionWidgetCreate:
+		return true
+	case AuditActionWidgetDelete:
+		return true
+	case AuditActionWidgetKeyCreate:
+		return true
+	case AuditActionWidgetKeyDelete:
+		return true
+	case AuditActionWidgetUpdate:
 		return true
 	default:
 		return false
@@ -1291,6 +1306,60 @@ func (e WebhookEventType) Valid() bool {
 	case WebhookEventTypeUserVisited:
 		return true
 	case WebhookEventTypeWebhookTest:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WidgetKind.
+const (
+	WidgetKindChannels    WidgetKind = "channels"
+	WidgetKindCurrency    WidgetKind = "currency"
+	WidgetKindLeaderboard WidgetKind = "leaderboard"
+	WidgetKindMilestone   WidgetKind = "milestone"
+	WidgetKindOverview    WidgetKind = "overview"
+	WidgetKindSocials     WidgetKind = "socials"
+	WidgetKindStore       WidgetKind = "store"
+)
+
+// Valid indicates whether the value is a known member of the WidgetKind enum.
+func (e WidgetKind) Valid() bool {
+	switch e {
+	case WidgetKindChannels:
+		return true
+	case WidgetKindCurrency:
+		return true
+	case WidgetKindLeaderboard:
+		return true
+	case WidgetKindMilestone:
+		return true
+	case WidgetKindOverview:
+		return true
+	case WidgetKindSocials:
+		return true
+	case WidgetKindStore:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WidgetMode.
+const (
+	WidgetModeAuto  WidgetMode = "auto"
+	WidgetModeDark  WidgetMode = "dark"
+	WidgetModeLight WidgetMode = "light"
+)
+
+// Valid indicates whether the value is a known member of the WidgetMode enum.
+func (e WidgetMode) Valid() bool {
+	switch e {
+	case WidgetModeAuto:
+		return true
+	case WidgetModeDark:
+		return true
+	case WidgetModeLight:
 		return true
 	default:
 		return false
@@ -9985,6 +10054,310 @@ type WebhookUpdate struct {
 // WebhookURL An address that begins with `https://`, and has no user, password or fragment.
 type WebhookURL = string
 
+// Widget A part of a community that pages of others show.
+type Widget struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID ObjectID `json:"communityId"`
+
+	// Kind What a widget shows.
+	Kind WidgetKind `json:"kind"`
+
+	// Name One line of 1 to 100 characters, without control characters.
+	Name Title `json:"name"`
+
+	// Slug A name for an address.
+	Slug           WidgetSlug     `json:"slug"`
+	Public         bool           `json:"public"`
+	AllowedOrigins []WidgetOrigin `json:"allowedOrigins"`
+
+	// Theme How it looks.
+	Theme WidgetTheme `json:"theme"`
+
+	// Size How large its frame is, in CSS pixels; 0 is as wide as there is room, and as high as its content.
+	Size                 WidgetSize        `json:"size"`
+	LeaderboardID        Nullable[string]  `json:"leaderboardId"`
+	ChannelID            Nullable[string]  `json:"channelId"`
+	UserIdentifierFields []WidgetFieldName `json:"userIdentifierFields"`
+	IsActive             bool              `json:"isActive"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt Timestamp `json:"createdAt"`
+
+	// UpdatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	UpdatedAt Timestamp `json:"updatedAt"`
+}
+
+// WidgetAccessKey A pair with which a program asks for widget tokens.
+type WidgetAccessKey struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID ObjectID `json:"_id"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID ObjectID `json:"communityId"`
+
+	// Name One line of 1 to 100 characters, without control characters.
+	Name           Title          `json:"name"`
+	AllowedOrigins []WidgetOrigin `json:"allowedOrigins"`
+
+	// AccessID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	AccessID ObjectID `json:"accessId"`
+
+	// AccessKey Masked to its first and last four characters, except in the answer to its creation.
+	AccessKey string `json:"accessKey"`
+
+	// UserID The number of whoever has made it.
+	UserID int32 `json:"userId"`
+
+	// IsTrusted Whether they may make one still; otherwise it gets no token.
+	IsTrusted bool `json:"isTrusted"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	CreatedAt Timestamp `json:"createdAt"`
+}
+
+// WidgetAccessKeyCreate What a new pair is made from.
+type WidgetAccessKeyCreate struct {
+	// Name One line of 1 to 100 characters, without control characters.
+	Name Title `json:"name"`
+
+	// AllowedOrigins For whose pages its tokens are; all, if none is named.
+	AllowedOrigins []WidgetOrigin `json:"allowedOrigins,omitempty,omitzero"`
+
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID ServerReference `json:"serverId,omitempty,omitzero"`
+}
+
+// WidgetAccessKeyListResponse The widget access keys of a community.
+type WidgetAccessKeyListResponse struct {
+	// Meta How a request of the Application API went.
+	Meta    ApplicationMeta   `json:"meta"`
+	Message string            `json:"message"`
+	Data    []WidgetAccessKey `json:"data"`
+}
+
+// WidgetAccessKeyResponse A widget access key.
+type WidgetAccessKeyResponse struct {
+	// Meta How a request of the Application API went.
+	Meta    ApplicationMeta `json:"meta"`
+	Message string          `json:"message"`
+
+	// Data A pair with which a program asks for widget tokens.
+	Data WidgetAccessKey `json:"data"`
+}
+
+// WidgetCreate What a new widget is made from.
+type WidgetCreate struct {
+	// Kind What a widget shows.
+	Kind WidgetKind `json:"kind"`
+
+	// Name One line of 1 to 100 characters, without control characters.
+	Name Title `json:"name"`
+
+	// Slug A name for an address.
+	Slug WidgetSlug `json:"slug,omitempty,omitzero"`
+
+	// Public Whether it shows without a token what every member sees.
+	Public bool `json:"public,omitempty,omitzero"`
+
+	// AllowedOrigins Whose pages may show it.
+	AllowedOrigins []WidgetOrigin `json:"allowedOrigins,omitempty,omitzero"`
+
+	// Theme How it looks.
+	Theme WidgetTheme `json:"theme,omitempty,omitzero"`
+
+	// Size How large its frame is, in CSS pixels; 0 is as wide as there is room, and as high as its content.
+	Size WidgetSize `json:"size,omitempty,omitzero"`
+
+	// LeaderboardID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	LeaderboardID ObjectID `json:"leaderboardId,omitempty,omitzero"`
+
+	// ChannelID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ChannelID ObjectID `json:"channelId,omitempty,omitzero"`
+
+	// UserIdentifierFields By which fields of the community a token may be asked for.
+	UserIdentifierFields []WidgetFieldName `json:"userIdentifierFields,omitempty,omitzero"`
+
+	// IsActive True unless it is given.
+	IsActive *bool `json:"isActive,omitempty"`
+
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID ServerReference `json:"serverId,omitempty,omitzero"`
+}
+
+// WidgetFieldName The name of a field of the community.
+type WidgetFieldName = string
+
+// WidgetJwt A JWT.
+type WidgetJwt = string
+
+// WidgetKind What a widget shows.
+type WidgetKind string
+
+// WidgetListResponse The widgets of a community.
+type WidgetListResponse struct {
+	// Meta How a request of the Application API went.
+	Meta    ApplicationMeta `json:"meta"`
+	Message string          `json:"message"`
+	Data    []Widget        `json:"data"`
+}
+
+// WidgetMode Whether it is light or dark; `auto` is as whoever looks at it has it.
+type WidgetMode string
+
+// WidgetOrigin Whose pages: a scheme, a host and perhaps a port. Other than with https it is this machine.
+type WidgetOrigin = string
+
+// WidgetResponse A widget.
+type WidgetResponse struct {
+	// Meta How a request of the Application API went.
+	Meta    ApplicationMeta `json:"meta"`
+	Message string          `json:"message"`
+
+	// Data A part of a community that pages of others show.
+	Data Widget `json:"data"`
+}
+
+// WidgetSignInResponse A widget token.
+type WidgetSignInResponse struct {
+	// Token A JWT.
+	Token WidgetJwt `json:"token"`
+
+	// RefreshToken No operation takes it.
+	RefreshToken string `json:"refreshToken"`
+}
+
+// WidgetSize How large its frame is, in CSS pixels; 0 is as wide as there is room, and as high as its content.
+type WidgetSize struct {
+	Width  int32 `json:"width"`
+	Height int32 `json:"height"`
+}
+
+// WidgetSlug A name for an address.
+type WidgetSlug = string
+
+// WidgetTheme How it looks.
+type WidgetTheme struct {
+	// Mode Whether it is light or dark; `auto` is as whoever looks at it has it.
+	Mode   WidgetMode `json:"mode"`
+	Accent string     `json:"accent"`
+}
+
+// WidgetToken A widget token.
+type WidgetToken struct {
+	// EmbedToken A JWT.
+	EmbedToken WidgetJwt `json:"embedToken"`
+
+	// ExpiresIn For how many seconds it is good.
+	ExpiresIn int32 `json:"expiresIn"`
+}
+
+// WidgetTokenProof A token that is to be looked at.
+type WidgetTokenProof struct {
+	EmbedToken string `json:"embedToken"`
+}
+
+// WidgetTokenQuestion Who asks for a token, and for whom.
+type WidgetTokenQuestion struct {
+	// AccessID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	AccessID  ObjectID `json:"accessId"`
+	AccessKey string   `json:"accessKey"`
+
+	// UserIdentifiers Which member, by names that begin with `data-`.
+	UserIdentifiers WidgetUserIdentifiers `json:"userIdentifiers"`
+
+	// WidgetID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	WidgetID ObjectID `json:"widgetId,omitempty,omitzero"`
+
+	// Origin Whose pages: a scheme, a host and perhaps a port. Other than with https it is this machine.
+	Origin WidgetOrigin `json:"origin,omitempty,omitzero"`
+}
+
+// WidgetTokenResponse A widget token.
+type WidgetTokenResponse struct {
+	// Data A widget token.
+	Data WidgetToken `json:"data"`
+}
+
+// WidgetUpdate What changes of a widget.
+type WidgetUpdate struct {
+	// Name One line of 1 to 100 characters, without control characters.
+	Name *Title `json:"name,omitempty"`
+
+	// Slug A name for an address.
+	Slug *WidgetSlug `json:"slug,omitempty"`
+
+	// Public Whether it shows without a token what every member sees.
+	Public *bool `json:"public,omitempty"`
+
+	// AllowedOrigins Whose pages may show it.
+	AllowedOrigins *[]WidgetOrigin `json:"allowedOrigins,omitempty"`
+
+	// Theme How it looks.
+	Theme *WidgetTheme `json:"theme,omitempty"`
+
+	// Size How large its frame is, in CSS pixels; 0 is as wide as there is room, and as high as its content.
+	Size *WidgetSize `json:"size,omitempty"`
+
+	// LeaderboardID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	LeaderboardID *ObjectID `json:"leaderboardId,omitempty"`
+
+	// ChannelID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ChannelID *ObjectID `json:"channelId,omitempty"`
+
+	// UserIdentifierFields By which fields of the community a token may be asked for.
+	UserIdentifierFields *[]WidgetFieldName `json:"userIdentifierFields,omitempty"`
+	IsActive             *bool              `json:"isActive,omitempty"`
+}
+
+// WidgetUserIdentifiers Which member, by names that begin with `data-`.
+type WidgetUserIdentifiers map[string]string
+
+// WidgetValidation What is known of a widget token.
+type WidgetValidation struct {
+	Valid       bool             `json:"valid"`
+	CommunityID Nullable[string] `json:"communityId"`
+	ExpiresAt   Nullable[Time]   `json:"expiresAt"`
+}
+
+// WidgetValidationResponse What is known of a widget token.
+type WidgetValidationResponse struct {
+	// Data What is known of a widget token.
+	Data WidgetValidation `json:"data"`
+}
+
 // XPRule What something is worth, while it is enabled.
 type XPRule struct {
 	Enabled bool `json:"enabled"`
@@ -10211,6 +10584,16 @@ type UserID = UserNumber
 //
 // Example: 66a282dab13eee0013cbb4d8
 type WebhookID = ObjectID
+
+// WidgetAccessKeyID An id. Ids of one kind sort in the order in which they were made, to the second.
+//
+// Example: 66a282dab13eee0013cbb4d8
+type WidgetAccessKeyID = ObjectID
+
+// WidgetID An id. Ids of one kind sort in the order in which they were made, to the second.
+//
+// Example: 66a282dab13eee0013cbb4d8
+type WidgetID = ObjectID
 
 // ApplicationConflict A failure in the Application API.
 type ApplicationConflict = ApplicationErrorResponse
@@ -11099,6 +11482,42 @@ type ReplayWebhookParams struct {
 	To Timestamp `form:"to" json:"to"`
 }
 
+// ListWidgetAccessKeysParams defines parameters for ListWidgetAccessKeys.
+type ListWidgetAccessKeysParams struct {
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID *ServerIDQuery `form:"serverId,omitempty" json:"serverId,omitempty"`
+}
+
+// CreateWidgetAccessKeyParams defines parameters for CreateWidgetAccessKey.
+type CreateWidgetAccessKeyParams struct {
+	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
+	// belongs to one account, or one API key, and to one operation: it is the same in every session of an account. Who has
+	// no credential is known by their network (IPv4 /32, IPv6 /64). A failure is not kept: the request may be tried again
+	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
+	// request; in another session of the account, the first answer has it masked.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListWidgetsParams defines parameters for ListWidgets.
+type ListWidgetsParams struct {
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID *ServerIDQuery `form:"serverId,omitempty" json:"serverId,omitempty"`
+}
+
+// CreateWidgetParams defines parameters for CreateWidget.
+type CreateWidgetParams struct {
+	// IdempotencyKey Makes it safe to send this request again: for 24 hours the same key with the same request gets the first answer,
+	// with `Idempotent-Replayed: true`, and nothing is made twice. The same key with another request is a conflict. A key
+	// belongs to one account, or one API key, and to one operation: it is the same in every session of an account. Who has
+	// no credential is known by their network (IPv4 /32, IPv6 /64). A failure is not kept: the request may be tried again
+	// under its key. What is shown once, such as a new API key, is shown again to the credential that has sent the first
+	// request; in another session of the account, the first answer has it masked.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListAuthEventsParams defines parameters for ListAuthEvents.
 type ListAuthEventsParams struct {
 	// Page Which page, from 1. A page past the end is empty. Pages reach the first 10,000 items of a list, `page` times `limit`;
@@ -11306,6 +11725,15 @@ type ReceiveWebhookParams struct {
 	XEncrypted *string `json:"x-encrypted,omitempty"`
 }
 
+// SignInToWidgetsParams defines parameters for SignInToWidgets.
+type SignInToWidgetsParams struct {
+	// ReturningaiAPIKey An API key.
+	ReturningaiAPIKey string `json:"returningai-api-key"`
+
+	// Email The address of the account of a member.
+	Email EmailAddress `json:"email"`
+}
+
 // UpdateAnalysisJSONRequestBody defines body for UpdateAnalysis for application/json ContentType.
 type UpdateAnalysisJSONRequestBody = AnalysisUpdate
 
@@ -11486,6 +11914,15 @@ type CreateWebhookJSONRequestBody = WebhookCreate
 // UpdateWebhookJSONRequestBody defines body for UpdateWebhook for application/json ContentType.
 type UpdateWebhookJSONRequestBody = WebhookUpdate
 
+// CreateWidgetAccessKeyJSONRequestBody defines body for CreateWidgetAccessKey for application/json ContentType.
+type CreateWidgetAccessKeyJSONRequestBody = WidgetAccessKeyCreate
+
+// CreateWidgetJSONRequestBody defines body for CreateWidget for application/json ContentType.
+type CreateWidgetJSONRequestBody = WidgetCreate
+
+// UpdateWidgetJSONRequestBody defines body for UpdateWidget for application/json ContentType.
+type UpdateWidgetJSONRequestBody = WidgetUpdate
+
 // ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
 type ChangePasswordJSONRequestBody = PasswordChange
 
@@ -11578,6 +12015,12 @@ type JoinServerJSONRequestBody = ServerJoin
 
 // UpdateServerSettingsJSONRequestBody defines body for UpdateServerSettings for application/json ContentType.
 type UpdateServerSettingsJSONRequestBody = ServerSettingsUpdate
+
+// CreateWidgetTokenJSONRequestBody defines body for CreateWidgetToken for application/json ContentType.
+type CreateWidgetTokenJSONRequestBody = WidgetTokenQuestion
+
+// ValidateWidgetTokenJSONRequestBody defines body for ValidateWidgetToken for application/json ContentType.
+type ValidateWidgetTokenJSONRequestBody = WidgetTokenProof
 
 // ReceiveWebhookJSONRequestBody defines body for ReceiveWebhook for application/json ContentType.
 type ReceiveWebhookJSONRequestBody = IncomingCall

@@ -413,6 +413,30 @@ type ServerInterface interface {
 	// TestWebhook Send a test to a webhook
 	// (POST /apis/v1/webhooks/{webhookId}/test)
 	TestWebhook(ctx echo.Context, webhookID WebhookID) error
+	// ListWidgetAccessKeys List the widget access keys of a community
+	// (GET /apis/v1/widget-access-keys)
+	ListWidgetAccessKeys(ctx echo.Context, params ListWidgetAccessKeysParams) error
+	// CreateWidgetAccessKey Create a widget access key
+	// (POST /apis/v1/widget-access-keys)
+	CreateWidgetAccessKey(ctx echo.Context, params CreateWidgetAccessKeyParams) error
+	// DeleteWidgetAccessKey Delete a widget access key
+	// (DELETE /apis/v1/widget-access-keys/{widgetAccessKeyId})
+	DeleteWidgetAccessKey(ctx echo.Context, widgetAccessKeyID WidgetAccessKeyID) error
+	// ListWidgets List the widgets of a community
+	// (GET /apis/v1/widgets)
+	ListWidgets(ctx echo.Context, params ListWidgetsParams) error
+	// CreateWidget Create a widget
+	// (POST /apis/v1/widgets)
+	CreateWidget(ctx echo.Context, params CreateWidgetParams) error
+	// DeleteWidget Delete a widget
+	// (DELETE /apis/v1/widgets/{widgetId})
+	DeleteWidget(ctx echo.Context, widgetID WidgetID) error
+	// GetWidget Get a widget
+	// (GET /apis/v1/widgets/{widgetId})
+	GetWidget(ctx echo.Context, widgetID WidgetID) error
+	// UpdateWidget Update a widget
+	// (PUT /apis/v1/widgets/{widgetId})
+	UpdateWidget(ctx echo.Context, widgetID WidgetID) error
 	// ChangePassword Change the password
 	// (POST /auth/change-password)
 	ChangePassword(ctx echo.Context) error
@@ -620,9 +644,18 @@ type ServerInterface interface {
 	// VisitServer Visit a server
 	// (POST /servers/{serverId}/visit)
 	VisitServer(ctx echo.Context, serverID ServerID) error
+	// CreateWidgetToken Get a widget token by a widget access key
+	// (POST /v2/api/widget-access-keys/token)
+	CreateWidgetToken(ctx echo.Context) error
+	// ValidateWidgetToken Tell whether a widget token is good
+	// (POST /v2/api/widget-access-keys/validate)
+	ValidateWidgetToken(ctx echo.Context) error
 	// ReceiveWebhook Do what another system asks for
 	// (POST /webhooks/in/{incomingToken})
 	ReceiveWebhook(ctx echo.Context, incomingToken IncomingWebhookToken, params ReceiveWebhookParams) error
+	// SignInToWidgets Get a widget token by an API key
+	// (POST /widget/{communityId}/signin)
+	SignInToWidgets(ctx echo.Context, communityID CommunityID, params SignInToWidgetsParams) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -3971,6 +4004,164 @@ func (w *ServerInterfaceWrapper) TestWebhook(ctx echo.Context) error {
 	return err
 }
 
+// ListWidgetAccessKeys converts echo context to params.
+func (w *ServerInterfaceWrapper) ListWidgetAccessKeys(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListWidgetAccessKeysParams
+	// ------------- Optional query parameter "serverId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "serverId", ctx.QueryParams(), &params.ServerID, runtime.BindQueryParameterOptions{Type: "string", Format: "objectid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter serverId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListWidgetAccessKeys(ctx, params)
+	return err
+}
+
+// CreateWidgetAccessKey converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateWidgetAccessKey(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateWidgetAccessKeyParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateWidgetAccessKey(ctx, params)
+	return err
+}
+
+// DeleteWidgetAccessKey converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteWidgetAccessKey(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "widgetAccessKeyId" -------------
+	var widgetAccessKeyID WidgetAccessKeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "widgetAccessKeyId", ctx.Param("widgetAccessKeyId"), &widgetAccessKeyID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter widgetAccessKeyId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteWidgetAccessKey(ctx, widgetAccessKeyID)
+	return err
+}
+
+// ListWidgets converts echo context to params.
+func (w *ServerInterfaceWrapper) ListWidgets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListWidgetsParams
+	// ------------- Optional query parameter "serverId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "serverId", ctx.QueryParams(), &params.ServerID, runtime.BindQueryParameterOptions{Type: "string", Format: "objectid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter serverId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListWidgets(ctx, params)
+	return err
+}
+
+// CreateWidget converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateWidget(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateWidgetParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateWidget(ctx, params)
+	return err
+}
+
+// DeleteWidget converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteWidget(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "widgetId" -------------
+	var widgetID WidgetID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "widgetId", ctx.Param("widgetId"), &widgetID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter widgetId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteWidget(ctx, widgetID)
+	return err
+}
+
+// GetWidget converts echo context to params.
+func (w *ServerInterfaceWrapper) GetWidget(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "widgetId" -------------
+	var widgetID WidgetID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "widgetId", ctx.Param("widgetId"), &widgetID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter widgetId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetWidget(ctx, widgetID)
+	return err
+}
+
+// UpdateWidget converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateWidget(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "widgetId" -------------
+	var widgetID WidgetID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "widgetId", ctx.Param("widgetId"), &widgetID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter widgetId: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateWidget(ctx, widgetID)
+	return err
+}
+
 // ChangePassword converts echo context to params.
 func (w *ServerInterfaceWrapper) ChangePassword(ctx echo.Context) error {
 	var err error
@@ -5266,6 +5457,24 @@ func (w *ServerInterfaceWrapper) VisitServer(ctx echo.Context) error {
 	return err
 }
 
+// CreateWidgetToken converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateWidgetToken(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateWidgetToken(ctx)
+	return err
+}
+
+// ValidateWidgetToken converts echo context to params.
+func (w *ServerInterfaceWrapper) ValidateWidgetToken(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ValidateWidgetToken(ctx)
+	return err
+}
+
 // ReceiveWebhook converts echo context to params.
 func (w *ServerInterfaceWrapper) ReceiveWebhook(ctx echo.Context) error {
 	var err error
@@ -5344,6 +5553,61 @@ func (w *ServerInterfaceWrapper) ReceiveWebhook(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ReceiveWebhook(ctx, incomingToken, params)
+	return err
+}
+
+// SignInToWidgets converts echo context to params.
+func (w *ServerInterfaceWrapper) SignInToWidgets(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "communityId" -------------
+	var communityID CommunityID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "communityId", ctx.Param("communityId"), &communityID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "objectid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter communityId: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SignInToWidgetsParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "returningai-api-key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("returningai-api-key")]; found {
+		var ReturningaiAPIKey string
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for returningai-api-key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "returningai-api-key", valueList[0], &ReturningaiAPIKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter returningai-api-key: %s", err))
+		}
+
+		params.ReturningaiAPIKey = ReturningaiAPIKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter returningai-api-key is required, but not found"))
+	}
+	// ------------- Required header parameter "email" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("email")]; found {
+		var Email EmailAddress
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for email, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "email", valueList[0], &Email, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "email"})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter email: %s", err))
+		}
+
+		params.Email = Email
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter email is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SignInToWidgets(ctx, communityID, params)
 	return err
 }
 
@@ -5525,6 +5789,14 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/apis/v1/webhooks/:webhookId/replay", wrapper.ReplayWebhook, options.OperationMiddlewares["replayWebhook"]...)
 	router.POST(options.BaseURL+"/apis/v1/webhooks/:webhookId/secret", wrapper.RotateWebhookSecret, options.OperationMiddlewares["rotateWebhookSecret"]...)
 	router.POST(options.BaseURL+"/apis/v1/webhooks/:webhookId/test", wrapper.TestWebhook, options.OperationMiddlewares["testWebhook"]...)
+	router.GET(options.BaseURL+"/apis/v1/widget-access-keys", wrapper.ListWidgetAccessKeys, options.OperationMiddlewares["listWidgetAccessKeys"]...)
+	router.POST(options.BaseURL+"/apis/v1/widget-access-keys", wrapper.CreateWidgetAccessKey, options.OperationMiddlewares["createWidgetAccessKey"]...)
+	router.DELETE(options.BaseURL+"/apis/v1/widget-access-keys/:widgetAccessKeyId", wrapper.DeleteWidgetAccessKey, options.OperationMiddlewares["deleteWidgetAccessKey"]...)
+	router.GET(options.BaseURL+"/apis/v1/widgets", wrapper.ListWidgets, options.OperationMiddlewares["listWidgets"]...)
+	router.POST(options.BaseURL+"/apis/v1/widgets", wrapper.CreateWidget, options.OperationMiddlewares["createWidget"]...)
+	router.DELETE(options.BaseURL+"/apis/v1/widgets/:widgetId", wrapper.DeleteWidget, options.OperationMiddlewares["deleteWidget"]...)
+	router.GET(options.BaseURL+"/apis/v1/widgets/:widgetId", wrapper.GetWidget, options.OperationMiddlewares["getWidget"]...)
+	router.PUT(options.BaseURL+"/apis/v1/widgets/:widgetId", wrapper.UpdateWidget, options.OperationMiddlewares["updateWidget"]...)
 	router.POST(options.BaseURL+"/auth/change-password", wrapper.ChangePassword, options.OperationMiddlewares["changePassword"]...)
 	router.GET(options.BaseURL+"/auth/events", wrapper.ListAuthEvents, options.OperationMiddlewares["listAuthEvents"]...)
 	router.POST(options.BaseURL+"/auth/forgot-password", wrapper.ForgotPassword, options.OperationMiddlewares["forgotPassword"]...)
@@ -5594,7 +5866,10 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/servers/:serverId/settings", wrapper.GetServerSettings, options.OperationMiddlewares["getServerSettings"]...)
 	router.PATCH(options.BaseURL+"/servers/:serverId/settings", wrapper.UpdateServerSettings, options.OperationMiddlewares["updateServerSettings"]...)
 	router.POST(options.BaseURL+"/servers/:serverId/visit", wrapper.VisitServer, options.OperationMiddlewares["visitServer"]...)
+	router.POST(options.BaseURL+"/v2/api/widget-access-keys/token", wrapper.CreateWidgetToken, options.OperationMiddlewares["createWidgetToken"]...)
+	router.POST(options.BaseURL+"/v2/api/widget-access-keys/validate", wrapper.ValidateWidgetToken, options.OperationMiddlewares["validateWidgetToken"]...)
 	router.POST(options.BaseURL+"/webhooks/in/:incomingToken", wrapper.ReceiveWebhook, options.OperationMiddlewares["receiveWebhook"]...)
+	router.POST(options.BaseURL+"/widget/:communityId/signin", wrapper.SignInToWidgets, options.OperationMiddlewares["signInToWidgets"]...)
 
 }
 
@@ -9156,6 +9431,205 @@ func (response TestWebhook202JSONResponse) VisitTestWebhookResponse(w http.Respo
 	return err
 }
 
+type ListWidgetAccessKeysRequestObject struct {
+	Params ListWidgetAccessKeysParams
+}
+
+type ListWidgetAccessKeysResponseObject interface {
+	VisitListWidgetAccessKeysResponse(w http.ResponseWriter) error
+}
+
+type ListWidgetAccessKeys200JSONResponse WidgetAccessKeyListResponse
+
+func (response ListWidgetAccessKeys200JSONResponse) VisitListWidgetAccessKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWidgetAccessKeyRequestObject struct {
+	Params CreateWidgetAccessKeyParams
+	Body   *CreateWidgetAccessKeyJSONRequestBody
+}
+
+type CreateWidgetAccessKeyResponseObject interface {
+	VisitCreateWidgetAccessKeyResponse(w http.ResponseWriter) error
+}
+
+type CreateWidgetAccessKey201ResponseHeaders struct {
+	IdempotentReplayed *string
+}
+
+type CreateWidgetAccessKey201JSONResponse struct {
+	Body    WidgetAccessKeyResponse
+	Headers CreateWidgetAccessKey201ResponseHeaders
+}
+
+func (response CreateWidgetAccessKey201JSONResponse) VisitCreateWidgetAccessKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWidgetAccessKeyRequestObject struct {
+	WidgetAccessKeyID WidgetAccessKeyID `json:"widgetAccessKeyId"`
+}
+
+type DeleteWidgetAccessKeyResponseObject interface {
+	VisitDeleteWidgetAccessKeyResponse(w http.ResponseWriter) error
+}
+
+type DeleteWidgetAccessKey200JSONResponse WidgetAccessKeyResponse
+
+func (response DeleteWidgetAccessKey200JSONResponse) VisitDeleteWidgetAccessKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWidgetsRequestObject struct {
+	Params ListWidgetsParams
+}
+
+type ListWidgetsResponseObject interface {
+	VisitListWidgetsResponse(w http.ResponseWriter) error
+}
+
+type ListWidgets200JSONResponse WidgetListResponse
+
+func (response ListWidgets200JSONResponse) VisitListWidgetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWidgetRequestObject struct {
+	Params CreateWidgetParams
+	Body   *CreateWidgetJSONRequestBody
+}
+
+type CreateWidgetResponseObject interface {
+	VisitCreateWidgetResponse(w http.ResponseWriter) error
+}
+
+type CreateWidget201ResponseHeaders struct {
+	IdempotentReplayed *string
+}
+
+type CreateWidget201JSONResponse struct {
+	Body    WidgetResponse
+	Headers CreateWidget201ResponseHeaders
+}
+
+func (response CreateWidget201JSONResponse) VisitCreateWidgetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWidgetRequestObject struct {
+	WidgetID WidgetID `json:"widgetId"`
+}
+
+type DeleteWidgetResponseObject interface {
+	VisitDeleteWidgetResponse(w http.ResponseWriter) error
+}
+
+type DeleteWidget200JSONResponse WidgetResponse
+
+func (response DeleteWidget200JSONResponse) VisitDeleteWidgetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWidgetRequestObject struct {
+	WidgetID WidgetID `json:"widgetId"`
+}
+
+type GetWidgetResponseObject interface {
+	VisitGetWidgetResponse(w http.ResponseWriter) error
+}
+
+type GetWidget200JSONResponse WidgetResponse
+
+func (response GetWidget200JSONResponse) VisitGetWidgetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWidgetRequestObject struct {
+	WidgetID WidgetID `json:"widgetId"`
+	Body     *UpdateWidgetJSONRequestBody
+}
+
+type UpdateWidgetResponseObject interface {
+	VisitUpdateWidgetResponse(w http.ResponseWriter) error
+}
+
+type UpdateWidget200JSONResponse WidgetResponse
+
+func (response UpdateWidget200JSONResponse) VisitUpdateWidgetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ChangePasswordRequestObject struct {
 	Body *ChangePasswordJSONRequestBody
 }
@@ -10818,6 +11292,50 @@ func (response VisitServer200JSONResponse) VisitVisitServerResponse(w http.Respo
 	return err
 }
 
+type CreateWidgetTokenRequestObject struct {
+	Body *CreateWidgetTokenJSONRequestBody
+}
+
+type CreateWidgetTokenResponseObject interface {
+	VisitCreateWidgetTokenResponse(w http.ResponseWriter) error
+}
+
+type CreateWidgetToken200JSONResponse WidgetTokenResponse
+
+func (response CreateWidgetToken200JSONResponse) VisitCreateWidgetTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ValidateWidgetTokenRequestObject struct {
+	Body *ValidateWidgetTokenJSONRequestBody
+}
+
+type ValidateWidgetTokenResponseObject interface {
+	VisitValidateWidgetTokenResponse(w http.ResponseWriter) error
+}
+
+type ValidateWidgetToken200JSONResponse WidgetValidationResponse
+
+func (response ValidateWidgetToken200JSONResponse) VisitValidateWidgetTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ReceiveWebhookRequestObject struct {
 	IncomingToken IncomingWebhookToken `json:"incomingToken"`
 	Params        ReceiveWebhookParams
@@ -10847,6 +11365,29 @@ func (response ReceiveWebhook200JSONResponse) VisitReceiveWebhookResponse(w http
 	if response.Headers.IdempotentReplayed != nil {
 		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
 	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SignInToWidgetsRequestObject struct {
+	CommunityID CommunityID `json:"communityId"`
+	Params      SignInToWidgetsParams
+}
+
+type SignInToWidgetsResponseObject interface {
+	VisitSignInToWidgetsResponse(w http.ResponseWriter) error
+}
+
+type SignInToWidgets200JSONResponse WidgetSignInResponse
+
+func (response SignInToWidgets200JSONResponse) VisitSignInToWidgetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -11247,6 +11788,30 @@ type StrictServerInterface interface {
 	// TestWebhook Send a test to a webhook
 	// (POST /apis/v1/webhooks/{webhookId}/test)
 	TestWebhook(ctx context.Context, request TestWebhookRequestObject) (TestWebhookResponseObject, error)
+	// ListWidgetAccessKeys List the widget access keys of a community
+	// (GET /apis/v1/widget-access-keys)
+	ListWidgetAccessKeys(ctx context.Context, request ListWidgetAccessKeysRequestObject) (ListWidgetAccessKeysResponseObject, error)
+	// CreateWidgetAccessKey Create a widget access key
+	// (POST /apis/v1/widget-access-keys)
+	CreateWidgetAccessKey(ctx context.Context, request CreateWidgetAccessKeyRequestObject) (CreateWidgetAccessKeyResponseObject, error)
+	// DeleteWidgetAccessKey Delete a widget access key
+	// (DELETE /apis/v1/widget-access-keys/{widgetAccessKeyId})
+	DeleteWidgetAccessKey(ctx context.Context, request DeleteWidgetAccessKeyRequestObject) (DeleteWidgetAccessKeyResponseObject, error)
+	// ListWidgets List the widgets of a community
+	// (GET /apis/v1/widgets)
+	ListWidgets(ctx context.Context, request ListWidgetsRequestObject) (ListWidgetsResponseObject, error)
+	// CreateWidget Create a widget
+	// (POST /apis/v1/widgets)
+	CreateWidget(ctx context.Context, request CreateWidgetRequestObject) (CreateWidgetResponseObject, error)
+	// DeleteWidget Delete a widget
+	// (DELETE /apis/v1/widgets/{widgetId})
+	DeleteWidget(ctx context.Context, request DeleteWidgetRequestObject) (DeleteWidgetResponseObject, error)
+	// GetWidget Get a widget
+	// (GET /apis/v1/widgets/{widgetId})
+	GetWidget(ctx context.Context, request GetWidgetRequestObject) (GetWidgetResponseObject, error)
+	// UpdateWidget Update a widget
+	// (PUT /apis/v1/widgets/{widgetId})
+	UpdateWidget(ctx context.Context, request UpdateWidgetRequestObject) (UpdateWidgetResponseObject, error)
 	// ChangePassword Change the password
 	// (POST /auth/change-password)
 	ChangePassword(ctx context.Context, request ChangePasswordRequestObject) (ChangePasswordResponseObject, error)
@@ -11454,9 +12019,18 @@ type StrictServerInterface interface {
 	// VisitServer Visit a server
 	// (POST /servers/{serverId}/visit)
 	VisitServer(ctx context.Context, request VisitServerRequestObject) (VisitServerResponseObject, error)
+	// CreateWidgetToken Get a widget token by a widget access key
+	// (POST /v2/api/widget-access-keys/token)
+	CreateWidgetToken(ctx context.Context, request CreateWidgetTokenRequestObject) (CreateWidgetTokenResponseObject, error)
+	// ValidateWidgetToken Tell whether a widget token is good
+	// (POST /v2/api/widget-access-keys/validate)
+	ValidateWidgetToken(ctx context.Context, request ValidateWidgetTokenRequestObject) (ValidateWidgetTokenResponseObject, error)
 	// ReceiveWebhook Do what another system asks for
 	// (POST /webhooks/in/{incomingToken})
 	ReceiveWebhook(ctx context.Context, request ReceiveWebhookRequestObject) (ReceiveWebhookResponseObject, error)
+	// SignInToWidgets Get a widget token by an API key
+	// (POST /widget/{communityId}/signin)
+	SignInToWidgets(ctx context.Context, request SignInToWidgetsRequestObject) (SignInToWidgetsResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx echo.Context, request any) (any, error)
@@ -16014,6 +16588,275 @@ func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID) erro
 	return nil
 }
 
+// ListWidgetAccessKeys operation middleware
+func (sh *strictHandler) ListWidgetAccessKeys(ctx echo.Context, params ListWidgetAccessKeysParams) error {
+	var request ListWidgetAccessKeysRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListWidgetAccessKeys(ctx.Request().Context(), request.(ListWidgetAccessKeysRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListWidgetAccessKeys")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListWidgetAccessKeysResponseObject); ok {
+		return validResponse.VisitListWidgetAccessKeysResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateWidgetAccessKey operation middleware
+func (sh *strictHandler) CreateWidgetAccessKey(ctx echo.Context, params CreateWidgetAccessKeyParams) error {
+	var request CreateWidgetAccessKeyRequestObject
+
+	request.Params = params
+
+	var body CreateWidgetAccessKeyJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateWidgetAccessKey(ctx.Request().Context(), request.(CreateWidgetAccessKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateWidgetAccessKey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateWidgetAccessKeyResponseObject); ok {
+		return validResponse.VisitCreateWidgetAccessKeyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteWidgetAccessKey operation middleware
+func (sh *strictHandler) DeleteWidgetAccessKey(ctx echo.Context, widgetAccessKeyID WidgetAccessKeyID) error {
+	var request DeleteWidgetAccessKeyRequestObject
+
+	request.WidgetAccessKeyID = widgetAccessKeyID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteWidgetAccessKey(ctx.Request().Context(), request.(DeleteWidgetAccessKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteWidgetAccessKey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteWidgetAccessKeyResponseObject); ok {
+		return validResponse.VisitDeleteWidgetAccessKeyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListWidgets operation middleware
+func (sh *strictHandler) ListWidgets(ctx echo.Context, params ListWidgetsParams) error {
+	var request ListWidgetsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListWidgets(ctx.Request().Context(), request.(ListWidgetsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListWidgets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListWidgetsResponseObject); ok {
+		return validResponse.VisitListWidgetsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateWidget operation middleware
+func (sh *strictHandler) CreateWidget(ctx echo.Context, params CreateWidgetParams) error {
+	var request CreateWidgetRequestObject
+
+	request.Params = params
+
+	var body CreateWidgetJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateWidget(ctx.Request().Context(), request.(CreateWidgetRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateWidget")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateWidgetResponseObject); ok {
+		return validResponse.VisitCreateWidgetResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteWidget operation middleware
+func (sh *strictHandler) DeleteWidget(ctx echo.Context, widgetID WidgetID) error {
+	var request DeleteWidgetRequestObject
+
+	request.WidgetID = widgetID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteWidget(ctx.Request().Context(), request.(DeleteWidgetRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteWidget")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteWidgetResponseObject); ok {
+		return validResponse.VisitDeleteWidgetResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetWidget operation middleware
+func (sh *strictHandler) GetWidget(ctx echo.Context, widgetID WidgetID) error {
+	var request GetWidgetRequestObject
+
+	request.WidgetID = widgetID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetWidget(ctx.Request().Context(), request.(GetWidgetRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetWidget")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetWidgetResponseObject); ok {
+		return validResponse.VisitGetWidgetResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateWidget operation middleware
+func (sh *strictHandler) UpdateWidget(ctx echo.Context, widgetID WidgetID) error {
+	var request UpdateWidgetRequestObject
+
+	request.WidgetID = widgetID
+
+	var body UpdateWidgetJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateWidget(ctx.Request().Context(), request.(UpdateWidgetRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateWidget")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateWidgetResponseObject); ok {
+		return validResponse.VisitUpdateWidgetResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ChangePassword operation middleware
 func (sh *strictHandler) ChangePassword(ctx echo.Context) error {
 	var request ChangePasswordRequestObject
@@ -18388,6 +19231,98 @@ func (sh *strictHandler) VisitServer(ctx echo.Context, serverID ServerID) error 
 	return nil
 }
 
+// CreateWidgetToken operation middleware
+func (sh *strictHandler) CreateWidgetToken(ctx echo.Context) error {
+	var request CreateWidgetTokenRequestObject
+
+	var body CreateWidgetTokenJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateWidgetToken(ctx.Request().Context(), request.(CreateWidgetTokenRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateWidgetToken")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateWidgetTokenResponseObject); ok {
+		return validResponse.VisitCreateWidgetTokenResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ValidateWidgetToken operation middleware
+func (sh *strictHandler) ValidateWidgetToken(ctx echo.Context) error {
+	var request ValidateWidgetTokenRequestObject
+
+	var body ValidateWidgetTokenJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ValidateWidgetToken(ctx.Request().Context(), request.(ValidateWidgetTokenRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ValidateWidgetToken")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ValidateWidgetTokenResponseObject); ok {
+		return validResponse.VisitValidateWidgetTokenResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ReceiveWebhook operation middleware
 func (sh *strictHandler) ReceiveWebhook(ctx echo.Context, incomingToken IncomingWebhookToken, params ReceiveWebhookParams) error {
 	var request ReceiveWebhookRequestObject
@@ -18431,6 +19366,32 @@ func (sh *strictHandler) ReceiveWebhook(ctx echo.Context, incomingToken Incoming
 		return err
 	} else if validResponse, ok := response.(ReceiveWebhookResponseObject); ok {
 		return validResponse.VisitReceiveWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SignInToWidgets operation middleware
+func (sh *strictHandler) SignInToWidgets(ctx echo.Context, communityID CommunityID, params SignInToWidgetsParams) error {
+	var request SignInToWidgetsRequestObject
+
+	request.CommunityID = communityID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SignInToWidgets(ctx.Request().Context(), request.(SignInToWidgetsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SignInToWidgets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SignInToWidgetsResponseObject); ok {
+		return validResponse.VisitSignInToWidgetsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -541,6 +541,38 @@ func (Unimplemented) TestWebhook(context.Context, TestWebhookRequestObject) (Tes
 	return nil, ErrNotImplemented
 }
 
+func (Unimplemented) ListWidgetAccessKeys(context.Context, ListWidgetAccessKeysRequestObject) (ListWidgetAccessKeysResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) CreateWidgetAccessKey(context.Context, CreateWidgetAccessKeyRequestObject) (CreateWidgetAccessKeyResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) DeleteWidgetAccessKey(context.Context, DeleteWidgetAccessKeyRequestObject) (DeleteWidgetAccessKeyResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) ListWidgets(context.Context, ListWidgetsRequestObject) (ListWidgetsResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) CreateWidget(context.Context, CreateWidgetRequestObject) (CreateWidgetResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) DeleteWidget(context.Context, DeleteWidgetRequestObject) (DeleteWidgetResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) GetWidget(context.Context, GetWidgetRequestObject) (GetWidgetResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) UpdateWidget(context.Context, UpdateWidgetRequestObject) (UpdateWidgetResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
 func (Unimplemented) ChangePassword(context.Context, ChangePasswordRequestObject) (ChangePasswordResponseObject, error) {
 	return nil, ErrNotImplemented
 }
@@ -817,6 +849,18 @@ func (Unimplemented) VisitServer(context.Context, VisitServerRequestObject) (Vis
 	return nil, ErrNotImplemented
 }
 
+func (Unimplemented) CreateWidgetToken(context.Context, CreateWidgetTokenRequestObject) (CreateWidgetTokenResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) ValidateWidgetToken(context.Context, ValidateWidgetTokenRequestObject) (ValidateWidgetTokenResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
 func (Unimplemented) ReceiveWebhook(context.Context, ReceiveWebhookRequestObject) (ReceiveWebhookResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
+func (Unimplemented) SignInToWidgets(context.Context, SignInToWidgetsRequestObject) (SignInToWidgetsResponseObject, error) {
 	return nil, ErrNotImplemented
 }
