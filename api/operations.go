@@ -223,10 +223,6 @@ func (o *Operation) read(families map[string]Family) error {
 		o.RateLimitOf[kind], _ = class.(string)
 	}
 	o.Author = o.extension("x-author")
-	kinds, _ := spec.Extensions["x-widget"].([]any)
-	for _, kind := range kinds {
-		o.Widgets = append(o.Widgets, fmt.Sprint(kind))
-	}
 	if !slices.Contains([]string{"", AuthorAlso, AuthorOnly}, o.Author) {
 		return errors.New("its x-author must be also or only")
 	}
@@ -238,23 +234,8 @@ func (o *Operation) read(families map[string]Family) error {
 	o.Unlogged = slices.ContainsFunc(o.Parameters(), func(p *openapi3.Parameter) bool {
 		return p.In == openapi3.ParameterInPath && p.Extensions["x-unlogged"] == true
 	})
-	if spec.Security == nil {
-		return errors.New("it does not say who may call it; an operation for everybody must have `security: []`")
-	}
-	for _, requirement := range *spec.Security {
-		if len(requirement) != 1 {
-			return errors.New("each of its security requirements must name one scheme")
-		}
-		o.Schemes = slices.AppendSeq(o.Schemes, maps.Keys(requirement))
-	}
-	if takesKeys := o.Takes(KeyAuth) || o.Takes(APIKeyAuth); takesKeys != (o.Permission != "") {
-		return errors.New("it must name an x-required-permission if, and only if, it admits API keys")
-	}
-	if o.Takes(UserKeyAuth) != (o.UserPermission != "") {
-		return errors.New("it must name an x-required-user-permission if, and only if, it admits user API keys")
-	}
-	if o.Takes(WidgetAuth) != (len(o.Widgets) > 0) {
-		return errors.New("it must name the kinds of x-widget if, and only if, it admits widget tokens")
+	if err := o.readSecurity(); err != nil {
+		return err
 	}
 	fallback := spec.Responses.Default()
 	if fallback == nil || fallback.Value.Content.Get("application/json") == nil {
@@ -270,6 +251,33 @@ func (o *Operation) read(families map[string]Family) error {
 		}
 	}
 	return o.readBody()
+}
+
+// readSecurity reads who may call it.
+func (o *Operation) readSecurity() error {
+	kinds, _ := o.Spec.Extensions["x-widget"].([]any)
+	for _, kind := range kinds {
+		o.Widgets = append(o.Widgets, fmt.Sprint(kind))
+	}
+	if o.Spec.Security == nil {
+		return errors.New("it does not say who may call it; an operation for everybody must have `security: []`")
+	}
+	for _, requirement := range *o.Spec.Security {
+		if len(requirement) != 1 {
+			return errors.New("each of its security requirements must name one scheme")
+		}
+		o.Schemes = slices.AppendSeq(o.Schemes, maps.Keys(requirement))
+	}
+	if takesKeys := o.Takes(KeyAuth) || o.Takes(APIKeyAuth); takesKeys != (o.Permission != "") {
+		return errors.New("it must name an x-required-permission if, and only if, it admits API keys")
+	}
+	if o.Takes(UserKeyAuth) != (o.UserPermission != "") {
+		return errors.New("it must name an x-required-user-permission if, and only if, it admits user API keys")
+	}
+	if o.Takes(WidgetAuth) != (len(o.Widgets) > 0) {
+		return errors.New("it must name the kinds of x-widget if, and only if, it admits widget tokens")
+	}
+	return nil
 }
 
 // readBody reads what it takes as its body.

@@ -1261,7 +1261,7 @@ type ClientInterface interface {
 	// CreatePurchaseWithBody Buy a product
 	//
 	// Takes the coins and hands over the pieces, in one step: all of it is done, or nothing. Who buys is the caller; an API key is nobody, and says in `user` who buys. It costs what the product costs that
-	// member now: `currentPrice` as `userID` shows it. The codes of vouchers are shown to their buyer only: to a session, in this answer; of what an API key buys for somebody, in their own list of purchases.
+	// member now: `currentPrice` as `userID` shows it. The codes of vouchers are shown to their buyer only: to a session or a widget token, in this answer; of what an API key buys for somebody, in their own list of purchases.
 	// Bought is what is in an order, which begins in the status that the product, or else its category, says, or else in the oldest one of the community that is `incomplete`. A purchase counts as `purchases`.
 	//
 	// A conflict, which takes and costs nothing, says in the `code` of its field which rule it is: the store is `closed`, the product or its category is `archived`, it is `not_on_sale` yet or not any more, or `not_for_you`; a purchase
@@ -1275,7 +1275,7 @@ type ClientInterface interface {
 	// CreatePurchase Buy a product
 	//
 	// Takes the coins and hands over the pieces, in one step: all of it is done, or nothing. Who buys is the caller; an API key is nobody, and says in `user` who buys. It costs what the product costs that
-	// member now: `currentPrice` as `userID` shows it. The codes of vouchers are shown to their buyer only: to a session, in this answer; of what an API key buys for somebody, in their own list of purchases.
+	// member now: `currentPrice` as `userID` shows it. The codes of vouchers are shown to their buyer only: to a session or a widget token, in this answer; of what an API key buys for somebody, in their own list of purchases.
 	// Bought is what is in an order, which begins in the status that the product, or else its category, says, or else in the oldest one of the community that is `incomplete`. A purchase counts as `purchases`.
 	//
 	// A conflict, which takes and costs nothing, says in the `code` of its field which rule it is: the store is `closed`, the product or its category is `archived`, it is `not_on_sale` yet or not any more, or `not_for_you`; a purchase
@@ -5622,7 +5622,7 @@ func (c *Client) ListMyPurchases(ctx context.Context, params *ListMyPurchasesPar
 // CreatePurchaseWithBody Buy a product
 //
 // Takes the coins and hands over the pieces, in one step: all of it is done, or nothing. Who buys is the caller; an API key is nobody, and says in `user` who buys. It costs what the product costs that
-// member now: `currentPrice` as `userID` shows it. The codes of vouchers are shown to their buyer only: to a session, in this answer; of what an API key buys for somebody, in their own list of purchases.
+// member now: `currentPrice` as `userID` shows it. The codes of vouchers are shown to their buyer only: to a session or a widget token, in this answer; of what an API key buys for somebody, in their own list of purchases.
 // Bought is what is in an order, which begins in the status that the product, or else its category, says, or else in the oldest one of the community that is `incomplete`. A purchase counts as `purchases`.
 //
 // A conflict, which takes and costs nothing, says in the `code` of its field which rule it is: the store is `closed`, the product or its category is `archived`, it is `not_on_sale` yet or not any more, or `not_for_you`; a purchase
@@ -5646,7 +5646,7 @@ func (c *Client) CreatePurchaseWithBody(ctx context.Context, params *CreatePurch
 // CreatePurchase Buy a product
 //
 // Takes the coins and hands over the pieces, in one step: all of it is done, or nothing. Who buys is the caller; an API key is nobody, and says in `user` who buys. It costs what the product costs that
-// member now: `currentPrice` as `userID` shows it. The codes of vouchers are shown to their buyer only: to a session, in this answer; of what an API key buys for somebody, in their own list of purchases.
+// member now: `currentPrice` as `userID` shows it. The codes of vouchers are shown to their buyer only: to a session or a widget token, in this answer; of what an API key buys for somebody, in their own list of purchases.
 // Bought is what is in an order, which begins in the status that the product, or else its category, says, or else in the oldest one of the community that is `incomplete`. A purchase counts as `purchases`.
 //
 // A conflict, which takes and costs nothing, says in the `code` of its field which rule it is: the store is `closed`, the product or its category is `archived`, it is `not_on_sale` yet or not any more, or `not_for_you`; a purchase
