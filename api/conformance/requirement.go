@@ -82,7 +82,6 @@ var sections = []section{
 	{"charts", charts},
 	{"bulk", bulk},
 	{"webhooks", slices.Concat(hooks, inlets)},
-	{"webhooks", hooks},
 	{"widgets", frames},
 }
 
