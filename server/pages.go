@@ -54,7 +54,7 @@ func (s *Server) addPages(e *echo.Echo) error {
 	})
 	e.GET("/docs", page)
 	e.GET("/docs/*", page)
-
+	s.addWidgets(e)
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/page"
 	cdpruntime "github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
@@ -64,8 +66,9 @@ func missing(t testing.TB, what string) {
 // A Tab is one with a page in it, and what the page has said to the console.
 type Tab struct {
 	Browser
-	mu   sync.Mutex
-	said []string
+	mu       sync.Mutex
+	said     []string
+	contexts map[string]cdpruntime.ExecutionContextID // of scripts, by their frames
 }
 
 // Tab opens one, of so many pixels.
@@ -73,12 +76,14 @@ func (b Browser) Tab(width, height int64) *Tab {
 	b.Helper()
 	ctx, cancel := chromedp.NewContext(b.ctx)
 	b.Cleanup(cancel)
-	tab := &Tab{Browser: Browser{b.TB, ctx}}
+	tab := &Tab{Browser: Browser{b.TB, ctx}, contexts: map[string]cdpruntime.ExecutionContextID{}}
 	if err := chromedp.Do(ctx); err != nil { // it must be there before somebody listens
 		b.Fatal(err)
 	}
 	if err := chromedp.Listen(ctx, func(event any) {
 		switch e := event.(type) {
+		case *cdpruntime.EventExecutionContextCreated:
+			tab.begins(e.Context)
 		case *log.EventEntryAdded:
 			tab.says(string(e.Entry.Level), e.Entry.Text+" "+e.Entry.URL)
 		case *cdpruntime.EventExceptionThrown:
@@ -166,6 +171,100 @@ func (t *Tab) Until(script string) {
 	if _, err := chromedp.Run(t.ctx, chromedp.Poll[chromedp.Void](script, chromedp.WithPollingTimeout(patience))); err != nil {
 		t.Fatalf("never true: %s: %v; the page says %q", script, err, t.Said())
 	}
+}
+
+func (t *Tab) begins(c *cdpruntime.ExecutionContextDescription) {
+	var about struct {
+		FrameID   string
+		IsDefault bool
+	}
+	if json.Unmarshal(c.AuxData, &about) == nil && about.IsDefault {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.contexts[about.FrameID] = c.ID
+	}
+}
+
+// A Frame is a page in the page.
+type Frame struct {
+	*Tab
+	part string
+}
+
+// In is the frame that has these words in its address, now or soon.
+func (t *Tab) In(part string) Frame { return Frame{t, part} }
+
+// context is where scripts of the frame run; 0: it is not there yet.
+func (f Frame) context(ctx context.Context) cdpruntime.ExecutionContextID {
+	tree, err := chromedp.Call(ctx, page.GetFrameTree, cdp.Empty{})
+	if err != nil {
+		return 0
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	id := ""
+	for all := []*page.FrameTree{tree.FrameTree}; len(all) > 0; all = all[1:] {
+		if frame := all[0].Frame; frame.ParentID != "" && strings.Contains(frame.URL, f.part) {
+			id = string(frame.ID)
+		}
+		all = append(all, all[0].ChildFrames...)
+	}
+	return f.contexts[id]
+}
+
+// Until waits until a script in the frame is true, which may be another document meanwhile.
+func (f Frame) Until(script string) {
+	f.Helper()
+	ctx, end := context.WithTimeout(f.ctx, patience)
+	defer end()
+	for ctx.Err() == nil {
+		if id := f.context(ctx); id != 0 {
+			is, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+script+")", func(p *cdpruntime.EvaluateParams) { p.ContextID = id }))
+			if err == nil && is {
+				return
+			}
+		}
+		_ = chromedp.Do(ctx, chromedp.Sleep(50*time.Millisecond))
+	}
+	f.Fatalf("in %s never true: %s; there is %q; the page says %q", f.part, script, f.text(), f.Said())
+}
+
+// text is what the frame shows, for who looks for a fault.
+func (f Frame) text() string {
+	ctx, end := context.WithTimeout(f.ctx, patience)
+	defer end()
+	text, _ := chromedp.Run(ctx, chromedp.Evaluate[string]("document.body.innerText.slice(0, 600)", func(p *cdpruntime.EvaluateParams) { p.ContextID = f.context(ctx) }))
+	return text
+}
+
+// Eval runs a script in the frame, and returns the text that it promises.
+func (f Frame) Eval(script string) string {
+	f.Helper()
+	f.Until("true")
+	ctx, end := context.WithTimeout(f.ctx, patience)
+	defer end()
+	id := f.context(ctx)
+	value, err := chromedp.Run(ctx, chromedp.Evaluate[string]("Promise.resolve("+script+").then(String)", chromedp.EvalAwaitPromise, func(p *cdpruntime.EvaluateParams) { p.ContextID = id }))
+	if err != nil {
+		f.Fatalf("the frame cannot do %s: %v; the page says %q", script, err, f.Said())
+	}
+	return value
+}
+
+// Click waits until there is something that can be clicked, and clicks it.
+func (f Frame) Click(selector string) {
+	f.Helper()
+	quoted := strconv.Quote(selector)
+	f.Until("document.querySelector(" + quoted + ")?.disabled === false || document.querySelector(" + quoted + ")?.matches('a, summary')")
+	f.Eval("document.querySelector(" + quoted + ").click()")
+}
+
+// Type writes into a field of the frame.
+func (f Frame) Type(selector, text string) {
+	f.Helper()
+	f.Until("document.querySelector(" + strconv.Quote(selector) + ")")
+	f.Eval("document.querySelector(" + strconv.Quote(selector) + ").focus()")
+	f.Do(chromedp.KeyEvent(text))
 }
 
 // A Finding is one of axe-core: what is wrong for people who cannot see, hear or use a mouse.

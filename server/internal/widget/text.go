@@ -21,6 +21,7 @@ var functions = template.FuncMap{
 	"icon":     icon,
 	"number":   number,
 	"figure":   figure,
+	"amount":   func(n int64) string { return figure(float64(n)) },
 	"short":    short,
 	"initials": initials,
 	"hue":      hue,

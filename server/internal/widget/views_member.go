@@ -68,11 +68,11 @@ func (v *StoreView) Short(product gen.Product) int64 {
 func (v *StoreView) Reduced(product gen.Product) bool { return product.CurrentPrice < product.Price }
 
 // Off is by how many percent a product is reduced.
-func (v *StoreView) Off(product gen.Product) int32 {
+func (v *StoreView) Off(product gen.Product) int64 {
 	if product.Price <= 0 {
 		return 0
 	}
-	return (product.Price - product.CurrentPrice) * 100 / product.Price
+	return (int64(product.Price) - int64(product.CurrentPrice)) * 100 / int64(product.Price)
 }
 
 // few is how many pieces left are worth a word.

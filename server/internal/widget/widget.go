@@ -71,6 +71,7 @@ type Page struct {
 
 // A Person is who is looking.
 type Person struct {
+	ID     string
 	Number string // of the account
 	Name   string
 	Avatar gen.ImageURL

@@ -1,6 +1,6 @@
 // A channel: new messages come in without moving what somebody reads, and one can write, reply and react.
 
-import { all, find, init, main, say, warn } from "./page.js";
+import { all, find, here } from "./page.js";
 import { deed, part } from "./api.js";
 
 const own = new Set(); // reactions of who is looking, since the page was opened
@@ -45,7 +45,7 @@ function unseen(are) {
 export async function refresh() {
   const place = thread();
   if (!place || find('[data-part]:not([data-part="before"])', place)) return; // an older page is read
-  const fresh = (await part(location.href)).querySelector("#thread");
+  const fresh = (await part(here())).querySelector("#thread");
   if (!fresh) return;
   const stay = atEnd(place);
   const before = new Set(all("[data-message]", place).map((message) => message.dataset.message));

@@ -9,6 +9,10 @@ export const all = (selector, within = document) => [...within.querySelectorAll(
 // who is the number of the account that looks, as the server has seen it.
 export const who = () => main()?.dataset.me ?? "";
 
+// here is the address of what is shown. Where a proxy shows the page, it is not that of the window.
+export const here = () => (direct ? location.pathname : init.address) + location.search;
+export const direct = location.pathname === init.address;
+
 let fading;
 
 // say tells something that went well, and warn something that did not. Both are read out.

@@ -1,6 +1,6 @@
 // The store: what something costs in all, buying it after one more question, and codes to copy.
 
-import { all, find, main, say } from "./page.js";
+import { all, find, say } from "./page.js";
 import { deed } from "./api.js";
 
 export const deeds = { close, confirm, copy };

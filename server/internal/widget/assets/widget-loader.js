@@ -33,7 +33,8 @@
   const camel = (name) => name.slice(5).replace(/-([a-z])/g, (_, letter) => letter.toUpperCase());
 
   function address() {
-    const page = pages[settings.widgetType || "widget"];
+    const slug = (settings.widgetId ?? "").includes("/"); // of a leaderboard: its community and its name there
+    const page = settings.widgetType === "leaderboard" && !slug ? pages.widget : pages[settings.widgetType || "widget"];
     if (!page || !settings.widgetId) throw new Error("data-widget-id and a known data-widget-type are needed");
     const url = new URL(page + "/" + settings.widgetId.split("/").map(encodeURIComponent).join("/"), server);
     if (settings.theme === "light" || settings.theme === "dark") url.searchParams.set("color", settings.theme);

@@ -1,6 +1,6 @@
 // A widget, once its page is there: who looks, what they do, and what is new. All HTML comes from the server.
 
-import { all, find, init, main, query, state, warn, who } from "./page.js";
+import { direct, find, here, init, main, query, say, state, warn, who } from "./page.js";
 import { ask, follow, framed, post } from "./parent.js";
 import { become, deed, known, onChange, part } from "./api.js";
 import { listen } from "./live.js";
@@ -44,7 +44,7 @@ async function go(address, { keep = false, focus = true } = {}) {
     const fresh = await part(address);
     if (mine !== shown) return;
     const url = new URL(address, location.href);
-    if (!keep) history.pushState({}, "", url.pathname + url.search);
+    if (!keep && direct) history.pushState({}, "", url.pathname + url.search);
     main().replaceWith(fresh);
     entered();
     if (focus) {
@@ -78,15 +78,21 @@ document.addEventListener("submit", (event) => {
   event.target.setAttribute("aria-busy", "true");
   quietly(Promise.resolve(does(event.target)).finally(() => event.target.removeAttribute("aria-busy")));
 });
-window.addEventListener("popstate", () => quietly(go(location.pathname + location.search, { keep: true })));
+window.addEventListener("popstate", () => quietly(go(here(), { keep: true })));
 
 // social opens the link as every link, and has the deed written down.
 async function social(link) {
   const { social: socialId, action } = link.closest("[data-social]").dataset;
   if (!who() || link.closest(".is-done")) return;
-  await deed("POST", "/apis/v1/users/socials", { identifier: who(), identifier_type: "userId", socialId, action });
-  await go(addressOf({}), { keep: true, focus: false });
+  const done = await deed("POST", "/apis/v1/users/socials", { identifier: who(), identifier_type: "id", socialId, action });
+  link.closest("[data-social]").classList.add("is-done");
+  say(done.data.counted ? "Thank you! That was counted." : "Thank you! That was counted before.");
 }
+
+// An image that is not there leaves what is behind it.
+const gone = (image) => image.tagName === "IMG" && image.alt === "" && image.remove();
+document.addEventListener("error", (event) => gone(event.target), true);
+for (const image of document.images) if (image.complete && image.naturalWidth === 0) gone(image);
 
 // What is new: as it happens where that can be heard, or else every now and then.
 const follows = {
@@ -101,7 +107,7 @@ let hearing = new AbortController();
 async function renew() {
   if (document.visibilityState !== "visible" || find("dialog[open]") || find(".buy") || main().dataset.state) return;
   if (init.kind === "channels") await channel.refresh();
-  else await go(location.pathname + location.search, { keep: true, focus: false });
+  else await go(here(), { keep: true, focus: false });
 }
 
 function hear() {
@@ -115,7 +121,7 @@ function hear() {
     const sign = find("[data-live]");
     if (sign) sign.hidden = !on;
   };
-  listen("/apis/v1/events", {
+  listen("/apis/v1/events?serverId=" + init.communityId, {
     signal,
     open: () => light(true),
     shut: () => light(false),
@@ -134,7 +140,7 @@ window.addEventListener("pagehide", () => hearing.abort());
 window.addEventListener("pageshow", (event) => event.persisted && hear());
 
 onChange(() => {
-  if (main().dataset.state || init.kind !== "channels") quietly(go(location.pathname + location.search, { keep: true, focus: false }).then(hear));
+  if (main().dataset.state || init.kind !== "channels") quietly(go(here(), { keep: true, focus: false }).then(hear));
   else hear();
 });
 
@@ -143,7 +149,7 @@ entered();
 follow(() => (init.kind === "channels" && !main().dataset.state ? channelHeight : main().getBoundingClientRect().height));
 post("WIDGET_READY");
 if (main().dataset.state && main().dataset.state !== "waiting") post("WIDGET_ERROR");
-if (given && !seen && init.kind !== "community") quietly(go(location.pathname + location.search, { keep: true, focus: false }).then(hear));
+if (given && !seen && init.kind !== "community") quietly(go(here(), { keep: true, focus: false }).then(hear));
 else if (given) hear();
 else if (framed && init.kind !== "community") begin();
 else if (main().dataset.state === "waiting") state("Nobody said who you are", "This is made to be part of another page, which says who is looking.");
