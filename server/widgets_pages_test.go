@@ -273,16 +273,16 @@ func TestOnAnOriginThatMayNotShowItAWidgetStaysEmpty(t *testing.T) {
 	chromium, site := browser.Open(t), openSite(t)
 	w := openWidgets(t, onSQLite(t), "https://somewhere.example")
 	id := w.widgets[gen.WidgetKindStore].ID
-	site.pages["/"] = fmt.Sprintf(`<script src="%s/widget-sdk.js"></script><rai-store-widget widget-id="%s" embed-token="%s" max-retries="0" eager></rai-store-widget>`, w.base, id, w.token("ben"))
+	site.pages["/"] = fmt.Sprintf(`<script src="%s/widget-sdk.js"></script><rai-store-widget widget-id="%s" embed-token="%s" max-retries="0" eager></rai-store-widget><script>
+		addEventListener("rai-error", (event) => (document.title = "it says: " + event.detail.reason));</script>`, w.base, id, w.token("ben"))
+	site.pages["/loader"] = fmt.Sprintf(`<div id="here"></div><script src="%s/widget-loader.js" data-container="here" data-widget-type="store" data-widget-id="%s"></script>`, w.base, id)
 	tab := chromium.Tab(900, 700)
 	tab.Show(site.URL + "/")
-	for deadline := 0; ; deadline++ {
-		if said := strings.Join(tab.Said(), "\n"); strings.Contains(said, "frame-ancestors") {
-			break
-		} else if deadline > 100 {
-			t.Fatalf("the browser does not say why: %s", said)
-		}
-		tab.Eval("new Promise((resolve) => setTimeout(resolve, 100))")
+	tab.Until("document.title === 'it says: not loaded'")
+	tab.Show(site.URL + "/loader")
+	tab.Until("document.getElementById('here').textContent.includes('does not allow this page')")
+	if said := strings.Join(tab.Said(), "\n"); !strings.Contains(said, "frame-ancestors") {
+		t.Errorf("the browser says %s", said)
 	}
 }
 

@@ -25,6 +25,8 @@
   let frame;
   let asked; // the request for a token that is on its way
   let renewal;
+  let silent;
+  let ready = false;
 
   // identity are the attributes that say who somebody is, by their names.
   function identity() {
@@ -94,7 +96,7 @@
   }
 
   function reload() {
-    if (frame) frame.src = address();
+    begin();
   }
 
   window.addEventListener("message", async (event) => {
@@ -106,10 +108,24 @@
       if (known) say("RETURNINGAI_WIDGET_TOKEN", { value: known, token: known });
     }
     if (type === "WIDGET_HEIGHT_UPDATE" && !settings.height && payload?.height > 0) frame.style.height = Math.ceil(payload.height) + "px";
+    if (type === "WIDGET_READY") {
+      ready = true;
+      clearTimeout(silent);
+    }
     if (type === "WIDGET_READY" || type === "WIDGET_ERROR") {
       frame.dispatchEvent(new CustomEvent(type === "WIDGET_READY" ? "rai-ready" : "rai-error", { bubbles: true, detail: { containerId, widgetId: settings.widgetId } }));
     }
   });
+
+  // failed says why nothing is there: what the frame has loaded is not the widget.
+  function failed(container) {
+    const note = document.createElement("p");
+    note.style.cssText = "margin:0;padding:24px;border-radius:14px;font:14px/1.5 system-ui,sans-serif;text-align:center;color:#565e6e;background:#f4f5f8";
+    note.textContent = "This cannot be shown here: the server does not answer, or it does not allow this page.";
+    frame = undefined;
+    container.replaceChildren(note);
+    container.dispatchEvent(new CustomEvent("rai-error", { bubbles: true, detail: { containerId, widgetId: settings.widgetId, reason: "not loaded" } }));
+  }
 
   function size(text, otherwise) {
     if (!text) return otherwise;
@@ -126,6 +142,8 @@
     frame.style.width = size(settings.width, "100%");
     frame.style.height = size(settings.height, "420px");
     frame.src = address();
+    ready = false;
+    frame.addEventListener("load", () => ready || (silent = setTimeout(() => failed(container), 3000)));
     container.replaceChildren(frame);
     if (token) later();
   }

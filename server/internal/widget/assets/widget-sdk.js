@@ -12,6 +12,7 @@
     "rai-social-widget": "social-widget", "rai-currency-widget": "currency-overview-widget", "rai-widget": "widget-page",
   };
   const loadingTime = 20_000;
+  const silence = 3000; // of a frame that has loaded: what is in it is not the widget
   let last = 0;
 
   const look = `
@@ -34,6 +35,7 @@
     #loading;
     #watch;
     #tries = 0;
+    #ready = false;
     #hear = (event) => this.#heard(event);
 
     connectedCallback() {
@@ -117,6 +119,12 @@
       if (this.hasAttribute("locale")) url.searchParams.set("locale", this.getAttribute("locale"));
       url.searchParams.set("containerId", this.#containerId);
       this.#frame.src = url.href;
+      this.#ready = false;
+      this.#frame.addEventListener("load", () => {
+        if (this.#ready) return;
+        clearTimeout(this.#loading);
+        this.#loading = setTimeout(() => this.#failed(), silence);
+      });
       this.#shadow.replaceChildren(style, this.#frame);
       clearTimeout(this.#loading);
       this.#loading = setTimeout(() => this.#failed(), loadingTime);
@@ -160,6 +168,7 @@
           return;
         }
         case "WIDGET_READY":
+          this.#ready = true;
           clearTimeout(this.#loading);
           return this.#tell("rai-ready");
         case "WIDGET_ERROR":
