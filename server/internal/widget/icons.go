@@ -11,7 +11,6 @@ func icon(name string) (template.HTML, error) {
 	if !is {
 		return "", fmt.Errorf("there is no icon %q", name)
 	}
-	//nolint:gosec // a constant
 	return template.HTML(`<svg class="icon" viewBox="0 0 24 24" width="24" height="24" fill="none" stroke="currentColor" stroke-width="1.75" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true" focusable="false">` + drawing + `</svg>`), nil
 }
 

@@ -50,7 +50,7 @@ func (l Look) style() template.CSS {
 		accent, _ = parseColor(accentOfTheHouse)
 	}
 	light, dark := scheme(accent, behindLight, color{0, 0, 0}, 0.09), scheme(accent, behindDark, color{255, 255, 255}, 0.20)
-	return template.CSS(":root{" + light.declare("light") + dark.declare("dark") + "}") //nolint:gosec // made of numbers
+	return template.CSS(":root{" + light.declare("light") + dark.declare("dark") + "}")
 }
 
 type accents struct{ fill, on, text, soft color }
