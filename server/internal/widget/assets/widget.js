@@ -121,6 +121,11 @@ function hear() {
     const sign = find("[data-live]");
     if (sign) sign.hidden = !on;
   };
+  const every = (time) => {
+    const timer = setInterval(() => renew().catch(() => {}), time);
+    signal.addEventListener("abort", () => clearInterval(timer));
+  };
+  if (init.kind === "channels") every(20_000); // no event tells of reactions and changes
   listen("/apis/v1/events?serverId=" + init.communityId, {
     signal,
     open: () => light(true),
@@ -130,10 +135,7 @@ function hear() {
       clearTimeout(soon);
       soon = setTimeout(() => renew().catch(() => {}), init.kind === "channels" ? 30 : 1500);
     },
-    never: () => {
-      const timer = setInterval(() => renew().catch(() => {}), init.kind === "channels" ? 10_000 : 60_000);
-      signal.addEventListener("abort", () => clearInterval(timer));
-    },
+    never: () => every(init.kind === "channels" ? 10_000 : 60_000),
   });
 }
 window.addEventListener("pagehide", () => hearing.abort());
