@@ -256,6 +256,9 @@ var filledWith = map[string]func(n int) map[string]any{
 	"createWebhook": func(int) map[string]any { // none is active, so that nothing is sent
 		return map[string]any{"name": worst, "url": "https://a.example/" + strings.Repeat("a", 1982), "events": []any{"user.joined"}, "isActive": false}
 	},
+	"createIncomingWebhook": func(int) map[string]any {
+		return map[string]any{"name": worst, "kind": "fields"}
+	},
 	"createWidget": func(n int) map[string]any {
 		return map[string]any{"kind": "store", "name": worst, "slug": fmt.Sprint("store-", n), "allowedOrigins": worstOrigins(), "userIdentifierFields": []any{worst[:400]}}
 	},

@@ -60,15 +60,15 @@ func shopOf(c *club, api string) http.Handler {
 	return mux
 }
 
-// customer is who is signed in at the shop.
+// customer is who is signed in at the shop: whoever owns the community, who sees all of it, until somebody is chosen.
 func (s shop) customer(r *http.Request) (*member, int) {
 	chosen, err := r.Cookie("customer")
 	if err != nil {
-		return s.club.members[1], 1
+		return s.club.members[0], 0
 	}
 	i, err := strconv.Atoi(chosen.Value)
 	if err != nil || i < 0 || i >= len(s.club.members) {
-		return s.club.members[1], 1
+		return s.club.members[0], 0
 	}
 	return s.club.members[i], i
 }
