@@ -67,7 +67,7 @@ func checkedFormats(c *contract) {
 	uploads, elsewhere := map[*yaml.Node]bool{}, map[*yaml.Node]bool{}
 	for _, m := range c.media() {
 		inForm := m.status == "" && strings.HasPrefix(m.kind.Value, "multipart/")
-		if inForm || m.status != "" && (strings.HasPrefix(m.kind.Value, "image/") || m.kind.Value == "text/csv") {
+		if inForm || m.status != "" && (strings.HasPrefix(m.kind.Value, "image/") || m.kind.Value == "text/csv" || m.kind.Value == "text/event-stream") {
 			maps.Copy(uploads, c.reach(m.node))
 		} else {
 			maps.Copy(elsewhere, c.reach(m.node))
@@ -82,7 +82,7 @@ func checkedFormats(c *contract) {
 		switch kind := text(value(s.node, "type")); {
 		case kind == "string" && format.Value == "binary":
 			if !uploads[s.node] || elsewhere[s.node] {
-				c.report(key, s.where, "binary is only for multipart requests, and image/* and text/csv answers")
+				c.report(key, s.where, "binary is only for multipart requests, and image/*, text/csv and text/event-stream answers")
 			}
 			continue
 		case kind == "string":

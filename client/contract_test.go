@@ -629,6 +629,15 @@ var calls = []struct {
 		func(c caller) (any, error) { return c.Widgets.Validate(c.ctx, "a.b.c") },
 	},
 	{
+		"streamEvents", "GET /apis/v1/events?serverId=" + id, "",
+		func(c caller) (any, error) {
+			for event, err := range c.Webhooks.Follow(c.ctx, id, "") {
+				return event, err
+			}
+			return nil, errors.New("nothing is followed")
+		},
+	},
+	{
 		"listWebhooks", "GET /apis/v1/webhooks?serverId=" + id, "",
 		func(c caller) (any, error) { return c.Webhooks.List(c.ctx, id) },
 	},

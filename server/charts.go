@@ -46,7 +46,7 @@ func (h charts) CreateAnalysis(ctx context.Context, r stub.CreateAnalysisRequest
 			_, err = h.actedUnder(ctx, tx, rules, posted(a))
 		}
 		if err == nil {
-			err = h.analysisMoved(ctx, tx, rules, gen.WebhookEventTypeAnalysisCreated, a.AnalysisID)
+			err = h.analysisMoved(ctx, tx, rules, gen.WebhookEventTypeAnalysisCreated, a)
 		}
 		if err != nil {
 			return body, err
@@ -200,7 +200,7 @@ func (h charts) change(ctx context.Context, tx *store.Tx, c changing, made analy
 	if err == nil {
 		var rules store.Rules
 		if rules, err = tx.Gamification.Get(ctx, a.CommunityID); err == nil {
-			err = h.analysisMoved(ctx, tx, rules, gen.WebhookEventTypeAnalysisUpdated, a.AnalysisID)
+			err = h.analysisMoved(ctx, tx, rules, gen.WebhookEventTypeAnalysisUpdated, a)
 		}
 	}
 	if err != nil || c.own {

@@ -53,6 +53,7 @@ type core struct {
 	// incoming are the calls of an incoming webhook; every replica has its own. Nil: they are not limited.
 	incoming  *ratelimit.Limiter
 	stepLasts time.Duration // of the rows of a file
+	live      *live
 	publicURL string
 	log       *slog.Logger
 	now       func() time.Time // the only clock
@@ -96,6 +97,7 @@ func newCore(ctx context.Context, config Config) (*core, error) {
 	}
 	k.outside = guard.NewClient(k.reaches, nil)
 	k.incoming = limiterOr(incomingCalls, config.RateLimit)
+	k.live = newLive(k)
 	if !config.CommandsOnly {
 		if err := k.openFiles(ctx, config); err != nil {
 			return nil, err

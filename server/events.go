@@ -37,9 +37,12 @@ func record[T audited](ctx context.Context, k *core, tx *store.Tx, serverID, tar
 	if before != nil && after != nil && same(before, after) {
 		return nil
 	}
-	return tx.Audit.Insert(ctx, serverID, gen.AuditEntry{
+	if err := tx.Audit.Insert(ctx, serverID, gen.AuditEntry{
 		ID: k.newID(), Actor: auditActor(ctx), Action: gen.AuditAction(op.Audit), Target: target, At: gen.Time{Time: k.now()},
-	}, stateOf(before), stateOf(after))
+	}, stateOf(before), stateOf(after)); err != nil {
+		return err
+	}
+	return k.accessMoved(ctx, tx, serverID)
 }
 
 // auditActor is who is calling, as others read it later.

@@ -56,7 +56,10 @@ func (w sweeper) Work(ctx context.Context, _ *river.Job[sweep]) error {
 			return tx.Invites.DeleteExpired(ctx, now, now.Add(-endedInvites), removedAtOnce)
 		},
 		func(tx *store.Tx) (bool, error) {
-			return tx.Webhooks.DeleteExpired(ctx, now, now.Add(-webhookLife-24*time.Hour), removedAtOnce)
+			return tx.Webhooks.DeleteExpired(ctx, now, removedAtOnce)
+		},
+		func(tx *store.Tx) (bool, error) {
+			return tx.Webhooks.EndFollowing(ctx, now.Add(-livesFor), removedAtOnce)
 		},
 		func(tx *store.Tx) (bool, error) {
 			return tx.Bulk.DeleteExpired(ctx, now.Add(-bulkLife), now.Add(-bulkSilence), removedAtOnce)

@@ -172,7 +172,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"api":                       "kin-openapi",
 		"api/conformance":           "kin-openapi api gen",
 		"api/contract":              "kin-openapi echo api gen gen/stub",
-		"client":                    "gen",
+		"client":                    "client/webhook gen",
 		"client/webhook":            "gen",
 		"client/clienttest":         "api client gen server",
 		"gen":                       "",

@@ -110,6 +110,9 @@ func (h messages) UpdateMessage(ctx context.Context, r stub.UpdateMessageRequest
 			if err := tx.Messages.Update(ctx, m, words.Of(r.Body.Message), now); err != nil {
 				return answer, err
 			}
+			if err := h.messageUpdated(ctx, tx, m); err != nil {
+				return answer, err
+			}
 		}
 		return stub.UpdateMessage200JSONResponse{Status: integration, Message: "Message updated successfully", Data: h.shown(ctx, s, m)}, nil
 	})
@@ -132,6 +135,9 @@ func (h messages) DeleteMessage(ctx context.Context, r stub.DeleteMessageRequest
 			return m, err
 		}
 		if err := h.undone(ctx, tx, deedOf(m), m.Timestamp); err != nil {
+			return m, err
+		}
+		if err := h.messageDeleted(ctx, tx, m); err != nil {
 			return m, err
 		}
 		if !own {
@@ -172,6 +178,9 @@ func (h messages) ReactMessage(ctx context.Context, r stub.ReactMessageRequestOb
 			return answer, err
 		}
 		_, err = h.acted(ctx, tx, deed{s.ID, who.actor.account, gen.ActionReactions, m.ID}) // whatever it is, and how often
+		if err == nil {
+			err = h.messageUpdated(ctx, tx, m)
+		}
 		return answer, err
 	})
 }
@@ -186,12 +195,20 @@ func (h messages) DeleteReaction(ctx context.Context, r stub.DeleteReactionReque
 			return answer, err
 		}
 		answer = stub.DeleteReaction200JSONResponse{Status: integration, Message: "Reaction removed successfully"}
+		all := []string{r.Emoji}
 		if emoji, is := words.Emoji(r.Emoji); is && emoji != r.Emoji { // what is from before is kept as it was written
-			if err := tx.Messages.Unreact(ctx, m, emoji, s.actor.account); err != nil {
+			all = append(all, emoji)
+		}
+		for _, emoji := range all {
+			gone, err := tx.Messages.Unreact(ctx, m, emoji, s.actor.account)
+			if err == nil && gone {
+				err = h.messageUpdated(ctx, tx, m)
+			}
+			if err != nil {
 				return answer, err
 			}
 		}
-		return answer, tx.Messages.Unreact(ctx, m, r.Emoji, s.actor.account)
+		return answer, nil
 	})
 }
 
@@ -212,7 +229,10 @@ func (h messages) pin(ctx context.Context, id string, pinned bool) error {
 		if err != nil {
 			return none, err
 		}
-		return none, tx.Messages.Pin(ctx, m.ID, pinned)
+		if err := tx.Messages.Pin(ctx, m.ID, pinned); err != nil {
+			return none, err
+		}
+		return none, h.messageUpdated(ctx, tx, m)
 	})
 	return err
 }
@@ -250,7 +270,7 @@ func (h messages) post(ctx context.Context, tx *store.Tx, s standing, channel ge
 		_, err = h.actedUnder(ctx, tx, rules, deedOf(m))
 	}
 	if err == nil {
-		err = h.messagePosted(ctx, tx, rules, m)
+		err = h.messageMoved(ctx, tx, rules, gen.WebhookEventTypeMessagePosted, m)
 	}
 	return gen.MessageSentResponse{Status: integration, Message: done, Data: gen.SentMessage{MessageID: m.ID}}, err
 }

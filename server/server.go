@@ -106,6 +106,7 @@ type Server struct {
 	turns    bodyTurns // of callers, for the memory for bodies
 	stopping atomic.Bool
 	stopJobs func(context.Context) // nil: none are run
+	stopHear func()                // nil: nothing is heard
 	endNotes func(context.Context) // nil: there are none
 	assumes  func(net.Addr) string // of whoever listens there
 	ops      http.Handler
@@ -164,6 +165,7 @@ func New(ctx context.Context, config Config) (*Server, error) {
 			return nil, errors.Join(err, s.Close())
 		}
 		s.endNotes = s.startNotes()
+		s.stopHear = k.store.Hear(k.live.hear, k.log)
 	}
 	if !config.Idle && !config.CommandsOnly {
 		if s.stopJobs, err = s.startJobs(); err != nil {
@@ -274,6 +276,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		s.stopping.Store(true)
 	case <-ctx.Done():
 		s.stopping.Store(true)
+		s.live.end()
 		s.drain(failed)
 	}
 	listener.Close()
@@ -328,6 +331,10 @@ func (s *Server) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closing)
 	defer cancel()
 	s.stopControl(ctx)
+	s.live.end()
+	if s.stopHear != nil {
+		s.stopHear()
+	}
 	if s.endNotes != nil {
 		s.endNotes(ctx)
 	}

@@ -310,7 +310,7 @@ func (h webhooks) TestWebhook(ctx context.Context, r stub.TestWebhookRequestObje
 		if err != nil {
 			return answer, err
 		}
-		event, err := h.eventOf(w.CommunityID, gen.WebhookEventTypeWebhookTest, "", gen.WebhookTestData{WebhookID: w.ID})
+		event, err := h.eventOf(w.CommunityID, gen.WebhookEventTypeWebhookTest, about{}, gen.WebhookTestData{WebhookID: w.ID})
 		if err != nil {
 			return answer, err
 		}

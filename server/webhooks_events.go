@@ -3,49 +3,64 @@ package server
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/server/internal/level"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
-// emit is the step that writes down what has happened, if a webhook of the server is to be sent it: in the transaction of what it tells, so
-// that no event is lost or invented. What it tells is asked for only then.
-func (k *core) emit(ctx context.Context, tx *store.Tx, serverID string, kind gen.WebhookEventType, data func() (any, error)) error {
+// An about is what an event is about, as far as there is any of it.
+type about struct {
+	account   int64
+	channelID string
+	messageID string // that it shows
+}
+
+// emit is the step that writes down what has happened, if a webhook of the server is to be sent it, or somebody follows what happens there: in
+// the transaction of what it tells, so that no event is lost or invented. What it tells is asked for only then.
+func (k *core) emit(ctx context.Context, tx *store.Tx, serverID string, kind gen.WebhookEventType, of about, data func() (any, error)) error {
 	rules, err := tx.Gamification.Get(ctx, serverID)
 	if err != nil {
 		return err
 	}
-	return k.emitUnder(ctx, tx, rules, kind, "", data)
+	return k.emitUnder(ctx, tx, rules, kind, of, data)
 }
 
-// emitUnder is emit where the rules are known; in a channel, if there is one.
-func (k *core) emitUnder(ctx context.Context, tx *store.Tx, rules store.Rules, kind gen.WebhookEventType, channelID string, data func() (any, error)) error {
-	if !rules.Webhooks {
-		return nil
+// emitUnder is emit where the rules are known.
+func (k *core) emitUnder(ctx context.Context, tx *store.Tx, rules store.Rules, kind gen.WebhookEventType, of about, data func() (any, error)) (err error) {
+	wanted := false
+	if rules.Webhooks {
+		wanted, err = tx.Webhooks.IsWanted(ctx, rules.ServerID, string(kind))
 	}
-	wanted, err := tx.Webhooks.IsWanted(ctx, rules.ServerID, string(kind))
-	if err != nil || !wanted {
+	if err != nil || !wanted && !rules.Live {
 		return err
 	}
 	tells, err := data()
 	if err != nil {
 		return err
 	}
-	event, err := k.eventOf(rules.ServerID, kind, channelID, tells)
+	event, err := k.eventOf(rules.ServerID, kind, of, tells)
 	if err != nil {
 		return err
 	}
-	if err := tx.Webhooks.InsertEvent(ctx, event); err != nil {
+	event.Live = rules.Live
+	if !wanted {
+		event.Waiting, event.ExpiresAt = false, event.At.Add(livesFor+time.Hour)
+	}
+	if err := tx.Webhooks.InsertEvent(ctx, event); err != nil || !wanted {
 		return err
 	}
 	return tx.Jobs.Insert(ctx, webhookSpread{EventID: event.ID})
 }
 
 // eventOf is an event as it is sent.
-func (k *core) eventOf(serverID string, kind gen.WebhookEventType, channelID string, data any) (store.WebhookEvent, error) {
+func (k *core) eventOf(serverID string, kind gen.WebhookEventType, of about, data any) (store.WebhookEvent, error) {
 	now := gen.Time{Time: k.now()}
-	e := store.WebhookEvent{ID: k.newID(), ServerID: serverID, Kind: string(kind), ChannelID: channelID, Waiting: true, At: now.Time}
+	e := store.WebhookEvent{
+		ID: k.newID(), ServerID: serverID, Kind: string(kind), ChannelID: of.channelID, Account: of.account, MessageID: of.messageID,
+		Waiting: true, At: now.Time, ExpiresAt: now.Add(webhookLife + 24*time.Hour),
+	}
 	body, err := gen.MarshalJSON(gen.WebhookEvent{ID: e.ID, Type: kind, OccurredAt: now, CommunityID: serverID, Data: data})
 	e.Body = string(body)
 	return e, err
@@ -74,7 +89,7 @@ func (k *core) eventUser(ctx context.Context, tx *store.Tx, rules store.Rules, a
 
 // emitOf is emitUnder of what is about a member: data makes what it tells of them.
 func (k *core) emitOf(ctx context.Context, tx *store.Tx, rules store.Rules, kind gen.WebhookEventType, account int64, data func(gen.EventUser) any) error {
-	return k.emitUnder(ctx, tx, rules, kind, "", func() (any, error) {
+	return k.emitUnder(ctx, tx, rules, kind, about{account: account}, func() (any, error) {
 		user, err := k.eventUser(ctx, tx, rules, account)
 		return data(user), err
 	})
@@ -116,25 +131,41 @@ func (k *core) levelReached(ctx context.Context, tx *store.Tx, rules store.Rules
 	})
 }
 
-// messagePosted is the step that tells of a message.
-func (k *core) messagePosted(ctx context.Context, tx *store.Tx, rules store.Rules, m store.Message) error {
-	return k.emitUnder(ctx, tx, rules, gen.WebhookEventTypeMessagePosted, m.Channel.ChannelID, func() (any, error) {
-		posted, err := tx.Messages.Get(ctx, m.ID) // with its images, and who has sent it
-		return messages{k}.shown(ctx, standing{}, posted), err
+// messageMoved is the step that tells of a message as it is now.
+func (k *core) messageMoved(ctx context.Context, tx *store.Tx, rules store.Rules, kind gen.WebhookEventType, m store.Message) error {
+	return k.emitUnder(ctx, tx, rules, kind, about{m.Account, m.Channel.ChannelID, m.ID}, func() (any, error) {
+		now, err := tx.Messages.Get(ctx, m.ID) // with its images and reactions, and who has sent it
+		return messages{k}.shown(ctx, standing{}, now), err
+	})
+}
+
+// messageUpdated is messageMoved for what was changed of a message.
+func (k *core) messageUpdated(ctx context.Context, tx *store.Tx, m store.Message) error {
+	rules, err := tx.Gamification.Get(ctx, m.ServerID)
+	if err != nil {
+		return err
+	}
+	return k.messageMoved(ctx, tx, rules, gen.WebhookEventTypeMessageUpdated, m)
+}
+
+// messageDeleted is the step that tells of a message that is there no more.
+func (k *core) messageDeleted(ctx context.Context, tx *store.Tx, m store.Message) error {
+	return k.emit(ctx, tx, m.ServerID, gen.WebhookEventTypeMessageDeleted, about{account: m.Account, channelID: m.Channel.ChannelID}, func() (any, error) {
+		return gen.DeletedMessage{MessageID: m.ID, ChannelID: m.Channel.ChannelID, ForumTopicID: m.ForumTopicID}, nil
 	})
 }
 
 // analysisMoved is the step that tells of an analysis.
-func (k *core) analysisMoved(ctx context.Context, tx *store.Tx, rules store.Rules, kind gen.WebhookEventType, id string) error {
-	return k.emitUnder(ctx, tx, rules, kind, "", func() (any, error) {
-		a, err := tx.Charts.Get(ctx, id) // with who has posted it
+func (k *core) analysisMoved(ctx context.Context, tx *store.Tx, rules store.Rules, kind gen.WebhookEventType, a store.Analysis) error {
+	return k.emitUnder(ctx, tx, rules, kind, about{account: a.Account, channelID: a.ChannelID}, func() (any, error) {
+		a, err := tx.Charts.Get(ctx, a.AnalysisID) // with who has posted it
 		return charts{k}.shown(ctx, standing{}, a), err
 	})
 }
 
 // orderMoved is the step that tells of an order.
 func (k *core) orderMoved(ctx context.Context, tx *store.Tx, kind gen.WebhookEventType, o store.Order) error {
-	return k.emit(ctx, tx, o.ServerID, kind, func() (any, error) { return transactionOf(ctx, tx.Queries, o) })
+	return k.emit(ctx, tx, o.ServerID, kind, about{account: o.Account}, func() (any, error) { return transactionOf(ctx, tx.Queries, o) })
 }
 
 // valueChanged is the step that tells of a value that a member was given.

@@ -70,7 +70,7 @@ func (w webhookSpreader) Work(ctx context.Context, job *river.Job[webhookSpread]
 		wanting, err := tx.Webhooks.ListWanting(ctx, event.ServerID, event.Kind)
 		for i := 0; i < len(wanting) && err == nil; i++ {
 			hook, err := tx.Webhooks.Hold(ctx, wanting[i])
-			if errors.Is(err, store.ErrNotFound) || err == nil && (!hook.IsActive || event.ChannelID != "" && len(hook.Channels) > 0 && !slices.Contains(hook.Channels, event.ChannelID)) {
+			if errors.Is(err, store.ErrNotFound) || err == nil && (!hook.IsActive || ofMessage(event.Kind) && len(hook.Channels) > 0 && !slices.Contains(hook.Channels, event.ChannelID)) {
 				continue
 			}
 			if err == nil {

@@ -485,7 +485,7 @@ func TestALaneWhoseRunHasDiedIsTakenOver(t *testing.T) {
 		x := newHooked(t, config)
 		ctx := t.Context()
 		// As a run leaves it that was killed during a call: it has the lane, and the lane has a delivery.
-		event, err := x.s.eventOf(x.club, gen.WebhookEventTypeWebhookTest, "", gen.WebhookTestData{WebhookID: x.hook.ID})
+		event, err := x.s.eventOf(x.club, gen.WebhookEventTypeWebhookTest, about{}, gen.WebhookTestData{WebhookID: x.hook.ID})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -512,7 +512,7 @@ func TestALaneWhoseRunHasDiedIsTakenOver(t *testing.T) {
 func TestAnEventThatWasNotSpreadIsSpreadLater(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, config Config) {
 		x := newHooked(t, config)
-		event, err := x.s.eventOf(x.club, gen.WebhookEventTypeUserVisited, "", map[string]any{})
+		event, err := x.s.eventOf(x.club, gen.WebhookEventTypeUserVisited, about{}, map[string]any{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -533,7 +533,7 @@ func TestADeedThatFailsIsNotTold(t *testing.T) {
 		err := x.s.store.Tx(ctx, func(tx *store.Tx) error {
 			rules, err := tx.Gamification.Get(ctx, x.club)
 			if err == nil {
-				err = x.s.emitUnder(ctx, tx, rules, gen.WebhookEventTypeUserVisited, "", func() (any, error) { return map[string]any{}, nil })
+				err = x.s.emitUnder(ctx, tx, rules, gen.WebhookEventTypeUserVisited, about{}, func() (any, error) { return map[string]any{}, nil })
 			}
 			return errors.Join(err, failed)
 		})

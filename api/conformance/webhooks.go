@@ -101,6 +101,64 @@ func (r *hookReceiver) waits(s *session, n int) []hookCall {
 	}
 }
 
+// followed is what a stream has shown.
+type followed struct {
+	*answer
+	last    string // position
+	resumed bool
+	events  []hookEvent
+}
+
+// follows reads what has happened in a server behind a position.
+func (c caller) follows(in club, after string) *followed {
+	if after != "" {
+		c = c.with("Last-Event-ID", after)
+	}
+	f := &followed{answer: c.get("/apis/v1/events?wait=0&serverId=" + in.id).expect(200)}
+	kind, ready := "", false
+	for line := range strings.Lines(string(f.raw)) {
+		name, value, _ := strings.Cut(strings.TrimRight(line, "\n"), ": ")
+		switch {
+		case name == "id":
+			f.last = value
+		case name == "event":
+			kind = value
+		case name == "data" && kind == "stream.ready":
+			ready, f.resumed = true, strings.Contains(value, "true")
+		case name == "data":
+			var event hookEvent
+			if err := json.Unmarshal([]byte(value), &event); err != nil || event.Type != kind {
+				f.stop("an event of the type %s is none: %v", kind, err)
+			}
+			f.events = append(f.events, event)
+		}
+	}
+	if !ready || f.last == "" {
+		f.stop("the stream does not begin with stream.ready and a position")
+	}
+	return f
+}
+
+// resumes demands that the stream says whether it goes on where it was.
+func (f *followed) resumes(want bool) *followed {
+	if f.resumed != want {
+		f.fail("resumed is %t", f.resumed)
+	}
+	return f
+}
+
+// shows demands events of these types.
+func (f *followed) shows(types ...string) *followed {
+	var got []string
+	for _, event := range f.events {
+		got = append(got, event.Type)
+	}
+	if !slices.Equal(got, types) {
+		f.stop("it shows %q, want %q", got, types)
+	}
+	return f
+}
+
 // signedBy tells whether one of the signatures of a call is made with a secret, as Standard Webhooks has it.
 func (c hookCall) signedBy(secret string) bool {
 	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
@@ -112,11 +170,14 @@ func (c hookCall) signedBy(secret string) bool {
 	return slices.Contains(strings.Fields(c.header.Get("webhook-signature")), "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
 }
 
-// event is the body of a call.
-func (c hookCall) event(s *session) (event struct {
+// A hookEvent is an event.
+type hookEvent struct {
 	ID, Type, CommunityID string
 	Data                  map[string]any
-}) {
+}
+
+// event is the body of a call.
+func (c hookCall) event(s *session) (event hookEvent) {
 	if err := json.Unmarshal(c.body, &event); err != nil {
 		s.fail("the webhook was sent what is no event: %v", err)
 		panic(stopped{})
@@ -277,6 +338,31 @@ var hooks = []testCase{
 				s.fail("%s: the headers are %v", mode, call.header)
 			}
 		}
+	}},
+	{"WEBHOOKS-LIVE-01", "streamEvents sendMessage messages channels", "what happens is followed, and goes on behind any position", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		channel := s.a.makesChannel(club, "text", nil)
+		begin := s.a.follows(club, "").resumes(false)
+		s.a.says(channel, "first")
+		s.a.says(channel, "second")
+		got := s.a.follows(club, begin.last).resumes(true).shows("message.posted", "message.posted")
+		if id := got.events[0].ID; id == got.events[1].ID || got.events[0].CommunityID != club.id || got.events[0].Data["message"] != "first" {
+			got.stop("the events are not those of the messages, in their order")
+		}
+		s.a.follows(club, got.last).resumes(true).shows()
+		s.a.follows(club, "999999999."+strings.Repeat("a", 24)).resumes(false).shows()
+	}},
+	{"WEBHOOKS-LIVE-02", "streamEvents sendMessage messages channels", "what is said in a private channel follows who sees it", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		s.b.joins(club)
+		private, open := s.a.makesChannel(club, "private", nil), s.a.makesChannel(club, "text", nil)
+		begin := s.b.follows(club, "")
+		s.a.says(private, "for few")
+		s.a.says(open, "for all")
+		if got := s.b.follows(club, begin.last).shows("message.posted"); got.events[0].Data["message"] != "for all" {
+			got.stop("it shows what is said where the caller does not look")
+		}
+		s.a.follows(club, begin.last).shows("message.posted", "message.posted")
 	}},
 	{"WEBHOOKS-GONE-01", "testWebhook getWebhook receiver", "one that answers that it is gone is switched off", func(s *session) {
 		club := s.a.makesServer("Chess club")

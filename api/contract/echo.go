@@ -270,7 +270,7 @@ func (k *contract) match(timeout time.Duration) echo.MiddlewareFunc {
 			}
 			c.Response().Header()[echo.HeaderCacheControl] = noStore
 			ctx := context.WithValue(r.Context(), stateKey{}, &requestState{operation: op, request: r, address: c.RealIP()})
-			if timeout > 0 {
+			if timeout > 0 && !op.Streamed { // that one says by itself when it ends
 				var cancel context.CancelFunc
 				ctx, cancel = context.WithTimeout(ctx, timeout)
 				defer cancel()
@@ -352,6 +352,10 @@ func (state *requestState) findCallerAgain(ctx context.Context) error {
 	}
 	return state.findCaller(ctx)
 }
+
+// FindCallerAgain finds anew who is calling, for an answer that lasts, and refuses whom the operation does not take any more. CallerFrom returns
+// that one from then on.
+func FindCallerAgain(ctx context.Context) error { return stateFrom(ctx).findCaller(ctx) }
 
 // findCaller finds who is calling, and refuses whom the operation does not take. It is done before a body is read, so that
 // nobody unknown makes the backend read one.

@@ -26,6 +26,10 @@ type (
 	UserVisited = gen.UserVisitedEvent
 	// MessagePosted says that something was said in a channel.
 	MessagePosted = gen.MessagePostedEvent
+	// MessageUpdated says that a message was edited or pinned, or somebody has reacted to it, or does so no more.
+	MessageUpdated = gen.MessageUpdatedEvent
+	// MessageDeleted says that a message is there no more.
+	MessageDeleted = gen.MessageDeletedEvent
 	// BadgeAwarded says that a member was awarded a badge.
 	BadgeAwarded = gen.BadgeAwardedEvent
 	// StreakReached says that a member has reached a streak.
@@ -90,6 +94,11 @@ func Parse(secret string, header http.Header, body []byte, opts ...Option) (even
 			return nil, err
 		}
 	}
+	return Decode(body)
+}
+
+// Decode returns the event that a body holds, which was verified and decrypted, or has come as a live event: as [Parse] does.
+func Decode(body []byte) (event any, err error) {
 	var kind Unknown
 	if err := json.Unmarshal(body, &kind); err != nil || kind.ID == "" {
 		return nil, ErrMalformed
@@ -114,6 +123,10 @@ func eventOf(kind gen.WebhookEventType) any {
 		return new(UserVisited)
 	case gen.WebhookEventTypeMessagePosted:
 		return new(MessagePosted)
+	case gen.WebhookEventTypeMessageUpdated:
+		return new(MessageUpdated)
+	case gen.WebhookEventTypeMessageDeleted:
+		return new(MessageDeleted)
 	case gen.WebhookEventTypeBadgeAwarded:
 		return new(BadgeAwarded)
 	case gen.WebhookEventTypeStreakReached:

@@ -175,11 +175,13 @@ func (a Auth) UpdateLastUse(ctx context.Context, tokenHash string, at time.Time)
 
 // DeleteSession ends a session of an account, by its id, and returns the hash of its token.
 func (a Auth) DeleteSession(ctx context.Context, account int64, id string) (tokenHash string, err error) {
+	a.wake(AccountTopic(account))
 	return get(ctx, a.conn, scanOne[string], `DELETE FROM sessions WHERE account = $1 AND id = $2 RETURNING token_hash`, account, id)
 }
 
 // DeleteSessionsBut ends every session of an account but the one with an id; without one, all.
 func (a Auth) DeleteSessionsBut(ctx context.Context, account int64, id string) error {
+	a.wake(AccountTopic(account))
 	return a.exec(ctx, `DELETE FROM sessions WHERE account = $1 AND ($2 = '' OR id <> $2)`, account, id)
 }
 

@@ -34,6 +34,7 @@ var eraseSome = []string{
 	`DELETE FROM code_quotas WHERE (account, purpose, network) IN (SELECT account, purpose, network FROM code_quotas WHERE account = $1 LIMIT $2)`,
 	`DELETE FROM former_members WHERE (account, server_id) IN (SELECT account, server_id FROM former_members WHERE account = $1 LIMIT $2)`,
 	`UPDATE bulk_rows SET identifier = '', account = 0 WHERE (bulk_id, number) IN (SELECT bulk_id, number FROM bulk_rows WHERE account = $1 AND account > 0 LIMIT $2)`, // the rows are counted
+	`DELETE FROM webhook_events WHERE id IN (SELECT id FROM webhook_events WHERE account = $1 AND account > 0 LIMIT $2)`,
 	`DELETE FROM leaderboard_users WHERE (leaderboard_id, account) IN (SELECT leaderboard_id, account FROM leaderboard_users WHERE account = $1 LIMIT $2)`,
 }
 
@@ -80,6 +81,7 @@ func (a Auth) Erase(ctx context.Context, account Account, at time.Time) (imageID
 		account.AccountNumber, DeletedName, FirstLanguage, FirstTimeZone, at.UnixMicro()); err != nil {
 		return "", err
 	}
+	a.wake(AccountTopic(account.AccountNumber))
 	for _, text := range eraseAtOnce {
 		if err := a.exec(ctx, text, account.AccountNumber); err != nil {
 			return "", err

@@ -34,6 +34,7 @@ var ofAccounts = map[string]string{
 	"former_members.account":      erased,
 	"bulk_rows.account":           erased,
 	"channel_members.account":     erased,
+	"webhook_events.account":      erased,
 	"cooldowns.account":           erased,
 	"leaderboard_rows.account":    erased,
 	"leaderboard_touched.account": erased,
@@ -199,6 +200,7 @@ func (l *life) fullAccount(server string, owner int64) (dora int64) {
 		l.must(tx.Invites.Insert(ctx, Invite{Account: dora, Invite: gen.Invite{Code: l.id(), ID: l.id(), ServerID: server, Uses: 2, CreatedAt: l.now()}}, l.nowAt))
 		l.signsIn(tx, dora)
 		l.importsHerself(tx, server, dora)
+		l.must(tx.Webhooks.InsertEvent(ctx, WebhookEvent{ID: l.id(), ServerID: server, Kind: "user.joined", Account: dora, Body: "Dora Doe", At: l.nowAt, ExpiresAt: l.nowAt}))
 		return nil
 	})
 	third := l.account()

@@ -119,24 +119,28 @@ func TestOfTheFilesOfAServerTheLastRowsAreKept(t *testing.T) {
 	})
 }
 
+// fileComes adds a file of one row, and returns which ones are forgotten for it.
+func (l *life) fileComes(server string) (id string, forgotten []string) {
+	ctx := l.Context()
+	l.tx(func(tx *Tx) (err error) {
+		b := BulkUpdate{ServerID: server, At: l.nowAt}
+		b.BulkID, b.CreatedAt = l.id(), l.now()
+		id = b.BulkID
+		l.must(tx.Bulk.Insert(ctx, b))
+		l.must(tx.Bulk.AddLines(ctx, id, []BulkLine{{Number: 1, Cells: []string{"x"}}}, l.nowAt))
+		l.check(tx.Bulk.Queue(ctx, id, 0, l.nowAt))
+		forgotten, err = tx.Bulk.Forget(ctx, server)
+		return err
+	})
+	return id, forgotten
+}
+
 func TestTheBytesThatAreKeptOfFilesAreBounded(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, url string) {
 		l := &life{T: t, s: open(t, url), nowAt: time.Now()}
 		ctx := t.Context()
 		server := l.server(l.account())
-		comes := func() (id string, forgotten []string) {
-			l.tx(func(tx *Tx) (err error) {
-				b := BulkUpdate{ServerID: server, At: l.nowAt}
-				b.BulkID, b.CreatedAt = l.id(), l.now()
-				id = b.BulkID
-				l.must(tx.Bulk.Insert(ctx, b))
-				l.must(tx.Bulk.AddLines(ctx, id, []BulkLine{{Number: 1, Cells: []string{"x"}}}, l.nowAt))
-				l.check(tx.Bulk.Queue(ctx, id, 0, l.nowAt))
-				forgotten, err = tx.Bulk.Forget(ctx, server)
-				return err
-			})
-			return id, forgotten
-		}
+		comes := func() (id string, forgotten []string) { return l.fileComes(server) }
 		room := func(what string, want bool) {
 			t.Helper()
 			var limit *LimitError
@@ -167,8 +171,15 @@ func TestTheBytesThatAreKeptOfFilesAreBounded(t *testing.T) {
 			})
 			room(name, true)
 		}
+	})
+}
 
-		// What was told of more than is kept is forgotten, the oldest first.
+func TestWhatWasToldOfMoreFilesThanAreKeptIsForgottenTheOldestFirst(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, url string) {
+		l := &life{T: t, s: open(t, url), nowAt: time.Now()}
+		ctx := t.Context()
+		server := l.server(l.account())
+		comes := func() (id string, forgotten []string) { return l.fileComes(server) }
 		var ids []string
 		for range 3 {
 			id, forgotten := comes()

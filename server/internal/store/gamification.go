@@ -24,13 +24,14 @@ type Rules struct {
 
 	Streaks, Badges, Milestones bool // whether there are any that a deed may move, or reach
 	Webhooks                    bool // whether any are sent something
+	Live                        bool // whether somebody follows what happens
 }
 
 // Get returns the rules of a server.
 func (q Gamification) Get(ctx context.Context, serverID string) (Rules, error) {
 	return get(ctx, q.conn, func(rows *sql.Rows) (r Rules, err error) {
 		var xp, tiers sql.NullString
-		if err := rows.Scan(&r.ServerID, &r.Zone, micros{&r.CreatedAt}, micros{&r.UpdatedAt}, &xp, &tiers, &r.Streaks, &r.Badges, &r.Milestones, &r.Webhooks); err != nil || !xp.Valid {
+		if err := rows.Scan(&r.ServerID, &r.Zone, micros{&r.CreatedAt}, micros{&r.UpdatedAt}, &xp, &tiers, &r.Streaks, &r.Badges, &r.Milestones, &r.Webhooks, &r.Live); err != nil || !xp.Valid {
 			return r, err
 		}
 		if err := (document{&r.XP}).Scan(xp.String); err != nil {
@@ -39,7 +40,7 @@ func (q Gamification) Get(ctx context.Context, serverID string) (Rules, error) {
 		return r, (document{&r.Tiers}).Scan(tiers.String)
 	}, `SELECT s.id, s.time_zone, s.created_at, COALESCE(g.updated_at, s.created_at), g.xp_setting, g.tier_setting,
 	       EXISTS (SELECT 1 FROM streaks WHERE server_id = $1), EXISTS (SELECT 1 FROM badges WHERE server_id = $1 AND action > ''), EXISTS (SELECT 1 FROM milestones WHERE server_id = $1),
-	       EXISTS (SELECT 1 FROM webhook_wants WHERE server_id = $1)
+	       EXISTS (SELECT 1 FROM webhook_wants WHERE server_id = $1), EXISTS (SELECT 1 FROM live_servers WHERE server_id = $1 AND live)
 	  FROM servers s LEFT JOIN gamification g ON g.server_id = s.id WHERE s.id = $1`+unlocked, serverID)
 }
 

@@ -66,6 +66,7 @@ func (q UserKeys) Insert(ctx context.Context, k gen.UserAPIKey, hash string) err
 
 // Update replaces what may change of a key.
 func (q UserKeys) Update(ctx context.Context, k gen.UserAPIKey) error {
+	q.wake(AccountTopic(int64(k.UserID)))
 	return q.change(ctx, `UPDATE user_keys SET name = $2, permissions = $3, channels = $4, expire_period = $5, expires_at = $6, active = $7,
 	       updated_at = $8 WHERE id = $1`,
 		k.ID, k.Name, written(k.Permissions), written(k.Channels), k.ExpirePeriod, microsOrNull(k.ExpireDate), k.IsActive, k.UpdatedAt.UnixMicro())
@@ -73,10 +74,13 @@ func (q UserKeys) Update(ctx context.Context, k gen.UserAPIKey) error {
 
 // Delete ends a key.
 func (q UserKeys) Delete(ctx context.Context, id string) error {
-	return q.change(ctx, `DELETE FROM user_keys WHERE id = $1`, id)
+	account, err := get(ctx, q.conn, scanOne[int64], `DELETE FROM user_keys WHERE id = $1 RETURNING account`, id)
+	q.wake(AccountTopic(account))
+	return err
 }
 
 // DeleteOfAccount ends all keys of an account.
 func (q UserKeys) DeleteOfAccount(ctx context.Context, account int64) error {
+	q.wake(AccountTopic(account))
 	return q.exec(ctx, `DELETE FROM user_keys WHERE account = $1`, account)
 }

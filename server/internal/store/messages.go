@@ -364,16 +364,16 @@ func (q Messages) React(ctx context.Context, m Message, emoji string, account in
 	return true, nil
 }
 
-// Unreact takes a reaction of an account back, if it is there.
-func (q Messages) Unreact(ctx context.Context, m Message, emoji string, account int64) error {
-	gone, err := q.changed(ctx, `DELETE FROM message_reactions WHERE message = $1 AND emoji = $2 AND account = $3`, m.Position, emoji, account)
+// Unreact takes a reaction of an account back, and tells whether it was there.
+func (q Messages) Unreact(ctx context.Context, m Message, emoji string, account int64) (gone bool, err error) {
+	gone, err = q.changed(ctx, `DELETE FROM message_reactions WHERE message = $1 AND emoji = $2 AND account = $3`, m.Position, emoji, account)
 	if err != nil || !gone {
-		return err
+		return gone, err
 	}
 	if err := q.exec(ctx, `UPDATE message_reaction_counts SET n = n - 1 WHERE message = $1 AND emoji = $2`, m.Position, emoji); err != nil {
-		return err
+		return gone, err
 	}
-	return q.exec(ctx, `DELETE FROM message_reaction_counts WHERE message = $1 AND emoji = $2 AND n = 0`, m.Position, emoji)
+	return gone, q.exec(ctx, `DELETE FROM message_reaction_counts WHERE message = $1 AND emoji = $2 AND n = 0`, m.Position, emoji)
 }
 
 // DeleteReactions removes some of the reactions to a message that is gone, and tells whether there may be more.

@@ -14,6 +14,14 @@ import (
 )
 
 // say adds a message to a channel.
+// was demands that something was there.
+func (l *life) was(there bool, err error) error {
+	if err == nil && !there {
+		l.Error("it was not there")
+	}
+	return err
+}
+
 func (l *life) say(server, channel, topic string, account int64, text string, replyTo ...string) Message {
 	l.Helper()
 	m := Message{ServerID: server, Account: account, Message: gen.Message{ID: l.id(), Message: text, Timestamp: l.now()}}
@@ -75,7 +83,7 @@ func (l *life) talks(server string, ann, ben int64) {
 	}
 	shared(func(tx *Tx) error { return reacts(ctx, tx, first, "👍", ann, l.now().Time) })
 	shared(func(tx *Tx) error { return reacts(ctx, tx, first, "👍", ben, l.now().Time) })
-	shared(func(tx *Tx) error { return tx.Messages.Unreact(ctx, first, ":ok:", ann) })
+	shared(func(tx *Tx) error { return l.was(tx.Messages.Unreact(ctx, first, ":ok:", ann)) })
 	l.tx(func(tx *Tx) error {
 		l.must(tx.Messages.Pin(ctx, first.ID, true))
 		first.Message.Message = "Good day"

@@ -63,6 +63,7 @@ var cascades = map[string]string{
 	"servers webhooks":                 "MaxWebhooks",
 	"servers incoming_webhooks":        "MaxIncomingWebhooks",
 	"incoming_webhooks incoming_calls": "MaxIncomingCalls",
+	"servers live_servers":             "one",
 	"servers webhook_events":           inSteps,
 	"servers webhook_deliveries":       inSteps,
 	"webhooks webhook_wants":           "the contract's events of a Webhook",

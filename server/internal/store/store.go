@@ -48,6 +48,7 @@ type Store struct {
 	release     func() error           // gives the database to the next owner
 	closed      sync.Once
 	copying     sync.Mutex // held while a snapshot is used
+	waking      waking
 }
 
 // Queries are all statements, a field for each tag of the contract. Those of a Store run on their own, each one seeing
@@ -269,6 +270,7 @@ func (s *Store) tryTx(ctx context.Context, isolation sql.IsolationLevel, fn func
 	if *jobs.inserted {
 		s.newJobs.ring()
 	}
+	s.pass(c.woken)
 	return nil
 }
 

@@ -203,6 +203,8 @@ func (l *life) everything() (kept string) {
 	l.hasIncoming(gone, ben)
 	l.hasWidgets(kept, ann)
 	l.hasWidgets(gone, ben)
+	l.isFollowed(kept, ann)
+	l.isFollowed(gone, ben)
 	l.talks(kept, ann, ben)
 	l.talks(gone, ben, ann)
 	l.changesPeople(kept, cleo)

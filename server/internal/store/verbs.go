@@ -18,6 +18,7 @@ type conn struct {
 	shared bool            // the transaction runs beside others
 	once   bool            // what is read here is read once: it is not remembered instead of what others read often
 	shard  int64           // of tallies, which this transaction changes
+	woken  []string        // topics that it wakes
 }
 
 // The verbs of statements that return rows are functions, because a method cannot have a type parameter of its own. What

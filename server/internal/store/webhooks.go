@@ -99,13 +99,13 @@ func (q Webhooks) DeleteRest(ctx context.Context, id string, some int) (more boo
 	return q.changed(ctx, `DELETE FROM webhook_deliveries WHERE id IN (SELECT id FROM webhook_deliveries WHERE webhook_id = $1 LIMIT $2)`, id, some)
 }
 
-// DeleteExpired removes some deliveries that have expired, and some of the events before a moment, and tells whether there may be more.
-func (q Webhooks) DeleteExpired(ctx context.Context, now, before time.Time, some int) (more bool, err error) {
+// DeleteExpired removes some deliveries and events that have expired, and tells whether there may be more.
+func (q Webhooks) DeleteExpired(ctx context.Context, now time.Time, some int) (more bool, err error) {
 	if more, err = q.changed(ctx, `DELETE FROM webhook_deliveries WHERE id IN (SELECT id FROM webhook_deliveries WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`,
 		now.UnixMicro(), some); err != nil || more {
 		return more, err
 	}
-	return q.changed(ctx, `DELETE FROM webhook_events WHERE id IN (SELECT id FROM webhook_events WHERE at < $1 ORDER BY at LIMIT $2)`, before.UnixMicro(), some)
+	return q.changed(ctx, `DELETE FROM webhook_events WHERE id IN (SELECT id FROM webhook_events WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`, now.UnixMicro(), some)
 }
 
 // IsWanted tells whether somebody wants events of a kind.
@@ -122,14 +122,21 @@ func (q Webhooks) ListWanting(ctx context.Context, serverID, kind string) ([]str
 type WebhookEvent struct {
 	ID, ServerID, Kind, ChannelID, Body string
 
-	Waiting bool
-	At      time.Time
+	Account   int64  // of whom it tells; 0: of nobody
+	MessageID string // the message that it shows, as long as that is there
+	Waiting   bool   // for its deliveries
+	Live      bool   // it is followed
+	At        time.Time
+	ExpiresAt time.Time
 }
 
 // InsertEvent adds an event.
 func (q Webhooks) InsertEvent(ctx context.Context, e WebhookEvent) error {
-	return q.exec(ctx, `INSERT INTO webhook_events (id, server_id, kind, channel_id, body, waiting, at) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		e.ID, e.ServerID, e.Kind, e.ChannelID, e.Body, e.Waiting, e.At.UnixMicro())
+	if e.Live {
+		q.wake(ServerTopic(e.ServerID))
+	}
+	return q.exec(ctx, `INSERT INTO webhook_events (id, server_id, kind, channel_id, body, waiting, at, account, message, place, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		e.ID, e.ServerID, e.Kind, e.ChannelID, e.Body, e.Waiting, e.At.UnixMicro(), e.Account, e.MessageID, sql.NullInt64{Valid: e.Live}, e.ExpiresAt.UnixMicro())
 }
 
 // TakeEvent returns an event that waits for its deliveries, which are made in this transaction. Otherwise it is ErrNotFound.

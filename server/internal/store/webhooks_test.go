@@ -7,6 +7,38 @@ import (
 	"github.com/rejoin-dev/rejoin/gen"
 )
 
+// isFollowed has somebody follow what happens in a server, of which something is told.
+func (l *life) isFollowed(server string, member int64) {
+	l.Helper()
+	ctx := l.Context()
+	l.sharedTx(func(tx *Tx) error {
+		q, now := tx.Webhooks, l.now().Time
+		head, begun, err := q.Follow(ctx, server, now)
+		if err != nil || !begun {
+			l.Errorf("it is followed already: %v", err)
+		}
+		l.must(q.InsertEvent(ctx, WebhookEvent{ID: l.id(), ServerID: server, Kind: "user.left", Account: member, Live: true, At: now, ExpiresAt: now.Add(time.Hour)}))
+		l.check(q.WaitsForPlace(ctx, server))
+		if head, err = q.Place(ctx, server, head, 10); err != nil || head.Place != 1 {
+			l.Errorf("got %+v, %v; want the first place", head, err)
+		}
+		return err
+	})
+	head, _, err := l.s.Webhooks.GetHead(ctx, server)
+	l.must(err)
+	found, err := l.s.Webhooks.ListPlaced(ctx, server, 0, 10)
+	if err != nil || len(found) != 1 || found[0].Place != head.Place || found[0].ID != head.EventID || found[0].Account != member {
+		l.Errorf("got %+v, %v; want the event at %+v", found, err, head)
+	}
+	if is, err := l.s.Webhooks.IsPlaced(ctx, server, head, time.UnixMicro(1)); err != nil || !is {
+		l.Errorf("the head has no place: %v", err)
+	}
+	l.tx(func(tx *Tx) error {
+		l.check(tx.Webhooks.EndFollowing(ctx, time.UnixMicro(2), 1))
+		return nil
+	})
+}
+
 // hasWebhooks sends something to a webhook, and has more to send. Another webhook has come and gone.
 func (l *life) hasWebhooks(server string, member int64) {
 	ctx, check := l.Context(), l.check
@@ -61,7 +93,7 @@ func (l *life) hasWebhooks(server string, member int64) {
 		}
 		check(q.BeginLane(ctx, kept.ID, 1, "r3", now))
 		check(q.GetUser(ctx, server, member))
-		_, err := q.DeleteExpired(ctx, time.UnixMicro(2), time.UnixMicro(2), 1)
+		_, err := q.DeleteExpired(ctx, time.UnixMicro(2), 1)
 		return err
 	})
 }
