@@ -39,6 +39,7 @@ var operations = []operation{
 	{"GET", "/apis/v1/communities/{communityId}/users", "listCommunityUsers"},
 	{"GET", "/apis/v1/communities/{communityId}/users/{userId}", "getCommunityUser"},
 	{"GET", "/apis/v1/communities/{communityId}/users/{userId}/user-field-histories", "listUserFieldHistoriesOfUser"},
+	{"GET", "/apis/v1/events", "streamEvents"},
 	{"GET", "/apis/v1/gamification/tiers", "getTierInfo"},
 	{"GET", "/apis/v1/incoming-webhooks", "listIncomingWebhooks"},
 	{"POST", "/apis/v1/incoming-webhooks", "createIncomingWebhook"},

@@ -348,7 +348,9 @@ const (
 	WebhookBadgeAwarded      = gen.WebhookEventTypeBadgeAwarded
 	WebhookFieldChanged      = gen.WebhookEventTypeFieldChanged
 	WebhookLevelReached      = gen.WebhookEventTypeLevelReached
+	WebhookMessageDeleted    = gen.WebhookEventTypeMessageDeleted
 	WebhookMessagePosted     = gen.WebhookEventTypeMessagePosted
+	WebhookMessageUpdated    = gen.WebhookEventTypeMessageUpdated
 	WebhookRedemptionUpdated = gen.WebhookEventTypeRedemptionUpdated
 	WebhookStorePurchased    = gen.WebhookEventTypeStorePurchased
 	WebhookStreakReached     = gen.WebhookEventTypeStreakReached

@@ -599,6 +599,23 @@ type ClientInterface interface {
 	// Corresponds with GET /apis/v1/communities/{communityId}/users/{userId}/user-field-histories (the `ListUserFieldHistoriesOfUser` operationId).
 	ListUserFieldHistoriesOfUser(ctx context.Context, communityID CommunityID, userID AccountID, params *ListUserFieldHistoriesOfUserParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// StreamEvents Follow what happens, as it happens
+	//
+	// Server-sent events: what webhooks are sent, as far as the caller may see it, in one order that is the same for everybody. Each has an `id`, which is its position, the type as its
+	// `event`, and as its `data` the very body that a webhook is sent: see the callbacks of createWebhook. The first is `stream.ready`.
+	//
+	// With the last `id` that was read as `Last-Event-ID`, the stream goes on behind it, for 24 hours: `resumed` of `stream.ready` is true then, and nothing is left out; an event may come twice, and has the same
+	// `id` in its `data`. Otherwise `resumed` is false, and what happens from then on follows. A line that begins with a colon is sent from time to time, so that nobody takes the connection
+	// for dead; so is the position, without an event.
+	//
+	// Who sees what: messages and analyses, who sees their channel, messages only with `view_message_history`; who has joined or left, every member; badges, levels, streaks, visits, purchases and orders of their own, every member; and all of it
+	// the owner, administrators, and API keys, but for messages in direct channels of others. A user API key sees what is about its own account.
+	// What the caller may see is looked at anew when something in the community is changed, and from time to time. The stream ends when the credential does, after 3,600 seconds, and when
+	// the server stops: connect again. An account, and the API keys of a community, have up to 20 streams at a time.
+	//
+	// Corresponds with GET /apis/v1/events (the `StreamEvents` operationId).
+	StreamEvents(ctx context.Context, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetTierInfo Get the tiers of the community
 	//
 	// The tiers, and what members are credited for.
@@ -2038,7 +2055,7 @@ type ClientInterface interface {
 
 	// CreateWebhookWithBody Create a webhook
 	//
-	// From now on, the `url` is sent a POST for each event of those kinds, and for `message.posted` of those `channels`, if any are named. Its body is
+	// From now on, the `url` is sent a POST for each event of those kinds, and for those about messages of those `channels`, if any are named. Its body is
 	// `{id, type, occurredAt, communityId, data}`, and it is signed by Standard Webhooks, with the `secret`, which only this answer shows whole: `webhook-id` is the `id` of the event,
 	// `webhook-timestamp` and `webhook-signature` are new with each try. An event is sent if and only if what it tells has happened; it may be sent more than once, and the order is that of
 	// time at best.
@@ -2058,7 +2075,7 @@ type ClientInterface interface {
 
 	// CreateWebhook Create a webhook
 	//
-	// From now on, the `url` is sent a POST for each event of those kinds, and for `message.posted` of those `channels`, if any are named. Its body is
+	// From now on, the `url` is sent a POST for each event of those kinds, and for those about messages of those `channels`, if any are named. Its body is
 	// `{id, type, occurredAt, communityId, data}`, and it is signed by Standard Webhooks, with the `secret`, which only this answer shows whole: `webhook-id` is the `id` of the event,
 	// `webhook-timestamp` and `webhook-signature` are new with each try. An event is sent if and only if what it tells has happened; it may be sent more than once, and the order is that of
 	// time at best.
@@ -4350,6 +4367,33 @@ func (c *Client) GetCommunityUser(ctx context.Context, communityID CommunityID, 
 // Corresponds with GET /apis/v1/communities/{communityId}/users/{userId}/user-field-histories (the `ListUserFieldHistoriesOfUser` operationId).
 func (c *Client) ListUserFieldHistoriesOfUser(ctx context.Context, communityID CommunityID, userID AccountID, params *ListUserFieldHistoriesOfUserParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListUserFieldHistoriesOfUserRequest(c.Server, communityID, userID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StreamEvents Follow what happens, as it happens
+//
+// Server-sent events: what webhooks are sent, as far as the caller may see it, in one order that is the same for everybody. Each has an `id`, which is its position, the type as its
+// `event`, and as its `data` the very body that a webhook is sent: see the callbacks of createWebhook. The first is `stream.ready`.
+//
+// With the last `id` that was read as `Last-Event-ID`, the stream goes on behind it, for 24 hours: `resumed` of `stream.ready` is true then, and nothing is left out; an event may come twice, and has the same
+// `id` in its `data`. Otherwise `resumed` is false, and what happens from then on follows. A line that begins with a colon is sent from time to time, so that nobody takes the connection
+// for dead; so is the position, without an event.
+//
+// Who sees what: messages and analyses, who sees their channel, messages only with `view_message_history`; who has joined or left, every member; badges, levels, streaks, visits, purchases and orders of their own, every member; and all of it
+// the owner, administrators, and API keys, but for messages in direct channels of others. A user API key sees what is about its own account.
+// What the caller may see is looked at anew when something in the community is changed, and from time to time. The stream ends when the credential does, after 3,600 seconds, and when
+// the server stops: connect again. An account, and the API keys of a community, have up to 20 streams at a time.
+//
+// Corresponds with GET /apis/v1/events (the `StreamEvents` operationId).
+func (c *Client) StreamEvents(ctx context.Context, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStreamEventsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -7059,7 +7103,7 @@ func (c *Client) ListWebhooks(ctx context.Context, params *ListWebhooksParams, r
 
 // CreateWebhookWithBody Create a webhook
 //
-// From now on, the `url` is sent a POST for each event of those kinds, and for `message.posted` of those `channels`, if any are named. Its body is
+// From now on, the `url` is sent a POST for each event of those kinds, and for those about messages of those `channels`, if any are named. Its body is
 // `{id, type, occurredAt, communityId, data}`, and it is signed by Standard Webhooks, with the `secret`, which only this answer shows whole: `webhook-id` is the `id` of the event,
 // `webhook-timestamp` and `webhook-signature` are new with each try. An event is sent if and only if what it tells has happened; it may be sent more than once, and the order is that of
 // time at best.
@@ -7089,7 +7133,7 @@ func (c *Client) CreateWebhookWithBody(ctx context.Context, params *CreateWebhoo
 
 // CreateWebhook Create a webhook
 //
-// From now on, the `url` is sent a POST for each event of those kinds, and for `message.posted` of those `channels`, if any are named. Its body is
+// From now on, the `url` is sent a POST for each event of those kinds, and for those about messages of those `channels`, if any are named. Its body is
 // `{id, type, occurredAt, communityId, data}`, and it is signed by Standard Webhooks, with the `secret`, which only this answer shows whole: `webhook-id` is the `id` of the event,
 // `webhook-timestamp` and `webhook-signature` are new with each try. An event is sent if and only if what it tells has happened; it may be sent more than once, and the order is that of
 // time at best.
@@ -12023,6 +12067,87 @@ func NewListUserFieldHistoriesOfUserRequest(server string, communityID Community
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewStreamEventsRequest constructs an http.Request for the StreamEvents method
+func NewStreamEventsRequest(server string, params *StreamEventsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apis/v1/events")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.ServerID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serverId", *params.ServerID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "objectid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Wait != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "wait", *params.Wait, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.LastEventID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Last-Event-ID", *params.LastEventID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Last-Event-ID", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -20871,10 +20996,20 @@ type CallbackInitiatorInterface interface {
 
 	LevelReached(ctx context.Context, targetURL string, body LevelReachedJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// MessageDeletedWithBody fires the messageDeleted callback with any body
+	MessageDeletedWithBody(ctx context.Context, targetURL string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	MessageDeleted(ctx context.Context, targetURL string, body MessageDeletedJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// MessagePostedWithBody fires the messagePosted callback with any body
 	MessagePostedWithBody(ctx context.Context, targetURL string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	MessagePosted(ctx context.Context, targetURL string, body MessagePostedJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// MessageUpdatedWithBody fires the messageUpdated callback with any body
+	MessageUpdatedWithBody(ctx context.Context, targetURL string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	MessageUpdated(ctx context.Context, targetURL string, body MessageUpdatedJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RedemptionUpdatedWithBody fires the redemptionUpdated callback with any body
 	RedemptionUpdatedWithBody(ctx context.Context, targetURL string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -21032,6 +21167,30 @@ func (p *CallbackInitiator) LevelReached(ctx context.Context, targetURL string, 
 	return p.Client.Do(req)
 }
 
+func (p *CallbackInitiator) MessageDeletedWithBody(ctx context.Context, targetURL string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMessageDeletedCallbackRequestWithBody(targetURL, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := p.applyCallbackEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return p.Client.Do(req)
+}
+
+func (p *CallbackInitiator) MessageDeleted(ctx context.Context, targetURL string, body MessageDeletedJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMessageDeletedCallbackRequest(targetURL, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := p.applyCallbackEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return p.Client.Do(req)
+}
+
 func (p *CallbackInitiator) MessagePostedWithBody(ctx context.Context, targetURL string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewMessagePostedCallbackRequestWithBody(targetURL, contentType, body)
 	if err != nil {
@@ -21046,6 +21205,30 @@ func (p *CallbackInitiator) MessagePostedWithBody(ctx context.Context, targetURL
 
 func (p *CallbackInitiator) MessagePosted(ctx context.Context, targetURL string, body MessagePostedJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewMessagePostedCallbackRequest(targetURL, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := p.applyCallbackEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return p.Client.Do(req)
+}
+
+func (p *CallbackInitiator) MessageUpdatedWithBody(ctx context.Context, targetURL string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMessageUpdatedCallbackRequestWithBody(targetURL, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := p.applyCallbackEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return p.Client.Do(req)
+}
+
+func (p *CallbackInitiator) MessageUpdated(ctx context.Context, targetURL string, body MessageUpdatedJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMessageUpdatedCallbackRequest(targetURL, body)
 	if err != nil {
 		return nil, err
 	}
@@ -21379,6 +21562,37 @@ func NewLevelReachedCallbackRequestWithBody(targetURL string, contentType string
 	return req, nil
 }
 
+// NewMessageDeletedCallbackRequest builds a application/json POST request for the messageDeleted callback
+func NewMessageDeletedCallbackRequest(targetURL string, body MessageDeletedJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewMessageDeletedCallbackRequestWithBody(targetURL, "application/json", bodyReader)
+}
+
+// NewMessageDeletedCallbackRequestWithBody builds a POST request for the messageDeleted callback with any body
+func NewMessageDeletedCallbackRequestWithBody(targetURL string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+	_ = err
+
+	reqURL, err := url.Parse(targetURL)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, reqURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewMessagePostedCallbackRequest builds a application/json POST request for the messagePosted callback
 func NewMessagePostedCallbackRequest(targetURL string, body MessagePostedJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -21392,6 +21606,37 @@ func NewMessagePostedCallbackRequest(targetURL string, body MessagePostedJSONReq
 
 // NewMessagePostedCallbackRequestWithBody builds a POST request for the messagePosted callback with any body
 func NewMessagePostedCallbackRequestWithBody(targetURL string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+	_ = err
+
+	reqURL, err := url.Parse(targetURL)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, reqURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewMessageUpdatedCallbackRequest builds a application/json POST request for the messageUpdated callback
+func NewMessageUpdatedCallbackRequest(targetURL string, body MessageUpdatedJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewMessageUpdatedCallbackRequestWithBody(targetURL, "application/json", bodyReader)
+}
+
+// NewMessageUpdatedCallbackRequestWithBody builds a POST request for the messageUpdated callback with any body
+func NewMessageUpdatedCallbackRequestWithBody(targetURL string, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 	_ = err
 

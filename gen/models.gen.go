@@ -1268,7 +1268,9 @@ const (
 	WebhookEventTypeBadgeAwarded      WebhookEventType = "badge.awarded"
 	WebhookEventTypeFieldChanged      WebhookEventType = "field.changed"
 	WebhookEventTypeLevelReached      WebhookEventType = "level.reached"
+	WebhookEventTypeMessageDeleted    WebhookEventType = "message.deleted"
 	WebhookEventTypeMessagePosted     WebhookEventType = "message.posted"
+	WebhookEventTypeMessageUpdated    WebhookEventType = "message.updated"
 	WebhookEventTypeRedemptionUpdated WebhookEventType = "redemption.updated"
 	WebhookEventTypeStorePurchased    WebhookEventType = "store.purchased"
 	WebhookEventTypeStreakReached     WebhookEventType = "streak.reached"
@@ -1291,7 +1293,11 @@ func (e WebhookEventType) Valid() bool {
 		return true
 	case WebhookEventTypeLevelReached:
 		return true
+	case WebhookEventTypeMessageDeleted:
+		return true
 	case WebhookEventTypeMessagePosted:
+		return true
+	case WebhookEventTypeMessageUpdated:
 		return true
 	case WebhookEventTypeRedemptionUpdated:
 		return true
@@ -3653,6 +3659,22 @@ type DayRange struct {
 	EndDate DayDate `json:"end_date"`
 }
 
+// DeletedMessage A message that is there no more.
+type DeletedMessage struct {
+	// MessageID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	MessageID ObjectID `json:"messageId"`
+
+	// ChannelID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ChannelID ObjectID `json:"channelId"`
+
+	// ForumTopicID The topic in which it was; null where it was in none.
+	ForumTopicID Nullable[string] `json:"forumTopicId"`
+}
+
 // DomainList The host names of the community, such as those of its web site. A new server has none.
 type DomainList = []string
 
@@ -5533,6 +5555,28 @@ type MessageCreate struct {
 	ForumTopicID string `json:"forumTopicId,omitempty,omitzero"`
 }
 
+// MessageDeletedEvent A message was deleted.
+type MessageDeletedEvent struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID   ObjectID `json:"id"`
+	Type string   `json:"type"`
+
+	// OccurredAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	OccurredAt Timestamp `json:"occurredAt"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID ObjectID `json:"communityId"`
+
+	// Data A message that is there no more.
+	Data DeletedMessage `json:"data"`
+}
+
 // MessageDoneResponse Done, and nothing to show.
 type MessageDoneResponse struct {
 	Status string `json:"status"`
@@ -5649,6 +5693,28 @@ type MessageText = string
 type MessageUpdate struct {
 	// Message 1 to 4,000 characters, on any number of lines.
 	Message MessageText `json:"message"`
+}
+
+// MessageUpdatedEvent The text of a message was edited, somebody has reacted to it or does so no more, or it was pinned or is so no more. It is shown as listMessages shows it to members.
+type MessageUpdatedEvent struct {
+	// ID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	ID   ObjectID `json:"id"`
+	Type string   `json:"type"`
+
+	// OccurredAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2026-03-01T16:50:17.610Z
+	OccurredAt Timestamp `json:"occurredAt"`
+
+	// CommunityID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	CommunityID ObjectID `json:"communityId"`
+
+	// Data What somebody has said in a channel.
+	Data Message `json:"data"`
 }
 
 // Milestone What members can reach step by step.
@@ -9773,7 +9839,7 @@ type WebhookCreate struct {
 	// Events What is sent; `webhook.test` always is.
 	Events []WebhookEventType `json:"events"`
 
-	// Channels The channels of which `message.posted` is sent; all that there are if none is named.
+	// Channels The channels whose messages are sent; all that there are if none is named.
 	Channels []ObjectID `json:"channels,omitempty,omitzero"`
 
 	// IsActive True unless it is given.
@@ -10040,7 +10106,7 @@ type WebhookUpdate struct {
 	// Events What is sent; `webhook.test` always is.
 	Events *[]WebhookEventType `json:"events,omitempty"`
 
-	// Channels The channels of which `message.posted` is sent; all that there are if none is named.
+	// Channels The channels whose messages are sent; all that there are if none is named.
 	Channels *[]ObjectID `json:"channels,omitempty"`
 	IsActive *bool       `json:"isActive,omitempty"`
 
@@ -10930,6 +10996,19 @@ type ListUserFieldHistoriesOfUserParams struct {
 
 	// To The moment until which values are listed, which is included.
 	To *Time `form:"to,omitempty" json:"to,omitempty"`
+}
+
+// StreamEventsParams defines parameters for StreamEvents.
+type StreamEventsParams struct {
+	// ServerID The id of a server. An API key may leave it out, or name its own. A session token may leave it out if there is just
+	// one server in which the account may do this.
+	ServerID *ServerIDQuery `form:"serverId,omitempty" json:"serverId,omitempty"`
+
+	// Wait How many seconds the stream lasts; with 0, what there is behind `Last-Event-ID`, and no more. 3,600, if it is left out.
+	Wait *int `form:"wait,omitempty" json:"wait,omitempty"`
+
+	// LastEventID The position behind which the stream begins, as it was the `id` of an event.
+	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 
 // ListIncomingWebhooksParams defines parameters for ListIncomingWebhooks.
@@ -12040,8 +12119,14 @@ type FieldChangedJSONRequestBody = FieldChangedEvent
 // LevelReachedJSONRequestBody defines body for LevelReached for application/json ContentType.
 type LevelReachedJSONRequestBody = LevelReachedEvent
 
+// MessageDeletedJSONRequestBody defines body for MessageDeleted for application/json ContentType.
+type MessageDeletedJSONRequestBody = MessageDeletedEvent
+
 // MessagePostedJSONRequestBody defines body for MessagePosted for application/json ContentType.
 type MessagePostedJSONRequestBody = MessagePostedEvent
+
+// MessageUpdatedJSONRequestBody defines body for MessageUpdated for application/json ContentType.
+type MessageUpdatedJSONRequestBody = MessageUpdatedEvent
 
 // RedemptionUpdatedJSONRequestBody defines body for RedemptionUpdated for application/json ContentType.
 type RedemptionUpdatedJSONRequestBody = RedemptionUpdatedEvent

@@ -128,6 +128,9 @@ type ServerInterface interface {
 	// ListUserFieldHistoriesOfUser List the values that a member was given
 	// (GET /apis/v1/communities/{communityId}/users/{userId}/user-field-histories)
 	ListUserFieldHistoriesOfUser(ctx echo.Context, communityID CommunityID, userID AccountID, params ListUserFieldHistoriesOfUserParams) error
+	// StreamEvents Follow what happens, as it happens
+	// (GET /apis/v1/events)
+	StreamEvents(ctx echo.Context, params StreamEventsParams) error
 	// GetTierInfo Get the tiers of the community
 	// (GET /apis/v1/gamification/tiers)
 	GetTierInfo(ctx echo.Context) error
@@ -1821,6 +1824,48 @@ func (w *ServerInterfaceWrapper) ListUserFieldHistoriesOfUser(ctx echo.Context) 
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListUserFieldHistoriesOfUser(ctx, communityID, userID, params)
+	return err
+}
+
+// StreamEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) StreamEvents(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StreamEventsParams
+	// ------------- Optional query parameter "serverId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "serverId", ctx.QueryParams(), &params.ServerID, runtime.BindQueryParameterOptions{Type: "string", Format: "objectid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter serverId: %s", err))
+	}
+
+	// ------------- Optional query parameter "wait" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "wait", ctx.QueryParams(), &params.Wait, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter wait: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Last-Event-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
+		var LastEventID string
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Last-Event-ID, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Last-Event-ID", valueList[0], &LastEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Last-Event-ID: %s", err))
+		}
+
+		params.LastEventID = &LastEventID
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StreamEvents(ctx, params)
 	return err
 }
 
@@ -5694,6 +5739,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/apis/v1/communities/:communityId/users", wrapper.ListCommunityUsers, options.OperationMiddlewares["listCommunityUsers"]...)
 	router.GET(options.BaseURL+"/apis/v1/communities/:communityId/users/:userId", wrapper.GetCommunityUser, options.OperationMiddlewares["getCommunityUser"]...)
 	router.GET(options.BaseURL+"/apis/v1/communities/:communityId/users/:userId/user-field-histories", wrapper.ListUserFieldHistoriesOfUser, options.OperationMiddlewares["listUserFieldHistoriesOfUser"]...)
+	router.GET(options.BaseURL+"/apis/v1/events", wrapper.StreamEvents, options.OperationMiddlewares["streamEvents"]...)
 	router.GET(options.BaseURL+"/apis/v1/gamification/tiers", wrapper.GetTierInfo, options.OperationMiddlewares["getTierInfo"]...)
 	router.GET(options.BaseURL+"/apis/v1/incoming-webhooks", wrapper.ListIncomingWebhooks, options.OperationMiddlewares["listIncomingWebhooks"]...)
 	router.POST(options.BaseURL+"/apis/v1/incoming-webhooks", wrapper.CreateIncomingWebhook, options.OperationMiddlewares["createIncomingWebhook"]...)
@@ -5894,9 +5940,15 @@ type CallbackReceiverInterface interface {
 	// A member has come to a higher level
 	// HandleLevelReachedCallback handles the POST callback for levelReached.
 	HandleLevelReachedCallback(ctx echo.Context) error
+	// A message was deleted
+	// HandleMessageDeletedCallback handles the POST callback for messageDeleted.
+	HandleMessageDeletedCallback(ctx echo.Context) error
 	// Something was said in a channel, as listMessages shows it to members
 	// HandleMessagePostedCallback handles the POST callback for messagePosted.
 	HandleMessagePostedCallback(ctx echo.Context) error
+	// The text of a message was edited, somebody has reacted to it or does so no more, or it was pinned or is so no more
+	// HandleMessageUpdatedCallback handles the POST callback for messageUpdated.
+	HandleMessageUpdatedCallback(ctx echo.Context) error
 	// The status of an order has changed
 	// HandleRedemptionUpdatedCallback handles the POST callback for redemptionUpdated.
 	HandleRedemptionUpdatedCallback(ctx echo.Context) error
@@ -5995,6 +6047,21 @@ func LevelReachedCallbackHandler(si CallbackReceiverInterface, middlewares ...ec
 	return h
 }
 
+// MessageDeletedCallbackHandler returns the echo.HandlerFunc for the messageDeleted callback.
+// Mount this at the URL path advertised to callback senders. Errors
+// during parameter binding are returned via echo.NewHTTPError so echo's
+// error-handling chain reports them as 400. Middlewares are applied in
+// the order provided -- the last argument becomes the outermost wrapper.
+func MessageDeletedCallbackHandler(si CallbackReceiverInterface, middlewares ...echo.MiddlewareFunc) echo.HandlerFunc {
+	h := echo.HandlerFunc(func(ctx echo.Context) error {
+		return si.HandleMessageDeletedCallback(ctx)
+	})
+	for _, mw := range middlewares {
+		h = mw(h)
+	}
+	return h
+}
+
 // MessagePostedCallbackHandler returns the echo.HandlerFunc for the messagePosted callback.
 // Mount this at the URL path advertised to callback senders. Errors
 // during parameter binding are returned via echo.NewHTTPError so echo's
@@ -6003,6 +6070,21 @@ func LevelReachedCallbackHandler(si CallbackReceiverInterface, middlewares ...ec
 func MessagePostedCallbackHandler(si CallbackReceiverInterface, middlewares ...echo.MiddlewareFunc) echo.HandlerFunc {
 	h := echo.HandlerFunc(func(ctx echo.Context) error {
 		return si.HandleMessagePostedCallback(ctx)
+	})
+	for _, mw := range middlewares {
+		h = mw(h)
+	}
+	return h
+}
+
+// MessageUpdatedCallbackHandler returns the echo.HandlerFunc for the messageUpdated callback.
+// Mount this at the URL path advertised to callback senders. Errors
+// during parameter binding are returned via echo.NewHTTPError so echo's
+// error-handling chain reports them as 400. Middlewares are applied in
+// the order provided -- the last argument becomes the outermost wrapper.
+func MessageUpdatedCallbackHandler(si CallbackReceiverInterface, middlewares ...echo.MiddlewareFunc) echo.HandlerFunc {
+	h := echo.HandlerFunc(func(ctx echo.Context) error {
+		return si.HandleMessageUpdatedCallback(ctx)
 	})
 	for _, mw := range middlewares {
 		h = mw(h)
@@ -7104,6 +7186,57 @@ func (response ListUserFieldHistoriesOfUser200JSONResponse) VisitListUserFieldHi
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type StreamEventsRequestObject struct {
+	Params StreamEventsParams
+}
+
+type StreamEventsResponseObject interface {
+	VisitStreamEventsResponse(w http.ResponseWriter) error
+}
+
+type StreamEvents200TextEventStreamResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response StreamEvents200TextEventStreamResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
 }
 
 type GetTierInfoRequestObject struct {
@@ -11503,6 +11636,9 @@ type StrictServerInterface interface {
 	// ListUserFieldHistoriesOfUser List the values that a member was given
 	// (GET /apis/v1/communities/{communityId}/users/{userId}/user-field-histories)
 	ListUserFieldHistoriesOfUser(ctx context.Context, request ListUserFieldHistoriesOfUserRequestObject) (ListUserFieldHistoriesOfUserResponseObject, error)
+	// StreamEvents Follow what happens, as it happens
+	// (GET /apis/v1/events)
+	StreamEvents(ctx context.Context, request StreamEventsRequestObject) (StreamEventsResponseObject, error)
 	// GetTierInfo Get the tiers of the community
 	// (GET /apis/v1/gamification/tiers)
 	GetTierInfo(ctx context.Context, request GetTierInfoRequestObject) (GetTierInfoResponseObject, error)
@@ -13190,6 +13326,31 @@ func (sh *strictHandler) ListUserFieldHistoriesOfUser(ctx echo.Context, communit
 		return err
 	} else if validResponse, ok := response.(ListUserFieldHistoriesOfUserResponseObject); ok {
 		return validResponse.VisitListUserFieldHistoriesOfUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StreamEvents operation middleware
+func (sh *strictHandler) StreamEvents(ctx echo.Context, params StreamEventsParams) error {
+	var request StreamEventsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.StreamEvents(ctx.Request().Context(), request.(StreamEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StreamEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StreamEventsResponseObject); ok {
+		return validResponse.VisitStreamEventsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

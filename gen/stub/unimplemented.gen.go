@@ -161,6 +161,10 @@ func (Unimplemented) ListUserFieldHistoriesOfUser(context.Context, ListUserField
 	return nil, ErrNotImplemented
 }
 
+func (Unimplemented) StreamEvents(context.Context, StreamEventsRequestObject) (StreamEventsResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
 func (Unimplemented) GetTierInfo(context.Context, GetTierInfoRequestObject) (GetTierInfoResponseObject, error) {
 	return nil, ErrNotImplemented
 }
