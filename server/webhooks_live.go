@@ -299,6 +299,9 @@ func (h webhooks) StreamEvents(ctx context.Context, r stub.StreamEventsRequestOb
 	if err != nil {
 		return nil, err
 	}
+	if s.actor.isNobody() {
+		return nil, contract.PermissionDenied("events are followed by members")
+	}
 	f := &follower{live: h.live, standing: s, ctx: ctx, lasts: liveLasts, poked: make(chan struct{}, 1), checked: h.now()}
 	if r.Params.Wait != nil {
 		f.lasts = time.Duration(*r.Params.Wait) * time.Second
@@ -556,6 +559,9 @@ var readsMessages = sync.OnceValue(func() *api.Operation {
 // follows tells whether an event is for who follows, as the contract says of it.
 func (f *follower) follows(e store.LiveEvent) (bool, error) {
 	own := e.Account == f.actor.account && f.actor.key == nil
+	if !f.shows(e) {
+		return false, nil
+	}
 	if f.actor.userKey != nil && (!own || e.ChannelID != "" && !f.actor.mayActIn(e.ChannelID)) {
 		return false, nil
 	}
@@ -569,6 +575,15 @@ func (f *follower) follows(e store.LiveEvent) (bool, error) {
 		return true, nil
 	}
 	return f.full, nil
+}
+
+// shows tells whether the widget of who comes by a token of one shows such an event.
+func (f *follower) shows(e store.LiveEvent) bool {
+	if f.actor.widget == nil || e.ChannelID == "" || f.actor.widget.widget.ID == "" {
+		return true
+	}
+	channel, is := f.actor.widget.widget.ChannelID.Get()
+	return is && channel == e.ChannelID
 }
 
 func (f *follower) seesChannel(id string) (bool, error) {

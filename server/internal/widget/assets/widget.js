@@ -125,7 +125,6 @@ function hear() {
     const timer = setInterval(() => renew().catch(() => {}), time);
     signal.addEventListener("abort", () => clearInterval(timer));
   };
-  if (init.kind === "channels") every(20_000); // no event tells of reactions and changes
   listen("/apis/v1/events?serverId=" + init.communityId, {
     signal,
     open: () => light(true),
