@@ -50,7 +50,7 @@ const (
 // it says so by another *[StreamReady]. An event may be yielded twice: its ID tells the same one. What the API refuses, such as a credential
 // that has ended, is yielded as an error, which is the last; so is the error of the context.
 //
-// For members, API keys with [PermissionWebhooks], and user API keys with [UserPermissionReadOwnMessages].
+// For members, and API keys with [PermissionWebhooks], and user API keys with [UserPermissionReadOwnMessages].
 func (s *WebhooksService) Follow(ctx context.Context, serverID, position string) iter.Seq2[LiveEvent, error] {
 	return func(yield func(LiveEvent, error) bool) {
 		f := stream{position: position, wait: liveWait, open: func(ctx context.Context, position string) (*http.Response, error) {
