@@ -93,6 +93,9 @@ func Parse(secret string, header http.Header, body []byte, opts ...Option) (even
 		if body, err = decrypt(body, []byte(o.key)); err != nil {
 			return nil, err
 		}
+		if !json.Valid(body) { // without a tag, a wrong key may make something of it
+			return nil, ErrDecrypt
+		}
 	}
 	return Decode(body)
 }
