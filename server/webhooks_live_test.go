@@ -104,11 +104,11 @@ func (w *watcher) shows(t *testing.T, want ...string) {
 
 // A club is a server with two channels, one of which is private, and a member.
 type liveClub struct {
-	s                 *Server
-	url, id           string
-	open, private     string
-	owner, member     *client.Client
-	ownerNo, memberNo string
+	s             *Server
+	url, id       string
+	open, private string
+	owner, member *client.Client
+	memberNo      string
 }
 
 func newLiveClub(t *testing.T, config Config) *liveClub {
