@@ -178,6 +178,8 @@ func (h *hostile) path(op *api.Operation) string {
 			query.Set(p.Name, fmt.Sprint(p.Example))
 		case p.In == openapi3.ParameterInQuery && p.Name == "limit":
 			query.Set("limit", "100")
+		case p.In == openapi3.ParameterInQuery && p.Name == "wait": // else a stream goes on for an hour
+			query.Set("wait", "0")
 		}
 	}
 	if op.ServerPointer() == "query/serverId" {
