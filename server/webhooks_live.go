@@ -405,8 +405,6 @@ func (f *follower) resume(ctx context.Context, position string, head store.LiveH
 // VisitStreamEventsResponse implements stub.StreamEventsResponseObject.
 func (f *follower) VisitStreamEventsResponse(w http.ResponseWriter) error {
 	defer f.live.leave(f)
-	feed := f.live.open(f.ID, f.at.Place)
-	defer feed.close()
 	to := stream{w, http.NewResponseController(w)}
 	_ = to.SetReadDeadline(time.Time{}) // what is read from now on is that the client has gone
 	header := w.Header()
@@ -418,12 +416,10 @@ func (f *follower) VisitStreamEventsResponse(w http.ResponseWriter) error {
 		return nil
 	}
 	if f.lasts == 0 {
-		if err := f.catchUp(feed, to); err != nil {
-			f.tell(err)
-		}
-		return nil
+		f.tell(f.catchUp(to))
+	} else {
+		f.tell(f.follow(to))
 	}
-	f.tell(f.follow(feed, to))
 	return nil
 }
 
@@ -437,7 +433,7 @@ func (f *follower) tell(err error) {
 }
 
 // catchUp sends what has happened up to now.
-func (f *follower) catchUp(feed *feed, to stream) error {
+func (f *follower) catchUp(to stream) error {
 	for {
 		head, err := f.place(f.ctx, f.ID)
 		if err != nil {
@@ -465,7 +461,9 @@ func (f *follower) catchUp(feed *feed, to stream) error {
 }
 
 // follow sends what happens until the stream ends.
-func (f *follower) follow(feed *feed, to stream) error {
+func (f *follower) follow(to stream) error {
+	feed := f.live.open(f.ID, f.at.Place)
+	defer feed.close()
 	ends := time.NewTimer(f.lasts)
 	defer ends.Stop()
 	joined := feed.last()
