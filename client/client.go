@@ -282,7 +282,7 @@ func build(base *url.URL, o options) (*Client, error) {
 		Rewards:      &RewardsService{api: api},
 		Charts:       &ChartsService{api: api},
 		Bulk:         &BulkService{api: api},
-		Webhooks:     &WebhooksService{api: api},
+		Webhooks:     &WebhooksService{api: api, clock: o.clock},
 		Widgets:      &WidgetsService{api: api},
 		base:         base,
 		options:      o,

@@ -632,7 +632,7 @@ var calls = []struct {
 		"streamEvents", "GET /apis/v1/events?serverId=" + id, "",
 		func(c caller) (any, error) {
 			for event, err := range c.Webhooks.Follow(c.ctx, id, "") {
-				return event, err
+				return event.Event, err
 			}
 			return nil, errors.New("nothing is followed")
 		},
@@ -1536,6 +1536,11 @@ func (op operation) success(t *testing.T) (handler http.HandlerFunc, value any) 
 		var code int
 		fmt.Sscan(status, &code)
 		media := response.Value.Content["application/json"]
+		if events := response.Value.Content["text/event-stream"]; events != nil {
+			text := events.Example.(string)
+			_, data, _ := strings.Cut(text, "data: ")
+			return says(code, text, "Content-Type", "text/event-stream"), valueOf(t, []byte(data))
+		}
 		if media == nil {
 			return says(code, "a picture", "Content-Type", "image/png"), "a picture"
 		}
@@ -1611,7 +1616,7 @@ func TestEveryCallMakesTheRequestAndReturnsTheValueOfTheContract(t *testing.T) {
 				t.Error(err)
 			}
 			if tt.body != "" {
-				if diff := cmp.Diff(value(t, []byte(tt.body)), value(t, body)); diff != "" {
+				if diff := cmp.Diff(valueOf(t, []byte(tt.body)), valueOf(t, body)); diff != "" {
 					t.Error("the body: ", diff)
 				}
 			}
@@ -1632,7 +1637,7 @@ func TestEveryCallMakesTheRequestAndReturnsTheValueOfTheContract(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(want, value(t, text)); diff != "" {
+		if diff := cmp.Diff(want, valueOf(t, text)); diff != "" {
 			t.Error("the value: ", diff)
 		}
 	})
@@ -1712,8 +1717,8 @@ func TestTheBoundsOfAnswersAreThoseOfTheContract(t *testing.T) {
 	}
 }
 
-// value is what a JSON text says.
-func value(t *testing.T, text []byte) (v any) {
+// valueOf is what a JSON text says.
+func valueOf(t *testing.T, text []byte) (v any) {
 	t.Helper()
 	if err := json.Unmarshal(text, &v); err != nil {
 		t.Errorf("%q: %v", text, err)

@@ -44,7 +44,8 @@ type (
 // WebhooksService has the operations on webhooks. It is a field of [Client]. What they send is read by package
 // github.com/rejoin-dev/rejoin/client/webhook.
 type WebhooksService struct {
-	api *gen.Client
+	api   *gen.Client
+	clock clock
 }
 
 // List returns the webhooks of a community, the oldest first, 50 at most. Without a server, it is that of the API key, or the only one of the

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
@@ -37,7 +36,7 @@ type StreamReady struct {
 // How long Follow waits before it connects again, at least and at most.
 const (
 	liveWait     = time.Second
-	liveMostWait = 30 * time.Second
+	liveMostWait = 30 * time.Second // but for a Retry-After that asks for more
 	liveSilence  = time.Minute // after which a connection is dead: there is a sign of life three times as often
 	mostOfEvent  = 4 << 20     // bytes
 )
@@ -46,14 +45,14 @@ const (
 // of the API key, or the only one of the account. Without a position it begins now, with a *[StreamReady]; behind one, it goes on where it was,
 // within 24 hours.
 //
-// It connects again by itself, for as long as the context lasts, and goes on where it was. If that cannot be, because it was away for too long,
-// it says so by another *[StreamReady]. An event may be yielded twice: its ID tells the same one. What the API refuses, such as a credential
-// that has ended, is yielded as an error, which is the last; so is the error of the context.
+// The first connection fails as any call does. Once it was there, it is made again by itself, for as long as the context lasts, and goes on where
+// it was. If that cannot be, because it was away for too long, another *[StreamReady] says so. An event may be yielded twice: its ID tells the
+// same one. What the API refuses, such as a credential that has ended, is yielded as an error, which is the last; so is the error of the context.
 //
 // For members, and API keys with [PermissionWebhooks], and user API keys with [UserPermissionReadOwnMessages].
 func (s *WebhooksService) Follow(ctx context.Context, serverID, position string) iter.Seq2[LiveEvent, error] {
 	return func(yield func(LiveEvent, error) bool) {
-		f := stream{position: position, wait: liveWait, open: func(ctx context.Context, position string) (*http.Response, error) {
+		f := stream{position: position, wait: liveWait, clock: s.clock, open: func(ctx context.Context, position string) (*http.Response, error) {
 			params := &gen.StreamEventsParams{ServerID: optional(serverID), LastEventID: optional(position)}
 			return s.api.StreamEvents(ctx, params, header("Accept", "text/event-stream"))
 		}}
@@ -69,10 +68,7 @@ func (s *WebhooksService) Follow(ctx context.Context, serverID, position string)
 				yield(LiveEvent{}, err)
 				return
 			}
-			select {
-			case <-ctx.Done():
-			case <-time.After(f.wait + rand.N(f.wait/2)):
-			}
+			s.clock.sleep(ctx, f.wait+s.clock.random(f.wait/2)) // connect says that the context has ended
 			f.wait = min(2*f.wait, liveMostWait)
 		}
 	}
@@ -82,8 +78,10 @@ func (s *WebhooksService) Follow(ctx context.Context, serverID, position string)
 type stream struct {
 	open     func(ctx context.Context, position string) (*http.Response, error)
 	position string
-	begun    bool
-	wait     time.Duration
+	// connected tells whether it ever was, and begun whether anything has been yielded.
+	connected, begun bool
+	wait             time.Duration // before the next connection
+	clock            clock
 }
 
 // connect yields what comes on one connection. The error is one after which there is no sense in another one.
@@ -91,23 +89,29 @@ func (f *stream) connect(ctx context.Context, yield func(LiveEvent, error) bool)
 	connection, cancel := context.WithCancel(ctx)
 	defer cancel()
 	res, err := f.open(connection, f.position)
+	if err == nil {
+		defer res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			err = newError(res)
+		}
+	}
 	if err != nil {
-		var refused *Error
-		if errors.As(err, &refused) && lasting(refused) {
+		refused, is := errors.AsType[*Error](err)
+		if !f.connected || is && lasting(refused) || ctx.Err() != nil {
 			return true, err
 		}
-		return true, ctx.Err()
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		if refused := newError(res); lasting(refused) {
-			return true, refused
+		if is {
+			f.wait = max(f.wait, refused.RetryAfter)
 		}
 		return true, nil
 	}
+	f.connected, f.wait = true, liveWait
 	silence := time.AfterFunc(liveSilence, cancel)
 	defer silence.Stop()
 	for e, err := range sent(res.Body, func() { silence.Reset(liveSilence) }) {
+		if errors.Is(err, bufio.ErrTooLong) {
+			return true, fmt.Errorf("rejoin: the stream is not usable: %w", err) // the next connection would begin with the same event
+		}
 		if err != nil {
 			return true, nil // it is broken off, and another one goes on
 		}
