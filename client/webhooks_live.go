@@ -37,8 +37,8 @@ type StreamReady struct {
 const (
 	liveWait     = time.Second
 	liveMostWait = 30 * time.Second // but for a Retry-After that asks for more
-	liveSilence  = time.Minute // after which a connection is dead: there is a sign of life three times as often
-	mostOfEvent  = 4 << 20     // bytes
+	liveSilence  = time.Minute      // after which a connection is dead: there is a sign of life three times as often
+	mostOfEvent  = 4 << 20          // bytes
 )
 
 // Follow returns an iterator over what happens in a community, as it happens: everything that the caller may see. Without a server, it is that
