@@ -296,6 +296,36 @@ const (
 	StatusIncomplete = gen.StatusCategoryIncomplete
 )
 
+// The values of the list gen.StoreAudienceType.
+const (
+	NamesCombination = gen.StoreAudienceTypeCombination
+	NamesRole        = gen.StoreAudienceTypeRole
+	NamesTag         = gen.StoreAudienceTypeTag
+	NamesUser        = gen.StoreAudienceTypeUser
+)
+
+// The values of the list gen.StoreAccess.
+const (
+	AccessFullAccess = gen.StoreAccessFullAccess
+	AccessNoAccess   = gen.StoreAccessNoAccess
+	AccessViewOnly   = gen.StoreAccessViewOnly
+)
+
+// The values of the list gen.StoreCombinationType.
+const (
+	PartRole = gen.StoreCombinationTypeRole
+	PartTag  = gen.StoreCombinationTypeTag
+	PartUser = gen.StoreCombinationTypeUser
+)
+
+// The values of the list gen.StoreInterval.
+const (
+	IntervalDays   = gen.StoreIntervalDays
+	IntervalMonths = gen.StoreIntervalMonths
+	IntervalWeeks  = gen.StoreIntervalWeeks
+	IntervalYears  = gen.StoreIntervalYears
+)
+
 // The values of the list gen.AnalysisType.
 const (
 	AnalysisBearishBounce   = gen.AnalysisTypeBearishBounce

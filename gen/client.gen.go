@@ -1183,7 +1183,7 @@ type ClientInterface interface {
 	// Expiring Highlight Enabled, Expiring Highlight Duration, Expiring Highlight Timeframe, Archived, Display Order, Redemption Instructions, Product Access Enabled, Purchase Status Override Name, Vouchers and
 	// Voucher Expire Date; and for an entry of its permissions Permission Enabled, Permission Type, Roles, Tags, Users, Combination Type, Combination Values, Special Price, Special Price Enabled, Purchase Limit Enabled,
 	// Purchase Limit Quantity, Purchase Limit Interval Count, Purchase Limit Interval Unit, Access Level and Exclusive Tag Enabled. A row without a name is one more entry of the permissions of the product above it, and has nothing else.
-	// Where a cell is a list, its items have commas between them; yes and no are `true` and `false`; an empty cell is left out. Columns of one group - user information, highlight, purchase limit, special price - are given together. For the owner and administrators, and for API keys.
+	// Where a cell is a list, its items have commas between them, up to 20,000 in all lists of a file; yes and no are `true` and `false`; an empty cell is left out. Columns of one group - user information, highlight, purchase limit, special price - are given together. For the owner and administrators, and for API keys.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1200,7 +1200,7 @@ type ClientInterface interface {
 	// Expiring Highlight Enabled, Expiring Highlight Duration, Expiring Highlight Timeframe, Archived, Display Order, Redemption Instructions, Product Access Enabled, Purchase Status Override Name, Vouchers and
 	// Voucher Expire Date; and for an entry of its permissions Permission Enabled, Permission Type, Roles, Tags, Users, Combination Type, Combination Values, Special Price, Special Price Enabled, Purchase Limit Enabled,
 	// Purchase Limit Quantity, Purchase Limit Interval Count, Purchase Limit Interval Unit, Access Level and Exclusive Tag Enabled. A row without a name is one more entry of the permissions of the product above it, and has nothing else.
-	// Where a cell is a list, its items have commas between them; yes and no are `true` and `false`; an empty cell is left out. Columns of one group - user information, highlight, purchase limit, special price - are given together. For the owner and administrators, and for API keys.
+	// Where a cell is a list, its items have commas between them, up to 20,000 in all lists of a file; yes and no are `true` and `false`; an empty cell is left out. Columns of one group - user information, highlight, purchase limit, special price - are given together. For the owner and administrators, and for API keys.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1766,7 +1766,7 @@ type ClientInterface interface {
 	// Changes what the community knows of a member, for each row of a CSV file: `identifier` is an `_id`, an address, a number or a user name, and is required;
 	// `xp`, `coins` and the user fields of the community, each by its `field`, are what changes. A column `<field>_op` says how the column `<field>` of
 	// numbers counts: `add`, `subtract` or `overwrite`; without it, or where it is empty, the value replaces what there was. An empty cell changes nothing. What comes and goes is a line of the ledger of
-	// each member; nobody's XP or coins go below zero.
+	// each member, of up to 1,000,000,000 each; nobody's XP or coins go below zero.
 	//
 	// Names, addresses and pictures are those of the account, in all its communities, and no API key changes them. The file, and how its
 	// rows are done, are as `POST /apis/v1/users/bulk-import` says.
@@ -1951,7 +1951,7 @@ type ClientInterface interface {
 	// BulkUpdatePremiumWithBody Update the premium currency of members from a CSV file
 	//
 	// Changes how much of the premium currency of the community members have, for each row of a CSV file: `identifier`, `amount_op` (`add`, `subtract` or
-	// `overwrite`) and `amount`, all required, and `reason`, which the ledger of the member keeps. Nobody has less than none. The file, and how its
+	// `overwrite`) and `amount`, up to 1,000,000,000, all required, and `reason`, up to 200 characters, which the ledger of the member keeps. Nobody has less than none. The file, and how its
 	// rows are done, are as `POST /apis/v1/users/bulk-import` says.
 	//
 	// Takes any type of body and a specified content type.
@@ -5481,7 +5481,7 @@ func (c *Client) CreateProduct(ctx context.Context, params *CreateProductParams,
 // Expiring Highlight Enabled, Expiring Highlight Duration, Expiring Highlight Timeframe, Archived, Display Order, Redemption Instructions, Product Access Enabled, Purchase Status Override Name, Vouchers and
 // Voucher Expire Date; and for an entry of its permissions Permission Enabled, Permission Type, Roles, Tags, Users, Combination Type, Combination Values, Special Price, Special Price Enabled, Purchase Limit Enabled,
 // Purchase Limit Quantity, Purchase Limit Interval Count, Purchase Limit Interval Unit, Access Level and Exclusive Tag Enabled. A row without a name is one more entry of the permissions of the product above it, and has nothing else.
-// Where a cell is a list, its items have commas between them; yes and no are `true` and `false`; an empty cell is left out. Columns of one group - user information, highlight, purchase limit, special price - are given together. For the owner and administrators, and for API keys.
+// Where a cell is a list, its items have commas between them, up to 20,000 in all lists of a file; yes and no are `true` and `false`; an empty cell is left out. Columns of one group - user information, highlight, purchase limit, special price - are given together. For the owner and administrators, and for API keys.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5508,7 +5508,7 @@ func (c *Client) CreateProductsWithBody(ctx context.Context, params *CreateProdu
 // Expiring Highlight Enabled, Expiring Highlight Duration, Expiring Highlight Timeframe, Archived, Display Order, Redemption Instructions, Product Access Enabled, Purchase Status Override Name, Vouchers and
 // Voucher Expire Date; and for an entry of its permissions Permission Enabled, Permission Type, Roles, Tags, Users, Combination Type, Combination Values, Special Price, Special Price Enabled, Purchase Limit Enabled,
 // Purchase Limit Quantity, Purchase Limit Interval Count, Purchase Limit Interval Unit, Access Level and Exclusive Tag Enabled. A row without a name is one more entry of the permissions of the product above it, and has nothing else.
-// Where a cell is a list, its items have commas between them; yes and no are `true` and `false`; an empty cell is left out. Columns of one group - user information, highlight, purchase limit, special price - are given together. For the owner and administrators, and for API keys.
+// Where a cell is a list, its items have commas between them, up to 20,000 in all lists of a file; yes and no are `true` and `false`; an empty cell is left out. Columns of one group - user information, highlight, purchase limit, special price - are given together. For the owner and administrators, and for API keys.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6554,7 +6554,7 @@ func (c *Client) BulkImportWithBody(ctx context.Context, params *BulkImportParam
 // Changes what the community knows of a member, for each row of a CSV file: `identifier` is an `_id`, an address, a number or a user name, and is required;
 // `xp`, `coins` and the user fields of the community, each by its `field`, are what changes. A column `<field>_op` says how the column `<field>` of
 // numbers counts: `add`, `subtract` or `overwrite`; without it, or where it is empty, the value replaces what there was. An empty cell changes nothing. What comes and goes is a line of the ledger of
-// each member; nobody's XP or coins go below zero.
+// each member, of up to 1,000,000,000 each; nobody's XP or coins go below zero.
 //
 // Names, addresses and pictures are those of the account, in all its communities, and no API key changes them. The file, and how its
 // rows are done, are as `POST /apis/v1/users/bulk-import` says.
@@ -6889,7 +6889,7 @@ func (c *Client) GetMiniGameStats(ctx context.Context, body GetMiniGameStatsJSON
 // BulkUpdatePremiumWithBody Update the premium currency of members from a CSV file
 //
 // Changes how much of the premium currency of the community members have, for each row of a CSV file: `identifier`, `amount_op` (`add`, `subtract` or
-// `overwrite`) and `amount`, all required, and `reason`, which the ledger of the member keeps. Nobody has less than none. The file, and how its
+// `overwrite`) and `amount`, up to 1,000,000,000, all required, and `reason`, up to 200 characters, which the ledger of the member keeps. Nobody has less than none. The file, and how its
 // rows are done, are as `POST /apis/v1/users/bulk-import` says.
 //
 // Takes any type of body and a specified content type.

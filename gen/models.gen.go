@@ -1156,6 +1156,96 @@ func (e StatusCategory) Valid() bool {
 	}
 }
 
+// Defines values for StoreAccess.
+const (
+	StoreAccessFullAccess StoreAccess = "full-access"
+	StoreAccessNoAccess   StoreAccess = "no-access"
+	StoreAccessViewOnly   StoreAccess = "view-only"
+)
+
+// Valid indicates whether the value is a known member of the StoreAccess enum.
+func (e StoreAccess) Valid() bool {
+	switch e {
+	case StoreAccessFullAccess:
+		return true
+	case StoreAccessNoAccess:
+		return true
+	case StoreAccessViewOnly:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoreAudienceType.
+const (
+	StoreAudienceTypeCombination StoreAudienceType = "combination"
+	StoreAudienceTypeRole        StoreAudienceType = "role"
+	StoreAudienceTypeTag         StoreAudienceType = "tag"
+	StoreAudienceTypeUser        StoreAudienceType = "user"
+)
+
+// Valid indicates whether the value is a known member of the StoreAudienceType enum.
+func (e StoreAudienceType) Valid() bool {
+	switch e {
+	case StoreAudienceTypeCombination:
+		return true
+	case StoreAudienceTypeRole:
+		return true
+	case StoreAudienceTypeTag:
+		return true
+	case StoreAudienceTypeUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoreCombinationType.
+const (
+	StoreCombinationTypeRole StoreCombinationType = "role"
+	StoreCombinationTypeTag  StoreCombinationType = "tag"
+	StoreCombinationTypeUser StoreCombinationType = "user"
+)
+
+// Valid indicates whether the value is a known member of the StoreCombinationType enum.
+func (e StoreCombinationType) Valid() bool {
+	switch e {
+	case StoreCombinationTypeRole:
+		return true
+	case StoreCombinationTypeTag:
+		return true
+	case StoreCombinationTypeUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoreInterval.
+const (
+	StoreIntervalDays   StoreInterval = "days"
+	StoreIntervalMonths StoreInterval = "months"
+	StoreIntervalWeeks  StoreInterval = "weeks"
+	StoreIntervalYears  StoreInterval = "years"
+)
+
+// Valid indicates whether the value is a known member of the StoreInterval enum.
+func (e StoreInterval) Valid() bool {
+	switch e {
+	case StoreIntervalDays:
+		return true
+	case StoreIntervalMonths:
+		return true
+	case StoreIntervalWeeks:
+		return true
+	case StoreIntervalYears:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for UserFieldType.
 const (
 	UserFieldTypeBoolean        UserFieldType = "boolean"
@@ -7922,6 +8012,9 @@ type StatusColor = string
 // StatusName What a status is called. No other one of its community has the same.
 type StatusName = string
 
+// StoreAccess Whether members buy, look, or neither.
+type StoreAccess string
+
 // StoreAppearance The colours of a widget.
 type StoreAppearance struct {
 	// Light A theme, and what differs from it.
@@ -7952,6 +8045,9 @@ type StoreAudience struct {
 	IsSelectAll bool `json:"isSelectAll,omitempty,omitzero"`
 }
 
+// StoreAudienceType By what an entry names members, for whoever reads it; in a `combination` each part has to name them.
+type StoreAudienceType string
+
 // StoreCallToAction A button of a widget.
 type StoreCallToAction struct {
 	// IsEnabled Whether there is one.
@@ -7964,11 +8060,15 @@ type StoreCallToAction struct {
 
 // StoreCombination One of these roles, tags or users.
 type StoreCombination struct {
-	Type string `json:"type"`
+	// Type By what a part of a combination names members.
+	Type StoreCombinationType `json:"type"`
 
 	// Values Names.
 	Values StoreNames `json:"values"`
 }
+
+// StoreCombinationType By what a part of a combination names members.
+type StoreCombinationType string
 
 // StoreConfig How the store of a community is set up.
 type StoreConfig struct {
@@ -8135,6 +8235,9 @@ type StoreCurrency struct {
 // StoreImage The address of an image, or nothing.
 type StoreImage = string
 
+// StoreInterval A unit of days.
+type StoreInterval string
+
 // StoreNames Names.
 type StoreNames = []string
 
@@ -8169,8 +8272,8 @@ type StorePermission struct {
 	// IsEnabled Whether it holds.
 	IsEnabled bool `json:"isEnabled"`
 
-	// Type By what it names members, for whoever reads it; in a `combination` each part has to name them.
-	Type string `json:"type"`
+	// Type By what an entry names members, for whoever reads it; in a `combination` each part has to name them.
+	Type StoreAudienceType `json:"type"`
 
 	// Permission Members, by any of these.
 	Permission StoreAudience `json:"permission"`
@@ -8181,8 +8284,8 @@ type StorePermission struct {
 	// PurchaseLimit How many pieces a member buys at most. Categories switch it on by `isEnabled`, products by `isPurchaseLimitEnabled`; either is taken.
 	PurchaseLimit *StorePurchaseLimit `json:"purchaseLimit,omitempty"`
 
-	// AccessLevel Whether they buy, look, or neither.
-	AccessLevel string `json:"accessLevel"`
+	// AccessLevel Whether members buy, look, or neither.
+	AccessLevel StoreAccess `json:"accessLevel"`
 
 	// IsExclusiveTagEnabled It is kept; there are no tags yet.
 	IsExclusiveTagEnabled bool `json:"isExclusiveTagEnabled,omitempty,omitzero"`
@@ -8212,8 +8315,10 @@ type StorePurchaseLimit struct {
 	Quantity int32 `json:"quantity"`
 
 	// IntervalCount In how many units.
-	IntervalCount int32  `json:"intervalCount"`
-	IntervalUnit  string `json:"intervalUnit"`
+	IntervalCount int32 `json:"intervalCount"`
+
+	// IntervalUnit A unit of days.
+	IntervalUnit StoreInterval `json:"intervalUnit"`
 }
 
 // StorePurchasedEvent A member has bought something. Codes are not shown.

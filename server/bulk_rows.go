@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -39,6 +40,14 @@ type bulkColumns struct {
 // opSuffix is behind the name of a column that says how the numbers of another one count.
 const opSuffix = "_op"
 
+// importColumns are those of a new user, each a part of what createUser takes; the fields of a community come behind them.
+var importColumns = []bulkColumn{
+	{name: "firstname", required: true}, {name: "lastname", required: true}, {name: "username", required: true}, {name: "displayname", required: true},
+	{name: "email", required: true}, {name: accessLevelColumn}, {name: "externalId"}, {name: "referral"},
+}
+
+const accessLevelColumn = "accessLevel" // which is a number
+
 // columnsOf are the columns that a file of a kind may have in a community.
 func columnsOf(ctx context.Context, q store.Queries, serverID string, kind gen.BulkType) (c bulkColumns, err error) {
 	c = bulkColumns{kind: kind}
@@ -47,10 +56,7 @@ func columnsOf(ctx context.Context, q store.Queries, serverID string, kind gen.B
 		c.all = []bulkColumn{{name: "identifier", required: true}, {name: "amount_op", required: true, of: "amount"}, {name: "amount", required: true}, {name: "reason"}}
 		return c, nil
 	case gen.BulkTypeImport:
-		for _, name := range []string{"firstname", "lastname", "username", "displayname", "email"} {
-			c.all = append(c.all, bulkColumn{name: name, required: true})
-		}
-		c.all = append(c.all, bulkColumn{name: "accessLevel"}, bulkColumn{name: "externalId"}, bulkColumn{name: "referral"})
+		c.all = slices.Clone(importColumns)
 	case gen.BulkTypeUpdate:
 		c.all = []bulkColumn{{name: "identifier", required: true}, {name: "xp_op", of: "xp"}, {name: "xp"}, {name: "coins_op", of: "coins"}, {name: "coins"}}
 	}
@@ -315,22 +321,18 @@ func calculated(f store.Field, op, text string, values map[string]any) any {
 
 // prepareUser finds what a new user is made from.
 func (r *bulkRow) prepareUser() error {
-	in := gen.UserCreate{
-		Firstname: r.cells["firstname"], Lastname: r.cells["lastname"], Username: r.cells["username"], Displayname: r.cells["displayname"], Email: r.cells["email"],
-		ExternalID: r.cells["externalId"], Referral: r.cells["referral"],
-	}
 	asSent := map[string]any{}
-	for _, name := range []string{"firstname", "lastname", "username", "displayname", "email", "externalId", "referral"} {
-		if r.cells[name] != "" {
-			asSent[name] = r.cells[name]
+	for _, c := range importColumns {
+		if text := r.cells[c.name]; text != "" {
+			asSent[c.name] = text
 		}
 	}
-	if text := r.cells["accessLevel"]; text != "" {
+	if text := r.cells[accessLevelColumn]; text != "" {
 		level, err := strconv.ParseInt(text, 10, 32)
 		if err != nil {
-			r.fault("accessLevel", "must be a whole number")
+			r.fault(accessLevelColumn, "must be a whole number")
 		}
-		in.AccessLevel, asSent["accessLevel"] = int32(level), float64(level)
+		asSent[accessLevelColumn] = float64(level)
 	}
 	operations, err := api.Operations()
 	if err != nil {
@@ -338,6 +340,14 @@ func (r *bulkRow) prepareUser() error {
 	}
 	for _, wrong := range contract.CheckBody(operations.ByID("createUser"), asSent) {
 		r.fault(strings.TrimPrefix(wrong.Pointer, "/"), wrong.Message)
+	}
+	var in gen.UserCreate
+	text, err := json.Marshal(asSent)
+	if err == nil {
+		err = json.Unmarshal(text, &in)
+	}
+	if err != nil {
+		return err
 	}
 	var fields []store.Field
 	for _, c := range r.columns.all {

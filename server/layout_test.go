@@ -123,7 +123,8 @@ func TestTheNumbersOfTheCodeAreThoseInTheWordsOfTheContract(t *testing.T) {
 		},
 		"createCategory":  {fmt.Sprintf("has up to %d", store.MaxCategories)},
 		"createProduct":   {fmt.Sprintf("up to %d,000 products", store.MaxProducts/1000), fmt.Sprintf("up to %d,000 codes", store.MaxVouchers/1000)},
-		"createProducts":  {fmt.Sprintf("%d,000 codes", mostCodes/1000)},
+		"createProducts":  {fmt.Sprintf("%d,000 codes", mostCodes/1000), fmt.Sprintf("%d,000 in all lists", mostOfAll/1000)},
+		"bulkUpdate":      {"up to 1,000,000,000 each"},
 		"createStreak":    {fmt.Sprintf("the last %d are known", store.MostZones)},
 		"listStreaks":     {fmt.Sprintf("has up to %d", store.MaxStreaks)},
 		"updateUserField": {fmt.Sprintf("identifier has up to %d characters", longestIdentifier)},
@@ -135,6 +136,8 @@ func TestTheNumbersOfTheCodeAreThoseInTheWordsOfTheContract(t *testing.T) {
 			fmt.Sprintf("%d,000 rows and 64 MiB", sheet.MaxRows/1000), fmt.Sprintf("a row %d MiB", sheet.MaxRow>>20), fmt.Sprintf("steps of up to %d", bulkRowsAtOnce),
 			fmt.Sprintf("up to %d wait, and up to %d arrive at once", store.MaxBulkWaiting, store.MaxBulkArriving), "kept for " + days(bulkLife),
 			fmt.Sprintf("the last %d,000,000 rows", store.MaxBulkKept/1_000_000),
+			fmt.Sprintf("a cell %d,000 characters", sheet.MaxCell/1000), fmt.Sprintf("up to %d MiB, as it is kept", store.MaxBulkBytes>>20),
+			fmt.Sprintf("the last %d MiB tell", store.MaxBulkTold>>20), fmt.Sprintf("more than %d MiB, a row", mostTold>>20),
 			fmt.Sprintf("%d,000 at once, and one more each %d seconds", importedUsers.AtOnce/1000, importedUsers.Every/time.Second),
 		},
 		"getBulkDetails": {"of `nobody@example.com`, `" + strangersName("nobody@example.com") + "` is kept"},
@@ -149,6 +152,116 @@ func TestTheNumbersOfTheCodeAreThoseInTheWordsOfTheContract(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What was read may be remembered, and a transaction may be run again: a scan that does more than to fill its row in does that sometimes, or twice.
+func TestAScanOnlyFillsItsRowIn(t *testing.T) {
+	files, err := filepath.Glob("internal/store/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	scans := 0
+	for _, name := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			scan, kind := n, (*ast.FuncType)(nil)
+			switch fn := n.(type) {
+			case *ast.FuncLit:
+				kind = fn.Type
+			case *ast.FuncDecl:
+				kind = fn.Type
+			}
+			if !isScan(kind) {
+				return true
+			}
+			scans++
+			for _, written := range writtenElsewhere(scan) {
+				t.Errorf("%s: a scan writes %s, which is not of its row", name, written)
+			}
+			return true
+		})
+	}
+	if scans < 50 {
+		t.Errorf("only %d scans were found", scans)
+	}
+	const bad = `package p
+func f() {
+	n, all := 0, map[string]int{}
+	list(func(rows *sql.Rows) (a int, err error) { n++; all["x"] = 1; m := &n; a = *m; global = 2; return a, rows.Scan(&a, &n) })
+}`
+	file, err := parser.ParseFile(token.NewFileSet(), "", bad, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		if scan, is := n.(*ast.FuncLit); is {
+			if got := writtenElsewhere(scan); !slices.Equal(got, []string{"n", "all", "n", "global", "n"}) {
+				t.Errorf("found %v", got)
+			}
+		}
+		return true
+	})
+}
+
+// isScan tells whether a function is given rows, and nothing else.
+func isScan(kind *ast.FuncType) bool {
+	if kind == nil || len(kind.Params.List) != 1 || kind.Results == nil {
+		return false
+	}
+	pointer, is := kind.Params.List[0].Type.(*ast.StarExpr)
+	if !is {
+		return false
+	}
+	rows, is := pointer.X.(*ast.SelectorExpr)
+	return is && rows.Sel.Name == "Rows"
+}
+
+// writtenElsewhere are the variables that a function writes, or gives somebody to write, and that are not its own.
+func writtenElsewhere(fn ast.Node) (names []string) {
+	note := func(written ast.Expr) {
+		for {
+			switch e := written.(type) {
+			case *ast.SelectorExpr:
+				written = e.X
+				continue
+			case *ast.IndexExpr:
+				written = e.X
+				continue
+			case *ast.StarExpr:
+				written = e.X
+				continue
+			case *ast.ParenExpr:
+				written = e.X
+				continue
+			case *ast.Ident:
+				if e.Name != "_" && (e.Obj == nil || e.Obj.Pos() < fn.Pos() || e.Obj.Pos() >= fn.End()) {
+					names = append(names, e.Name)
+				}
+			}
+			return
+		}
+	}
+	ast.Inspect(fn, func(n ast.Node) bool {
+		switch is := n.(type) {
+		case *ast.AssignStmt:
+			if is.Tok != token.DEFINE {
+				for _, left := range is.Lhs {
+					note(left)
+				}
+			}
+		case *ast.IncDecStmt:
+			note(is.X)
+		case *ast.UnaryExpr:
+			if is.Op == token.AND {
+				note(is.X)
+			}
+		}
+		return true
+	})
+	return names
 }
 
 // methodOf finds the method of an operation. Go spells initialisms otherwise than the contract.

@@ -78,6 +78,9 @@ func TestREADMESaysTheRates(t *testing.T) {
 	if want := fmt.Sprintf("%d exports and %d a minute", exports.burst, time.Minute/exports.every); !strings.Contains(readme, want) {
 		t.Errorf("README does not say %q", want)
 	}
+	if want := fmt.Sprintf("%d at once and one more each %d seconds", importedUsers.AtOnce, importedUsers.Every/time.Second); !strings.Contains(readme, want) {
+		t.Errorf("README does not say %q", want)
+	}
 	if len(rates) != 5 {
 		t.Errorf("there are %d classes; README has 5", len(rates))
 	}

@@ -395,12 +395,8 @@ func (h rewards) ListTransactions(ctx context.Context, r stub.ListTransactionsRe
 	if err != nil {
 		return nil, err
 	}
-	ask := store.OrderQuery{ServerID: s.ID, StatusID: valueOf(r.Params.Status), ProductID: valueOf(r.Params.ProductID)}
-	if r.Params.From != nil {
-		ask.In.From = new(r.Params.From.UnixMicro())
-	}
-	if r.Params.To != nil {
-		ask.In.To = new(r.Params.To.UnixMicro())
+	ask := store.OrderQuery{
+		ServerID: s.ID, StatusID: valueOf(r.Params.Status), ProductID: valueOf(r.Params.ProductID), In: momentsOf(valueOf(r.Params.From), valueOf(r.Params.To)),
 	}
 	found, err := q.Orders.List(ctx, ask, page.asked())
 	if err != nil {

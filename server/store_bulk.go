@@ -28,9 +28,6 @@ func (h stores) CreateProducts(ctx context.Context, r stub.CreateProductsRequest
 		return nil, err
 	}
 	defer end()
-	if err := list.checkCodes(); err != nil {
-		return nil, err
-	}
 	body, again, err := once(ctx, h.core, func(tx *store.Tx) (body gen.ProductBulkResponse, err error) {
 		s, err := resolve(ctx, tx.Queries, valueOf(r.Params.ServerID))
 		if err != nil {
@@ -70,9 +67,6 @@ func (h stores) UpdateProducts(ctx context.Context, r stub.UpdateProductsRequest
 		return nil, err
 	}
 	defer end()
-	if err := list.checkCodes(); err != nil {
-		return nil, err
-	}
 	return inTx(ctx, h.core, func(tx *store.Tx) (answer stub.UpdateProducts200JSONResponse, err error) {
 		s, err := resolve(ctx, tx.Queries, valueOf(r.Params.ServerID))
 		if err != nil {
@@ -195,11 +189,11 @@ func (l productList) located(i int, fields []gen.ProblemField) (located []gen.Pr
 // What a file of products takes while it is read and its products are made.
 const productFileMemory = 6 << 20
 
-// readProducts reads the file of a form, if there is one. The memory that it takes is free after end.
+// readProducts reads the file of a form, if there is one, and refuses a list with too many codes. The memory that it takes is free after end.
 func (k *core) readProducts(ctx context.Context, list *productList, body *multipart.Reader) (end func(), err error) {
 	end = func() {}
 	if body == nil {
-		return end, nil
+		return end, list.checkCodes()
 	}
 	sent, err := k.scratch()
 	if err != nil {
@@ -218,17 +212,19 @@ func (k *core) readProducts(ctx context.Context, list *productList, body *multip
 	if end, err = k.bodies.Take(ctx, productFileMemory); err != nil {
 		return nil, err
 	}
-	if err := list.read(ctx, sent); err != nil {
-		end()
-		return nil, err
+	if err = list.read(ctx, sent); err == nil {
+		err = list.checkCodes()
 	}
-	return end, nil
+	if err != nil {
+		end()
+	}
+	return end, err
 }
 
 // read reads a file, which must be as the contract has it.
 func (l *productList) read(ctx context.Context, from io.Reader) error {
 	op := contract.OperationFrom(ctx)
-	file, err := readProductFile(from, op.Creates)
+	file, err := readProductFile(from, op.Operation)
 	if err != nil {
 		return err
 	}

@@ -102,9 +102,9 @@ func (c called) setPermissions(ctx context.Context, kept *gen.StorePermissions, 
 		for _, name := range *list.names {
 			id, err := name, error(nil)
 			switch list.kind {
-			case "role":
+			case gen.StoreCombinationTypeRole:
 				id, err = c.roleNamed(name)
-			case "user":
+			case gen.StoreCombinationTypeUser:
 				id, err = c.userNamed(ctx, name, stay)
 			}
 			if errors.Is(err, errShared) {
@@ -172,7 +172,7 @@ func (c called) shownPermissions(ctx context.Context, kept gen.StorePermissions)
 	}
 	return renamed(kept, func(_ int, list namedList) (shown []string, err error) {
 		var roles roleNames
-		if list.kind == "role" && len(*list.names) > 0 {
+		if list.kind == gen.StoreCombinationTypeRole && len(*list.names) > 0 {
 			if roles, err = c.roles(); err != nil {
 				return nil, err
 			}
@@ -180,9 +180,9 @@ func (c called) shownPermissions(ctx context.Context, kept gen.StorePermissions)
 		for _, id := range *list.names {
 			name := id
 			switch list.kind {
-			case "role":
+			case gen.StoreCombinationTypeRole:
 				name = roles.byID[id]
-			case "user":
+			case gen.StoreCombinationTypeUser:
 				name = c.users[accountOf(id)]
 			}
 			if name != "" {
@@ -211,12 +211,13 @@ func (c called) learnUsers(ctx context.Context, kept gen.StorePermissions) error
 
 // A namedList is a list of those of one kind in an entry of permissions, and where it stands there.
 type namedList struct {
-	kind, at string
-	names    *[]string
+	kind  gen.StoreCombinationType
+	at    string
+	names *[]string
 }
 
 func listsIn(a *gen.StoreAudience) []namedList {
-	lists := []namedList{{"role", "roleNames", &a.RoleNames}, {"tag", "tagNames", &a.TagNames}, {"user", "usernames", &a.Usernames}}
+	lists := []namedList{{gen.StoreCombinationTypeRole, "roleNames", &a.RoleNames}, {gen.StoreCombinationTypeTag, "tagNames", &a.TagNames}, {gen.StoreCombinationTypeUser, "usernames", &a.Usernames}}
 	for i := range a.Combination {
 		part := &a.Combination[i]
 		lists = append(lists, namedList{part.Type, fmt.Sprintf("combination/%d/values", i), &part.Values})
@@ -254,7 +255,7 @@ func renamed(all gen.StorePermissions, others func(entry int, list namedList) ([
 func usersIn(kept gen.StorePermissions) (numbers []int64) {
 	for i := range kept {
 		for _, list := range listsIn(&kept[i].Permission) {
-			if list.kind != "user" {
+			if list.kind != gen.StoreCombinationTypeUser {
 				continue
 			}
 			for _, number := range *list.names {

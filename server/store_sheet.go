@@ -8,10 +8,10 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/server/internal/sheet"
-	"github.com/rejoin-dev/rejoin/server/internal/store"
 	"github.com/rejoin-dev/rejoin/server/internal/words"
 )
 
@@ -19,8 +19,8 @@ import (
 // what that does not have.
 type productColumn struct {
 	name string
-	part string // its members, with dots between them; behind entry, of an entry of the permissions
-	read func(cell string) any
+	part string                          // its members, with dots between them; behind entry, of an entry of the permissions
+	read func(cell string, most int) any // a list of that many items, and one more
 }
 
 const (
@@ -79,16 +79,16 @@ var productColumns = []productColumn{
 
 // What is no number, or neither true nor false, stays a text: the contract says what is wrong with that.
 
-func textCell(cell string) any { return cell }
+func textCell(cell string, _ int) any { return cell }
 
-func numberCell(cell string) any {
+func numberCell(cell string, _ int) any {
 	if n, err := strconv.ParseInt(cell, 10, 32); err == nil {
 		return float64(n)
 	}
 	return cell
 }
 
-func truthCell(cell string) any {
+func truthCell(cell string, _ int) any {
 	switch strings.ToLower(cell) {
 	case "true":
 		return true
@@ -98,9 +98,9 @@ func truthCell(cell string) any {
 	return cell
 }
 
-func listCell(cell string) any {
+func listCell(cell string, most int) any {
 	items := []any{}
-	for _, item := range strings.SplitN(cell, ",", mostListed+2) {
+	for _, item := range strings.SplitN(cell, ",", most+2) {
 		items = append(items, strings.TrimSpace(item))
 	}
 	return items
@@ -114,6 +114,16 @@ type productFile struct {
 	columns []productColumn    // in their order
 	first   string             // the column that begins a product
 	listed  int                // items of all lists
+	most    productBounds
+}
+
+// productBounds are what a list of products may have of each. What is more is not read, as it would only be refused, item by item.
+type productBounds struct{ products, entries, codes int }
+
+func productBoundsOf(op *api.Operation) productBounds {
+	list := op.Body.Schema.Value
+	parts := list.Items.Value.Properties
+	return productBounds{int(*list.MaxItems), int(*parts["productPermission"].Value.MaxItems), int(*parts["vouchers"].Value.MaxItems)}
 }
 
 // productRows are the rows of a product: its own, and those of the entries of its permissions.
@@ -123,8 +133,9 @@ type productRows struct {
 }
 
 // readProductFile reads a file. An error is why it is none.
-func readProductFile(from io.Reader, creates bool) (*productFile, error) {
-	f := &productFile{items: []any{}, first: productIDColumn}
+func readProductFile(from io.Reader, op *api.Operation) (*productFile, error) {
+	creates := op.Creates
+	f := &productFile{items: []any{}, first: productIDColumn, most: productBoundsOf(op)}
 	required := []string{f.first}
 	if creates {
 		f.first = productNameColumn
@@ -186,7 +197,7 @@ func (f *productFile) add(row int, cells []string) {
 		}
 		cell = strings.Clone(cell) // of a row, the cells are one text
 		part, ofEntry := strings.CutPrefix(c.part, entry)
-		value := c.read(cell)
+		value := c.read(cell, f.most.codes)
 		if list, is := value.([]any); is {
 			if f.listed += len(list); f.listed > mostOfAll {
 				f.fault(row, c.name, gen.FieldCodeTooMany, "must leave the lists of a file with at most 20,000 items")
@@ -221,17 +232,14 @@ func (f *productFile) add(row int, cells []string) {
 	}
 }
 
-// What a file may have of each; the contract says so of products and entries. What is more is not read, as it would only be refused, item by item.
 const (
-	mostListed   = 1000 // items of a cell
-	mostOfAll    = 20_000
-	mostEntries  = 20
+	mostOfAll    = 20_000 // items of all lists of a file. The contract says so.
 	faultsEnough = 100
 )
 
 // isHopeless tells whether a file is refused, whatever its other rows have.
 func (f *productFile) isHopeless() bool {
-	return len(f.items) > store.MaxProducts || f.listed > mostOfAll || len(f.wrong) >= faultsEnough
+	return len(f.items) > f.most.products || f.listed > mostOfAll || len(f.wrong) >= faultsEnough
 }
 
 // addEntry adds an entry to the permissions of the last product.
@@ -247,7 +255,7 @@ func (f *productFile) addEntry(row int, more map[string]any) {
 	last := len(f.items) - 1
 	item, _ := f.items[last].(map[string]any)
 	entries, _ := item["productPermission"].([]any)
-	if len(entries) > mostEntries {
+	if len(entries) > f.most.entries {
 		return
 	}
 	item["productPermission"] = append(entries, more)

@@ -173,7 +173,7 @@ func freshen(op *api.Operation, body object) {
 		if _, given := body[name]; !given || !op.Creates {
 			continue
 		}
-		if fresh, is := freshValue(name, member.Value); is {
+		if fresh, is := freshValue(member.Value); is {
 			body[name] = fresh
 		}
 	}

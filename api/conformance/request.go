@@ -72,7 +72,7 @@ func draftOf(op *api.Operation, id func(maker) string) *draft {
 			d.parts = append(d.parts, fileOf(name, inner, body[name]))
 			delete(body, name)
 		case required && op.Creates || required && inner.Value.Format == "email":
-			if fresh, is := freshValue(name, inner.Value); is {
+			if fresh, is := freshValue(inner.Value); is {
 				body[name] = fresh
 			}
 		case required && inner.Value.Type.Is("array"):
@@ -132,16 +132,13 @@ func items(example any, schema *openapi3.Schema, id func(maker) string) any {
 }
 
 // freshValue is a value of what only one account can have, or one thing in a community.
-func freshValue(name string, schema *openapi3.Schema) (value string, is bool) {
+func freshValue(schema *openapi3.Schema) (value string, is bool) {
 	unique, _ := schema.Extensions["x-unique"].(bool)
 	switch {
 	case schema.Format == "email":
 		return freshEmail(), true
 	case unique:
 		return "conf-" + unknownID(), true
-	case name == "username" && schema.Pattern != "", name == "field", name == "slug":
-		value = "conf-" + unknownID()
-		return value, schema.VisitJSON(value) == nil // else it only is called like that
 	}
 	return "", false
 }

@@ -29,8 +29,8 @@ func (c caller) makesOrder(in club) string {
 	return c.buys(c.makesProduct(in, object{"price": 0}), nil).expect(201).text("/data/transactionId")
 }
 
-// purchases are the test cases of the tag rewards.
-var purchases = []testCase{
+// rewards are the test cases of the tag rewards.
+var rewards = []testCase{
 	{"REWARDS-BUY-01", "createPurchase listMyPurchases store badges", "a purchase takes the coins, the pieces and the codes in one step, and costs nothing where a rule is against it, which the answer names", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		number := s.b.joins(club)

@@ -45,8 +45,8 @@ func (a *answer) holds(pointer string, n int) *answer {
 	return a
 }
 
-// shop are the test cases of the tag store.
-var shop = []testCase{
+// store are the test cases of the tag store.
+var store = []testCase{
 	{"STORE-CONFIG-01", "getStore updateStore", "a store is not enabled without a title, what is given of it changes, and HTML in it does no harm", func(s *session) {
 		club := s.a.makesServer("Chess club")
 		at := storePath + "?serverId=" + club.id

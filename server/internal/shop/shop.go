@@ -28,18 +28,18 @@ func names(p gen.StorePermission, m Member) bool {
 	switch {
 	case a.IsSelectAll:
 		return true
-	case p.Type == "combination":
+	case p.Type == gen.StoreAudienceTypeCombination:
 		return len(a.Combination) > 0 && !slices.ContainsFunc(a.Combination, func(c gen.StoreCombination) bool { return !m.is(c.Type, c.Values) })
 	}
-	return m.is("role", a.RoleNames) || m.is("user", a.Usernames)
+	return m.is(gen.StoreCombinationTypeRole, a.RoleNames) || m.is(gen.StoreCombinationTypeUser, a.Usernames)
 }
 
 // is tells whether one of the values is one of a member's. Nobody has a tag yet.
-func (m Member) is(kind string, values []string) bool {
+func (m Member) is(kind gen.StoreCombinationType, values []string) bool {
 	switch kind {
-	case "role":
+	case gen.StoreCombinationTypeRole:
 		return slices.ContainsFunc(m.Roles, func(id string) bool { return slices.Contains(values, id) })
-	case "user":
+	case gen.StoreCombinationTypeUser:
 		return m.Number != "" && slices.Contains(values, m.Number)
 	}
 	return false
@@ -62,9 +62,9 @@ func Access(restricted bool, all gen.StorePermissions, m Member) Level {
 	}
 	entry, found := Entry(all, m)
 	switch {
-	case !found || entry.AccessLevel == "no-access":
+	case !found || entry.AccessLevel == gen.StoreAccessNoAccess:
 		return Nothing
-	case entry.AccessLevel == "view-only":
+	case entry.AccessLevel == gen.StoreAccessViewOnly:
 		return Look
 	}
 	return Buy
@@ -106,11 +106,11 @@ func Limit(all gen.StorePermissions, m Member, today time.Time) (most int64, sin
 	l := *entry.PurchaseLimit
 	n := int(l.IntervalCount)
 	switch l.IntervalUnit {
-	case "weeks":
+	case gen.StoreIntervalWeeks:
 		since = today.AddDate(0, 0, 1-7*n)
-	case "months":
+	case gen.StoreIntervalMonths:
 		since = today.AddDate(0, -n, 1)
-	case "years":
+	case gen.StoreIntervalYears:
 		since = today.AddDate(-n, 0, 1)
 	default:
 		since = today.AddDate(0, 0, 1-n)

@@ -99,7 +99,7 @@ func TestAPriceIsThatOfTheMomentAndOfTheMember(t *testing.T) {
 
 func TestALimitCountsTheLastDays(t *testing.T) {
 	today := time.Date(2026, 3, 31, 0, 0, 0, 0, time.UTC)
-	for unit, since := range map[string]string{"days": "2026-03-30", "weeks": "2026-03-18", "months": "2026-02-01", "years": "2024-04-01"} {
+	for unit, since := range map[gen.StoreInterval]string{"days": "2026-03-30", "weeks": "2026-03-18", "months": "2026-02-01", "years": "2024-04-01"} {
 		entry := role("VIP")
 		entry.PurchaseLimit = &gen.StorePurchaseLimit{IsPurchaseLimitEnabled: true, Quantity: 3, IntervalCount: 2, IntervalUnit: unit}
 		most, from, limited := shop.Limit(gen.StorePermissions{entry}, ada, today)

@@ -72,6 +72,8 @@ type membership struct {
 	Roles    []string  `json:"roles,omitempty"`
 	Badges   []awarded `json:"badges,omitempty"`
 	Channels []string  `json:"channels,omitempty"` // that admit the member by name
+
+	Joined gen.Time `json:"-"`
 }
 
 type awarded struct {
@@ -110,14 +112,13 @@ func (q Users) DeleteMember(ctx context.Context, serverID string, account int64,
 // away, and so do roles of administrators, if withRank does not bring them back. Beyond MaxMemberships of the account it is a
 // LimitError; for whoever was not deleted it is ErrNotFound.
 func (q Users) Restore(ctx context.Context, serverID string, account int64, withRank bool) error {
-	var of membership
-	joined, err := get(ctx, q.conn, func(rows *sql.Rows) (at int64, err error) {
-		return at, rows.Scan(&at, document{&of})
+	of, err := get(ctx, q.conn, func(rows *sql.Rows) (of membership, err error) {
+		return of, rows.Scan(micros{&of.Joined}, document{&of})
 	}, `DELETE FROM former_members WHERE server_id = $1 AND account = $2 RETURNING joined_at, kept`, serverID, account)
 	if err != nil {
 		return err
 	}
-	if err := Servers(q).InsertMember(ctx, serverID, account, time.UnixMicro(joined)); err != nil {
+	if err := Servers(q).InsertMember(ctx, serverID, account, of.Joined.Time); err != nil {
 		return err
 	}
 	for _, role := range of.Roles {

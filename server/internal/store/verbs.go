@@ -62,29 +62,30 @@ func list[T any](ctx context.Context, c *conn, scan func(*sql.Rows) (T, error), 
 
 // gather is list where several rows may be one item: add adds a row to the items before it, and changes none but the last.
 func gather[T any](ctx context.Context, c *conn, add func([]T, *sql.Rows) ([]T, error), text string, args ...any) ([]T, error) {
-	share, want := memory.From(ctx), int64(0)
-	items, err := gathered(ctx, c, share, &want, add, text, args)
+	share := memory.From(ctx)
+	all, err := gathered(ctx, c, share, add, text, args)
 	for waited := int64(0); errors.Is(err, memory.ErrBusy) && c.tx == nil; { // nobody waits for memory who holds what others wait for
-		waited = max(want, 2*waited) // it was too little where the items that nobody has seen yet cost more
+		waited = max(all.cost, 2*waited) // it was too little where the items that nobody has seen yet cost more
 		if err = share.Wait(ctx, waited); err != nil {
 			break
 		}
-		items, err = gathered(ctx, c, share, &want, add, text, args)
+		all, err = gathered(ctx, c, share, add, text, args)
 	}
-	return slices.Clone(items), err // the caller may change the items
+	return slices.Clone(all.items), err // the caller may change the items
 }
 
 // longList is how many rows a list may have that needs no share of the memory for long answers.
 const longList = 64
 
-// A found list knows how many rows it was.
+// A found list knows how many rows it was, and how much memory it needs.
 type found[T any] struct {
 	items []T
 	rows  int
+	cost  int64 // bytes, as far as is known
 }
 
-// gathered is gather as far as there is room. It sets want to how much it needs, where it knows.
-func gathered[T any](ctx context.Context, c *conn, share *memory.Share, want *int64, add func([]T, *sql.Rows) ([]T, error), text string, args []any) ([]T, error) {
+// gathered is gather as far as there is room. Where there is none, it returns what it would need, too.
+func gathered[T any](ctx context.Context, c *conn, share *memory.Share, add func([]T, *sql.Rows) ([]T, error), text string, args []any) (found[T], error) {
 	all, err := read(ctx, c, func(rows *sql.Rows) (all found[T], err error) {
 		all.items = []T{}
 		counted, cost := 0, int64(0)
@@ -99,18 +100,18 @@ func gathered[T any](ctx context.Context, c *conn, share *memory.Share, want *in
 			whole := len(all.items) - 1
 			cost += memory.CostOf(all.items[counted:whole])
 			counted = whole
-			*want = cost * max(1, 4*longList/int64(all.rows))
-			if err := share.Grow(*want); err != nil {
+			all.cost = cost * max(1, 4*longList/int64(all.rows))
+			if err := share.Grow(all.cost); err != nil {
 				return all, err
 			}
 		}
 		return all, nil
 	}, text, args...)
 	if err == nil && share != nil && all.rows >= longList { // it may have been remembered
-		*want = memory.CostOf(all.items)
-		err = share.Grow(*want)
+		all.cost = memory.CostOf(all.items)
+		err = share.Grow(all.cost)
 	}
-	return all.items, err
+	return all, err
 }
 
 // get runs a query and scans its first row; without one it is ErrNotFound.
