@@ -2213,7 +2213,7 @@ type ClientInterface interface {
 	// CreateWidgetWithBody Create a widget
 	//
 	// A widget is a part of a community that pages of others show: what its `kind` says, in a frame, for whoever looks at it. Pages of the `allowedOrigins` alone may do so; without one, nobody else's page may.
-	// Who looks at it is told by a widget token (`POST /v2/api/widget-access-keys/token`, `POST /widget/{communityId}/signin`), and sees there what they may see in the community. A `public` one needs none; only a
+	// Who looks at it says a widget token (`POST /v2/api/widget-access-keys/token`, `POST /widget/{communityId}/signin`), and sees there what they may see in the community. A `public` one needs none; only a
 	// leaderboard and socials may be public: without a token, they show what every member sees.
 	//
 	// `channels` shows the channel `channelId`, and `leaderboard` the leaderboard `leaderboardId`, without which they are not made; others have none. `store`, `milestone`, `socials` and `currency` (what a member has and has
@@ -2228,7 +2228,7 @@ type ClientInterface interface {
 	// CreateWidget Create a widget
 	//
 	// A widget is a part of a community that pages of others show: what its `kind` says, in a frame, for whoever looks at it. Pages of the `allowedOrigins` alone may do so; without one, nobody else's page may.
-	// Who looks at it is told by a widget token (`POST /v2/api/widget-access-keys/token`, `POST /widget/{communityId}/signin`), and sees there what they may see in the community. A `public` one needs none; only a
+	// Who looks at it says a widget token (`POST /v2/api/widget-access-keys/token`, `POST /widget/{communityId}/signin`), and sees there what they may see in the community. A `public` one needs none; only a
 	// leaderboard and socials may be public: without a token, they show what every member sees.
 	//
 	// `channels` shows the channel `channelId`, and `leaderboard` the leaderboard `leaderboardId`, without which they are not made; others have none. `store`, `milestone`, `socials` and `currency` (what a member has and has
@@ -7431,7 +7431,7 @@ func (c *Client) ListWidgets(ctx context.Context, params *ListWidgetsParams, req
 // CreateWidgetWithBody Create a widget
 //
 // A widget is a part of a community that pages of others show: what its `kind` says, in a frame, for whoever looks at it. Pages of the `allowedOrigins` alone may do so; without one, nobody else's page may.
-// Who looks at it is told by a widget token (`POST /v2/api/widget-access-keys/token`, `POST /widget/{communityId}/signin`), and sees there what they may see in the community. A `public` one needs none; only a
+// Who looks at it says a widget token (`POST /v2/api/widget-access-keys/token`, `POST /widget/{communityId}/signin`), and sees there what they may see in the community. A `public` one needs none; only a
 // leaderboard and socials may be public: without a token, they show what every member sees.
 //
 // `channels` shows the channel `channelId`, and `leaderboard` the leaderboard `leaderboardId`, without which they are not made; others have none. `store`, `milestone`, `socials` and `currency` (what a member has and has
@@ -7456,7 +7456,7 @@ func (c *Client) CreateWidgetWithBody(ctx context.Context, params *CreateWidgetP
 // CreateWidget Create a widget
 //
 // A widget is a part of a community that pages of others show: what its `kind` says, in a frame, for whoever looks at it. Pages of the `allowedOrigins` alone may do so; without one, nobody else's page may.
-// Who looks at it is told by a widget token (`POST /v2/api/widget-access-keys/token`, `POST /widget/{communityId}/signin`), and sees there what they may see in the community. A `public` one needs none; only a
+// Who looks at it says a widget token (`POST /v2/api/widget-access-keys/token`, `POST /widget/{communityId}/signin`), and sees there what they may see in the community. A `public` one needs none; only a
 // leaderboard and socials may be public: without a token, they show what every member sees.
 //
 // `channels` shows the channel `channelId`, and `leaderboard` the leaderboard `leaderboardId`, without which they are not made; others have none. `store`, `milestone`, `socials` and `currency` (what a member has and has

@@ -319,7 +319,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"server/internal/sheet":     "",
 		"server/internal/guard":     "",
 		"server/internal/webhook":   "",
-		"server/internal/widget":    "gen",
+		"server/internal/widget":    "gen server/internal/chart",
 		"server/internal/jwt":       "",
 		"server/internal/shop":      "gen",
 		"server/internal/smtptest":  "",

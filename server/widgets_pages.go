@@ -207,14 +207,14 @@ func (p widgetPages) fail(c echo.Context, page widget.Page, err error, w *gen.Wi
 	if w != nil {
 		origins = w.AllowedOrigins
 	}
-	var told *contract.Error
-	if errors.As(err, &told) && (told.Code == gen.ProblemCodePermissionDenied || told.Code == gen.ProblemCodeNotFound) {
+	var refused *contract.Error
+	if errors.As(err, &refused) && (refused.Code == gen.ProblemCodePermissionDenied || refused.Code == gen.ProblemCodeNotFound) {
 		page.State = widget.Refused
 		return p.show(c, page, http.StatusForbidden, origins)
 	}
-	if errors.As(err, &told) && told.Code != gen.ProblemCodeInternal {
+	if errors.As(err, &refused) && refused.Code != gen.ProblemCodeInternal {
 		page.State = widget.Refused
-		return p.show(c, page, told.Code.Status(), origins)
+		return p.show(c, page, refused.Code.Status(), origins)
 	}
 	p.log.ErrorContext(c.Request().Context(), "a page of a widget cannot be shown", slog.String("path", page.Address), slog.Any("error", err))
 	page.State = widget.Failed

@@ -115,8 +115,8 @@ func (v view) channel() error {
 
 // isRefusal tells whether something is there, and not for who asks, or is not there.
 func isRefusal(err error) bool {
-	var told *contract.Error
-	return errors.As(err, &told) && (told.Code == gen.ProblemCodeNotFound || told.Code == gen.ProblemCodePermissionDenied)
+	var refused *contract.Error
+	return errors.As(err, &refused) && (refused.Code == gen.ProblemCodeNotFound || refused.Code == gen.ProblemCodePermissionDenied)
 }
 
 func (v view) leaderboard() error {

@@ -86,19 +86,27 @@ func (r *hookReceiver) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 }
 
 // waits for so many calls, and returns them.
-func (r *hookReceiver) waits(s *session, n int) []hookCall {
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+func (r *hookReceiver) waits(s *session, n int) (calls []hookCall) {
+	if !inTime(func() bool {
 		r.mu.Lock()
-		calls := slices.Clone(r.calls)
-		r.mu.Unlock()
-		if len(calls) >= n {
-			return calls
-		}
+		defer r.mu.Unlock()
+		calls = slices.Clone(r.calls)
+		return len(calls) >= n
+	}) {
+		s.fail("the webhook was called %d times within 30 seconds, and not %d times", len(calls), n)
+		panic(stopped{})
+	}
+	return calls
+}
+
+// inTime tells whether something is so within 30 seconds.
+func inTime(is func() bool) bool {
+	for end := time.Now().Add(30 * time.Second); !is(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
-			s.fail("the webhook was called %d times within 30 seconds, and not %d times", len(calls), n)
-			panic(stopped{})
+			return false
 		}
 	}
+	return true
 }
 
 // followed is what a stream has shown.
@@ -210,16 +218,14 @@ func (c hookCall) decrypted(key string) ([]byte, error) {
 }
 
 // settled waits until a delivery of a webhook is as it must be.
-func (c caller) settled(path string, is func(*answer) bool) *answer {
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		got := c.get(path).expect(200)
-		if is(got) {
-			return got
-		}
-		if time.Now().After(end) {
-			got.stop("the delivery has not become what it must be within 30 seconds")
-		}
+func (c caller) settled(path string, is func(*answer) bool) (got *answer) {
+	if !inTime(func() bool {
+		got = c.get(path).expect(200)
+		return is(got)
+	}) {
+		got.stop("the delivery has not become what it must be within 30 seconds")
 	}
+	return got
 }
 
 // hooks are the test cases of the tag webhooks.

@@ -215,18 +215,18 @@ func (c *Client) Post(ctx context.Context, to string, header http.Header, body [
 	request.Header = header.Clone()
 	response, err := c.http.Do(request)
 	if err != nil {
-		return Answer{}, told(err)
+		return Answer{}, reported(err)
 	}
 	defer response.Body.Close()
 	read, err := io.ReadAll(io.LimitReader(response.Body, MostBody))
 	if err != nil && response.StatusCode/100 == 2 {
-		return Answer{Status: response.StatusCode}, told(err)
+		return Answer{Status: response.StatusCode}, reported(err)
 	}
 	return Answer{response.StatusCode, response.Header, read}, nil
 }
 
-// told is an error in words that tell no more than what whoever has given the URL could find out alone.
-func told(err error) error {
+// reported is an error in words that say no more than what whoever has given the URL could find out alone.
+func reported(err error) error {
 	var named *net.DNSError
 	var certificate *tls.CertificateVerificationError
 	var timeout interface{ Timeout() bool }

@@ -166,7 +166,7 @@ func TestErrorsTellNothingOfTheNetwork(t *testing.T) {
 	if _, err := c.Post(ctx, at, nil, nil); err == nil || err.Error() != "no answer within 15 seconds" {
 		t.Errorf("too late: %v", err)
 	}
-	if err := told(&url.Error{Err: &net.DNSError{Err: "no such host", Server: "10.0.0.2:53"}}); strings.Contains(err.Error(), "10.0.0.2") {
+	if err := reported(&url.Error{Err: &net.DNSError{Err: "no such host", Server: "10.0.0.2:53"}}); strings.Contains(err.Error(), "10.0.0.2") {
 		t.Errorf("no such name: %v", err)
 	}
 }

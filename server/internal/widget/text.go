@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"github.com/rejoin-dev/rejoin/gen"
+	"github.com/rejoin-dev/rejoin/server/internal/chart"
 	"golang.org/x/net/html"
 )
 
@@ -95,23 +96,10 @@ func figure(value float64) string {
 
 // short is a number in a few characters: 950, 12.3k, 4M.
 func short(n int64) string {
-	if n < 0 {
-		return "−" + short(-n)
-	}
-	if n < 10_000 {
+	if -10_000 < n && n < 10_000 {
 		return number(n)
 	}
-	units, tenths := []string{"k", "M", "G", "T", "P"}, n/100
-	for _, unit := range units {
-		switch {
-		case tenths < 1000:
-			return strings.TrimSuffix(fmt.Sprintf("%d.%d", tenths/10, tenths%10), ".0") + unit
-		case tenths < 10_000:
-			return fmt.Sprint(tenths/10) + unit
-		}
-		tenths /= 1000
-	}
-	return fmt.Sprint(tenths/10*1000) + "P"
+	return strings.Replace(chart.Short(n), "-", "−", 1)
 }
 
 // plural is a number of things: 1 member, 2 members.

@@ -36,10 +36,10 @@ async function read(body, event, last) {
       if (done) return last;
       text = (text + value).replaceAll("\r\n", "\n");
       for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {
-        const told = parse(text.slice(0, end));
+        const sent = parse(text.slice(0, end));
         text = text.slice(end + 2);
-        if (told.id) last = told.id;
-        if (told.data) event(told);
+        if (sent.id) last = sent.id;
+        if (sent.data) event(sent);
       }
     }
   } catch {
@@ -48,16 +48,16 @@ async function read(body, event, last) {
 }
 
 function parse(block) {
-  const told = { event: "message", data: "", id: "" };
+  const sent = { event: "message", data: "", id: "" };
   for (const line of block.split("\n")) {
     const colon = line.indexOf(":");
     if (colon <= 0) continue;
     const name = line.slice(0, colon);
     const value = line.slice(colon + 1).replace(/^ /, "");
-    if (name === "data") told.data += (told.data && "\n") + value;
-    else if (name === "event" || name === "id") told[name] = value;
+    if (name === "data") sent.data += (sent.data && "\n") + value;
+    else if (name === "event" || name === "id") sent[name] = value;
   }
-  return told;
+  return sent;
 }
 
 function pause(time, signal) {

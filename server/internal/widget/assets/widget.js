@@ -129,8 +129,8 @@ function hear() {
     signal,
     open: () => light(true),
     shut: () => light(false),
-    event: (told) => {
-      if (!wanted.test(told.event)) return;
+    event: (sent) => {
+      if (!wanted.test(sent.event)) return;
       clearTimeout(soon);
       soon = setTimeout(() => renew().catch(() => {}), init.kind === "channels" ? 30 : 1500);
     },
