@@ -144,6 +144,7 @@ func hasNone(t *testing.T, text string, secrets ...string) {
 
 func TestALongExportHasEverythingOnceAndIsReadInPages(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, config Config) {
+		config.Idle = true // nothing may run while the statements begin to be watched
 		s := unlimited(open(t, config))
 		c := newClub(t, s, "manage_channels")
 		const n = 2*exportedAtOnce + 3

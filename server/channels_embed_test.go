@@ -21,6 +21,7 @@ import (
 // The page in testdata/embed is what a page of somebody else would be: it knows the contract and the secret, and nothing of ours.
 func TestThePageOfTheExampleKnowsWhoLooksAtIt(t *testing.T) {
 	config := onSQLite(t)
+	config.Idle = true // nothing looks at the clock while it is moved
 	now := time.Now()
 	config.Now = func() time.Time { return now }
 	s := open(t, config)

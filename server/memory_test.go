@@ -253,7 +253,7 @@ func waitForTurns(t *testing.T, s *Server, want int) {
 
 func waitForUsers(t *testing.T, turns *bodyTurns, enough func(users int) bool) {
 	t.Helper()
-	for waited := 0; ; waited++ {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		turns.mu.Lock()
 		users := 0
 		for _, turn := range turns.callers {
@@ -263,10 +263,9 @@ func waitForUsers(t *testing.T, turns *bodyTurns, enough func(users int) bool) {
 		if enough(users) {
 			return
 		}
-		if waited == 1000 {
+		if time.Now().After(end) {
 			t.Fatalf("%d wait", users)
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
 }
 

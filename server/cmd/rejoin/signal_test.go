@@ -97,7 +97,7 @@ func (p *process) answers() (base string) {
 
 func (p *process) until(what string, done func() bool) {
 	p.t.Helper()
-	for end := time.Now().Add(20 * time.Second); !done(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); !done(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			p.t.Fatalf("%s: %s%s", what, &p.stdout, &p.stderr)
 		}
