@@ -231,7 +231,7 @@ func TestWhoeverSendsLongBodiesSlowlyKeepsNobodyElseWaiting(t *testing.T) {
 					"POST /channels HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 1048576\r\n\r\n%s",
 					tokenOf(t, s, fmt.Sprintf("slow-%d@example.com", i)), strings.Repeat(" ", sent)))
 			}
-			waitForTurns(t, s, slow)
+			waitForTurns(t, s, min(slow, senderMemory/sent-1)) // the others may be broken off already, as there is no room for them
 			for i := range 4 {
 				body := fmt.Sprintf(`{"topic":"%d","channelType":"open","serverId":%q}`, i, club) + strings.Repeat(" ", 200<<10)
 				r := request("POST", "/channels", honest)
