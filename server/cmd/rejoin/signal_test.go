@@ -62,17 +62,29 @@ func serveApart(t *testing.T, args ...string) (p *process, base string) {
 	return p, p.answers()
 }
 
-// serveShipped is serveApart of the program as it is shipped: the race detector, which this test binary may have in it, takes
-// many times the memory.
+// serveShipped is serveApart of the program as it is shipped.
 func serveShipped(t *testing.T, args ...string) (p *process, base string) {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "rejoin")
+	p = execute(t, shipped(t), append([]string{"serve", "--addr=127.0.0.1:0"}, args...)...)
+	return p, p.answers()
+}
+
+// shipped builds the program as it is shipped: the race detector, which this test binary may have in it, takes many times the memory.
+func shipped(t *testing.T) (binary string) {
+	t.Helper()
+	binary = filepath.Join(t.TempDir(), "rejoin")
 	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	p = &process{Cmd: exec.Command(binary, append([]string{"serve", "--addr=127.0.0.1:0"}, args...)...), t: t}
+	return binary
+}
+
+// execute starts a program.
+func execute(t *testing.T, binary string, args ...string) *process {
+	t.Helper()
+	p := &process{Cmd: exec.Command(binary, args...), t: t}
 	p.run()
-	return p, p.answers()
+	return p
 }
 
 // memory reads what Linux says of the memory of the process, in bytes; 0, if nothing says it.
