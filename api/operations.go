@@ -31,6 +31,8 @@ type Operation struct {
 	Permission string
 	// UserPermission is the same for a user API key.
 	UserPermission string
+	// CredentialHeader is one more header in which it takes an API key, as in x-api-key. Empty: none.
+	CredentialHeader string
 	// Widgets are the kinds of widgets whose tokens it takes. None: no widget token.
 	Widgets []string
 	// Role is what an account must be in the server that a request is about: RoleAnyone, RoleMember, RoleOwner or the role
@@ -116,6 +118,7 @@ const (
 	System      Family = "system"
 	Integration Family = "integration"
 	Application Family = "application"
+	Flat        Family = "flat"
 )
 
 // integrationPrefix is what the paths of the Integration API begin with.
@@ -222,7 +225,7 @@ func (o *Operation) read(families map[string]Family) error {
 		}
 		o.RateLimitOf[kind], _ = class.(string)
 	}
-	o.Author = o.extension("x-author")
+	o.Author, o.CredentialHeader = o.extension("x-author"), o.extension("x-credential-header")
 	if !slices.Contains([]string{"", AuthorAlso, AuthorOnly}, o.Author) {
 		return errors.New("its x-author must be also or only")
 	}
@@ -270,6 +273,9 @@ func (o *Operation) readSecurity() error {
 	}
 	if takesKeys := o.Takes(KeyAuth) || o.Takes(APIKeyAuth); takesKeys != (o.Permission != "") {
 		return errors.New("it must name an x-required-permission if, and only if, it admits API keys")
+	}
+	if o.CredentialHeader != "" && !o.Takes(APIKeyAuth) {
+		return errors.New("it must name an x-credential-header only if it admits API keys in a header of their own")
 	}
 	if o.Takes(UserKeyAuth) != (o.UserPermission != "") {
 		return errors.New("it must name an x-required-user-permission if, and only if, it admits user API keys")

@@ -260,7 +260,7 @@ func repeatableCreations(c *contract) {
 }
 
 // families are the kinds of envelope, as they begin the names of error responses.
-var families = []string{"System", "Integration", "Application"}
+var families = []string{"System", "Integration", "Application", "Flat"}
 
 func envelopeFamilies(c *contract) {
 	const where = "x-envelope-families"

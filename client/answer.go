@@ -22,7 +22,7 @@ var (
 	errTooManyParts = fmt.Errorf("it is too large: it has more than %d parts", maxParts)
 )
 
-// envelope is the outer part of an answer. It fits the three families of the contract, in success and in failure:
+// envelope is the outer part of an answer. It fits the families of the contract but the flat one, in success and in failure:
 //
 //	System       {meta: {success, message, devMessage}, body}
 //	Integration  {status, message, data}

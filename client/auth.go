@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"net/http"
+	"strconv"
 
 	"github.com/rejoin-dev/rejoin/gen"
 )
@@ -31,6 +32,9 @@ type (
 	AuthEvent = gen.AuthEvent
 	// AccountUpdate is what changes in an account; what is nil stays as it is. Its fields are listed at [gen.AccountUpdate].
 	AccountUpdate = gen.AccountUpdate
+	// SecureLogin is where the browser of a member is signed in: send it to the LoginURL, which is a secret until then and works once.
+	// The Error of it is false.
+	SecureLogin = gen.SecureAuthResponse
 	// AuthEventKind is what an [AuthEvent] reports. The list grows with the contract.
 	AuthEventKind = gen.AuthEventKind
 )
@@ -299,4 +303,37 @@ func (s *AuthService) ConfirmTwoFactor(ctx context.Context, otp string) (recover
 // For every account.
 func (s *AuthService) EndTwoFactor(ctx context.Context, otp string) error {
 	return done(s.api.DeleteTwoFactor(ctx, &gen.DeleteTwoFactorParams{OneTimeCode: otp}))
+}
+
+// NewMember is what an account is made from where nobody has the user name yet. Email is required; the rest may be left out.
+type NewMember struct {
+	Email, FirstName, LastName, DisplayName string
+	AccessLevel                             int32 // Which role the member gets beside the one that all have; 0 is none unless the community has set one.
+}
+
+// A SecureLoginOption says more about a login: it is the last argument of [AuthService.SecureLogin].
+type SecureLoginOption func(*gen.SecureAuthParams)
+
+// OrNewMember makes an account, as [UsersService.Create] does, if no member has the user name. It needs [PermissionCreateUser] as well. If
+// one has, the Email must be theirs.
+func OrNewMember(in NewMember) SecureLoginOption {
+	return func(p *gen.SecureAuthParams) {
+		p.Email, p.Firstname, p.Lastname, p.Displayname = &in.Email, optional(in.FirstName), optional(in.LastName), optional(in.DisplayName)
+		if in.AccessLevel != 0 {
+			p.AccessLevel = optional(strconv.Itoa(int(in.AccessLevel)))
+		}
+	}
+}
+
+// SecureLogin makes an address that signs the browser of a member in to the pages of the community, on a host that is one of its domains or
+// that of the API: once, within a minute. It is for a site that knows who its visitor is; send the browser there at once, and let
+// nobody else see it. It fails with [ErrNotFound] if no member has the user name, and with [ErrInvalidRequest] if the host is none of these.
+//
+// For API keys with [PermissionSecureAuth].
+func (s *AuthService) SecureLogin(ctx context.Context, hostname, username string, opts ...SecureLoginOption) (*SecureLogin, error) {
+	params := gen.SecureAuthParams{Hostname: hostname, Action: "login", UserID: username}
+	for _, opt := range opts {
+		opt(&params)
+	}
+	return bare[SecureLogin](s.api.SecureAuth(ctx, &params))
 }

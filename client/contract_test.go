@@ -118,6 +118,18 @@ var calls = []struct {
 		func(c caller) (any, error) { return c.Auth.Me(c.ctx) },
 	},
 	{
+		"secureAuth", "GET /api/secureAuth?action=login&userId=vera", "",
+		func(c caller) (any, error) { return c.Auth.SecureLogin(c.ctx, "community.example", "vera") },
+	},
+	{
+		"secureAuth", "GET /api/secureAuth?accessLevel=1&action=login&displayname=Vera+M.&email=vera%40example.com&firstname=Vera&lastname=Menchik&userId=vera", "",
+		func(c caller) (any, error) {
+			return c.Auth.SecureLogin(c.ctx, "community.example", "vera", client.OrNewMember(client.NewMember{
+				Email: "vera@example.com", FirstName: "Vera", LastName: "Menchik", DisplayName: "Vera M.", AccessLevel: 1,
+			}))
+		},
+	},
+	{
 		"deleteMe", "DELETE /auth/me", `{"password":"a long passphrase"}`,
 		func(c caller) (any, error) { return nil, c.Auth.DeleteMe(c.ctx, "a long passphrase") },
 	},
@@ -1572,6 +1584,8 @@ func (op operation) failure(status int, code client.Code) http.HandlerFunc {
 		return says(status, `{"meta":{"success":false,"message":"No","devMessage":""},"body":`+problem+`}`)
 	case api.Integration:
 		return says(status, `{"status":"error","message":"No","data":`+problem+`}`)
+	case api.Flat:
+		return says(status, fmt.Sprintf(`{"error":true,"message":"No","code":%q,"requestId":"r-1"}`, code))
 	default:
 		return says(status, fmt.Sprintf(`{"meta":{"status":"error","statusCode":%d},"message":"No","data":%s}`, status, problem))
 	}

@@ -158,7 +158,11 @@ func (e *Error) statusOfTheAPI() int {
 
 // newError reads what it can of an answer that is not a success. Whatever is wrong with its body, the status counts.
 func newError(res *http.Response) *Error {
-	var said envelope[gen.Problem]
+	var said struct {
+		envelope[gen.Problem]
+		Code      Code   `json:"code"` // Of the family that is flat.
+		RequestID string `json:"requestId"`
+	}
 	if text, err := io.ReadAll(io.LimitReader(res.Body, maxFailure)); err == nil {
 		_ = json.Unmarshal(text, &said) // What fits is taken, even if other parts are of other types.
 	}
@@ -171,6 +175,9 @@ func newError(res *http.Response) *Error {
 		Attempts:   attemptOf(res.Request.Context()).number,
 	}
 	e.Method, e.Path = asked(res)
+	if said.payload() == nil {
+		e.Code, e.RequestID = Code(cut(string(said.Code))), orElse(said.RequestID, e.RequestID)
+	}
 	if problem := said.payload(); problem != nil {
 		e.Code = Code(cut(string(problem.Code)))
 		for _, f := range problem.Fields[:min(len(problem.Fields), maxFields)] {

@@ -3,6 +3,7 @@
 package client
 
 var operations = []operation{
+	{"GET", "/api/secureAuth", "secureAuth"},
 	{"GET", "/apis/v1/analysis", "listAnalyses"},
 	{"DELETE", "/apis/v1/analysis/{analysisId}", "deleteAnalysis"},
 	{"GET", "/apis/v1/analysis/{analysisId}", "getAnalysis"},

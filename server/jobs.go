@@ -27,7 +27,7 @@ type sweeper struct {
 // Timeout is long enough for a place of images that answers slowly. What is left then is for the next time.
 func (sweeper) Timeout(*river.Job[sweep]) time.Duration { return sweepEvery / 2 }
 
-// Work removes the sessions, codes, registrations, invites and kept answers that have expired, images that nothing shows any
+// Work removes the sessions, logins to pages, codes, registrations, invites and kept answers that have expired, images that nothing shows any
 // more or never has, the old events of accounts, and the audit trails of servers that were deleted long ago. There may be as
 // many of them as strangers have cared to make: each kind goes in steps, and for the rest Work asks to be run again. What
 // fails keeps no other kind.
@@ -36,6 +36,7 @@ func (w sweeper) Work(ctx context.Context, _ *river.Job[sweep]) error {
 	errs := []error{w.sweepImages(ctx), w.wakeBoards(ctx)}
 	for _, some := range []func(tx *store.Tx) (more bool, err error){
 		func(tx *store.Tx) (bool, error) { return tx.Auth.DeleteExpired(ctx, now, removedAtOnce) },
+		func(tx *store.Tx) (bool, error) { return tx.Auth.DeleteExpiredPageLogins(ctx, now, removedAtOnce) },
 		func(tx *store.Tx) (bool, error) {
 			return tx.Auth.DeleteEvents(ctx, now.Add(-authEventLife), removedAtOnce)
 		},

@@ -42,8 +42,16 @@ var strangers = rate{300, 200 * time.Millisecond}
 // guessed.
 var signInRates = map[string]struct{ caller, account rate }{
 	"sign-in": {rate{120, time.Second}, rate{10, 10 * time.Second}},
+	// Nothing is guessed there: a community signs many in, and one member not often.
+	byKey:     {rate{120, 50 * time.Millisecond}, rate{10, 10 * time.Second}},
 	"session": {rate{120, 50 * time.Millisecond}, rate{120, 50 * time.Millisecond}},
 }
+
+// byKey is the class of what signs a member in for an API key, and limitedQuery names the member there.
+const (
+	byKey        = "key-sign-in"
+	limitedQuery = "userId"
+)
 
 // limitedMember names the account in the body of an operation that is for everybody.
 const limitedMember = "email"
@@ -167,7 +175,7 @@ func (l *limits) checkNetwork(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		limited := l.take(c, l.strangers, network)
 		header := c.Request().Header
-		shown := header.Get(echo.HeaderAuthorization) != "" || header.Get("X-Api-Key") != ""
+		shown := header.Get(echo.HeaderAuthorization) != "" || header.Get("X-Api-Key") != "" || header.Get(op.CredentialHeader) != ""
 		switch {
 		case limited == nil:
 			return err
@@ -181,7 +189,7 @@ func (l *limits) checkNetwork(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 func networkOf(c echo.Context) string {
-	return ratelimit.Network(contract.AddressFrom(c.Request().Context()))
+	return ratelimit.Network(c.RealIP())
 }
 
 // isOfStranger tells whether a request was refused for its credential: nobody has it, or nobody vouches for it any more.
@@ -223,6 +231,9 @@ func (l *limits) checkAccount(next echo.HandlerFunc) echo.HandlerFunc {
 		err := l.take(c, l.of(r.Context()).account, func() (string, int64) {
 			if len(op.Schemes) == 0 {
 				return strings.ToLower(emailIn(r)) + " " + networkOf(c), 0
+			}
+			if op.RateLimit == byKey {
+				return actorFrom(r.Context()).community() + " " + strings.ToLower(c.QueryParam(limitedQuery)), 0
 			}
 			return "", actorFrom(r.Context()).account
 		})

@@ -41,22 +41,27 @@ func (h users) CreateUser(ctx context.Context, r stub.CreateUserRequestObject) (
 		if err != nil {
 			return body, err
 		}
-		if err := h.countMade(ctx, tx, "invited", h.madeUsers); err != nil {
-			return body, err
-		}
-		made, err := h.makeUser(ctx, tx, s, account, in)
-		if err != nil {
-			return body, err
-		}
-		body = gen.CreatedUserResponse{Status: integration, Message: "User created successfully", Data: gen.CreatedUser{
-			ID: made.ID, UserID: made.Number, Username: in.Username, Email: made.Email, DisplayName: made.DisplayName, Joined: joins(in),
-		}}
-		return body, record(ctx, h.core, tx, s.ID, made.ID, nil, &body.Data)
+		_, made, err := h.createUser(ctx, tx, s, account, in)
+		return gen.CreatedUserResponse{Status: integration, Message: "User created successfully", Data: made}, err
 	})
 	if err != nil {
 		return nil, err
 	}
 	return stub.CreateUser201JSONResponse{Body: body, Headers: stub.CreateUser201ResponseHeaders(again)}, nil
+}
+
+// createUser is the step that makes the account for an API key, counts it and records it.
+func (k *core) createUser(ctx context.Context, tx *store.Tx, s standing, account store.Account, in gen.UserCreate) (made store.Account, shown gen.CreatedUser, err error) {
+	if err := k.countMade(ctx, tx, "invited", k.madeUsers); err != nil {
+		return made, shown, err
+	}
+	if made, err = k.makeUser(ctx, tx, s, account, in); err != nil {
+		return made, shown, err
+	}
+	shown = gen.CreatedUser{
+		ID: made.ID, UserID: made.Number, Username: in.Username, Email: made.Email, DisplayName: made.DisplayName, Joined: joins(in),
+	}
+	return made, shown, record(ctx, k, tx, s.ID, made.ID, nil, &shown)
 }
 
 // joins tells whether a new user becomes a member.

@@ -42,9 +42,6 @@ var widgetPaths = map[string]gen.WidgetKind{
 	"/widget-page/:id":                      "",
 }
 
-// pageCookie has a token for a community's page, of who came to it by Secure Auth. No operation of the API takes it.
-const pageCookie = "rejoin_page"
-
 // addWidgets registers the pages of widgets, and the scripts and styles that they and pages around them load.
 func (s *Server) addWidgets(e *echo.Echo) {
 	p := widgetPages{core: s.core, handlers: handlersOf(s.core), limits: s.limits}
@@ -52,6 +49,8 @@ func (s *Server) addWidgets(e *echo.Echo) {
 		e.GET(path, p.limited(func(c echo.Context) error { return p.widget(c, kind) }))
 	}
 	e.GET("/c/:serverId", p.limited(p.community))
+	e.POST("/c/:serverId/sign-out", p.limited(p.leave))
+	e.GET(loginPath+":keyId/2", p.limited(p.follow))
 	e.GET("/widget-loader.js", script(widget.Loader()))
 	e.GET("/widget-sdk.js", script(widget.SDK()))
 	e.GET(widget.Assets+":digest/:name", asset)
@@ -176,8 +175,9 @@ func (p widgetPages) caller(c echo.Context, w gen.Widget) (caller contract.Calle
 		token = c.QueryParam("token")
 	}
 	given = token != ""
-	if cookie, err := c.Cookie(pageCookie); token == "" && err == nil {
-		token = cookie.Value
+	byCookie := false
+	if cookie, err := c.Cookie(p.pageCookie()); token == "" && err == nil {
+		token, byCookie = cookie.Value, true
 	}
 	if contract.IsJWT(token) {
 		caller, err = p.widgetCaller(ctx, token)
@@ -191,7 +191,7 @@ func (p widgetPages) caller(c echo.Context, w gen.Widget) (caller contract.Calle
 	}
 	if who, is := caller.Who.(actor); is {
 		pass := who.widget
-		if pass.community != w.CommunityID || pass.widget.ID != "" && pass.widget.ID != w.ID || who.isNobody() && !w.Public {
+		if byCookie && pass.login == "" || pass.community != w.CommunityID || pass.widget.ID != "" && pass.widget.ID != w.ID || who.isNobody() && !w.Public {
 			caller = contract.Caller{}
 		}
 	}
@@ -247,8 +247,12 @@ func pagePolicy(page widget.Page, origins []string) string {
 	if page.Base != "" {
 		own += " " + page.Base
 	}
+	forms := "'none'"
+	if page.Kind == widget.Community {
+		forms = "'self'" // to sign out
+	}
 	policy := "default-src 'none'; script-src 'nonce-" + page.Nonce + "'; style-src 'nonce-" + page.Nonce + "'; img-src 'self' https: data:; connect-src " + own +
-		"; base-uri 'none'; form-action 'none'; frame-ancestors " + strings.Join(append([]string{"'self'"}, origins...), " ")
+		"; base-uri 'none'; form-action " + forms + "; frame-ancestors " + strings.Join(append([]string{"'self'"}, origins...), " ")
 	if page.Kind == widget.Community {
 		policy += "; frame-src 'self'"
 	}
@@ -263,6 +267,10 @@ func (p widgetPages) community(c echo.Context) error {
 	who, err := p.visitor(c)
 	if err != nil {
 		return p.fail(c, page, err, nil)
+	}
+	if who.account == 0 && c.QueryParam("left") != "" {
+		page.State = widget.Left
+		return p.show(c, page, http.StatusOK, nil)
 	}
 	if who.account == 0 {
 		page.State, page.Reason = widget.Refused, "This page is for members who come from the community's own site. Sign in there, and follow its link again."
@@ -288,7 +296,7 @@ func (p widgetPages) community(c echo.Context) error {
 	if page.Me, err = p.person(ctx, who); err != nil {
 		return p.fail(c, page, err, nil)
 	}
-	if page.Token, err = p.newWidgetToken(ctx, jwt.Pass{Subject: store.Number(who.account), Community: page.Community}, widgetTokenLife); err != nil {
+	if page.Token, err = p.newWidgetToken(ctx, jwt.Pass{Subject: store.Number(who.account), Community: page.Community, Login: who.widget.login}, widgetTokenLife); err != nil {
 		return p.fail(c, page, err, nil)
 	}
 	return p.show(c, page, http.StatusOK, nil)
@@ -296,7 +304,7 @@ func (p widgetPages) community(c echo.Context) error {
 
 // visitor is who came to the community of the path, or nobody.
 func (p widgetPages) visitor(c echo.Context) (who actor, err error) {
-	cookie, err := c.Cookie(pageCookie)
+	cookie, err := c.Cookie(p.pageCookie())
 	if err != nil || !contract.IsJWT(cookie.Value) {
 		return actor{}, nil
 	}
@@ -306,7 +314,7 @@ func (p widgetPages) visitor(c echo.Context) (who actor, err error) {
 		return actor{}, nil
 	}
 	who, _ = caller.Who.(actor)
-	if err == nil && (who.isNobody() || who.widget.widget.ID != "" || who.widget.community != c.Param("serverId")) {
+	if err == nil && (who.isNobody() || who.widget.login == "" || who.widget.widget.ID != "" || who.widget.community != c.Param("serverId")) {
 		return actor{}, nil
 	}
 	return who, err

@@ -33,6 +33,7 @@ type widgetPass struct {
 	widget    gen.Widget // the only one it is for; without an ID, it is for all of the community
 	origin    string     // whose pages it is for; empty: any that may show the widget
 	expires   time.Time
+	login     string // by which they are signed in to the community's page; empty: by none
 }
 
 // isNobody tells whether somebody looks at a public widget without saying who they are: they see what every member does, and have no role.
@@ -143,7 +144,16 @@ func (k *core) widgetCaller(ctx context.Context, token string) (contract.Caller,
 	if err != nil {
 		return contract.Caller{}, err
 	}
-	who := actor{account: accountOf(says.Subject), widget: &widgetPass{community: says.Community, origin: says.Origin, expires: says.Expires}}
+	who := actor{account: accountOf(says.Subject), widget: &widgetPass{community: says.Community, origin: says.Origin, expires: says.Expires, login: says.Login}}
+	if says.Login != "" {
+		is, err := k.isSignedIn(ctx, says)
+		if err == nil && !is {
+			err = refused
+		}
+		if err != nil {
+			return contract.Caller{}, err
+		}
+	}
 	if says.Widget != "" {
 		w, err := k.store.Widgets.Get(ctx, says.Widget)
 		if errors.Is(err, store.ErrNotFound) || err == nil && (!w.IsActive || w.CommunityID != says.Community) {

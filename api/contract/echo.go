@@ -214,7 +214,7 @@ func BearerFrom(ctx context.Context) string {
 	if r == nil {
 		return ""
 	}
-	shown, err := credentialFrom(r.Header)
+	shown, err := credentialFrom(r.Header, "")
 	if err != nil || !shown.asBearer {
 		return ""
 	}
@@ -364,7 +364,7 @@ func (state *requestState) findCaller(ctx context.Context) error {
 		return nil
 	}
 	state.found = time.Now() // not later: what ends while the backend looks may have been overlooked
-	shown, err := credentialFrom(state.request.Header)
+	shown, err := credentialFrom(state.request.Header, state.operation.CredentialHeader)
 	if err != nil {
 		return err
 	}
@@ -384,10 +384,10 @@ type credential struct {
 	asBearer, asKey bool
 }
 
-// credentialFrom reads the credential from the headers of a request. An empty header says nothing, and one that repeats
+// credentialFrom reads the credential from the headers of a request, of which keys come in one more if the operation names it. An empty header says nothing, and one that repeats
 // another says nothing new: clients and proxies send both. The error is for a request whose credential is missing, not in
 // the form of one, or one of several.
-func credentialFrom(header http.Header) (credential, error) {
+func credentialFrom(header http.Header, also string) (credential, error) {
 	var shown credential
 	var texts []string
 	for _, value := range header.Values("Authorization") {
@@ -399,7 +399,11 @@ func credentialFrom(header http.Header) (credential, error) {
 			texts, shown.asBearer = append(texts, text), true
 		}
 	}
-	for _, value := range header.Values("X-Api-Key") {
+	keys := header.Values("X-Api-Key")
+	if also != "" {
+		keys = slices.Concat(keys, header.Values(also))
+	}
+	for _, value := range keys {
 		if text := strings.TrimSpace(value); text != "" {
 			texts, shown.asKey = append(texts, text), true
 		}

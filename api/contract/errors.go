@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -159,11 +160,35 @@ func (e *Error) envelope(in api.Family, requestID string) any {
 	if e.Code == gen.ProblemCodePermissionDenied && e.DevMessage != "" {
 		message += ": " + e.DevMessage // many show nothing but the message
 	}
+	if in == api.Flat {
+		return gen.FlatErrorResponse{Error: true, Message: e.whole(), Code: e.Code, RequestID: requestID}
+	}
 	if in == api.Application {
 		meta := gen.ApplicationMeta{Status: "error", StatusCode: int32(e.Code.Status())}
 		return gen.ApplicationErrorResponse{Meta: meta, Message: message, Data: problem}
 	}
 	return gen.IntegrationErrorResponse{Status: "error", Message: message, Data: problem}
+}
+
+// longestMessage is how many characters a message has at most. The contract says so.
+const longestMessage = 500
+
+// whole is all that can be told in one text, where an envelope has no other.
+func (e *Error) whole() string {
+	why := e.DevMessage
+	for i, f := range e.Fields {
+		if i == 0 {
+			why = ""
+		} else {
+			why += "; "
+		}
+		why += strings.TrimSpace(f.Pointer + " " + f.Message)
+	}
+	text := []rune(e.Message)
+	if why != "" {
+		text = []rune(e.Message + ": " + why)
+	}
+	return string(text[:min(len(text), longestMessage)])
 }
 
 // errorHandler is where every error becomes an answer, in the envelope of the operation that the request matched. What is

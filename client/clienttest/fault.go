@@ -188,6 +188,8 @@ func (h *faults) fail(w http.ResponseWriter, r *http.Request, status int, messag
 	switch operationOf(r).Family {
 	case api.Integration:
 		answer = gen.IntegrationErrorResponse{Status: "error", Message: message, Data: problem}
+	case api.Flat:
+		answer = gen.FlatErrorResponse{Error: true, Message: message, Code: problem.Code, RequestID: problem.RequestID}
 	case api.Application:
 		meta := gen.ApplicationMeta{Status: "error", StatusCode: int32(status)}
 		answer = gen.ApplicationErrorResponse{Meta: meta, Message: message, Data: problem}

@@ -20,6 +20,9 @@ import (
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// SecureAuth Sign a member in to the pages of the community
+	// (GET /api/secureAuth)
+	SecureAuth(ctx echo.Context, params SecureAuthParams) error
 	// ListAnalyses List analyses
 	// (GET /apis/v1/analysis)
 	ListAnalyses(ctx echo.Context, params ListAnalysesParams) error
@@ -664,6 +667,85 @@ type ServerInterface interface {
 // ServerInterfaceWrapper converts echo contexts to parameters.
 type ServerInterfaceWrapper struct {
 	Handler ServerInterface
+}
+
+// SecureAuth converts echo context to params.
+func (w *ServerInterfaceWrapper) SecureAuth(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SecureAuthParams
+	// ------------- Required query parameter "action" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "action", ctx.QueryParams(), &params.Action, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter action: %s", err))
+	}
+
+	// ------------- Required query parameter "userId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "userId", ctx.QueryParams(), &params.UserID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter userId: %s", err))
+	}
+
+	// ------------- Optional query parameter "accessLevel" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "accessLevel", ctx.QueryParams(), &params.AccessLevel, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter accessLevel: %s", err))
+	}
+
+	// ------------- Optional query parameter "email" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "email", ctx.QueryParams(), &params.Email, runtime.BindQueryParameterOptions{Type: "string", Format: "email"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter email: %s", err))
+	}
+
+	// ------------- Optional query parameter "firstname" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "firstname", ctx.QueryParams(), &params.Firstname, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter firstname: %s", err))
+	}
+
+	// ------------- Optional query parameter "lastname" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "lastname", ctx.QueryParams(), &params.Lastname, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter lastname: %s", err))
+	}
+
+	// ------------- Optional query parameter "displayname" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "displayname", ctx.QueryParams(), &params.Displayname, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter displayname: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "hostname" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("hostname")]; found {
+		var Hostname string
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for hostname, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "hostname", valueList[0], &Hostname, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter hostname: %s", err))
+		}
+
+		params.Hostname = Hostname
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter hostname is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SecureAuth(ctx, params)
+	return err
 }
 
 // ListAnalyses converts echo context to params.
@@ -5703,6 +5785,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 		Handler: si,
 	}
 
+	router.GET(options.BaseURL+"/api/secureAuth", wrapper.SecureAuth, options.OperationMiddlewares["secureAuth"]...)
 	router.GET(options.BaseURL+"/apis/v1/analysis", wrapper.ListAnalyses, options.OperationMiddlewares["listAnalyses"]...)
 	router.DELETE(options.BaseURL+"/apis/v1/analysis/:analysisId", wrapper.DeleteAnalysis, options.OperationMiddlewares["deleteAnalysis"]...)
 	router.GET(options.BaseURL+"/apis/v1/analysis/:analysisId", wrapper.GetAnalysis, options.OperationMiddlewares["getAnalysis"]...)
@@ -6195,6 +6278,28 @@ func WebhookTestCallbackHandler(si CallbackReceiverInterface, middlewares ...ech
 		h = mw(h)
 	}
 	return h
+}
+
+type SecureAuthRequestObject struct {
+	Params SecureAuthParams
+}
+
+type SecureAuthResponseObject interface {
+	VisitSecureAuthResponse(w http.ResponseWriter) error
+}
+
+type SecureAuth200JSONResponse SecureAuthResponse
+
+func (response SecureAuth200JSONResponse) VisitSecureAuthResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := WriteJSON(&buf, response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type ListAnalysesRequestObject struct {
@@ -11528,6 +11633,9 @@ func (response SignInToWidgets200JSONResponse) VisitSignInToWidgetsResponse(w ht
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// SecureAuth Sign a member in to the pages of the community
+	// (GET /api/secureAuth)
+	SecureAuth(ctx context.Context, request SecureAuthRequestObject) (SecureAuthResponseObject, error)
 	// ListAnalyses List analyses
 	// (GET /apis/v1/analysis)
 	ListAnalyses(ctx context.Context, request ListAnalysesRequestObject) (ListAnalysesResponseObject, error)
@@ -12179,6 +12287,31 @@ func NewStrictHandler(ssi StrictServerInterface, middlewares []StrictMiddlewareF
 type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
+}
+
+// SecureAuth operation middleware
+func (sh *strictHandler) SecureAuth(ctx echo.Context, params SecureAuthParams) error {
+	var request SecureAuthRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SecureAuth(ctx.Request().Context(), request.(SecureAuthRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SecureAuth")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SecureAuthResponseObject); ok {
+		return validResponse.VisitSecureAuthResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
 }
 
 // ListAnalyses operation middleware

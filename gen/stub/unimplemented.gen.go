@@ -17,6 +17,10 @@ type Unimplemented struct{}
 
 var _ StrictServerInterface = Unimplemented{}
 
+func (Unimplemented) SecureAuth(context.Context, SecureAuthRequestObject) (SecureAuthResponseObject, error) {
+	return nil, ErrNotImplemented
+}
+
 func (Unimplemented) ListAnalyses(context.Context, ListAnalysesRequestObject) (ListAnalysesResponseObject, error) {
 	return nil, ErrNotImplemented
 }

@@ -21,6 +21,7 @@ type Pass struct {
 	Community string
 	Widget    string // the only one it is for; empty: all of the community
 	Origin    string // whose pages it is for; empty: any that may show the widget
+	Login     string // by which they are signed in to a community's page; it ends with that. Empty: by none
 	Expires   time.Time
 }
 
@@ -29,6 +30,7 @@ type claims struct {
 	Community string `json:"community"`
 	Widget    string `json:"widget,omitempty"`
 	Origin    string `json:"origin,omitempty"`
+	Login     string `json:"login,omitempty"`
 }
 
 // A Key signs. Its ID is in the tokens.
@@ -39,7 +41,7 @@ type Key struct {
 
 // Sign makes a token.
 func Sign(key Key, p Pass, now time.Time) (string, error) {
-	c := claims{Community: p.Community, Widget: p.Widget, Origin: p.Origin}
+	c := claims{Community: p.Community, Widget: p.Widget, Origin: p.Origin, Login: p.Login}
 	c.Audience, c.Subject = jwt.ClaimStrings{Audience}, p.Subject
 	c.IssuedAt, c.ExpiresAt = jwt.NewNumericDate(now), jwt.NewNumericDate(p.Expires)
 	token := jwt.NewWithClaims(jwt.SigningMethodHS256, c)
@@ -70,7 +72,7 @@ func Read(token string, now time.Time, find func(keyID string) (secret []byte, e
 	case err != nil || c.Community == "" || !now.Before(c.ExpiresAt.Time):
 		return Pass{}, ErrInvalid
 	}
-	return Pass{Subject: c.Subject, Community: c.Community, Widget: c.Widget, Origin: c.Origin, Expires: c.ExpiresAt.Time}, nil
+	return Pass{Subject: c.Subject, Community: c.Community, Widget: c.Widget, Origin: c.Origin, Login: c.Login, Expires: c.ExpiresAt.Time}, nil
 }
 
 // clocks is by how much those of replicas may differ: a token may seem to be from the future. It is over when it says so all the same.

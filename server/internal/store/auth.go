@@ -179,9 +179,12 @@ func (a Auth) DeleteSession(ctx context.Context, account int64, id string) (toke
 	return get(ctx, a.conn, scanOne[string], `DELETE FROM sessions WHERE account = $1 AND id = $2 RETURNING token_hash`, account, id)
 }
 
-// DeleteSessionsBut ends every session of an account but the one with an id; without one, all.
+// DeleteSessionsBut ends every session of an account but the one with an id; without one, all. So end all its logins to pages.
 func (a Auth) DeleteSessionsBut(ctx context.Context, account int64, id string) error {
 	a.wake(AccountTopic(account))
+	if err := a.exec(ctx, `DELETE FROM page_logins WHERE account = $1`, account); err != nil {
+		return err
+	}
 	return a.exec(ctx, `DELETE FROM sessions WHERE account = $1 AND ($2 = '' OR id <> $2)`, account, id)
 }
 

@@ -251,7 +251,7 @@ func fixtures() map[string]Page {
 		"channels": channelPage(), "leaderboard": leaderboardPage(), "milestone": milestonePage(), "socials": socialsPage(), "store": storePage(),
 		"store-product": productPage(), "store-orders": ordersPage(), "currency": currencyPage(), "overview": overviewPage(), "community": communityPage(),
 	}
-	for _, state := range []State{Waiting, Refused, Failed, Missing} {
+	for _, state := range []State{Waiting, Refused, Failed, Missing, Ended, Left} {
 		p := page(Store, "Club store")
 		p.State, p.Me = state, nil
 		all["state-"+string(state)] = p

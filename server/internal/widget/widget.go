@@ -37,6 +37,8 @@ const (
 	Refused State = "refused" // it is not for who is looking, or not for where it is embedded
 	Failed  State = "failed"  // it cannot be shown now
 	Missing State = "missing" // there is no such widget
+	Ended   State = "ended"   // the link that leads to it works no more
+	Left    State = "left"    // who has looked at it has signed out
 )
 
 // A Page is a widget as one person sees it. Exactly one of the views is set, unless a State says why none is.
@@ -118,6 +120,10 @@ func (p Page) Lead() string {
 		return "It is not for this account, or not for this page."
 	case p.State == Missing:
 		return "It was removed, or its address is wrong."
+	case p.State == Ended:
+		return "It works once, within a minute, and only where it was made for. Go back to the community's site, and follow its link again."
+	case p.State == Left:
+		return "To come back, follow the link on the community's site."
 	}
 	return "Something went wrong on our side. Try again in a moment."
 }
@@ -131,6 +137,10 @@ func (p Page) Headline() string {
 		return "Nothing to show here"
 	case Missing:
 		return "There is no such widget"
+	case Ended:
+		return "This link does not work any more"
+	case Left:
+		return "You are signed out"
 	}
 	return "This cannot be shown right now"
 }
