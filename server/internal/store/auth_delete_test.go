@@ -22,6 +22,7 @@ var ofAccounts = map[string]string{
 	"member_roles.account":        erased,
 	"member_badges.account":       erased,
 	"user_keys.account":           erased,
+	"page_logins.account":         erased,
 	"two_factor.account":          erased,
 	"recovery_codes.account":      erased,
 	"otp_tries.account":           erased,
@@ -199,6 +200,7 @@ func (l *life) fullAccount(server string, owner int64) (dora int64) {
 		l.must(tx.Channels.AdmitMembers(ctx, channels[0].ID, server, []int64{owner, dora}))
 		l.must(tx.Invites.Insert(ctx, Invite{Account: dora, Invite: gen.Invite{Code: l.id(), ID: l.id(), ServerID: server, Uses: 2, CreatedAt: l.now()}}, l.nowAt))
 		l.signsIn(tx, dora)
+		l.isSignedIn(tx, server, dora)
 		l.importsHerself(tx, server, dora)
 		l.must(tx.Webhooks.InsertEvent(ctx, WebhookEvent{ID: l.id(), ServerID: server, Kind: "user.joined", Account: dora, Body: "Dora Doe", At: l.nowAt, ExpiresAt: l.nowAt}))
 		return nil

@@ -11,7 +11,8 @@ func TestWhatHasExpiredIsRemovedSomeAtATime(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, url string) {
 		s := open(t, url)
 		l := &life{T: t, s: s, nowAt: time.Now()}
-		account := strconv.FormatInt(l.account(), 10)
+		number := l.account()
+		account, server := strconv.FormatInt(number, 10), l.server(number)
 		const all, some = 5, 2
 		for i := range all {
 			n := strconv.Itoa(i)
@@ -21,6 +22,7 @@ func TestWhatHasExpiredIsRemovedSomeAtATime(t *testing.T) {
 				`INSERT INTO code_tries (account, purpose, network, salt, tries, expires_at) VALUES (1, 'x', '`+n+`', '', 0, 1)`,
 				`INSERT INTO code_quotas (account, purpose, network, full_at) VALUES (1, 'x', '`+n+`', 1)`,
 				`INSERT INTO otp_tries (account, network, tries, since) VALUES (`+account+`, '`+n+`', 1, 1)`,
+				`INSERT INTO page_logins (id, token_hash, key_id, server_id, account, host, opened, created_at, expires_at) VALUES ('`+n+`', '`+n+`', 'x', '`+server+`', `+account+`, 'x', FALSE, 1, 1)`,
 				`INSERT INTO idempotency (id, fingerprint, answer, expires_at) VALUES ('`+n+`', '', '', 1)`,
 			)
 		}
@@ -29,6 +31,7 @@ func TestWhatHasExpiredIsRemovedSomeAtATime(t *testing.T) {
 			run    func(tx *Tx) (more bool, err error)
 		}{
 			"sessions": {[]string{"sessions WHERE expires_at = 1"}, func(tx *Tx) (bool, error) { return tx.Auth.DeleteExpired(t.Context(), l.nowAt, some) }},
+			"logins": {[]string{"page_logins"}, func(tx *Tx) (bool, error) { return tx.Auth.DeleteExpiredPageLogins(t.Context(), l.nowAt, some) }},
 			"codes": {[]string{"codes WHERE expires_at = 1", "code_tries", "code_quotas"}, func(tx *Tx) (bool, error) {
 				return tx.Codes.DeleteExpired(t.Context(), l.nowAt, some)
 			}},

@@ -236,6 +236,7 @@ func enlargeStore(t *testing.T, s *Store, id string, rows int) {
 		`INSERT INTO incoming_calls (webhook_id, place, number, id, outcome, reason, at) `+numbersOf(rows)+`SELECT 'w' || (i - i % 100), i % 100, i, 'c' || i, 'done', '', i FROM n WHERE i >= 100`,
 		`INSERT INTO widget_access_keys (id, server_id, key_hash, account, definition, created_at) `+numbersOf(rows)+`SELECT 'w' || i, '`+id+`', 'x', 1, '{}', i FROM n`,
 		`INSERT INTO widgets (id, server_id, slug, kind, channel_id, active, definition, created_at) `+numbersOf(rows)+`SELECT 'w' || i, '`+id+`', 'w' || i, 'channels', 'c' || i, TRUE, '{}', i FROM n`,
+		`INSERT INTO page_logins (id, token_hash, key_id, server_id, account, host, opened, created_at, expires_at) `+numbersOf(rows)+`SELECT 'p' || i, 'p' || i, 'k', '`+id+`', 1, 'x', i % 2 = 0, i, i FROM n`,
 		`INSERT INTO widget_signing_keys (id, secret, created_at) `+numbersOf(rows)+`SELECT 'w' || i, 'x', i FROM n`)
 }
 

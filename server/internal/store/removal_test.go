@@ -17,6 +17,7 @@ var cascades = map[string]string{
 	"members member_roles":             "what one member has: MaxRoles",
 	"members member_badges":            "what one member has: MaxBadges",
 	"members user_keys":                "of one account: MaxUserKeys",
+	"members page_logins":              "of one member: MaxPageLogins",
 	"servers members":                  inSteps,
 	"servers days":                     inSteps,
 	"servers server_days":              inSteps,

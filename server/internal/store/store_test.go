@@ -203,6 +203,7 @@ func (l *life) everything() (kept string) {
 	l.hasIncoming(gone, ben)
 	l.hasWidgets(kept, ann)
 	l.hasWidgets(gone, ben)
+	l.hasPageLogins(kept, ann)
 	l.isFollowed(kept, ann)
 	l.isFollowed(gone, ben)
 	l.talks(kept, ann, ben)
