@@ -4312,6 +4312,21 @@ type FilteredUserResponse struct {
 	Data FilteredUserPage `json:"data"`
 }
 
+// FlatErrorResponse A failure in the operations whose answers are flat.
+type FlatErrorResponse struct {
+	// Error Always true.
+	Error bool `json:"error"`
+
+	// Message For a person, with what caused it.
+	Message string `json:"message"`
+
+	// Code The kind of failure. This list only grows.
+	Code ProblemCode `json:"code"`
+
+	// RequestID The X-Request-Id of this answer.
+	RequestID string `json:"requestId"`
+}
+
 // FoundPagination Which part of a list this is, and how many of it were found.
 type FoundPagination struct {
 	Page  int32 `json:"page"`
@@ -5549,6 +5564,9 @@ type MemberQuestion struct {
 	// FieldName What programs call a field. Spaces become hyphens.
 	FieldName UserFieldKey `json:"fieldName,omitempty,omitzero"`
 }
+
+// MemberUsername The user name of a member.
+type MemberUsername = string
 
 // Message What somebody has said in a channel.
 type Message struct {
@@ -7635,6 +7653,20 @@ type SavedChannel struct {
 
 	// V Always 0; older clients expect it.
 	V Revision `json:"__v"`
+}
+
+// SecureAuthResponse Where the browser of a member is signed in.
+type SecureAuthResponse struct {
+	// Error Always false.
+	Error bool `json:"error"`
+
+	// LoginURL Send the browser there.
+	LoginURL string `json:"loginUrl"`
+
+	// SessionID An id. Ids of one kind sort in the order in which they were made, to the second.
+	//
+	// Example: 66a282dab13eee0013cbb4d8
+	SessionID ObjectID `json:"sessionId"`
 }
 
 // SentMessage A message that was sent.
@@ -10784,6 +10816,21 @@ type ApplicationPermissionDenied = ApplicationErrorResponse
 // ApplicationUnauthenticated A failure in the Application API.
 type ApplicationUnauthenticated = ApplicationErrorResponse
 
+// FlatError A failure in the operations whose answers are flat.
+type FlatError = FlatErrorResponse
+
+// FlatInvalidRequest A failure in the operations whose answers are flat.
+type FlatInvalidRequest = FlatErrorResponse
+
+// FlatNotFound A failure in the operations whose answers are flat.
+type FlatNotFound = FlatErrorResponse
+
+// FlatPermissionDenied A failure in the operations whose answers are flat.
+type FlatPermissionDenied = FlatErrorResponse
+
+// FlatUnauthenticated A failure in the operations whose answers are flat.
+type FlatUnauthenticated = FlatErrorResponse
+
 // IntegrationConflict A failure in the Integration API, and in the operations that have an answer of their own shape.
 type IntegrationConflict = IntegrationErrorResponse
 
@@ -10819,6 +10866,33 @@ type SystemPermissionDenied = SystemErrorResponse
 
 // SystemUnauthenticated A failure in the System API.
 type SystemUnauthenticated = SystemErrorResponse
+
+// SecureAuthParams defines parameters for SecureAuth.
+type SecureAuthParams struct {
+	// Action What is to be done.
+	Action string `form:"action" json:"action"`
+
+	// UserID The user name of a member. Upper and lower case are the same.
+	UserID MemberUsername `form:"userId" json:"userId"`
+
+	// AccessLevel Which role an account gets that is made.
+	AccessLevel *string `form:"accessLevel,omitempty" json:"accessLevel,omitempty"`
+
+	// Email The e-mail address of the member, or of the account that is made.
+	Email *EmailAddress `form:"email,omitempty" json:"email,omitempty"`
+
+	// Firstname Of an account that is made.
+	Firstname *Title `form:"firstname,omitempty" json:"firstname,omitempty"`
+
+	// Lastname Of an account that is made.
+	Lastname *Title `form:"lastname,omitempty" json:"lastname,omitempty"`
+
+	// Displayname Of an account that is made; its user name, if this is left out.
+	Displayname *Title `form:"displayname,omitempty" json:"displayname,omitempty"`
+
+	// Hostname The host on which the browser is signed in, with its port if the public address of the server has one. It is one of the `domains` of the community, which must lead to this server, or the host of that address; upper and lower case are the same.
+	Hostname string `json:"hostname"`
+}
 
 // ListAnalysesParams defines parameters for ListAnalyses.
 type ListAnalysesParams struct {

@@ -184,9 +184,13 @@ func TestPagesOfWidgetsRunNothingButTheirOwnAndStandWhereTheyMay(t *testing.T) {
 // The page of a community is for who came to it: their cookie opens it and the widgets of it, and no operation.
 func TestTheCookieOfACommunityOpensItsPagesAndNoOperation(t *testing.T) {
 	w := openWidgets(t, onSQLite(t))
+	must(w.ben.Auth.UpdateMe(t.Context(), client.AccountUpdate{Username: new("ben")}))
+	key := must(w.anna.Keys.Create(t.Context(), w.id, client.APIKeyCreate{Name: "secure", Permissions: []client.KeyPermission{client.PermissionSecureAuth}})).Key
+	login := must(must(client.New(w.base, client.WithAPIKey(key))).Auth.SecureLogin(t.Context(), strings.TrimPrefix(w.base, "http://"), "ben"))
+	cookies := follow(w.s.Handler(), login.LoginURL).Result().Cookies()
 	visit := func(path string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest("GET", path, nil)
-		r.AddCookie(&http.Cookie{Name: pageCookie, Value: w.token("ben")})
+		r.AddCookie(cookies[0])
 		return send(w.s.Handler(), r)
 	}
 	page := visit("/c/" + w.id)
@@ -203,6 +207,14 @@ func TestTheCookieOfACommunityOpensItsPagesAndNoOperation(t *testing.T) {
 	}
 	if page := w.page("/c/"+w.id, ""); page.Code != http.StatusUnauthorized {
 		t.Errorf("without a cookie: got %d", page.Code)
+	}
+	// A token that was not got by signing in is no cookie: whoever has one could plant it.
+	cookies[0].Value = w.token("ben")
+	if page := visit("/c/" + w.id); page.Code != http.StatusUnauthorized {
+		t.Errorf("with a token of a widget: got %d", page.Code)
+	}
+	if page := visit(w.path(gen.WidgetKindStore)); strings.Contains(page.Body.String(), "A voucher for tea") {
+		t.Error("a token of a widget as a cookie opens the store")
 	}
 }
 

@@ -31,7 +31,7 @@ func TestWhatHasExpiredIsRemovedSomeAtATime(t *testing.T) {
 			run    func(tx *Tx) (more bool, err error)
 		}{
 			"sessions": {[]string{"sessions WHERE expires_at = 1"}, func(tx *Tx) (bool, error) { return tx.Auth.DeleteExpired(t.Context(), l.nowAt, some) }},
-			"logins": {[]string{"page_logins"}, func(tx *Tx) (bool, error) { return tx.Auth.DeleteExpiredPageLogins(t.Context(), l.nowAt, some) }},
+			"logins":   {[]string{"page_logins"}, func(tx *Tx) (bool, error) { return tx.Auth.DeleteExpiredPageLogins(t.Context(), l.nowAt, some) }},
 			"codes": {[]string{"codes WHERE expires_at = 1", "code_tries", "code_quotas"}, func(tx *Tx) (bool, error) {
 				return tx.Codes.DeleteExpired(t.Context(), l.nowAt, some)
 			}},
