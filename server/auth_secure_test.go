@@ -97,7 +97,9 @@ func visit(h http.Handler, method, path string, cookie *http.Cookie, header ...s
 
 func TestALoginWorksOnceAndOnlyWhereItWasMadeFor(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, config Config) {
-		_, c := openSecure(t, config)
+		s, c := openSecure(t, config)
+		now := time.Now()
+		s.now = func() time.Time { return now }
 		address := c.address(t)
 		form := regexp.MustCompile(`^https://chess\.example/v2/app/loginApi/` + c.key.ID + `/2\?host=chess\.example&token=[0-9a-f]{64}$`)
 		if !form.MatchString(address) || strings.Contains(address, c.key.Key) {

@@ -216,6 +216,7 @@ func (a *answer) isLike(other *answer) {
 	plain := func(a *answer) string {
 		whole, _ := a.value.(map[string]any)
 		whole = maps.Clone(whole)
+		delete(whole, "requestId") // of a flat answer
 		for name, value := range whole {
 			if problem, is := value.(map[string]any); is {
 				whole[name] = map[string]any(object(problem).without("requestId"))

@@ -6,6 +6,8 @@ import (
 	"encoding/base32"
 	"encoding/binary"
 	"fmt"
+	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -459,6 +461,117 @@ var mailedAuth = []testCase{
 		s.as(newcomer.token).get("/auth/me").expect(200)
 		s.anonymous.post("/auth/login", object{"email": old.email, "password": old.password}).expect(401)
 		s.anonymous.post("/auth/login", object{"email": newcomer.email, "password": newcomer.password}).expect(200)
+	}},
+}
+
+// host is that at which the backend is asked.
+func (s *session) host() string {
+	at, err := url.Parse(s.suite.url)
+	if err != nil {
+		s.stop("%s is no address: %v", s.suite.shown, err)
+	}
+	return at.Host
+}
+
+// signsIn asks for an address that signs a member in, as the site of a community does.
+func (k key) signsIn(username string, more object) *answer {
+	query := url.Values{"action": {"login"}, "userId": {username}}
+	for name, value := range more {
+		query.Set(name, fmt.Sprint(value))
+	}
+	return k.anonymous.with("apiKey", k.whole).with("hostname", k.host()).get("/api/secureAuth?" + query.Encode())
+}
+
+// member is the user name of a member whom a key has made.
+func (c caller) member(club club) string {
+	name := "conf-" + unknownID()
+	c.makesKey(club, "createUser").makesUser(object{"username": name}).expect(201)
+	return name
+}
+
+// opens wants an address to sign in who follows it, and to lead on, and returns the cookie.
+func (a *answer) opens(to string) string {
+	got := a.anonymous.get(a.text("/loginUrl")).anyOf(http.StatusFound, http.StatusSeeOther)
+	if at := got.header.Get("Location"); at != to && !strings.HasSuffix(at, a.host()+to) {
+		got.fail("leads to %s, want %s", at, to)
+	}
+	set, err := http.ParseSetCookie(got.header.Get("Set-Cookie"))
+	if err != nil || !set.HttpOnly || !set.Secure || set.SameSite != http.SameSiteLaxMode {
+		got.stop("the cookie must be HttpOnly, Secure and SameSite=Lax, and the header is %q", got.header.Get("Set-Cookie"))
+	}
+	return set.Name + "=" + set.Value
+}
+
+// opensNot wants it to sign nobody in.
+func (s *session) opensNot(what, address string) {
+	got := s.anonymous.get(address)
+	if got.status < 400 || got.status > 499 || got.header.Get("Set-Cookie") != "" {
+		got.fail("%s: is answered %d, want a page that says why not, with a status from 400 on", what, got.status)
+	}
+}
+
+// secure are the test cases of Secure Auth.
+var secure = []testCase{
+	{"AUTH-SECURE-01", "secureAuth getServer keys users", "an address signs its member in once, to the pages of the community, and says nothing of the key", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		name, key := s.a.member(club), s.a.makesKey(club, "secureAuth")
+		made := key.signsIn(name, nil).expect(200)
+		address := made.text("/loginUrl")
+		if strings.Contains(address, key.whole) {
+			made.fail("the address has the API key in it")
+		}
+		cookie := made.opens("/c/" + club.id)
+		s.opensNot("again", address)
+		visitor := s.anonymous.with("Cookie", cookie)
+		visitor.get(s.suite.url + "/c/" + club.id).expect(200)
+		visitor.get(s.suite.url+"/c/"+s.a.makesServer("Go club").id).anyOf(401, 403, 404)
+		visitor.get(club.path("")).expect(401)
+	}},
+	{"AUTH-SECURE-02", "secureAuth keys users", "whoever looks at an address before, or is on another host, does not end it", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		made := s.a.makesKey(club, "secureAuth").signsIn(s.a.member(club), nil).expect(200)
+		address := made.text("/loginUrl")
+		s.anonymous.send("HEAD", address, "", nil)
+		s.anonymous.with("Sec-Purpose", "prefetch").get(address)
+		s.opensNot("on another host", strings.Replace(address, "host="+url.QueryEscape(s.host()), "host=elsewhere.example", 1))
+		made.opens("/c/" + club.id)
+	}},
+	{"AUTH-SECURE-03", "secureAuth keys users", "nobody but members of the community of the key is signed in, and on no other host", func(s *session) {
+		club, other := s.a.makesServer("Chess club"), s.a.makesServer("Go club")
+		name, stranger, key := s.a.member(club), s.a.member(other), s.a.makesKey(club, "secureAuth")
+		unknown := key.signsIn("no"+unknownID()[:12], nil).expect(404)
+		key.signsIn(stranger, nil).expect(404).isLike(unknown)
+		key.signsIn(name, object{"email": freshEmail()}).expect(404)
+		s.a.makesKey(other, "secureAuth").signsIn(name, nil).expect(404)
+		good := s.anonymous.with("apiKey", key.whole)
+		path := "/api/secureAuth?action=login&userId=" + name
+		good.with("hostname", "elsewhere.example").get(path).refuses("header/hostname", "not_allowed")
+		good.with("hostname", s.host()).with("x-api-key", key.whole).get(path).expect(200)
+		good.with("hostname", s.host()).with("x-api-key", s.a.makesKey(club, "secureAuth").whole).get(path).expect(401)
+		s.anonymous.with("apiKey", strings.Repeat("0", 64)).with("hostname", s.host()).get(path).expect(401)
+	}},
+	{"AUTH-SECURE-04", "secureAuth keys users", "with an address and createUser, a member is made whose name nobody has", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		name, email := "conf-"+unknownID(), freshEmail()
+		both := s.a.makesKey(club, "secureAuth", "createUser")
+		who := object{"email": email, "firstname": "Ada", "displayname": "Ada Doe"}
+		s.a.makesKey(club, "secureAuth").signsIn(name, who).expect(404)
+		both.signsIn(name, who.and(object{"accessLevel": 7})).refuses("query/accessLevel", "not_allowed")
+		both.signsIn(name, who).expect(200).opens("/c/" + club.id)
+		both.signsIn(name, who).expect(200)
+		both.signsIn("conf-"+unknownID(), who).expect(404)
+		s.a.get(club.path("/members")).expect(200).is("/meta/total", 2)
+	}},
+	{"AUTH-SECURE-05", "secureAuth updateServerSettings keys users", "who is signed in goes on to the application of the community, if there is one", func(s *session) {
+		club := s.a.makesServer("Chess club")
+		const app = "https://chess.example/app?a=1"
+		s.a.write("PATCH", club.path("/settings"), object{"appUrl": app, "domains": []any{"chess.example"}}).expect(200)
+		key, name := s.a.makesKey(club, "secureAuth"), s.a.member(club)
+		key.signsIn(name, nil).expect(200).opens(app)
+		at := s.anonymous.with("apiKey", key.whole).with("hostname", "Chess.Example").get("/api/secureAuth?action=login&userId=" + name).expect(200)
+		if !strings.HasPrefix(at.text("/loginUrl"), "https://chess.example/") {
+			at.fail("the address is not on the host that was asked for")
+		}
 	}},
 }
 

@@ -114,7 +114,7 @@ func (c caller) send(method, path, kind string, body []byte) *answer {
 	what := fmt.Sprintf("%s: %s %s", c.name, method, path)
 	x := &exchange{method: method, body: body}
 	address := path
-	if !strings.Contains(path, "://") {
+	if x.page = strings.Contains(path, "://"); !x.page {
 		address = c.suite.url + path
 	}
 	// Whoever waits for a limit to end must not be overtaken by others of this run.

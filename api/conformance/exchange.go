@@ -35,6 +35,7 @@ type exchange struct {
 	method, url string
 	header      http.Header
 	body        []byte
+	page        bool // it may be for people, and in no contract: the backend has given its whole address
 
 	status   int // 0: no answer
 	answered http.Header

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"path"
 	"slices"
 	"strings"
 
@@ -19,7 +20,7 @@ type maker struct {
 	unknown  func() string // of the same form, and the name of nothing
 }
 
-// makers are by the name of the parameter, with its format where one name stands for several things: the id of a role and
+// makers are by the name of the parameter, with its format or its schema where one name stands for several things: the id of a role and
 // the number of a user stand in the same place of the same path.
 var makers = map[string]maker{
 	"serverId":    {"server", "servers", true, func(x *scene) string { return x.server.id }, unknownID},
@@ -39,10 +40,12 @@ var makers = map[string]maker{
 	"applicationId": {"application", "badges", true, func(x *scene) string { return x.author().applies(x.badge()) }, unknownID},
 	"roleId":        {"role", "roles", true, func(x *scene) string { return x.a.makesRole(x.server, nil) }, unknownID},
 	// Whoever may be deleted owns nothing.
-	"user":       {"username", "users", false, func(x *scene) string { return x.user("username") }, func() string { return "no" + unknownID()[:12] }},
-	"email ":     {"email", "auth", false, func(x *scene) string { return x.a.get("/auth/me").expect(200).text("/body/email") }, freshEmail}, // of somebody who is there
-	"idOrEmail":  {"email", "auth", false, func(x *scene) string { return x.a.get("/auth/me").expect(200).text("/body/email") }, freshEmail},
-	"identifier": {"email", "auth", false, func(x *scene) string { return x.a.get("/auth/me").expect(200).text("/body/email") }, freshEmail},
+	"user":                  {"username", "users", false, func(x *scene) string { return x.user("username") }, func() string { return "no" + unknownID()[:12] }},
+	"email ":                {"email", "auth", false, func(x *scene) string { return x.a.get("/auth/me").expect(200).text("/body/email") }, freshEmail}, // of somebody who is there
+	"userId MemberUsername": {"username", "users", false, func(x *scene) string { return x.user("username") }, func() string { return "no" + unknownID()[:12] }},
+	"hostname":              {"hostname", "servers", false, func(x *scene) string { return x.host() }, func() string { return "nowhere.example" }},
+	"idOrEmail":             {"email", "auth", false, func(x *scene) string { return x.a.get("/auth/me").expect(200).text("/body/email") }, freshEmail},
+	"identifier":            {"email", "auth", false, func(x *scene) string { return x.a.get("/auth/me").expect(200).text("/body/email") }, freshEmail},
 	// The operations about an account's own things are for that account.
 	"userId objectid":    {"user", "servers", false, func(x *scene) string { return x.a.accountOf(x.server, x.server.owner) }, unknownID},
 	"userApiKeyId":       {"userKey", "keys", false, func(x *scene) string { return x.a.makesUserKey(x.server, x.server.owner).id }, unknownID},
@@ -109,6 +112,9 @@ func (x *scene) sellsCodes() {
 func makerOf(name string, schema *openapi3.SchemaRef) (maker, bool) {
 	if schema.Value.Type.Is("boolean") || schema.Value.Type.Is("array") { // a question whether to show it, or any number of them
 		return maker{}, false
+	}
+	if m, ok := makers[name+" "+path.Base(schema.Ref)]; ok {
+		return m, true
 	}
 	if m, ok := makers[name+" "+schema.Value.Format]; ok {
 		return m, true

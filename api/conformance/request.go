@@ -40,6 +40,8 @@ func draftOf(op *api.Operation, id func(maker) string) *draft {
 			d.query.Set(p.Name, id(m))
 		case p.In == openapi3.ParameterInQuery && p.Required:
 			d.query.Set(p.Name, fmt.Sprint(p.Example))
+		case p.In == openapi3.ParameterInHeader && p.Required && known:
+			d.header[p.Name] = id(m)
 		case p.In == openapi3.ParameterInHeader && p.Required:
 			d.header[p.Name] = fmt.Sprint(p.Example)
 		}

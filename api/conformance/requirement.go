@@ -62,7 +62,7 @@ type section struct {
 // contract has them.
 var sections = []section{
 	{"common", common},
-	{"auth", slices.Concat(auth, mailedAuth)},
+	{"auth", slices.Concat(auth, mailedAuth, secure)},
 	{"servers", slices.Concat(servers, serverImages, members)},
 	{"invites", invites},
 	{"channels", channels},

@@ -165,11 +165,17 @@ func (t *Tab) Eval(script string) string {
 	return value
 }
 
-// Until waits until a script is true.
+// Until waits until a script is true. The page may become another one meanwhile.
 func (t *Tab) Until(script string) {
 	t.Helper()
-	if _, err := chromedp.Run(t.ctx, chromedp.Poll[chromedp.Void](script, chromedp.WithPollingTimeout(patience))); err != nil {
-		t.Fatalf("never true: %s: %v; the page says %q", script, err, t.Said())
+	for deadline := time.Now().Add(patience); ; {
+		_, err := chromedp.Run(t.ctx, chromedp.Poll[chromedp.Void](script, chromedp.WithPollingTimeout(patience)))
+		if err == nil {
+			return
+		}
+		if gone := strings.Contains(err.Error(), "Cannot find context"); !gone || time.Now().After(deadline) {
+			t.Fatalf("never true: %s: %v; the page says %q", script, err, t.Said())
+		}
 	}
 }
 

@@ -2,11 +2,13 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // A mutant is the reference server with one fault.
@@ -433,6 +435,21 @@ var mutants = []mutant{
 				body["data"] = object{"callId": strings.Repeat("0", 24), "kind": "currency", "messageId": nil}
 			})
 		}
+	}))},
+	{"a login works as often as one likes", "AUTH-SECURE-01", func(good http.Handler) http.Handler {
+		var first sync.Map
+		return on("GET", `/v2/app/loginApi/\w+/2`, exchange(func(r *http.Request, a *httptest.ResponseRecorder) {
+			if a.Code == http.StatusSeeOther {
+				first.Store(r.URL.RawQuery, a.Header().Clone())
+			} else if before, is := first.Load(r.URL.RawQuery); is {
+				a.Code = http.StatusSeeOther
+				maps.Copy(a.Header(), before.(http.Header))
+			}
+		}))(good)
+	}},
+	{"a login is ended by whoever looks at it before", "AUTH-SECURE-02", on("GET HEAD", `/v2/app/loginApi/\w+/2`, request(func(r *http.Request) {
+		r.Method = http.MethodGet
+		r.Header.Del("Sec-Purpose")
 	}))},
 	{"an incoming webhook does the same again under the same webhook-id", "WEBHOOKS-ONCE-01", on("POST", `/webhooks/in/\w+`, request(func(r *http.Request) {
 		r.Header.Del("Webhook-Id")
