@@ -122,7 +122,7 @@ var calls = []struct {
 		func(c caller) (any, error) { return c.Auth.SecureLogin(c.ctx, "community.example", "vera") },
 	},
 	{
-		"secureAuth", "GET /api/secureAuth?accessLevel=1&action=login&displayname=Vera+M.&email=vera%40example.com&firstname=Vera&lastname=Menchik&userId=vera", "",
+		"secureAuth", "GET /api/secureAuth?action=login&userId=vera&accessLevel=1&email=vera%40example.com&firstname=Vera&lastname=Menchik&displayname=Vera+M.", "",
 		func(c caller) (any, error) {
 			return c.Auth.SecureLogin(c.ctx, "community.example", "vera", client.OrNewMember(client.NewMember{
 				Email: "vera@example.com", FirstName: "Vera", LastName: "Menchik", DisplayName: "Vera M.", AccessLevel: 1,

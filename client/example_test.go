@@ -320,6 +320,48 @@ func ExampleAuthService_Export() {
 	// true
 }
 
+// The site of a community sends a visitor whom it knows to the community's page.
+func ExampleAuthService_SecureLogin() {
+	url, token, stop := newServer()
+	defer stop()
+	owner, err := client.New(url, client.WithToken(token))
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	server, err := owner.Servers.Create(ctx, client.ServerCreate{Name: "Chess club"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	permissions := []client.KeyPermission{client.PermissionSecureAuth, client.PermissionCreateUser}
+	key, err := owner.Keys.Create(ctx, server.ID, client.APIKeyCreate{Name: "site", Permissions: permissions})
+	if err != nil {
+		log.Fatal(err)
+	}
+	site, err := client.New(url, client.WithAPIKey(key.Key))
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	host := strings.TrimPrefix(url, "http://") // Or a domain of the community.
+	login, err := site.Auth.SecureLogin(ctx, host, "nona", client.OrNewMember(client.NewMember{Email: "nona@example.com", DisplayName: "Nona G."}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	// The answer to the visitor's click.
+	send := func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, login.LoginURL, http.StatusSeeOther)
+	}
+	_ = send
+	fmt.Println(strings.HasPrefix(login.LoginURL, url+"/v2/app/loginApi/"+key.ID))
+
+	_, err = site.Auth.SecureLogin(ctx, host, "nobody")
+	fmt.Println(errors.Is(err, client.ErrNotFound))
+	// Output:
+	// true
+	// true
+}
+
 func ExampleChannelsService() {
 	url, token, stop := newServer()
 	defer stop()
