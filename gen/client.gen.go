@@ -90,6 +90,22 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 // The interface specification for the client above.
 type ClientInterface interface {
 
+	// SecureAuth Sign a member in to the pages of the community
+	//
+	// For a site that knows who its visitor is: an address that signs the visitor's browser in as a member of the community, to the pages of that community
+	// and nothing else. It works once, within 60 seconds, and on the host that `hostname` names. Send the browser there at once; nobody else may see it. The browser goes on to the `appUrl` of
+	// the community or, where none is set, to `/c/{serverId}`, the page with its widgets. It is signed in for 24 hours, in one community on each host; then it comes again from the site. Signing out, ending all
+	// other sessions of the account, a new password, the end of the membership, and whatever ends the API key or its permission end that at once. A member has 20 of these, waiting or open: one more ends the oldest.
+	//
+	// The API key comes as `apiKey`, `x-api-key` or bearer, and never from a page: whoever has it signs in as every member. `userId` is the user name of a member; who is none,
+	// and who is unknown, answers 404. An `email` that is given must be that of the member, or it answers 404, too: then it is somebody else who has the name.
+	//
+	// With `email`, and an API key that has `createUser` as well, a user name that no member has makes an account as createUser does, which becomes a member: with `firstname`, `lastname`, `displayname` and
+	// the role of `accessLevel`. A name or an address that somebody has who is no member answers 404. An `accessLevel` must be 0 or one that the community has set; who is a member already keeps the roles that they have.
+	//
+	// Corresponds with GET /api/secureAuth (the `SecureAuth` operationId).
+	SecureAuth(ctx context.Context, params *SecureAuthParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListAnalyses List analyses
 	//
 	// Analyses of the channels that the caller sees, newest first, without their drawings: of one channel, or of all. An API key sees all channels
@@ -3406,6 +3422,32 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /widget/{communityId}/signin (the `SignInToWidgets` operationId).
 	SignInToWidgets(ctx context.Context, communityID CommunityID, params *SignInToWidgetsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+}
+
+// SecureAuth Sign a member in to the pages of the community
+//
+// For a site that knows who its visitor is: an address that signs the visitor's browser in as a member of the community, to the pages of that community
+// and nothing else. It works once, within 60 seconds, and on the host that `hostname` names. Send the browser there at once; nobody else may see it. The browser goes on to the `appUrl` of
+// the community or, where none is set, to `/c/{serverId}`, the page with its widgets. It is signed in for 24 hours, in one community on each host; then it comes again from the site. Signing out, ending all
+// other sessions of the account, a new password, the end of the membership, and whatever ends the API key or its permission end that at once. A member has 20 of these, waiting or open: one more ends the oldest.
+//
+// The API key comes as `apiKey`, `x-api-key` or bearer, and never from a page: whoever has it signs in as every member. `userId` is the user name of a member; who is none,
+// and who is unknown, answers 404. An `email` that is given must be that of the member, or it answers 404, too: then it is somebody else who has the name.
+//
+// With `email`, and an API key that has `createUser` as well, a user name that no member has makes an account as createUser does, which becomes a member: with `firstname`, `lastname`, `displayname` and
+// the role of `accessLevel`. A name or an address that somebody has who is no member answers 404. An `accessLevel` must be 0 or one that the community has set; who is a member already keeps the roles that they have.
+//
+// Corresponds with GET /api/secureAuth (the `SecureAuth` operationId).
+func (c *Client) SecureAuth(ctx context.Context, params *SecureAuthParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSecureAuthRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
 }
 
 // ListAnalyses List analyses
@@ -9723,6 +9765,137 @@ func (c *Client) SignInToWidgets(ctx context.Context, communityID CommunityID, p
 		return nil, err
 	}
 	return c.Client.Do(req)
+}
+
+// NewSecureAuthRequest constructs an http.Request for the SecureAuth method
+func NewSecureAuthRequest(server string, params *SecureAuthParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/secureAuth")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action", params.Action, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "userId", params.UserID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.AccessLevel != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "accessLevel", *params.AccessLevel, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Email != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "email", *params.Email, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "email"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Firstname != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "firstname", *params.Firstname, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Lastname != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "lastname", *params.Lastname, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Displayname != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "displayname", *params.Displayname, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "hostname", params.Hostname, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("hostname", headerParam0)
+
+	}
+
+	return req, nil
 }
 
 // NewListAnalysesRequest constructs an http.Request for the ListAnalyses method
