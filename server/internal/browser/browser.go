@@ -173,7 +173,8 @@ func (t *Tab) Until(script string) {
 		if err == nil {
 			return
 		}
-		if gone := strings.Contains(err.Error(), "Cannot find context"); !gone || time.Now().After(deadline) {
+		moved := strings.Contains(err.Error(), "Cannot find context") || strings.Contains(err.Error(), "target navigated")
+		if !moved || time.Now().After(deadline) {
 			t.Fatalf("never true: %s: %v; the page says %q", script, err, t.Said())
 		}
 	}
