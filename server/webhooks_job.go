@@ -160,6 +160,14 @@ func (w webhookLaneRunner) Work(ctx context.Context, job *river.Job[webhookLane]
 	var last *tried
 	for {
 		next, err := inSharedTx(ctx, w.core, func(tx *store.Tx) (sending, error) { return w.nextSending(ctx, tx, job.Args, last) })
+		if errors.Is(err, store.ErrUnavailable) && last != nil { // else nobody would know that it was sent, and it would be sent again
+			select {
+			case <-ctx.Done():
+				return err
+			case <-time.After(hooksWatched):
+				continue
+			}
+		}
 		if err != nil || next.over {
 			return err
 		}

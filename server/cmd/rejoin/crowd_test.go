@@ -87,6 +87,15 @@ func (p *place) memory() (all int64) {
 	return all
 }
 
+// logs are the last lines that each replica has logged.
+func (p *place) logs() (text string) {
+	for _, replica := range p.replicas {
+		lines := strings.Split(strings.TrimSpace(replica.stderr.String()), "\n")
+		text += "\n" + strings.Join(lines[max(0, len(lines)-20):], "\n")
+	}
+	return text
+}
+
 func (p *place) verify() {
 	p.t.Helper()
 	if code, stdout, stderr := rejoin(append([]string{"verify"}, p.database...)...); code != 0 {
@@ -243,7 +252,7 @@ func (p *place) sends(hooks, events, kills int) {
 	time.Sleep(2 * time.Second) // what is sent twice comes, too
 	lost, doubled, again := r.count(events, clubs)
 	if lost > 0 || doubled > 0 || kills == 0 && again > 0 {
-		t.Errorf("%d are lost, %d have two ids, and %d were sent again", lost, doubled, again)
+		t.Errorf("%d are lost, %d have two ids, and %d were sent again%s", lost, doubled, again, p.logs())
 	}
 	t.Logf("%d events to %d webhooks: posted after %v, all with the healthy ones after %v, %.0f a second; lost %d, with two ids %d, sent again under the same id %d, %d kills; %d MiB",
 		events, hooks, posted.Round(time.Millisecond), took.Round(time.Millisecond), float64(healthy)/took.Seconds(), lost, doubled, again, kills, p.memory()>>20)

@@ -237,10 +237,12 @@ func (s *Store) tx(ctx context.Context, isolation sql.IsolationLevel, fn func(*T
 
 // inTurn runs a transaction when it has its turn. The lane of SQLite gives its turns itself.
 func (s *Store) inTurn(ctx context.Context, alone bool, run func() error) error {
-	if s.write.turns == nil {
-		return run()
-	}
-	return s.write.turns.take(ctx, alone, run)
+	return patiently(ctx, func() error {
+		if s.write.turns == nil {
+			return run()
+		}
+		return s.write.turns.take(ctx, alone, run)
+	})
 }
 
 func (s *Store) tryTx(ctx context.Context, isolation sql.IsolationLevel, fn func(*Tx) error) error {

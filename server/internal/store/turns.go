@@ -57,19 +57,29 @@ func (q *queue) took(long time.Duration, turns int) {
 type turns struct {
 	queue
 	free *semaphore.Weighted
+	jobs *semaphore.Weighted // of those, so that jobs leave the others to requests
 }
 
 // Of the connections of a pool, so many are for transactions at once.
 const (
 	mostConnections = 20
 	turnsAtOnce     = 12
+	jobTurnsAtOnce  = 6
 )
 
-func newTurns() *turns { return &turns{free: semaphore.NewWeighted(turnsAtOnce)} }
+func newTurns() *turns {
+	return &turns{free: semaphore.NewWeighted(turnsAtOnce), jobs: semaphore.NewWeighted(jobTurnsAtOnce)}
+}
 
 // take runs a transaction, or refuses it at once if its turn would come too late. One that must be alone waits until all
 // others have ended; those who come later wait for it.
 func (t *turns) take(ctx context.Context, alone bool, run func() error) error {
+	if _, patient := patienceOf(ctx); patient {
+		if err := t.jobs.Acquire(ctx, 1); err != nil {
+			return err
+		}
+		defer t.jobs.Release(1)
+	}
 	weight := int64(1)
 	if alone {
 		weight = turnsAtOnce
@@ -96,9 +106,34 @@ var errSlow = fmt.Errorf("the database has not answered in time")
 
 type patienceKey struct{}
 
-// withPatience is for who waits longer.
+// withPatience is for who waits longer, as a job does. They are not refused: nobody waits for them, and what they have done before their
+// transaction would be done again.
 func withPatience(ctx context.Context, long time.Duration) context.Context {
 	return context.WithValue(ctx, patienceKey{}, long)
+}
+
+func patienceOf(ctx context.Context) (long time.Duration, given bool) {
+	long, given = ctx.Value(patienceKey{}).(time.Duration)
+	return long, given
+}
+
+// refusedFor is how long the patient wait before they ask for a turn again.
+const refusedFor = 50 * time.Millisecond
+
+// patiently runs a transaction, and runs it again while it is refused, for the patient.
+func patiently(ctx context.Context, run func() error) error {
+	_, patient := patienceOf(ctx)
+	for {
+		err := run()
+		if !patient || !errors.Is(err, errCrowded) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(refusedFor):
+		}
+	}
 }
 
 // hurry returns a context that ends when it is too late. Whoever uses it asks late why.
@@ -106,7 +141,7 @@ func (d *dialect) hurry(ctx context.Context) (context.Context, func()) {
 	if d.queues { // SQLite is in this process
 		return ctx, func() {}
 	}
-	long, given := ctx.Value(patienceKey{}).(time.Duration)
+	long, given := patienceOf(ctx)
 	if !given {
 		long = patience
 	}

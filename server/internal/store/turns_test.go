@@ -1,8 +1,10 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -59,6 +61,44 @@ func TestWhereNothingMovesNewcomersAreRefused(t *testing.T) {
 		q.took(time.Millisecond, 1)
 		if err := q.join(); err != nil {
 			t.Errorf("something has moved, and nobody may wait: %v", err)
+		}
+	})
+}
+
+func TestJobsAreNotRefusedAndLeaveTurnsToRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		started = time.Now()
+		turns, job := newTurns(), withPatience(t.Context(), jobDeadline)
+		var jobs sync.WaitGroup
+		for range turnsAtOnce {
+			jobs.Go(func() { turns.take(job, false, func() error { time.Sleep(time.Second); return nil }) })
+		}
+		synctest.Wait()
+		if !turns.free.TryAcquire(turnsAtOnce - jobTurnsAtOnce) {
+			t.Error("jobs have the turns of requests")
+		} else {
+			turns.free.Release(turnsAtOnce - jobTurnsAtOnce)
+		}
+		jobs.Wait()
+
+		refused := 0
+		err := patiently(job, func() error {
+			if refused == 100 {
+				return nil
+			}
+			refused++
+			return errCrowded
+		})
+		if err != nil || refused != 100 {
+			t.Errorf("a job was refused %d times: %v", refused, err)
+		}
+		if err := patiently(t.Context(), func() error { return errCrowded }); err != errCrowded {
+			t.Errorf("a request that is refused gets %v", err)
+		}
+		over, end := context.WithTimeout(job, time.Minute)
+		defer end()
+		if err := patiently(over, func() error { return errCrowded }); err != errCrowded {
+			t.Errorf("a job whose time is over gets %v", err)
 		}
 	})
 }
