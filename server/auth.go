@@ -128,9 +128,9 @@ func nullIfEmpty(text string) gen.Nullable[string] {
 // maxDisplayName is the contract's bound of a display name.
 const maxDisplayName = 100
 
-// localPart is what stands before the @, no longer than a display name may be.
+// localPart is what stands before the last @, no longer than a display name may be. Nobody may have looked yet whether there is one.
 func localPart(email string) string {
-	name := []rune(email[:strings.LastIndex(email, "@")])
+	name := []rune(email[:max(0, strings.LastIndex(email, "@"))])
 	return string(name[:min(len(name), maxDisplayName)])
 }
 
