@@ -257,6 +257,17 @@ func usersNamed(names ...string) string {
 	return file
 }
 
+func TestARowWithAnAddressThatIsNoneFailsAndKeepsNoOther(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		o := newOffice(t, unlimited(open(t, config)))
+		file := usersNamed("vera") + "Nona,Gaprindashvili,nona,Nona,nomail\n" + "Maia,Chiburdanidze,maia,Maia,maia@example.com\n"
+		is := o.ended(t, o.queues(t, bulkImportPath, file))
+		if failures := o.failures(t, is.BulkID); is.Succeeded != 2 || is.Failed != 1 || !strings.Contains(fmt.Sprint(failures), "email") {
+			t.Errorf("got %+v: %s", is, failures)
+		}
+	})
+}
+
 func TestTheRowsOfAnImportAreTakenFromTheQuotaWhenTheyComeAndGivenBackIfTheyAreNeverDone(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, config Config) {
 		config.RateLimit = 5.1 / float64(importedUsers.AtOnce)
