@@ -175,10 +175,9 @@ func newError(res *http.Response) *Error {
 		Attempts:   attemptOf(res.Request.Context()).number,
 	}
 	e.Method, e.Path = asked(res)
-	if said.payload() == nil {
+	if problem := said.payload(); problem == nil {
 		e.Code, e.RequestID = Code(cut(string(said.Code))), orElse(said.RequestID, e.RequestID)
-	}
-	if problem := said.payload(); problem != nil {
+	} else {
 		e.Code = Code(cut(string(problem.Code)))
 		for _, f := range problem.Fields[:min(len(problem.Fields), maxFields)] {
 			f = Field{Pointer: cut(f.Pointer), Code: FieldCode(cut(string(f.Code))), Message: cut(f.Message)}

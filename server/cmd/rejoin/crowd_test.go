@@ -194,9 +194,15 @@ func (c *listening) add(ctx context.Context, member *client.Client, serverID str
 
 func (c *listening) until(what string, so func() bool) {
 	c.t.Helper()
-	for end := time.Now().Add(2 * time.Minute); !so(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) || c.t.Failed() {
-			c.t.Fatalf("it does not come about that %s", what)
+	inTime(c.t, 2*time.Minute, what, so)
+}
+
+// inTime waits until something is so, for as long as nothing else has failed.
+func inTime(t *testing.T, long time.Duration, what string, so func() bool) {
+	t.Helper()
+	for end := time.Now().Add(long); !so(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) || t.Failed() {
+			t.Fatalf("it does not come about that %s", what)
 		}
 	}
 }
@@ -328,11 +334,7 @@ func (r *receivers) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 
 func (r *receivers) until(what string, so func() bool) {
 	r.t.Helper()
-	for end := time.Now().Add(20 * time.Minute); !so(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) || r.t.Failed() {
-			r.t.Fatalf("it does not come about that %s: %d have come", what, r.distinct.Load())
-		}
-	}
+	inTime(r.t, 20*time.Minute, what, so)
 }
 
 // count looks at what the healthy ones have of what was sent to their clubs.
