@@ -176,18 +176,17 @@ const longestMessage = 500
 // whole is all that can be told in one text, where an envelope has no other.
 func (e *Error) whole() string {
 	why := e.DevMessage
-	for i, f := range e.Fields {
-		if i == 0 {
-			why = ""
-		} else {
-			why += "; "
+	if len(e.Fields) > 0 {
+		var all []string
+		for _, f := range e.Fields {
+			all = append(all, strings.TrimSpace(f.Pointer+" "+f.Message))
 		}
-		why += strings.TrimSpace(f.Pointer + " " + f.Message)
+		why = strings.Join(all, "; ")
 	}
-	text := []rune(e.Message)
 	if why != "" {
-		text = []rune(e.Message + ": " + why)
+		why = ": " + why
 	}
+	text := []rune(e.Message + why)
 	return string(text[:min(len(text), longestMessage)])
 }
 
