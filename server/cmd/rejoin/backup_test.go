@@ -21,6 +21,7 @@ import (
 type caller struct {
 	t           *testing.T
 	base, token string
+	header      http.Header // besides the token and what the contents are
 }
 
 func callerOf(t *testing.T, data, base string) caller {
@@ -29,7 +30,7 @@ func callerOf(t *testing.T, data, base string) caller {
 	if code != 0 {
 		t.Fatal(stderr)
 	}
-	return caller{t, base, strings.TrimSpace(token)}
+	return caller{t: t, base: base, token: strings.TrimSpace(token)}
 }
 
 // publicly is where all servers here say that they are.
@@ -50,6 +51,9 @@ func (c caller) try(method, path, kind string, body []byte) (status int, text st
 	r, err := http.NewRequest(method, c.base+path, bytes.NewReader(body))
 	if err != nil {
 		return 0, "", err
+	}
+	if c.header != nil {
+		r.Header = c.header.Clone()
 	}
 	r.Header.Set("Authorization", "Bearer "+c.token)
 	r.Header.Set("Content-Type", kind)
@@ -173,7 +177,7 @@ func TestABackupThatIsMadeUnderLoadIsRestoredListByList(t *testing.T) {
 	}
 
 	_, base = serve(t, "--data", again, "--public-url", publicly)
-	restored := caller{t, base, c.token} // sessions are in the backup
+	restored := caller{t: t, base: base, token: c.token} // sessions are in the backup
 	for _, path := range quiet {
 		if got, want := restored.ask("GET", path, "", nil), c.ask("GET", path, "", nil); got != want {
 			t.Errorf("%s: got %s, want %s", path, got, want)

@@ -165,12 +165,7 @@ func (h *hostile) body(op *api.Operation, n int) (kind string, body []byte) {
 }
 
 func (h *hostile) path(op *api.Operation) string {
-	path := op.Fill(func(p *openapi3.Parameter) string {
-		if id := h.ids[p.Name]; id != "" {
-			return id
-		}
-		return fmt.Sprint(p.Example)
-	})
+	path := op.Fill(h.value)
 	query := url.Values{}
 	for _, p := range op.Parameters() {
 		switch {
@@ -189,6 +184,25 @@ func (h *hostile) path(op *api.Operation) string {
 		path += "?" + query.Encode()
 	}
 	return path
+}
+
+func (h *hostile) value(p *openapi3.Parameter) string {
+	if id := h.ids[p.Name]; id != "" {
+		return id
+	}
+	return fmt.Sprint(p.Example)
+}
+
+// as is a caller of an operation, with a credential and the headers that it takes.
+func (h *hostile) as(op *api.Operation) caller {
+	as := h.caller
+	as.token, as.header = h.credential(op), http.Header{}
+	for _, p := range op.Parameters() {
+		if p.In == openapi3.ParameterInHeader && p.Required {
+			as.header.Set(p.Name, h.value(p))
+		}
+	}
+	return as
 }
 
 // credential is one that an operation takes.
@@ -352,9 +366,7 @@ func TestNoCallerMakesTheProcessGrowBeyondItsBound(t *testing.T) {
 	long := 0
 	for _, op := range h.operations {
 		if op.Method == "GET" {
-			as := h.caller
-			as.token = h.credential(op)
-			status, text, err := as.try(op.Method, h.path(op), "", nil)
+			status, text, err := h.as(op).try(op.Method, h.path(op), "", nil)
 			if err != nil || status != http.StatusOK && status != http.StatusNotFound && status != http.StatusConflict {
 				t.Errorf("%s: %d %.300s (%v)", op.ID, status, text, err)
 			}
@@ -387,9 +399,7 @@ func (h *hostile) askTheLargest() {
 		}
 		inParallel(24, func(i int) {
 			kind, body := h.body(op, i)
-			as := h.caller
-			as.token = h.credential(op)
-			as.try(op.Method, h.path(op), kind, body)
+			h.as(op).try(op.Method, h.path(op), kind, body)
 		})
 	}
 }

@@ -33,7 +33,7 @@ func worthOf(row int) (worth int, good bool) { return row * row % 1009, row%50 !
 
 func tortureFile(t *testing.T, rows, kills int, database []string, more ...string) {
 	r := newRig(t, "", server.Config{}, append(more, database...))
-	o := officeOf(caller{t, r.bases[0].Load().(string), r.token})
+	o := officeOf(caller{t: t, base: r.bases[0].Load().(string), token: r.token})
 	var file strings.Builder
 	file.WriteString("identifier,coins_op,coins\n")
 	want, bad := 0, 0
