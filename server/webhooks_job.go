@@ -28,7 +28,6 @@ import (
 // them take no room from others. Should a run die, another one takes over its lane, and sends again what was on its way in it.
 
 const (
-	lanesMost     = 4
 	laneSlow      = 5 * time.Second  // as long as an answer takes that makes a webhook a slow one
 	laneStalled   = 45 * time.Second // after which another run takes over
 	laneLeaveOff  = 25 * time.Second // before a run ends, in which no call is begun
@@ -67,17 +66,11 @@ func (w webhookSpreader) Work(ctx context.Context, job *river.Job[webhookSpread]
 		if err != nil {
 			return none, err
 		}
-		wanting, err := tx.Webhooks.ListWanting(ctx, event.ServerID, event.Kind)
+		wanting, err := tx.Webhooks.HoldWanting(ctx, event.ServerID, event.Kind)
 		for i := 0; i < len(wanting) && err == nil; i++ {
-			hook, err := tx.Webhooks.Hold(ctx, wanting[i])
-			if errors.Is(err, store.ErrNotFound) || err == nil && (!hook.IsActive || ofMessage(event.Kind) && len(hook.Channels) > 0 && !slices.Contains(hook.Channels, event.ChannelID)) {
-				continue
-			}
-			if err == nil {
+			hook := wanting[i]
+			if hook.IsActive && (!ofMessage(event.Kind) || len(hook.Channels) == 0 || slices.Contains(hook.Channels, event.ChannelID)) {
 				_, err = w.deliver(ctx, tx, hook, event)
-			}
-			if err != nil {
-				return none, err
 			}
 		}
 		return none, err
@@ -99,21 +92,19 @@ func (k *core) deliver(ctx context.Context, tx *store.Tx, w store.Webhook, e sto
 
 // beginLane is the step that begins another lane of a webhook, if it may have one. The transaction holds the webhook.
 func (k *core) beginLane(ctx context.Context, tx *store.Tx, w store.Webhook) error {
-	most := lanesMost
+	most := store.MaxLanes
 	if w.Slow {
 		most = 1
 	}
-	for lane := range most {
-		run := webhookLane{WebhookID: w.ID, Lane: lane, Runner: k.newID()}
-		begun, err := tx.Webhooks.BeginLane(ctx, w.ID, lane, run.Runner, k.now())
-		if err != nil {
-			return err
-		}
-		if begun {
-			return tx.Jobs.Insert(ctx, run)
-		}
+	run := webhookLane{WebhookID: w.ID, Runner: k.newID()}
+	var err error
+	if run.Lane, err = tx.Webhooks.BeginLane(ctx, w.ID, most, run.Runner, k.now()); errors.Is(err, store.ErrNotFound) {
+		return nil
 	}
-	return nil
+	if err != nil {
+		return err
+	}
+	return tx.Jobs.Insert(ctx, run)
 }
 
 // webhookLane is the job of sending what goes through a lane.
@@ -143,8 +134,8 @@ func (w webhookLaneRunner) NextRetry(*river.Job[webhookLane]) time.Time {
 type sending struct {
 	hook     store.Webhook
 	delivery store.WebhookDelivery
-	body     string
-	over     bool // there is none
+	body     string // empty: the event is too old, as send says
+	over     bool   // there is none
 }
 
 // A tried is what became of a call.
@@ -204,21 +195,21 @@ func (k *core) nextSending(ctx context.Context, tx *store.Tx, of webhookLane, la
 	if !next.hook.IsActive || next.hook.Slow && of.Lane > 0 {
 		return next, k.endLane(ctx, tx, of, now)
 	}
-	var more bool
-	if next.delivery, more, err = tx.Webhooks.NextIn(ctx, of.WebhookID, of.Lane, now); errors.Is(err, store.ErrNotFound) {
+	err = store.ErrNotFound
+	if last == nil { // another run may have begun to send something
+		next.delivery, next.body, err = tx.Webhooks.GetSending(ctx, of.WebhookID, of.Lane)
+	}
+	more := false
+	if errors.Is(err, store.ErrNotFound) {
+		next.delivery, next.body, more, err = tx.Webhooks.SendNext(ctx, of.WebhookID, of.Lane, now)
+	}
+	if errors.Is(err, store.ErrNotFound) {
 		return next, tx.Webhooks.EndLane(ctx, of.WebhookID, of.Lane)
 	}
 	if err == nil && more {
 		err = k.beginLane(ctx, tx, next.hook)
 	}
-	if err != nil {
-		return next, err
-	}
 	next.over = false
-	next.body, err = tx.Webhooks.GetBody(ctx, next.delivery.EventID)
-	if errors.Is(err, store.ErrNotFound) { // it is too old; send says so
-		err = nil
-	}
 	return next, err
 }
 

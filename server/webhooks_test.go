@@ -495,10 +495,10 @@ func TestALaneWhoseRunHasDiedIsTakenOver(t *testing.T) {
 			ID: x.s.newID(), WebhookID: x.hook.ID, EventID: event.ID, Type: gen.WebhookEventTypeWebhookTest, Status: gen.WebhookDeliveryStatusPending, NextTryAt: gen.NullableOf(now), CreatedAt: now,
 		}}
 		if err := x.s.store.Tx(ctx, func(tx *store.Tx) error {
-			_, begun := tx.Webhooks.BeginLane(ctx, x.hook.ID, 0, "dead", now.Time)
+			_, begun := tx.Webhooks.BeginLane(ctx, x.hook.ID, 1, "dead", now.Time)
 			err := errors.Join(begun, tx.Webhooks.InsertEvent(ctx, event), tx.Webhooks.InsertDelivery(ctx, d))
 			if err == nil {
-				_, _, err = tx.Webhooks.NextIn(ctx, x.hook.ID, 0, now.Time)
+				_, _, _, err = tx.Webhooks.SendNext(ctx, x.hook.ID, 0, now.Time)
 			}
 			return err
 		}); err != nil {

@@ -113,9 +113,9 @@ func (q Webhooks) IsWanted(ctx context.Context, serverID, kind string) (bool, er
 	return get(ctx, q.conn, scanOne[bool], `SELECT EXISTS (SELECT 1 FROM webhook_wants WHERE server_id = $1 AND kind = $2)`+unlocked, serverID, kind)
 }
 
-// ListWanting returns the ids of the webhooks that want events of a kind, in their order.
-func (q Webhooks) ListWanting(ctx context.Context, serverID, kind string) ([]string, error) {
-	return list(ctx, q.conn, scanOne[string], `SELECT webhook_id FROM webhook_wants WHERE server_id = $1 AND kind = $2 ORDER BY webhook_id`+unlocked, serverID, kind)
+// HoldWanting is Hold for the webhooks that want events of a kind, in their order.
+func (q Webhooks) HoldWanting(ctx context.Context, serverID, kind string) ([]Webhook, error) {
+	return list(ctx, q.conn, scanWebhook, selectWebhook+`JOIN webhook_wants x ON x.webhook_id = w.id WHERE x.server_id = $1 AND x.kind = $2 ORDER BY w.id /* FOR UPDATE OF w */`, serverID, kind)
 }
 
 // A WebhookEvent is something that has happened.
@@ -204,9 +204,16 @@ func (q Webhooks) ListBetween(ctx context.Context, webhookID string, after Posit
 		webhookID, after.At.UnixMicro(), after.ID, to.UnixMicro(), some)
 }
 
-// BeginLane gives a lane of a webhook to a run, if nobody has it. The transaction holds the webhook.
-func (q Webhooks) BeginLane(ctx context.Context, webhookID string, lane int, runner string, now time.Time) (bool, error) {
-	return q.changed(ctx, `INSERT INTO webhook_lanes (webhook_id, lane, runner, beat_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`, webhookID, lane, runner, now.UnixMicro())
+// MaxLanes is how many lanes a webhook has.
+const MaxLanes = 4
+
+// BeginLane gives the first lane of a webhook that nobody has to a run, of so many. Where there is none it is ErrNotFound. The transaction
+// holds the webhook.
+func (q Webhooks) BeginLane(ctx context.Context, webhookID string, of int, runner string, now time.Time) (lane int, err error) {
+	return get(ctx, q.conn, scanOne[int], `INSERT INTO webhook_lanes (webhook_id, lane, runner, beat_at)
+	SELECT CAST($1 AS TEXT), n.column1, CAST($3 AS TEXT), CAST($4 AS BIGINT) FROM (VALUES (0), (1), (2), (3)) n
+	 WHERE n.column1 < $2 AND NOT EXISTS (SELECT 1 FROM webhook_lanes l WHERE l.webhook_id = $1 AND l.lane = n.column1) ORDER BY n.column1 LIMIT 1
+	RETURNING lane`+unlocked, webhookID, of, runner, now.UnixMicro())
 }
 
 // KeepLane tells whether a run still has its lane, and that it is there.
@@ -261,21 +268,30 @@ func (q Webhooks) TakeLane(ctx context.Context, l Lane, runner string, before, n
 	return q.changed(ctx, `UPDATE webhook_lanes SET runner = $3, beat_at = $5 WHERE webhook_id = $1 AND lane = $2 AND beat_at < $4`, l.WebhookID, l.Lane, runner, before.UnixMicro(), now.UnixMicro())
 }
 
-// NextIn returns what a lane sends next: what it has, or else what has been due longest, which it has from then on. It tells whether there
-// is more.
-func (q Webhooks) NextIn(ctx context.Context, webhookID string, lane int, now time.Time) (d WebhookDelivery, more bool, err error) {
+// GetSending returns the delivery that is on its way in a lane, with the event as it is sent: empty when that is too old.
+func (q Webhooks) GetSending(ctx context.Context, webhookID string, lane int) (d WebhookDelivery, body string, err error) {
 	d, err = get(ctx, q.conn, scanDelivery, selectDelivery+`WHERE d.webhook_id = $1 AND d.lane = $2 LIMIT 1`+unlocked, webhookID, lane)
-	if !errors.Is(err, ErrNotFound) {
-		return d, false, err
+	if err != nil {
+		return d, "", err
 	}
+	if body, err = q.GetBody(ctx, d.EventID); errors.Is(err, ErrNotFound) {
+		err = nil
+	}
+	return d, body, err
+}
+
+// SendNext is GetSending of what has been due longest, which is on its way in a lane from then on. It tells whether there is more.
+func (q Webhooks) SendNext(ctx context.Context, webhookID string, lane int, now time.Time) (d WebhookDelivery, body string, more bool, err error) {
 	due, err := list(ctx, q.conn, scanDelivery, selectDelivery+`WHERE d.webhook_id = $1 AND d.due_at IS NOT NULL AND d.due_at <= $2 ORDER BY d.due_at, d.id LIMIT 2`+unlocked, webhookID, now.UnixMicro())
 	if err == nil && len(due) == 0 {
 		err = ErrNotFound
 	}
 	if err != nil {
-		return d, false, err
+		return d, "", false, err
 	}
-	return due[0], len(due) > 1, q.change(ctx, `UPDATE webhook_deliveries SET lane = $2, due_at = NULL WHERE id = $1`, due[0].ID, lane)
+	body, err = get(ctx, q.conn, scanOne[string], `UPDATE webhook_deliveries SET lane = $2, due_at = NULL WHERE id = $1
+	RETURNING COALESCE((SELECT e.body FROM webhook_events e WHERE e.id = event_id), '')`+unlocked, due[0].ID, lane)
+	return due[0], body, len(due) > 1, err
 }
 
 // Tried notes what became of a delivery that was on its way in a lane.

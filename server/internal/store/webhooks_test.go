@@ -66,7 +66,7 @@ func (l *life) hasWebhooks(server string, member int64) {
 		check(q.Get(ctx, kept.ID))
 		check(q.Hold(ctx, kept.ID))
 		check(q.IsWanted(ctx, server, "user.left"))
-		check(q.ListWanting(ctx, server, "user.left"))
+		check(q.HoldWanting(ctx, server, "user.left"))
 		check(0, q.InsertEvent(ctx, event))
 		check(0, q.InsertEvent(ctx, late))
 		check(q.TakeEvent(ctx, event.ID))
@@ -83,7 +83,7 @@ func (l *life) hasWebhooks(server string, member int64) {
 		check(q.ListBetween(ctx, kept.ID, Position{At: first.CreatedAt}, now, 10))
 		check(0, q.Replay(ctx, second.ID, now))
 		l.sendsTo(q, kept, first, now)
-		check(q.BeginLane(ctx, gone.ID, 0, "r1", now))
+		check(q.BeginLane(ctx, gone.ID, 1, "r1", now))
 		check(0, q.EndLane(ctx, gone.ID, 0))
 		check(0, q.Delete(ctx, gone.ID))
 		for more := true; more; {
@@ -91,7 +91,7 @@ func (l *life) hasWebhooks(server string, member int64) {
 			more, err = q.DeleteRest(ctx, gone.ID, 1)
 			l.must(err)
 		}
-		check(q.BeginLane(ctx, kept.ID, 1, "r3", now))
+		check(q.BeginLane(ctx, kept.ID, MaxLanes, "r3", now))
 		check(q.GetUser(ctx, server, member))
 		_, err := q.DeleteExpired(ctx, time.UnixMicro(2), 1)
 		return err
@@ -101,17 +101,20 @@ func (l *life) hasWebhooks(server string, member int64) {
 // sendsTo sends a delivery to a webhook through a lane, of which another run has it in the end.
 func (l *life) sendsTo(q Webhooks, kept Webhook, first WebhookDelivery, now time.Time) {
 	ctx, check := l.Context(), l.check
-	for _, want := range []bool{true, false} {
-		if begun, err := q.BeginLane(ctx, kept.ID, 0, "r1", now); err != nil || begun != want {
-			l.Errorf("a lane has begun: %v %v, want %v", begun, err, want)
+	for want := range MaxLanes {
+		if lane, err := q.BeginLane(ctx, kept.ID, MaxLanes, "r1", now); err != nil || lane != want {
+			l.Errorf("lane %d has begun: %v, want %d", lane, err, want)
 		}
 	}
-	check(q.KeepLane(ctx, kept.ID, 0, "r1", now))
-	if d, more, err := q.NextIn(ctx, kept.ID, 0, now.Add(time.Hour)); err != nil || d.ID != first.ID || !more {
-		l.Errorf("the next one is %s, more: %v, %v; want %s", d.ID, more, err, first.ID)
+	if lane, err := q.BeginLane(ctx, kept.ID, MaxLanes, "r1", now); !errors.Is(err, ErrNotFound) {
+		l.Errorf("lane %d has begun of those that all have: %v", lane, err)
 	}
-	if d, _, err := q.NextIn(ctx, kept.ID, 0, now); err != nil || d.ID != first.ID {
-		l.Errorf("what the lane has is %s %v, want %s", d.ID, err, first.ID)
+	check(q.KeepLane(ctx, kept.ID, 0, "r1", now))
+	if d, body, more, err := q.SendNext(ctx, kept.ID, 0, now.Add(time.Hour)); err != nil || d.ID != first.ID || body != "{}" || !more {
+		l.Errorf("the next one is %s %s, more: %v, %v; want %s", d.ID, body, more, err, first.ID)
+	}
+	if d, body, err := q.GetSending(ctx, kept.ID, 0); err != nil || d.ID != first.ID || body != "{}" {
+		l.Errorf("what the lane has is %s %s %v, want %s", d.ID, body, err, first.ID)
 	}
 	first.Log, first.NextTryAt, first.Status = []gen.WebhookTry{{At: l.now(), Status: 204}}, gen.Null[gen.Time](), gen.WebhookDeliveryStatusDelivered
 	check(0, q.Tried(ctx, first))
@@ -119,7 +122,9 @@ func (l *life) sendsTo(q Webhooks, kept Webhook, first WebhookDelivery, now time
 	check(0, q.Return(ctx, kept.ID, 0, now))
 	check(q.ListSilent(ctx, now, 10))
 	check(q.TakeLane(ctx, Lane{kept.ID, 0}, "r2", now.Add(time.Hour), now))
-	check(0, q.EndLane(ctx, kept.ID, 0))
+	for lane := range MaxLanes {
+		check(0, q.EndLane(ctx, kept.ID, lane))
+	}
 	check(q.ListDue(ctx, now.Add(time.Hour), 10))
 	check(0, q.Rouse(ctx, kept.ID, now))
 	check(0, q.Roused(ctx, kept.ID))
