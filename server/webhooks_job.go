@@ -24,13 +24,15 @@ import (
 
 // An event is spread to the webhooks that want it by a job of its own, and then goes through their lanes. A lane sends one delivery after
 // the other; it is a row, which one run of a job has at a time, whichever server runs it: so no more calls of a webhook are under way than it
-// has lanes, and what becomes of one is written down together with what comes next. One that answers slowly has one lane, so that many of
-// them take no room from others. Should a run die, another one takes over its lane, and sends again what was on its way in it.
+// has lanes, and what becomes of one is written down together with what comes next. One that answers slowly has one lane, in a queue of its own kind, and
+// leaves most of the calls of its host to others, so that however many of them take no room from those. Should a run die, another one takes over its lane, and sends again what was on its way in it.
 
 const (
 	laneSlow      = 5 * time.Second  // as long as an answer takes that makes a webhook a slow one
 	laneStalled   = 45 * time.Second // after which another run takes over
 	laneLeaveOff  = 25 * time.Second // before a run ends, in which no call is begun
+	slowOfHost    = 8                // calls of a host that are under way at once, beyond which no slow one begins
+	hostAgain     = 2 * time.Second  // after which a host is called again of which too many calls were under way; up to twice as long
 	hooksWatched  = time.Second      // how often somebody looks for what is due
 	hooksAtOnce   = 100              // that are begun at once
 	spreadLate    = 15 * time.Second // after which an event that was not spread is spread again
@@ -96,7 +98,7 @@ func (k *core) beginLane(ctx context.Context, tx *store.Tx, w store.Webhook) err
 	if w.Slow {
 		most = 1
 	}
-	run := webhookLane{WebhookID: w.ID, Runner: k.newID()}
+	run := webhookLane{WebhookID: w.ID, Runner: k.newID(), Slow: w.Slow}
 	var err error
 	if run.Lane, err = tx.Webhooks.BeginLane(ctx, w.ID, most, run.Runner, k.now()); errors.Is(err, store.ErrNotFound) {
 		return nil
@@ -112,13 +114,19 @@ type webhookLane struct {
 	WebhookID string `json:"webhookId"`
 	Lane      int    `json:"lane"`
 	Runner    string `json:"runner"`
+	Slow      bool   `json:"slow,omitempty"`
 }
 
 // Kind is the name of the job in the database.
 func (webhookLane) Kind() string { return "webhook_lane" }
 
 // InsertOpts is how the job is run.
-func (webhookLane) InsertOpts() river.InsertOpts { return inWaiting }
+func (of webhookLane) InsertOpts() river.InsertOpts {
+	if of.Slow {
+		return river.InsertOpts{Queue: store.SlowJobs}
+	}
+	return inWaiting
+}
 
 type webhookLaneRunner struct {
 	river.WorkerDefaults[webhookLane]
@@ -144,6 +152,7 @@ type tried struct {
 	try        gen.WebhookTry
 	took       time.Duration
 	retryAfter time.Duration
+	busy       bool // it was not made: too many of its host are under way
 }
 
 // Work sends one after the other as long as one run may, and asks to be run again for the rest.
@@ -187,13 +196,21 @@ func (k *core) nextSending(ctx context.Context, tx *store.Tx, of webhookLane, la
 	if has, err := tx.Webhooks.KeepLane(ctx, of.WebhookID, of.Lane, of.Runner, now); err != nil || !has {
 		return next, err
 	}
+	if last != nil && last.busy {
+		err := k.endLane(ctx, tx, of, now)
+		return next, errors.Join(err, tx.Webhooks.Rouse(ctx, of.WebhookID, now.Add(hostAgain+rand.N(hostAgain))))
+	}
 	if last != nil {
 		if err := k.settle(ctx, tx, &next.hook, *last); err != nil {
 			return next, err
 		}
 	}
-	if !next.hook.IsActive || next.hook.Slow && of.Lane > 0 {
-		return next, k.endLane(ctx, tx, of, now)
+	if !next.hook.IsActive || next.hook.Slow != of.Slow { // it goes on in the other queue
+		err := k.endLane(ctx, tx, of, now)
+		if err == nil && next.hook.IsActive {
+			err = k.beginLane(ctx, tx, next.hook)
+		}
+		return next, err
 	}
 	err = store.ErrNotFound
 	if last == nil { // another run may have begun to send something
@@ -226,7 +243,7 @@ func (k *core) send(ctx context.Context, s sending) tried {
 	at, began := k.now(), time.Now()
 	done := tried{delivery: s.delivery, try: gen.WebhookTry{At: gen.Time{Time: at}}}
 	answer, err := k.call(ctx, s, at)
-	done.took = time.Since(began)
+	done.took, done.busy = time.Since(began), errors.Is(err, guard.ErrBusy)
 	done.try.Milliseconds = int32(done.took.Milliseconds())
 	done.try.Status, done.try.Answer = int32(answer.Status), readable(answer.Body)
 	done.retryAfter = webhook.RetryAfter(answer.Header, at)
@@ -265,7 +282,11 @@ func (k *core) call(ctx context.Context, s sending, at time.Time) (answer guard.
 	if err != nil {
 		return answer, err
 	}
-	return k.outside.Post(ctx, s.hook.URL, header, body)
+	most := guard.MostOfHost
+	if s.hook.Slow {
+		most = slowOfHost
+	}
+	return k.outside.Post(ctx, s.hook.URL, most, header, body)
 }
 
 // unsealedHook is how a webhook signs and encrypts at a moment.

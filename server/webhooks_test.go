@@ -18,6 +18,7 @@ import (
 	"github.com/rejoin-dev/rejoin/client"
 	"github.com/rejoin-dev/rejoin/client/webhook"
 	"github.com/rejoin-dev/rejoin/gen"
+	"github.com/rejoin-dev/rejoin/server/internal/guard"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
 )
 
@@ -584,5 +585,61 @@ func TestOnlyWhatTheOperatorAllowsBesideTheInternetIsTaken(t *testing.T) {
 	eventually(t, "it has failed", func() bool { return must(anna.Webhooks.Delivery(t.Context(), hook.ID, d.ID)).Tries == 1 })
 	if d := must(anna.Webhooks.Delivery(t.Context(), hook.ID, d.ID)); d.Log[0].Error == "" || strings.Contains(d.Log[0].Error, "127.0.0.1") {
 		t.Errorf("the log is %+v", d.Log)
+	}
+}
+
+// Whoever answers slowly, or never, makes no other webhook fail or wait: neither many of its host, nor more than are called at once at all.
+func TestAWebhookIsSentHoweverManyOthersAreSlow(t *testing.T) {
+	for name, many := range map[string]struct {
+		hooks, hosts int
+	}{"of its host": {guard.MostOfHost + 8, 1}, "of other hosts": {300, 300}} {
+		t.Run(name, func(t *testing.T) {
+			onEachDatabase(t, func(t *testing.T, config Config) {
+				x := newHooked(t, config)
+				known, ended := make(chan struct{}), make(chan struct{})
+				hosts := []string{}
+				answer := http.HandlerFunc(func(_ http.ResponseWriter, q *http.Request) {
+					io.Copy(io.Discard, q.Body)
+					if q.URL.Path == "/healthy" {
+						return
+					}
+					select {
+					case <-known:
+						<-ended
+					case <-time.After(laneSlow + time.Second/10): // the first call, from which it is known that they are slow
+					}
+				})
+				for range many.hosts {
+					host := httptest.NewServer(answer)
+					t.Cleanup(host.Close)
+					hosts = append(hosts, host.URL)
+				}
+				t.Cleanup(func() { close(ended) })
+				ctx, club := t.Context(), ""
+				isDelivered := func(d *client.WebhookDeliveryDetails) bool {
+					if d.Tries > 1 || d.Tries == 1 && d.Status != "delivered" {
+						t.Fatalf("it is %s after %d tries: %+v", d.Status, d.Tries, d.Log)
+					}
+					return d.Status == "delivered"
+				}
+				var slow []*client.WebhookDeliveryDetails
+				for i := range many.hooks {
+					if i%store.MaxWebhooks == 0 {
+						club = must(x.anna.Servers.Create(ctx, client.ServerCreate{Name: "Chess club"})).ID
+					}
+					w := hookOf(t, x.anna, club, hosts[i%len(hosts)]+"/slow", client.WebhookUserVisited)
+					slow = append(slow, must(x.anna.Webhooks.Test(ctx, w.ID)))
+				}
+				for _, d := range slow {
+					eventually(t, "it is delivered", func() bool { return isDelivered(must(x.anna.Webhooks.Delivery(ctx, d.WebhookID, d.ID))) })
+				}
+				close(known)
+				for _, d := range slow {
+					must(x.anna.Webhooks.Test(ctx, d.WebhookID))
+				}
+				must(x.anna.Webhooks.Update(ctx, x.hook.ID, client.WebhookUpdate{URL: new(hosts[0] + "/healthy")}))
+				x.waits(t, x.tested(t), isDelivered)
+			})
+		})
 	}
 }

@@ -269,7 +269,7 @@ func (p *place) sends(hooks, events, kills int) {
 type receivers struct {
 	t        *testing.T
 	web      *httptest.Server
-	dead     string
+	hosts    []string // of each
 	ended    chan struct{}
 	distinct atomic.Int64 // messages of healthy ones
 
@@ -282,20 +282,21 @@ func newReceivers(t *testing.T, n int) *receivers {
 	for i := range r.got {
 		r.got[i] = map[string][]string{}
 	}
-	l := must(net.Listen("tcp", "127.0.0.1:0"))
-	l.Close()
-	r.dead = "http://" + l.Addr().String()
 	r.web = httptest.NewServer(r)
+	for i := range n {
+		at := must(net.Listen("tcp", "127.0.0.1:0"))
+		r.hosts = append(r.hosts, at.Addr().String())
+		if i%20 == 1 { // nobody listens there
+			at.Close()
+			continue
+		}
+		go r.web.Config.Serve(at)
+	}
 	t.Cleanup(func() { close(r.ended); r.web.Close() })
 	return r
 }
 
-func (r *receivers) address(i int) string {
-	if i%20 == 1 {
-		return r.dead
-	}
-	return fmt.Sprintf("%s/%d", r.web.URL, i)
-}
+func (r *receivers) address(i int) string { return fmt.Sprintf("http://%s/%d", r.hosts[i], i) }
 
 func (*receivers) isHealthy(i int) bool { return i%10 > 1 }
 

@@ -16,6 +16,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -28,6 +29,12 @@ const (
 	MostHeaders = 16 << 10
 	MostBody    = 1 << 10
 )
+
+// MostOfHost is how many calls of a host are under way at once, of all who want to call it.
+const MostOfHost = 32
+
+// ErrBusy is the error of a call that was not made, because as many calls of the host were under way as its caller bears.
+var ErrBusy = errors.New("so many others call the host")
 
 // ErrRefused is the error of an address that may not be called. Its text is for whoever has given the address.
 var ErrRefused = errors.New("the address may not be called")
@@ -157,6 +164,9 @@ type Client struct {
 	guard Guard
 	http  *http.Client
 	idle  *http.Transport
+
+	mu    sync.Mutex
+	hosts map[string]int // calls that are under way
 }
 
 // NewClient returns a client that calls what a guard allows. Close it when done. A TLS configuration is for tests; nil: the usual one.
@@ -177,12 +187,11 @@ func NewClient(g Guard, config *tls.Config) *Client {
 		MaxResponseHeaderBytes: MostHeaders,
 		MaxIdleConns:           100,
 		MaxIdleConnsPerHost:    2,
-		MaxConnsPerHost:        16,
 		IdleConnTimeout:        30 * time.Second,
 		DisableCompression:     true,
 		WriteBufferSize:        4 << 10, ReadBufferSize: 4 << 10,
 	}
-	return &Client{guard: g, idle: transport, http: &http.Client{
+	return &Client{guard: g, idle: transport, hosts: map[string]int{}, http: &http.Client{
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Timeout:       Within,
@@ -199,9 +208,36 @@ type Answer struct {
 	Body   []byte
 }
 
-// Post sends a body. What the answer says beyond MostBody bytes is not read. An error has a text that whoever has given the URL may see:
-// it says nothing of the network from which it is called.
-func (c *Client) Post(ctx context.Context, to string, header http.Header, body []byte) (Answer, error) {
+// enter counts a call of a host until leave is called, if fewer than most are under way.
+func (c *Client) enter(host string, most int) (leave func(), err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.hosts[host] >= most {
+		return nil, ErrBusy
+	}
+	c.hosts[host]++
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.hosts[host]--; c.hosts[host] == 0 {
+			delete(c.hosts, host)
+		}
+	}, nil
+}
+
+// hostOf is the host of an address, however that is written.
+func hostOf(of *url.URL) string {
+	port := of.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[strings.ToLower(of.Scheme)]
+	}
+	return net.JoinHostPort(strings.ToLower(strings.TrimSuffix(of.Hostname(), ".")), port)
+}
+
+// Post sends a body, if fewer than most calls of the host are under way, or it is ErrBusy: a caller who answers slowly leaves room for others by
+// bearing fewer. More than MostOfHost nobody bears. What the answer says beyond MostBody bytes is not read. An error has a text that whoever has
+// given the URL may see: it says nothing of the network from which it is called.
+func (c *Client) Post(ctx context.Context, to string, most int, header http.Header, body []byte) (Answer, error) {
 	if wrong := c.guard.CheckURL(to); wrong != "" {
 		return Answer{}, ErrRefused
 	}
@@ -212,6 +248,11 @@ func (c *Client) Post(ctx context.Context, to string, header http.Header, body [
 	if err != nil {
 		return Answer{}, ErrRefused
 	}
+	leave, err := c.enter(hostOf(request.URL), min(most, MostOfHost))
+	if err != nil {
+		return Answer{}, err
+	}
+	defer leave()
 	request.Header = header.Clone()
 	response, err := c.http.Do(request)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -85,7 +86,7 @@ func TestANameThatChangesItsAnswerDoesNotHelp(t *testing.T) {
 	defer c.Close()
 	first := c.idle.DialContext
 	c.idle.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) { return first(ctx, network, at) }
-	if _, err := c.Post(t.Context(), "https://rebinding.example/hook", nil, nil); !errors.Is(err, ErrRefused) {
+	if _, err := c.Post(t.Context(), "https://rebinding.example/hook", MostOfHost, nil, nil); !errors.Is(err, ErrRefused) {
 		t.Errorf("the name that leads to loopback by now: %v", err)
 	}
 	if called.Load() != 0 {
@@ -94,7 +95,7 @@ func TestANameThatChangesItsAnswerDoesNotHelp(t *testing.T) {
 	// By name, without TLS: what the operator does not allow is not called even if the internet reaches it.
 	c2 := NewClient(loopback, nil)
 	defer c2.Close()
-	if _, err := c2.Post(t.Context(), "http://example.com/", nil, nil); !errors.Is(err, ErrRefused) {
+	if _, err := c2.Post(t.Context(), "http://example.com/", MostOfHost, nil, nil); !errors.Is(err, ErrRefused) {
 		t.Errorf("without TLS: %v", err)
 	}
 	if err := loopback.control(context.WithValue(t.Context(), plainKey{}, true), "tcp4", "8.8.8.8:80", nil); !errors.Is(err, ErrRefused) {
@@ -119,7 +120,7 @@ func TestNoRedirectIsFollowedAndNoCookieOrProxyUsed(t *testing.T) {
 	c := trusting(s)
 	defer c.Close()
 	for range 2 {
-		if answer, err := c.Post(t.Context(), s.URL, http.Header{"Content-Type": {"application/json"}}, []byte("{}")); err != nil || answer.Status != http.StatusTemporaryRedirect {
+		if answer, err := c.Post(t.Context(), s.URL, MostOfHost, http.Header{"Content-Type": {"application/json"}}, []byte("{}")); err != nil || answer.Status != http.StatusTemporaryRedirect {
 			t.Errorf("answered %v %v", answer.Status, err)
 		}
 	}
@@ -140,11 +141,49 @@ func TestAnswersAreReadOnlySoFar(t *testing.T) {
 	defer s.Close()
 	c := trusting(s)
 	defer c.Close()
-	if answer, err := c.Post(t.Context(), s.URL, nil, nil); err != nil || len(answer.Body) != MostBody {
+	if answer, err := c.Post(t.Context(), s.URL, MostOfHost, nil, nil); err != nil || len(answer.Body) != MostBody {
 		t.Errorf("read %d bytes: %v", len(answer.Body), err)
 	}
-	if _, err := c.Post(t.Context(), s.URL+"/headers", nil, nil); err == nil {
+	if _, err := c.Post(t.Context(), s.URL+"/headers", MostOfHost, nil, nil); err == nil {
 		t.Error("headers without an end are read")
+	}
+}
+
+func TestOneWhoBearsFewerCallsOfAHostLeavesRoomForOthers(t *testing.T) {
+	arrived, release := make(chan struct{}), make(chan struct{})
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		arrived <- struct{}{}
+		<-release
+	}))
+	defer s.Close()
+	c := trusting(s)
+	defer c.Close()
+	var calls sync.WaitGroup
+	call := func() {
+		calls.Go(func() {
+			if _, err := c.Post(t.Context(), s.URL, MostOfHost+1, nil, nil); err != nil {
+				t.Error(err)
+			}
+		})
+		<-arrived
+	}
+	call()
+	call()
+	if _, err := c.Post(t.Context(), strings.ToUpper(s.URL), 2, nil, nil); !errors.Is(err, ErrBusy) {
+		t.Errorf("two are under way, and who bears two gets %v", err)
+	}
+	for range MostOfHost - 2 {
+		call()
+	}
+	if _, err := c.Post(t.Context(), s.URL, MostOfHost+1, nil, nil); !errors.Is(err, ErrBusy) {
+		t.Errorf("more than %d are under way: %v", MostOfHost, err)
+	}
+	close(release)
+	calls.Wait()
+	call()
+	calls.Wait()
+	if len(c.hosts) > 0 {
+		t.Errorf("what nobody calls is remembered: %v", c.hosts)
 	}
 }
 
@@ -153,17 +192,17 @@ func TestErrorsTellNothingOfTheNetwork(t *testing.T) {
 	at := s.URL
 	c := NewClient(loopback, nil)
 	defer c.Close()
-	_, err := c.Post(t.Context(), at, nil, nil)
+	_, err := c.Post(t.Context(), at, MostOfHost, nil, nil)
 	if err == nil || err.Error() != "the certificate is not good for the name" {
 		t.Errorf("a certificate of nobody: %v", err)
 	}
 	s.Close()
-	if _, err := c.Post(t.Context(), at, nil, nil); err == nil || strings.Contains(err.Error(), "127.0.0.1") {
+	if _, err := c.Post(t.Context(), at, MostOfHost, nil, nil); err == nil || strings.Contains(err.Error(), "127.0.0.1") {
 		t.Errorf("nobody there: %v", err)
 	}
 	ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
 	defer cancel()
-	if _, err := c.Post(ctx, at, nil, nil); err == nil || err.Error() != "no answer within 15 seconds" {
+	if _, err := c.Post(ctx, at, MostOfHost, nil, nil); err == nil || err.Error() != "no answer within 15 seconds" {
 		t.Errorf("too late: %v", err)
 	}
 	if err := reported(&url.Error{Err: &net.DNSError{Err: "no such host", Server: "10.0.0.2:53"}}); strings.Contains(err.Error(), "10.0.0.2") {

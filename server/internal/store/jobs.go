@@ -18,6 +18,7 @@ const (
 	fetchJobs     = 100 * time.Millisecond // how late a new job may begin
 	jobsAtOnce    = 20                     // of one process
 	waitingAtOnce = 256                    // of those that wait for others
+	slowAtOnce    = 64                     // of those that wait long for others
 	keepJobs      = time.Hour              // that are done
 	loseJobs      = 5 * time.Minute        // after which a job of a process that was killed is run again
 	jobDeadline   = time.Minute
@@ -26,6 +27,9 @@ const (
 
 // WaitingJobs is the queue of the jobs that mostly wait for answers of others. They keep nobody else waiting.
 const WaitingJobs = "waiting"
+
+// SlowJobs is that of those of them that wait for who is known to answer slowly, or never: the others have their own room.
+const SlowJobs = "slow"
 
 // BulkJobs is the queue of the jobs that have much to write: one after the other, so that all others get to write meanwhile.
 const BulkJobs = "bulk"
@@ -51,7 +55,7 @@ func (j Jobs) Insert(_ context.Context, args river.JobArgs) error {
 func (s *Store) Work(workers *river.Workers, periodic []*river.PeriodicJob, log *slog.Logger) (stop func(context.Context), err error) {
 	client, err := river.NewClient(s.write.jobs(s.write.db, s.newJobs), &river.Config{
 		Workers:                     workers,
-		Queues:                      map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: jobsAtOnce}, WaitingJobs: {MaxWorkers: waitingAtOnce}, BulkJobs: {MaxWorkers: 1}},
+		Queues:                      map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: jobsAtOnce}, WaitingJobs: {MaxWorkers: waitingAtOnce}, SlowJobs: {MaxWorkers: slowAtOnce}, BulkJobs: {MaxWorkers: 1}},
 		PeriodicJobs:                periodic,
 		FetchPollInterval:           s.write.pollJobs,
 		FetchCooldown:               fetchJobs,
@@ -162,7 +166,7 @@ func (b *bell) WaitForNotification(ctx context.Context) (*riverdriver.Notificati
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-b.rung:
-			b.rest = []string{river.QueueDefault, WaitingJobs}
+			b.rest = []string{river.QueueDefault, WaitingJobs, SlowJobs}
 		}
 	}
 	queue := b.rest[0]
