@@ -1151,7 +1151,7 @@ type ClientInterface interface {
 
 	// CreateProductWithBody Create a product
 	//
-	// A product costs `price` whole coins, or `discountPrice` while the discount is on, from its start to its end; without either, always. It may be bought from `availableFrom` until `availableUntil`. A product of the type
+	// A product costs `price` whole coins, or `discountPrice` while the discount is on, from its start to its end; without either, always. `discountPrice` is less than `price`, and required with `isDiscountEnabled`. It may be bought from `availableFrom` until `availableUntil`. A product of the type
 	// `voucher` hands out a code with each piece: `vouchers` are its codes, and `stocks` counts those that nobody has bought; ones that have expired are not sold, and counted for 60 minutes at most. Of another one there are
 	// `stocks` pieces, or any number if that is left out. Codes are kept sealed and never shown but to who buys them; one that the product has had already, or that is given twice, is a conflict. All codes of a request expire at
 	// `voucherExpireDate`, or never without it. With `shouldPrioritiesExpiringVouchers` those that expire first are sold first, otherwise those that were added first.
@@ -1171,7 +1171,7 @@ type ClientInterface interface {
 
 	// CreateProduct Create a product
 	//
-	// A product costs `price` whole coins, or `discountPrice` while the discount is on, from its start to its end; without either, always. It may be bought from `availableFrom` until `availableUntil`. A product of the type
+	// A product costs `price` whole coins, or `discountPrice` while the discount is on, from its start to its end; without either, always. `discountPrice` is less than `price`, and required with `isDiscountEnabled`. It may be bought from `availableFrom` until `availableUntil`. A product of the type
 	// `voucher` hands out a code with each piece: `vouchers` are its codes, and `stocks` counts those that nobody has bought; ones that have expired are not sold, and counted for 60 minutes at most. Of another one there are
 	// `stocks` pieces, or any number if that is left out. Codes are kept sealed and never shown but to who buys them; one that the product has had already, or that is given twice, is a conflict. All codes of a request expire at
 	// `voucherExpireDate`, or never without it. With `shouldPrioritiesExpiringVouchers` those that expire first are sold first, otherwise those that were added first.
@@ -5455,7 +5455,7 @@ func (c *Client) ListProducts(ctx context.Context, params *ListProductsParams, r
 
 // CreateProductWithBody Create a product
 //
-// A product costs `price` whole coins, or `discountPrice` while the discount is on, from its start to its end; without either, always. It may be bought from `availableFrom` until `availableUntil`. A product of the type
+// A product costs `price` whole coins, or `discountPrice` while the discount is on, from its start to its end; without either, always. `discountPrice` is less than `price`, and required with `isDiscountEnabled`. It may be bought from `availableFrom` until `availableUntil`. A product of the type
 // `voucher` hands out a code with each piece: `vouchers` are its codes, and `stocks` counts those that nobody has bought; ones that have expired are not sold, and counted for 60 minutes at most. Of another one there are
 // `stocks` pieces, or any number if that is left out. Codes are kept sealed and never shown but to who buys them; one that the product has had already, or that is given twice, is a conflict. All codes of a request expire at
 // `voucherExpireDate`, or never without it. With `shouldPrioritiesExpiringVouchers` those that expire first are sold first, otherwise those that were added first.
@@ -5485,7 +5485,7 @@ func (c *Client) CreateProductWithBody(ctx context.Context, params *CreateProduc
 
 // CreateProduct Create a product
 //
-// A product costs `price` whole coins, or `discountPrice` while the discount is on, from its start to its end; without either, always. It may be bought from `availableFrom` until `availableUntil`. A product of the type
+// A product costs `price` whole coins, or `discountPrice` while the discount is on, from its start to its end; without either, always. `discountPrice` is less than `price`, and required with `isDiscountEnabled`. It may be bought from `availableFrom` until `availableUntil`. A product of the type
 // `voucher` hands out a code with each piece: `vouchers` are its codes, and `stocks` counts those that nobody has bought; ones that have expired are not sold, and counted for 60 minutes at most. Of another one there are
 // `stocks` pieces, or any number if that is left out. Codes are kept sealed and never shown but to who buys them; one that the product has had already, or that is given twice, is a conflict. All codes of a request expire at
 // `voucherExpireDate`, or never without it. With `shouldPrioritiesExpiringVouchers` those that expire first are sold first, otherwise those that were added first.

@@ -325,6 +325,7 @@ func (k *core) replaceProduct(ctx context.Context, tx *store.Tx, p store.Product
 
 // changeProduct changes what is given of a product, and refuses what it cannot become.
 func (k *core) changeProduct(ctx context.Context, refers referred, p *store.Product, in gen.ProductUpdate) error {
+	was := p.Product
 	p.Name = cmp.Or(in.Name, p.Name)
 	set(&p.Image, in.Image)
 	set(&p.Price, in.Price)
@@ -353,6 +354,9 @@ func (k *core) changeProduct(ctx context.Context, refers referred, p *store.Prod
 	if err := checkTimes(p.Product); err != nil {
 		return err
 	}
+	if err := checkDiscount(was, p.Product, in); err != nil {
+		return err
+	}
 	if err := k.changeStock(p, in); err != nil {
 		return err
 	}
@@ -363,6 +367,21 @@ func (k *core) changeProduct(ctx context.Context, refers referred, p *store.Prod
 		return err
 	}
 	return refers.setPermissions(ctx, &p.ProductPermission, in.ProductPermission, "/productPermission")
+}
+
+// checkDiscount refuses a discount that takes nothing off, and one of which nobody has said what remains: a product that costs nothing is meant to. A
+// product that was kept before this was checked is changed in everything else.
+func checkDiscount(was, p gen.Product, in gen.ProductUpdate) error {
+	const at = "/discountPrice"
+	switch {
+	case in.Price == nil && in.DiscountPrice == nil && in.IsDiscountEnabled == nil:
+		return nil
+	case p.IsDiscountEnabled && !was.IsDiscountEnabled && p.DiscountPrice == 0 && in.DiscountPrice == nil:
+		return contract.Invalid(contract.Field(at, gen.FieldCodeRequired, "is required where the discount is enabled"))
+	case p.DiscountPrice >= p.Price && (p.IsDiscountEnabled || in.DiscountPrice != nil && p.DiscountPrice > 0):
+		return contract.Invalid(contract.Field(at, gen.FieldCodeTooLarge, "must be less than the price"))
+	}
+	return nil
 }
 
 func checkTimes(p gen.Product) error {

@@ -3,12 +3,15 @@ package server
 import (
 	"bytes"
 	"context"
+	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/rejoin-dev/rejoin/client"
+	"github.com/rejoin-dev/rejoin/gen"
 )
 
 func TestCodesAreSealedWithAKeyThatIsNotInTheDatabase(t *testing.T) {
@@ -122,4 +125,44 @@ func ifShared(config, other Config) Config {
 		other = Config{Data: filepath.Join(config.Data, "elsewhere"), SecretKey: other.SecretKey}
 	}
 	return other
+}
+
+// What a product becomes is what counts, whichever part of it is sent.
+func TestADiscountTakesSomethingOffAndNobodySellsForNothingUnmeant(t *testing.T) {
+	c := newClub(t, unlimited(open(t, onSQLite(t))), "allow_dm")
+	const products, at = "/apis/v1/products", `"pointer":"/discountPrice"`
+	product := func(more map[string]any) map[string]any {
+		body := map[string]any{"serverId": c.id, "name": "Mug", "price": 10}
+		maps.Copy(body, more)
+		return body
+	}
+	refuses := func(method, path string, body map[string]any) {
+		t.Helper()
+		r := jsonRequest(path, c.owner, body)
+		r.Method = method
+		if w := send(c.h, r); w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), at) {
+			t.Errorf("%s %v: got %d %s", method, body, w.Code, w.Body)
+		}
+	}
+	for _, wrong := range []map[string]any{
+		{"isDiscountEnabled": true}, {"isDiscountEnabled": true, "discountPrice": 10}, {"isDiscountEnabled": true, "discountPrice": 11}, {"discountPrice": 11},
+	} {
+		refuses("POST", products, product(wrong))
+	}
+	mug := products + "/" + do[gen.ProductResponse](t, c.h, "POST", products, c.owner, product(nil)).Data.ID
+	refuses("PUT", mug, map[string]any{"isDiscountEnabled": true})
+	for _, part := range []map[string]any{{"discountPrice": 8}, {"isDiscountEnabled": true}, {"name": "Cup"}, {"price": 9}} {
+		do[gen.ProductResponse](t, c.h, "PUT", mug, c.owner, part)
+	}
+	refuses("PUT", mug, map[string]any{"price": 8})
+	refuses("PUT", mug, map[string]any{"discountPrice": 9})
+	if p := do[gen.ProductResponse](t, c.h, "PUT", mug, c.owner, map[string]any{"discountPrice": 0}).Data; p.CurrentPrice != 0 {
+		t.Errorf("it is meant to be free, and costs %d", p.CurrentPrice)
+	}
+	w := c.sendsProducts("POST", "Name,Price,Discount Enabled,Discount Price\nMug,10,true,\nCup,10,true,10\nPot,10,true,9\n")
+	for _, says := range []string{"row 1, column Discount Price: is required", "row 2, column Discount Price: must be less than the price"} {
+		if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), says) {
+			t.Errorf("a file: got %d %s, want %q", w.Code, w.Body, says)
+		}
+	}
 }
