@@ -260,7 +260,8 @@ type ClientInterface interface {
 	// CancelBulkUpdate Cancel a file
 	//
 	// Ends a file that waits or runs. What was done stays done; the rest is not done, and what is being done is done to the end of its step. A file
-	// that has ended is a conflict.
+	// that has ended is a conflict. Rows are done in their order: to go on, send the header and the rows behind the first `processed` ones of
+	// `GET /apis/v1/bulk-updates/{bulkId}/status` as a file of their own. The same file as a whole, under another Idempotency-Key, does the first ones twice.
 	//
 	// Corresponds with POST /apis/v1/bulk-updates/{bulkId}/cancel (the `CancelBulkUpdate` operationId).
 	CancelBulkUpdate(ctx context.Context, bulkID BulkID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3734,7 +3735,8 @@ func (c *Client) GetBulkTemplate(ctx context.Context, params *GetBulkTemplatePar
 // CancelBulkUpdate Cancel a file
 //
 // Ends a file that waits or runs. What was done stays done; the rest is not done, and what is being done is done to the end of its step. A file
-// that has ended is a conflict.
+// that has ended is a conflict. Rows are done in their order: to go on, send the header and the rows behind the first `processed` ones of
+// `GET /apis/v1/bulk-updates/{bulkId}/status` as a file of their own. The same file as a whole, under another Idempotency-Key, does the first ones twice.
 //
 // Corresponds with POST /apis/v1/bulk-updates/{bulkId}/cancel (the `CancelBulkUpdate` operationId).
 func (c *Client) CancelBulkUpdate(ctx context.Context, bulkID BulkID, reqEditors ...RequestEditorFn) (*http.Response, error) {

@@ -3005,7 +3005,7 @@ type BulkRowPageResponse struct {
 }
 
 // BulkStatus How far a file is: it waits for its turn (`queued`), its rows are being done (`running`), all of them were done (`done`), of which some have failed
-// (`done_with_errors`), or it has ended before all were done, because somebody wanted that (`cancelled`) or because its API key has ended (`failed`). This list only grows.
+// (`done_with_errors`), or it has ended before all were done, because somebody wanted that (`cancelled`) or for the `reason` that it tells (`failed`): its API key has ended, or its rows could not be done. This list only grows.
 type BulkStatus string
 
 // BulkTemplate The columns that a file may have.
@@ -3038,7 +3038,7 @@ type BulkUpdate struct {
 	Type BulkType `json:"type"`
 
 	// Status How far a file is: it waits for its turn (`queued`), its rows are being done (`running`), all of them were done (`done`), of which some have failed
-	// (`done_with_errors`), or it has ended before all were done, because somebody wanted that (`cancelled`) or because its API key has ended (`failed`). This list only grows.
+	// (`done_with_errors`), or it has ended before all were done, because somebody wanted that (`cancelled`) or for the `reason` that it tells (`failed`): its API key has ended, or its rows could not be done. This list only grows.
 	Status BulkStatus `json:"status"`
 
 	// Total How many rows it has.
@@ -3059,6 +3059,9 @@ type BulkUpdate struct {
 
 	// FinishedAt When it has ended.
 	FinishedAt Nullable[Time] `json:"finishedAt"`
+
+	// Reason Why it is `failed`, for a person.
+	Reason string `json:"reason,omitempty,omitzero"`
 }
 
 // BulkUpdatePageResponse A page of files.

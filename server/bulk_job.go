@@ -3,7 +3,9 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"time"
@@ -50,7 +52,7 @@ type bulkRunner struct {
 }
 
 // NextRetry is soon: the next file of the community waits for this one.
-func (w bulkRunner) NextRetry(*river.Job[bulkRun]) time.Time { return time.Now().Add(boardsRetryAfter) }
+func (w bulkRunner) NextRetry(*river.Job[bulkRun]) time.Time { return time.Now().Add(time.Second) }
 
 // Work does the rows as far as one run may go, and asks to be run again for the rest.
 func (w bulkRunner) Work(ctx context.Context, job *river.Job[bulkRun]) error {
@@ -64,10 +66,10 @@ func (w bulkRunner) Work(ctx context.Context, job *river.Job[bulkRun]) error {
 		switch {
 		case errors.As(err, &broken) && how.until == 0: // which of its effects are there, its transaction took with it
 			how.until = broken.until
-		case errors.As(err, &broken):
+		case errors.As(err, &broken) && (how.failed == nil || how.failed.Row != broken.done.Row):
 			how.failed = &broken.done
 		case err != nil:
-			return err
+			return errors.Join(err, w.failed(ctx, job.Args, err))
 		case done == 0:
 			return nil
 		default:
@@ -76,6 +78,35 @@ func (w bulkRunner) Work(ctx context.Context, job *river.Job[bulkRun]) error {
 				how.until = 0
 			}
 		}
+	}
+}
+
+// bulkFailures is how many runs of a file may fail, one after the other and without a row that is done, before it is given up: the next file of the
+// community waits for it.
+const bulkFailures = 5
+
+// failed notes that a run has failed, and gives the file up that was so often so. That the database is away, or that the run was cut off, is no failure of it.
+func (k *core) failed(ctx context.Context, run bulkRun, why error) error {
+	if errors.Is(why, store.ErrUnavailable) || ctx.Err() != nil {
+		return nil
+	}
+	_, err := inTx(ctx, k, func(tx *store.Tx) (none struct{}, err error) {
+		times, err := tx.Bulk.Fail(ctx, run.BulkID, run.Runner)
+		if err == nil && times >= bulkFailures {
+			_, err = k.endBulk(ctx, tx, run.BulkID, gen.BulkStatusFailed, "its rows could not be done, again and again: the log of the server has the cause")
+		}
+		if errors.Is(err, store.ErrNotFound) { // another run has it, or it has ended
+			err = nil
+		}
+		return none, err
+	})
+	return err
+}
+
+// panicked is a panic as the error that it is for one file, so that whatever it is about ends as what fails does.
+func panicked(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 	}
 }
 
@@ -102,6 +133,7 @@ func brokenAt(row, until int32, account int64, faults []gen.BulkRowError) *broke
 func (k *core) stepOf(ctx context.Context, how bulkStep) (done int32, err error) {
 	var current, last int32
 	done, err = inTx(ctx, k, func(tx *store.Tx) (done int32, err error) {
+		defer panicked(&err)
 		b, err := tx.Bulk.Take(ctx, how.BulkID, how.Runner, k.now())
 		if errors.Is(err, store.ErrNotFound) {
 			return 0, nil
@@ -117,7 +149,7 @@ func (k *core) stepOf(ctx context.Context, how bulkStep) (done int32, err error)
 			return 0, err
 		}
 		if !may {
-			_, err := k.endBulk(ctx, tx, b.BulkID, gen.BulkStatusFailed)
+			_, err := k.endBulk(ctx, tx, b.BulkID, gen.BulkStatusFailed, "its API key has ended, or may do this no more")
 			return 0, err
 		}
 		lines, err := tx.Bulk.Lines(ctx, b.BulkID)
@@ -129,7 +161,7 @@ func (k *core) stepOf(ctx context.Context, how bulkStep) (done int32, err error)
 			if b.Failed > 0 {
 				status = gen.BulkStatusDoneWithErrors
 			}
-			_, err := k.endBulk(ctx, tx, b.BulkID, status)
+			_, err := k.endBulk(ctx, tx, b.BulkID, status, "")
 			return 0, err
 		}
 		last = lines[len(lines)-1].Number
@@ -285,9 +317,9 @@ func (k *core) repayImports(ctx context.Context, tx *store.Tx, b store.BulkUpdat
 	return tx.Codes.GiveBack(ctx, b.PaidBy, importing, k.imported, rows)
 }
 
-// endBulk is the step that ends a file. One that has ended is ErrNotFound.
-func (k *core) endBulk(ctx context.Context, tx *store.Tx, id string, status gen.BulkStatus) (store.BulkUpdate, error) {
-	b, err := tx.Bulk.Finish(ctx, id, status, k.now())
+// endBulk is the step that ends a file and, if it has failed, says why. One that has ended is ErrNotFound.
+func (k *core) endBulk(ctx context.Context, tx *store.Tx, id string, status gen.BulkStatus, reason string) (store.BulkUpdate, error) {
+	b, err := tx.Bulk.Finish(ctx, id, status, reason, k.now())
 	if err != nil {
 		return b, err
 	}

@@ -1,12 +1,14 @@
 package server
 
 import (
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -483,4 +485,49 @@ func TestATemplateIsHarmlessAndAFileToBeginWith(t *testing.T) {
 			t.Errorf("got %+v: %s", is, o.failures(t, is.BulkID))
 		}
 	})
+}
+
+// Whatever a file fails with, also with what nobody has foreseen, the next one of the community has its turn.
+func TestAFileThatFailsAgainAndAgainEndsAndKeepsNoOtherWaiting(t *testing.T) {
+	const lines = "identifier,coins_op,coins\nowner@example.com,add,1\nben@example.com,add,1\n"
+	for name, chunk := range map[string]string{
+		"rows that cannot be read": `no JSON`,
+		"a row that panics":        `[{"n":1,"c":["owner@example.com","add","1"]},{"n":2,"c":["ben@example.com","add","1","one cell too many"]}]`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			onEachDatabase(t, func(t *testing.T, config Config) {
+				o := newOffice(t, open(t, config))
+				before := o.queues(t, bulkUpdatePath, "identifier,coins_op,coins\n"+strings.Repeat("nobody,add,1\n", 20_000))
+				broken, next := o.queues(t, bulkUpdatePath, lines), o.queues(t, bulkUpdatePath, lines)
+				db := opened(t, config)
+				if _, err := db.Exec(`UPDATE bulk_chunks SET lines = $2 WHERE bulk_id = $1`, broken, chunk); err != nil {
+					t.Fatal(err)
+				}
+				do[gen.BulkUpdateResponse](t, o.h, "POST", "/apis/v1/bulk-updates/"+before+"/cancel", o.key, nil)
+				is := o.ended(t, broken)
+				if is.Status != gen.BulkStatusFailed || !strings.Contains(is.Reason, "the log of the server has the cause") || is.Failed != 0 {
+					t.Errorf("it has ended as %+v", is)
+				}
+				if after := o.ended(t, next); after.Status != gen.BulkStatusDone || after.Reason != "" {
+					t.Errorf("the next one has ended as %+v", after)
+				}
+				o.has(t, gen.Balance{Coins: 1}) // of the next one
+			})
+		})
+	}
+}
+
+// opened is the database of a server, beside it.
+func opened(t *testing.T, config Config) *sql.DB {
+	t.Helper()
+	driver, name := "pgx", config.Database
+	if name == "" {
+		driver, name = "sqlite", "file:"+filepath.Join(config.Data, "rejoin.db")+"?_pragma=busy_timeout(10000)"
+	}
+	db, err := sql.Open(driver, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
 }

@@ -63,14 +63,14 @@ type BulkLine struct {
 }
 
 const (
-	bulkColumns = `id, server_id, key_id, kind, status, header, total, processed, failed, told, paid_by, turn, runner, stepped_at, created_at, started_at, finished_at`
+	bulkColumns = `id, server_id, key_id, kind, status, header, total, processed, failed, told, paid_by, turn, runner, stepped_at, created_at, started_at, finished_at, reason`
 	selectBulk  = `SELECT ` + bulkColumns + ` FROM bulk_updates `
 )
 
 func scanBulk(rows *sql.Rows) (b BulkUpdate, err error) {
 	var at gen.Time
 	err = rows.Scan(&b.BulkID, &b.ServerID, &b.KeyID, &b.Type, &b.Status, document{&b.Header}, &b.Total, &b.Processed, &b.Failed, &b.Told, &b.PaidBy, &b.Turn, &b.Runner,
-		micros{&at}, micros{&b.CreatedAt}, nullableMicros{&b.StartedAt}, nullableMicros{&b.FinishedAt})
+		micros{&at}, micros{&b.CreatedAt}, nullableMicros{&b.StartedAt}, nullableMicros{&b.FinishedAt}, &b.Reason)
 	b.Succeeded, b.At = b.Processed-b.Failed, at.Time
 	return b, err
 }
@@ -194,7 +194,7 @@ func (q Bulk) InsertRow(ctx context.Context, id string, row BulkDone) (told int6
 
 // Step notes how far a file is. What was done of a chunk that is whole is not kept.
 func (q Bulk) Step(ctx context.Context, b BulkUpdate, lines []BulkLine) error {
-	if err := q.exec(ctx, `UPDATE bulk_updates SET processed = $2, failed = $3, told = $4 WHERE id = $1`, b.BulkID, b.Processed, b.Failed, b.Told); err != nil {
+	if err := q.exec(ctx, `UPDATE bulk_updates SET processed = $2, failed = $3, told = $4, failures = 0 WHERE id = $1`, b.BulkID, b.Processed, b.Failed, b.Told); err != nil {
 		return err
 	}
 	if b.Processed < lines[len(lines)-1].Number {
@@ -203,13 +203,18 @@ func (q Bulk) Step(ctx context.Context, b BulkUpdate, lines []BulkLine) error {
 	return q.exec(ctx, `DELETE FROM bulk_chunks WHERE bulk_id = $1 AND first = $2`, b.BulkID, lines[0].Number)
 }
 
+// Fail notes that a run of a runner has failed, and returns how often that was so since a row was done. If the runner has no turn any more, it is ErrNotFound.
+func (q Bulk) Fail(ctx context.Context, id, runner string) (times int, err error) {
+	return get(ctx, q.conn, scanOne[int], `UPDATE bulk_updates SET failures = failures + 1 WHERE id = $1 AND turn AND runner = $2 RETURNING failures`, id, runner)
+}
+
 // toldUntil is how many bytes tell of the files of a server up to one that ends its turn: which of them are kept is known without adding them up.
 const toldUntil = `told + (SELECT COALESCE(MAX(o.told_until), 0) FROM bulk_updates o WHERE o.server_id = bulk_updates.server_id)`
 
-// Finish ends a file that has not ended, with a status, and returns it. Without one it is ErrNotFound.
-func (q Bulk) Finish(ctx context.Context, id string, status gen.BulkStatus, at time.Time) (BulkUpdate, error) {
-	return get(ctx, q.conn, scanBulk, `UPDATE bulk_updates SET status = $2, turn = FALSE, runner = '', stepped_at = $3, finished_at = $3, bytes = 0, told_until = `+toldUntil+`
-	 WHERE id = $1 AND status IN ('queued', 'running') RETURNING `+bulkColumns, id, string(status), at.UnixMicro())
+// Finish ends a file that has not ended, with a status and, if it has failed, why, and returns it. Without one it is ErrNotFound.
+func (q Bulk) Finish(ctx context.Context, id string, status gen.BulkStatus, reason string, at time.Time) (BulkUpdate, error) {
+	return get(ctx, q.conn, scanBulk, `UPDATE bulk_updates SET status = $2, reason = $4, turn = FALSE, runner = '', stepped_at = $3, finished_at = $3, bytes = 0, told_until = `+toldUntil+`
+	 WHERE id = $1 AND status IN ('queued', 'running') RETURNING `+bulkColumns, id, string(status), at.UnixMicro(), reason)
 }
 
 // Cancel ends a file that has not ended, and returns it. If it has its turn, that is left to its runner, who is in the middle of a step: it is this

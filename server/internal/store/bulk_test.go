@@ -45,6 +45,7 @@ func (l *life) hasBulk(server string) {
 		b.Processed, b.Failed = 2, 1
 		check(0, tx.Bulk.Step(ctx, b, lines))
 		check(tx.Bulk.ListStalled(ctx, l.now().Time, 10))
+		check(tx.Bulk.Fail(ctx, b.BulkID, "r1"))
 		check(tx.Bulk.TakeOver(ctx, b.BulkID, "r3", l.now().Time, l.now().Time))
 		check(tx.Bulk.Get(ctx, b.BulkID))
 		check(tx.Bulk.List(ctx, server, "", "", Page{Limit: 10}))
@@ -52,7 +53,7 @@ func (l *life) hasBulk(server string) {
 		check(tx.Bulk.Forget(ctx, server))
 		check(tx.Bulk.Cancel(ctx, third.BulkID, l.now().Time))
 		check(0, tx.Bulk.Release(ctx, third.BulkID))
-		check(tx.Bulk.Finish(ctx, second.BulkID, gen.BulkStatusCancelled, time.UnixMicro(1)))
+		check(tx.Bulk.Finish(ctx, second.BulkID, gen.BulkStatusFailed, "x", time.UnixMicro(1)))
 		check(0, tx.Bulk.GiveUp(ctx, third.BulkID))
 		for more := true; more; {
 			more, err = tx.Bulk.DeleteLines(ctx, second.BulkID, 1)
@@ -88,7 +89,7 @@ func TestOfTheFilesOfAServerTheLastRowsAreKept(t *testing.T) {
 		ends := func(id string) {
 			l.tx(func(tx *Tx) error {
 				l.check(tx.Bulk.InsertRow(ctx, id, BulkDone{BulkRow: gen.BulkRow{Row: 1}}))
-				_, err := tx.Bulk.Finish(ctx, id, gen.BulkStatusDone, l.nowAt)
+				_, err := tx.Bulk.Finish(ctx, id, gen.BulkStatusDone, "", l.nowAt)
 				return err
 			})
 		}
@@ -150,7 +151,7 @@ func TestTheBytesThatAreKeptOfFilesAreBounded(t *testing.T) {
 		}
 		for name, end := range map[string]func(tx *Tx, id string) error{
 			"done": func(tx *Tx, id string) error {
-				_, err := tx.Bulk.Finish(ctx, id, gen.BulkStatusDone, l.nowAt)
+				_, err := tx.Bulk.Finish(ctx, id, gen.BulkStatusDone, "", l.nowAt)
 				return err
 			},
 			"cancelled": func(tx *Tx, id string) error { _, err := tx.Bulk.Cancel(ctx, id, l.nowAt); return err },
@@ -166,7 +167,7 @@ func TestTheBytesThatAreKeptOfFilesAreBounded(t *testing.T) {
 				fill(t, l.s, `UPDATE bulk_updates SET status = 'arriving' WHERE id = '`+id+`'`)
 			}
 			l.tx(func(tx *Tx) error {
-				l.check(tx.Bulk.Finish(ctx, another, gen.BulkStatusDone, l.nowAt))
+				l.check(tx.Bulk.Finish(ctx, another, gen.BulkStatusDone, "", l.nowAt))
 				return end(tx, id)
 			})
 			room(name, true)
@@ -189,7 +190,7 @@ func TestWhatWasToldOfMoreFilesThanAreKeptIsForgottenTheOldestFirst(t *testing.T
 			l.tx(func(tx *Tx) error {
 				lines := []BulkLine{{Number: 1}}
 				l.must(tx.Bulk.Step(ctx, BulkUpdate{BulkUpdate: gen.BulkUpdate{BulkID: id, Processed: 1}, Told: MaxBulkTold / 3}, lines))
-				_, err := tx.Bulk.Finish(ctx, id, gen.BulkStatusDone, l.nowAt)
+				_, err := tx.Bulk.Finish(ctx, id, gen.BulkStatusDone, "", l.nowAt)
 				return err
 			})
 			ids = append(ids, id)
@@ -200,7 +201,7 @@ func TestWhatWasToldOfMoreFilesThanAreKeptIsForgottenTheOldestFirst(t *testing.T
 		}
 		l.tx(func(tx *Tx) error {
 			l.must(tx.Bulk.Step(ctx, BulkUpdate{BulkUpdate: gen.BulkUpdate{BulkID: last, Processed: 1}, Told: MaxBulkTold / 2}, []BulkLine{{Number: 1}}))
-			_, err := tx.Bulk.Finish(ctx, last, gen.BulkStatusDone, l.nowAt)
+			_, err := tx.Bulk.Finish(ctx, last, gen.BulkStatusDone, "", l.nowAt)
 			return err
 		})
 		if _, forgotten := comes(); !slices.Contains(forgotten, ids[0]) || slices.Contains(forgotten, ids[2]) || slices.Contains(forgotten, last) {
