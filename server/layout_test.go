@@ -292,7 +292,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"gen/generate":              "api",
 		"gen/stub":                  "echo gen",
 		"server":                    "echo api api/contract gen gen/stub server/internal/analysis server/internal/backup server/internal/chart server/internal/draw server/internal/durable server/internal/field server/internal/images server/internal/level server/internal/logsample server/internal/mailer server/internal/memory server/internal/origin server/internal/owner server/internal/password server/internal/perm server/internal/picture server/internal/private server/internal/ratelimit server/internal/rule server/internal/shop server/internal/store server/internal/streak server/internal/words server/internal/sheet server/internal/guard server/internal/webhook server/internal/jwt server/internal/widget",
-		"server/cmd/rejoin":         "api api/conformance client server server/internal/backup server/internal/cause server/internal/durable server/internal/images server/internal/mailer server/internal/origin server/internal/owner",
+		"server/cmd/rejoin":         "api api/conformance client server server/internal/backup server/internal/cause server/internal/durable server/internal/images server/internal/mailer server/internal/origin server/internal/owner server/internal/sheet",
 		"server/internal/backup":    "server/internal/durable server/internal/images server/internal/owner server/internal/store",
 		"server/internal/browser":   "",
 		"server/internal/cause":     "",

@@ -23,8 +23,8 @@ var errUsePostgres = errors.New("a PostgreSQL database is copied with pg_dump an
 
 type backupCommand struct {
 	storage
-	File      string `arg:"" help:"File to write; - is standard output." placeholder:"FILE"`
-	Overwrite bool   `help:"Replace the file if it is there."`
+	File    string `arg:"" help:"File to write; - is standard output." placeholder:"FILE"`
+	Replace bool   `aliases:"overwrite" help:"Replace the file if it is there."`
 }
 
 func (c backupCommand) Run(ctx context.Context, t terminal) error {
@@ -74,7 +74,7 @@ func (c backupCommand) write(t terminal, fill func(io.Writer) error) error {
 		return err
 	}
 	place := durable.Create
-	if c.Overwrite {
+	if c.Replace {
 		place = durable.Write
 		if info, err := os.Lstat(c.File); err == nil && !info.Mode().IsRegular() {
 			return fmt.Errorf("%s is not a regular file, and is not replaced; to write into it, let - be the file and redirect the output", c.File)
@@ -83,7 +83,7 @@ func (c backupCommand) write(t terminal, fill func(io.Writer) error) error {
 	err := place(c.File, into)
 	switch {
 	case errors.Is(err, fs.ErrExist):
-		return fmt.Errorf("%s is there already; --overwrite replaces it", c.File)
+		return fmt.Errorf("%s is there already; --replace replaces it", c.File)
 	case err != nil && !begun: // the error names a file that nobody has asked for
 		return fmt.Errorf("no file can be made in %s: %w", filepath.Dir(c.File), reason(err))
 	case err != nil && filled:

@@ -233,7 +233,7 @@ func TestADamagedBackupIsRefusedAndNothingIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, special := range []string{link, dir} {
-		if code, _, stderr := rejoin("backup", "--overwrite", "--data", data, special); code != 1 || !strings.Contains(stderr, "not a regular file") {
+		if code, _, stderr := rejoin("backup", "--replace", "--data", data, special); code != 1 || !strings.Contains(stderr, "not a regular file") {
 			t.Errorf("backup over %s: %d %q", special, code, stderr)
 		}
 	}

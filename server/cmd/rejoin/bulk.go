@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/csv"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -12,28 +14,34 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/rejoin-dev/rejoin/client"
 	"github.com/rejoin-dev/rejoin/server/internal/cause"
+	"github.com/rejoin-dev/rejoin/server/internal/sheet"
 )
 
 type bulkCommand struct {
-	URL     string `required:"" help:"Address where the backend answers." placeholder:"URL"`
-	Key     string `required:"" help:"API key of the community, with the permission bulkUpdateUser. What is on a command line, others on the machine may see: better use the variable." placeholder:"KEY"`
-	Type    string `default:"update" enum:"import,update,premium" help:"What the file is for: import, update or premium."`
-	Again   bool   `help:"Have the rows done once more, where the same file was sent within the last 24 hours. Without it, that one is followed."`
-	Follow  string `help:"Send nothing, and follow a file that was sent." placeholder:"ID"`
-	Results string `help:"Write what became of each row into a CSV file, which only its owner may read. It must not be there yet." placeholder:"FILE"`
-	Replace bool   `help:"Let --results replace a file that is there."`
-	File    string `arg:"" optional:"" type:"existingfile" help:"CSV file with a row for each member."`
+	URL      string `required:"" help:"Address where the backend answers." placeholder:"URL"`
+	Key      string `required:"" help:"API key of the community, with the permission bulkUpdateUser. What is on a command line, others on the machine may see: better use the variable." placeholder:"KEY"`
+	Type     string `default:"update" enum:"import,update,premium" help:"What the file is for: import, update or premium."`
+	Again    bool   `help:"Have all rows done once more, where the same file was sent within the last 24 hours: what its rows add, they add twice. Without it, that one is followed."`
+	Follow   string `help:"Send nothing, and follow a file that was sent." placeholder:"ID"`
+	Rest     string `help:"Send nothing, and print the rows of the file that were not done when it ended, as a file to be sent: of one that was cancelled, or has failed." placeholder:"ID"`
+	Results  string `help:"Write what became of each row into a CSV file, which only its owner may read. It must not be there yet." placeholder:"FILE"`
+	Replace  bool   `help:"Let --results replace a file that is there. How the numbers of a row count, its columns _op say."`
+	Template string `default:"" enum:",import,update,premium" help:"Send nothing, and print the columns that a file for this may have, as a CSV file to begin with." placeholder:"TYPE"`
+	File     string `arg:"" optional:"" type:"existingfile" help:"CSV file with a row for each member; - is standard input."`
 }
 
 // Help is what the command does besides.
 func (bulkCommand) Help() string {
 	return `The file is taken whole or not at all, and its rows are done by the backend, each of them once. To stop this command does not stop that.
-It waits while the backend restarts. Exit code: 0 if every row is done, 1 if one has failed or the file has ended before, 2 for a command line that makes no sense.`
+It waits while the backend restarts. Exit code: 0 if every row is done, 3 if all were done and some of them have failed, 2 for a command line that makes no sense,
+1 for all else: the file was not taken, has ended before all rows were done, or is not followed any more.`
 }
 
 func (c bulkCommand) Validate() error {
@@ -46,7 +54,12 @@ func (c bulkCommand) Validate() error {
 	if _, err := client.New(c.URL, client.WithToken(c.Key)); err != nil {
 		return errors.New("--key must be an API key: 64 lower-case hexadecimal characters")
 	}
-	if (c.File == "") == (c.Follow == "") {
+	switch {
+	case c.Template != "" && c.File+c.Follow+c.Rest+c.Results != "":
+		return errors.New("--template prints columns, and nothing else can be asked for")
+	case c.Rest != "" && (c.File == "" || c.Follow+c.Results != "" || c.Again):
+		return errors.New("--rest needs the file that was sent, and nothing else can be asked for")
+	case c.Template == "" && (c.File == "") == (c.Follow == ""):
 		return errors.New("--follow or a file must be given, and not both")
 	}
 	return nil
@@ -70,22 +83,29 @@ func (c bulkCommand) Run(ctx context.Context, t terminal) error {
 			return err
 		}
 	}
+	if c.Rest != "" {
+		return said(c.printRest(ctx, api, t))
+	}
 	// Whether there is a backend, and whether it takes the key, is reported before all of a file is sent.
-	if _, err := api.Bulk.Template(ctx, client.BulkType(c.Type)); err != nil {
+	template, err := api.Bulk.Template(ctx, client.BulkType(cmp.Or(c.Template, c.Type)))
+	if err != nil {
 		return said(err)
+	}
+	if c.Template != "" {
+		return printColumns(t.out, template)
 	}
 	show := newBulkProgress(t.err, isTerminal(t.err))
 	defer show.end()
 	id := c.Follow
 	if id == "" {
-		if id, err = c.send(ctx, api, show); err != nil {
-			return stoppedOr(ctx, err, "if the file was taken whole, its rows are done all the same")
+		if id, err = c.send(ctx, api, show, t.in); err != nil {
+			return stoppedOr(ctx, err, "if the file was taken whole, the backend goes on with its rows")
 		}
 	}
 	ended, err := follow(ctx, api, show, id)
 	show.end()
 	if err != nil {
-		return stoppedOr(ctx, err, "the rows are done all the same: rejoin bulk --follow "+id)
+		return stoppedOr(ctx, err, "the backend goes on with the rows, unless somebody cancels the file: rejoin bulk --follow "+id)
 	}
 	fmt.Fprintf(t.out, "%s: %d of %s done, %d failed\n", ended.Status, ended.Processed, counted(int(ended.Total), "row"), ended.Failed)
 	if c.Results != "" {
@@ -97,7 +117,96 @@ func (c bulkCommand) Run(ctx context.Context, t terminal) error {
 	if err = errors.Join(err, reportFailures(ctx, api, t.out, ended)); err != nil {
 		return said(err)
 	}
+	if ended.Status == client.BulkIsDoneWithErrors {
+		return errInPart
+	}
+	c.reportRest(t.out, ended)
 	return errFailed
+}
+
+// reportRest reports of a file that has ended before all of its rows were done why that was, and how the others are done.
+func (c bulkCommand) reportRest(out io.Writer, of *client.BulkUpdate) {
+	if of.Reason != "" {
+		fmt.Fprintf(out, "it has failed: %s\n", printable(of.Reason))
+	}
+	if left := int(of.Total - of.Processed); left > 0 {
+		file := "FILE"
+		if c.File != "" && c.File != "-" {
+			file = quoted(c.File)
+		}
+		fmt.Fprintf(out, "of the last %s, nothing was done: rejoin bulk --rest %s %s >rest.csv makes a file of them; --again would do all, and the first ones twice\n",
+			counted(left, "row"), of.BulkID, file)
+	}
+}
+
+// printRest prints the rows that were not done of a file that has ended. They are the last ones.
+func (c bulkCommand) printRest(ctx context.Context, api *client.Client, t terminal) error {
+	of, err := api.Bulk.Status(ctx, c.Rest)
+	if err != nil {
+		return err
+	}
+	if _, ended := of.FinishedAt.Get(); !ended {
+		return fmt.Errorf("%s has not ended: --follow %s follows it", of.BulkID, of.BulkID)
+	}
+	file, err := c.open(t.in)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	all, err := sheet.Open(file)
+	rest := [][]string{}
+	for err == nil {
+		var cells []string
+		if cells, err = all.Next(); err == nil && all.Number() > int(of.Processed) {
+			rest = append(rest, slices.Clone(cells))
+		}
+	}
+	switch {
+	case err != io.EOF:
+		return err
+	case all.Number() != int(of.Total):
+		return fmt.Errorf("%s: has %s, and what was sent as %s had %d: it is not the same file", c.File, counted(all.Number(), "row"), of.BulkID, of.Total)
+	}
+	to := csv.NewWriter(t.out)
+	to.Write(all.Header) // WriteAll has the error
+	return to.WriteAll(rest)
+}
+
+// printColumns prints the columns of a file.
+func printColumns(out io.Writer, template *client.BulkTemplate) error {
+	var names []string
+	for _, column := range template.Columns {
+		names = append(names, sheet.Harmless(column.Name))
+	}
+	return csv.NewWriter(out).WriteAll([][]string{names})
+}
+
+// open opens the file, or a copy of what cannot be read again, such as standard input, which is gone when it is closed.
+func (c bulkCommand) open(in io.Reader) (*os.File, error) {
+	if c.File != "-" {
+		file, err := os.Open(c.File)
+		if err != nil {
+			return nil, err
+		}
+		if info, err := file.Stat(); err != nil || info.Mode().IsRegular() {
+			return file, err
+		}
+		defer file.Close()
+		in = file
+	}
+	content, err := os.CreateTemp("", "rejoin-bulk-")
+	if err != nil {
+		return nil, err
+	}
+	os.Remove(content.Name()) // if that fails, it is one more file among those that are temporary
+	if _, err = io.Copy(content, in); err == nil {
+		_, err = content.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		content.Close()
+		return nil, err
+	}
+	return content, nil
 }
 
 // stoppedOr is the error of what was broken off, and what became of the file then.
@@ -112,8 +221,8 @@ func stoppedOr(ctx context.Context, err error, goesOn string) error {
 }
 
 // send sends the file, and returns its id. It is sent under a key that is made from what it contains, so that the same file is not taken twice.
-func (c bulkCommand) send(ctx context.Context, api *client.Client, show *bulkProgress) (id string, err error) {
-	file, err := os.Open(c.File)
+func (c bulkCommand) send(ctx context.Context, api *client.Client, show *bulkProgress, in io.Reader) (id string, err error) {
+	file, err := c.open(in)
 	if err != nil {
 		return "", err
 	}
@@ -121,9 +230,6 @@ func (c bulkCommand) send(ctx context.Context, api *client.Client, show *bulkPro
 	info, err := file.Stat()
 	if err != nil {
 		return "", err
-	}
-	if !info.Mode().IsRegular() {
-		return "", fmt.Errorf("%s: must be a file, which can be read again if it has to be sent again", c.File)
 	}
 	key := rand.Text()
 	if !c.Again {
@@ -282,13 +388,23 @@ func (c bulkCommand) checkResults() error {
 	if err != nil {
 		return err
 	}
+	if there.IsDir() {
+		return fmt.Errorf("%s: is a directory, and must be a file", c.Results)
+	}
 	if sent, err := os.Stat(c.File); err == nil && os.SameFile(sent, there) {
 		return fmt.Errorf("%s: is the file that is sent", c.Results)
 	}
 	if there.Mode().IsRegular() && !c.Replace {
 		return fmt.Errorf("%s: is there already; --replace lets it be replaced", c.Results)
 	}
-	return nil
+	if !there.Mode().IsRegular() { // a pipe, or the like: to open it may be to wait for who reads it
+		return nil
+	}
+	beside, err := os.CreateTemp(filepath.Dir(c.Results), "rejoin-bulk-") // it is another file that will be there
+	if err != nil {
+		return err
+	}
+	return errors.Join(beside.Close(), os.Remove(beside.Name()))
 }
 
 // writeResults writes what became of each row into a file. What was replaced of one may have been for others to read: it is another one then.

@@ -73,7 +73,7 @@ func TestAFileIsSentOnceAndFollowedToItsEnd(t *testing.T) {
 		{"a good file", []string{good}, 0, []string{"done: 300 of 300 rows done, 0 failed\n"}, "300 of 300 rows", 300},
 		{"it again", []string{good}, 0, []string{"done: 300 of 300 rows done, 0 failed\n"}, "the same file was sent before", 300},
 		{"it once more", []string{"--again", good}, 0, []string{"done: 300 of 300 rows done, 0 failed\n"}, "the file is", 600},
-		{"rows that fail", []string{"--results", results, bad}, 1, []string{
+		{"rows that fail", []string{"--results", results, bad}, 3, []string{
 			"done_with_errors: 27 of 27 rows done, 26 failed\nrow 2, identifier: must name a member of the community\nrow 3, coins_op: must be add", "\n... and 6 more rows; --results"}, "", 605},
 	} {
 		code, stdout, stderr := rejoin(append([]string{"bulk"}, test.args...)...)
@@ -122,22 +122,27 @@ func TestWhatCannotBeSentIsOneClearLine(t *testing.T) {
 		code int
 		want string
 	}{
-		"unknown column":   {[]string{write(t, "a.csv", "identifier,coinz\n1,1\n")}, 1, "rejoin: the header, column 2: is not known here: the template shows which columns there are [request "},
-		"no text":          {[]string{write(t, "b.csv", "identifier,xp\n1,\xff\n")}, 1, "rejoin: row 1, column 2: must be UTF-8 [request "},
-		"unknown key":      {[]string{"--key", strings.Repeat("0", 64), good}, 1, "rejoin: Sign in first: "},
-		"a session":        {[]string{"--key", o.token, good}, 1, "rejoin: You may not do this: "},
-		"no key":           {[]string{"--key", "", good}, 1, "rejoin: --url and --key must not be empty"},
-		"half a key":       {[]string{"--key", "a b", good}, 2, "rejoin: --key must be an API key"},
-		"bad address":      {[]string{"--url", "nonsense", good}, 2, "rejoin: --url: the base URL must begin with http"},
-		"nobody there":     {[]string{"--url", "http://127.0.0.1:1", good}, 1, "rejoin: 127.0.0.1:1: connection refused\n"},
-		"no file":          {nil, 2, "rejoin: --follow or a file must be given"},
-		"a file that is":   {[]string{"nothing.csv"}, 2, "no such file"},
-		"standard input":   {[]string{"-"}, 1, "rejoin: -: no such file"},
-		"a pipe":           {[]string{"/dev/null"}, 1, "rejoin: /dev/null: must be a file, which can be read again"},
-		"both":             {[]string{"--follow", o.server, good}, 2, "rejoin: --follow or a file must be given, and not both"},
-		"unknown to all":   {[]string{"--follow", o.server}, 1, "rejoin: Not found: there is no such bulk update"},
-		"results, nowhere": {[]string{"--results", "/nowhere/r.csv", good}, 1, "rejoin: /nowhere/r.csv: no such file"},
-		"unknown type":     {[]string{"--type", "export", good}, 2, "rejoin: --type must be one of import, update, premium, and is"},
+		"unknown column":    {[]string{write(t, "a.csv", "identifier,coinz\n1,1\n")}, 1, "rejoin: the header, column 2: is not known here: the template shows which columns there are [request "},
+		"no text":           {[]string{write(t, "b.csv", "identifier,xp\n1,\xff\n")}, 1, "rejoin: row 1, column 2: must be UTF-8 [request "},
+		"unknown key":       {[]string{"--key", strings.Repeat("0", 64), good}, 1, "rejoin: Sign in first: "},
+		"a session":         {[]string{"--key", o.token, good}, 1, "rejoin: You may not do this: "},
+		"no key":            {[]string{"--key", "", good}, 1, "rejoin: --url and --key must not be empty"},
+		"half a key":        {[]string{"--key", "a b", good}, 2, "rejoin: --key must be an API key"},
+		"bad address":       {[]string{"--url", "nonsense", good}, 2, "rejoin: --url: the base URL must begin with http"},
+		"nobody there":      {[]string{"--url", "http://127.0.0.1:1", good}, 1, "rejoin: 127.0.0.1:1: connection refused\n"},
+		"no file":           {nil, 2, "rejoin: --follow or a file must be given"},
+		"a file that is":    {[]string{"nothing.csv"}, 2, "no such file"},
+		"no standard input": {[]string{"-"}, 1, "rejoin: the header: the file is empty"},
+		"an empty pipe":     {[]string{"/dev/null"}, 1, "rejoin: the header: the file is empty"},
+		"template and":      {[]string{"--template", "import", good}, 2, "rejoin: --template prints columns, and nothing else can be asked for"},
+		"unknown template":  {[]string{"--template", "products"}, 2, "rejoin: --template must be one of import, update, premium, and is"},
+		"rest of nothing":   {[]string{"--rest", o.server}, 2, "rejoin: --rest needs the file that was sent"},
+		"rest of nobody's":  {[]string{"--rest", o.server, good}, 1, "rejoin: Not found: there is no such bulk update"},
+		"both":              {[]string{"--follow", o.server, good}, 2, "rejoin: --follow or a file must be given, and not both"},
+		"unknown to all":    {[]string{"--follow", o.server}, 1, "rejoin: Not found: there is no such bulk update"},
+		"results, a place":  {[]string{"--results", ".", good}, 1, "rejoin: .: is a directory, and must be a file\n"},
+		"results, nowhere":  {[]string{"--results", "/nowhere/r.csv", good}, 1, "rejoin: /nowhere/r.csv: no such file"},
+		"unknown type":      {[]string{"--type", "export", good}, 2, "rejoin: --type must be one of import, update, premium, and is"},
 	} {
 		code, stdout, stderr := rejoin(append([]string{"bulk"}, test.args...)...)
 		if code != test.code || !strings.Contains(stderr, test.want) || strings.Count(stderr, "\n") != 1 || stdout != "" || strings.Contains(stderr, o.key) {
@@ -167,7 +172,7 @@ func TestAFileIsFollowedWhileTheServerIsKilledAndStartsAgain(t *testing.T) {
 	}
 }
 
-func TestWhoStopsFollowingIsToldThatTheRowsAreDoneAllTheSame(t *testing.T) {
+func TestWhoStopsFollowingIsToldThatTheBackendGoesOn(t *testing.T) {
 	data := t.TempDir()
 	_, base := serve(t, "--data", data)
 	o := officeOf(callerOf(t, data, base))
@@ -178,7 +183,7 @@ func TestWhoStopsFollowingIsToldThatTheRowsAreDoneAllTheSame(t *testing.T) {
 		follows.until("it is not sent", func() bool { return strings.Contains(follows.stderr.String(), "the file is") })
 		follows.signal(signal)
 		follows.untilEnd(func() {})
-		said := regexp.MustCompile(`: the rows are done all the same: rejoin bulk --follow ([0-9a-f]{24})\n$`).FindStringSubmatch(follows.stderr.String())
+		said := regexp.MustCompile(`: the backend goes on with the rows, unless somebody cancels the file: rejoin bulk --follow ([0-9a-f]{24})\n$`).FindStringSubmatch(follows.stderr.String())
 		if follows.ProcessState.ExitCode() != 1 || said == nil {
 			t.Fatalf("%v: %v %s%s", signal, follows.ProcessState, &follows.stdout, &follows.stderr)
 		}
@@ -212,6 +217,53 @@ func TestWhatIsRefusedForLongerThanTheCommandWaitsIsSaidAtOnce(t *testing.T) {
 	for after, want := range map[time.Duration]bool{0: true, bulkPatience: true, bulkPatience + time.Second: false} {
 		if got := passes(&client.Error{Status: http.StatusTooManyRequests, RetryAfter: after}); got != want {
 			t.Errorf("after %v: got %v, want %v", after, got, want)
+		}
+	}
+}
+
+// Nothing is done twice, and nothing is left out.
+func TestWhoGoesOnWithAFileThatWasCancelledSendsItsRest(t *testing.T) {
+	data := t.TempDir()
+	_, base := serve(t, "--data", data)
+	o := officeOf(callerOf(t, data, base))
+	const rows = 20_000
+	file := addingCoins(t, rows)
+	follows := start(t, nil, "bulk", file)
+	follows.until("no row is done", func() bool { return strings.Contains(follows.stderr.String(), "running, ") })
+	id := regexp.MustCompile(`the file is ([0-9a-f]{24})`).FindStringSubmatch(follows.stderr.String())[1]
+	if code, _, stderr := rejoin("bulk", "--rest", id, file); code != 1 || !strings.Contains(stderr, id+" has not ended: --follow "+id) {
+		t.Errorf("the rest of what runs: got %d %s", code, stderr)
+	}
+	owner := o.token
+	o.token = o.key
+	o.ask("POST", "/apis/v1/bulk-updates/"+id+"/cancel", "application/json", nil)
+	o.token = owner
+	follows.untilEnd(func() {})
+	left := regexp.MustCompile(`of the last (\d+) rows, nothing was done: rejoin bulk --rest ` + id + " (.*) >rest.csv").FindStringSubmatch(follows.stdout.String())
+	if follows.ProcessState.ExitCode() != 1 || left == nil || left[2] != file {
+		t.Fatalf("%v: %s%s", follows.ProcessState, &follows.stdout, &follows.stderr)
+	}
+	code, rest, stderr := rejoin("bulk", "--rest", id, file)
+	if code != 0 || fmt.Sprint(strings.Count(rest, "\n")-1) != left[1] || !strings.HasPrefix(rest, "identifier,coins_op,coins\n1,add,1\n") {
+		t.Fatalf("the rest: got %d %.100s%s", code, rest, stderr)
+	}
+	if code, stdout, stderr := rejoinReading(strings.NewReader(rest), "bulk", "-"); code != 0 || o.coins() != rows {
+		t.Errorf("%d, %d coins: %s%s", code, o.coins(), stdout, stderr)
+	}
+	if code, _, stderr := rejoin("bulk", "--rest", id, addingCoins(t, 1)); code != 1 || !strings.Contains(stderr, "it is not the same file") {
+		t.Errorf("the rest of another file: got %d %s", code, stderr)
+	}
+}
+
+func TestTheColumnsOfAFileArePrinted(t *testing.T) {
+	data := t.TempDir()
+	_, base := serve(t, "--data", data)
+	officeOf(callerOf(t, data, base))
+	for kind, want := range map[string]string{
+		"import": "firstname,lastname,username,displayname,email,accessLevel,externalId,referral\n", "update": "identifier,xp_op,xp,coins_op,coins\n", "premium": "identifier,amount_op,amount,reason\n",
+	} {
+		if code, stdout, stderr := rejoin("bulk", "--template", kind); code != 0 || stdout != want {
+			t.Errorf("%s: got %d %s%s", kind, code, stdout, stderr)
 		}
 	}
 }

@@ -67,7 +67,10 @@ type conformCommands struct {
 // errFailed ends a command that has said itself what is wrong.
 var errFailed = errors.New("failed")
 
-// run is the program: 0 is success, 1 a failure, 2 a command line that makes no sense.
+// errInPart ends one that has done what it was asked for, and of which a part has failed, which it has said.
+var errInPart = errors.New("failed in part")
+
+// run is the program: 0 is success, 1 a failure, 2 a command line that makes no sense, 3 a failure of some parts while all others are done.
 func run(ctx context.Context, args []string, t terminal) (code int) {
 	if len(args) > 0 && args[0] == "help" { // as other programs have it, beside --help
 		args = append(slices.Clone(args[1:]), "--help")
@@ -103,6 +106,8 @@ func run(ctx context.Context, args []string, t terminal) (code int) {
 	switch err := command.Run(t); {
 	case errors.Is(err, errFailed):
 		return 1
+	case errors.Is(err, errInPart):
+		return 3
 	case err != nil:
 		fmt.Fprintln(t.err, "rejoin:", say(err))
 		return 1
