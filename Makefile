@@ -1,4 +1,4 @@
-.PHONY: help run demo test generate check lint bench bench-save diff mutants simulate torture abuse
+.PHONY: help run demo test generate check lint bench bench-save diff mutants simulate torture abuse crowd
 
 # Packages that ./... leaves out.
 ASIDE = ./api/conformance/testdata/mapserver ./.ci/contract-diff
@@ -70,3 +70,6 @@ torture: ## whether anything is lost, doubled or left over after 100 kills on ea
 
 abuse: ## what users notice while others send 100,000 hostile requests, 2,000 slow connections, 500 uploads and 5,000 log-ins
 	REJOIN_TEST_ABUSE=whole go test ./server/cmd/rejoin -run TestHonestUsersAreServedWhateverOthersSend -count 1 -v -timeout 1h
+
+crowd: ## how soon a message is with 5,000 who follow, and 10,000 events with 1,000 webhooks, while servers are killed, too
+	REJOIN_TEST_CROWD=whole go test ./server/cmd/rejoin -run 'TestAMessageReachesEverybody|OfWhatWebhooksAreSent' -count 1 -v -timeout 2h
