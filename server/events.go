@@ -42,7 +42,10 @@ func record[T audited](ctx context.Context, k *core, tx *store.Tx, serverID, tar
 	}, stateOf(before), stateOf(after)); err != nil {
 		return err
 	}
-	return k.accessMoved(ctx, tx, serverID)
+	if before == nil {
+		before = after
+	}
+	return k.accessMoved(ctx, tx, serverID, any(before))
 }
 
 // auditActor is who is calling, as others read it later.

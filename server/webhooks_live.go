@@ -19,6 +19,7 @@ import (
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/gen/stub"
 	"github.com/rejoin-dev/rejoin/server/internal/store"
+	"golang.org/x/sync/semaphore"
 )
 
 // What happens in a server is followed as it happens. As soon as somebody has followed one, what happens there is written down with its deed
@@ -27,23 +28,28 @@ import (
 // who is behind those reads them by themselves.
 
 const (
-	livesFor     = 24 * time.Hour   // as long as a stream goes on behind a position. The contract says so.
-	liveLooks    = 2 * time.Second  // how often somebody looks, should no word have come
-	liveSeen     = time.Hour        // how often it is noted that a server is followed
-	livePage     = 100              // events that are placed or read at once
-	liveKept     = 256              // events of a server that are kept
-	liveKeptSize = 1 << 20          // bytes of those
-	liveBeats    = 20 * time.Second // between two signs of life
-	liveChecks   = time.Minute      // between two looks at what somebody may see. The contract says that it is done.
-	liveWrites   = 10 * time.Second // as long as a reader may take
-	liveLasts    = time.Hour        // of a stream. The contract says so.
-	liveMost     = 20_000           // streams of a process
-	liveMostOf   = 20               // of an account, or the API keys of a community. The contract says so.
+	livesFor        = 24 * time.Hour   // as long as a stream goes on behind a position. The contract says so.
+	liveLooks       = 2 * time.Second  // how often somebody looks, should no word have come
+	liveSeen        = time.Hour        // how often it is noted that a server is followed
+	livePage        = 100              // events that are placed or read at once
+	liveKept        = 256              // events of a server that are kept
+	liveKeptSize    = 1 << 20          // bytes of those
+	liveBeats       = 20 * time.Second // between two signs of life
+	liveChecks      = time.Minute      // between two looks at what somebody may see. The contract says that it is done.
+	liveLooksAtOnce = 4                // at what they may see: however many have to, requests get at the database meanwhile
+	liveWrites      = 10 * time.Second // as long as a reader may take
+	liveLasts       = time.Hour        // of a stream. The contract says so.
+	liveMost        = 20_000           // streams of a process
+	liveMostOf      = 20               // of an account, or the API keys of a community. The contract says so.
 )
 
-// accessMoved is the step after which those who follow a server look anew at what they may see. It has a place among the events, so that
-// nothing behind it is shown to whom it is not for.
-func (k *core) accessMoved(ctx context.Context, tx *store.Tx, serverID string) error {
+// accessMoved is the step after a change of something, after which those of whom it moves what they may see look anew. It has a place among the
+// events, so that nothing behind it is shown to whom it is not for.
+func (k *core) accessMoved(ctx context.Context, tx *store.Tx, serverID string, of any) error {
+	account, somebody := looksAnew(of)
+	if !somebody {
+		return nil
+	}
 	rules, err := tx.Gamification.Get(ctx, serverID)
 	if errors.Is(err, store.ErrNotFound) || err == nil && !rules.Live {
 		return nil
@@ -51,10 +57,28 @@ func (k *core) accessMoved(ctx context.Context, tx *store.Tx, serverID string) e
 	if err != nil {
 		return err
 	}
-	return tx.Webhooks.InsertEvent(ctx, k.notice(serverID, k.now()))
+	notice := k.notice(serverID, k.now())
+	notice.Account = account
+	return tx.Webhooks.InsertEvent(ctx, notice)
 }
 
-// notice is an event that has a place, and that nobody is shown.
+// looksAnew tells of whom a change of something may move what they see of its server: of nobody, of one account, or of everybody, which is 0 and what
+// is not known better.
+func looksAnew(of any) (account int64, somebody bool) {
+	switch of := of.(type) {
+	case *gen.UserReference:
+		return accountOf(of.UserID), true
+	case *gen.ManagedUser:
+		return accountOf(of.User), true
+	case *gen.CreatedUser, *gen.InviteCreate, *gen.BadgeUpdate, *gen.UserField, *gen.UserFieldHistory, *gen.GamificationSetting, *gen.Milestone, *gen.Leaderboard, *gen.Streak,
+		*gen.MiniGame, *gen.MiniGamePlays, *gen.Social, *gen.StoreConfig, *gen.Category, *gen.Product, *gen.TransactionStatus, *gen.RedemptionStatus, *gen.AnalysisChange,
+		*gen.BulkUpdate, *gen.Webhook, *gen.IncomingWebhook:
+		return 0, false
+	}
+	return 0, true
+}
+
+// notice is an event that has a place, and that nobody is shown. It concerns everybody.
 func (k *core) notice(serverID string, now time.Time) store.WebhookEvent {
 	return store.WebhookEvent{ID: k.newID(), ServerID: serverID, Live: true, At: now, ExpiresAt: now.Add(livesFor + time.Hour)}
 }
@@ -64,6 +88,7 @@ type live struct {
 	*core
 	ended chan struct{} // closed when the process stops
 	once  sync.Once
+	looks *semaphore.Weighted // of those who look anew at what they may see
 
 	mu      sync.Mutex
 	feeds   map[string]*feed
@@ -73,7 +98,7 @@ type live struct {
 }
 
 func newLive(k *core) *live {
-	return &live{core: k, ended: make(chan struct{}), feeds: map[string]*feed{}, streams: map[string]int{}, wakes: map[int64]map[*follower]struct{}{}}
+	return &live{core: k, ended: make(chan struct{}), looks: semaphore.NewWeighted(liveLooksAtOnce), feeds: map[string]*feed{}, streams: map[string]int{}, wakes: map[int64]map[*follower]struct{}{}}
 }
 
 // end ends all streams.
@@ -509,7 +534,9 @@ func (f *follower) follow(to stream) error {
 // pass sends an event to who may see it.
 func (f *follower) pass(e happening, to stream) error {
 	f.at = store.LiveHead{Place: e.Place, EventID: e.ID}
-	if e.Kind == "" || e.Kind == string(gen.WebhookEventTypeUserLeft) || e.Kind == string(gen.WebhookEventTypeUserJoined) && e.Account == f.actor.account {
+	own := e.Account == f.actor.account
+	moved := e.Kind == string(gen.WebhookEventTypeUserLeft) || e.Kind == string(gen.WebhookEventTypeUserJoined)
+	if e.Kind == "" && (own || e.Account == 0) || moved && own {
 		if err := f.check(); err != nil {
 			return err
 		}
@@ -526,6 +553,10 @@ func (f *follower) pass(e happening, to stream) error {
 
 // check looks anew at who is calling, and ends the stream of who may follow it no more.
 func (f *follower) check() error {
+	if err := f.looks.Acquire(f.ctx, 1); err != nil {
+		return errGone
+	}
+	defer f.looks.Release(1)
 	if err := contract.FindCallerAgain(f.ctx); err != nil {
 		return err
 	}

@@ -237,6 +237,29 @@ func TestWhoMayNoLongerSeeSomethingFollowsItNoMore(t *testing.T) {
 	})
 }
 
+func TestARoleThatIsGivenOrTakenOpensAndClosesItsChannels(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		x := newLiveClub(t, config)
+		ctx := t.Context()
+		board := must(x.owner.Roles.Create(ctx, client.RoleCreate{ServerID: x.id, Title: "Board"})).ID
+		must(x.owner.Channels.Update(ctx, x.private, client.ChannelUpdate{Topic: "board", ChannelType: client.ChannelPrivate, Permissions: &gen.ChannelRoles{board}}))
+		member := watch(t, x.member, x.id, "")
+		x.says(t, x.owner, x.private, "one")
+		must(x.owner.Roles.Add(ctx, board, x.memberNo))
+		x.says(t, x.owner, x.private, "two")
+		must(x.owner.Roles.Remove(ctx, board, x.memberNo))
+		x.says(t, x.owner, x.private, "three")
+		x.says(t, x.owner, x.open, "four")
+		member.shows(t, "posted two", "posted four")
+		must(x.owner.Roles.Add(ctx, board, x.memberNo))
+		x.says(t, x.owner, x.private, "five")
+		must(0, x.owner.Roles.Delete(ctx, board))
+		x.says(t, x.owner, x.private, "six")
+		x.says(t, x.owner, x.open, "seven")
+		member.shows(t, "posted two", "posted four", "posted five", "posted seven")
+	})
+}
+
 func TestAStreamEndsWithItsSession(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, config Config) {
 		x := newLiveClub(t, config)
