@@ -241,7 +241,7 @@ func TestARoleThatIsGivenOrTakenOpensAndClosesItsChannels(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, config Config) {
 		x := newLiveClub(t, config)
 		ctx := t.Context()
-		board := must(x.owner.Roles.Create(ctx, client.RoleCreate{ServerID: x.id, Title: "Board"})).ID
+		board := must(x.owner.Roles.Create(ctx, client.RoleCreate{ServerID: x.id, Title: "Board", Class: "blue"})).ID
 		must(x.owner.Channels.Update(ctx, x.private, client.ChannelUpdate{Topic: "board", ChannelType: client.ChannelPrivate, Permissions: &gen.ChannelRoles{board}}))
 		member := watch(t, x.member, x.id, "")
 		x.says(t, x.owner, x.private, "one")
