@@ -1192,7 +1192,7 @@ type ClientInterface interface {
 
 	// CreateProductsWithBody Create many products
 	//
-	// All of them are made, or none is: what is wrong is told of every one, by its place in the list or by the row and the column of the file. They are as `POST /apis/v1/products` says; up to 1,000
+	// All of them are made, or none is: what is wrong is told of every one, by its place in the list or by the row and the column of the file; what the community does not have, such as an unknown category, once nothing else is wrong with any, and conflicts, such as a code given twice, after that. They are as `POST /apis/v1/products` says; up to 1,000
 	// products, 10,000 codes and 1 MiB at once. The answer has `description`, `redemptionInstructions` and `productPermission` of those that were given them.
 	//
 	// A CSV file, in UTF-8, has a row for each product, with these columns in any order: Name and Price, both required, Description, Image, Type, Stocks, Category Name, Discount Enabled, Discount Price,
@@ -1209,7 +1209,7 @@ type ClientInterface interface {
 
 	// CreateProducts Create many products
 	//
-	// All of them are made, or none is: what is wrong is told of every one, by its place in the list or by the row and the column of the file. They are as `POST /apis/v1/products` says; up to 1,000
+	// All of them are made, or none is: what is wrong is told of every one, by its place in the list or by the row and the column of the file; what the community does not have, such as an unknown category, once nothing else is wrong with any, and conflicts, such as a code given twice, after that. They are as `POST /apis/v1/products` says; up to 1,000
 	// products, 10,000 codes and 1 MiB at once. The answer has `description`, `redemptionInstructions` and `productPermission` of those that were given them.
 	//
 	// A CSV file, in UTF-8, has a row for each product, with these columns in any order: Name and Price, both required, Description, Image, Type, Stocks, Category Name, Discount Enabled, Discount Price,
@@ -1759,7 +1759,7 @@ type ClientInterface interface {
 	//
 	// **The file** is UTF-8, with or without a byte order mark, with commas, and has a header. It may have 100,000 rows and 64 MiB, 1,000 columns, a row 1 MiB and a cell 4,000 characters. What
 	// cannot be read as such, or has a column that is unknown, missing or there twice, is refused at once, by row and column; row 1
-	// is the one behind the header. A row that is too short or too long, or whose values are not good, fails alone: the details say why.
+	// is the one behind the header. The case of the name of a column does not count, and neither do blanks around names and cells. A row that is too short or too long, or whose values are not good, fails alone: the details say why.
 	// Texts stay as they are: nothing is calculated from what begins with `=`, `+`, `-` or `@`.
 	//
 	// **The rows** are done afterwards, in steps of up to 500, each of them once, whatever happens to the server meanwhile. In a community, one file is done
@@ -5517,7 +5517,7 @@ func (c *Client) CreateProduct(ctx context.Context, params *CreateProductParams,
 
 // CreateProductsWithBody Create many products
 //
-// All of them are made, or none is: what is wrong is told of every one, by its place in the list or by the row and the column of the file. They are as `POST /apis/v1/products` says; up to 1,000
+// All of them are made, or none is: what is wrong is told of every one, by its place in the list or by the row and the column of the file; what the community does not have, such as an unknown category, once nothing else is wrong with any, and conflicts, such as a code given twice, after that. They are as `POST /apis/v1/products` says; up to 1,000
 // products, 10,000 codes and 1 MiB at once. The answer has `description`, `redemptionInstructions` and `productPermission` of those that were given them.
 //
 // A CSV file, in UTF-8, has a row for each product, with these columns in any order: Name and Price, both required, Description, Image, Type, Stocks, Category Name, Discount Enabled, Discount Price,
@@ -5544,7 +5544,7 @@ func (c *Client) CreateProductsWithBody(ctx context.Context, params *CreateProdu
 
 // CreateProducts Create many products
 //
-// All of them are made, or none is: what is wrong is told of every one, by its place in the list or by the row and the column of the file. They are as `POST /apis/v1/products` says; up to 1,000
+// All of them are made, or none is: what is wrong is told of every one, by its place in the list or by the row and the column of the file; what the community does not have, such as an unknown category, once nothing else is wrong with any, and conflicts, such as a code given twice, after that. They are as `POST /apis/v1/products` says; up to 1,000
 // products, 10,000 codes and 1 MiB at once. The answer has `description`, `redemptionInstructions` and `productPermission` of those that were given them.
 //
 // A CSV file, in UTF-8, has a row for each product, with these columns in any order: Name and Price, both required, Description, Image, Type, Stocks, Category Name, Discount Enabled, Discount Price,
@@ -6564,7 +6564,7 @@ func (c *Client) UploadAvatarWithBody(ctx context.Context, contentType string, b
 //
 // **The file** is UTF-8, with or without a byte order mark, with commas, and has a header. It may have 100,000 rows and 64 MiB, 1,000 columns, a row 1 MiB and a cell 4,000 characters. What
 // cannot be read as such, or has a column that is unknown, missing or there twice, is refused at once, by row and column; row 1
-// is the one behind the header. A row that is too short or too long, or whose values are not good, fails alone: the details say why.
+// is the one behind the header. The case of the name of a column does not count, and neither do blanks around names and cells. A row that is too short or too long, or whose values are not good, fails alone: the details say why.
 // Texts stay as they are: nothing is calculated from what begins with `=`, `+`, `-` or `@`.
 //
 // **The rows** are done afterwards, in steps of up to 500, each of them once, whatever happens to the server meanwhile. In a community, one file is done

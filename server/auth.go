@@ -188,7 +188,7 @@ func (k *core) putRegistration(ctx context.Context, tx *store.Tx, r store.Regist
 func (k *core) checkFree(ctx context.Context, tx *store.Tx, account store.Account, unprovedSince time.Time) error {
 	switch _, err := tx.Auth.GetAccountByEmail(ctx, account.Email); {
 	case err == nil:
-		return contract.Conflict("This e-mail address has an account already", "the email is taken")
+		return conflictAt("/email", "This e-mail address has an account already", "the email is taken")
 	case !errors.Is(err, store.ErrNotFound):
 		return err
 	}
@@ -204,7 +204,7 @@ func (k *core) checkFree(ctx context.Context, tx *store.Tx, account store.Accoun
 }
 
 func usernameTaken() *contract.Error {
-	return contract.Conflict("This user name is taken", "the username is taken")
+	return conflictAt("/username", "This user name is taken", "the username is taken")
 }
 
 // claimName is the step that gives a user name to an account whose address was proved, unless somebody else has it: an account that

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -237,7 +238,7 @@ func (r *bulkRow) do(header []string, line store.BulkLine, failed *store.BulkDon
 	result := store.BulkDone{BulkRow: gen.BulkRow{Row: line.Number, Identifier: line.Name, Result: gen.BulkResultSucceeded, Errors: []gen.BulkRowError{}}}
 	r.faults, r.cells = line.Errors, map[string]string{}
 	for i, cell := range line.Cells {
-		if cell != "" {
+		if cell = strings.TrimSpace(cell); cell != "" {
 			r.cells[header[i]] = cell
 		}
 	}
@@ -245,12 +246,19 @@ func (r *bulkRow) do(header []string, line store.BulkLine, failed *store.BulkDon
 		result.Identifier = shownName(r.cells[r.columns.identifies()])
 	}
 	if failed != nil && failed.Row == line.Number {
-		r.faults, r.account = failed.Errors, failed.Account
+		r.faults, r.account, r.looked = failed.Errors, failed.Account, true
 	}
 	if r.faults == nil {
 		if err := r.prepare(); err != nil {
 			return result, err
 		}
+	}
+	if r.faults != nil && !r.looked && r.columns.kind != gen.BulkTypeImport && result.Identifier != "" { // whose name is told depends on whose it is
+		faults := r.faults
+		if _, err := r.member(result.Identifier); err != nil {
+			return result, err
+		}
+		r.faults = faults
 	}
 	if r.faults != nil {
 		result.Result, result.Errors = gen.BulkResultFailed, r.faults

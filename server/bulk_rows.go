@@ -74,25 +74,36 @@ func columnsOf(ctx context.Context, q store.Queries, serverID string, kind gen.B
 }
 
 func (c bulkColumns) has(name string) bool {
-	_, is := c.named(name)
-	return is
+	key := words.Caseless(field.Key(name))
+	return slices.ContainsFunc(c.all, func(one bulkColumn) bool { return one.name == name || one.field != nil && one.field.Key == key })
 }
 
-// named is the one spelling of a name.
+// named is the one spelling of a name: that of a column which is called so or, without regard to case, of the first one.
 func (c bulkColumns) named(name string) (string, bool) {
-	key := words.Caseless(field.Key(name))
+	key, found := words.Caseless(field.Key(name)), ""
 	for _, one := range c.all {
-		if one.name == name || one.field != nil && one.field.Key == key {
-			return one.name, true
+		if one.name == name {
+			return name, true
+		}
+		if found == "" && (one.field != nil && one.field.Key == key || words.Caseless(one.name) == words.Caseless(name)) {
+			found = one.name
 		}
 	}
-	return "", false
+	return found, found != ""
+}
+
+func (c bulkColumns) names() (names []string) {
+	for _, one := range c.all {
+		names = append(names, one.name)
+	}
+	return names
 }
 
 // harmless are their names as the cells of a file.
-func (c bulkColumns) harmless() (names []string) {
-	for _, one := range c.all {
-		names = append(names, sheet.Harmless(one.name))
+func (c bulkColumns) harmless() []string {
+	names := c.names()
+	for i, name := range names {
+		names[i] = sheet.Harmless(name)
 	}
 	return names
 }
@@ -133,6 +144,7 @@ type bulkRow struct {
 	columns bulkColumns
 	cells   map[string]string // those that are not empty
 	account int64             // whom it is about; 0: it names nobody here
+	looked  bool              // whether that is known
 	line    store.LedgerLine  // what comes or goes
 	reason  string            // of a line of the ledger: together with the member, it counts once
 	faults  []gen.BulkRowError
@@ -158,19 +170,27 @@ func (r *bulkRow) prepare() error {
 	case r.columns.kind == gen.BulkTypeImport:
 		return r.prepareUser()
 	}
-	account, err := memberNamed(r.ctx, r.tx.Queries, r.s.ID, r.cells["identifier"])
-	if unknown := (*contract.Error)(nil); errors.As(err, &unknown) {
-		r.fault("identifier", "must name a member of the community")
-		return nil
+	account, err := r.member(r.cells["identifier"])
+	if err != nil || account == nil {
+		return err
 	}
-	r.account = account.AccountNumber
+	err = r.prepareLine(*account)
 	if err == nil {
-		err = r.prepareLine(account)
-	}
-	if err == nil {
-		err = r.prepareFields(account)
+		err = r.prepareFields(*account)
 	}
 	return err
+}
+
+// member is whom a row is about. Nobody here is a fault of it.
+func (r *bulkRow) member(name string) (*store.Account, error) {
+	r.looked = true
+	account, err := memberNamed(r.ctx, r.tx.Queries, r.s.ID, name)
+	if unknown := (*contract.Error)(nil); errors.As(err, &unknown) {
+		r.fault("identifier", "must name a member of the community")
+		return nil, nil
+	}
+	r.account = account.AccountNumber
+	return &account, err
 }
 
 // mostPoints is how many points anybody may have. On the wire, all whole numbers are exact up to there.
@@ -214,6 +234,9 @@ func (r *bulkRow) prepareLine(account store.Account) error {
 // longestReason is how many characters a file may say of why.
 const longestReason = 200
 
+// digitsOnly is what a spreadsheet gets wrong of numbers.
+const digitsOnly = ", such as 5000, without blanks, commas or the sign of a currency"
+
 // opOf is how the numbers of a column count.
 func (r *bulkRow) opOf(column string) string {
 	op := r.cells[column+opSuffix]
@@ -236,7 +259,7 @@ func (r *bulkRow) change(column string, has int64) (by int64) {
 	op := r.opOf(column)
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 0 || n > mostChange {
-		r.fault(column, "must be a whole number from 0 to 1000000000")
+		r.fault(column, "must be a whole number from 0 to 1000000000"+digitsOnly)
 		return 0
 	}
 	by, wrong := changeBy(op, n, has)
@@ -288,6 +311,9 @@ func (r *bulkRow) prepareFields(account store.Account) error {
 		var refused *field.Refusal
 		switch {
 		case errors.As(err, &refused):
+			if typeOf(f.Definition).IsNumber() {
+				refused.Message += digitsOnly
+			}
 			r.fault(c.name, refused.Message)
 			continue
 		case err != nil:
@@ -330,7 +356,7 @@ func (r *bulkRow) prepareUser() error {
 	if text := r.cells[accessLevelColumn]; text != "" {
 		level, err := strconv.ParseInt(text, 10, 32)
 		if err != nil {
-			r.fault(accessLevelColumn, "must be a whole number")
+			r.fault(accessLevelColumn, "must be a whole number"+digitsOnly)
 		}
 		asSent[accessLevelColumn] = float64(level)
 	}

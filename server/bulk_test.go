@@ -172,7 +172,7 @@ func TestAFileThatIsHardlyOneGetsWhatTheReadmeSays(t *testing.T) {
 			refused("the header, column 1: must have commas between the cells, not semicolons or tabs")},
 		{"nothing", text("", mark), refused("the header: the file is empty")},
 		{"a header alone", text(head), refused("row 1: is missing: the file has no rows")},
-		{"a column that is not known", text("identifier,nonsense\n"), refused("the header, column 2: is not known here: the template shows which columns there are")},
+		{"a column that is not known", text("identifier,nonsense\n"), refused(`the header, column 2: "nonsense" is not known here: the columns are identifier, xp_op, xp, coins_op, coins, motto`)},
 		{"a column that is missing", text("motto\nx\n"), refused("the header, column identifier: is missing")},
 		{"a column twice, in whatever case", text("identifier,motto,Motto\n"), refused("the header, column motto: is there twice")},
 		{"an `_op` without its numbers", text("identifier,coins_op\n"), refused("the header, column coins: is missing, of which another column says how it counts")},
@@ -530,4 +530,53 @@ func opened(t *testing.T, config Config) *sql.DB {
 	}
 	t.Cleanup(func() { db.Close() })
 	return db
+}
+
+// What a spreadsheet makes of a file is its file all the same.
+func TestTheCaseOfColumnsAndBlanksAroundCellsDoNotCount(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		o := newOffice(t, open(t, config))
+		is := o.ended(t, o.queues(t, bulkUpdatePath, " Identifier ,Coins_Op,COINS\n ben@example.com , add ,\t5 \n"))
+		if is.Status != gen.BulkStatusDone {
+			t.Errorf("got %+v: %s", is, o.failures(t, is.BulkID))
+		}
+		o.has(t, gen.Balance{Coins: 5})
+		is = o.ended(t, o.queues(t, bulkImportPath, strings.Replace(usersNamed("vera"), "email", "Email", 1)))
+		if is.Status != gen.BulkStatusDone {
+			t.Errorf("got %+v: %s", is, o.failures(t, is.BulkID))
+		}
+		is = o.ended(t, o.queues(t, bulkUpdatePath, "identifier,coins\nben@example.com,5 000\n"))
+		if told := o.failures(t, is.BulkID); told != "row 1, column coins: must be a whole number from 0 to 1000000000, such as 5000, without blanks, commas or the sign of a currency" {
+			t.Errorf("got %s", told)
+		}
+	})
+}
+
+func TestWhatARowOfAnImportTakesFromAnotherAccountNamesItsColumn(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		o := newOffice(t, open(t, config))
+		file := usersNamed("vera") + "Vera,Menchik,vera,Vera,other@example.com\nVera,Menchik,sonja,Vera,vera@example.com\n"
+		is := o.ended(t, o.queues(t, bulkImportPath, file))
+		if told := o.failures(t, is.BulkID); told != "row 2, column username: the username is taken; row 3, column email: the email is taken" {
+			t.Errorf("got %s", told)
+		}
+	})
+}
+
+// Only the address of who is nobody here is masked, whatever else is wrong with the row.
+func TestARowThatFailsNamesTheMemberWhomItIsAbout(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		o := newOffice(t, open(t, config))
+		for _, file := range []string{
+			"identifier,coins_op,coins\nben@example.com,add\nben@example.com,add,1,2\nnina@example.com,add\n",
+			"identifier,coins\nben@example.com,x\nben@example.com," + strings.Repeat("1", 4001) + "\nnina@example.com,x\n",
+		} {
+			is := o.ended(t, o.queues(t, bulkUpdatePath, file))
+			for i, want := range []string{"ben@example.com", "ben@example.com", "n…@example.com"} {
+				if row := o.rows(t, is.BulkID)[i]; row.Identifier != want || row.Result != gen.BulkResultFailed {
+					t.Errorf("row %d: got %+v, want it to name %s", i+1, row, want)
+				}
+			}
+		}
+	})
 }

@@ -148,7 +148,7 @@ func (a *arrival) receive(content io.Reader) error {
 func (a *arrival) receiveRows(content io.Reader) error {
 	rows, err := sheet.Open(roomyReader{a, content})
 	if err == nil {
-		err = rows.Columns(a.columns.named, a.columns.required())
+		err = rows.Columns(a.columns.named, a.columns.required(), a.columns.names())
 	}
 	if err == nil {
 		err = a.columns.checkPairs(rows.Header)
@@ -211,7 +211,7 @@ func (a *arrival) add(number int32, cells []string) {
 			a.bytes += len(cell)
 		}
 	} else if i := slices.Index(a.file.Header, a.columns.identifies()); i >= 0 && i < len(cells) {
-		line.Name = strangersName(shownName(cells[i]))
+		line.Name = shownName(strings.TrimSpace(cells[i]))
 	}
 	a.lines = append(a.lines, line)
 }

@@ -19,9 +19,22 @@ import (
 // what that does not have.
 type productColumn struct {
 	name string
-	part string                          // its members, with dots between them; behind entry, of an entry of the permissions
-	read func(cell string, most int) any // a list of that many items, and one more
+	part string // its members, with dots between them; behind entry, of an entry of the permissions
+	kind
 }
+
+// A kind is how the cells of a column are read.
+type kind struct {
+	read func(cell string, most int) any // a list of that many items, and one more
+	says string                          // of what cannot be read so, in words of who has a spreadsheet
+}
+
+var (
+	textColumn   = kind{func(cell string, _ int) any { return cell }, ""}
+	numberColumn = kind{numberCell, "must be a whole number" + digitsOnly}
+	truthColumn  = kind{truthCell, "must be true or false"}
+	listColumn   = kind{listCell, ""}
+)
 
 const (
 	productNameColumn = "Name"
@@ -30,59 +43,57 @@ const (
 )
 
 var productColumns = []productColumn{
-	{productIDColumn, "productID", textCell},
-	{productNameColumn, "name", textCell},
-	{"Description", "description", textCell},
-	{"Image", "image", textCell},
-	{"Price", "price", numberCell},
-	{"Type", "type", textCell},
-	{"Stocks", "stocks", numberCell},
-	{"Category Name", "categoryName", textCell},
-	{"Discount Enabled", "isDiscountEnabled", truthCell},
-	{"Discount Price", "discountPrice", numberCell},
-	{"Discount Start Date", "discountStartDate", textCell},
-	{"Discount End Date", "discountEndDate", textCell},
-	{"Available From", "availableFrom", textCell},
-	{"Available Until", "availableUntil", textCell},
-	{"User Information Enabled", "userInformation.isEnabled", truthCell},
-	{"Collect Name", "userInformation.shouldCollectName", truthCell},
-	{"Collect Phone", "userInformation.shouldCollectPhone", truthCell},
-	{"Collect Address", "userInformation.shouldCollectAddress", truthCell},
-	{"Prioritize Expiring Vouchers", "shouldPrioritiesExpiringVouchers", truthCell},
-	{"Display Remaining Quantity", "shouldDisplayRemainingQuantity", truthCell},
-	{"Expiring Highlight Enabled", "expiringVoucherHighlight.isEnabled", truthCell},
-	{"Expiring Highlight Duration", "expiringVoucherHighlight.duration", numberCell},
-	{"Expiring Highlight Timeframe", "expiringVoucherHighlight.timeframe", textCell},
-	{"Archived", "isArchived", truthCell},
-	{"Display Order", "displayOrder", numberCell},
-	{"Redemption Instructions", "redemptionInstructions", textCell},
-	{"Product Access Enabled", "isProductAccessEnabled", truthCell},
-	{"Purchase Status Override Name", "purchaseStatusOverrideName", textCell},
-	{"Vouchers", "vouchers", listCell},
-	{"Voucher Expire Date", "voucherExpireDate", textCell},
-	{"Permission Enabled", entry + "isEnabled", truthCell},
-	{"Permission Type", entry + "type", textCell},
-	{"Roles", entry + "permission.roleNames", listCell},
-	{"Tags", entry + "permission.tagNames", listCell},
-	{"Users", entry + "permission.usernames", listCell},
-	{"Combination Type", entry + "permission.combination.type", textCell},
-	{"Combination Values", entry + "permission.combination.values", listCell},
-	{"Special Price", entry + "purchaseAccess.specialPrice", numberCell},
-	{"Special Price Enabled", entry + "purchaseAccess.isSpecialPriceEnabled", truthCell},
-	{"Purchase Limit Enabled", entry + "purchaseLimit.isPurchaseLimitEnabled", truthCell},
-	{"Purchase Limit Quantity", entry + "purchaseLimit.quantity", numberCell},
-	{"Purchase Limit Interval Count", entry + "purchaseLimit.intervalCount", numberCell},
-	{"Purchase Limit Interval Unit", entry + "purchaseLimit.intervalUnit", textCell},
-	{"Access Level", entry + "accessLevel", textCell},
-	{"Exclusive Tag Enabled", entry + "isExclusiveTagEnabled", truthCell},
+	{productIDColumn, "productID", textColumn},
+	{productNameColumn, "name", textColumn},
+	{"Description", "description", textColumn},
+	{"Image", "image", textColumn},
+	{"Price", "price", numberColumn},
+	{"Type", "type", textColumn},
+	{"Stocks", "stocks", numberColumn},
+	{"Category Name", "categoryName", textColumn},
+	{"Discount Enabled", "isDiscountEnabled", truthColumn},
+	{"Discount Price", "discountPrice", numberColumn},
+	{"Discount Start Date", "discountStartDate", textColumn},
+	{"Discount End Date", "discountEndDate", textColumn},
+	{"Available From", "availableFrom", textColumn},
+	{"Available Until", "availableUntil", textColumn},
+	{"User Information Enabled", "userInformation.isEnabled", truthColumn},
+	{"Collect Name", "userInformation.shouldCollectName", truthColumn},
+	{"Collect Phone", "userInformation.shouldCollectPhone", truthColumn},
+	{"Collect Address", "userInformation.shouldCollectAddress", truthColumn},
+	{"Prioritize Expiring Vouchers", "shouldPrioritiesExpiringVouchers", truthColumn},
+	{"Display Remaining Quantity", "shouldDisplayRemainingQuantity", truthColumn},
+	{"Expiring Highlight Enabled", "expiringVoucherHighlight.isEnabled", truthColumn},
+	{"Expiring Highlight Duration", "expiringVoucherHighlight.duration", numberColumn},
+	{"Expiring Highlight Timeframe", "expiringVoucherHighlight.timeframe", textColumn},
+	{"Archived", "isArchived", truthColumn},
+	{"Display Order", "displayOrder", numberColumn},
+	{"Redemption Instructions", "redemptionInstructions", textColumn},
+	{"Product Access Enabled", "isProductAccessEnabled", truthColumn},
+	{"Purchase Status Override Name", "purchaseStatusOverrideName", textColumn},
+	{"Vouchers", "vouchers", listColumn},
+	{"Voucher Expire Date", "voucherExpireDate", textColumn},
+	{"Permission Enabled", entry + "isEnabled", truthColumn},
+	{"Permission Type", entry + "type", textColumn},
+	{"Roles", entry + "permission.roleNames", listColumn},
+	{"Tags", entry + "permission.tagNames", listColumn},
+	{"Users", entry + "permission.usernames", listColumn},
+	{"Combination Type", entry + "permission.combination.type", textColumn},
+	{"Combination Values", entry + "permission.combination.values", listColumn},
+	{"Special Price", entry + "purchaseAccess.specialPrice", numberColumn},
+	{"Special Price Enabled", entry + "purchaseAccess.isSpecialPriceEnabled", truthColumn},
+	{"Purchase Limit Enabled", entry + "purchaseLimit.isPurchaseLimitEnabled", truthColumn},
+	{"Purchase Limit Quantity", entry + "purchaseLimit.quantity", numberColumn},
+	{"Purchase Limit Interval Count", entry + "purchaseLimit.intervalCount", numberColumn},
+	{"Purchase Limit Interval Unit", entry + "purchaseLimit.intervalUnit", textColumn},
+	{"Access Level", entry + "accessLevel", textColumn},
+	{"Exclusive Tag Enabled", entry + "isExclusiveTagEnabled", truthColumn},
 }
 
 // What is no number, or neither true nor false, stays a text: the contract says what is wrong with that.
 
-func textCell(cell string, _ int) any { return cell }
-
 func numberCell(cell string, _ int) any {
-	if n, err := strconv.ParseInt(cell, 10, 32); err == nil {
+	if n, err := strconv.ParseInt(cell, 10, 64); err == nil {
 		return float64(n)
 	}
 	return cell
@@ -148,7 +159,7 @@ func readProductFile(from io.Reader, op *api.Operation) (*productFile, error) {
 				return c.name, true
 			}
 			return "", false
-		}, required)
+		}, required, columnNames(creates))
 	}
 	if err == nil {
 		for _, name := range rows.Header {
@@ -171,6 +182,16 @@ func readProductFile(from io.Reader, op *api.Operation) (*productFile, error) {
 		return nil, contract.Invalid(contract.Field("/file", gen.FieldCodeTooFew, "must have a row for each product"))
 	}
 	return f, nil
+}
+
+// columnNames are the columns that a file may have.
+func columnNames(creates bool) (names []string) {
+	for _, c := range productColumns {
+		if !creates || c.name != productIDColumn {
+			names = append(names, c.name)
+		}
+	}
+	return names
 }
 
 func columnCalled(name string) *productColumn {
@@ -300,6 +321,9 @@ func (f *productFile) located(wrong gen.ProblemField) gen.ProblemField {
 		for _, c := range productColumns {
 			if c.part == part || strings.HasPrefix(part, c.part+".") {
 				fault.Name = c.name
+				if wrong.Code == gen.FieldCodeWrongType && c.says != "" {
+					fault.Message = c.says
+				}
 			}
 		}
 	}

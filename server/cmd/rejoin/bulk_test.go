@@ -122,7 +122,7 @@ func TestWhatCannotBeSentIsOneClearLine(t *testing.T) {
 		code int
 		want string
 	}{
-		"unknown column":    {[]string{write(t, "a.csv", "identifier,coinz\n1,1\n")}, 1, "rejoin: the header, column 2: is not known here: the template shows which columns there are [request "},
+		"unknown column":    {[]string{write(t, "a.csv", "identifier,coinz\n1,1\n")}, 1, "rejoin: the header, column 2: \"coinz\" is not known here: the columns are identifier, xp_op, xp, coins_op, coins [request "},
 		"no text":           {[]string{write(t, "b.csv", "identifier,xp\n1,\xff\n")}, 1, "rejoin: row 1, column 2: must be UTF-8 [request "},
 		"unknown key":       {[]string{"--key", strings.Repeat("0", 64), good}, 1, "rejoin: Sign in first: "},
 		"a session":         {[]string{"--key", o.token, good}, 1, "rejoin: You may not do this: "},

@@ -22,7 +22,7 @@ const (
 	mostWide = 1000    // columns
 )
 
-// A Fault is why a file is refused. It names no content of it.
+// A Fault is why a file is refused. It names no content of it but the name of a column that is not known.
 type Fault struct {
 	Row     int // from 1 behind the header, which is row 0
 	Column  int // from 1; 0: the whole row
@@ -135,18 +135,18 @@ func (r *Reader) Next() ([]string, error) {
 }
 
 // Columns checks the header against the names that a file may have, as known gives them in their one spelling, and those that it must have. It leaves the
-// one spelling in the header.
-func (r *Reader) Columns(known func(name string) (string, bool), required []string) error {
+// one spelling in the header. All of them are what the error of an unknown one lists.
+func (r *Reader) Columns(known func(name string) (string, bool), required, all []string) error {
 	for i, name := range r.Header {
 		column, is := known(name)
 		if !is {
 			column, is = known(Plain(name))
 		}
 		switch {
-		case !is && len(r.Header) == 1 && strings.ContainsAny(name, ";\t"):
-			return &Fault{Column: 1, Message: "must have commas between the cells, not semicolons or tabs"}
+		case !is && strings.ContainsAny(name, ";\t") && (len(r.Header) == 1 || isFirstOf(name, known)):
+			return &Fault{Column: i + 1, Message: "must have commas between the cells, not semicolons or tabs"}
 		case !is:
-			return &Fault{Column: i + 1, Message: "is not known here: the template shows which columns there are"}
+			return &Fault{Column: i + 1, Message: fmt.Sprintf("%q is not known here: the columns are %s", shortened(name), listed(all))}
 		case slices.Contains(r.Header[:i], column):
 			return &Fault{Column: i + 1, Name: column, Message: "is there twice"}
 		}
@@ -158,6 +158,40 @@ func (r *Reader) Columns(known func(name string) (string, bool), required []stri
 		}
 	}
 	return nil
+}
+
+// isFirstOf tells whether a column is known that stands before a semicolon or a tab in a name.
+func isFirstOf(name string, known func(name string) (string, bool)) bool {
+	_, is := known(strings.TrimSpace(name[:strings.IndexAny(name, ";\t")]))
+	return is
+}
+
+// How much a Fault says of a name, and of names, in characters.
+const (
+	mostOfName  = 40
+	mostOfNames = 850
+)
+
+func shortened(name string) string {
+	if runes := []rune(name); len(runes) > mostOfName {
+		return string(runes[:mostOfName]) + "…"
+	}
+	return name
+}
+
+// listed are names with commas between them, as many as there is room for.
+func listed(names []string) string {
+	text, left := "", mostOfNames
+	for i, name := range names {
+		if left -= utf8.RuneCountInString(name) + 2; left < 0 {
+			return text + fmt.Sprintf(" and %d more, as the template has them", len(names)-i)
+		}
+		if i > 0 {
+			text += ", "
+		}
+		text += name
+	}
+	return text
 }
 
 // TooLong tells whether a cell has more characters than one may have.

@@ -26,7 +26,7 @@ func known(name string) (string, bool) {
 func read(from io.Reader) (rows [][]string, err error) {
 	r, err := Open(from)
 	if err == nil {
-		err = r.Columns(known, []string{"who"})
+		err = r.Columns(known, []string{"who"}, []string{"who", "xp", "=sum"})
 	}
 	for err == nil {
 		var cells []string
@@ -66,42 +66,45 @@ func TestAFileIsReadRowByRowOrRefusedByRowAndColumn(t *testing.T) {
 		rows    [][]string
 		refused string
 	}{
-		"plain":                 {good, one, ""},
-		"no line break at end":  {"who,xp\n1,2", one, ""},
-		"CRLF":                  {"who,xp\r\n1,2\r\n", one, ""},
-		"byte order mark":       {"\uFEFF" + good, one, ""},
-		"mark and quotes":       {"\uFEFF\"who\",\"xp\"\n1,2\n", one, ""},
-		"empty lines":           {"who,xp\n\n1,2\n\n", one, ""},
-		"another spelling":      {" WHO ,XP\n1,2\n", one, ""},
-		"quotes":                {"who,xp\n\"a,\"\"b\"\"\nc\",2\n", [][]string{{"a,\"b\"\nc", "2"}}, ""},
-		"formula":               {"who,xp\n=1+1,@a\n", [][]string{{"=1+1", "@a"}}, ""},
-		"formula as a column":   {"who,'=sum\n1,2\n", one, ""},
-		"ragged":                {"who,xp\n1\n1,2,3\n", [][]string{{"1"}, {"1", "2", "3"}}, ""},
-		"header alone":          {"who,xp\n", nil, ""},
-		"long cell":             {"who,xp\n" + strings.Repeat("a", 500_000) + ",2\n", [][]string{{strings.Repeat("a", 500_000), "2"}}, ""},
-		"empty":                 {"", nil, "the header: the file is empty"},
-		"a mark alone":          {"\uFEFF", nil, "the header: the file is empty"},
-		"UTF-16 LE":             {encoded(good, false, true), nil, utf16Said},
-		"UTF-16 BE":             {encoded(good, true, true), nil, utf16Said},
-		"UTF-16 LE, no mark":    {encoded(good, false, false), nil, utf16Said},
-		"UTF-16 BE, no mark":    {encoded(good, true, false), nil, utf16Said},
-		"gzip":                  {"\x1f\x8b\x08\x00", nil, packed},
-		"XLSX":                  {"PK\x03\x04\x14", nil, packed},
-		"quote that is open":    {"who,xp\n1,2\n\"1,2\n", nil, "row 2: has a quotation mark in a wrong place, or one that is not closed"},
-		"quote inside":          {"who,xp\n1,a\"b\n", nil, "row 1: has a quotation mark in a wrong place, or one that is not closed"},
-		"quote behind":          {"who,xp\n\"1\"a,2\n", nil, "row 1: has a quotation mark in a wrong place, or one that is not closed"},
-		"NUL":                   {"who,xp\n1,2\n1,a\x00\n", nil, "row 2, column 2: must not contain the character NUL"},
-		"NUL in the header":     {"who,xp\x00\n", nil, "the header, column 2: must not contain the character NUL"},
-		"no UTF-8":              {"who,xp\n\xe9,2\n", nil, "row 1, column 1: must be UTF-8"},
-		"unknown column":        {"who,yp\n", nil, "the header, column 2: is not known here: the template shows which columns there are"},
-		"column without a name": {"who,\n", nil, "the header, column 2: is not known here: the template shows which columns there are"},
-		"column twice":          {"who,xp,XP\n", nil, "the header, column xp: is there twice"},
-		"column missing":        {"xp\n1\n", nil, "the header, column who: is missing"},
-		"semicolons":            {"who;xp\n1;2\n", nil, "the header, column 1: must have commas between the cells, not semicolons or tabs"},
-		"tabs":                  {"who\txp\n1\t2\n", nil, "the header, column 1: must have commas between the cells, not semicolons or tabs"},
-		"long row":              {"who,xp\n1,2\n" + strings.Repeat("a", MaxRow+(64<<10)) + ",2\n", nil, "row 2: is longer than 1 MiB, or a quotation mark is not closed"},
-		"long header":           {strings.Repeat("a", MaxRow+(64<<10)), nil, "the header: is longer than 1 MiB, or a quotation mark is not closed"},
-		"wide header":           {"who" + strings.Repeat(",", mostWide), nil, "the header: has more than 1000 cells"},
+		"plain":                  {good, one, ""},
+		"no line break at end":   {"who,xp\n1,2", one, ""},
+		"CRLF":                   {"who,xp\r\n1,2\r\n", one, ""},
+		"byte order mark":        {"\uFEFF" + good, one, ""},
+		"mark and quotes":        {"\uFEFF\"who\",\"xp\"\n1,2\n", one, ""},
+		"empty lines":            {"who,xp\n\n1,2\n\n", one, ""},
+		"another spelling":       {" WHO ,XP\n1,2\n", one, ""},
+		"quotes":                 {"who,xp\n\"a,\"\"b\"\"\nc\",2\n", [][]string{{"a,\"b\"\nc", "2"}}, ""},
+		"formula":                {"who,xp\n=1+1,@a\n", [][]string{{"=1+1", "@a"}}, ""},
+		"formula as a column":    {"who,'=sum\n1,2\n", one, ""},
+		"ragged":                 {"who,xp\n1\n1,2,3\n", [][]string{{"1"}, {"1", "2", "3"}}, ""},
+		"header alone":           {"who,xp\n", nil, ""},
+		"long cell":              {"who,xp\n" + strings.Repeat("a", 500_000) + ",2\n", [][]string{{strings.Repeat("a", 500_000), "2"}}, ""},
+		"empty":                  {"", nil, "the header: the file is empty"},
+		"a mark alone":           {"\uFEFF", nil, "the header: the file is empty"},
+		"UTF-16 LE":              {encoded(good, false, true), nil, utf16Said},
+		"UTF-16 BE":              {encoded(good, true, true), nil, utf16Said},
+		"UTF-16 LE, no mark":     {encoded(good, false, false), nil, utf16Said},
+		"UTF-16 BE, no mark":     {encoded(good, true, false), nil, utf16Said},
+		"gzip":                   {"\x1f\x8b\x08\x00", nil, packed},
+		"XLSX":                   {"PK\x03\x04\x14", nil, packed},
+		"quote that is open":     {"who,xp\n1,2\n\"1,2\n", nil, "row 2: has a quotation mark in a wrong place, or one that is not closed"},
+		"quote inside":           {"who,xp\n1,a\"b\n", nil, "row 1: has a quotation mark in a wrong place, or one that is not closed"},
+		"quote behind":           {"who,xp\n\"1\"a,2\n", nil, "row 1: has a quotation mark in a wrong place, or one that is not closed"},
+		"NUL":                    {"who,xp\n1,2\n1,a\x00\n", nil, "row 2, column 2: must not contain the character NUL"},
+		"NUL in the header":      {"who,xp\x00\n", nil, "the header, column 2: must not contain the character NUL"},
+		"no UTF-8":               {"who,xp\n\xe9,2\n", nil, "row 1, column 1: must be UTF-8"},
+		"unknown column":         {"who,yp\n", nil, "the header, column 2: \"yp\" is not known here: the columns are who, xp, =sum"},
+		"a long unknown column":  {"who," + strings.Repeat("é", 41) + "\n", nil, "the header, column 2: \"" + strings.Repeat("é", 40) + "…\" is not known here: the columns are who, xp, =sum"},
+		"column without a name":  {"who,\n", nil, "the header, column 2: \"\" is not known here: the columns are who, xp, =sum"},
+		"column twice":           {"who,xp,XP\n", nil, "the header, column xp: is there twice"},
+		"column missing":         {"xp\n1\n", nil, "the header, column who: is missing"},
+		"semicolons":             {"who;xp\n1;2\n", nil, "the header, column 1: must have commas between the cells, not semicolons or tabs"},
+		"semicolons and a comma": {"who;\"a, b\";xp,c\n1;2;3\n", nil, "the header: has a quotation mark in a wrong place, or one that is not closed"},
+		"semicolons, a comma":    {"who;xp,c\n1;2;3\n", nil, "the header, column 1: must have commas between the cells, not semicolons or tabs"},
+		"tabs":                   {"who\txp\n1\t2\n", nil, "the header, column 1: must have commas between the cells, not semicolons or tabs"},
+		"long row":               {"who,xp\n1,2\n" + strings.Repeat("a", MaxRow+(64<<10)) + ",2\n", nil, "row 2: is longer than 1 MiB, or a quotation mark is not closed"},
+		"long header":            {strings.Repeat("a", MaxRow+(64<<10)), nil, "the header: is longer than 1 MiB, or a quotation mark is not closed"},
+		"wide header":            {"who" + strings.Repeat(",", mostWide), nil, "the header: has more than 1000 cells"},
 	} {
 		rows, err := read(strings.NewReader(test.file))
 		said := ""
@@ -182,4 +185,13 @@ func TestAHarmlessCellIsNoFormulaAndIsReadAsItWas(t *testing.T) {
 			t.Fatalf("%q came back as %q", text, Plain(cell))
 		}
 	})
+}
+
+// What is listed has room in an answer, however many columns there are.
+func TestOfManyColumnsAsManyAreListedAsThereIsRoomFor(t *testing.T) {
+	names := slices.Repeat([]string{strings.Repeat("é", 48)}, 20)
+	text := listed(names)
+	if want := " and 3 more, as the template has them"; strings.Count(text, names[0]) != 17 || !strings.HasSuffix(text, want) {
+		t.Errorf("got %s", text)
+	}
 }
