@@ -179,15 +179,8 @@ func (p widgetPages) caller(c echo.Context, w gen.Widget) (caller contract.Calle
 	if cookie, err := c.Cookie(p.pageCookie()); token == "" && err == nil {
 		token, byCookie = cookie.Value, true
 	}
-	if contract.IsJWT(token) {
-		caller, err = p.widgetCaller(ctx, token)
-		var refused *contract.Error
-		switch {
-		case errors.As(err, &refused) && refused.Code == gen.ProblemCodeUnauthenticated:
-			caller, err = contract.Caller{}, nil
-		case err != nil:
-			return caller, given, err
-		}
+	if caller, err = p.callerBy(ctx, token); err != nil {
+		return caller, given, err
 	}
 	if who, is := caller.Who.(actor); is {
 		pass := who.widget
@@ -199,6 +192,19 @@ func (p widgetPages) caller(c echo.Context, w gen.Widget) (caller contract.Calle
 		caller = onlooker(w)
 	}
 	return caller, given, nil
+}
+
+// callerBy is who comes with a token, or nobody: it is not good.
+func (p widgetPages) callerBy(ctx context.Context, token string) (contract.Caller, error) {
+	if !contract.IsJWT(token) {
+		return contract.Caller{}, nil
+	}
+	caller, err := p.widgetCaller(ctx, token)
+	var refused *contract.Error
+	if errors.As(err, &refused) && refused.Code == gen.ProblemCodeUnauthenticated {
+		return contract.Caller{}, nil
+	}
+	return caller, err
 }
 
 // fail shows why there is nothing to see.
@@ -247,16 +253,12 @@ func pagePolicy(page widget.Page, origins []string) string {
 	if page.Base != "" {
 		own += " " + page.Base
 	}
-	forms := "'none'"
-	if page.Kind == widget.Community {
-		forms = "'self'" // to sign out
+	forms, frames := "'none'", "'none'"
+	if page.Kind == widget.Community { // one signs out there, and sees its widgets
+		forms, frames = "'self'", "'self'"
 	}
-	policy := "default-src 'none'; script-src 'nonce-" + page.Nonce + "'; style-src 'nonce-" + page.Nonce + "'; img-src 'self' https: data:; connect-src " + own +
-		"; base-uri 'none'; form-action " + forms + "; frame-ancestors " + strings.Join(append([]string{"'self'"}, origins...), " ")
-	if page.Kind == widget.Community {
-		policy += "; frame-src 'self'"
-	}
-	return policy
+	return "default-src 'none'; script-src 'nonce-" + page.Nonce + "'; style-src 'nonce-" + page.Nonce + "'; img-src 'self' https: data:; connect-src " + own +
+		"; base-uri 'none'; form-action " + forms + "; frame-src " + frames + "; frame-ancestors " + strings.Join(append([]string{"'self'"}, origins...), " ")
 }
 
 // community shows the page of a community to who came to it by Secure Auth: its widgets side by side. They get a token from it.
@@ -305,17 +307,13 @@ func (p widgetPages) community(c echo.Context) error {
 // visitor is who came to the community of the path, or nobody.
 func (p widgetPages) visitor(c echo.Context) (who actor, err error) {
 	cookie, err := c.Cookie(p.pageCookie())
-	if err != nil || !contract.IsJWT(cookie.Value) {
+	if err != nil {
 		return actor{}, nil
 	}
-	caller, err := p.widgetCaller(c.Request().Context(), cookie.Value)
-	var refused *contract.Error
-	if errors.As(err, &refused) && refused.Code == gen.ProblemCodeUnauthenticated {
-		return actor{}, nil
-	}
-	who, _ = caller.Who.(actor)
-	if err == nil && (who.isNobody() || who.widget.login == "" || who.widget.widget.ID != "" || who.widget.community != c.Param("serverId")) {
-		return actor{}, nil
+	caller, err := p.callerBy(c.Request().Context(), cookie.Value)
+	who, is := caller.Who.(actor)
+	if !is || who.isNobody() || who.widget.login == "" || who.widget.widget.ID != "" || who.widget.community != c.Param("serverId") {
+		return actor{}, err
 	}
 	return who, err
 }
