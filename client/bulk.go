@@ -7,6 +7,7 @@ import (
 	"iter"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/rejoin-dev/rejoin/gen"
 )
@@ -44,10 +45,11 @@ type BulkQuery struct {
 // [PermissionBulkUpdateUser], and about the community of the key.
 //
 // A file is CSV in UTF-8, of up to 100,000 rows and 64 MiB. It is sent as it is read, and as that of the Image in [ServerCreate] it is only sent again
-// if it can be read again. What is wrong with the whole of it is [ErrInvalidRequest]; its rows are done afterwards: ask for the Status until
-// FinishedAt is there.
+// if it can be read again. What is wrong with the whole of it is [ErrInvalidRequest]; its rows are done afterwards:
+// [BulkService.Wait] for that.
 type BulkService struct {
-	api *gen.Client
+	api   *gen.Client
+	clock clock
 }
 
 // Import takes a file of users, each of whom gets an account. Its columns are those of the [BulkToImport] template.
@@ -117,6 +119,31 @@ func (s *BulkService) List(ctx context.Context, query BulkQuery) iter.Seq2[BulkU
 // For API keys with [PermissionBulkUpdateUser].
 func (s *BulkService) Status(ctx context.Context, id string) (*BulkUpdate, error) {
 	return one[BulkUpdate](with(ctx, id, s.api.GetBulkStatus))
+}
+
+// How long [BulkService.Wait] waits between two looks, at first and at most.
+const (
+	firstLook = 100 * time.Millisecond
+	lastLook  = 5 * time.Second
+)
+
+// Wait asks how far a file is until it has ended, seldomer as time goes on, and returns how it has ended. Whether all is well, the Status of that tells.
+// The rows go on if ctx ends before.
+//
+// For API keys with [PermissionBulkUpdateUser].
+func (s *BulkService) Wait(ctx context.Context, id string) (*BulkUpdate, error) {
+	for pause := firstLook; ; pause = min(2*pause, lastLook) {
+		is, err := s.Status(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if _, ended := is.FinishedAt.Get(); ended {
+			return is, nil
+		}
+		if err := s.clock.sleep(ctx, pause); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // Details returns what became of the rows of a file that were done, in their order; with a result, of those only. They are fetched as the loop

@@ -89,6 +89,9 @@ import (
 
 // What more than one service uses. The types are those that are generated from the contract.
 type (
+	// ObjectID is how most things are told apart: 24 hexadecimal characters.
+	ObjectID = gen.ObjectID
+
 	// Time is a moment, in UTC and with milliseconds. It embeds a [time.Time].
 	Time = gen.Time
 
@@ -281,7 +284,7 @@ func build(base *url.URL, o options) (*Client, error) {
 		Store:        &StoreService{api: api},
 		Rewards:      &RewardsService{api: api},
 		Charts:       &ChartsService{api: api},
-		Bulk:         &BulkService{api: api},
+		Bulk:         &BulkService{api: api, clock: o.clock},
 		Webhooks:     &WebhooksService{api: api, clock: o.clock},
 		Widgets:      &WidgetsService{api: api},
 		base:         base,

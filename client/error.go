@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -74,7 +75,8 @@ type Error struct {
 	DevMessage string
 	// RequestID finds this request in the log of the API. It is empty if the answer has none.
 	RequestID string
-	// Fields are the parts of the request that are wrong, with ErrInvalidRequest.
+	// Fields are the parts of the request that are wrong, with ErrInvalidRequest, and those that a conflict comes of, with ErrConflict, such as a price
+	// that has changed. They may be none.
 	Fields []Field
 	// RetryAfter is how long the API asks to wait before the next try; 0 if it does not say.
 	RetryAfter time.Duration
@@ -92,7 +94,7 @@ func (e *Error) Error() string {
 		b.WriteString(" " + string(e.Code))
 	}
 	b.WriteString(": " + e.Message)
-	if e.DevMessage != "" && !strings.HasSuffix(e.Message, e.DevMessage) {
+	if e.DevMessage != "" && !strings.HasSuffix(e.Message, e.DevMessage) && !slices.ContainsFunc(e.Fields, func(f Field) bool { return f.Message == e.DevMessage }) {
 		b.WriteString(": " + e.DevMessage)
 	}
 	for _, f := range e.Fields {
@@ -180,7 +182,7 @@ func newError(res *http.Response) *Error {
 	} else {
 		e.Code = Code(cut(string(problem.Code)))
 		for _, f := range problem.Fields[:min(len(problem.Fields), maxFields)] {
-			f = Field{Pointer: cut(f.Pointer), Code: FieldCode(cut(string(f.Code))), Message: cut(f.Message)}
+			f = Field{Pointer: cut(f.Pointer), Code: FieldCode(cut(string(f.Code))), Message: cutAt(f.Message, maxFieldText)}
 			e.Fields = append(e.Fields, f)
 		}
 		e.RequestID = orElse(problem.RequestID, e.RequestID)
@@ -196,18 +198,21 @@ func newError(res *http.Response) *Error {
 
 // Nothing that a server says makes an [Error] of any length: these are the bounds that the contract has.
 const (
-	maxFields = 100
-	maxText   = 500 // In characters.
+	maxFields    = 100
+	maxText      = 500  // In characters.
+	maxFieldText = 1000 // Of what is wrong with a part.
 )
 
 // maxFailure is how many bytes are read of an answer that is not a success. What the contract allows has less than half.
 const maxFailure = 1 << 20
 
-// cut is the beginning of a text, and does not keep the rest of it in memory.
-func cut(text string) string {
+func cut(text string) string { return cutAt(text, maxText) }
+
+// cutAt is the beginning of a text, and does not keep the rest of it in memory.
+func cutAt(text string, most int) string {
 	characters := 0
 	for i := range text {
-		if characters == maxText {
+		if characters == most {
 			return strings.Clone(text[:i])
 		}
 		characters++

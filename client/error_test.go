@@ -224,6 +224,13 @@ func TestTextOfAnError(t *testing.T) {
 			"rejoin: PUT /servers/1: 400 invalid_request: Not valid: 2 fields; /name: is too long; body: has too few parts",
 		},
 		{
+			client.Error{
+				Status: 409, Code: "conflict", Message: "You have bought as many as you may", DevMessage: "limit reached: 2", Method: "POST", Path: "/apis/v1/purchases",
+				Fields: []client.Field{{Pointer: "/quantity", Message: "limit reached: 2"}},
+			},
+			"rejoin: POST /apis/v1/purchases: 409 conflict: You have bought as many as you may; /quantity: limit reached: 2",
+		},
+		{
 			client.Error{Status: 429, Code: "rate_limited", Message: "Slow down", Method: "GET", Path: "/servers", RetryAfter: 90 * time.Second},
 			"rejoin: GET /servers: 429 rate_limited: Slow down; retry after 1m30s",
 		},
@@ -270,14 +277,14 @@ func TestNoServerMakesAnErrorOfAnyLength(t *testing.T) {
 		t.Errorf("%d MiB were allocated for a failure", took)
 	}
 
-	long := strings.Repeat("ж", 600)
+	long := strings.Repeat("ж", 1010)
 	field := `{"pointer":"` + long + `","code":"` + long + `","message":"` + long + `"}`
 	c = serve(t, says(400, `{"meta":{"message":"`+long+`","devMessage":"!`+long+`"},"body":{"code":"`+long+`","requestId":"`+long+
 		`","fields":[`+strings.Repeat(field+",", 149)+field+`]}}`))
 	_, err := c.Servers.Get(t.Context(), id)
 	e := failure(t, err)
 	cut := long[:2*500]
-	fields := slices.Repeat([]client.Field{{Pointer: cut, Code: client.FieldCode(cut), Message: cut}}, 100)
+	fields := slices.Repeat([]client.Field{{Pointer: cut, Code: client.FieldCode(cut), Message: long[:2*1000]}}, 100)
 	want := &client.Error{
 		Status: 400, Code: client.Code(cut), Message: cut, DevMessage: "!" + cut[2:], RequestID: cut, Fields: fields,
 		Attempts: 1, Method: "GET", Path: "/servers/" + id,

@@ -928,17 +928,11 @@ func ExampleBulkService() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	for {
-		status, err := office.Bulk.Status(ctx, queued.BulkID)
-		if err != nil {
-			log.Fatal(err)
-		}
-		if _, ended := status.FinishedAt.Get(); ended {
-			fmt.Println(status.Status, status.Succeeded, status.Failed)
-			break
-		}
-		time.Sleep(100 * time.Millisecond)
+	status, err := office.Bulk.Wait(ctx, queued.BulkID)
+	if err != nil {
+		log.Fatal(err)
 	}
+	fmt.Println(status.Status, status.Succeeded, status.Failed)
 	for row, err := range office.Bulk.Details(ctx, queued.BulkID, client.BulkRowFailed) {
 		if err != nil {
 			log.Fatal(err)

@@ -20,6 +20,8 @@ type (
 	NewPurchase = gen.NewPurchase
 	// Transaction is an order, as whoever runs the store sees it. Its fields are listed at [gen.Transaction].
 	Transaction = gen.Transaction
+	// TransactionID is how orders are told apart by people: ORD, and more.
+	TransactionID = gen.TransactionID
 	// TransactionStatus is the status of an order.
 	TransactionStatus = gen.TransactionStatus
 	// RedemptionStatus is a status of orders. Its fields are listed at [gen.RedemptionStatus].

@@ -40,6 +40,10 @@ type (
 	ProductCreate = gen.ProductCreate
 	// ProductUpdate changes what is given; the rest stays, and Vouchers are added. Its fields are listed at [gen.ProductUpdate].
 	ProductUpdate = gen.ProductUpdate
+	// Price is so many whole coins.
+	Price = gen.Price
+	// StoreImage is the address of an image, or empty.
+	StoreImage = gen.StoreImage
 	// ProductType is what a product is.
 	ProductType = gen.ProductType
 	// ProductQuestions are what a buyer has to tell.

@@ -3,6 +3,7 @@ package client_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"net/http"
@@ -194,5 +195,36 @@ func TestAWaitPastTheDeadlineIsNotBegun(t *testing.T) {
 		if e := failure(t, err); e.Status != 503 || e.Attempts != tt.want || script.count() != tt.want || len(clock.waits) != tt.want-1 {
 			t.Errorf("%s within %v: got %v after %d requests and %v, want %d", tt.answer, tt.within, err, script.count(), clock.waits, tt.want)
 		}
+	}
+}
+
+// A file is looked at again after waits that grow, by the clock of the client, until it has ended.
+func TestAFileIsWaitedForUntilItHasEndedOrTheContextHas(t *testing.T) {
+	looks := 0
+	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		status, finished := "running", "null"
+		if looks++; looks > 8 {
+			status, finished = "failed", `"2026-03-01T16:50:19.110Z"`
+		}
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"status":"success","message":"","data":{"bulkId":"%s","type":"update","status":"%s","reason":"its API key has ended","total":2,"processed":0,"succeeded":0,"failed":0,"createdAt":"2026-03-01T16:50:17.610Z","startedAt":null,"finishedAt":%s}}`, id, status, finished)
+	})
+	var waits []time.Duration
+	sleep := func(ctx context.Context, d time.Duration) error { waits = append(waits, d); return ctx.Err() }
+	clock := newStillClock()
+	c := serve(t, handler, client.WithClock(func() time.Time { return clock.now }, sleep, func(most time.Duration) time.Duration { return most }))
+	is, err := c.Bulk.Wait(t.Context(), id)
+	if err != nil || is.Status != client.BulkIsFailed || is.Reason == "" {
+		t.Errorf("got %+v, %v", is, err)
+	}
+	const ms = time.Millisecond
+	if diff := cmp.Diff([]time.Duration{100 * ms, 200 * ms, 400 * ms, 800 * ms, 1600 * ms, 3200 * ms, 5000 * ms, 5000 * ms}, waits); diff != "" {
+		t.Error(diff)
+	}
+	looks = 0
+	ctx, cancel := context.WithCancel(t.Context())
+	c = serve(t, handler, client.WithClock(func() time.Time { return clock.now }, func(ctx context.Context, _ time.Duration) error { cancel(); return ctx.Err() }, nil))
+	if is, err := c.Bulk.Wait(ctx, id); !errors.Is(err, context.Canceled) || is != nil || looks != 1 {
+		t.Errorf("called off: got %+v, %v after %d looks", is, err, looks)
 	}
 }

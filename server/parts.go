@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -21,7 +22,7 @@ func partsOf[P any](fields *string) (p parts[P], err error) {
 	p = parts[P]{}
 	for name := range strings.SplitSeq(*fields, ",") {
 		if !isPart(reflect.TypeFor[P](), name) {
-			return nil, contract.Invalid(contract.Field("query/fields", gen.FieldCodeNotAllowed, "must have only names of parts, with commas between them"))
+			return nil, contract.Invalid(contract.Field("query/fields", gen.FieldCodeNotAllowed, fmt.Sprintf("must have only names of parts, with commas between them, and %.40q is none", name)))
 		}
 		p = append(p, name)
 	}

@@ -108,10 +108,10 @@ func (c called) setPermissions(ctx context.Context, kept *gen.StorePermissions, 
 				id, err = c.userNamed(ctx, name, stay)
 			}
 			if errors.Is(err, errShared) {
-				return nil, contract.Invalid(contract.Field(fmt.Sprintf("%s/%d/permission/%s", at, i, list.at), gen.FieldCodeNotAllowed, "must name one role each: several have a title, so give the _id"))
+				return nil, contract.Invalid(contract.Field(fmt.Sprintf("%s/%d/permission/%s", at, i, list.at), gen.FieldCodeNotAllowed, fmt.Sprintf("must name one role each: several have the title %.100q, so give the _id", name)))
 			}
 			if err != nil {
-				return nil, unknownIf(err, fmt.Sprintf("%s/%d/permission/%s", at, i, list.at), "must name roles and members of the community")
+				return nil, unknownIf(err, fmt.Sprintf("%s/%d/permission/%s", at, i, list.at), fmt.Sprintf("must name roles and members of the community, and %.100q is none", name))
 			}
 			ids = append(ids, id)
 		}

@@ -498,7 +498,11 @@ func (k *core) addVouchers(ctx context.Context, tx *store.Tx, p gen.Product, in 
 	}
 	err := tx.Vouchers.Insert(ctx, p.ID, all)
 	if twice := (*store.DuplicateVoucherError)(nil); errors.As(err, &twice) {
-		err = conflictAt(fmt.Sprintf("/vouchers/%d", twice.At), "The product has this code already", "a code is given twice, or was one of the product before")
+		message, why := "The product has this code already", "is a code that the product has, or has had"
+		if slices.Contains(in.Vouchers[:twice.At], in.Vouchers[twice.At]) {
+			message, why = "A code is given twice", "is given twice"
+		}
+		err = conflictAt(fmt.Sprintf("/vouchers/%d", twice.At), message, why)
 	}
 	return err
 }

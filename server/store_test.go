@@ -166,3 +166,31 @@ func TestADiscountTakesSomethingOffAndNobodySellsForNothingUnmeant(t *testing.T)
 		}
 	}
 }
+
+// Whoever reads an error knows which of several parts is wrong, and why.
+func TestWhatIsWrongOfSeveralIsNamed(t *testing.T) {
+	c := newClub(t, unlimited(open(t, onSQLite(t))), "allow_dm")
+	const products = "/apis/v1/products"
+	product := func(codes ...string) map[string]any {
+		return map[string]any{"serverId": c.id, "name": "Premium", "price": 1, "vouchers": codes}
+	}
+	says := func(r *http.Request, code int, wants ...string) {
+		t.Helper()
+		w := send(c.h, r)
+		for _, want := range wants {
+			if w.Code != code || !strings.Contains(w.Body.String(), want) {
+				t.Errorf("got %d %s, want %d with %q", w.Code, w.Body, code, want)
+			}
+		}
+	}
+	says(jsonRequest(products, c.owner, product("A", "A")), http.StatusConflict, "A code is given twice", `"pointer":"/vouchers/1"`, "is given twice")
+	made := do[gen.ProductResponse](t, c.h, "POST", products, c.owner, product("A")).Data.ID
+	says(put(products+"/"+made, c.owner, map[string]any{"vouchers": []string{"B", "A"}}), http.StatusConflict,
+		"The product has this code already", `"pointer":"/vouchers/1"`, "is a code that the product has, or has had")
+	entry := map[string]any{"isEnabled": true, "type": "role", "permission": map[string]any{"roleNames": []string{"@all", "Nobody"}}, "accessLevel": "no-access"}
+	says(put(products+"/"+made, c.owner, map[string]any{"productPermission": []any{entry}}), http.StatusBadRequest, `and \"Nobody\" is none`)
+	says(request("GET", products+"?serverId="+c.id+"&fields=name,colour", c.owner), http.StatusBadRequest, `and \"colour\" is none`)
+	says(request("GET", "/apis/v1/bulk-updates", c.owner), http.StatusForbidden, "this operation takes an API key, and no other credential")
+	key := c.keyOf(t, c.owner, "store")
+	says(request("GET", "/auth/me", key), http.StatusForbidden, "this operation takes a session token or a user API key, and no other credential")
+}

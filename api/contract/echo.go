@@ -430,10 +430,22 @@ func IsJWT(credential string) bool {
 	return len(credential) <= longestJWT && jwtForm.MatchString(credential)
 }
 
+// wanted are the credentials that an operation takes, in words.
+func (o *Operation) wanted() string {
+	var all []string
+	for _, scheme := range o.Schemes {
+		name := map[string]string{SessionAuth: "a session token", KeyAuth: "an API key", APIKeyAuth: "an API key", UserKeyAuth: "a user API key", WidgetAuth: "a widget token"}[scheme]
+		if !slices.Contains(all, name) {
+			all = append(all, name)
+		}
+	}
+	return strings.Join(all, " or ")
+}
+
 // admit says whether an operation takes a caller: by how the credential came and, where it is an API key, by its permissions.
 func (o *Operation) admit(who Caller) error {
 	if !slices.Contains(o.Schemes, who.Scheme) {
-		return PermissionDenied("this operation does not take such a credential")
+		return PermissionDenied("this operation takes " + o.wanted() + ", and no other credential")
 	}
 	missing := ""
 	switch who.Scheme {
