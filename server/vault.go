@@ -61,6 +61,15 @@ func (k *core) openVault(ctx context.Context, config Config) error {
 	return nil
 }
 
+// HasSealed tells whether something is sealed in the database, which is served with its secret key only.
+func (s *Server) HasSealed(ctx context.Context) (bool, error) {
+	_, err := s.store.Vouchers.Sealing(ctx)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // makeKey makes a key, and a file of it that nobody else reads. An empty one is there if an earlier one was never written.
 func (k *core) makeKey(file string) (text string, err error) {
 	key, err := k.secret(sha256.Size)

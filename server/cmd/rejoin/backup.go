@@ -33,7 +33,7 @@ func (c backupCommand) Run(ctx context.Context, t terminal) error {
 	}
 	var made backup.Summary
 	fill := func(to io.Writer) error {
-		return c.ask(ctx, func(o *owner.Client) error {
+		return c.ask(ctx, t, func(o *owner.Client) error {
 			stream, err := o.Backup(ctx)
 			if err != nil {
 				return err
@@ -143,6 +143,9 @@ func (c restoreCommand) Run(ctx context.Context, t terminal) error {
 	}
 	fmt.Fprintf(t.err, "rejoin: restored the database (%d bytes) and %s, as they were at %s\n",
 		read.Database, counted(read.Images, "image"), read.Made.Format("2006-01-02 15:04:05 UTC"))
+	if c.lacksKey() {
+		fmt.Fprintf(t.err, "rejoin: the secret key is in no backup: if codes of vouchers and the like are sealed, put the copy of it back as %s before the server starts\n", c.keyFile())
+	}
 	if missing > 0 {
 		fmt.Fprintf(t.err, "rejoin: warning: the backup does not have %s that the database refers to\n", counted(missing, "image"))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -64,7 +65,7 @@ const (
 
 // ask puts a question to the owner of the data directory: to the server that runs, or else to one that is opened for it.
 // It makes no database.
-func (s storage) ask(ctx context.Context, question func(*owner.Client) error) error {
+func (s storage) ask(ctx context.Context, t terminal, question func(*owner.Client) error) error {
 	for end := time.Now().Add(ownerPatience); ; {
 		err := question(owner.At(s.Data))
 		if !errors.Is(err, owner.ErrNobody) {
@@ -73,7 +74,7 @@ func (s storage) ask(ctx context.Context, question func(*owner.Client) error) er
 		if !s.hasDatabase() {
 			return fmt.Errorf("there is no database in %s: rejoin serve makes one; one in PostgreSQL is named by --db or $REJOIN_DB", s.Data)
 		}
-		err = s.openAndAsk(ctx, question)
+		err = s.openAndAsk(ctx, t, question)
 		if inUse := (*owner.InUseError)(nil); !errors.As(err, &inUse) || time.Now().After(end) {
 			return err
 		}
@@ -85,7 +86,7 @@ func (s storage) ask(ctx context.Context, question func(*owner.Client) error) er
 	}
 }
 
-func (s storage) openAndAsk(ctx context.Context, question func(*owner.Client) error) error {
+func (s storage) openAndAsk(ctx context.Context, t terminal, question func(*owner.Client) error) error {
 	if err := s.checkUser(); err != nil {
 		return err
 	}
@@ -93,7 +94,20 @@ func (s storage) openAndAsk(ctx context.Context, question func(*owner.Client) er
 	if err != nil {
 		return err
 	}
-	return errors.Join(question(owner.At(s.Data)), opened.Close())
+	sealed, err := opened.HasSealed(ctx)
+	if err == nil && sealed && s.lacksKey() {
+		fmt.Fprintf(t.err, "rejoin: warning: what is sealed in the database does not open without its secret key, and no server starts: put back %s\n", s.keyFile())
+	}
+	return errors.Join(err, question(owner.At(s.Data)), opened.Close())
+}
+
+// keyFile is where the secret key of a SQLite database is.
+func (s storage) keyFile() string { return filepath.Join(s.Data, server.SecretFile) }
+
+// lacksKey tells whether a server that starts with the same environment would have no secret key.
+func (s storage) lacksKey() bool {
+	_, err := os.Stat(s.keyFile())
+	return errors.Is(err, fs.ErrNotExist) && os.Getenv("REJOIN_SECRET_KEY") == ""
 }
 
 // open opens the data for a command. What there is to do in the background it leaves to servers.

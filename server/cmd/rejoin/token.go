@@ -26,7 +26,7 @@ func (c tokenCommand) Validate() error {
 }
 
 func (c tokenCommand) Run(ctx context.Context, t terminal) error {
-	answer, err := c.token(ctx)
+	answer, err := c.token(ctx, t)
 	if err != nil {
 		return err
 	}
@@ -45,10 +45,10 @@ func (c tokenCommand) Run(ctx context.Context, t terminal) error {
 	return nil
 }
 
-func (c tokenCommand) token(ctx context.Context) (answer owner.TokenAnswer, err error) {
+func (c tokenCommand) token(ctx context.Context, t terminal) (answer owner.TokenAnswer, err error) {
 	if c.DB == "" {
 		asked := owner.TokenRequest{Email: c.Email, EndTwoFactor: c.EndTwoFactor}
-		err = c.ask(ctx, func(o *owner.Client) error { answer, err = o.Token(ctx, asked); return err })
+		err = c.ask(ctx, t, func(o *owner.Client) error { answer, err = o.Token(ctx, asked); return err })
 		return answer, err
 	}
 	s, err := c.open(ctx) // any number of them may

@@ -16,7 +16,7 @@ func (c verifyCommand) Run(ctx context.Context, t terminal) error {
 		found++
 		fmt.Fprintln(t.out, difference)
 	}
-	if err := c.verify(ctx, differs); err != nil {
+	if err := c.verify(ctx, t, differs); err != nil {
 		return err
 	}
 	if found > 0 {
@@ -27,9 +27,9 @@ func (c verifyCommand) Run(ctx context.Context, t terminal) error {
 	return nil
 }
 
-func (c verifyCommand) verify(ctx context.Context, differs func(string)) error {
+func (c verifyCommand) verify(ctx context.Context, t terminal, differs func(string)) error {
 	if c.DB == "" {
-		return c.ask(ctx, func(o *owner.Client) error { return o.Verify(ctx, differs) })
+		return c.ask(ctx, t, func(o *owner.Client) error { return o.Verify(ctx, differs) })
 	}
 	s, err := c.open(ctx) // any number of them may
 	if err != nil {

@@ -116,3 +116,36 @@ func TestVerifyNoticesADamageOfEachKindByItsName(t *testing.T) {
 		})
 	}
 }
+
+// Whoever has lost the key hears it before the server does not start.
+func TestCommandsSayThatTheSecretKeyIsNotThere(t *testing.T) {
+	data, file := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "backup.tar")
+	key := filepath.Join(data, "secret.key")
+	const warning = "rejoin: warning: what is sealed in the database does not open without its secret key, and no server starts: put back "
+	commands := [][]string{{"token", "--data", data, "--email", "a@example.com"}, {"verify", "--data", data}, {"backup", "--replace", "--data", data, file}}
+	warn := func(what string, want bool) {
+		t.Helper()
+		for _, args := range commands {
+			if code, _, stderr := rejoin(args...); code != 0 || strings.Contains(stderr, warning+key+"\n") != want {
+				t.Errorf("%s: %v: %d %s", what, args, code, stderr)
+			}
+		}
+	}
+	t.Run("serve", func(t *testing.T) {
+		_, base := serve(t, "--data", data)
+		o := officeOf(callerOf(t, data, base))
+		made := o.ask("POST", "/apis/v1/products", "application/json", []byte(`{"name":"Premium","price":1,"vouchers":["A"],"serverId":"`+o.server+`"}`))
+		if !strings.Contains(made, `"stocks":1`) {
+			t.Fatal(made)
+		}
+	})
+	warn("all is there", false)
+	if err := os.Rename(key, key+".away"); err != nil {
+		t.Fatal(err)
+	}
+	warn("the key is gone", true)
+	restored := filepath.Join(t.TempDir(), "restored")
+	if code, _, stderr := rejoin("restore", "--data", restored, file); code != 0 || !strings.Contains(stderr, "the secret key is in no backup") || !strings.Contains(stderr, filepath.Join(restored, "secret.key")) {
+		t.Errorf("restore: %d %s", code, stderr)
+	}
+}
