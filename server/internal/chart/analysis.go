@@ -23,6 +23,7 @@ var analysisTemplate = template.Must(template.New("analysis").Funcs(template.Fun
 type (
 	picture struct {
 		Name, About, Note string
+		NameSize          string
 		Prices            []tick
 		Dates             []date
 		Shapes            []shape
@@ -70,7 +71,7 @@ func (s scale) at(n float64) float64 { return s.from + (s.to-s.from)*(n-s.least)
 // Analysis draws an analysis of a chart, 900 x 500.
 func Analysis(w io.Writer, a gen.Analysis) error {
 	m, l := a.Metadata, a.Levels
-	v := picture{Name: cut(straight(m.Title), 70)}
+	v := picture{Name: straight(m.Title), NameSize: sizeOf(straight(m.Title))}
 	v.About = fmt.Sprintf("%s, %s: support %s, pivot %s, resistance %s, and %d drawings.",
 		m.Symbol, kindOf(a.Type), plain(l.Support.Price), plain(l.Pivot.Price), plain(l.Resistance.Price), len(a.Drawings))
 	notes := []string{straight(m.Symbol), straight(m.Timeframe), kindOf(a.Type)}
@@ -91,14 +92,15 @@ func Analysis(w io.Writer, a gen.Analysis) error {
 	}
 	y := scaleOf(prices, plotFloor-plotMargin, plotTop+plotMargin, 1)
 	x := scaleOf(times, plotLeft+plotMargin, plotRight-plotMargin, 1800)
-	v.Prices = ticksOf(y)
+	digits := digitsOf(y, l)
+	v.Prices = ticksOf(y, digits)
 	if len(times) > 0 {
 		v.Dates = datesOf(x)
 	}
 	for _, d := range a.Drawings {
 		v.Shapes = append(v.Shapes, shapeOf(d, x, y))
 	}
-	v.Levels = drawnLevels(l, x, y)
+	v.Levels = drawnLevels(l, x, y, digits)
 	return analysisTemplate.Execute(w, v)
 }
 
@@ -117,19 +119,44 @@ func seconds(at time.Time) float64 { return float64(at.Unix()) + float64(at.Nano
 
 func kindOf(t gen.AnalysisType) string { return strings.ReplaceAll(string(t), "_", " ") }
 
+// written is a price with so many digits behind the point, or in full if it has more.
+func written(price float64, digits int) string {
+	if _, behind, _ := strings.Cut(plain(price), "."); len(behind) > digits {
+		return plain(price)
+	}
+	return strconv.FormatFloat(price, 'f', digits, 64)
+}
+
 // plain is a price in full.
 func plain(price float64) string { return strconv.FormatFloat(price, 'f', -1, 64) }
 
-// ticksOf are even prices on a scale.
-func ticksOf(s scale) (all []tick) {
+// stepOf is how far even prices on a scale are from each other.
+func stepOf(s scale) float64 {
 	step := math.Pow(10, math.Floor(math.Log10((s.most-s.least)/4)))
 	for _, times := range []float64{1, 2, 5, 10} {
 		if (s.most-s.least)/(step*times) <= 6 {
-			step *= times
-			break
+			return step * times
 		}
 	}
-	digits := int(min(max(0, -math.Floor(math.Log10(step)+1e-9)), 12))
+	return step
+}
+
+// mostLevelDigits is how many digits the levels make all prices have behind the point.
+const mostLevelDigits = 6
+
+// digitsOf is how many digits all prices have behind the point, so that one is written in one way: those of even prices, and of the levels.
+func digitsOf(s scale, l gen.AnalysisLevels) int {
+	digits := int(min(max(0, -math.Floor(math.Log10(stepOf(s))+1e-9)), 12))
+	for _, level := range []gen.AnalysisLevel{l.Support, l.Pivot, l.Resistance} {
+		_, behind, _ := strings.Cut(plain(level.Price), ".")
+		digits = max(digits, min(len(behind), mostLevelDigits))
+	}
+	return digits
+}
+
+// ticksOf are even prices on a scale, with so many digits behind the point.
+func ticksOf(s scale, digits int) (all []tick) {
+	step := stepOf(s)
 	for first, i := math.Ceil(s.least/step), 0; i < mostTicks; i++ {
 		price := (first + float64(i)) * step
 		if !(price <= s.most) {
@@ -225,7 +252,7 @@ func head(ax, ay, bx, by, wide float64) string {
 const lineOfLabel = 30.0
 
 // drawnLevels are the levels, the highest first. Where they are close together, their labels make room for each other.
-func drawnLevels(l gen.AnalysisLevels, x, y scale) []level {
+func drawnLevels(l gen.AnalysisLevels, x, y scale, digits int) []level {
 	all := []level{{Class: "up", Name: "Resistance"}, {Class: "mid", Name: "Pivot"}, {Class: "down", Name: "Support"}}
 	of := []gen.AnalysisLevel{l.Resistance, l.Pivot, l.Support}
 	middle := y.at(l.Pivot.Price)
@@ -238,7 +265,7 @@ func drawnLevels(l gen.AnalysisLevels, x, y scale) []level {
 		case 2:
 			label = max(at, middle+lineOfLabel)
 		}
-		all[i].Price, all[i].Y, all[i].LabelY = cut(plain(of[i].Price), 15), number(at), number(label)
+		all[i].Price, all[i].Y, all[i].LabelY = cut(written(of[i].Price, digits), 15), number(at), number(label)
 		if when, is := of[i].Time.Get(); is {
 			all[i].DotX = number(x.at(seconds(when.Time)))
 		}

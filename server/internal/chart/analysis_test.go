@@ -93,3 +93,19 @@ func isInside(t *testing.T, name string, a xml.Attr) {
 		}
 	}
 }
+
+func TestAPriceIsWrittenInOneWayAndATitleWhole(t *testing.T) {
+	a := analysed()
+	a.Metadata.Title = strings.Repeat("W", 99) + "!"
+	var drawn strings.Builder
+	if err := Analysis(&drawn, a); err != nil {
+		t.Fatal(err)
+	}
+	text := drawn.String()
+	if strings.Count(text, ">1.350<") != 2 || strings.Contains(text, ">1.35<") {
+		t.Errorf("1.35 is not written in one way: %s", text)
+	}
+	if strings.Count(text, a.Metadata.Title) != 2 || !strings.Contains(text, `font-size="12" font-weight="600" clip-path="url(#heading)"`) {
+		t.Errorf("the title is cut, or as large as a short one: %s", text)
+	}
+}

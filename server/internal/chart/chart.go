@@ -33,6 +33,7 @@ func escaped(text string) (string, error) {
 type (
 	overview struct {
 		Name, About, Range string
+		NameSize           string
 		Tiles              []tile
 		Charts             []chart
 		Lists              []ranking
@@ -73,7 +74,7 @@ type (
 // Overview draws that of a community, 900 x 500.
 func Overview(w io.Writer, name string, o gen.LoyaltyOverview) error {
 	first, last := day(o.From), day(o.To)
-	v := overview{Name: cut(name, 60)}
+	v := overview{Name: name, NameSize: sizeOf(name)}
 	v.Range = fmt.Sprintf("%s to %s, by %s, %s", first.Format("2 January 2006"), last.Format("2 January 2006"), o.Interval, o.TimeZone)
 	v.About = fmt.Sprintf("From %s to %s: %d members, %d of them new; %d active, of whom %d were so before; %d messages; %d XP and %d coins issued.",
 		o.From, o.To, o.Members.Total, o.Members.New, o.Members.Active, o.Members.Returning, o.Activity.Messages, o.XP.Issued, o.Coins.Issued)
@@ -131,15 +132,15 @@ func chartOf(o gen.LoyaltyOverview, y float64, title, first, second string, of f
 	}
 	var one, two strings.Builder
 	step := (chartRight - chartLeft) / float64(max(1, len(o.Series)))
-	wide, narrow := min(step*0.78, 48), 0.4
+	wide := min(step*0.78, 48)
 	if step < 4 { // there is no room between them
-		wide, narrow = step, 1
+		wide = step
 	}
 	for i, p := range o.Series {
 		middle := chartLeft + step*(float64(i)+0.5)
 		a, b := of(p)
-		bar(&one, middle, wide, height(a, top))
-		bar(&two, middle, wide*narrow, height(b, top))
+		bar(&one, middle-wide/4, wide/2, height(a, top)) // beside each other: none covers the other
+		bar(&two, middle+wide/4, wide/2, height(b, top))
 	}
 	c.First.Path, c.Second.Path = one.String(), two.String()
 	at := func(i int, x float64, anchor string) {
@@ -280,12 +281,27 @@ func Short(n int64) string {
 // cut is as much of a text as there is room for. A letter of East Asia, or an emoji, takes as much as two others.
 func cut(text string, room int) string {
 	for i, r := range text {
-		if room--; r >= 0x1100 {
-			room--
-		}
-		if room < 0 {
+		if room -= wideOf(r); room < 0 {
 			return text[:i] + "…"
 		}
 	}
 	return text
+}
+
+// wideOf is for how many letters a character takes room.
+func wideOf(r rune) int {
+	if r >= 0x1100 {
+		return 2
+	}
+	return 1
+}
+
+// sizeOf is that of the letters of a heading, all of which has room in one line.
+func sizeOf(heading string) string {
+	const usual, room = 20, 60 // letters of the usual size
+	wide := 0
+	for _, r := range heading {
+		wide += wideOf(r)
+	}
+	return number(usual * min(1, room/float64(max(1, wide))))
 }

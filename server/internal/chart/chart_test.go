@@ -97,3 +97,27 @@ func TestTheTopOfAChartIsEvenAndNotLessThanWhatIsShown(t *testing.T) {
 		}
 	}
 }
+
+func TestBarsThatStandForOneDayDoNotCoverEachOther(t *testing.T) {
+	for _, parts := range []int{1, 31, 366} {
+		c := chartOf(shown(parts), 0, "Members", "active", "new", func(gen.OverviewPart) (int64, int64) { return 3, 3 })
+		ends := func(path string) (from, to []float64) {
+			for bar := range strings.SplitSeq(strings.TrimSuffix(path, "z"), "z") {
+				var x, floor, wide float64
+				if _, err := fmt.Sscanf(bar, "M%g %gh%gv", &x, &floor, &wide); err != nil {
+					t.Fatalf("%q: %v", bar, err)
+				}
+				from, to = append(from, x), append(to, x+wide)
+			}
+			return from, to
+		}
+		first, firstEnds := ends(c.First.Path)
+		second, secondEnds := ends(c.Second.Path)
+		const written = 0.2 // how exactly numbers are
+		for i := range parts {
+			if firstEnds[i] > second[i]+written || i+1 < parts && secondEnds[i] > first[i+1]+written {
+				t.Fatalf("%d parts: bars %d are from %g to %g and from %g to %g", parts, i, first[i], firstEnds[i], second[i], secondEnds[i])
+			}
+		}
+	}
+}
