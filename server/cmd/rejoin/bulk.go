@@ -40,8 +40,8 @@ type bulkCommand struct {
 // Help is what the command does besides.
 func (bulkCommand) Help() string {
 	return `The file is taken whole or not at all, and its rows are done by the backend, each of them once. To stop this command does not stop that.
-It waits while the backend restarts. Exit code: 0 if every row is done, 3 if all were done and some of them have failed, 2 for a command line that makes no sense,
-1 for all else: the file was not taken, has ended before all rows were done, or is not followed any more.`
+It waits while the backend restarts. Exit code: 0 if every row is done, 1 if all were done and some of them have failed, 2 for a command line that makes no sense,
+3 for all else: the file was not taken, has ended before all rows were done, or is not followed any more.`
 }
 
 func (c bulkCommand) Validate() error {
@@ -74,54 +74,66 @@ const (
 
 // Run sends the file, and follows it to its end.
 func (c bulkCommand) Run(ctx context.Context, t terminal) error {
+	some, err := c.run(ctx, t)
+	switch {
+	case err != nil:
+		return undone{err}
+	case some:
+		return errFailed
+	}
+	return nil
+}
+
+// run tells whether some of the rows have failed, while all others are done.
+func (c bulkCommand) run(ctx context.Context, t terminal) (some bool, err error) {
 	api, err := client.New(c.URL, client.WithToken(c.Key), client.WithoutRetry())
 	if err != nil { // what Validate leaves
-		return errors.New("--url and --key must not be empty")
+		return false, errors.New("--url and --key must not be empty")
 	}
 	if c.Results != "" {
 		if err := c.checkResults(); err != nil {
-			return err
+			return false, err
 		}
 	}
 	if c.Rest != "" {
-		return said(c.printRest(ctx, api, t))
+		return false, said(c.printRest(ctx, api, t))
 	}
 	// Whether there is a backend, and whether it takes the key, is reported before all of a file is sent.
 	template, err := api.Bulk.Template(ctx, client.BulkType(cmp.Or(c.Template, c.Type)))
 	if err != nil {
-		return said(err)
+		return false, said(err)
 	}
 	if c.Template != "" {
-		return printColumns(t.out, template)
+		return false, printColumns(t.out, template)
 	}
 	show := newBulkProgress(t.err, isTerminal(t.err))
 	defer show.end()
 	id := c.Follow
 	if id == "" {
 		if id, err = c.send(ctx, api, show, t.in); err != nil {
-			return stoppedOr(ctx, err, "if the file was taken whole, the backend goes on with its rows")
+			return false, stoppedOr(ctx, err, "if the file was taken whole, the backend goes on with its rows")
 		}
 	}
 	ended, err := follow(ctx, api, show, id)
 	show.end()
 	if err != nil {
-		return stoppedOr(ctx, err, "the backend goes on with the rows, unless somebody cancels the file: rejoin bulk --follow "+id)
+		return false, stoppedOr(ctx, err, "the backend goes on with the rows, unless somebody cancels the file: rejoin bulk --follow "+id)
 	}
 	fmt.Fprintf(t.out, "%s: %d of %s done, %d failed\n", ended.Status, ended.Processed, counted(int(ended.Total), "row"), ended.Failed)
 	if c.Results != "" {
 		err = c.writeResults(ctx, api, id)
 	}
 	if ended.Status == client.BulkIsDone {
-		return said(err)
+		return false, said(err)
 	}
 	if err = errors.Join(err, reportFailures(ctx, api, t.out, ended)); err != nil {
-		return said(err)
+		return false, said(err)
 	}
 	if ended.Status == client.BulkIsDoneWithErrors {
-		return errInPart
+		return true, nil
 	}
 	c.reportRest(t.out, ended)
-	return errFailed
+	return false, errFailed
 }
 
 // reportRest reports of a file that has ended before all of its rows were done why that was, and how the others are done.

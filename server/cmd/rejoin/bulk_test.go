@@ -73,7 +73,7 @@ func TestAFileIsSentOnceAndFollowedToItsEnd(t *testing.T) {
 		{"a good file", []string{good}, 0, []string{"done: 300 of 300 rows done, 0 failed\n"}, "300 of 300 rows", 300},
 		{"it again", []string{good}, 0, []string{"done: 300 of 300 rows done, 0 failed\n"}, "the same file was sent before", 300},
 		{"it once more", []string{"--again", good}, 0, []string{"done: 300 of 300 rows done, 0 failed\n"}, "the file is", 600},
-		{"rows that fail", []string{"--results", results, bad}, 3, []string{
+		{"rows that fail", []string{"--results", results, bad}, 1, []string{
 			"done_with_errors: 27 of 27 rows done, 26 failed\nrow 2, identifier: must name a member of the community\nrow 3, coins_op: must be add", "\n... and 6 more rows; --results"}, "", 605},
 	} {
 		code, stdout, stderr := rejoin(append([]string{"bulk"}, test.args...)...)
@@ -98,8 +98,8 @@ func TestAFileIsSentOnceAndFollowedToItsEnd(t *testing.T) {
 		code int
 		says string
 	}{
-		{[]string{"--results", results, good}, 1, "is there already"},
-		{[]string{"--results", good, "--replace", good}, 1, "is the file that is sent"},
+		{[]string{"--results", results, good}, 3, "is there already"},
+		{[]string{"--results", good, "--replace", good}, 3, "is the file that is sent"},
 		{[]string{"--results", results, "--replace", good}, 0, ""},
 	} {
 		sent := textOf(t, good)
@@ -122,26 +122,26 @@ func TestWhatCannotBeSentIsOneClearLine(t *testing.T) {
 		code int
 		want string
 	}{
-		"unknown column":    {[]string{write(t, "a.csv", "identifier,coinz\n1,1\n")}, 1, "rejoin: the header, column 2: \"coinz\" is not known here: the columns are identifier, xp_op, xp, coins_op, coins [request "},
-		"no text":           {[]string{write(t, "b.csv", "identifier,xp\n1,\xff\n")}, 1, "rejoin: row 1, column 2: must be UTF-8 [request "},
-		"unknown key":       {[]string{"--key", strings.Repeat("0", 64), good}, 1, "rejoin: Sign in first: "},
-		"a session":         {[]string{"--key", o.token, good}, 1, "rejoin: You may not do this: "},
-		"no key":            {[]string{"--key", "", good}, 1, "rejoin: --url and --key must not be empty"},
+		"unknown column":    {[]string{write(t, "a.csv", "identifier,coinz\n1,1\n")}, 3, "rejoin: the header, column 2: \"coinz\" is not known here: the columns are identifier, xp_op, xp, coins_op, coins [request "},
+		"no text":           {[]string{write(t, "b.csv", "identifier,xp\n1,\xff\n")}, 3, "rejoin: row 1, column 2: must be UTF-8 [request "},
+		"unknown key":       {[]string{"--key", strings.Repeat("0", 64), good}, 3, "rejoin: Sign in first: "},
+		"a session":         {[]string{"--key", o.token, good}, 3, "rejoin: You may not do this: "},
+		"no key":            {[]string{"--key", "", good}, 3, "rejoin: --url and --key must not be empty"},
 		"half a key":        {[]string{"--key", "a b", good}, 2, "rejoin: --key must be an API key"},
 		"bad address":       {[]string{"--url", "nonsense", good}, 2, "rejoin: --url: the base URL must begin with http"},
-		"nobody there":      {[]string{"--url", "http://127.0.0.1:1", good}, 1, "rejoin: 127.0.0.1:1: connection refused\n"},
+		"nobody there":      {[]string{"--url", "http://127.0.0.1:1", good}, 3, "rejoin: 127.0.0.1:1: connection refused\n"},
 		"no file":           {nil, 2, "rejoin: --follow or a file must be given"},
 		"a file that is":    {[]string{"nothing.csv"}, 2, "no such file"},
-		"no standard input": {[]string{"-"}, 1, "rejoin: the header: the file is empty"},
-		"an empty pipe":     {[]string{"/dev/null"}, 1, "rejoin: the header: the file is empty"},
+		"no standard input": {[]string{"-"}, 3, "rejoin: the header: the file is empty"},
+		"an empty pipe":     {[]string{"/dev/null"}, 3, "rejoin: the header: the file is empty"},
 		"template and":      {[]string{"--template", "import", good}, 2, "rejoin: --template prints columns, and nothing else can be asked for"},
 		"unknown template":  {[]string{"--template", "products"}, 2, "rejoin: --template must be one of import, update, premium, and is"},
 		"rest of nothing":   {[]string{"--rest", o.server}, 2, "rejoin: --rest needs the file that was sent"},
-		"rest of nobody's":  {[]string{"--rest", o.server, good}, 1, "rejoin: Not found: there is no such bulk update"},
+		"rest of nobody's":  {[]string{"--rest", o.server, good}, 3, "rejoin: Not found: there is no such bulk update"},
 		"both":              {[]string{"--follow", o.server, good}, 2, "rejoin: --follow or a file must be given, and not both"},
-		"unknown to all":    {[]string{"--follow", o.server}, 1, "rejoin: Not found: there is no such bulk update"},
-		"results, a place":  {[]string{"--results", ".", good}, 1, "rejoin: .: is a directory, and must be a file\n"},
-		"results, nowhere":  {[]string{"--results", "/nowhere/r.csv", good}, 1, "rejoin: /nowhere/r.csv: no such file"},
+		"unknown to all":    {[]string{"--follow", o.server}, 3, "rejoin: Not found: there is no such bulk update"},
+		"results, a place":  {[]string{"--results", ".", good}, 3, "rejoin: .: is a directory, and must be a file\n"},
+		"results, nowhere":  {[]string{"--results", "/nowhere/r.csv", good}, 3, "rejoin: /nowhere/r.csv: no such file"},
 		"unknown type":      {[]string{"--type", "export", good}, 2, "rejoin: --type must be one of import, update, premium, and is"},
 	} {
 		code, stdout, stderr := rejoin(append([]string{"bulk"}, test.args...)...)
@@ -184,7 +184,7 @@ func TestWhoStopsFollowingIsToldThatTheBackendGoesOn(t *testing.T) {
 		follows.signal(signal)
 		follows.untilEnd(func() {})
 		said := regexp.MustCompile(`: the backend goes on with the rows, unless somebody cancels the file: rejoin bulk --follow ([0-9a-f]{24})\n$`).FindStringSubmatch(follows.stderr.String())
-		if follows.ProcessState.ExitCode() != 1 || said == nil {
+		if follows.ProcessState.ExitCode() != 3 || said == nil {
 			t.Fatalf("%v: %v %s%s", signal, follows.ProcessState, &follows.stdout, &follows.stderr)
 		}
 		if code, stdout, stderr := rejoin("bulk", "--follow", said[1]); code != 0 || o.coins() != before+rows {
@@ -231,7 +231,7 @@ func TestWhoGoesOnWithAFileThatWasCancelledSendsItsRest(t *testing.T) {
 	follows := start(t, nil, "bulk", file)
 	follows.until("no row is done", func() bool { return strings.Contains(follows.stderr.String(), "running, ") })
 	id := regexp.MustCompile(`the file is ([0-9a-f]{24})`).FindStringSubmatch(follows.stderr.String())[1]
-	if code, _, stderr := rejoin("bulk", "--rest", id, file); code != 1 || !strings.Contains(stderr, id+" has not ended: --follow "+id) {
+	if code, _, stderr := rejoin("bulk", "--rest", id, file); code != 3 || !strings.Contains(stderr, id+" has not ended: --follow "+id) {
 		t.Errorf("the rest of what runs: got %d %s", code, stderr)
 	}
 	owner := o.token
@@ -240,7 +240,7 @@ func TestWhoGoesOnWithAFileThatWasCancelledSendsItsRest(t *testing.T) {
 	o.token = owner
 	follows.untilEnd(func() {})
 	left := regexp.MustCompile(`of the last (\d+) rows, nothing was done: rejoin bulk --rest ` + id + " (.*) >rest.csv").FindStringSubmatch(follows.stdout.String())
-	if follows.ProcessState.ExitCode() != 1 || left == nil || left[2] != file {
+	if follows.ProcessState.ExitCode() != 3 || left == nil || left[2] != file {
 		t.Fatalf("%v: %s%s", follows.ProcessState, &follows.stdout, &follows.stderr)
 	}
 	code, rest, stderr := rejoin("bulk", "--rest", id, file)
@@ -250,7 +250,7 @@ func TestWhoGoesOnWithAFileThatWasCancelledSendsItsRest(t *testing.T) {
 	if code, stdout, stderr := rejoinReading(strings.NewReader(rest), "bulk", "-"); code != 0 || o.coins() != rows {
 		t.Errorf("%d, %d coins: %s%s", code, o.coins(), stdout, stderr)
 	}
-	if code, _, stderr := rejoin("bulk", "--rest", id, addingCoins(t, 1)); code != 1 || !strings.Contains(stderr, "it is not the same file") {
+	if code, _, stderr := rejoin("bulk", "--rest", id, addingCoins(t, 1)); code != 3 || !strings.Contains(stderr, "it is not the same file") {
 		t.Errorf("the rest of another file: got %d %s", code, stderr)
 	}
 }

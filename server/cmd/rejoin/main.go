@@ -67,10 +67,10 @@ type conformCommands struct {
 // errFailed ends a command that has said itself what is wrong.
 var errFailed = errors.New("failed")
 
-// errInPart ends one that has done what it was asked for, and of which a part has failed, which it has said.
-var errInPart = errors.New("failed in part")
+// An undone ends one that has not come to the end of what it was asked for, where that is another matter than a failure.
+type undone struct{ error }
 
-// run is the program: 0 is success, 1 a failure, 2 a command line that makes no sense, 3 a failure of some parts while all others are done.
+// run is the program: 0 is success, 1 a failure, 2 a command line that makes no sense, 3 what was not done to its end.
 func run(ctx context.Context, args []string, t terminal) (code int) {
 	if len(args) > 0 && args[0] == "help" { // as other programs have it, beside --help
 		args = append(slices.Clone(args[1:]), "--help")
@@ -103,16 +103,18 @@ func run(ctx context.Context, args []string, t terminal) (code int) {
 		return 2
 	}
 	command.BindTo(ctx, (*context.Context)(nil))
-	switch err := command.Run(t); {
-	case errors.Is(err, errFailed):
-		return 1
-	case errors.Is(err, errInPart):
-		return 3
-	case err != nil:
-		fmt.Fprintln(t.err, "rejoin:", say(err))
-		return 1
+	err = command.Run(t)
+	if err == nil {
+		return 0
 	}
-	return 0
+	code = 1
+	if is := (undone{}); errors.As(err, &is) {
+		code, err = 3, is.error
+	}
+	if !errors.Is(err, errFailed) {
+		fmt.Fprintln(t.err, "rejoin:", say(err))
+	}
+	return code
 }
 
 // describe is the help of a flag, with its default and its environment variable.
