@@ -500,9 +500,7 @@ func (f *follower) follow(to stream) error {
 			err = f.pass(events[i], to)
 		}
 		if err == nil && len(events) > 0 {
-			if err = to.send(nil); err == nil {
-				continue
-			}
+			err, moved = to.send(nil), atOnce // and not without a look at what else there is: who is always behind would never end
 		}
 		if err != nil {
 			return err
@@ -510,7 +508,7 @@ func (f *follower) follow(to stream) error {
 		select {
 		case <-moved:
 		case <-beats.C:
-			if f.now().Sub(f.checked) >= liveChecks {
+			if f.isDue() {
 				err = f.check()
 			}
 			if err == nil {
@@ -531,12 +529,30 @@ func (f *follower) follow(to stream) error {
 	}
 }
 
+// atOnce is closed.
+var atOnce = func() <-chan struct{} {
+	closed := make(chan struct{})
+	close(closed)
+	return closed
+}()
+
+// isDue tells whether it is to be looked anew at who is calling: a credential of theirs has ended, or nobody has looked for a while. Who reads
+// slowly is behind for long.
+func (f *follower) isDue() bool {
+	select {
+	case <-f.poked:
+		return true
+	default:
+		return f.now().Sub(f.checked) >= liveChecks
+	}
+}
+
 // pass sends an event to who may see it.
 func (f *follower) pass(e happening, to stream) error {
 	f.at = store.LiveHead{Place: e.Place, EventID: e.ID}
 	own := e.Account == f.actor.account
 	moved := e.Kind == string(gen.WebhookEventTypeUserLeft) || e.Kind == string(gen.WebhookEventTypeUserJoined)
-	if e.Kind == "" && (own || e.Account == 0) || moved && own {
+	if f.isDue() || e.Kind == "" && (own || e.Account == 0) || moved && own {
 		if err := f.check(); err != nil {
 			return err
 		}

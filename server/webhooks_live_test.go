@@ -1,10 +1,12 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -266,6 +268,46 @@ func TestAStreamEndsWithItsSession(t *testing.T) {
 		member := watch(t, x.member, x.id, "")
 		must(0, clientFor(t, x.url, x.s, "bert@example.com").Auth.EndOtherSessions(t.Context()))
 		eventually(t, "the stream ends", func() bool { return member.error() != nil })
+	})
+}
+
+// A lateReader does something before it takes the first message.
+type lateReader struct {
+	*httptest.ResponseRecorder
+	before func()
+	once   sync.Once
+}
+
+func (r *lateReader) Write(text []byte) (int, error) {
+	if bytes.Contains(text, []byte("event: message.posted")) {
+		r.once.Do(r.before)
+	}
+	return r.ResponseRecorder.Write(text)
+}
+
+func TestWhoIsBehindIsShownNothingMoreOnceTheirSessionHasEnded(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		x := newLiveClub(t, config)
+		for _, wait := range []string{"0", "2"} {
+			token := tokenOf(t, x.s, "bert@example.com")
+			late := must(client.New(x.url, client.WithToken(token)))
+			other := watch(t, late, x.id, "")
+			position := other.position()
+			for range 5 {
+				x.says(t, x.owner, x.open, "hello")
+			}
+			reader := &lateReader{ResponseRecorder: httptest.NewRecorder(), before: func() {
+				must(0, late.Auth.LogOut(t.Context()))
+				eventually(t, "it is known that the session has ended", func() bool { return other.error() != nil })
+			}}
+			r := httptest.NewRequestWithContext(t.Context(), "GET", "/apis/v1/events?serverId="+x.id+"&wait="+wait, nil)
+			r.Header.Set("Authorization", "Bearer "+token)
+			r.Header.Set("Last-Event-ID", position)
+			x.s.Handler().ServeHTTP(reader, r)
+			if shown := strings.Count(reader.Body.String(), "event: message.posted"); shown != 1 {
+				t.Errorf("a stream for %s s whose session ended while its reader took the first message shows %d, want 1", wait, shown)
+			}
+		}
 	})
 }
 
