@@ -31,7 +31,8 @@ const (
 	livesFor        = 24 * time.Hour   // as long as a stream goes on behind a position. The contract says so.
 	liveLooks       = 2 * time.Second  // how often somebody looks, should no word have come
 	liveSeen        = time.Hour        // how often it is noted that a server is followed
-	livePage        = 100              // events that are placed or read at once
+	livePage        = 100              // events that are placed or read at once for all
+	liveTaken       = 4                // events that a stream takes at once: it holds them for as long as its reader takes
 	liveKept        = 256              // events of a server that are kept
 	liveKeptSize    = 1 << 20          // bytes of those
 	liveBeats       = 20 * time.Second // between two signs of life
@@ -148,7 +149,13 @@ type feed struct {
 // A happening is an event as it is sent to those who follow it.
 type happening struct {
 	store.LiveEvent
-	chunk []byte
+	chunk []byte // with the body
+}
+
+func happeningOf(e store.LiveEvent) happening {
+	h := happening{e, chunkOf(e)}
+	h.Body = ""
+	return h
 }
 
 func (f *feed) poke() {
@@ -226,7 +233,7 @@ func (f *feed) read(ctx context.Context) (more bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, e := range found {
-		h := happening{e, chunkOf(e)}
+		h := happeningOf(e)
 		f.kept, f.bytes, f.head = append(f.kept, h), f.bytes+len(h.chunk), e.Place
 	}
 	for len(f.kept) > liveKept || f.bytes > liveKeptSize && len(f.kept) > 0 {
@@ -285,8 +292,8 @@ func (k *core) beginFollowing(ctx context.Context, serverID string) (store.LiveH
 	return b.head, err
 }
 
-// after returns some events behind a place, and what is closed when there are more. Who comes back reads what was before they joined by
-// themselves, without what was deleted meanwhile.
+// after returns some events behind a place, and what is closed when there are more. They are few, and keep none of the others. Who comes back
+// reads what was before they joined by themselves, without what was deleted meanwhile.
 func (f *feed) after(ctx context.Context, place, joined int64) ([]happening, <-chan struct{}, error) {
 	f.mu.Lock()
 	head, moved, kept := f.head, f.moved, f.kept
@@ -296,12 +303,12 @@ func (f *feed) after(ctx context.Context, place, joined int64) ([]happening, <-c
 		return nil, moved, nil
 	case place >= joined && len(kept) > 0 && kept[0].Place <= place+1:
 		next, _ := slices.BinarySearchFunc(kept, place+1, func(h happening, place int64) int { return cmp.Compare(h.Place, place) })
-		return kept[next:], moved, nil
+		return slices.Clone(kept[next:min(next+liveTaken, len(kept))]), moved, nil
 	}
-	found, err := f.store.Webhooks.ListPlaced(ctx, f.serverID, place, livePage)
+	found, err := f.store.Webhooks.ListPlaced(ctx, f.serverID, place, liveTaken)
 	events := make([]happening, 0, len(found))
 	for _, e := range found {
-		events = append(events, happening{e, chunkOf(e)})
+		events = append(events, happeningOf(e))
 	}
 	return events, moved, err
 }
@@ -465,12 +472,12 @@ func (f *follower) catchUp(to stream) error {
 			return err
 		}
 		for f.at.Place < head.Place {
-			events, err := f.store.Webhooks.ListPlaced(f.ctx, f.ID, f.at.Place, livePage)
+			events, err := f.store.Webhooks.ListPlaced(f.ctx, f.ID, f.at.Place, liveTaken)
 			if err != nil || len(events) == 0 {
 				return err
 			}
 			for _, e := range events {
-				if err := f.pass(happening{e, chunkOf(e)}, to); err != nil {
+				if err := f.pass(happeningOf(e), to); err != nil {
 					return err
 				}
 			}

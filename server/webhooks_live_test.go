@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -309,6 +310,41 @@ func TestWhoIsBehindIsShownNothingMoreOnceTheirSessionHasEnded(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestAStreamWhoseReaderIsSlowHoldsFewEvents(t *testing.T) {
+	x := newLiveClub(t, onSQLite(t))
+	position := watch(t, x.member, x.id, "").position()
+	for range livePage {
+		x.says(t, x.owner, x.open, strings.Repeat("🧨", 4000))
+	}
+	inUse := func() int64 {
+		var now runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&now)
+		return int64(now.HeapAlloc)
+	}
+	before := inUse()
+	token := tokenOf(t, x.s, "bert@example.com")
+	var wait, streams sync.WaitGroup
+	read := make(chan struct{})
+	for i := range liveMostOf - 1 { // beside the one that is watched
+		wait.Add(1)
+		streams.Go(func() {
+			reader := &lateReader{ResponseRecorder: httptest.NewRecorder(), before: func() { wait.Done(); <-read }}
+			r := httptest.NewRequestWithContext(t.Context(), "GET", fmt.Sprint("/apis/v1/events?serverId=", x.id, "&wait=", i%2), nil)
+			r.Header.Set("Authorization", "Bearer "+token)
+			r.Header.Set("Last-Event-ID", position)
+			x.s.Handler().ServeHTTP(reader, r)
+		})
+	}
+	wait.Wait()
+	held := inUse() - before
+	close(read)
+	streams.Wait()
+	if most := int64(8 << 20); held > most {
+		t.Errorf("%d streams whose readers take nothing hold %d bytes, want at most %d", liveMostOf-1, held, most)
+	}
 }
 
 func TestWhatHappensOnAnotherReplicaIsFollowed(t *testing.T) {
