@@ -515,7 +515,7 @@ func (f *follower) follow(to stream) error {
 		select {
 		case <-moved:
 		case <-beats.C:
-			if f.isDue() {
+			if f.now().Sub(f.checked) >= liveChecks {
 				err = f.check()
 			}
 			if err == nil {
@@ -543,14 +543,14 @@ var atOnce = func() <-chan struct{} {
 	return closed
 }()
 
-// isDue tells whether it is to be looked anew at who is calling: a credential of theirs has ended, or nobody has looked for a while. Who reads
-// slowly is behind for long.
+// isDue tells whether it is to be looked anew at who is calling before they are sent more: a credential of theirs has ended, or nobody has looked
+// for longer than those are let off who read what they are sent.
 func (f *follower) isDue() bool {
 	select {
 	case <-f.poked:
 		return true
 	default:
-		return f.now().Sub(f.checked) >= liveChecks
+		return f.now().Sub(f.checked) >= 2*liveChecks
 	}
 }
 

@@ -7,9 +7,11 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 	"github.com/rejoin-dev/rejoin/api"
@@ -138,6 +140,8 @@ func (p widgetPages) widget(c echo.Context, kind gen.WidgetKind) error {
 func (p widgetPages) find(ctx context.Context, c echo.Context, kind gen.WidgetKind) (w gen.Widget, err error) {
 	id, community := c.Param("id"), c.Param("communityId")
 	switch {
+	case !isText(c.Request().URL):
+		err = store.ErrNotFound
 	case community != "" && api.IsHex(community, 24):
 		w, err = p.store.Widgets.GetBySlug(ctx, community, id)
 	case community == "" && api.IsHex(id, 24):
@@ -149,6 +153,14 @@ func (p widgetPages) find(ctx context.Context, c echo.Context, kind gen.WidgetKi
 		err = store.ErrNotFound
 	}
 	return w, err
+}
+
+// isText tells whether an address has nothing but text, as contracts have it of operations: no name and no id of anything is something else,
+// and not every database takes it.
+func isText(u *url.URL) bool {
+	query, err := url.QueryUnescape(u.RawQuery)
+	text := u.Path + query
+	return err == nil && utf8.ValidString(text) && !strings.Contains(text, "\x00")
 }
 
 // begin is a page of which nothing is known yet but where it is.

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rejoin-dev/rejoin/client"
 	"github.com/rejoin-dev/rejoin/gen"
@@ -147,6 +148,41 @@ func TestAPageShowsNothingToWhomItDoesNotKnow(t *testing.T) {
 			if page := w.page(path, w.token("ben")); page.Code != http.StatusNotFound || !strings.Contains(page.Body.String(), `data-state="missing"`) {
 				t.Errorf("%s: got %d: %s", path, page.Code, page.Body)
 			}
+		}
+	})
+}
+
+func TestWhatIsNoTextIsRefusedAtEveryDoor(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		w := openWidgets(t, config)
+		for _, no := range []string{"%00", "%ff", "a%C0%80"} {
+			for _, path := range []string{"/custom-leaderboards/" + w.id + "/" + no, "/widget-page/" + no, w.path(gen.WidgetKindStore) + "?product=" + no, w.path(gen.WidgetKindChannels) + "?cursor=" + no} {
+				if page := w.page(path, w.token("ben")); page.Code != http.StatusNotFound {
+					t.Errorf("%s: got %d, want 404", path, page.Code)
+				}
+			}
+		}
+		forged := must(jwt.Sign(jwt.Key{ID: "\x00", Secret: []byte("secret")}, jwt.Pass{Subject: w.number, Community: w.id, Expires: time.Now().Add(time.Minute)}, time.Now()))
+		if got := w.page("/apis/v1/stores?serverId="+w.id, forged); got.Code != http.StatusUnauthorized {
+			t.Errorf("a token by a key that is no text: got %d %s", got.Code, got.Body)
+		}
+		pair := must(w.anna.Widgets.CreateAccessKey(t.Context(), client.WidgetAccessKeyCreate{ServerID: w.id, Name: "site"}))
+		question := map[string]any{"accessId": pair.AccessID, "accessKey": pair.AccessKey, "userIdentifiers": map[string]any{"data-user-id": "\x00"}}
+		if got := send(w.s.Handler(), jsonRequest("/v2/api/widget-access-keys/token", "", question)); got.Code != http.StatusBadRequest {
+			t.Errorf("an identifier with NUL: got %d %s", got.Code, got.Body)
+		}
+		c := newSecureClub(t, w.s)
+		key := c.makes(t, "secureAuth", "createUser").Key
+		for _, query := range [][]string{{"userId", "\x00"}, {"userId", "vera", "email", "vera@example.com", "displayname", "\xff"}} {
+			if got := c.asks(key, "example.com", query...); got.Code != http.StatusBadRequest {
+				t.Errorf("Secure Auth for %q: got %d %s", query, got.Code, got.Body)
+			}
+		}
+		i := c.inlet(t, object{"kind": "currency"})
+		body := coins(5, "add")
+		body["reason"] = "\x00"
+		if got := i.calls(body); got.Code != http.StatusBadRequest {
+			t.Errorf("a reason with NUL: got %d %s", got.Code, got.Body)
 		}
 	})
 }

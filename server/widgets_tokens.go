@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rejoin-dev/rejoin/api"
 	"github.com/rejoin-dev/rejoin/api/contract"
 	"github.com/rejoin-dev/rejoin/gen"
 	"github.com/rejoin-dev/rejoin/gen/stub"
@@ -122,6 +123,9 @@ func (k *core) newWidgetToken(ctx context.Context, pass jwt.Pass, life time.Dura
 // readWidgetToken is what a token says, if it is good. Otherwise it is jwt.ErrInvalid.
 func (k *core) readWidgetToken(ctx context.Context, token string) (jwt.Pass, error) {
 	return jwt.Read(token, k.now(), func(id string) ([]byte, error) {
+		if !api.IsHex(id, 24) { // whoever has made it, it is none of ours
+			return nil, jwt.ErrInvalid
+		}
 		key, err := k.store.Widgets.GetSigningKey(ctx, id)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil, jwt.ErrInvalid

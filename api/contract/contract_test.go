@@ -179,6 +179,7 @@ func TestEveryBrokenConstraintIsNamedByPointerAndCode(t *testing.T) {
 		{"/things/0", `{"name":"a"}`, []string{"path/id too_small"}},
 		{"/things/" + secret, `{"name":"a"}`, []string{"path/id wrong_type"}},
 		{"/things/1?limit=0", `{"name":"a"}`, []string{"query/limit too_small"}},
+		{"/things/1?limit=%ff", `{"name":"a"}`, []string{"query malformed"}},
 		{"/things/100?limit=" + secret, `{"count":0}`, []string{"path/id too_large", "query/limit wrong_type", "/count too_small", "/name required"}},
 	} {
 		w := send(things, postThing(test.path, test.body))

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/labstack/echo/v4"
@@ -303,7 +304,7 @@ func validate(o Options) echo.MiddlewareFunc {
 				return refused
 			}
 			query, err := url.ParseQuery(r.URL.RawQuery)
-			if err != nil { // Echo would leave out what it cannot read
+			if text, _ := url.QueryUnescape(r.URL.RawQuery); err != nil || !utf8.ValidString(text) { // Echo would leave out what it cannot read
 				return Invalid(Field("query", gen.FieldCodeMalformed, "cannot be read"))
 			}
 			state.idempotency = idempotencyOf(r, op)
