@@ -14,7 +14,7 @@ import (
 type about struct {
 	account   int64
 	channelID string
-	messageID string // that it shows
+	shows     string // the id of the message or the analysis that it shows
 }
 
 // emit is the step that writes down what has happened, if a webhook of the server is to be sent it, or somebody follows what happens there: in
@@ -58,7 +58,7 @@ func (k *core) emitUnder(ctx context.Context, tx *store.Tx, rules store.Rules, k
 func (k *core) eventOf(serverID string, kind gen.WebhookEventType, of about, data any) (store.WebhookEvent, error) {
 	now := gen.Time{Time: k.now()}
 	e := store.WebhookEvent{
-		ID: k.newID(), ServerID: serverID, Kind: string(kind), ChannelID: of.channelID, Account: of.account, MessageID: of.messageID,
+		ID: k.newID(), ServerID: serverID, Kind: string(kind), ChannelID: of.channelID, Account: of.account, Shows: of.shows,
 		Waiting: true, At: now.Time, ExpiresAt: now.Add(webhookLife + 24*time.Hour),
 	}
 	body, err := gen.MarshalJSON(gen.WebhookEvent{ID: e.ID, Type: kind, OccurredAt: now, CommunityID: serverID, Data: data})
@@ -157,7 +157,7 @@ func (k *core) messageDeleted(ctx context.Context, tx *store.Tx, m store.Message
 
 // analysisMoved is the step that tells of an analysis.
 func (k *core) analysisMoved(ctx context.Context, tx *store.Tx, rules store.Rules, kind gen.WebhookEventType, a store.Analysis) error {
-	return k.emitUnder(ctx, tx, rules, kind, about{account: a.Account, channelID: a.ChannelID}, func() (any, error) {
+	return k.emitUnder(ctx, tx, rules, kind, about{a.Account, a.ChannelID, a.AnalysisID}, func() (any, error) {
 		a, err := tx.Charts.Get(ctx, a.AnalysisID) // with who has posted it
 		return charts{k}.shown(ctx, standing{}, a), err
 	})

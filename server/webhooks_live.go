@@ -313,7 +313,7 @@ func (f *feed) after(ctx context.Context, place, joined int64) ([]happening, <-c
 	return events, moved, err
 }
 
-// chunkOf is an event as it goes over the wire. The message of one that shows a message which was deleted meanwhile is not shown any more.
+// chunkOf is an event as it goes over the wire. One that shows a message or an analysis which was deleted meanwhile is not shown any more.
 func chunkOf(e store.LiveEvent) []byte {
 	if e.Kind == "" || e.Gone {
 		return nil

@@ -214,6 +214,10 @@ func TestWhatWasDeletedIsNotShownToWhoComesBack(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, config Config) {
 		x := newLiveClub(t, config)
 		position := watch(t, x.member, x.id, "").position()
+		metadata := client.AnalysisMetadataCreate{Direction: client.DirectionBullish, EntryPlacement: client.EntryBelowCurrent, Title: "a slip, too", Symbol: "EURUSD"}
+		levels := client.AnalysisLevelsCreate{Support: client.AnalysisLevelCreate{Price: 1}, Pivot: client.AnalysisLevelCreate{Price: 2}, Resistance: client.AnalysisLevelCreate{Price: 3}}
+		posted := must(x.owner.Charts.Create(t.Context(), x.id, x.open, client.AnalysisCreate{Metadata: metadata, Levels: levels}))
+		must(0, x.owner.Charts.Delete(t.Context(), posted.AnalysisID))
 		gone := x.says(t, x.owner, x.open, "a slip of the tongue")
 		x.says(t, x.owner, x.open, "sorry")
 		must(0, x.owner.Messages.Delete(t.Context(), gone))

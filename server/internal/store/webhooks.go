@@ -123,7 +123,7 @@ type WebhookEvent struct {
 	ID, ServerID, Kind, ChannelID, Body string
 
 	Account   int64  // of whom it tells; 0: of nobody
-	MessageID string // the message that it shows, as long as that is there
+	Shows     string // the id of the message or the analysis that it shows, as long as that is there
 	Waiting   bool   // for its deliveries
 	Live      bool   // it is followed
 	At        time.Time
@@ -136,7 +136,7 @@ func (q Webhooks) InsertEvent(ctx context.Context, e WebhookEvent) error {
 		q.wake(ServerTopic(e.ServerID))
 	}
 	return q.exec(ctx, `INSERT INTO webhook_events (id, server_id, kind, channel_id, body, waiting, at, account, message, place, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-		e.ID, e.ServerID, e.Kind, e.ChannelID, e.Body, e.Waiting, e.At.UnixMicro(), e.Account, e.MessageID, sql.NullInt64{Valid: e.Live}, e.ExpiresAt.UnixMicro())
+		e.ID, e.ServerID, e.Kind, e.ChannelID, e.Body, e.Waiting, e.At.UnixMicro(), e.Account, e.Shows, sql.NullInt64{Valid: e.Live}, e.ExpiresAt.UnixMicro())
 }
 
 // TakeEvent returns an event that waits for its deliveries, which are made in this transaction. Otherwise it is ErrNotFound.

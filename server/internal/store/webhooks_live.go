@@ -12,7 +12,7 @@ type LiveEvent struct {
 	Place                     int64
 	ID, Kind, ChannelID, Body string
 	Account                   int64
-	Gone                      bool // the message that it shows is there no more
+	Gone                      bool // the message or the analysis that it shows is there no more
 }
 
 // A LiveHead is the last event of a server that has a place.
@@ -79,7 +79,7 @@ func (q Webhooks) Place(ctx context.Context, serverID string, head LiveHead, som
 func (q Webhooks) ListPlaced(ctx context.Context, serverID string, after int64, some int) ([]LiveEvent, error) {
 	return list(ctx, q.conn, func(rows *sql.Rows) (e LiveEvent, err error) {
 		return e, rows.Scan(&e.Place, &e.ID, &e.Kind, &e.ChannelID, &e.Account, &e.Body, &e.Gone)
-	}, `SELECT e.place, e.id, e.kind, e.channel_id, e.account, e.body, e.message <> '' AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = e.message)
+	}, `SELECT e.place, e.id, e.kind, e.channel_id, e.account, e.body, e.message <> '' AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = e.message) AND NOT EXISTS (SELECT 1 FROM analyses y WHERE y.id = e.message)
 	  FROM webhook_events e WHERE e.server_id = $1 AND e.place > $2 ORDER BY e.place LIMIT $3`, serverID, max(after, 0), some)
 }
 
