@@ -360,6 +360,7 @@ type follower struct {
 	*live
 	standing
 	ctx     context.Context
+	begunBy int64          // the account at the beginning: an API key may come to be of another one
 	at      store.LiveHead // behind which the next event is
 	resumed bool
 	lasts   time.Duration
@@ -397,10 +398,11 @@ func (l *live) admit(f *follower) error {
 	}
 	l.count++
 	l.streams[f.whose()]++
-	if l.wakes[f.actor.account] == nil {
-		l.wakes[f.actor.account] = map[*follower]struct{}{}
+	f.begunBy = f.actor.account
+	if l.wakes[f.begunBy] == nil {
+		l.wakes[f.begunBy] = map[*follower]struct{}{}
 	}
-	l.wakes[f.actor.account][f] = struct{}{}
+	l.wakes[f.begunBy][f] = struct{}{}
 	return nil
 }
 
@@ -411,9 +413,9 @@ func (l *live) leave(f *follower) {
 	if l.streams[f.whose()]--; l.streams[f.whose()] == 0 {
 		delete(l.streams, f.whose())
 	}
-	delete(l.wakes[f.actor.account], f)
-	if len(l.wakes[f.actor.account]) == 0 {
-		delete(l.wakes, f.actor.account)
+	delete(l.wakes[f.begunBy], f)
+	if len(l.wakes[f.begunBy]) == 0 {
+		delete(l.wakes, f.begunBy)
 	}
 }
 

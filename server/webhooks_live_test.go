@@ -422,6 +422,23 @@ func TestAnAccountHasNoMoreStreamsThanItMay(t *testing.T) {
 	eventually(t, "there is room again", func() bool { return ask().StatusCode == http.StatusOK })
 }
 
+func TestAStreamThatHasEndedIsForgottenAlsoIfItsKeyWasAdopted(t *testing.T) {
+	s := unlimited(open(t, onSQLite(t)))
+	c := newClub(t, s, "server_administrator")
+	key := do[gen.APIKeyResponse](t, c.h, "POST", c.keys(""), c.ben, map[string]any{"name": "CRM", "permissions": []string{"webhooks"}}).Data
+	t.Run("followed", func(t *testing.T) {
+		program := watch(t, must(client.New(listen(t, s), client.WithAPIKey(key.Key))), "", "")
+		do[gen.APIKeyResponse](t, c.h, "PUT", c.keys("/"+key.ID), c.owner, map[string]any{"adopt": true})
+		send(c.h, request("POST", "/servers/"+c.id+"/visit", c.ben))
+		eventually(t, "it goes on", func() bool { return len(program.all()) == 1 })
+	})
+	eventually(t, "the stream is forgotten", func() bool {
+		s.live.mu.Lock()
+		defer s.live.mu.Unlock()
+		return s.live.count == 0 && len(s.live.streams) == 0 && len(s.live.wakes) == 0
+	})
+}
+
 func TestAServerThatStopsEndsItsStreams(t *testing.T) {
 	x := newLiveClub(t, onSQLite(t))
 	r := must(http.NewRequestWithContext(t.Context(), "GET", x.url+"/apis/v1/events?serverId="+x.id, nil))
