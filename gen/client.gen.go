@@ -626,7 +626,8 @@ type ClientInterface interface {
 	// for dead; so is the position, without an event.
 	//
 	// Who sees what: messages and analyses, who sees their channel, messages only with `view_message_history`; who has joined or left, every member; badges, levels, streaks, visits, purchases and orders of their own, every member; and all of it
-	// the owner, administrators, and API keys, but for messages in direct channels of others. A user API key sees what is about its own account; a widget token what its account does, and of messages those in the channel of its widget.
+	// the owner, administrators, and API keys, but for messages in direct channels of others. A user API key sees what is about its own account; a widget token what its account does, and of messages those in the channel of its widget or,
+	// if it is for all of the community, in channels that widgets of it show.
 	// What the caller may see is looked at anew when something in the community is changed, and from time to time. The stream ends when the credential does, after 3,600 seconds, and when
 	// the server stops: connect again. An account, and the API keys of a community, have up to 20 streams at a time.
 	//
@@ -4431,7 +4432,8 @@ func (c *Client) ListUserFieldHistoriesOfUser(ctx context.Context, communityID C
 // for dead; so is the position, without an event.
 //
 // Who sees what: messages and analyses, who sees their channel, messages only with `view_message_history`; who has joined or left, every member; badges, levels, streaks, visits, purchases and orders of their own, every member; and all of it
-// the owner, administrators, and API keys, but for messages in direct channels of others. A user API key sees what is about its own account; a widget token what its account does, and of messages those in the channel of its widget.
+// the owner, administrators, and API keys, but for messages in direct channels of others. A user API key sees what is about its own account; a widget token what its account does, and of messages those in the channel of its widget or,
+// if it is for all of the community, in channels that widgets of it show.
 // What the caller may see is looked at anew when something in the community is changed, and from time to time. The stream ends when the credential does, after 3,600 seconds, and when
 // the server stops: connect again. An account, and the API keys of a community, have up to 20 streams at a time.
 //

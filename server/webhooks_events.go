@@ -118,7 +118,7 @@ func (k *core) memberReturned(ctx context.Context, tx *store.Tx, serverID string
 
 // levelReached is the step that tells of a level to which a line of the ledger has brought a member.
 func (k *core) levelReached(ctx context.Context, tx *store.Tx, rules store.Rules, line store.LedgerLine, after store.Totals) error {
-	if !rules.Webhooks || line.XP <= 0 {
+	if line.XP <= 0 {
 		return nil
 	}
 	before, _ := level.Of(rules.Tiers, after.XP-line.XP)

@@ -613,7 +613,7 @@ var readsMessages = sync.OnceValue(func() *api.Operation {
 // follows tells whether an event is for who follows, as the contract says of it.
 func (f *follower) follows(e store.LiveEvent) (bool, error) {
 	own := e.Account == f.actor.account && f.actor.key == nil
-	if !f.shows(e) {
+	if e.ChannelID == "" && !f.actor.showsMember(e.Account) {
 		return false, nil
 	}
 	if f.actor.userKey != nil && (!own || e.ChannelID != "" && !f.actor.mayActIn(e.ChannelID)) {
@@ -631,21 +631,15 @@ func (f *follower) follows(e store.LiveEvent) (bool, error) {
 	return f.full, nil
 }
 
-// shows tells whether the widget of who comes by a token of one shows such an event.
-func (f *follower) shows(e store.LiveEvent) bool {
-	if f.actor.widget == nil || e.ChannelID == "" || f.actor.widget.widget.ID == "" {
-		return true
-	}
-	channel, is := f.actor.widget.widget.ChannelID.Get()
-	return is && channel == e.ChannelID
-}
-
 func (f *follower) seesChannel(id string) (bool, error) {
 	if seen, known := f.seen[id]; known {
 		return seen, nil
 	}
 	_, err := f.sees(f.ctx, f.store.Queries, id)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+	if err == nil {
+		err = f.actor.showsChannel(f.ctx, f.store.Queries, id, "channel")
+	}
+	if refused := (*contract.Error)(nil); err != nil && !errors.Is(err, store.ErrNotFound) && !errors.As(err, &refused) {
 		return false, err
 	}
 	if f.seen == nil {

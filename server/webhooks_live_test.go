@@ -17,6 +17,7 @@ import (
 	"github.com/rejoin-dev/rejoin/client"
 	"github.com/rejoin-dev/rejoin/client/webhook"
 	"github.com/rejoin-dev/rejoin/gen"
+	"github.com/rejoin-dev/rejoin/server/internal/jwt"
 )
 
 // A watcher follows what happens in a server, and remembers it.
@@ -170,6 +171,50 @@ func TestWhatHappensIsFollowedByThoseWhoMaySeeIt(t *testing.T) {
 		all := append(slices.Insert(slices.Clone(both), 1, "posted secret"), joined, visited)
 		owner.shows(t, all...)
 		program.shows(t, all...)
+	})
+}
+
+func TestALevelIsFollowedWhereNoWebhookWantsIt(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		x := newLiveClub(t, config)
+		ctx := t.Context()
+		badge := must(x.owner.Badges.Create(ctx, client.BadgeCreate{ServerID: x.id, Title: "Rich", Action: "custom", Award: true, AwardXPQuantity: 60}))
+		must(x.owner.Gamification.SetTiers(ctx, x.id, client.TierSettingUpdate{Enabled: true, Tiers: &gen.TierList{{Name: "Bronze", Levels: []client.TierLevel{{Name: "1", XP: 0}, {Name: "2", XP: 50}}}}}))
+		member := watch(t, x.member, x.id, "")
+		must(x.owner.Badges.Award(ctx, badge.ID, x.memberNo))
+		member.shows(t, "*gen.LevelReachedEvent", "*gen.BadgeAwardedEvent")
+	})
+}
+
+// The token of an administrator reaches no further: whoever made the page that has it is to learn of nobody else.
+func TestAWidgetTokenFollowsItsMemberAndTheChannelsOfWidgetsAlone(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		x := newLiveClub(t, config)
+		ctx := t.Context()
+		stranger := clientFor(t, x.url, x.s, "carl@example.com")
+		other := must(x.owner.Channels.Create(ctx, client.ChannelCreate{ServerID: x.id, Topic: "elsewhere", ChannelType: client.ChannelText})).ID
+		var shown []string
+		for _, channel := range []string{x.open, other} {
+			shown = append(shown, must(x.owner.Widgets.Create(ctx, client.WidgetCreate{ServerID: x.id, Kind: client.WidgetChannels, Name: "Talk", ChannelID: channel})).ID)
+		}
+		number := must(x.owner.Auth.Me(ctx)).Number
+		follows := func(widgetID string) *watcher {
+			token := must(x.s.newWidgetToken(ctx, jwt.Pass{Subject: number, Community: x.id, Widget: widgetID}, widgetTokenLife))
+			return watch(t, must(client.New(x.url, client.WithToken(token))), x.id, "")
+		}
+		all, one := follows(""), follows(shown[0])
+		x.says(t, x.member, x.open, "in the first")
+		x.says(t, x.member, other, "in the second")
+		x.says(t, x.owner, x.private, "in none")
+		must(stranger.Servers.Join(ctx, x.id))
+		must(stranger.Servers.Visit(ctx, x.id))
+		must(x.owner.Servers.Visit(ctx, x.id))
+		must(x.owner.Widgets.Delete(ctx, shown[1]))
+		x.says(t, x.member, other, "in none any more")
+		x.says(t, x.member, x.open, "last")
+		visited := "visited " + must(x.owner.Auth.Me(ctx)).DisplayName
+		all.shows(t, "posted in the first", "posted in the second", visited, "posted last")
+		one.shows(t, "posted in the first", visited, "posted last")
 	})
 }
 
