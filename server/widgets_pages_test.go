@@ -194,6 +194,9 @@ func TestPagesOfWidgetsRunNothingButTheirOwnAndStandWhereTheyMay(t *testing.T) {
 	if !strings.HasSuffix(policy, "frame-ancestors 'self' https://shop.example http://localhost:3000") || strings.Contains(policy, "unsafe") || !strings.HasPrefix(policy, "default-src 'none'; script-src 'nonce-") {
 		t.Errorf("got %s", policy)
 	}
+	if !strings.Contains(page.Body.String(), `window.__WIDGET_INIT__ = { token: "",`) {
+		t.Error("a proxy finds no place for a token")
+	}
 	if again := w.page(w.path(gen.WidgetKindStore), ""); again.Header().Get("Content-Security-Policy") == policy {
 		t.Error("a nonce is used again")
 	}
@@ -313,6 +316,41 @@ func TestEveryKindShowsOnAnotherOriginInEveryWay(t *testing.T) {
 	for _, said := range tab.Said() {
 		t.Errorf("the browser says %s", said)
 	}
+}
+
+// Pages of others know these words: what a widget says to them and hears from them, and what its scripts do there.
+func TestAPageAndItsWidgetsSpeakInTheDocumentedWords(t *testing.T) {
+	chromium, site := browser.Open(t), openSite(t)
+	w := openWidgets(t, onSQLite(t), site.URL)
+	id, refused := w.widgets[gen.WidgetKindStore].ID, w.widgets[gen.WidgetKindOverview].ID
+	site.token = func() string { return w.token("ben") }
+	for path, address := range map[string]string{"/iframe": w.path(gen.WidgetKindStore), "/refused": w.path(gen.WidgetKindOverview)} {
+		site.pages[path] = fmt.Sprintf(`<iframe width=800 height=600 src="%s%s?containerId=here"></iframe><script>
+			var heard = {};
+			addEventListener("message", async ({ origin, source, data }) => {
+				if (origin !== %[1]q) return;
+				heard[data.type] = data;
+				if (data.type !== "RETURNINGAI_WIDGET_REQUEST_TOKEN") return;
+				const { token } = await (await fetch("/who", { method: "POST" })).json();
+				source.postMessage({ type: "RETURNINGAI_WIDGET_REFRESH", token, widgetId: data.widgetId }, origin);
+			});</script>`, w.base, address)
+	}
+	events := `<script>var heard = {}; for (const name of ["rai-ready", "rai-height", "rai-error"]) addEventListener(name, ({ detail }) => (heard[name] = detail));</script>`
+	site.pages["/element"] = events + fmt.Sprintf(`<script src="%s/widget-sdk.js"></script><rai-store-widget widget-id="%s" auth-url="/who" eager></rai-store-widget>`, w.base, id)
+	site.pages["/loader"] = events + fmt.Sprintf(`<div id="here"></div><script src="%s/widget-loader.js" data-container="here" data-widget-type="store" data-widget-id="%s" data-auth-url="/who"></script>`, w.base, id)
+	tab := chromium.Tab(900, 700)
+	names := func(message, widgetID string) string {
+		return fmt.Sprintf("heard.%[1]s?.containerId === 'here' && heard.%[1]s.widgetId === %[2]q", message, widgetID)
+	}
+	tab.Show(site.URL + "/iframe")
+	tab.Until(names("WIDGET_READY", id) + " && heard.WIDGET_HEIGHT_UPDATE?.payload.height > 0")
+	tab.In(id).Until("document.querySelector('main[data-me]')?.textContent.includes('A voucher for tea')")
+	tab.Show(site.URL + "/refused")
+	tab.Until(names("WIDGET_ERROR", refused))
+	tab.Show(site.URL + "/element")
+	tab.Until(fmt.Sprintf("heard['rai-ready']?.widgetId === %q && heard['rai-height']?.height > 0", id))
+	tab.Show(site.URL + "/loader")
+	tab.Until(fmt.Sprintf("heard['rai-ready']?.widgetId === %q && ['refresh', 'getToken', 'reload'].every((name) => ReturningAIWidget.here[name])", id))
 }
 
 func TestOnAnOriginThatMayNotShowItAWidgetStaysEmpty(t *testing.T) {

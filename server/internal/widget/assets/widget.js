@@ -34,6 +34,11 @@ function addressOf(more) {
   return url.pathname + url.search;
 }
 
+// admit tells the page around if there is nothing to see.
+function admit() {
+  if (main().dataset.state && main().dataset.state !== "waiting") post("WIDGET_ERROR");
+}
+
 let shown = 0; // the last request for a part; an older one that is answered later is not shown
 
 // go shows another part of the page, or the same part as it is now.
@@ -47,6 +52,7 @@ async function go(address, { keep = false, focus = true } = {}) {
     if (!keep && direct) history.pushState({}, "", url.pathname + url.search);
     main().replaceWith(fresh);
     entered();
+    admit();
     if (focus) {
       main().focus({ preventScroll: true });
       window.scrollTo(0, 0);
@@ -149,7 +155,7 @@ onChange(() => {
 entered();
 follow(() => (init.kind === "channels" && !main().dataset.state ? channelHeight : main().getBoundingClientRect().height));
 post("WIDGET_READY");
-if (main().dataset.state && main().dataset.state !== "waiting") post("WIDGET_ERROR");
+admit();
 if (given && !seen && init.kind !== "community") quietly(go(here(), { keep: true, focus: false }).then(hear));
 else if (given) hear();
 else if (framed && init.kind !== "community") begin();
