@@ -18,7 +18,7 @@ import (
 const (
 	whichCredential = `<p id="which-credential">
 To send requests from this page, choose <b>Authorize</b>. The token that <code>rejoin serve</code> or
-<code>rejoin token</code> has printed is a session token: paste it under <b>sessionAuth</b>. The other two are for API keys.</p>`
+<code>rejoin token</code> has printed is a session token: paste it under <b>sessionAuth</b>. The others are for API keys, and for the tokens of widgets.</p>`
 	whichCredentialStyle = `<style>#which-credential { max-width: 1460px; margin: 0 auto; padding: 20px 20px 0; font: 16px sans-serif; color: #3b4151 }</style>`
 )
 

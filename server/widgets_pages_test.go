@@ -365,7 +365,7 @@ func TestOnAnOriginThatMayNotShowItAWidgetStaysEmpty(t *testing.T) {
 	tab.Until("document.title === 'it says: not loaded'")
 	tab.Show(site.URL + "/loader")
 	tab.Until("document.getElementById('here').textContent.includes('does not allow this page')")
-	if said := strings.Join(tab.Said(), "\n"); !strings.Contains(said, "frame-ancestors") {
+	if said := strings.Join(tab.Said(), "\n"); !strings.Contains(said, "frame-ancestors") || strings.Count(said, "must be among its allowedOrigins") != 2 {
 		t.Errorf("the browser says %s", said)
 	}
 }

@@ -22,8 +22,8 @@ import (
 )
 
 func main() {
-	api := flag.String("api", "127.0.0.1:8090", "where the server answers")
-	page := flag.String("page", "127.0.0.1:8091", "where the page of the shop answers, which is another origin")
+	api := flag.String("api", "127.0.0.1:8088", "where the server answers")
+	page := flag.String("page", "127.0.0.1:8089", "where the page of the shop answers, which is another origin")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

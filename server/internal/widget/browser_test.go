@@ -107,6 +107,15 @@ func TestEveryKindCanBeSeenAndUsedInBothThemesFromPhoneToDesk(t *testing.T) {
 	}
 }
 
+// A page on a phone leaves its frames less than the 320 pixels that it has.
+func TestTheNameOfALevelIsNotBrokenInANarrowFrame(t *testing.T) {
+	tab := browser.Open(t).Tab(240, 760)
+	tab.Show(serve(t) + "/fixture/currency?color=light")
+	if words := tab.Eval(`document.querySelector(".level-words").clientWidth >= 140`); words != "true" {
+		t.Errorf("the words beside the ring have %s pixels", tab.Eval(`document.querySelector(".level-words").clientWidth`))
+	}
+}
+
 var widths = []int64{320, 768, 1280}
 
 // look finds what is wrong without eyes: what axe-core says, a page that is wider than the window, and a text that was run.

@@ -43,8 +43,10 @@ const (
 
 // Charts are those of the overview.
 func (v *OverviewView) Charts() []Chart {
+	members := v.chart("Members", "active", "new", func(p gen.OverviewPart) (int64, int64) { return p.Active, p.New })
+	members.First.Total = v.Overview.Members.Active // who was active on several days is one member
 	return []Chart{
-		v.chart("Members", "active", "new", func(p gen.OverviewPart) (int64, int64) { return p.Active, p.New }),
+		members,
 		v.chart("Messages", "messages", "replies", func(p gen.OverviewPart) (int64, int64) { return p.Messages, p.Replies }),
 		v.chart("XP", "issued", "spent", func(p gen.OverviewPart) (int64, int64) { return p.XPIssued, p.XPSpent }),
 		v.chart("Coins", "issued", "spent", func(p gen.OverviewPart) (int64, int64) { return p.CoinsIssued, p.CoinsSpent }),

@@ -144,3 +144,10 @@ func TestNumbersAreWrittenForPeople(t *testing.T) {
 		}
 	}
 }
+
+func TestWhoWasActiveOnSeveralDaysIsOneMemberOfTheOverview(t *testing.T) {
+	o := overviewPage().Overview
+	if members := o.Charts()[0]; members.First.Total != o.Overview.Members.Active {
+		t.Errorf("%d were active by the chart, and %d by the tile", members.First.Total, o.Overview.Members.Active)
+	}
+}

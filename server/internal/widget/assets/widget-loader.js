@@ -124,6 +124,7 @@
     note.textContent = "This cannot be shown here: the server does not answer, or it does not allow this page.";
     frame = undefined;
     container.replaceChildren(note);
+    console.warn(`[widget] ${settings.widgetId} shows nothing in ${location.origin}: this origin must be among its allowedOrigins, and the widget be active, of this kind and of this id`);
     container.dispatchEvent(new CustomEvent("rai-error", { bubbles: true, detail: { containerId, widgetId: settings.widgetId, reason: "not loaded" } }));
   }
 

@@ -147,6 +147,7 @@
       note.append(again);
       this.#frame = undefined;
       this.#shadow.replaceChildren(style, note);
+      console.warn(`[widget] ${this.#id()} shows nothing in ${location.origin}: this origin must be among its allowedOrigins, and the widget be active, of this kind and of this id`);
       this.#tell("rai-error", { reason: "not loaded" });
     }
 
