@@ -134,7 +134,7 @@ func (c *claim) take(ctx context.Context, k *core, tx *store.Tx) (sealed string,
 	case err != nil || kept == nil:
 		return "", err
 	case kept.Fingerprint != fingerprint:
-		return "", contract.Conflict("This was sent before with other content", "the Idempotency-Key belongs to another request")
+		return "", contract.Conflict("This was sent before with other content", "the Idempotency-Key (or webhook-id) belongs to another request")
 	}
 	return kept.Answer, nil
 }

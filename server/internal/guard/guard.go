@@ -113,6 +113,9 @@ func public(addr netip.Addr) bool {
 	return true
 }
 
+// unlessAllowed is the way out for who tries something on a machine of their own.
+const unlessAllowed = ", or be in a network that the operator has allowed with --webhook-allow"
+
 // CheckURL says what is wrong with a URL, as far as that can be told without asking for its name: a text that goes on from "must", or
 // nothing.
 func (g Guard) CheckURL(text string) string {
@@ -128,9 +131,9 @@ func (g Guard) CheckURL(text string) string {
 	case u.Scheme == "http" && (literal && g.allowed(addr) || isLocal(u.Hostname()) && g.allowsLoopback()):
 		return ""
 	case u.Scheme != "https":
-		return "must begin with https://"
+		return "must begin with https://" + unlessAllowed
 	case literal && g.Check(addr) != nil, isLocal(u.Hostname()) && !g.allowsLoopback():
-		return "must be an address that the internet reaches"
+		return "must be an address that the internet reaches" + unlessAllowed
 	}
 	return ""
 }

@@ -68,8 +68,8 @@ func TestWhatTheOperatorAllowsIsCalled(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"https://localhost/", "http://localhost:1/", "https://a.localhost./", "https://127.0.0.1/", "http://127.0.0.1/"} {
-		if (Guard{}).CheckURL(text) == "" {
-			t.Errorf("%s is taken without the operator", text)
+		if wrong := (Guard{}).CheckURL(text); !strings.Contains(wrong, "--webhook-allow") {
+			t.Errorf("%s: %q does not say who may allow it", text, wrong)
 		}
 	}
 }
