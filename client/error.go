@@ -182,7 +182,7 @@ func newError(res *http.Response) *Error {
 	} else {
 		e.Code = Code(cut(string(problem.Code)))
 		for _, f := range problem.Fields[:min(len(problem.Fields), maxFields)] {
-			f = Field{Pointer: cut(f.Pointer), Code: FieldCode(cut(string(f.Code))), Message: cutAt(f.Message, maxFieldText)}
+			f = Field{Pointer: cut(f.Pointer), Code: FieldCode(cut(string(f.Code))), Message: cut(f.Message)}
 			e.Fields = append(e.Fields, f)
 		}
 		e.RequestID = orElse(problem.RequestID, e.RequestID)
@@ -198,21 +198,18 @@ func newError(res *http.Response) *Error {
 
 // Nothing that a server says makes an [Error] of any length: these are the bounds that the contract has.
 const (
-	maxFields    = 100
-	maxText      = 500  // In characters.
-	maxFieldText = 1000 // Of what is wrong with a part.
+	maxFields = 100
+	maxText   = 500 // In characters.
 )
 
 // maxFailure is how many bytes are read of an answer that is not a success. What the contract allows has less than half.
 const maxFailure = 1 << 20
 
-func cut(text string) string { return cutAt(text, maxText) }
-
-// cutAt is the beginning of a text, and does not keep the rest of it in memory.
-func cutAt(text string, most int) string {
+// cut is the beginning of a text, and does not keep the rest of it in memory.
+func cut(text string) string {
 	characters := 0
 	for i := range text {
-		if characters == most {
+		if characters == maxText {
 			return strings.Clone(text[:i])
 		}
 		characters++

@@ -169,7 +169,7 @@ func isFirstOf(name string, known func(name string) (string, bool)) bool {
 // How much a Fault says of a name, and of names, in characters.
 const (
 	mostOfName  = 40
-	mostOfNames = 850
+	mostOfNames = 330
 )
 
 func shortened(name string) string {
@@ -184,7 +184,7 @@ func listed(names []string) string {
 	text, left := "", mostOfNames
 	for i, name := range names {
 		if left -= utf8.RuneCountInString(name) + 2; left < 0 {
-			return text + fmt.Sprintf(" and %d more, as the template has them", len(names)-i)
+			return text + fmt.Sprintf(" and %d more", len(names)-i)
 		}
 		if i > 0 {
 			text += ", "
