@@ -9973,7 +9973,7 @@ type WebhookCreate struct {
 	// Name One line of 1 to 100 characters, without control characters.
 	Name Title `json:"name"`
 
-	// URL An address that begins with `https://`, and has no user, password or fragment.
+	// URL An address that begins with `https://`, and has no user, password or fragment. In networks that the operator allows (`--webhook-allow`), `http://` is taken, too.
 	URL WebhookURL `json:"url"`
 
 	// Events What is sent; `webhook.test` always is.
@@ -10240,7 +10240,7 @@ type WebhookUpdate struct {
 	// Name One line of 1 to 100 characters, without control characters.
 	Name *Title `json:"name,omitempty"`
 
-	// URL An address that begins with `https://`, and has no user, password or fragment.
+	// URL An address that begins with `https://`, and has no user, password or fragment. In networks that the operator allows (`--webhook-allow`), `http://` is taken, too.
 	URL *WebhookURL `json:"url,omitempty"`
 
 	// Events What is sent; `webhook.test` always is.
@@ -10257,7 +10257,7 @@ type WebhookUpdate struct {
 	Encryption *WebhookEncryptionSwitch `json:"encryption,omitempty"`
 }
 
-// WebhookURL An address that begins with `https://`, and has no user, password or fragment.
+// WebhookURL An address that begins with `https://`, and has no user, password or fragment. In networks that the operator allows (`--webhook-allow`), `http://` is taken, too.
 type WebhookURL = string
 
 // Widget A part of a community that pages of others show.

@@ -168,6 +168,29 @@ func TestAMessageOfAnotherSystemIsThatOfASenderWhoMayPostIt(t *testing.T) {
 	})
 }
 
+func TestACallThatLacksSomethingIsToldWhatItsWebhookTakes(t *testing.T) {
+	s := open(t, onSQLite(t))
+	c := newClub(t, s, "allow_dm")
+	message, coins := c.inlet(t, object{"kind": "message", "channelId": c.channel(t)}), c.inlet(t, object{"kind": "currency"})
+	for _, test := range []struct {
+		in   inlet
+		body object
+		want []string
+	}{
+		{message, object{}, []string{"sender, and message or images", "user, kind, operation and amount"}},
+		{message, object{"message": "A deposit"}, []string{"sender, and message or images"}},
+		{message, object{"message": "A deposit", "images": []string{"https://images.example/a.png"}}, []string{`"/sender"`, "the webhook is for message"}},
+		{coins, object{"user": "ben@example.com", "reason": "a deposit"}, []string{`"/kind"`, `"/operation"`, `"/amount"`, "the webhook is for currency"}},
+	} {
+		answer := expect(t, test.in.calls(test.body), 400).Body.String()
+		for _, want := range test.want {
+			if !strings.Contains(answer, want) {
+				t.Errorf("%v is answered %s, without %s", test.body, answer, want)
+			}
+		}
+	}
+}
+
 func TestTheFieldsOfACallAreGivenAllOrNone(t *testing.T) {
 	onEachClub(t, func(t *testing.T, s *Server, c club) {
 		for _, name := range []string{"city", "deposits"} {
