@@ -48,7 +48,7 @@ func hashOf(credential string) string {
 // authenticate finds who is calling.
 func (k *core) authenticate(ctx context.Context, credential string, inKeyHeader bool) (contract.Caller, error) {
 	if contract.IsJWT(credential) {
-		return k.widgetCaller(ctx, credential)
+		return k.widgetCaller(ctx, credential, false)
 	}
 	hash, now := hashOf(credential), k.now()
 	if !inKeyHeader {

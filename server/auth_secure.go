@@ -256,7 +256,7 @@ func (p widgetPages) follow(c echo.Context) error {
 		return p.fail(c, page, err, nil)
 	}
 	lasts := login.ExpiresAt.Sub(p.now())
-	pass := jwt.Pass{Subject: store.Number(login.Account), Community: login.ServerID, Login: login.ID}
+	pass := jwt.Pass{Subject: store.Number(login.Account), Community: login.ServerID, Login: login.ID, Cookie: true}
 	token, err := p.newWidgetToken(r.Context(), pass, lasts)
 	if err != nil {
 		return p.fail(c, page, err, nil)

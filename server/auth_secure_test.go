@@ -137,6 +137,28 @@ func TestALoginWorksOnceAndOnlyWhereItWasMadeFor(t *testing.T) {
 	})
 }
 
+func TestTheCookieOfAPageIsGoodAsThatAlone(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, config Config) {
+		_, c := openSecure(t, config)
+		cookie := c.cookie(t)
+		page := visit(c.h, "GET", "/c/"+c.id, cookie)
+		own := regexp.MustCompile(`eyJ[\w-]+\.[\w-]+\.[\w-]+`).FindString(page.Body.String())
+		if page.Code != http.StatusOK || own == "" {
+			t.Fatalf("got %d %s", page.Code, page.Body)
+		}
+		asks := func(token string) int { return send(c.h, request("GET", "/apis/v1/products?serverId="+c.id, token)).Code }
+		if code := asks(own); code != http.StatusOK {
+			t.Errorf("by the token of the page: got %d", code)
+		}
+		if code := asks(cookie.Value); code != http.StatusUnauthorized {
+			t.Errorf("by what is in the cookie: got %d", code)
+		}
+		if w := visit(c.h, "GET", "/c/"+c.id, &http.Cookie{Name: cookie.Name, Value: own}); w.Code != http.StatusUnauthorized {
+			t.Errorf("with a cookie of the token of the page: got %d", w.Code)
+		}
+	})
+}
+
 func TestOfManyWhoFollowALoginAtOnceOneIsSignedIn(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, config Config) {
 		s, c := openSecure(t, config)

@@ -191,12 +191,12 @@ func (p widgetPages) caller(c echo.Context, w gen.Widget) (caller contract.Calle
 	if cookie, err := c.Cookie(p.pageCookie()); token == "" && err == nil {
 		token, byCookie = cookie.Value, true
 	}
-	if caller, err = p.callerBy(ctx, token); err != nil {
+	if caller, err = p.callerBy(ctx, token, byCookie); err != nil {
 		return caller, given, err
 	}
 	if who, is := caller.Who.(actor); is {
 		pass := who.widget
-		if byCookie && pass.login == "" || pass.community != w.CommunityID || pass.widget.ID != "" && pass.widget.ID != w.ID || who.isNobody() && !w.Public {
+		if pass.community != w.CommunityID || pass.widget.ID != "" && pass.widget.ID != w.ID || who.isNobody() && !w.Public {
 			caller = contract.Caller{}
 		}
 	}
@@ -207,11 +207,11 @@ func (p widgetPages) caller(c echo.Context, w gen.Widget) (caller contract.Calle
 }
 
 // callerBy is who comes with a token, or nobody: it is not good.
-func (p widgetPages) callerBy(ctx context.Context, token string) (contract.Caller, error) {
+func (p widgetPages) callerBy(ctx context.Context, token string, asCookie bool) (contract.Caller, error) {
 	if !contract.IsJWT(token) {
 		return contract.Caller{}, nil
 	}
-	caller, err := p.widgetCaller(ctx, token)
+	caller, err := p.widgetCaller(ctx, token, asCookie)
 	var refused *contract.Error
 	if errors.As(err, &refused) && refused.Code == gen.ProblemCodeUnauthenticated {
 		return contract.Caller{}, nil
@@ -322,9 +322,9 @@ func (p widgetPages) visitor(c echo.Context) (who actor, err error) {
 	if err != nil {
 		return actor{}, nil
 	}
-	caller, err := p.callerBy(c.Request().Context(), cookie.Value)
+	caller, err := p.callerBy(c.Request().Context(), cookie.Value, true)
 	who, is := caller.Who.(actor)
-	if !is || who.isNobody() || who.widget.login == "" || who.widget.widget.ID != "" || who.widget.community != c.Param("serverId") {
+	if !is || who.widget.community != c.Param("serverId") {
 		return actor{}, err
 	}
 	return who, err

@@ -138,11 +138,11 @@ func (k *core) readWidgetToken(ctx context.Context, token string) (jwt.Pass, err
 }
 
 // widgetCaller finds who is calling by a widget token. What becomes of the widget counts at once; whether they are a member, and what their
-// roles are, is asked in each operation as of everybody.
-func (k *core) widgetCaller(ctx context.Context, token string) (contract.Caller, error) {
+// roles are, is asked in each operation as of everybody. What is for a cookie is good as one alone, and nothing else is good as that.
+func (k *core) widgetCaller(ctx context.Context, token string, asCookie bool) (contract.Caller, error) {
 	refused := contract.Unauthenticated("the widget token is not good, or over")
 	says, err := k.readWidgetToken(ctx, token)
-	if errors.Is(err, jwt.ErrInvalid) {
+	if errors.Is(err, jwt.ErrInvalid) || err == nil && says.Cookie != asCookie {
 		err = refused
 	}
 	if err != nil {
@@ -370,7 +370,7 @@ func plainName(name string) string {
 // ValidateWidgetToken tells whether a token is good.
 func (h widgets) ValidateWidgetToken(ctx context.Context, r stub.ValidateWidgetTokenRequestObject) (stub.ValidateWidgetTokenResponseObject, error) {
 	answer := stub.ValidateWidgetToken200JSONResponse{Data: gen.WidgetValidation{CommunityID: gen.Null[string](), ExpiresAt: gen.Null[gen.Time]()}}
-	caller, err := h.widgetCaller(ctx, r.Body.EmbedToken)
+	caller, err := h.widgetCaller(ctx, r.Body.EmbedToken, false)
 	if refused := (*contract.Error)(nil); errors.As(err, &refused) && refused.Code == gen.ProblemCodeUnauthenticated {
 		return answer, nil
 	}

@@ -22,6 +22,7 @@ type Pass struct {
 	Widget    string // the only one it is for; empty: all of the community
 	Origin    string // whose pages it is for; empty: any that may show the widget
 	Login     string // by which they are signed in to a community's page; it ends with that. Empty: by none
+	Cookie    bool   // it is good as the cookie of that page, and for nothing else
 	Expires   time.Time
 }
 
@@ -31,6 +32,7 @@ type claims struct {
 	Widget    string `json:"widget,omitempty"`
 	Origin    string `json:"origin,omitempty"`
 	Login     string `json:"login,omitempty"`
+	Cookie    bool   `json:"cookie,omitempty"`
 }
 
 // A Key signs. Its ID is in the tokens.
@@ -41,7 +43,7 @@ type Key struct {
 
 // Sign makes a token.
 func Sign(key Key, p Pass, now time.Time) (string, error) {
-	c := claims{Community: p.Community, Widget: p.Widget, Origin: p.Origin, Login: p.Login}
+	c := claims{Community: p.Community, Widget: p.Widget, Origin: p.Origin, Login: p.Login, Cookie: p.Cookie}
 	c.Audience, c.Subject = jwt.ClaimStrings{Audience}, p.Subject
 	c.IssuedAt, c.ExpiresAt = jwt.NewNumericDate(now), jwt.NewNumericDate(p.Expires)
 	token := jwt.NewWithClaims(jwt.SigningMethodHS256, c)
@@ -72,7 +74,7 @@ func Read(token string, now time.Time, find func(keyID string) (secret []byte, e
 	case err != nil || c.Community == "" || !now.Before(c.ExpiresAt.Time):
 		return Pass{}, ErrInvalid
 	}
-	return Pass{Subject: c.Subject, Community: c.Community, Widget: c.Widget, Origin: c.Origin, Login: c.Login, Expires: c.ExpiresAt.Time}, nil
+	return Pass{Subject: c.Subject, Community: c.Community, Widget: c.Widget, Origin: c.Origin, Login: c.Login, Cookie: c.Cookie, Expires: c.ExpiresAt.Time}, nil
 }
 
 // clocks is by how much those of replicas may differ: a token may seem to be from the future. It is over when it says so all the same.
