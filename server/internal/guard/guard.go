@@ -39,6 +39,9 @@ var ErrBusy = errors.New("so many others call the host")
 // ErrRefused is the error of an address that may not be called. Its text is for whoever has given the address.
 var ErrRefused = errors.New("the address may not be called")
 
+// errNowhere is ErrRefused of an address whose name was looked up.
+var errNowhere = fmt.Errorf("the name leads to no address that may be called: %w", ErrRefused)
+
 // refused are networks that are nobody's on the internet, or somebody's own. What is embedded in others is looked at by itself.
 var refused = prefixes(
 	"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24",
@@ -275,12 +278,10 @@ func reported(err error) error {
 	var certificate *tls.CertificateVerificationError
 	var timeout interface{ Timeout() bool }
 	switch {
-	case errors.Is(err, ErrRefused):
-		return ErrRefused
+	case errors.Is(err, ErrRefused), errors.As(err, &named): // which of the two it is would tell which names there are inside
+		return errNowhere
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return fmt.Errorf("no answer within %d seconds", Within/time.Second)
-	case errors.As(err, &named):
-		return errors.New("the name cannot be resolved")
 	case errors.As(err, &certificate):
 		return errors.New("the certificate is not good for the name")
 	case errors.Is(err, context.Canceled):
