@@ -25,6 +25,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 )
 
@@ -69,6 +70,9 @@ func FromTemplate(t testing.TB) string {
 
 const templateName = "filled"
 
+// inUse is the code of a refusal to copy a database as long as somebody looks at it: a connection that is about to end, or a vacuum.
+const inUse = "55006"
+
 func create(t testing.TB, name, template string) string {
 	t.Helper()
 	c, err := start()
@@ -78,10 +82,17 @@ func create(t testing.TB, name, template string) string {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if _, err := db.ExecContext(t.Context(), "CREATE DATABASE "+name+" TEMPLATE "+template); err != nil {
-		t.Fatalf("no new database: %v", err)
+	for end := time.Now().Add(time.Minute); ; {
+		_, err := db.ExecContext(t.Context(), "CREATE DATABASE "+name+" TEMPLATE "+template)
+		var refused *pgconn.PgError
+		switch {
+		case err == nil:
+			return c.url(name)
+		case errors.As(err, &refused) && refused.Code == inUse && time.Now().Before(end): // PostgreSQL has waited for five seconds itself
+		default:
+			t.Fatalf("no new database: %v", err)
+		}
 	}
-	return c.url(name)
 }
 
 // need ends a test that has no cluster.
