@@ -2079,7 +2079,8 @@ type ClientInterface interface {
 	// time at best.
 	//
 	// Any 2xx within 15 seconds counts. Otherwise it is sent again after 5 seconds, 5 and 30 minutes, 2, 5, 10, 14, 20 and 24 hours, give or take a tenth, or later if `Retry-After`
-	// says so. Redirects are not followed. An answer of 410, and five days without any success, switch the webhook off; whoever owns the community gets a mail. No more than 4 are on their way at a time.
+	// says so. Redirects are not followed. An answer of 410, and five days without any success, switch the webhook off; whoever owns the community gets a mail. No more than 4 are on their way at a time, and one where the last answer
+	// took 5 seconds or longer. A host is called 32 times at once at most, for all webhooks together, and 8 times for those that are slow: what finds no room there waits, and nothing has failed.
 	//
 	// With `apiKey`, each request has the header `x-api-key`, whose value only the answer that switches it on shows whole. With `encryption`, the body is
 	// `{"iv", "data", "tag"}` in base64, by AES-256 with the 32 characters of the `key` as its key, as `x-encrypted: true` says; `tag` is there with `gcm`. The signature is over the body as it is sent.
@@ -2099,7 +2100,8 @@ type ClientInterface interface {
 	// time at best.
 	//
 	// Any 2xx within 15 seconds counts. Otherwise it is sent again after 5 seconds, 5 and 30 minutes, 2, 5, 10, 14, 20 and 24 hours, give or take a tenth, or later if `Retry-After`
-	// says so. Redirects are not followed. An answer of 410, and five days without any success, switch the webhook off; whoever owns the community gets a mail. No more than 4 are on their way at a time.
+	// says so. Redirects are not followed. An answer of 410, and five days without any success, switch the webhook off; whoever owns the community gets a mail. No more than 4 are on their way at a time, and one where the last answer
+	// took 5 seconds or longer. A host is called 32 times at once at most, for all webhooks together, and 8 times for those that are slow: what finds no room there waits, and nothing has failed.
 	//
 	// With `apiKey`, each request has the header `x-api-key`, whose value only the answer that switches it on shows whole. With `encryption`, the body is
 	// `{"iv", "data", "tag"}` in base64, by AES-256 with the 32 characters of the `key` as its key, as `x-encrypted: true` says; `tag` is there with `gcm`. The signature is over the body as it is sent.
@@ -7155,7 +7157,8 @@ func (c *Client) ListWebhooks(ctx context.Context, params *ListWebhooksParams, r
 // time at best.
 //
 // Any 2xx within 15 seconds counts. Otherwise it is sent again after 5 seconds, 5 and 30 minutes, 2, 5, 10, 14, 20 and 24 hours, give or take a tenth, or later if `Retry-After`
-// says so. Redirects are not followed. An answer of 410, and five days without any success, switch the webhook off; whoever owns the community gets a mail. No more than 4 are on their way at a time.
+// says so. Redirects are not followed. An answer of 410, and five days without any success, switch the webhook off; whoever owns the community gets a mail. No more than 4 are on their way at a time, and one where the last answer
+// took 5 seconds or longer. A host is called 32 times at once at most, for all webhooks together, and 8 times for those that are slow: what finds no room there waits, and nothing has failed.
 //
 // With `apiKey`, each request has the header `x-api-key`, whose value only the answer that switches it on shows whole. With `encryption`, the body is
 // `{"iv", "data", "tag"}` in base64, by AES-256 with the 32 characters of the `key` as its key, as `x-encrypted: true` says; `tag` is there with `gcm`. The signature is over the body as it is sent.
@@ -7185,7 +7188,8 @@ func (c *Client) CreateWebhookWithBody(ctx context.Context, params *CreateWebhoo
 // time at best.
 //
 // Any 2xx within 15 seconds counts. Otherwise it is sent again after 5 seconds, 5 and 30 minutes, 2, 5, 10, 14, 20 and 24 hours, give or take a tenth, or later if `Retry-After`
-// says so. Redirects are not followed. An answer of 410, and five days without any success, switch the webhook off; whoever owns the community gets a mail. No more than 4 are on their way at a time.
+// says so. Redirects are not followed. An answer of 410, and five days without any success, switch the webhook off; whoever owns the community gets a mail. No more than 4 are on their way at a time, and one where the last answer
+// took 5 seconds or longer. A host is called 32 times at once at most, for all webhooks together, and 8 times for those that are slow: what finds no room there waits, and nothing has failed.
 //
 // With `apiKey`, each request has the header `x-api-key`, whose value only the answer that switches it on shows whole. With `encryption`, the body is
 // `{"iv", "data", "tag"}` in base64, by AES-256 with the 32 characters of the `key` as its key, as `x-encrypted: true` says; `tag` is there with `gcm`. The signature is over the body as it is sent.

@@ -103,7 +103,7 @@ func (p widgetPages) widget(c echo.Context, kind gen.WidgetKind) error {
 	w, err := p.find(ctx, c, kind)
 	if errors.Is(err, store.ErrNotFound) || err == nil && !w.IsActive {
 		page.State = widget.Missing
-		return p.show(c, page, http.StatusNotFound, nil)
+		return p.show(c, page, http.StatusNotFound, []string{"*"}) // it says nothing of anybody, and who has mistyped an id should see it
 	}
 	if err != nil {
 		return p.fail(c, page, err, nil)

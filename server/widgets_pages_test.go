@@ -200,6 +200,12 @@ func TestPagesOfWidgetsRunNothingButTheirOwnAndStandWhereTheyMay(t *testing.T) {
 	if again := w.page(w.path(gen.WidgetKindStore), ""); again.Header().Get("Content-Security-Policy") == policy {
 		t.Error("a nonce is used again")
 	}
+	for _, path := range []string{"/widget-page/" + w.id, "/store-widget/" + w.id} { // there is no such widget
+		page := w.page(path, w.token("ben"))
+		if policy := page.Header().Get("Content-Security-Policy"); page.Code != http.StatusNotFound || !strings.HasSuffix(policy, "frame-ancestors 'self' *") || !strings.Contains(page.Body.String(), "There is no such widget") {
+			t.Errorf("%s: got %d, %s", path, page.Code, policy)
+		}
+	}
 	if page.Header().Get("Cache-Control") != "no-store" || page.Header().Get("Referrer-Policy") != "no-referrer" {
 		t.Errorf("got %v", page.Header())
 	}

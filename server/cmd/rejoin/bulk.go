@@ -32,7 +32,7 @@ type bulkCommand struct {
 	Follow   string `help:"Send nothing, and follow a file that was sent." placeholder:"ID"`
 	Rest     string `help:"Send nothing, and print the rows of the file that were not done when it ended, as a file to be sent: of one that was cancelled, or has failed." placeholder:"ID"`
 	Results  string `help:"Write what became of each row into a CSV file, which only its owner may read. It must not be there yet." placeholder:"FILE"`
-	Replace  bool   `help:"Let --results replace a file that is there. How the numbers of a row count, its columns _op say."`
+	Replace  bool   `help:"Let --results replace a file that is there."`
 	Template string `default:"" enum:",import,update,premium" help:"Send nothing, and print the columns that a file for this may have, as a CSV file to begin with." placeholder:"TYPE"`
 	File     string `arg:"" optional:"" type:"existingfile" help:"CSV file with a row for each member; - is standard input."`
 }

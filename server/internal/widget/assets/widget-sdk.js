@@ -24,7 +24,7 @@
     button { margin-top: 10px; padding: 6px 14px; font: inherit; color: inherit; background: none; border: 1px solid currentColor; border-radius: 9px; cursor: pointer; }`;
 
   class Widget extends HTMLElement {
-    static observedAttributes = ["embed-token", "theme", "widget-id", "community-id", "width", "height"];
+    static observedAttributes = ["embed-token", "theme", "widget-id", "width", "height"];
 
     #shadow = this.attachShadow({ mode: "closed" });
     #frame;
@@ -92,7 +92,7 @@
     }
 
     #id() {
-      return this.getAttribute("widget-id") || this.getAttribute("community-id") || "";
+      return this.getAttribute("widget-id") || "";
     }
 
     #size() {

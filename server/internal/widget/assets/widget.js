@@ -100,7 +100,7 @@ const gone = (image) => image.tagName === "IMG" && image.alt === "" && image.rem
 document.addEventListener("error", (event) => gone(event.target), true);
 for (const image of document.images) if (image.complete && image.naturalWidth === 0) gone(image);
 
-// What is new: as it happens where that can be heard, or else every now and then.
+// What is new: as it happens where that can be heard, and what others do beside it, or what is counted later, every now and then.
 const follows = {
   channels: /^message\./,
   store: /^(store|redemption)\./,
@@ -140,8 +140,9 @@ function hear() {
       clearTimeout(soon);
       soon = setTimeout(() => renew().catch(() => {}), init.kind === "channels" ? 30 : 1500);
     },
-    never: () => every(init.kind === "channels" ? 10_000 : 60_000),
+    never: () => init.kind === "channels" && every(10_000),
   });
+  if (init.kind !== "channels") every(60_000);
 }
 window.addEventListener("pagehide", () => hearing.abort());
 window.addEventListener("pageshow", (event) => event.persisted && hear());
