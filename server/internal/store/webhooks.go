@@ -115,7 +115,7 @@ func (q Webhooks) IsWanted(ctx context.Context, serverID, kind string) (bool, er
 
 // HoldWanting is Hold for the webhooks that want events of a kind, in their order.
 func (q Webhooks) HoldWanting(ctx context.Context, serverID, kind string) ([]Webhook, error) {
-	return list(ctx, q.conn, scanWebhook, selectWebhook+`JOIN webhook_wants x ON x.webhook_id = w.id WHERE x.server_id = $1 AND x.kind = $2 ORDER BY w.id /* FOR UPDATE OF w */`, serverID, kind)
+	return list(ctx, q.conn, scanWebhook, selectWebhook+`JOIN webhook_wants x ON x.webhook_id = w.id WHERE x.server_id = $1 AND x.kind = $2 ORDER BY x.webhook_id /* FOR UPDATE OF w */`, serverID, kind)
 }
 
 // A WebhookEvent is something that has happened.
@@ -211,8 +211,8 @@ const MaxLanes = 4
 // holds the webhook.
 func (q Webhooks) BeginLane(ctx context.Context, webhookID string, of int, runner string, now time.Time) (lane int, err error) {
 	return get(ctx, q.conn, scanOne[int], `INSERT INTO webhook_lanes (webhook_id, lane, runner, beat_at)
-	SELECT CAST($1 AS TEXT), n.column1, CAST($3 AS TEXT), CAST($4 AS BIGINT) FROM (VALUES (0), (1), (2), (3)) n
-	 WHERE n.column1 < $2 AND NOT EXISTS (SELECT 1 FROM webhook_lanes l WHERE l.webhook_id = $1 AND l.lane = n.column1) ORDER BY n.column1 LIMIT 1
+	SELECT CAST($1 AS TEXT), MIN(n.column1), CAST($3 AS TEXT), CAST($4 AS BIGINT) FROM (VALUES (0), (1), (2), (3)) n
+	 WHERE n.column1 < $2 AND NOT EXISTS (SELECT 1 FROM webhook_lanes l WHERE l.webhook_id = $1 AND l.lane = n.column1) HAVING MIN(n.column1) IS NOT NULL
 	RETURNING lane`+unlocked, webhookID, of, runner, now.UnixMicro())
 }
 
