@@ -45,7 +45,7 @@ func newHostile(t *testing.T) *hostile {
 		t.Skip("it takes its time")
 	}
 	p, base := serveShipped(t, "--rate-limit=off", "--drain=0s", "--data", t.TempDir())
-	h := &hostile{process: p, ids: map[string]string{}}
+	h := &hostile{process: p, ids: map[string]string{"hostname": strings.TrimPrefix(base, "http://")}}
 	h.caller = caller{t: t, base: base, token: tokenIn.FindString(p.stdout.String())}
 	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = 32
 	t.Cleanup(http.DefaultClient.CloseIdleConnections)
