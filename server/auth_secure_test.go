@@ -146,7 +146,9 @@ func TestTheCookieOfAPageIsGoodAsThatAlone(t *testing.T) {
 		if page.Code != http.StatusOK || own == "" {
 			t.Fatalf("got %d %s", page.Code, page.Body)
 		}
-		asks := func(token string) int { return send(c.h, request("GET", "/apis/v1/products?serverId="+c.id, token)).Code }
+		asks := func(token string) int {
+			return send(c.h, request("GET", "/apis/v1/products?serverId="+c.id, token)).Code
+		}
 		if code := asks(own); code != http.StatusOK {
 			t.Errorf("by the token of the page: got %d", code)
 		}
