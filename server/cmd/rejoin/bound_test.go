@@ -440,21 +440,29 @@ func (h *hostile) hang(wire string, each int) (hangUp func()) {
 // untilGrown is about how long the process needs for what it is asked by many connections.
 const untilGrown = 3 * time.Second
 
-// readNothing opens as many connections whatever the number of operations is: each of those costs something, too.
+// hangsOf is how many connections each of some operations gets: all together as many whatever their number is, as each of those costs something, too.
+func (h *hostile) hangsOf(is func(op *api.Operation) bool) (each int) {
+	of := slices.DeleteFunc(slices.Clone(h.operations), func(op *api.Operation) bool { return !is(op) })
+	return 2000 / len(of)
+}
+
 func (h *hostile) readNothing() {
-	const most = 2400
-	reads := slices.DeleteFunc(slices.Clone(h.operations), func(op *api.Operation) bool { return op.Method != "GET" })
-	for _, op := range reads {
-		defer h.hang(h.request(op, "", 0), most/len(reads))()
+	reads := func(op *api.Operation) bool { return op.Method == "GET" }
+	each := h.hangsOf(reads)
+	for _, op := range h.operations {
+		if reads(op) {
+			defer h.hang(h.request(op, "", 0), each)()
+		}
 	}
 	time.Sleep(untilGrown)
 }
 
 func (h *hostile) endNothing() {
+	each := h.hangsOf(func(op *api.Operation) bool { return op.BodyType == "application/json" })
 	for _, op := range h.operations {
 		switch op.BodyType {
 		case "application/json":
-			defer h.hang(h.request(op, op.BodyType, 64<<10)+strings.Repeat(" ", 60<<10), 60)()
+			defer h.hang(h.request(op, op.BodyType, 64<<10)+strings.Repeat(" ", 60<<10), each)()
 		case "multipart/form-data":
 			const head = "--x\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a\"\r\n\r\n\x89PNG\r\n\x1a\n"
 			defer h.hang(h.request(op, op.BodyType+"; boundary=x", 5<<20)+head+strings.Repeat("x", 4<<20), 200)()

@@ -15,7 +15,7 @@ const (
 	// rest is for the caches of SQLite, which the collector does not know of, and for the system.
 	memoryShare = 0.5
 	// mostMemory is where it ends at the latest. What is in use never grows as far: requests share a budget.
-	mostMemory = 176 << 20
+	mostMemory = 128 << 20
 )
 
 // spendMemory trades memory for speed, within a bound, as far as the environment does not say otherwise by GOGC or GOMEMLIMIT.
